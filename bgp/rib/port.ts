@@ -1,0 +1,81 @@
+// What a session and an update group see of the RIB of one family. One instance per family (design §6).
+//
+// The RIB knows no message, no socket and no clock. Octets handed in are copied before the call returns.
+// Nothing throws on input. Bulk work is deferred to `work` and counted in units (one prefix = one unit).
+
+import type { ChangeCursor, Family, NextHopState, Origination, PathView, PeerId, Policy, PrefixId, SetId } from '../types.ts'
+
+/** What the decision process and the update groups must know of an established peer. */
+export interface PeerTraits {
+  readonly name: string
+  readonly kind: 'ebgp' | 'ibgp'
+  readonly localAs: number
+  readonly remoteAs: number
+  /** 4 octets as an unsigned number. */
+  readonly routerId: number
+  /** Peer address and our address on the session, 4 or 16 octets. */
+  readonly address: Uint8Array
+  readonly localAddress: Uint8Array
+  readonly reflectorClient: boolean
+  readonly nextHop: 'auto' | 'self' | 'keep'
+  /** Next hop to use for this family when it is "self": 4 or 16 octets. */
+  readonly nextHopSelf: Uint8Array
+  /** Whether AS numbers take 4 octets on this session (RFC 6793). */
+  readonly fourOctetAs: boolean
+  readonly import: Policy
+  readonly export: Policy
+}
+
+/** Why a path is kept but may not be used, before policy is asked. */
+export type Ineligible = 'as-loop' | 'originator-loop' | 'cluster-loop'
+
+export interface Rib {
+  readonly family: Family
+
+  /** The session is Established with this family: traits for both directions; its update group starts the full dump. */
+  peerUp(peer: PeerId, traits: PeerTraits): void
+  /** The session is gone: its paths are withdrawn in slices by `work`; it leaves its group at once. */
+  peerDown(peer: PeerId): void
+  /** New policies of an established peer; re-run in slices from the kept Adj-RIB-In and to the Adj-RIB-Out. */
+  setPolicies(peer: PeerId, policies: { readonly import: Policy; readonly export: Policy }): void
+  /** The peer asked for a route refresh (RFC 2918): send it everything again. */
+  refresh(peer: PeerId): void
+
+  /**
+   * Interns an attribute set and returns it with a reference that the caller must give back by `release`.
+   * `attributes[from, to)` holds path attributes in ascending code, AS_PATH with 4-octet AS numbers, without NEXT_HOP, MP_REACH_NLRI
+   * and MP_UNREACH_NLRI, each validated. `nextHop`: 4, 16 or 32 octets.
+   */
+  intern(attributes: Uint8Array, from: number, to: number, nextHop: Uint8Array): SetId
+  release(set: SetId): void
+
+  /**
+   * Announces the NLRI in `octets[from, to)` (RFC 4271 §4.3: length octet, then the octets it needs; validated) with one set.
+   * Host bits are cleared here. An earlier path of the peer for the prefix is replaced.
+   */
+  announce(peer: PeerId, octets: Uint8Array, from: number, to: number, set: SetId, ineligible?: Ineligible): void
+  withdraw(peer: PeerId, octets: Uint8Array, from: number, to: number): void
+
+  /** The complete list of our own routes; differences are announced and withdrawn. `origin` names who owns the list. */
+  originate(replace: Iterable<Origination>): void
+  setNextHops(changes: Iterable<NextHopState>): void
+
+  /** Decision, policy re-runs, sweeps, group tables. True if work is left. */
+  work(units: number): boolean
+  readonly pending: boolean
+
+  /** Prefixes in the peer's Adj-RIB-In: all, and those that import policy and checks let through. */
+  received(peer: PeerId): { readonly all: number; readonly accepted: number }
+  /** Prefixes in the peer's Adj-RIB-Out. */
+  sent(peer: PeerId): number
+
+  changes(reader: string): ChangeCursor
+  lookup(prefix: string): PrefixId | undefined
+  /** Every path of the prefix, best first, each with its reason. */
+  paths(prefix: PrefixId): PathView[]
+  /**
+   * A page of a table in ascending id: `loc` best paths, `in` what `peer` sent (before policy), `out` what it was sent.
+   * Empty `rows` with `next` 0 = end.
+   */
+  walk(table: 'in' | 'loc' | 'out', peer: PeerId | null, from: PrefixId, units: number): { readonly rows: PathView[]; readonly next: PrefixId }
+}

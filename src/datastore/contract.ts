@@ -1,0 +1,60 @@
+// The cluster's shared state, seen through one small contract (design §5).
+//
+// One record = one key = (kind, name). Versions are opaque and per key; there is no multi-key transaction and no global
+// revision, so that sqlite, etcd and Kubernetes can all keep the contract. The store does not know what values mean.
+
+/** Opaque; compare only for equality. */
+export type Version = string & { readonly _: 'Version' }
+
+export interface Entry {
+  readonly kind: string
+  readonly name: string
+  readonly version: Version
+  /** JSON. */
+  readonly value: unknown
+}
+
+export interface Page {
+  readonly entries: readonly Entry[]
+  /** Pass it to the next `list`; undefined = that was the last page. */
+  readonly next: string | undefined
+}
+
+/**
+ * What a watcher hears. First one complete `snapshot` (which also follows every loss: diff it against what you hold), then events.
+ * A `bookmark` says that all that was committed before it has been told. `lost`: the store cannot be reached; what you hold stays in
+ * force and a new snapshot follows when it is back.
+ */
+export type WatchEvent =
+  | { readonly type: 'snapshot'; readonly entries: readonly Entry[] }
+  | { readonly type: 'put'; readonly entry: Entry }
+  | { readonly type: 'delete'; readonly kind: string; readonly name: string }
+  | { readonly type: 'bookmark' }
+  | { readonly type: 'lost'; readonly reason: string }
+
+export type StoreErrorCode = 'conflict' | 'not-found' | 'exists' | 'unreachable'
+
+/** Thrown by every call of a store; `message` names the object, the reason and the next step. */
+export class StoreError extends Error {
+  readonly code: StoreErrorCode
+  constructor(code: StoreErrorCode, message: string) {
+    super(message)
+    this.name = 'StoreError'
+    this.code = code
+  }
+}
+
+export interface Datastore {
+  get(kind: string, name: string): Promise<Entry | undefined>
+  /** Ordered by name. `limit` defaults to 500. */
+  list(kind: string, page?: { readonly next?: string; readonly limit?: number }): Promise<Page>
+  /** Fails with `exists` if the key is there: the way to own something by one record. */
+  create(kind: string, name: string, value: unknown): Promise<Version>
+  /** Fails with `conflict` unless the stored version is `version`, with `not-found` if the key is gone. */
+  update(kind: string, name: string, value: unknown, version: Version): Promise<Version>
+  /** With `version`: only if that is the stored one. */
+  delete(kind: string, name: string, version?: Version): Promise<void>
+  /** Kinds under which nothing is watched (status, address copies) are simply never named here. */
+  watch(kinds: readonly string[], signal: AbortSignal): AsyncIterable<WatchEvent>
+  close(): Promise<void>
+}

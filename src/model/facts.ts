@@ -1,0 +1,28 @@
+// What is true of this node now, seen from the kernel. Types only.
+
+export interface Facts {
+  readonly links: readonly LinkFact[]
+  /** Every address of the node, `10.0.1.7/24` with its link's name. */
+  readonly addresses: readonly { readonly link: string; readonly cidr: string }[]
+  /** Routes in the main table that are not ours: connected, static, of other daemons. */
+  readonly foreignRoutes: readonly ForeignRoute[]
+}
+
+export interface LinkFact {
+  readonly index: number
+  readonly name: string
+  readonly up: boolean
+  readonly carrier: boolean
+  readonly mtu: number
+}
+
+export interface ForeignRoute {
+  /** `10.0.1.0/24`, `0.0.0.0/0`. */
+  readonly prefix: string
+  readonly gateway?: string
+  readonly device?: string
+  readonly protocol: number
+  readonly metric: number
+  /** rtnetlink's scope link and no gateway: directly connected. */
+  readonly connected: boolean
+}

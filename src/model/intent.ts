@@ -1,0 +1,26 @@
+// What the node shall do, worked out of the snapshot by plan. Types only.
+
+import type { Origination, SpeakerConfig } from '../../bgp/types.ts'
+
+export interface Intent {
+  /** Absent: this node has no address or AS yet, so it cannot speak; `problems` says why. */
+  readonly speaker: SpeakerConfig | undefined
+  /** Own blocks and what else this node announces. */
+  readonly originate: readonly Origination[]
+  /** Own blocks: blackholed here so that a dead address never loops. */
+  readonly blackholes: readonly string[]
+  /** What of the learned routes may enter the kernel. */
+  readonly routes: RouteRules
+  /** Sentences for `margayctl status`: what in the resources cannot be done here, and the next step. */
+  readonly problems: readonly string[]
+}
+
+export interface RouteRules {
+  /** Whether a default route learned by BGP may be installed. */
+  readonly acceptDefault: boolean
+  /** Prefixes that are this node's own: a learned route for them, or inside them, is never installed. */
+  readonly own: readonly string[]
+  /** Preferred source addresses of learned routes. */
+  readonly source4?: string
+  readonly source6?: string
+}
