@@ -98,7 +98,7 @@ function parse6(text: string): Uint8Array | undefined {
   if (!head || !tail) return undefined
   const missing = 8 - head.length - tail.length
   if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined
-  const all = [...head, ...new Array<number>(missing).fill(0), ...tail]
+  const all = [...head, ...Array.from({ length: missing }, () => 0), ...tail]
   const octets = new Uint8Array(16)
   all.forEach((group, i) => {
     octets[2 * i] = group >> 8
