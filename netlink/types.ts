@@ -1,0 +1,155 @@
+// The words of rtnetlink, read and written alike: what a dump returns can be given back to `apply`. Types only.
+// Sources: linux/if_link.h, if_addr.h, rtnetlink.h, neighbour.h.
+
+/** Address family: 4 = AF_INET, 6 = AF_INET6. */
+export type IpFamily = 4 | 6
+
+export interface Link {
+  readonly index: number
+  readonly name: string
+  /** IFLA_INFO_KIND: `veth`, `bridge`, `vxlan`…; undefined for physical devices and `lo`. */
+  readonly kind?: string
+  /** IFF_UP. */
+  readonly up: boolean
+  /** IFLA_CARRIER. */
+  readonly carrier: boolean
+  readonly loopback: boolean
+  readonly mtu: number
+  /** `02:00:00:00:00:01`; undefined where the device has none. */
+  readonly mac?: string
+  /** Index of the veth peer or lower device (IFLA_LINK), perhaps in another namespace. */
+  readonly peerIndex?: number
+  /** Index of the bridge or bond it belongs to (IFLA_MASTER). */
+  readonly master?: number
+}
+
+/** A link to make: one kind of device a member of the union. */
+export type NewLink = {
+  readonly name: string
+  readonly mtu?: number
+  readonly mac?: string
+  readonly up?: boolean
+} & ({ readonly kind: 'veth'; readonly peer: VethPeer } | { readonly kind: 'bridge' } | { readonly kind: 'vxlan'; readonly id: number; readonly port?: number; readonly local?: string; readonly learning?: boolean })
+
+/** The other end, made directly in another namespace: `netns` is a path (`/run/netns/x`, `/proc/42/ns/net`) or an open fd. */
+export interface VethPeer {
+  readonly name: string
+  readonly netns?: string | number
+  readonly mtu?: number
+  readonly mac?: string
+}
+
+export interface LinkChange {
+  readonly name?: string
+  readonly up?: boolean
+  readonly mtu?: number
+  readonly mac?: string
+  readonly master?: number
+  readonly netns?: string | number
+}
+
+export interface InterfaceAddress {
+  /** Link index. */
+  readonly link: number
+  /** `10.0.1.7/24`. */
+  readonly cidr: string
+  /** IFA_LOCAL's peer (point to point), if different. */
+  readonly peer?: string
+  readonly scope: Scope
+  /** IFA_F_NODAD. */
+  readonly noDad?: boolean
+  /** IFA_F_TENTATIVE, read only. */
+  readonly tentative?: boolean
+}
+
+export type Scope = 'universe' | 'site' | 'link' | 'host' | 'nowhere'
+
+export type RouteType = 'unicast' | 'local' | 'broadcast' | 'multicast' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw'
+
+export interface RouteNextHop {
+  readonly gateway?: string
+  /** Link index. */
+  readonly link?: number
+  /** RTNH_F_ONLINK. */
+  readonly onlink?: boolean
+  /** 1–256; default 1. */
+  readonly weight?: number
+  /** RTNH_F_DEAD, RTNH_F_LINKDOWN, read only. */
+  readonly dead?: boolean
+  readonly linkDown?: boolean
+}
+
+export interface Route {
+  /** `10.42.0.0/26`; `0.0.0.0/0` and `::/0` are the default routes. */
+  readonly dst: string
+  /** Default `unicast`. */
+  readonly type?: RouteType
+  /** Default 254, main. */
+  readonly table?: number
+  /** RTA_PROTOCOL (rtm_protocol). Default 4, static. On delete: 0 or absent matches any. */
+  readonly protocol?: number
+  /** Default: `link` without a gateway, else `universe`; IPv6 has no scope. */
+  readonly scope?: Scope
+  /** RTA_PRIORITY. Absent = 0 for IPv4; the kernel makes it 1024 for IPv6. */
+  readonly metric?: number
+  readonly tos?: number
+  /** One next hop is written plainly, several as RTA_MULTIPATH; none for blackhole and its like. */
+  readonly nextHops: readonly RouteNextHop[]
+  /** RTA_PREFSRC. */
+  readonly source?: string
+  /** RTAX_MTU. */
+  readonly mtu?: number
+  /** RTA_NH_ID of a nexthop object, read only. */
+  readonly nextHopId?: number
+}
+
+export interface Neighbour {
+  readonly link: number
+  readonly address: string
+  readonly mac?: string
+  readonly state: 'permanent' | 'reachable' | 'stale' | 'delay' | 'probe' | 'failed' | 'incomplete' | 'noarp' | 'none'
+  /** NTF_PROXY. */
+  readonly proxy?: boolean
+}
+
+/** One message of a batch. `link` arguments are indices. */
+export type Operation =
+  | { readonly do: 'link.add'; readonly link: NewLink }
+  | { readonly do: 'link.set'; readonly link: number; readonly change: LinkChange }
+  | { readonly do: 'link.delete'; readonly link: number }
+  | { readonly do: 'address.add' | 'address.replace' | 'address.delete'; readonly address: InterfaceAddress }
+  /** add = NLM_F_EXCL, replace = NLM_F_CREATE|NLM_F_REPLACE. */
+  | { readonly do: 'route.add' | 'route.replace' | 'route.delete'; readonly route: Route }
+  | { readonly do: 'neighbour.replace' | 'neighbour.delete'; readonly neighbour: Neighbour }
+
+export type Result =
+  | { readonly ok: true }
+  /** `errno` as text (`EEXIST`), `text`: the kernel's extended message if it gave one, else what the errno means. */
+  | { readonly ok: false; readonly errno: string; readonly text: string }
+
+export type Group = 'link' | 'address4' | 'address6' | 'route4' | 'route6' | 'neighbour'
+
+export type NetlinkEvent =
+  | { readonly type: 'link.put'; readonly link: Link }
+  | { readonly type: 'link.delete'; readonly link: Link }
+  | { readonly type: 'address.put' | 'address.delete'; readonly address: InterfaceAddress }
+  | { readonly type: 'route.put' | 'route.delete'; readonly route: Route }
+  | { readonly type: 'neighbour.put' | 'neighbour.delete'; readonly neighbour: Neighbour }
+  /** Events were lost (ENOBUFS): dump again. */
+  | { readonly type: 'overrun' }
+
+/** rtnetlink in one namespace. Every call waits on the addon's own thread, never on the event loop. */
+export interface Rtnetlink extends AsyncDisposable {
+  links(): Promise<readonly Link[]>
+  /** One link by name; undefined if there is none. */
+  link(name: string): Promise<Link | undefined>
+  addresses(family?: IpFamily): Promise<readonly InterfaceAddress[]>
+  /** Default: both families, table main. `table: 0` = every table. The kernel's own cloned and local routes are left out of main. */
+  routes(filter?: { readonly family?: IpFamily; readonly table?: number; readonly protocol?: number }): Promise<readonly Route[]>
+  neighbours(family?: IpFamily): Promise<readonly Neighbour[]>
+  /** Sends all of them, in order, in few system calls; one result each. One failing does not stop the rest. */
+  apply(operations: readonly Operation[]): Promise<readonly Result[]>
+  /** Subscribes; resolves when the kernel has the subscription, so that a dump afterwards misses nothing. Returns the unsubscribe. */
+  watch(groups: readonly Group[], handler: (event: NetlinkEvent) => void): Promise<() => Promise<void>>
+  close(): Promise<void>
+}
