@@ -29,7 +29,17 @@ export type NewLink = {
   readonly mtu?: number
   readonly mac?: string
   readonly up?: boolean
-} & ({ readonly kind: 'veth'; readonly peer: VethPeer } | { readonly kind: 'bridge' } | { readonly kind: 'vxlan'; readonly id: number; readonly port?: number; readonly local?: string; readonly learning?: boolean })
+} & (
+  | { readonly kind: 'veth'; readonly peer: VethPeer }
+  | { readonly kind: 'bridge' }
+  | {
+      readonly kind: 'vxlan'
+      readonly id: number
+      readonly port?: number
+      readonly local?: string
+      readonly learning?: boolean
+    }
+)
 
 /** The other end, made directly in another namespace: `netns` is a path (`/run/netns/x`, `/proc/42/ns/net`) or an open fd. */
 export interface VethPeer {
@@ -64,7 +74,8 @@ export interface InterfaceAddress {
 
 export type Scope = 'universe' | 'site' | 'link' | 'host' | 'nowhere'
 
-export type RouteType = 'unicast' | 'local' | 'broadcast' | 'multicast' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw'
+export type RouteType =
+  'unicast' | 'local' | 'broadcast' | 'multicast' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw'
 
 export interface RouteNextHop {
   readonly gateway?: string
@@ -145,7 +156,11 @@ export interface Rtnetlink extends AsyncDisposable {
   link(name: string): Promise<Link | undefined>
   addresses(family?: IpFamily): Promise<readonly InterfaceAddress[]>
   /** Default: both families, table main. `table: 0` = every table. The kernel's own cloned and local routes are left out of main. */
-  routes(filter?: { readonly family?: IpFamily; readonly table?: number; readonly protocol?: number }): Promise<readonly Route[]>
+  routes(filter?: {
+    readonly family?: IpFamily
+    readonly table?: number
+    readonly protocol?: number
+  }): Promise<readonly Route[]>
   neighbours(family?: IpFamily): Promise<readonly Neighbour[]>
   /** Sends all of them, in order, in few system calls; one result each. One failing does not stop the rest. */
   apply(operations: readonly Operation[]): Promise<readonly Result[]>
