@@ -1,0 +1,122 @@
+// Builds what runs outside the source tree, and only when its sources are newer: the native parts, the bundles of margayd and
+// margayctl (dist/), and, when named, the two libraries for npm (`node scripts/build.ts bgp`, `… netlink`).
+
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, existsSync, globSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
+import { basename, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { nodeResolve } from '@rollup/plugin-node-resolve'
+import { type Plugin, rollup } from 'rollup'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+process.chdir(root)
+
+const addon = `netlink-${process.platform}-${process.arch}.node`
+
+/** Types off, nothing else changed: what Node itself does when it runs the sources. */
+const stripTypes: Plugin = {
+  name: 'strip-types',
+  transform: (code, id) =>
+    id.endsWith('.ts') ? { code: stripTypeScriptTypes(code, { mode: 'strip' }), map: null } : null,
+}
+
+interface Bundle {
+  readonly entries: Readonly<Record<string, string>>
+  readonly into: string
+  readonly banner?: string
+  readonly sources: string[]
+}
+
+const isNewer = (output: string, sources: readonly string[]): boolean => {
+  if (!existsSync(output)) return false
+  const made = statSync(output).mtimeMs
+  return sources.every(source => statSync(source).mtimeMs < made)
+}
+
+const sourcesOf = (...folders: string[]): string[] => [
+  ...folders.flatMap(folder =>
+    globSync(`${folder}/**/*.ts`, { exclude: path => /(^|\/)(dist|node_modules)$|\.test\.ts$/.test(path) }),
+  ),
+  'package-lock.json',
+  'scripts/build.ts',
+]
+
+async function bundle({ entries, into, banner, sources }: Bundle): Promise<void> {
+  if (Object.keys(entries).every(name => isNewer(join(into, `${name}.js`), sources))) return
+  console.error(
+    `build: ${Object.keys(entries)
+      .map(name => join(into, `${name}.js`))
+      .join(', ')}`,
+  )
+  const build = await rollup({
+    input: entries,
+    external: [/^node:/],
+    plugins: [stripTypes, nodeResolve()],
+    onwarn: warning => {
+      if (warning.code !== 'CIRCULAR_DEPENDENCY' || !warning.message.includes('node_modules'))
+        throw new Error(warning.message)
+    },
+  })
+  await build.write({
+    dir: into,
+    format: 'es',
+    entryFileNames: '[name].js',
+    chunkFileNames: 'shared/[name]-[hash].js',
+    ...(banner && { banner: chunk => (chunk.isEntry ? banner : '') }),
+  })
+  await build.close()
+}
+
+async function programs(): Promise<void> {
+  mkdirSync('dist', { recursive: true })
+  execFileSync('node', ['netlink/native/build.ts'], { stdio: 'inherit' })
+  execFileSync('node', ['cni-plugin/stub/build.ts'], { stdio: 'inherit' })
+  await bundle({
+    entries: {
+      margayd: 'src/daemon/main.ts',
+      margayctl: 'src/cli/main.ts',
+      'store-worker': 'src/datastore/store-worker.ts',
+    },
+    into: 'dist',
+    banner: '#!/usr/bin/env node',
+    sources: sourcesOf('inet', 'bgp', 'netlink', 'src', 'cni-plugin'),
+  })
+  const built = join('netlink/dist', addon)
+  if (!isNewer(join('dist', addon), [built])) copyFileSync(built, join('dist', addon))
+}
+
+/** A library folder's dist/: ESM bundles with inet inside, and declarations. */
+async function library(folder: 'bgp' | 'netlink', entries: Readonly<Record<string, string>>): Promise<void> {
+  const into = join(folder, 'dist')
+  if (folder === 'netlink') execFileSync('node', ['netlink/native/build.ts'], { stdio: 'inherit' })
+  await bundle({ entries, into, sources: sourcesOf('inet', folder) })
+  rmSync(join(into, 'types'), { recursive: true, force: true })
+  const options = [
+    '--noEmit',
+    'false',
+    '--declaration',
+    '--emitDeclarationOnly',
+    '--rewriteRelativeImportExtensions',
+    '--stripInternal',
+  ]
+  const config = join(into, 'tsconfig.json')
+  mkdirSync(into, { recursive: true })
+  writeFileSync(
+    config,
+    JSON.stringify({
+      extends: relative(into, join(root, 'tsconfig.json')),
+      compilerOptions: { rootDir: relative(into, root), outDir: 'types' },
+      files: Object.values(entries).map(entry => relative(into, entry)),
+      include: [],
+    }),
+  )
+  execFileSync('node_modules/.bin/tsc', ['-p', config, ...options], { stdio: 'inherit' })
+  rmSync(config)
+  copyFileSync('LICENSE', join(folder, 'LICENSE'))
+}
+
+const what = basename(process.argv[2] ?? '')
+if (what === 'bgp') await library('bgp', { index: 'bgp/index.ts', core: 'bgp/core.ts', wire: 'bgp/wire.ts' })
+else if (what === 'netlink') await library('netlink', { index: 'netlink/index.ts' })
+else await programs()

@@ -1,0 +1,77 @@
+// Runs the checks and every test, prints progress a file at a time, and ends with the totals.
+
+import { spawn, spawnSync } from 'node:child_process'
+import { globSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+
+interface Outcome {
+  readonly passed: number
+  readonly failed: number
+}
+
+const logs = 'build/test-logs'
+const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(1)} s`
+
+/** Runs one file under tap; its own asserts are what is counted. */
+function run(file: string, limit: number): Promise<Outcome> {
+  const started = performance.now()
+  const child = spawn('node_modules/.bin/tap', ['--reporter=tap', `--timeout=${limit}`, file], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const output: Buffer[] = []
+  child.stdout.on('data', (data: Buffer) => output.push(data))
+  child.stderr.on('data', (data: Buffer) => output.push(data))
+  return new Promise(resolve => {
+    child.on('close', code => {
+      const text = Buffer.concat(output).toString()
+      mkdirSync(logs, { recursive: true })
+      const log = join(logs, `${file.replaceAll('/', '_')}.log`)
+      writeFileSync(log, text)
+      const leaves = [...text.matchAll(/^\s*(not )?ok \d+(.*)$/gm)].filter(([, , rest]) => !rest.includes('# time='))
+      const skipped = leaves.filter(([, , rest]) => / # SKIP/i.test(rest))
+      const failed = leaves.filter(([, no, rest]) => no && !/ # (SKIP|TODO)/i.test(rest)).length
+      const passed = leaves.length - failed - skipped.length
+      const ok = code === 0 && failed === 0
+      console.log(`${ok ? '✔' : '✘'} ${file}  ${passed} passed${failed ? `, ${failed} failed` : ''}  ${seconds(started)}`)
+      for (const [line] of skipped) console.log(`    skipped: ${line.replace(/^.*# SKIP:?\s*/i, '')}`)
+      if (!ok) {
+        const lines = text.split('\n')
+        const first = lines.findIndex(line => /^\s*not ok/.test(line))
+        const tail = first >= 0 ? lines.slice(Math.max(0, first - 5), first + 45) : lines.slice(-50)
+        console.log(tail.map(line => `    ${line}`).join('\n'))
+        console.log(`    all of its output: ${log}`)
+      }
+      resolve({ passed, failed: ok ? 0 : Math.max(failed, 1) })
+    })
+  })
+}
+
+/** Runs files `width` at a time. */
+async function runAll(files: readonly string[], width: number, limit: number): Promise<Outcome[]> {
+  const waiting = files.values()
+  const lanes = Array.from({ length: width }, async () => {
+    const outcomes: Outcome[] = []
+    for (const file of waiting) outcomes.push(await run(file, limit))
+    return outcomes
+  })
+  return (await Promise.all(lanes)).flat()
+}
+
+const chosen = process.argv.slice(2)
+const beside = globSync('{inet,bgp,netlink,src,cni-plugin}/**/*.test.ts', { exclude: path => /(^|\/)(dist|node_modules)$/.test(path) })
+const integration = globSync('integration/**/*.test.ts')
+const pick = (files: readonly string[]): string[] => files.filter(file => chosen.length === 0 || chosen.includes(file)).toSorted()
+
+const started = performance.now()
+const outcomes: Outcome[] = []
+if (chosen.length === 0) {
+  const { status } = spawnSync(process.execPath, ['scripts/check.ts'], { stdio: 'inherit' })
+  outcomes.push(status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 })
+}
+outcomes.push(...(await runAll(pick(beside), 2, 120)), ...(await runAll(pick(integration), 1, 600)))
+const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, outcome) => total + of(outcome), 0)
+const failed = sum(outcome => outcome.failed)
+console.log(`took ${seconds(started)}`)
+console.log(`${sum(outcome => outcome.passed)} passed, ${failed} failed`)
+process.exit(failed === 0 ? 0 : 1)
