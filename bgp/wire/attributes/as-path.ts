@@ -1,0 +1,116 @@
+// AS_PATH (RFC 4271 §4.3 b; errors RFC 7606 §7.2, AS 0 RFC 7607).
+//
+// Readers here expect the 4-octet form of RFC 6793, the only one that is kept. How a path from a 2-octet peer becomes
+// one is in as4.ts.
+
+import { type AttributeContext, type AttributeType, TRANSITIVE } from '../attribute.ts'
+
+/** Segment types. Confederation segments (3, 4; RFC 5065) are malformed here: we are in none. */
+export const AS_SET = 1
+export const AS_SEQUENCE = 2
+
+export interface AsPathSegment {
+  readonly type: 'sequence' | 'set'
+  readonly asns: readonly number[]
+}
+
+export const asPath: AttributeType<readonly AsPathSegment[]> = {
+  code: 2,
+  name: 'AS_PATH',
+  flags: TRANSITIVE,
+  part: 'route',
+  validate: validateAsPath,
+  onError: 'withdraw',
+  decode: readAsPath,
+  encode: encodeAsPath,
+}
+
+/** What is wrong with a path in the form that `context` says. Empty is right: a route of the peer's own AS. */
+export function validateAsPath(
+  octets: Uint8Array,
+  from: number,
+  to: number,
+  context: Pick<AttributeContext, 'fourOctetAs'>,
+): string | undefined {
+  const width = context.fourOctetAs ? 4 : 2
+  let at = from
+  while (at < to) {
+    const type = octets[at]
+    if (type !== AS_SET && type !== AS_SEQUENCE) return `segment type ${type} is not known`
+    const count = at + 1 < to ? octets[at + 1] : 0
+    if (count === 0) return 'a segment is empty'
+    const end = at + 2 + count * width
+    if (end > to) return 'a segment reads past the end'
+    for (at += 2; at < end; at += width) {
+      if (octets[at] === 0 && octets[at + 1] === 0 && (width === 2 || (octets[at + 2] === 0 && octets[at + 3] === 0))) {
+        return 'AS 0 is in the path'
+      }
+    }
+  }
+  return undefined
+}
+
+/** Reads four octets as an unsigned number. */
+export function uint32(octets: Uint8Array, at: number): number {
+  return ((octets[at] << 24) | (octets[at + 1] << 16) | (octets[at + 2] << 8) | octets[at + 3]) >>> 0
+}
+
+export function putUint32(octets: Uint8Array, at: number, value: number): number {
+  octets[at] = value >>> 24
+  octets[at + 1] = value >>> 16
+  octets[at + 2] = value >>> 8
+  octets[at + 3] = value
+  return at + 4
+}
+
+export function readAsPath(octets: Uint8Array, from: number, to: number): AsPathSegment[] {
+  const segments: AsPathSegment[] = []
+  for (let at = from; at < to; at += 2 + octets[at + 1] * 4) {
+    const asns: number[] = []
+    for (let i = 0; i < octets[at + 1]; i++) asns.push(uint32(octets, at + 2 + i * 4))
+    segments.push({ type: octets[at] === AS_SET ? 'set' : 'sequence', asns })
+  }
+  return segments
+}
+
+/** The 4-octet form; a segment with more than 255 AS numbers is cut into several. */
+export function encodeAsPath(segments: readonly AsPathSegment[]): Uint8Array {
+  const out: number[] = []
+  for (const { type, asns } of segments) {
+    for (let start = 0; start < asns.length; start += 255) {
+      const part = asns.slice(start, start + 255)
+      out.push(type === 'set' ? AS_SET : AS_SEQUENCE, part.length)
+      for (const asn of part) out.push(asn >>> 24, (asn >>> 16) & 255, (asn >>> 8) & 255, asn & 255)
+    }
+  }
+  return Uint8Array.from(out)
+}
+
+/** Length for the decision process: an AS_SET counts as one (RFC 4271 §9.1.2.2 a). */
+export function asPathLength(octets: Uint8Array, from: number, to: number): number {
+  let length = 0
+  for (let at = from; at < to; at += 2 + octets[at + 1] * 4) length += octets[at] === AS_SET ? 1 : octets[at + 1]
+  return length
+}
+
+export function asPathContains(octets: Uint8Array, from: number, to: number, asn: number): boolean {
+  for (let at = from; at < to;) {
+    const end = at + 2 + octets[at + 1] * 4
+    for (at += 2; at < end; at += 4) if (uint32(octets, at) === asn) return true
+  }
+  return false
+}
+
+/** The neighbouring AS, for comparing MED (RFC 4271 §9.1.2.2 c): the first of a leading sequence; 0 = none. */
+export function asPathFirst(octets: Uint8Array, from: number, to: number): number {
+  return to > from && octets[from] === AS_SEQUENCE ? uint32(octets, from + 2) : 0
+}
+
+/** `65001 65002 {65003 65004}`; empty for an empty path. */
+export function asPathText(octets: Uint8Array, from: number, to: number): string {
+  return formatAsPath(readAsPath(octets, from, to))
+}
+
+export function formatAsPath(segments: readonly AsPathSegment[]): string {
+  return segments.map(({ type, asns }) => (type === 'set' ? `{${asns.join(' ')}}` : asns.join(' '))).join(' ')
+}
