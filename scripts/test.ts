@@ -18,7 +18,9 @@ const seconds = (since: number): string => `${((performance.now() - since) / 100
 /** Runs one file under tap; its own asserts are what is counted. */
 function run(file: string, limit: number): Promise<Outcome> {
   const started = performance.now()
-  const child = spawn('node_modules/.bin/tap', ['--reporter=tap', `--timeout=${limit}`, file], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('node_modules/.bin/tap', ['--reporter=tap', `--timeout=${limit}`, file], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const output: Buffer[] = []
   child.stdout.on('data', (data: Buffer) => output.push(data))
   child.stderr.on('data', (data: Buffer) => output.push(data))
@@ -33,7 +35,9 @@ function run(file: string, limit: number): Promise<Outcome> {
       const failed = leaves.filter(([, no, rest]) => no && !/ # (SKIP|TODO)/i.test(rest)).length
       const passed = leaves.length - failed - skipped.length
       const ok = code === 0 && failed === 0
-      console.log(`${ok ? '✔' : '✘'} ${file}  ${passed} passed${failed ? `, ${failed} failed` : ''}  ${seconds(started)}`)
+      console.log(
+        `${ok ? '✔' : '✘'} ${file}  ${passed} passed${failed ? `, ${failed} failed` : ''}  ${seconds(started)}`,
+      )
       for (const [line] of skipped) console.log(`    skipped: ${line.replace(/^.*# SKIP:?\s*/i, '')}`)
       if (!ok) {
         const lines = text.split('\n')
@@ -59,9 +63,12 @@ async function runAll(files: readonly string[], width: number, limit: number): P
 }
 
 const chosen = process.argv.slice(2)
-const beside = globSync('{inet,bgp,netlink,src,cni-plugin}/**/*.test.ts', { exclude: path => /(^|\/)(dist|node_modules)$/.test(path) })
+const beside = globSync('{inet,bgp,netlink,src,cni-plugin}/**/*.test.ts', {
+  exclude: path => /(^|\/)(dist|node_modules)$/.test(path),
+})
 const integration = globSync('integration/**/*.test.ts')
-const pick = (files: readonly string[]): string[] => files.filter(file => chosen.length === 0 || chosen.includes(file)).toSorted()
+const pick = (files: readonly string[]): string[] =>
+  files.filter(file => chosen.length === 0 || chosen.includes(file)).toSorted()
 
 const started = performance.now()
 const outcomes: Outcome[] = []

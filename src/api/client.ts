@@ -1,0 +1,46 @@
+// Asks a daemon on its unix socket.
+
+import { request } from 'node:http'
+import type { Api, Failure, Path } from './contract.ts'
+
+/** The daemon could not be asked, or refused; `message` says why and what to do. `status` 0 = not reached. */
+export class ApiError extends Error {
+  readonly status: number
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+/** One call; rejects with `ApiError`. */
+export function call<P extends Path>(socket: string, path: P, query: Api[P]['query']): Promise<Api[P]['answer']> {
+  const given = Object.entries(query as Readonly<Record<string, string | undefined>>).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, value]],
+  )
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      { socketPath: socket, path: `${path}?${new URLSearchParams(given).toString()}` },
+      response => {
+        const parts: Buffer[] = []
+        response.on('data', (part: Buffer) => parts.push(part))
+        response.on('error', error =>
+          reject(new ApiError(0, `margayd broke off its answer on ${socket}: ${error.message}`)),
+        )
+        response.on('end', () => {
+          const body: unknown = JSON.parse(Buffer.concat(parts).toString())
+          if (response.statusCode === 200) resolve(body as Api[P]['answer'])
+          else reject(new ApiError(response.statusCode ?? 0, (body as Failure).error))
+        })
+      },
+    )
+    asked.on('error', (error: NodeJS.ErrnoException) => reject(new ApiError(0, unreachable(socket, error))))
+    asked.end()
+  })
+}
+
+function unreachable(socket: string, error: NodeJS.ErrnoException): string {
+  if (error.code === 'EACCES') return `${socket} is root's: run margayctl as root`
+  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED')
+    return `margayd does not answer on ${socket}: is it running? Start it with margayd --config FILE, or name its file by margayctl --config FILE`
+  return `margayd does not answer on ${socket}: ${error.message}`
+}

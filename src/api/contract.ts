@@ -1,0 +1,118 @@
+// What the daemon answers on its unix socket: paths, queries and the JSON that comes back. The types that clients share.
+//
+// HTTP/1.1, GET, JSON. An error is a status other than 200 with `Failure`.
+
+import type { PathView, PeerStatus } from '../../bgp/types.ts'
+import type { FibEntry } from '../model/fib.ts'
+
+export interface DaemonStatus {
+  readonly node: string
+  readonly version: string
+  readonly pid: number
+  /** Seconds since start. */
+  readonly uptime: number
+  readonly datastore: {
+    readonly type: 'embedded'
+    readonly state: 'in sync' | 'lost' | 'connecting'
+    readonly text?: string
+  }
+  /** False until the first complete view of datastore and peers is in the kernel. */
+  readonly inSync: boolean
+  /** Why not, while `inSync` is false. */
+  readonly waitingFor: readonly string[]
+  readonly asn?: number
+  readonly routerId?: string
+  readonly peers: { readonly established: number; readonly configured: number }
+  readonly blocks: readonly string[]
+  readonly endpoints: number
+  readonly routes: { readonly installed: number; readonly conflicts: readonly RouteProblem[] }
+  /** What in the resources cannot be done here, and the next step. */
+  readonly problems: readonly string[]
+}
+
+export interface RouteProblem {
+  readonly prefix: string
+  readonly text: string
+}
+
+export interface BgpSummary {
+  readonly node: string
+  readonly asn?: number
+  readonly routerId?: string
+  readonly clusterId?: string
+  readonly peers: readonly PeerSummary[]
+}
+
+/** A `PeerStatus` for people: the time in a state as seconds. */
+export type PeerSummary = Omit<PeerStatus, 'since'> & { readonly seconds: number }
+
+export interface BgpRoutes {
+  readonly rows: readonly PathView[]
+  /** Pass as `after` for the next page; absent on the last. */
+  readonly next?: string
+}
+
+export interface IpamBlock {
+  readonly cidr: string
+  readonly pool: string
+  readonly size: number
+  readonly used: number
+}
+
+export interface IpamAddress {
+  readonly address: string
+  readonly block: string
+  readonly containerId: string
+  readonly ifName: string
+  readonly network: string
+  /** ISO 8601. */
+  readonly since: string
+  /** `namespace/pod` where the runtime told it. */
+  readonly label?: string
+}
+
+export interface IpamView {
+  readonly node: string
+  readonly blocks: readonly IpamBlock[]
+  readonly addresses: readonly IpamAddress[]
+}
+
+/** Why packets to one address leave as they do. */
+export interface RouteAnswer {
+  readonly address: string
+  /** The most specific prefix that the node knows for it, by whom, and how it leaves; absent if none does. */
+  readonly prefix?: string
+  readonly owner?: 'endpoint' | 'bgp' | 'block' | 'connected' | 'foreign'
+  readonly entry?: FibEntry
+  /** Whether the kernel holds just that. */
+  readonly installed: boolean
+  /** The BGP paths of the prefix, best first, each loser with its reason. */
+  readonly paths: readonly PathView[]
+  /** Sentences: what decides, what stands in the way, the next step. */
+  readonly explanation: readonly string[]
+}
+
+export interface Failure {
+  readonly error: string
+}
+
+/** Path of each call -> its query and its answer. */
+export interface Api {
+  readonly '/v1/status': { readonly query: Record<string, never>; readonly answer: DaemonStatus }
+  readonly '/v1/bgp/summary': { readonly query: Record<string, never>; readonly answer: BgpSummary }
+  readonly '/v1/bgp/routes': { readonly query: RoutesQuery; readonly answer: BgpRoutes }
+  readonly '/v1/ipam': { readonly query: Record<string, never>; readonly answer: IpamView }
+  readonly '/v1/route': { readonly query: { readonly ip: string }; readonly answer: RouteAnswer }
+}
+
+export interface RoutesQuery {
+  readonly family?: '4' | '6'
+  /** One prefix, all its paths. */
+  readonly prefix?: string
+  /** What the peer sent (`received`) or was sent (`advertised`); without a peer: the Loc-RIB. */
+  readonly peer?: string
+  readonly table?: 'received' | 'advertised'
+  readonly after?: string
+}
+
+export type Path = keyof Api

@@ -1,0 +1,45 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { ApiError, call } from './client.ts'
+import type { BgpRoutes } from './contract.ts'
+import { type Handlers, RequestError, serve } from './server.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'margay-api-'))
+t.teardown(() => rmSync(folder, { recursive: true }))
+
+const handlers = {
+  '/v1/bgp/routes': ({ prefix }): BgpRoutes => {
+    if (prefix === 'nonsense') throw new RequestError(404, 'nonsense is no prefix')
+    return { rows: [], next: prefix }
+  },
+} as Partial<Handlers> as Handlers
+
+t.test('a call reaches its handler with its query, and the socket is root’s', async t => {
+  const socket = join(folder, 'run/api.sock')
+  const server = await serve(socket, handlers)
+  t.teardown(() => server.close())
+  t.equal(statSync(socket).mode & 0o777, 0o600)
+  t.same(await call(socket, '/v1/bgp/routes', { prefix: '10.0.0.0/8' }), { rows: [], next: '10.0.0.0/8' })
+  await t.rejects(call(socket, '/v1/bgp/routes', { prefix: 'nonsense' }), {
+    status: 404,
+    message: 'nonsense is no prefix',
+  })
+  await t.rejects(call(socket, '/v1/ipam', {}), /not served here/)
+})
+
+t.test('a second daemon on one socket is refused, a dead socket file is replaced', async t => {
+  const socket = join(folder, 'second.sock')
+  const first = await serve(socket, handlers)
+  await t.rejects(serve(socket, handlers), /in use by a running margayd/)
+  await new Promise(resolve => first.close(resolve))
+  const second = await serve(socket, handlers)
+  await new Promise(resolve => second.close(resolve))
+})
+
+t.test('an absent daemon is a sentence with the next step', async t => {
+  const error = await call(join(folder, 'none.sock'), '/v1/status', {}).catch((error: unknown) => error)
+  t.ok(error instanceof ApiError)
+  t.match(error, { status: 0, message: /does not answer on .*none\.sock: is it running\? Start it/ })
+})

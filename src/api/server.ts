@@ -1,0 +1,74 @@
+// The daemon's HTTP on a unix socket. It knows paths and JSON; what to answer is handed in.
+
+import { mkdirSync, rmSync } from 'node:fs'
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { dirname } from 'node:path'
+import type { Api, Failure, Path } from './contract.ts'
+
+/** One function a path. A `RequestError` becomes its status and sentence, anything else 500. */
+export type Handlers = {
+  readonly [P in Path]: (query: Api[P]['query']) => Promise<Api[P]['answer']> | Api[P]['answer']
+}
+
+/** A refusal the caller can act on: 400 or 404 with one sentence. */
+export class RequestError extends Error {
+  readonly status: 400 | 404
+  constructor(status: 400 | 404, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+/** Listens on the socket (mode 0600, root's). A socket file that nobody answers on is replaced. */
+export async function serve(socket: string, handlers: Handlers): Promise<Server> {
+  mkdirSync(dirname(socket), { recursive: true })
+  if (await answers(socket)) {
+    throw new Error(
+      `api socket ${socket} is in use by a running margayd: stop that one first, or set api.socket to another path`,
+    )
+  }
+  rmSync(socket, { force: true })
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://margayd')
+    const handler = (handlers as Readonly<Record<string, ((query: never) => unknown) | undefined>>)[url.pathname]
+    if (request.method !== 'GET' || !handler) {
+      reply(response, 404, {
+        error: `${request.method} ${url.pathname} is not served here; margayctl and margayd may differ in version`,
+      })
+      return
+    }
+    Promise.try(handler, Object.fromEntries(url.searchParams) as never).then(
+      answer => reply(response, 200, answer),
+      (error: unknown) => {
+        const text = error instanceof Error ? error.message : String(error)
+        reply(response, error instanceof RequestError ? error.status : 500, { error: text } satisfies Failure)
+      },
+    )
+  })
+  const mask = process.umask(0o177)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(socket, resolve)
+    })
+  } finally {
+    process.umask(mask)
+  }
+  return server
+}
+
+function reply(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}
+
+function answers(socket: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const probe = connect(socket)
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', () => resolve(false))
+  })
+}
