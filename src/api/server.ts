@@ -38,8 +38,8 @@ export async function serve(socket: string, handlers: Handlers): Promise<Server>
       })
       return
     }
-    Promise.try(handler, Object.fromEntries(url.searchParams) as never).then(
-      answer => reply(response, 200, answer),
+    answer(handler, Object.fromEntries(url.searchParams)).then(
+      body => reply(response, 200, body),
       (error: unknown) => {
         const text = error instanceof Error ? error.message : String(error)
         reply(response, error instanceof RequestError ? error.status : 500, { error: text } satisfies Failure)
@@ -56,6 +56,11 @@ export async function serve(socket: string, handlers: Handlers): Promise<Server>
     process.umask(mask)
   }
   return server
+}
+
+/** Asynchronous, so that a handler that throws and one that rejects end alike. */
+async function answer(handler: (query: never) => unknown, query: Readonly<Record<string, string>>): Promise<unknown> {
+  return handler(query as never)
 }
 
 function reply(response: ServerResponse, status: number, body: unknown): void {
