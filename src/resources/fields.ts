@@ -1,0 +1,285 @@
+// The types of fields that the kinds are made of. Each reads what people write, keeps the canonical form, and refuses with a
+// reason and a next step.
+//
+// A refusal travels through the schema library as a message of three lines (what, why, fix); issues.ts takes it apart again.
+
+import * as v from 'valibot'
+import {
+  formatAddress,
+  formatPrefix,
+  type IpFamily,
+  parseAddress,
+  parseInterfaceAddress,
+  parsePrefix,
+  prefixOf,
+} from '../../inet/index.ts'
+import { Refusal, show } from './problem.ts'
+import { parseSelector } from './selector.ts'
+
+/** What the field table of the documentation says about a field. */
+export interface FieldDoc extends Record<string, unknown> {
+  readonly form: string
+}
+
+/** The same schema, with the sentence that the documentation prints for the field. */
+export function described<S extends v.GenericSchema>(schema: S, description: string) {
+  return v.pipe(schema, v.description<v.InferOutput<S>, string>(description))
+}
+
+const toMessage = (refusal: Refusal): string => `${refusal.what}\n${refusal.why}\n${refusal.fix}`
+
+/** The refusal that a message of the schema library carries; undefined if it is the library's own. */
+export function refusalIn(message: string): Refusal | undefined {
+  const lines = message.split('\n')
+  return lines.length === 3 ? new Refusal(lines[0], lines[1], lines[2]) : undefined
+}
+
+/** Looks at a whole object whose fields are sound: completes it, or refuses it for the sake of one field. */
+export function whole<T extends object, R>(
+  complete: (value: T) => R | { readonly field: keyof T & string; readonly refusal: Refusal },
+) {
+  return v.rawTransform<T, R>(({ dataset, addIssue, NEVER }) => {
+    const input = dataset.value
+    const result = complete(input)
+    if (!isFieldRefusal(result)) return result
+    const key = result.field
+    addIssue({
+      message: toMessage(result.refusal),
+      path: [
+        { type: 'object', origin: 'value', input: input as Record<string, unknown>, key, value: input[key as keyof T] },
+      ],
+    })
+    return NEVER
+  })
+}
+
+function isFieldRefusal(value: unknown): value is { readonly field: string; readonly refusal: Refusal } {
+  return typeof value === 'object' && value !== null && 'refusal' in value && value.refusal instanceof Refusal
+}
+
+/** A field of the form named (for the documentation) whose text or number `read` turns into the value kept. */
+function field<T>(form: string, read: (value: unknown) => T | Refusal) {
+  return v.pipe(
+    v.unknown(),
+    v.rawTransform<unknown, T>(({ dataset, addIssue, NEVER }) => {
+      const value = read(dataset.value)
+      if (!(value instanceof Refusal)) return value
+      addIssue({ message: toMessage(value) })
+      return NEVER
+    }),
+    v.metadata({ form } satisfies FieldDoc),
+  )
+}
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value.trim() : undefined)
+
+/** A network, `10.42.0.0/16`. Host bits must be zero. */
+export const cidr = () =>
+  field('CIDR', value => {
+    const text = textOf(value) ?? ''
+    const prefix = text.includes('/') ? parsePrefix(text) : undefined
+    if (prefix) return formatPrefix(prefix)
+    const loose = parseInterfaceAddress(text)
+    if (!loose)
+      return new Refusal(
+        'is not a CIDR',
+        'A CIDR is a network and its length.',
+        'Write it like 10.42.0.0/16 or fd00:42::/48.',
+      )
+    if (!text.includes('/'))
+      return new Refusal('has no prefix length', 'A CIDR is a network and its length.', `Write it like ${text}/16.`)
+    return new Refusal(
+      'has host bits set',
+      `The network of that length around it is ${formatPrefix(prefixOf(loose.address, loose.length))}.`,
+      'Write the network itself, or another length.',
+    )
+  })
+
+/** A node's own address with its subnet's length, `10.0.1.7/24`. */
+export const interfaceAddress = (family: IpFamily) => {
+  const example = family === 4 ? '10.0.1.7/24' : 'fd00:1::7/64'
+  return field(`IPv${family} address with subnet length`, value => {
+    const text = textOf(value) ?? ''
+    const parsed = parseInterfaceAddress(text)
+    if (!parsed || parsed.address.family !== family)
+      return new Refusal(
+        `is not an IPv${family} address`,
+        'The other nodes reach this node there.',
+        `Write it like ${example}.`,
+      )
+    if (!text.includes('/'))
+      return new Refusal(
+        'has no subnet length',
+        'The length tells which nodes share this subnet and need no router between them.',
+        `Write the length of the node's subnet as well, like ${text}/${family === 4 ? 24 : 64}.`,
+      )
+    return `${formatAddress(parsed.address)}/${parsed.length}`
+  })
+}
+
+/** A peer's address, with its port if that is not 179: `10.0.1.1`, `10.0.1.1:1790`, `[fd00::1]:1790`. */
+export const addressAndPort = () =>
+  field('address or address:port', value => {
+    const peer = splitAddressAndPort(textOf(value) ?? '')
+    if (peer) return joinAddressAndPort(peer.address, peer.port)
+    return new Refusal(
+      'is not an address',
+      'A peer is named by its IP address, and by its port where that is not 179.',
+      'Write it like 10.0.1.1, 10.0.1.1:1790, fd00::1 or [fd00::1]:1790.',
+    )
+  })
+
+/** Takes `10.0.1.1`, `10.0.1.1:1790`, `fd00::1`, `[fd00::1]:1790` apart; undefined if it is none of them. `port` absent: 179. */
+export function splitAddressAndPort(text: string): { readonly address: string; readonly port?: number } | undefined {
+  const match = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text) ?? /^([\d.]+):(\d{1,5})$/.exec(text)
+  const address = parseAddress(match ? match[1] : text)
+  if (!address) return undefined
+  if (match?.[2] === undefined) return { address: formatAddress(address) }
+  const port = Number(match[2])
+  return port >= 1 && port <= 65535 ? { address: formatAddress(address), port } : undefined
+}
+
+function joinAddressAndPort(address: string, port: number | undefined): string {
+  if (port === undefined || port === 179) return address
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+/** 1 to 4294967295, also as asdot (RFC 5396): `1.10` = 65546. */
+export const asNumber = () =>
+  field('AS number', value => {
+    const number = readAsNumber(typeof value === 'number' ? String(value) : (textOf(value) ?? ''))
+    if (number !== undefined && number >= 1 && number <= 4294967295) return number
+    return new Refusal(
+      'is not an AS number',
+      'AS numbers go from 1 to 4294967295 (RFC 6793).',
+      'Write it like 64512, or with a dot like 1.10.',
+    )
+  })
+
+function readAsNumber(text: string): number | undefined {
+  const match = /^(\d{1,10})(?:\.(\d{1,5}))?$/.exec(text)
+  if (!match) return undefined
+  if (match[2] === undefined) return Number(match[1])
+  const [high, low] = [Number(match[1]), Number(match[2])]
+  return high <= 65535 && low <= 65535 ? high * 65536 + low : undefined
+}
+
+/** A whole number within bounds, both included. */
+export const integer = (form: string, min: number, max: number, why: string) =>
+  field(form, value => {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
+    return new Refusal(`is not a whole number from ${min} to ${max}`, why, `Write a number from ${min} to ${max}.`)
+  })
+
+/** Seconds as a number, or as `90s`, `1m30s`, `2h`. */
+export const seconds = (accepts: (count: number) => boolean, bounds: string, why: string) =>
+  field('seconds', value => {
+    const count = typeof value === 'number' ? value : readDuration(textOf(value) ?? '')
+    if (count !== undefined && Number.isInteger(count) && accepts(count)) return count
+    return new Refusal(`is not ${bounds}`, why, 'Write seconds as a number like 90, or a duration like 1m30s.')
+  })
+
+function readDuration(text: string): number | undefined {
+  const match = /^(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?$/.exec(text)
+  if (!match || text === '') return undefined
+  return Number(match[1] ?? 0) * 3600 + Number(match[2] ?? 0) * 60 + Number(match[3] ?? 0)
+}
+
+/** RFC 4271 §4.2: zero (no keepalives), or three seconds and more. */
+export const holdTime = () =>
+  seconds(
+    count => count === 0 || (count >= 3 && count <= 65535),
+    'a hold time',
+    'A hold time is 0 (a session without keepalives) or 3 to 65535 seconds (RFC 4271 §4.2).',
+  )
+
+/** How long to wait between attempts to connect. */
+export const connectRetryTime = () =>
+  seconds(
+    count => count >= 1 && count <= 3600,
+    'from 1 to 3600 seconds',
+    'A session that is down is tried again after this time.',
+  )
+
+/** A dotted quad that names something, as a cluster id or router id does; not 0.0.0.0. */
+export const dottedQuad = (form: string) =>
+  field(form, value => {
+    const address = parseAddress(textOf(value) ?? '')
+    if (address?.family === 4 && address.octets.some(octet => octet !== 0)) return formatAddress(address)
+    return new Refusal(`is not a ${form}`, `A ${form} is four octets, not all zero.`, 'Write it like 224.0.0.1.')
+  })
+
+/** A selector over labels; empty means `all()`. */
+export const selector = () =>
+  field('selector', value => {
+    const text = textOf(value)
+    const parsed = text === undefined ? undefined : parseSelector(text)
+    if (text !== undefined && parsed?.ok) return text === '' ? 'all()' : text
+    return new Refusal(
+      'is not a selector',
+      parsed?.ok === false ? `At character ${parsed.position + 1}: ${parsed.reason}.` : 'A selector is a text.',
+      "Write it like all(), has(router) or rack == 'r1' && role in {'edge', 'core'}.",
+    )
+  })
+
+const nameForm = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
+
+/** The name of an object. */
+export const objectName = () =>
+  field('name', value => {
+    if (typeof value === 'string' && nameForm.test(value)) return value
+    return new Refusal(
+      'is not a name',
+      'A name has small letters, digits, dots and dashes, begins and ends with a letter or digit, and is at most 253 long.',
+      'Write it like rack1-n7.',
+    )
+  })
+
+/** On or off. */
+export const flag = () => v.pipe(v.boolean(), v.metadata({ form: 'true or false' } satisfies FieldDoc))
+
+/** One of a few words. */
+export const choice = <const T extends readonly string[]>(...words: T) =>
+  v.pipe(v.picklist(words), v.metadata({ form: words.join(', ') } satisfies FieldDoc))
+
+/** A value that has to be exactly one, because Margay does nothing else yet; any other is refused with the reason and next step. */
+export const only = <const T extends string | boolean>(accepted: T, why: string, fix: string) =>
+  field(`${accepted}`, value => (value === accepted ? accepted : new Refusal('is not supported', why, fix)))
+
+/** Free text of one line. */
+export const line = () =>
+  field('text', value => {
+    if (typeof value === 'string' && value.length <= 255 && !value.includes('\n')) return value
+    return new Refusal(
+      `is not a line of text`,
+      'It is shown in tables and logs.',
+      'Write at most 255 characters on one line.',
+    )
+  })
+
+/** Labels and annotations. */
+export const stringMap = (form: string) =>
+  field(form, value => {
+    const pairs =
+      typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : undefined
+    if (!pairs)
+      return new Refusal(
+        'is not a mapping',
+        `${form[0].toUpperCase()}${form.slice(1)} are keys with a text each.`,
+        'Write them like rack: r1.',
+      )
+    const map: Record<string, string> = {}
+    for (const [key, text] of pairs) {
+      if (typeof text !== 'string')
+        return new Refusal(
+          `has the value ${show(text)} for ${key}`,
+          'Values are texts.',
+          `Put it in quotes: ${key}: "${show(text)}".`,
+        )
+      map[key] = text
+    }
+    return map
+  })
+
+/** The longest block a family may have, and the shortest. */
+export const blockSizes = { 4: { min: 20, max: 32, usual: 26 }, 6: { min: 116, max: 128, usual: 122 } } as const

@@ -1,0 +1,112 @@
+// IPPool: a range that nodes take blocks from and pods get addresses from.
+
+import * as v from 'valibot'
+import { parsePrefix } from '../../../inet/index.ts'
+import { blockSizes, cidr, described, flag, integer, only, selector, whole } from '../fields.ts'
+import { defineKind, type Resource } from '../kind.ts'
+import { Refusal } from '../problem.ts'
+
+const noTunnels = [
+  'Margay routes pods without tunnels so far.',
+  'Write Never, and let the routers between the nodes learn the routes by BGP.',
+] as const
+const noNat = [
+  'Margay does not translate addresses so far: pods reach others, and are seen, under their own.',
+  'Write false, and let the router at the edge translate where the pool is not routed.',
+] as const
+
+const fields = v.strictObject({
+  cidr: described(cidr(), 'The range. Cannot change.'),
+  blockSize: v.optional(
+    described(
+      integer(
+        'prefix length',
+        20,
+        128,
+        'It is the prefix length of the blocks: 20 to 32 for IPv4, 116 to 128 for IPv6.',
+      ),
+      'Prefix length of the blocks that nodes take: 20–32 for IPv4 (default 26), 116–128 for IPv6 (default 122). Cannot change.',
+    ),
+  ),
+  nodeSelector: v.optional(described(selector(), 'Nodes that may take blocks of this pool.'), 'all()'),
+  disabled: v.optional(described(flag(), 'No new addresses from this pool; what is in use stays.'), false),
+  disableBGPExport: v.optional(described(flag(), 'Do not announce the blocks of this pool.'), false),
+  ipipMode: v.optional(described(only('Never', ...noTunnels), 'IPIP tunnels between nodes.'), 'Never'),
+  vxlanMode: v.optional(described(only('Never', ...noTunnels), 'VXLAN tunnels between nodes.'), 'Never'),
+  natOutgoing: v.optional(
+    described(only(false, ...noNat), 'Translate the addresses of pods that talk to the outside.'),
+    false,
+  ),
+})
+
+const spec = v.pipe(
+  fields,
+  whole((pool: v.InferOutput<typeof fields>) => {
+    const range = parsePrefix(pool.cidr)
+    if (!range) throw new Error(`${pool.cidr} has passed as a CIDR`)
+    const { min, max, usual } = blockSizes[range.family]
+    const blockSize = pool.blockSize ?? Math.max(usual, range.length)
+    if (range.octets[0] === 0xfe && (range.octets[1] & 0xc0) === 0x80)
+      return {
+        field: 'cidr',
+        refusal: new Refusal(
+          'is link-local',
+          'Link-local addresses end at the link, so no router carries them.',
+          'Choose a range like fd00:42::/48.',
+        ),
+      }
+    if (range.length > max)
+      return {
+        field: 'cidr',
+        refusal: new Refusal('is no range', 'It has no room for a block.', `Choose a range of length ${max} at most.`),
+      }
+    if (blockSize < min || blockSize > max)
+      return {
+        field: 'blockSize',
+        refusal: new Refusal(
+          `is not from ${min} to ${max}`,
+          `It is the prefix length of the blocks of an IPv${range.family} pool.`,
+          `Write a number from ${min} to ${max}; ${usual} is usual.`,
+        ),
+      }
+    if (blockSize < range.length)
+      return {
+        field: 'blockSize',
+        refusal: new Refusal(
+          `is shorter than the pool's own length`,
+          `A block is a part of ${pool.cidr}.`,
+          `Write a number from ${Math.max(min, range.length)} to ${max}.`,
+        ),
+      }
+    return { ...pool, blockSize }
+  }),
+)
+
+export type IPPoolSpec = v.InferOutput<typeof spec>
+export type IPPoolResource = Resource<'IPPool', IPPoolSpec>
+
+export const ipPool = defineKind({
+  kind: 'IPPool',
+  plural: 'ippools',
+  short: ['pool', 'pools'],
+  summary: 'A range of addresses that nodes take blocks from, for their pods.',
+  spec,
+  foreign: {
+    allowedUses: {
+      why: 'Every pool serves pods, and there are no tunnels or load balancers to serve.',
+      same: value => Array.isArray(value) && value.includes('Workload'),
+    },
+    assignmentMode: { why: 'Addresses are given automatically.', same: value => value === 'Automatic' },
+    namespaceSelector: { why: 'Margay does not know namespaces.', same: value => value === '' || value === 'all()' },
+    'nat-outgoing': { why: 'It is the old name of natOutgoing.', fix: 'Write natOutgoing.' },
+    ipip: { why: 'It is the old form of ipipMode.', fix: 'Write ipipMode: Never.' },
+  },
+  example: `apiVersion: margay.io/v1
+kind: IPPool
+metadata:
+  name: default
+spec:
+  cidr: 10.42.0.0/16
+  blockSize: 26
+`,
+})

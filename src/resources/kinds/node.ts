@@ -1,0 +1,60 @@
+// Node: a machine that runs pods, how the others reach it, and its part in BGP.
+
+import * as v from 'valibot'
+import { described, asNumber, dottedQuad, interfaceAddress } from '../fields.ts'
+import { defineKind, type Resource } from '../kind.ts'
+
+const bgp = v.strictObject({
+  asNumber: v.optional(described(asNumber(), "The node's AS. Absent: `asNumber` of the BGPConfiguration.")),
+  ipv4Address: v.optional(
+    described(
+      interfaceAddress(4),
+      'Where the other nodes and routers reach this node: source and next hop of its sessions.',
+    ),
+  ),
+  ipv6Address: v.optional(described(interfaceAddress(6), 'The same for IPv6.')),
+  routeReflectorClusterID: v.optional(
+    described(
+      dottedQuad('cluster id'),
+      'Makes the node a route reflector (RFC 4456) of that cluster; it leaves the node-to-node mesh.',
+    ),
+  ),
+})
+
+const spec = v.strictObject({
+  bgp: v.optional(described(bgp, 'Absent: the node takes no part in BGP.')),
+})
+
+export type NodeSpec = v.InferOutput<typeof spec>
+export type NodeResource = Resource<'Node', NodeSpec>
+
+const tunnels = { why: 'Margay has no tunnels yet, so the node needs no tunnel address.' }
+
+export const node = defineKind({
+  kind: 'Node',
+  plural: 'nodes',
+  short: ['no'],
+  summary: 'A machine that runs pods: how the other nodes reach it, and its part in BGP.',
+  spec,
+  foreign: {
+    'bgp.ipv4IPIPTunnelAddr': tunnels,
+    ipv4VXLANTunnelAddr: tunnels,
+    ipv6VXLANTunnelAddr: tunnels,
+    vxlanTunnelMACAddr: tunnels,
+    vxlanTunnelMACAddrV6: tunnels,
+    wireguard: { why: 'Margay does not encrypt traffic between nodes.' },
+    addresses: { why: 'Margay reads the addresses of a node from its kernel.' },
+    orchRefs: { why: 'Margay finds a node by its name, which must be the one that the orchestrator uses.' },
+  },
+  example: `apiVersion: margay.io/v1
+kind: Node
+metadata:
+  name: rack1-n1
+  labels: { rack: r1 }
+spec:
+  bgp:
+    asNumber: 65001
+    ipv4Address: 10.0.1.11/24
+    ipv6Address: fd00:0:1::11/64
+`,
+})

@@ -1,0 +1,68 @@
+// What is wrong with a resource, in the one shape that every refusal has: object, value, reason, place, next step.
+
+export interface Place {
+  readonly file: string
+  /** From 1. */
+  readonly line: number
+  /** From 1. */
+  readonly column: number
+}
+
+export interface Problem {
+  /** `ippool "rack-2"`. */
+  readonly object: string
+  /** Where in the object, as keys: `['spec', 'cidr']`. Empty: the object as a whole. */
+  readonly path: readonly (string | number)[]
+  /** Field, value and what is the matter, without the object and the full stop: `cidr 10.42.0.0/16 overlaps pool "default"`. */
+  readonly what: string
+  /** One sentence. */
+  readonly why: string
+  /** One sentence: what to do next. */
+  readonly fix: string
+  /** Absent for what was not read from a file. */
+  readonly place?: Place
+}
+
+/** Why a value cannot be taken: the part of a problem that a field knows. */
+export class Refusal {
+  /** Follows field and value: `is not an AS number`. */
+  readonly what: string
+  readonly why: string
+  readonly fix: string
+  constructor(what: string, why: string, fix: string) {
+    this.what = what
+    this.why = why
+    this.fix = fix
+  }
+}
+
+/**
+ * Three lines for a person:
+ *
+ *     ippool "rack-2": cidr 10.42.0.0/16 overlaps pool "default" (10.42.0.0/15).
+ *       rack2.yaml:7:9   Pools must not overlap, or one address could belong to two pods.
+ *       Choose another range.
+ */
+export function formatProblem(problem: Problem): string {
+  const place = problem.place ? `${problem.place.file}:${problem.place.line}:${problem.place.column}   ` : ''
+  return `${problem.object}: ${problem.what}.\n  ${place}${problem.why}\n  ${problem.fix}`
+}
+
+/** `ippool "rack-2"`, as every message calls an object. */
+export function nameOf(kind: string, name: string): string {
+  return `${kind.toLowerCase()} "${name}"`
+}
+
+/** The field as people write it: `cidr`, `bgp.asNumber`, `metadata.labels`. The leading `spec` goes without saying. */
+export function fieldName(path: readonly (string | number)[]): string {
+  const keys = path[0] === 'spec' && path.length > 1 ? path.slice(1) : path
+  return keys.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? key : `.${key}`)).join('')
+}
+
+/** A value within a sentence: short, on one line. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return value === '' ? '""' : value.length > 60 ? `${value.slice(0, 57)}...` : value
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object' && value !== null) return 'a mapping'
+  return String(value)
+}
