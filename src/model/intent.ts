@@ -18,9 +18,13 @@ export interface Intent {
 export interface RouteRules {
   /** Whether a default route learned by BGP may be installed. */
   readonly acceptDefault: boolean
+  /** Whether a next hop that only a default route of the node reaches may be used. Default: no. */
+  readonly resolveThroughDefault?: boolean
   /** Prefixes that are this node's own: a learned route for them, or inside them, is never installed. */
   readonly own: readonly string[]
   /** Preferred source addresses of learned routes. */
   readonly source4?: string
   readonly source6?: string
+  /** Kernel metric of our routes; with our protocol number it marks them ours. Default 1024. */
+  readonly metric?: number
 }

@@ -1,0 +1,62 @@
+// Which learned prefixes may enter the kernel's table (design §2).
+//
+// A peer's routes are hostile until checked: they never reach into what this node holds itself, into a subnet that it is
+// connected to, or into ranges with a meaning of their own. This file looks at the prefix only; next hops are next-hop.ts.
+
+import { contains, formatPrefix, hostPrefix, parsePrefix } from '../../inet/index.ts'
+import type { Prefix } from '../../inet/index.ts'
+import type { RouteRules } from '../model/intent.ts'
+import type { FactsIndex } from './facts-index.ts'
+
+/** The kernel metric of our routes unless the rules say otherwise. */
+export const defaultRouteMetric = 1024
+
+/** RFC 6890: ranges that no router may lead elsewhere. Pods find their gateway in 169.254.0.0/16. */
+const special = [
+  '0.0.0.0/8',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/4',
+  '255.255.255.255/32',
+  '::1/128',
+  'fe80::/10',
+  'ff00::/8',
+].flatMap(text => parsePrefix(text) ?? [])
+
+/** Route rules with their prefixes read once. */
+export interface ReadRules {
+  readonly rules: RouteRules
+  readonly own: readonly Prefix[]
+}
+
+export function readRules(rules: RouteRules): ReadRules {
+  return { rules, own: rules.own.flatMap(text => parsePrefix(text) ?? []) }
+}
+
+/** Why a learned prefix may not be installed; undefined: it may. */
+export function refusal(prefix: Prefix, { rules, own }: ReadRules, facts: FactsIndex): string | undefined {
+  if (prefix.length === 0) {
+    if (!rules.acceptDefault) return 'default routes learned by BGP are not accepted here'
+  } else {
+    const range = special.find(outer => contains(outer, prefix))
+    if (range) return `it lies in ${formatPrefix(range)}, which is never routed`
+    const ours = own.find(outer => contains(outer, prefix))
+    if (ours) return `it lies in ${formatPrefix(ours)}, which is this node's own`
+    const connected = connectedAround(prefix, facts)
+    if (connected) return `it lies in ${connected.prefix}, which is connected on ${connected.device}`
+  }
+  const metric = rules.metric ?? defaultRouteMetric
+  const better = facts.exactly(prefix).find(route => route.metric <= metric)
+  return (
+    better && `the kernel has a route for it that is not ours (protocol ${better.protocol}, metric ${better.metric})`
+  )
+}
+
+function connectedAround(
+  prefix: Prefix,
+  facts: FactsIndex,
+): { readonly prefix: string; readonly device: string } | undefined {
+  const { octets, family } = prefix
+  const found = facts.connected.match(hostPrefix({ octets, family }), (_, around) => around.length <= prefix.length)
+  return found && { prefix: formatPrefix(found.prefix), device: found.value.device ?? 'a link' }
+}

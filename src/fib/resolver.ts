@@ -1,0 +1,248 @@
+// The routes that the speaker chose, and the FIB entry that each of them makes of it, or the reason why none.
+//
+// Routes with the same next hops share one resolution, so a change of the facts is worked out once per set of next hops and
+// touches only the routes that use it. Nothing here does I/O: every call returns the entries that differ from before.
+
+import { formatPrefix, parsePrefix } from '../../inet/index.ts'
+import type { Prefix } from '../../inet/index.ts'
+import type { NextHopState } from '../../bgp/types.ts'
+import type { Facts } from '../model/facts.ts'
+import { equalFibEntries } from '../model/fib.ts'
+import type { FibEntry, NextHop } from '../model/fib.ts'
+import type { RouteRules } from '../model/intent.ts'
+import { readRules, refusal } from './admit.ts'
+import type { ReadRules } from './admit.ts'
+import { mergeNextHops } from './ecmp.ts'
+import { FactsIndex, parseScopedAddress } from './facts-index.ts'
+import { HopTracker } from './hop-tracker.ts'
+
+/** A prefix with the next hops of its chosen paths, as the Loc-RIB feed gives it. */
+export interface LearnedRoute {
+  readonly prefix: string
+  readonly nextHops: readonly string[]
+  /** Name of the peer whose path is best; `local` for a route of our own. */
+  readonly peer: string
+}
+
+/** What becomes of one prefix. Without an entry `reason` says why, unless the route is simply gone. */
+export interface FibUpdate {
+  readonly prefix: string
+  readonly entry?: FibEntry
+  readonly reason?: string
+}
+
+/** Next hops shared by all routes that list the same ones. */
+interface HopSet {
+  readonly key: string
+  readonly addresses: readonly string[]
+  readonly routes: Set<Known>
+  hops: readonly NextHop[]
+  /** Why there are no hops. */
+  reason: string
+}
+
+interface Known {
+  readonly prefix: Prefix
+  readonly text: string
+  readonly peer: string
+  readonly hops: HopSet
+  verdict: FibUpdate
+}
+
+export class Resolver {
+  readonly #routes = new Map<string, Known>()
+  readonly #sets = new Map<string, HopSet>()
+  readonly #tracker: HopTracker
+  #facts: FactsIndex
+  #rules: ReadRules
+
+  constructor(facts: Facts, rules: RouteRules) {
+    this.#facts = new FactsIndex(facts)
+    this.#rules = readRules(rules)
+    this.#tracker = new HopTracker(this.#facts, hopOptions(rules))
+  }
+
+  get size(): number {
+    return this.#routes.size
+  }
+
+  /** Takes one Loc-RIB change; no next hops, or a route of our own, means withdrawn. Undefined: the FIB stays as it is. */
+  learn(route: LearnedRoute): FibUpdate | undefined {
+    if (route.nextHops.length === 0 || route.peer === 'local') return this.forget(route.prefix)
+    const prefix = parsePrefix(route.prefix)
+    if (!prefix) return { prefix: route.prefix, reason: `${route.prefix} is no prefix` }
+    const text = formatPrefix(prefix)
+    const before = this.#routes.get(text)
+    const hops = this.#join(route.nextHops)
+    const known: Known = { prefix, text, peer: route.peer, hops, verdict: { prefix: text } }
+    hops.routes.add(known)
+    if (before) this.#leave(before)
+    this.#routes.set(text, known)
+    known.verdict = this.#judge(known)
+    return before && equalUpdates(before.verdict, known.verdict) ? undefined : known.verdict
+  }
+
+  /** The speaker has no path for the prefix any more. */
+  forget(prefix: string): FibUpdate | undefined {
+    const parsed = parsePrefix(prefix)
+    const known = parsed && this.#routes.get(formatPrefix(parsed))
+    if (!known) return undefined
+    this.#routes.delete(known.text)
+    this.#leave(known)
+    return known.verdict.entry ? { prefix: known.text } : undefined
+  }
+
+  /** Links, addresses or foreign routes changed. Walks all routes only if a connected subnet or an own address came or went. */
+  setFacts(facts: Facts): readonly FibUpdate[] {
+    const before = this.#facts
+    this.#facts = new FactsIndex(facts)
+    const touched = this.#refreshHops()
+    if (
+      !sameSubnets(before, this.#facts) ||
+      this.#source(4, before) !== this.#source(4) ||
+      this.#source(6, before) !== this.#source(6)
+    ) {
+      for (const known of this.#routes.values()) touched.add(known)
+    } else {
+      for (const prefix of changedPrefixes(before, this.#facts)) {
+        const known = this.#routes.get(prefix)
+        if (known) touched.add(known)
+      }
+    }
+    return this.#rejudge(touched)
+  }
+
+  /** The intent changed what may be installed: every route is judged anew. */
+  setRules(rules: RouteRules): readonly FibUpdate[] {
+    this.#rules = readRules(rules)
+    this.#refreshHops()
+    return this.#rejudge(this.#routes.values())
+  }
+
+  /** The verdict in force for a learned prefix, with the peer it came from. */
+  explain(prefix: string): (FibUpdate & { readonly peer: string; readonly nextHops: readonly string[] }) | undefined {
+    const parsed = parsePrefix(prefix)
+    const known = parsed && this.#routes.get(formatPrefix(parsed))
+    return known && { ...known.verdict, peer: known.peer, nextHops: known.hops.addresses }
+  }
+
+  /** All entries wanted in the FIB now. */
+  *entries(): IterableIterator<FibEntry> {
+    for (const { verdict } of this.#routes.values()) if (verdict.entry) yield verdict.entry
+  }
+
+  /** Learned prefixes that stay out, each with its reason. */
+  *refused(): IterableIterator<FibUpdate> {
+    for (const { verdict } of this.#routes.values()) if (!verdict.entry) yield verdict
+  }
+
+  /** Reachability that the speaker has not been told yet (`setNextHops`). */
+  takeNextHopChanges(): readonly NextHopState[] {
+    return this.#tracker.takeChanges()
+  }
+
+  /** Reachability of every next hop known, for a speaker that starts anew. */
+  nextHops(): readonly NextHopState[] {
+    return this.#tracker.states()
+  }
+
+  #join(addresses: readonly string[]): HopSet {
+    const key = addresses.join(' ')
+    const shared = this.#sets.get(key)
+    if (shared) return shared
+    const set: HopSet = { key, addresses: [...addresses], routes: new Set(), hops: [], reason: '' }
+    for (const address of set.addresses) this.#tracker.use(address)
+    this.#sets.set(key, set)
+    this.#resolve(set)
+    return set
+  }
+
+  #leave(known: Known): void {
+    const set = known.hops
+    set.routes.delete(known)
+    if (set.routes.size > 0 || this.#sets.get(set.key) !== set) return
+    this.#sets.delete(set.key)
+    for (const address of set.addresses) this.#tracker.unuse(address)
+  }
+
+  #resolve(set: HopSet): void {
+    const hops: NextHop[] = []
+    const reasons: string[] = []
+    for (const address of set.addresses) {
+      const resolution = this.#tracker.resolution(address)
+      if (resolution?.usable) hops.push(resolution.hop)
+      else if (resolution) reasons.push(resolution.reason)
+    }
+    set.hops = mergeNextHops(hops)
+    set.reason = reasons.join('; ')
+  }
+
+  /** Resolves the next hops anew; gives the routes that use one that changed. */
+  #refreshHops(): Set<Known> {
+    const changed = this.#tracker.refresh(this.#facts, hopOptions(this.#rules.rules))
+    const touched = new Set<Known>()
+    if (changed.size === 0) return touched
+    for (const set of this.#sets.values()) {
+      if (!set.addresses.some(address => changed.has(address))) continue
+      this.#resolve(set)
+      for (const known of set.routes) touched.add(known)
+    }
+    return touched
+  }
+
+  #rejudge(routes: Iterable<Known>): readonly FibUpdate[] {
+    const updates: FibUpdate[] = []
+    for (const known of routes) {
+      const verdict = this.#judge(known)
+      if (equalUpdates(known.verdict, verdict)) continue
+      known.verdict = verdict
+      updates.push(verdict)
+    }
+    return updates
+  }
+
+  #judge({ prefix, text, hops }: Known): FibUpdate {
+    const refused = refusal(prefix, this.#rules, this.#facts)
+    if (refused !== undefined) return { prefix: text, reason: `${text} is not installed: ${refused}` }
+    if (hops.hops.length === 0) return { prefix: text, reason: `${text} is not installed: ${hops.reason}` }
+    if (hops.hops.some(hop => hop.gateway?.includes(':') !== (prefix.family === 6))) {
+      return { prefix: text, reason: `${text} is not installed: its next hop is of the other address family` }
+    }
+    const source = this.#source(prefix.family)
+    const entry: FibEntry = { prefix: text, kind: 'unicast', nextHops: hops.hops }
+    return { prefix: text, entry: source === undefined ? entry : { ...entry, source } }
+  }
+
+  /** The kernel refuses a preferred source that is not on the node. */
+  #source(family: 4 | 6, facts = this.#facts): string | undefined {
+    const { source4, source6 } = this.#rules.rules
+    const source = family === 4 ? source4 : source6
+    const address = source === undefined ? undefined : parseScopedAddress(source)?.address
+    return address && facts.isOwnAddress(address) ? source : undefined
+  }
+}
+
+function hopOptions(rules: RouteRules): { readonly throughDefault: boolean } {
+  return { throughDefault: rules.resolveThroughDefault ?? false }
+}
+
+function equalUpdates(a: FibUpdate, b: FibUpdate): boolean {
+  if (!a.entry || !b.entry) return !a.entry && !b.entry && a.reason === b.reason
+  return equalFibEntries(a.entry, b.entry)
+}
+
+function sameSubnets(a: FactsIndex, b: FactsIndex): boolean {
+  if (a.connected.size !== b.connected.size) return false
+  for (const { prefix, value } of b.connected) if (a.connected.get(prefix)?.device !== value.device) return false
+  return true
+}
+
+/** Prefixes whose foreign routes came, went or changed metric. */
+function* changedPrefixes(a: FactsIndex, b: FactsIndex): Iterable<string> {
+  for (const key of new Set([...a.routes.keys(), ...b.routes.keys()])) {
+    const [before, after] = [a.routes.get(key), b.routes.get(key)]
+    const best = before?.[0].route
+    const now = after?.[0].route
+    if (best?.metric !== now?.metric || best?.protocol !== now?.protocol) yield key
+  }
+}
