@@ -1,0 +1,133 @@
+// Capabilities in OPEN (RFC 5492): the only list. One row adds one; a code without a row is kept as it came.
+
+import { families, familyOf } from './family.ts'
+
+export interface RestartFamily {
+  readonly afi: number
+  readonly safi: number
+  /** F bit: forwarding state was preserved. */
+  readonly forwarding: boolean
+}
+
+export type Capability =
+  | { readonly kind: 'multiprotocol'; readonly afi: number; readonly safi: number }
+  | { readonly kind: 'routeRefresh' }
+  | { readonly kind: 'fourOctetAs'; readonly asn: number }
+  | {
+      readonly kind: 'gracefulRestart'
+      /** R bit. */
+      readonly restarting: boolean
+      /** Seconds, 0–4095. */
+      readonly restartTime: number
+      readonly families: readonly RestartFamily[]
+    }
+  | { readonly kind: 'unknown'; readonly code: number; readonly value: Uint8Array }
+
+type Kind = Exclude<Capability['kind'], 'unknown'>
+
+interface CapabilityType<K extends Kind> {
+  readonly kind: K
+  readonly code: number
+  /** Undefined if the value is malformed; it then counts as unknown, so the session goes on without it. */
+  read(value: Uint8Array): Extract<Capability, { kind: K }> | undefined
+  write(capability: Extract<Capability, { kind: K }>): number[]
+}
+
+/** RFC 4760 §8. */
+const multiprotocol: CapabilityType<'multiprotocol'> = {
+  kind: 'multiprotocol',
+  code: 1,
+  read: value =>
+    value.length === 4 ? { kind: 'multiprotocol', afi: (value[0] << 8) | value[1], safi: value[3] } : undefined,
+  write: ({ afi, safi }) => [afi >> 8, afi & 255, 0, safi],
+}
+
+/** RFC 2918 §2. */
+const routeRefresh: CapabilityType<'routeRefresh'> = {
+  kind: 'routeRefresh',
+  code: 2,
+  read: value => (value.length === 0 ? { kind: 'routeRefresh' } : undefined),
+  write: () => [],
+}
+
+/** RFC 4724 §3. */
+const gracefulRestart: CapabilityType<'gracefulRestart'> = {
+  kind: 'gracefulRestart',
+  code: 64,
+  read: value => {
+    if (value.length < 2 || value.length % 4 !== 2) return undefined
+    const list: RestartFamily[] = []
+    for (let at = 2; at < value.length; at += 4) {
+      list.push({
+        afi: (value[at] << 8) | value[at + 1],
+        safi: value[at + 2],
+        forwarding: (value[at + 3] & 0x80) !== 0,
+      })
+    }
+    return {
+      kind: 'gracefulRestart',
+      restarting: (value[0] & 0x80) !== 0,
+      restartTime: ((value[0] & 0x0f) << 8) | value[1],
+      families: list,
+    }
+  },
+  write: ({ restarting, restartTime, families }) => [
+    (restarting ? 0x80 : 0) | (restartTime >> 8),
+    restartTime & 255,
+    ...families.flatMap(({ afi, safi, forwarding }) => [afi >> 8, afi & 255, safi, forwarding ? 0x80 : 0]),
+  ],
+}
+
+/** RFC 6793 §3. */
+const fourOctetAs: CapabilityType<'fourOctetAs'> = {
+  kind: 'fourOctetAs',
+  code: 65,
+  read: value =>
+    value.length === 4
+      ? { kind: 'fourOctetAs', asn: ((value[0] << 24) | (value[1] << 16) | (value[2] << 8) | value[3]) >>> 0 }
+      : undefined,
+  write: ({ asn }) => [asn >>> 24, (asn >>> 16) & 255, (asn >>> 8) & 255, asn & 255],
+}
+
+export const capabilityTypes: { readonly [K in Kind]: CapabilityType<K> } = {
+  multiprotocol,
+  routeRefresh,
+  gracefulRestart,
+  fourOctetAs,
+}
+
+/** Reads the capabilities in `octets[from, to)`, one parameter's value; undefined if one runs past the end. */
+export function readCapabilities(octets: Uint8Array, from: number, to: number): Capability[] | undefined {
+  const list: Capability[] = []
+  for (let at = from; at < to;) {
+    const start = at + 2
+    const end = start + (at + 1 < to ? octets[at + 1] : 255)
+    if (end > to) return undefined
+    list.push(readCapability(octets[at], octets.slice(start, end)))
+    at = end
+  }
+  return list
+}
+
+function readCapability(code: number, value: Uint8Array): Capability {
+  for (const type of Object.values(capabilityTypes)) {
+    if (type.code === code) return type.read(value) ?? { kind: 'unknown', code, value }
+  }
+  return { kind: 'unknown', code, value }
+}
+
+/** The octets of one capability: code, length, value. */
+export function writeCapability(capability: Capability): number[] {
+  if (capability.kind === 'unknown') return [capability.code, capability.value.length, ...capability.value]
+  const type = capabilityTypes[capability.kind] as { code: number; write(capability: Capability): number[] }
+  const value = type.write(capability)
+  return [type.code, value.length, ...value]
+}
+
+/** The families that the list offers; IPv4 unicast if it names none at all (RFC 4760 §8). */
+export function offeredFamilies(list: readonly Capability[]) {
+  const offered = list.flatMap(item => (item.kind === 'multiprotocol' ? [item] : []))
+  if (offered.length === 0) return [families[0].family]
+  const known = offered.flatMap(({ afi, safi }) => familyOf(afi, safi) ?? [])
+  return families.map(row => row.family).filter(family => known.includes(family))
+}
