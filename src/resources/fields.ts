@@ -15,6 +15,7 @@ import {
 } from '../../inet/index.ts'
 import { Refusal, show } from './problem.ts'
 import { parseSelector } from './selector.ts'
+import { nearest } from './suggest.ts'
 
 /** What the field table of the documentation says about a field. */
 export interface FieldDoc extends Record<string, unknown> {
@@ -34,27 +35,24 @@ export function refusalIn(message: string): Refusal | undefined {
   return lines.length === 3 ? new Refusal(lines[0], lines[1], lines[2]) : undefined
 }
 
-/** Looks at a whole object whose fields are sound: completes it, or refuses it for the sake of one field. */
-export function whole<T extends object, R>(
-  complete: (value: T) => R | { readonly field: keyof T & string; readonly refusal: Refusal },
-) {
-  return v.rawTransform<T, R>(({ dataset, addIssue, NEVER }) => {
-    const input = dataset.value
-    const result = complete(input)
-    if (!isFieldRefusal(result)) return result
-    const key = result.field
-    addIssue({
-      message: toMessage(result.refusal),
-      path: [
-        { type: 'object', origin: 'value', input: input as Record<string, unknown>, key, value: input[key as keyof T] },
-      ],
-    })
-    return NEVER
-  })
+/** Why an object whose fields are sound one by one cannot be taken, told of the field to change. */
+export interface Misfit<Field extends string = string> {
+  readonly field: Field
+  readonly refusal: Refusal
 }
 
-function isFieldRefusal(value: unknown): value is { readonly field: string; readonly refusal: Refusal } {
-  return typeof value === 'object' && value !== null && 'refusal' in value && value.refusal instanceof Refusal
+/** Looks at a whole object whose fields are sound one by one. */
+export function whole<T extends object>(check: (value: T) => Misfit<keyof T & string> | undefined) {
+  return v.rawCheck<T>(({ dataset, addIssue }) => {
+    const misfit = dataset.typed ? check(dataset.value) : undefined
+    if (!misfit) return
+    const input = dataset.value as Record<string, unknown>
+    const key = misfit.field
+    addIssue({
+      message: toMessage(misfit.refusal),
+      path: [{ type: 'object', origin: 'value', input, key, value: input[key] }],
+    })
+  })
 }
 
 /** A field of the form named (for the documentation) whose text or number `read` turns into the value kept. */
@@ -236,11 +234,24 @@ export const objectName = () =>
   })
 
 /** On or off. */
-export const flag = () => v.pipe(v.boolean(), v.metadata({ form: 'true or false' } satisfies FieldDoc))
+export const flag = () =>
+  field('true or false', value => {
+    if (typeof value === 'boolean') return value
+    return new Refusal('is neither true nor false', 'It is a switch.', 'Write true or false, without quotes.')
+  })
 
 /** One of a few words. */
 export const choice = <const T extends readonly string[]>(...words: T) =>
-  v.pipe(v.picklist(words), v.metadata({ form: words.join(', ') } satisfies FieldDoc))
+  field(words.join(', '), (value): T[number] | Refusal => {
+    const word = words.find(candidate => candidate === value)
+    if (word !== undefined) return word
+    const meant = typeof value === 'string' ? nearest(value, words) : undefined
+    return new Refusal(
+      'is not one of its values',
+      `It takes ${words.join(', ')}.`,
+      meant ? `Did you mean ${meant}?` : `Write ${words[0]}, which is the default.`,
+    )
+  })
 
 /** A value that has to be exactly one, because Margay does nothing else yet; any other is refused with the reason and next step. */
 export const only = <const T extends string | boolean>(accepted: T, why: string, fix: string) =>

@@ -1,25 +1,15 @@
-// The kinds of resources: schema, defaults, validation, selectors, YAML. No I/O.
-//
-// To add a field, go to its kind's file in kinds/. To add a kind, write such a file and add it to the table below.
+// The resources of a cluster: schema, defaults, validation, selectors, YAML. No I/O.
 
-import type { InferOutput } from 'valibot'
-import type { Resource } from './kind.ts'
-import { bgpConfiguration } from './kinds/bgp-configuration.ts'
-import { bgpPeer } from './kinds/bgp-peer.ts'
-import { ipPool } from './kinds/ip-pool.ts'
-import { node } from './kinds/node.ts'
-
-export const kinds = { Node: node, IPPool: ipPool, BGPConfiguration: bgpConfiguration, BGPPeer: bgpPeer } as const
-
-export type Kind = keyof typeof kinds
-export type ResourceOf<K extends Kind> = Resource<K, InferOutput<(typeof kinds)[K]['spec']>>
-export type AnyResource = { [K in Kind]: ResourceOf<K> }[Kind]
-
+export { validateAgainst } from './consistency.ts'
 export * from './kind.ts'
+export { type AnyResource, type Kind, kinds, kindNamed, type ResourceOf } from './kinds/index.ts'
 export type { BGPConfigurationResource, BGPConfigurationSpec } from './kinds/bgp-configuration.ts'
 export type { BGPPeerResource, BGPPeerSpec } from './kinds/bgp-peer.ts'
 export type { IPPoolResource, IPPoolSpec } from './kinds/ip-pool.ts'
 export type { NodeResource, NodeSpec } from './kinds/node.ts'
 export { splitAddressAndPort } from './fields.ts'
+export { formatResource, formatResources } from './format.ts'
 export { formatProblem, type Place, type Problem } from './problem.ts'
 export { type Labels, matches, parseSelector, type ParsedSelector, type Selector, selects } from './selector.ts'
+export { type Parsed, parseResource } from './parse.ts'
+export { type ParsedFile, parseResources } from './yaml.ts'

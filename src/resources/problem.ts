@@ -13,6 +13,8 @@ export interface Problem {
   readonly object: string
   /** Where in the object, as keys: `['spec', 'cidr']`. Empty: the object as a whole. */
   readonly path: readonly (string | number)[]
+  /** The matter is the key at the end of `path`, not its value. */
+  readonly onKey?: boolean
   /** Field, value and what is the matter, without the object and the full stop: `cidr 10.42.0.0/16 overlaps pool "default"`. */
   readonly what: string
   /** One sentence. */

@@ -38,33 +38,34 @@ export function parseSelector(text: string): ParsedSelector {
   }
 }
 
+const comparisons = {
+  '==': (label, value) => label === value,
+  '!=': (label, value) => label !== value,
+  contains: (label, value) => label?.includes(value) ?? false,
+  'starts with': (label, value) => label?.startsWith(value) ?? false,
+  'ends with': (label, value) => label?.endsWith(value) ?? false,
+} satisfies Record<string, (label: string | undefined, value: string) => boolean>
+
 /** True if an object with these labels is selected. */
 export function matches(selector: Selector, labels: Labels): boolean {
+  const labelAt = (key: string): string | undefined => (Object.hasOwn(labels, key) ? labels[key] : undefined)
   switch (selector.op) {
     case 'all':
       return true
     case 'has':
-      return valueOf(labels, selector.key) !== undefined
-    case '==':
-      return valueOf(labels, selector.key) === selector.value
-    case '!=':
-      return valueOf(labels, selector.key) !== selector.value
-    case 'contains':
-      return valueOf(labels, selector.key)?.includes(selector.value) ?? false
-    case 'starts with':
-      return valueOf(labels, selector.key)?.startsWith(selector.value) ?? false
-    case 'ends with':
-      return valueOf(labels, selector.key)?.endsWith(selector.value) ?? false
+      return labelAt(selector.key) !== undefined
     case 'in':
-      return oneOf(selector.values, valueOf(labels, selector.key))
+      return selector.values.some(value => value === labelAt(selector.key))
     case 'not in':
-      return !oneOf(selector.values, valueOf(labels, selector.key))
+      return selector.values.every(value => value !== labelAt(selector.key))
     case '!':
       return !matches(selector.operand, labels)
     case '&&':
       return selector.operands.every(operand => matches(operand, labels))
     case '||':
       return selector.operands.some(operand => matches(operand, labels))
+    default:
+      return comparisons[selector.op](labelAt(selector.key), selector.value)
   }
 }
 
@@ -73,14 +74,6 @@ export function selects(text: string, labels: Labels): boolean {
   const parsed = parseSelector(text)
   if (!parsed.ok) throw new Error(`selector ${text}: ${parsed.reason} at character ${parsed.position + 1}`)
   return matches(parsed.selector, labels)
-}
-
-function valueOf(labels: Labels, key: string): string | undefined {
-  return Object.hasOwn(labels, key) ? labels[key] : undefined
-}
-
-function oneOf(values: readonly string[], value: string | undefined): boolean {
-  return value !== undefined && values.includes(value)
 }
 
 // ---- grammar: anyOf = allOf {'||' allOf}, allOf = term {'&&' term}, term = {'!'} (group | call | comparison) -----------------

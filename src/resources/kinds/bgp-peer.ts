@@ -10,6 +10,7 @@ import {
   flag,
   holdTime,
   line,
+  type Misfit,
   objectName,
   selector,
   whole,
@@ -51,45 +52,38 @@ const fields = v.strictObject({
   description: v.optional(described(line(), 'Shown in tables and logs.')),
 })
 
-const spec = v.pipe(
-  fields,
-  whole((peer: v.InferOutput<typeof fields>) => {
-    if (peer.node !== undefined && peer.nodeSelector !== undefined)
-      return {
-        field: 'nodeSelector',
-        refusal: new Refusal('stands beside node', 'Both say which nodes have the session.', 'Remove one of them.'),
-      }
-    if (peer.peerSelector !== undefined && peer.peerIP !== undefined)
-      return {
-        field: 'peerSelector',
-        refusal: new Refusal('stands beside peerIP', 'Both say whom the session is with.', 'Remove one of them.'),
-      }
-    if (peer.peerSelector !== undefined && peer.asNumber !== undefined)
-      return {
-        field: 'asNumber',
-        refusal: new Refusal('stands beside peerSelector', 'The AS of a node is in its Node.', 'Remove asNumber.'),
-      }
-    if (peer.peerSelector === undefined && peer.peerIP === undefined)
-      return {
-        field: 'peerIP',
-        refusal: new Refusal(
-          'is missing',
-          'A peer is a router (peerIP, asNumber) or nodes (peerSelector).',
-          'Add peerIP and asNumber, or peerSelector.',
-        ),
-      }
-    if (peer.peerIP !== undefined && peer.asNumber === undefined)
-      return {
-        field: 'asNumber',
-        refusal: new Refusal(
-          'is missing',
-          'The AS decides between eBGP and iBGP, and is checked when the session opens.',
-          `Add the AS of ${peer.peerIP}.`,
-        ),
-      }
-    return peer
-  }),
-)
+type Fields = v.InferOutput<typeof fields>
+
+const spec = v.pipe(fields, whole(check))
+
+/** Who has the session: node, nodeSelector or nothing. With whom: peerIP and asNumber, or peerSelector. */
+function check(peer: Fields): Misfit<keyof Fields> | undefined {
+  const wrong = (field: keyof Fields, what: string, why: string, fix: string): Misfit<keyof Fields> => ({
+    field,
+    refusal: new Refusal(what, why, fix),
+  })
+  if (peer.node !== undefined && peer.nodeSelector !== undefined)
+    return wrong('nodeSelector', 'stands beside node', 'Both say which nodes have the session.', 'Remove one of them.')
+  if (peer.peerSelector !== undefined && peer.peerIP !== undefined)
+    return wrong('peerSelector', 'stands beside peerIP', 'Both say whom the session is with.', 'Remove one of them.')
+  if (peer.peerSelector !== undefined && peer.asNumber !== undefined)
+    return wrong('asNumber', 'stands beside peerSelector', 'The AS of a node is in its Node.', 'Remove asNumber.')
+  if (peer.peerSelector === undefined && peer.peerIP === undefined)
+    return wrong(
+      'peerIP',
+      'is missing',
+      'A peer is a router (peerIP and asNumber) or nodes (peerSelector).',
+      'Add peerIP and asNumber, or peerSelector.',
+    )
+  if (peer.peerIP !== undefined && peer.asNumber === undefined)
+    return wrong(
+      'asNumber',
+      'is missing',
+      'It tells eBGP from iBGP, and the other end has to name the same.',
+      `Add the AS of ${peer.peerIP}.`,
+    )
+  return undefined
+}
 
 export type BGPPeerSpec = v.InferOutput<typeof spec>
 export type BGPPeerResource = Resource<'BGPPeer', BGPPeerSpec>

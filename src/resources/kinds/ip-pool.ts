@@ -1,8 +1,8 @@
 // IPPool: a range that nodes take blocks from and pods get addresses from.
 
 import * as v from 'valibot'
-import { parsePrefix } from '../../../inet/index.ts'
-import { blockSizes, cidr, described, flag, integer, only, selector, whole } from '../fields.ts'
+import { isLinkLocal, parsePrefix, type Prefix } from '../../../inet/index.ts'
+import { blockSizes, cidr, described, flag, integer, type Misfit, only, selector, whole } from '../fields.ts'
 import { defineKind, type Resource } from '../kind.ts'
 import { Refusal } from '../problem.ts'
 
@@ -39,48 +39,51 @@ const fields = v.strictObject({
   ),
 })
 
+type Fields = v.InferOutput<typeof fields>
+
 const spec = v.pipe(
   fields,
-  whole((pool: v.InferOutput<typeof fields>) => {
-    const range = parsePrefix(pool.cidr)
-    if (!range) throw new Error(`${pool.cidr} has passed as a CIDR`)
-    const { min, max, usual } = blockSizes[range.family]
-    const blockSize = pool.blockSize ?? Math.max(usual, range.length)
-    if (range.octets[0] === 0xfe && (range.octets[1] & 0xc0) === 0x80)
-      return {
-        field: 'cidr',
-        refusal: new Refusal(
-          'is link-local',
-          'Link-local addresses end at the link, so no router carries them.',
-          'Choose a range like fd00:42::/48.',
-        ),
-      }
-    if (range.length > max)
-      return {
-        field: 'cidr',
-        refusal: new Refusal('is no range', 'It has no room for a block.', `Choose a range of length ${max} at most.`),
-      }
-    if (blockSize < min || blockSize > max)
-      return {
-        field: 'blockSize',
-        refusal: new Refusal(
-          `is not from ${min} to ${max}`,
-          `It is the prefix length of the blocks of an IPv${range.family} pool.`,
-          `Write a number from ${min} to ${max}; ${usual} is usual.`,
-        ),
-      }
-    if (blockSize < range.length)
-      return {
-        field: 'blockSize',
-        refusal: new Refusal(
-          `is shorter than the pool's own length`,
-          `A block is a part of ${pool.cidr}.`,
-          `Write a number from ${Math.max(min, range.length)} to ${max}.`,
-        ),
-      }
-    return { ...pool, blockSize }
-  }),
+  whole(check),
+  v.transform(pool => ({ ...pool, blockSize: blockSizeOf(pool) })),
 )
+
+function rangeOf(pool: Fields): Prefix {
+  const range = parsePrefix(pool.cidr)
+  if (!range) throw new Error(`${pool.cidr} has passed as a CIDR`)
+  return range
+}
+
+function blockSizeOf(pool: Fields): number {
+  const range = rangeOf(pool)
+  return pool.blockSize ?? Math.max(blockSizes[range.family].usual, range.length)
+}
+
+function check(pool: Fields): Misfit<keyof Fields> | undefined {
+  const range = rangeOf(pool)
+  const { min, max, usual } = blockSizes[range.family]
+  const size = blockSizeOf(pool)
+  const wrong = (field: keyof Fields, what: string, why: string, fix: string): Misfit<keyof Fields> => ({
+    field,
+    refusal: new Refusal(what, why, fix),
+  })
+  if (isLinkLocal({ family: range.family, octets: range.octets }))
+    return wrong('cidr', 'is link-local', 'No router carries such addresses.', 'Choose a range like fd00:42::/48.')
+  if (size < min || size > max)
+    return wrong(
+      'blockSize',
+      `is not from ${min} to ${max}`,
+      `It is the prefix length of the blocks of an IPv${range.family} pool.`,
+      `Write a number from ${min} to ${max}; ${usual} is usual.`,
+    )
+  if (size < range.length)
+    return wrong(
+      'blockSize',
+      `is less than the length of ${pool.cidr}`,
+      'A block is a part of its pool.',
+      `Write a number from ${Math.max(min, range.length)} to ${max}.`,
+    )
+  return undefined
+}
 
 export type IPPoolSpec = v.InferOutput<typeof spec>
 export type IPPoolResource = Resource<'IPPool', IPPoolSpec>
