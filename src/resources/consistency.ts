@@ -7,7 +7,6 @@ import {
   contains,
   formatAddress,
   overlaps,
-  parseAddress,
   parseInterfaceAddress,
   parsePrefix,
   type Prefix,

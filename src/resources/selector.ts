@@ -64,9 +64,14 @@ export function matches(selector: Selector, labels: Labels): boolean {
       return selector.operands.every(operand => matches(operand, labels))
     case '||':
       return selector.operands.some(operand => matches(operand, labels))
-    default:
-      return comparisons[selector.op](labelAt(selector.key), selector.value)
+    case '==':
+    case '!=':
+    case 'contains':
+    case 'starts with':
+    case 'ends with':
+      break
   }
+  return comparisons[selector.op](labelAt(selector.key), selector.value)
 }
 
 /** Reads and matches in one step, for selectors that a schema has accepted. Throws if it is none. */
