@@ -1,0 +1,158 @@
+// The cluster as this node last saw it: every watched record, kept current by the datastore's watch and kept over a restart by a
+// checkpoint in the node's own store. A lost datastore changes nothing here (design, promises 3 and 6).
+
+import type { Datastore, Entry, WatchEvent } from '../datastore/contract.ts'
+import type { NodeStore } from '../datastore/node-store.ts'
+import type { Log } from './log.ts'
+
+export type ClusterState = 'connecting' | 'in sync' | 'lost'
+
+/** Rows of the node store that hold the checkpoint: one a record, key `kind/name`. */
+const table = 'checkpoint'
+const checkpointDelay = 500
+const slowestRetry = 5_000
+
+const keyOf = (entry: { readonly kind: string; readonly name: string }): string => `${entry.kind}/${entry.name}`
+
+export class Cluster {
+  readonly #datastore: Datastore
+  readonly #nodeStore: NodeStore
+  readonly #kinds: readonly string[]
+  readonly #log: Log
+  readonly #onChange: (kinds: ReadonlySet<string>) => void
+  readonly #stopped = new AbortController()
+  #entries = new Map<string, Entry>()
+  #saved = new Map<string, Entry>()
+  #state: ClusterState = 'connecting'
+  #text: string | undefined
+  #watching: Promise<void> = Promise.resolve()
+  #checkpointTimer: NodeJS.Timeout | undefined
+  #saving: Promise<void> = Promise.resolve()
+
+  /** `onChange` hears which kinds changed, also when a checkpoint was loaded or the state changed (then with no kind). */
+  constructor(options: {
+    readonly datastore: Datastore
+    readonly nodeStore: NodeStore
+    readonly kinds: readonly string[]
+    readonly log: Log
+    readonly onChange: (kinds: ReadonlySet<string>) => void
+  }) {
+    this.#datastore = options.datastore
+    this.#nodeStore = options.nodeStore
+    this.#kinds = options.kinds
+    this.#log = options.log
+    this.#onChange = options.onChange
+  }
+
+  get state(): ClusterState {
+    return this.#state
+  }
+
+  /** Why it is not in sync, with the next step. */
+  get text(): string | undefined {
+    return this.#text
+  }
+
+  /** Records of one kind, ordered by name. */
+  list(kind: string): readonly Entry[] {
+    return [...this.#entries.values()]
+      .filter(entry => entry.kind === kind)
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /** Loads the checkpoint; true if there was one. */
+  async load(): Promise<boolean> {
+    for (const row of await this.#nodeStore.all(table)) this.#saved.set(row.key, row.value as Entry)
+    this.#entries = new Map(this.#saved)
+    return this.#entries.size > 0
+  }
+
+  start(): void {
+    this.#watching = this.#watch()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await this.#watching
+    clearTimeout(this.#checkpointTimer)
+    this.#save()
+    await this.#saving
+  }
+
+  async #watch(): Promise<void> {
+    const signal = this.#stopped.signal
+    for (let wait = 200; !signal.aborted; wait = Math.min(wait * 2, slowestRetry)) {
+      try {
+        for await (const event of this.#datastore.watch(this.#kinds, signal)) {
+          wait = 200
+          this.#apply(event)
+        }
+      } catch (error) {
+        this.#apply({ type: 'lost', reason: error instanceof Error ? error.message : String(error) })
+      }
+      if (!signal.aborted) await new Promise(resolve => setTimeout(resolve, wait))
+    }
+  }
+
+  #apply(event: WatchEvent): void {
+    const changed = new Set<string>()
+    switch (event.type) {
+      case 'snapshot': {
+        const entries = new Map(event.entries.map(entry => [keyOf(entry), entry]))
+        for (const [key, entry] of entries)
+          if (this.#entries.get(key)?.version !== entry.version) changed.add(entry.kind)
+        for (const [key, entry] of this.#entries) if (!entries.has(key)) changed.add(entry.kind)
+        this.#entries = entries
+        this.#become('in sync')
+        break
+      }
+      case 'put':
+        this.#entries.set(keyOf(event.entry), event.entry)
+        changed.add(event.entry.kind)
+        break
+      case 'delete':
+        if (this.#entries.delete(keyOf(event))) changed.add(event.kind)
+        break
+      case 'bookmark':
+        return
+      case 'lost':
+        this.#become('lost', event.reason)
+        break
+    }
+    this.#onChange(changed)
+    if (changed.size > 0) {
+      clearTimeout(this.#checkpointTimer)
+      this.#checkpointTimer = setTimeout(() => this.#save(), checkpointDelay)
+    }
+  }
+
+  #become(state: ClusterState, text?: string): void {
+    if (state !== this.#state) {
+      if (state === 'lost') this.#log.warn('datastore lost; what is known stays in force', { reason: text })
+      else this.#log.info('datastore in sync', { records: this.#entries.size })
+    }
+    this.#state = state
+    this.#text = text
+  }
+
+  /** Writes what differs from the last checkpoint, one save after the other. */
+  #save(): void {
+    this.#saving = this.#saving.then(async () => {
+      const entries = new Map(this.#entries)
+      const puts = [...entries].filter(([key, entry]) => this.#saved.get(key)?.version !== entry.version)
+      const deletes = [...this.#saved.keys()].filter(key => !entries.has(key))
+      if (puts.length + deletes.length === 0) return
+      try {
+        await this.#nodeStore.commit([
+          ...puts.map(([key, value]) => ({ do: 'put' as const, table, key, value })),
+          ...deletes.map(key => ({ do: 'delete' as const, table, key })),
+        ])
+        this.#saved = entries
+      } catch (error) {
+        this.#log.error('checkpoint not saved; a restart without the datastore would see an older cluster', {
+          reason: String(error),
+        })
+      }
+    })
+  }
+}
