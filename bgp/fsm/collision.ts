@@ -1,0 +1,42 @@
+// Collision resolution (RFC 4271 §6.8, RFC 6286 §2.3, RFC 4724 §5).
+//
+// Both ends may dial at once, so a peer can own two connections for a moment. When an OPEN has come on one of them, this
+// file decides which survives. It looks at identifiers and states only; closing is the session's work.
+
+import type { State } from '../types.ts'
+
+export interface Rival {
+  readonly state: State
+  /** The peer made the connection, not we. */
+  readonly incoming: boolean
+  /** The peer has announced graceful restart on it (RFC 4724). */
+  readonly gracefulRestart: boolean
+}
+
+export interface Identity {
+  /** BGP identifier as an unsigned number. */
+  readonly routerId: number
+  readonly asn: number
+}
+
+/**
+ * Which of two connections to one peer lives, after an acceptable OPEN came on `arrived`. `old`: the peer has restarted
+ * without our noticing, and `existing` ends without a NOTIFICATION.
+ */
+export function resolveCollision(
+  existing: Rival,
+  arrived: Pick<Rival, 'incoming'>,
+  local: Identity,
+  remote: Identity,
+): 'keep both' | 'keep existing' | 'keep arrived' | 'existing is old' {
+  if (existing.state === 'Established') {
+    // A peer with graceful restart that connects anew has lost the old session (RFC 4724 §5).
+    return existing.gracefulRestart && arrived.incoming ? 'existing is old' : 'keep existing'
+  }
+  // Before OpenConfirm the other connection has not identified itself: its own OPEN will bring it here.
+  if (existing.state !== 'OpenConfirm') return 'keep both'
+  // Two from the same side: the peer has given up the first.
+  if (existing.incoming === arrived.incoming) return 'keep arrived'
+  const peerWins = local.routerId === remote.routerId ? local.asn < remote.asn : local.routerId < remote.routerId
+  return arrived.incoming === peerWins ? 'keep arrived' : 'keep existing'
+}
