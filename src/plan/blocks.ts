@@ -1,0 +1,37 @@
+// This node's own blocks: what it announces, and what it blackholes.
+
+import { bitsOf, comparePrefixes, contains, formatPrefix, parsePrefix } from '../../inet/index.ts'
+import type { Prefix } from '../../inet/index.ts'
+import type { Origination } from '../../bgp/types.ts'
+import type { IPPoolResource } from '../resources/index.ts'
+import type { OwnedBlock } from './snapshot.ts'
+
+export interface BlockPlan {
+  /** Sorted. */
+  readonly own: readonly string[]
+  readonly originate: readonly Origination[]
+  readonly blackholes: readonly string[]
+}
+
+/**
+ * Every block that a record says is ours is announced, also when its pool is gone (its pods are not), unless the pool says
+ * disableBGPExport. All are blackholed, so that packets for an address nobody has never loop; a block of one address would
+ * stand in the way of its pod's route.
+ */
+export function planBlocks(node: string, blocks: readonly OwnedBlock[], pools: readonly IPPoolResource[]): BlockPlan {
+  const own = blocks
+    .filter(block => block.node === node)
+    .flatMap(block => parsePrefix(block.cidr) ?? [])
+    .toSorted(comparePrefixes)
+  const silent = pools.filter(pool => pool.spec.disableBGPExport).flatMap(pool => parsePrefix(pool.spec.cidr) ?? [])
+  const announced = own.filter(block => !silent.some(pool => contains(pool, block)))
+  return {
+    own: own.map(formatPrefix),
+    originate: announced.map(block => ({ prefix: formatPrefix(block) })),
+    blackholes: own.filter(block => !isSingleAddress(block)).map(formatPrefix),
+  }
+}
+
+function isSingleAddress(block: Prefix): boolean {
+  return block.length === bitsOf(block.family)
+}

@@ -1,0 +1,32 @@
+// The node-to-node mesh: every node that is not a reflector has a session with every other.
+
+import { session, meeting } from './session.ts'
+import type { Session } from './session.ts'
+import type { BgpSettings } from './settings.ts'
+import type { NodeSpeaker } from './speakers.ts'
+
+export interface Found {
+  readonly sessions: readonly Session[]
+  readonly problems: readonly string[]
+}
+
+export function meshSessions(local: NodeSpeaker, speakers: readonly NodeSpeaker[], settings: BgpSettings): Found {
+  const sessions: Session[] = []
+  const problems: string[] = []
+  if (!settings.mesh || local.clusterId !== undefined) return { sessions, problems }
+  for (const remote of speakers) {
+    if (remote.name === local.name || remote.clusterId !== undefined) continue
+    const place = meeting(local, remote)
+    if (!place) {
+      problems.push(noCommonFamily(local, remote))
+      continue
+    }
+    const far = { address: place.address, port: settings.listenPort, asn: remote.asn, node: remote }
+    sessions.push(session(`mesh/${remote.name}`, local, far, settings, { passive: place.passive }))
+  }
+  return { sessions, problems }
+}
+
+export function noCommonFamily(local: NodeSpeaker, remote: NodeSpeaker): string {
+  return `node "${local.name}": it shares no address family with node "${remote.name}", so they have no session; give both an IPv4 or both an IPv6 address.`
+}

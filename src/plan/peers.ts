@@ -1,0 +1,133 @@
+// Sessions that BGPPeers ask for: with routers by address, with nodes by selector.
+//
+// A peer between nodes is set up at both ends by the one object: the nodes it applies to open towards those that
+// peerSelector selects (forward), and these towards the former (reverse).
+
+import { formatAddress, parseAddress } from '../../inet/index.ts'
+import type { Address } from '../../inet/index.ts'
+import { selects, splitAddressAndPort } from '../resources/index.ts'
+import type { BGPPeerResource } from '../resources/index.ts'
+import { noCommonFamily } from './mesh.ts'
+import type { Found } from './mesh.ts'
+import { meeting, session } from './session.ts'
+import type { Session, SessionOptions } from './session.ts'
+import type { BgpSettings } from './settings.ts'
+import type { NodeSpeaker } from './speakers.ts'
+
+/** The sessions of `local` that BGPPeers ask for, by name of the peer; several may share an address. */
+export function peerSessions(
+  local: NodeSpeaker,
+  speakers: readonly NodeSpeaker[],
+  peers: readonly BGPPeerResource[],
+  settings: BgpSettings,
+): Found {
+  const found = peers
+    .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+    .map(peer => (peer.spec.peerIP === undefined ? withNodes : withRouter)(local, speakers, peer, settings))
+  return { sessions: found.flatMap(each => each.sessions), problems: found.flatMap(each => each.problems) }
+}
+
+function withRouter(
+  local: NodeSpeaker,
+  speakers: readonly NodeSpeaker[],
+  peer: BGPPeerResource,
+  settings: BgpSettings,
+): Found {
+  const problems = [...selectsNobody(peer, speakers)]
+  const none = { sessions: [], problems }
+  if (!appliesTo(peer, local)) return none
+  const { peerIP, asNumber } = peer.spec
+  const target = splitAddressAndPort(peerIP ?? '')
+  const address = target && parseAddress(target.address)
+  if (!target || !address || asNumber === undefined) return none
+  const node = speakers.find(each => hasAddress(each, address))
+  if (node?.name === local.name) {
+    problems.push(
+      `bgppeer "${peer.metadata.name}": peerIP ${target.address} is the address of node "${local.name}" itself, so it has no such session; exclude the node by nodeSelector.`,
+    )
+    return none
+  }
+  if (!(address.family === 4 ? local.address4 : local.address6)) {
+    problems.push(
+      `bgppeer "${peer.metadata.name}": node "${local.name}" has no IPv${address.family} address to reach ${target.address} from; add bgp.ipv${address.family}Address to its Node.`,
+    )
+    return none
+  }
+  if (node && node.asn !== asNumber) {
+    problems.push(
+      `bgppeer "${peer.metadata.name}": asNumber is ${asNumber}, but node "${node.name}" at ${target.address} has AS ${node.asn} and will refuse the session; use peerSelector, or correct asNumber.`,
+    )
+  }
+  const remote = { address, port: target.port ?? (node ? settings.listenPort : 179), asn: asNumber, node }
+  const options = { ...optionsOf(peer), passive: peer.spec.passive, acceptDefault: peer.spec.acceptDefaultRoute }
+  return { sessions: [session(peer.metadata.name, local, remote, settings, options)], problems }
+}
+
+function withNodes(
+  local: NodeSpeaker,
+  speakers: readonly NodeSpeaker[],
+  peer: BGPPeerResource,
+  settings: BgpSettings,
+): Found {
+  const { peerSelector, passive, acceptDefaultRoute } = peer.spec
+  const problems = [...selectsNobody(peer, speakers)]
+  const sessions: Session[] = []
+  const isPeer = (node: NodeSpeaker): boolean => selects(peerSelector ?? '', node.labels)
+  if (!speakers.some(isPeer)) {
+    problems.push(
+      `bgppeer "${peer.metadata.name}": peerSelector ${peerSelector} selects no node with an address, so it has no sessions; label a node, or change the selector.`,
+    )
+  }
+  for (const remote of speakers) {
+    if (remote.name === local.name) continue
+    const forward = appliesTo(peer, local) && isPeer(remote)
+    const reverse = appliesTo(peer, remote) && isPeer(local)
+    if (!forward && !reverse) continue
+    const place = meeting(local, remote)
+    if (!place) {
+      problems.push(noCommonFamily(local, remote))
+      continue
+    }
+    const oneWay = forward !== reverse
+    const far = { address: place.address, port: settings.listenPort, asn: remote.asn, node: remote }
+    sessions.push(
+      session(`${peer.metadata.name}/${remote.name}`, local, far, settings, {
+        ...optionsOf(peer),
+        passive: passive && oneWay ? forward : place.passive,
+        acceptDefault: acceptDefaultRoute && forward,
+      }),
+    )
+  }
+  return { sessions, problems }
+}
+
+function appliesTo(peer: BGPPeerResource, node: NodeSpeaker): boolean {
+  const { node: name, nodeSelector } = peer.spec
+  return name === undefined ? selects(nodeSelector ?? '', node.labels) : name === node.name
+}
+
+function selectsNobody(peer: BGPPeerResource, speakers: readonly NodeSpeaker[]): readonly string[] {
+  if (speakers.some(node => appliesTo(peer, node))) return []
+  const { node, nodeSelector } = peer.spec
+  const which = node === undefined ? `nodeSelector ${nodeSelector}` : `node "${node}"`
+  return [
+    `bgppeer "${peer.metadata.name}": ${which} is no node with an address, so nobody has the session; correct it, or add the Node.`,
+  ]
+}
+
+function optionsOf({ spec }: BGPPeerResource): SessionOptions {
+  return {
+    holdTime: spec.holdTime,
+    connectRetry: spec.connectRetryTime,
+    nextHop: nextHops[spec.nextHopMode],
+    fromNodeAddress: spec.sourceAddress === 'UseNodeIP',
+    description: spec.description,
+  }
+}
+
+const nextHops = { Auto: 'auto', Self: 'self', Keep: 'keep' } as const
+
+function hasAddress(node: NodeSpeaker, address: Address): boolean {
+  const text = formatAddress(address)
+  return [node.address4, node.address6].some(own => own && formatAddress(own.address) === text)
+}

@@ -1,0 +1,98 @@
+import t from 'tap'
+import type { Facts } from '../model/facts.ts'
+import { createPlanner, plan } from './planner.ts'
+import { fullMesh, node, pool, reflectors, twoRacks } from './testing.ts'
+
+t.test('the intent of a node', async t => {
+  const { speaker, ...rest } = plan(twoRacks, 'r1-n1', { restarting: true, forwarding: true })
+  t.same(rest, {
+    originate: [{ prefix: '10.42.0.0/26' }, { prefix: 'fd00:42::/122' }],
+    blackholes: ['10.42.0.0/26', 'fd00:42::/122'],
+    routes: {
+      acceptDefault: false,
+      own: ['10.42.0.0/26', 'fd00:42::/122'],
+      source4: '10.0.1.11',
+      source6: 'fd00:0:1::11',
+      metric: 1024,
+    },
+    problems: [],
+  })
+  t.match(speaker, {
+    asn: 65011,
+    routerId: '10.0.1.11',
+    clusterId: undefined,
+    listenPort: 179,
+    gracefulRestart: { restartTime: 120, restarting: true, forwarding: true },
+  })
+  t.match(plan(reflectors, 'rr1').speaker, {
+    asn: 64512,
+    clusterId: '224.0.0.1',
+    gracefulRestart: { restarting: false, forwarding: false },
+  })
+})
+
+t.test('a node without IPv4 has a router id all the same', async t => {
+  const six = {
+    ...fullMesh,
+    nodes: [node('six', { ipv6Address: 'fd00::6/64' }), node('seven', { ipv6Address: 'fd00::7/64' })],
+  }
+  const [a, b] = ['six', 'seven'].map(name => plan(six, name).speaker?.routerId)
+  t.match(a, /^\d+\.\d+\.\d+\.\d+$/)
+  t.not(a, b)
+  t.equal(a, plan(six, 'six').speaker?.routerId)
+})
+
+t.test('a node that cannot speak still blackholes its blocks', async t => {
+  const { speaker, blackholes, routes } = plan({ ...twoRacks, nodes: [] }, 'r1-n1')
+  t.equal(speaker, undefined)
+  t.same(blackholes, ['10.42.0.0/26', 'fd00:42::/122'])
+  t.same(routes.own, blackholes)
+})
+
+t.test('a block of one address leaves room for the route of its pod', async t => {
+  const { originate, blackholes } = plan({ ...fullMesh, blocks: [{ cidr: '10.42.0.1/32', node: 'n1' }] }, 'n1')
+  t.same(originate, [{ prefix: '10.42.0.1/32' }])
+  t.same(blackholes, [])
+})
+
+t.test('problems of pools and addresses', async t => {
+  const facts: Facts = { links: [], addresses: [{ link: 'eth0', cidr: '10.0.0.9/24' }], foreignRoutes: [] }
+  t.match(plan({ ...fullMesh, pools: [pool('tiny', '10.42.0.0/25')] }, 'n1').problems, [
+    /ippool "tiny": 10\.42\.0\.0\/25 has 2 blocks of \/26 for 3 nodes/,
+  ])
+  t.same(
+    plan({ ...fullMesh, pools: [pool('tiny', '10.42.0.0/25', { nodeSelector: "rack == 'r1'" })] }, 'n1').problems,
+    [],
+  )
+  t.match(plan({ ...fullMesh, blocks: [{ cidr: 'fd00:42::/122', node: 'n1' }] }, 'n1').problems, [
+    /IPv6 blocks but no IPv6 address/,
+  ])
+  t.same(plan(fullMesh, 'n1', { facts }).problems, [])
+  t.match(plan(fullMesh, 'n2', { facts }).problems, [/address 10\.0\.0\.10 is on no link/])
+})
+
+t.test('only what changed is worked out again', async t => {
+  const planner = createPlanner('r1-n1')
+  const first = planner.plan(twoRacks)
+  t.equal(planner.recomputed.length, 9, 'the first time everything')
+
+  const again = planner.plan({ ...twoRacks })
+  t.same(planner.recomputed, [])
+  t.same(again, first)
+
+  const othersBlock = { ...twoRacks, blocks: [...twoRacks.blocks, { cidr: '10.42.9.0/26', node: 'r2-n1' }] }
+  const second = planner.plan(othersBlock)
+  t.same(planner.recomputed, ['blocks'], 'a block elsewhere')
+  t.equal(second.speaker, first.speaker)
+  t.equal(second.routes, first.routes)
+
+  const ownBlock = planner.plan({ ...twoRacks, blocks: [...twoRacks.blocks, { cidr: '10.42.9.0/26', node: 'r1-n1' }] })
+  t.notOk(planner.recomputed.includes('sessions'), 'a block here leaves the sessions alone')
+  t.equal(ownBlock.originate.length, 3)
+
+  planner.plan(twoRacks)
+  const labelled = { ...twoRacks, nodes: twoRacks.nodes.map(each => ({ ...each })) }
+  const third = planner.plan(labelled)
+  t.same(planner.recomputed, ['speakers', 'pools'], 'nodes written again, the same')
+  t.ok(third.speaker)
+})

@@ -1,0 +1,164 @@
+// From the cluster's resources to what this node shall do. Pure: no clock, no I/O, no kernel.
+//
+// The plan has sections, each a function of the kinds it names. The planner keeps their results between calls, so a new block
+// somewhere in the cluster does not work out the sessions again.
+
+import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
+import type { PeerConfig, SpeakerConfig } from '../../bgp/types.ts'
+import type { Facts } from '../model/facts.ts'
+import type { Intent, RouteRules } from '../model/intent.ts'
+import { planBlocks } from './blocks.ts'
+import type { BlockPlan } from './blocks.ts'
+import { Section } from './memo.ts'
+import type { Found } from './mesh.ts'
+import { planPolicies } from './policies.ts'
+import type { PolicyBook } from './policies.ts'
+import { poolProblems } from './pools.ts'
+import type { Session } from './session.ts'
+import { planSessions } from './sessions.ts'
+import { bgpSettings } from './settings.ts'
+import type { BgpSettings } from './settings.ts'
+import type { Snapshot } from './snapshot.ts'
+import { cannotSpeak, nodeSpeakers, routerId } from './speakers.ts'
+import type { NodeSpeaker } from './speakers.ts'
+
+/** Seconds that peers keep our routes while the daemon is away (RFC 4724). */
+const restartTime = 120
+
+/** What the daemon knows and the resources do not say. */
+export interface Situation {
+  /** The daemon comes up after a restart: announce the R bit. */
+  readonly restarting?: boolean
+  /** The kernel kept our routes meanwhile: announce the F bits. */
+  readonly forwarding?: boolean
+  readonly facts?: Facts
+}
+
+export interface Planner {
+  plan(snapshot: Snapshot, situation?: Situation): Intent
+  /** Sections that the last call worked out anew. */
+  readonly recomputed: readonly string[]
+}
+
+/** The intent of `node` for one snapshot. */
+export function plan(snapshot: Snapshot, node: string, situation?: Situation): Intent {
+  return createPlanner(node).plan(snapshot, situation)
+}
+
+export function createPlanner(node: string): Planner {
+  const ran: string[] = []
+  const sections = {
+    settings: new Section<BgpSettings>('settings', ran),
+    speakers: new Section<readonly NodeSpeaker[]>('speakers', ran),
+    sessions: new Section<Found>('sessions', ran),
+    blocks: new Section<BlockPlan>('blocks', ran),
+    policies: new Section<PolicyBook>('policies', ran),
+    speaker: new Section<SpeakerConfig | undefined>('speaker', ran),
+    routes: new Section<RouteRules>('routes', ran),
+    pools: new Section<readonly string[]>('pools', ran),
+    problems: new Section<readonly string[]>('problems', ran),
+  }
+
+  return {
+    get recomputed() {
+      return [...ran]
+    },
+    plan({ nodes, pools, bgpConfigurations, bgpPeers, blocks }, situation = {}) {
+      ran.length = 0
+      const settings = sections.settings.get([bgpConfigurations], () => bgpSettings(bgpConfigurations))
+      const speakers = sections.speakers.get([nodes, settings], () => nodeSpeakers(nodes, settings))
+      const local = speakers.find(each => each.name === node)
+      const found = sections.sessions.get([speakers, bgpPeers, settings], () =>
+        local
+          ? planSessions(local, speakers, bgpPeers, settings)
+          : { sessions: [], problems: [cannotSpeak(node, nodes)] },
+      )
+      const own = sections.blocks.get([blocks, pools], () => planBlocks(node, blocks, pools))
+      const reflector = local?.clusterId !== undefined
+      const policies = sections.policies.get([own.own, pools, reflector], () => planPolicies(own.own, pools, reflector))
+      const { restarting, forwarding, facts } = situation
+      const speaker = sections.speaker.get(
+        [local, found.sessions, policies, settings.listenPort, restarting, forwarding],
+        () => local && speakerConfig(local, found.sessions, policies, settings, situation),
+      )
+      const routes = sections.routes.get([local, found.sessions, own.own, settings.routeMetric], () =>
+        routeRules(local, found.sessions, own.own, settings.routeMetric),
+      )
+      const poolTrouble = sections.pools.get([pools, nodes], () => poolProblems(pools, nodes))
+      const problems = sections.problems.get(
+        [found.problems, poolTrouble, local, own.originate, facts?.addresses],
+        () => [
+          ...found.problems,
+          ...poolTrouble,
+          ...(local ? [...unannounced(local, own), ...missingAddresses(local, facts)] : []),
+        ],
+      )
+      return { speaker, originate: own.originate, blackholes: own.blackholes, routes, problems }
+    },
+  }
+}
+
+function speakerConfig(
+  local: NodeSpeaker,
+  sessions: readonly Session[],
+  policies: PolicyBook,
+  { listenPort }: BgpSettings,
+  { restarting = false, forwarding = false }: Situation,
+): SpeakerConfig {
+  return {
+    asn: local.asn,
+    routerId: routerId(local),
+    clusterId: local.clusterId,
+    listenPort,
+    gracefulRestart: { restartTime, restarting, forwarding },
+    peers: new Map(sessions.map(session => [session.name, peerConfig(session, policies)])),
+  }
+}
+
+function peerConfig(session: Session, policies: PolicyBook): PeerConfig {
+  const { name: _, kind: _kind, acceptDefault: _default, ...config } = session
+  return { ...config, import: policies.import(session), export: policies.export(session) }
+}
+
+function routeRules(
+  local: NodeSpeaker | undefined,
+  sessions: readonly Session[],
+  own: readonly string[],
+  metric: number,
+): RouteRules {
+  return {
+    acceptDefault: sessions.some(session => session.acceptDefault),
+    own,
+    source4: local?.address4 && formatAddress(local.address4.address),
+    source6: local?.address6 && formatAddress(local.address6.address),
+    metric,
+  }
+}
+
+/** Blocks of a family that the node has no next hop for. */
+function unannounced(local: NodeSpeaker, { originate }: BlockPlan): readonly string[] {
+  return ([4, 6] as const)
+    .filter(family => !(family === 4 ? local.address4 : local.address6))
+    .filter(family => originate.some(({ prefix }) => prefix.includes(':') === (family === 6)))
+    .map(
+      family =>
+        `node "${local.name}": it has IPv${family} blocks but no IPv${family} address, so nobody learns them; add bgp.ipv${family}Address to its Node.`,
+    )
+}
+
+function missingAddresses(local: NodeSpeaker, facts: Facts | undefined): readonly string[] {
+  if (!facts) return []
+  const present = new Set(facts.addresses.flatMap(({ cidr }) => textOfAddress(cidr)))
+  return [local.address4, local.address6]
+    .flatMap(own => (own ? [formatAddress(own.address)] : []))
+    .filter(address => !present.has(address))
+    .map(
+      address =>
+        `node "${local.name}": its address ${address} is on no link of this machine, so its sessions cannot start; correct its Node, or add the address.`,
+    )
+}
+
+function textOfAddress(cidr: string): readonly string[] {
+  const parsed = parseInterfaceAddress(cidr)
+  return parsed ? [formatAddress(parsed.address)] : []
+}

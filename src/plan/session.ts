@@ -1,0 +1,114 @@
+// One session of this node, before its policies are known.
+
+import { compareAddresses, contains, formatAddress, prefixOf } from '../../inet/index.ts'
+import type { Address, InterfaceAddress } from '../../inet/index.ts'
+import type { Family } from '../../bgp/types.ts'
+import type { BgpSettings } from './settings.ts'
+import type { NodeSpeaker } from './speakers.ts'
+
+export interface Session {
+  /** Stable key: `mesh/NODE`, `BGPPEER`, `BGPPEER/NODE`. */
+  readonly name: string
+  readonly kind: 'ebgp' | 'ibgp'
+  readonly address: string
+  readonly port: number
+  readonly localAddress?: string
+  readonly remoteAs: number
+  readonly passive: boolean
+  readonly holdTime: number
+  readonly connectRetry: number
+  readonly families: readonly Family[]
+  readonly nextHop: 'auto' | 'self' | 'keep'
+  /** Our next hop for the family that is not the session's own. */
+  readonly nextHopSelf: { readonly [F in Family]?: string }
+  readonly reflectorClient: boolean
+  readonly multihop: boolean
+  readonly acceptDefault: boolean
+  readonly description?: string
+}
+
+/** What a BGPPeer may say about a session; the rest follows from the two ends. */
+export interface SessionOptions {
+  readonly holdTime?: number
+  readonly connectRetry?: number
+  readonly nextHop?: Session['nextHop']
+  /** Default: true. */
+  readonly fromNodeAddress?: boolean
+  readonly passive?: boolean
+  readonly acceptDefault?: boolean
+  readonly description?: string
+}
+
+/** The far end. */
+export interface Remote {
+  readonly address: Address
+  readonly port: number
+  readonly asn: number
+  /** The node, if it is one of the cluster. */
+  readonly node?: NodeSpeaker
+}
+
+export function session(
+  name: string,
+  local: NodeSpeaker,
+  remote: Remote,
+  settings: BgpSettings,
+  options: SessionOptions = {},
+): Session {
+  const kind = remote.asn === local.asn ? 'ibgp' : 'ebgp'
+  const own = remote.address.family === 4 ? local.address4 : local.address6
+  return {
+    name,
+    kind,
+    address: formatAddress(remote.address),
+    port: remote.port,
+    localAddress: own && (options.fromNodeAddress ?? true) ? formatAddress(own.address) : undefined,
+    remoteAs: remote.asn,
+    passive: options.passive ?? false,
+    holdTime: options.holdTime ?? settings.holdTime,
+    connectRetry: options.connectRetry ?? settings.connectRetry,
+    families: sharedFamilies(local, remote.node),
+    nextHop: options.nextHop ?? 'auto',
+    nextHopSelf: otherFamilyNextHop(local, remote.address),
+    reflectorClient: kind === 'ibgp' && isClient(local, remote.node),
+    multihop: kind === 'ebgp' && !onSubnet(own, remote.address),
+    acceptDefault: options.acceptDefault ?? false,
+    description: options.description ?? (remote.node && `node ${remote.node.name}`),
+  }
+}
+
+/**
+ * Where two nodes meet: IPv4 if both have it, else IPv6. Undefined: they share no family. The one with the numerically
+ * greater address waits for the other, so that only one dials; should both dial, RFC 4271 §6.8 settles it.
+ */
+export function meeting(
+  local: NodeSpeaker,
+  remote: NodeSpeaker,
+): { readonly address: Address; readonly passive: boolean } | undefined {
+  const [own, far] =
+    local.address4 && remote.address4 ? [local.address4, remote.address4] : [local.address6, remote.address6]
+  if (!own || !far) return undefined
+  return { address: far.address, passive: compareAddresses(own.address, far.address) > 0 }
+}
+
+/** RFC 4456 with Calico's rule: I reflect, and the peer does not, or for another cluster. */
+function isClient(local: NodeSpeaker, remote: NodeSpeaker | undefined): boolean {
+  return local.clusterId !== undefined && remote?.clusterId !== local.clusterId
+}
+
+/** A router outside the cluster settles families by its capabilities; of a node we know them. */
+function sharedFamilies(local: NodeSpeaker, remote: NodeSpeaker | undefined): readonly Family[] {
+  const families: Family[] = []
+  if (local.address4 && (!remote || remote.address4)) families.push('ipv4-unicast')
+  if (local.address6 && (!remote || remote.address6)) families.push('ipv6-unicast')
+  return families
+}
+
+function otherFamilyNextHop(local: NodeSpeaker, remote: Address): Session['nextHopSelf'] {
+  if (remote.family === 4) return local.address6 ? { 'ipv6-unicast': formatAddress(local.address6.address) } : {}
+  return local.address4 ? { 'ipv4-unicast': formatAddress(local.address4.address) } : {}
+}
+
+function onSubnet(own: InterfaceAddress | undefined, address: Address): boolean {
+  return own !== undefined && contains(prefixOf(own.address, own.length), address)
+}

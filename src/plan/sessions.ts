@@ -1,0 +1,57 @@
+// All sessions of this node: the mesh, and what BGPPeers ask for, one per address.
+
+import { formatAddress } from '../../inet/index.ts'
+import type { BGPPeerResource } from '../resources/index.ts'
+import { meshSessions } from './mesh.ts'
+import type { Found } from './mesh.ts'
+import { peerSessions } from './peers.ts'
+import type { Session } from './session.ts'
+import type { BgpSettings } from './settings.ts'
+import type { NodeSpeaker } from './speakers.ts'
+
+/** Of several sessions with one address a BGPPeer's beats the mesh's, and the first BGPPeer by name the others. */
+export function planSessions(
+  local: NodeSpeaker,
+  speakers: readonly NodeSpeaker[],
+  peers: readonly BGPPeerResource[],
+  settings: BgpSettings,
+): Found {
+  const asked = peerSessions(local, speakers, peers, settings)
+  const mesh = meshSessions(local, speakers, settings)
+  const problems = [...sharedAddresses(local, speakers), ...asked.problems, ...mesh.problems]
+  const byAddress = new Map<string, Session>()
+  for (const each of [...asked.sessions, ...mesh.sessions]) {
+    const first = byAddress.get(each.address)
+    if (!first) byAddress.set(each.address, each)
+    else if (first.remoteAs !== each.remoteAs) {
+      problems.push(
+        `bgppeer "${first.name}" and "${each.name}" name different ASes (${first.remoteAs}, ${each.remoteAs}) for ${each.address}; ${first.remoteAs} is used; correct one of them.`,
+      )
+    }
+  }
+  if (byAddress.size === 0 && speakers.length > 1) {
+    problems.push(
+      `node "${local.name}": it has no BGP peer, so nobody learns its blocks; enable nodeToNodeMeshEnabled, or add a BGPPeer.`,
+    )
+  }
+  return { sessions: [...byAddress.values()], problems }
+}
+
+function sharedAddresses(local: NodeSpeaker, speakers: readonly NodeSpeaker[]): readonly string[] {
+  const own = addressesOf(local)
+  return speakers
+    .filter(each => each.name !== local.name)
+    .flatMap(each =>
+      addressesOf(each)
+        .filter(address => own.includes(address))
+        .map(address => ({ each, address })),
+    )
+    .map(
+      ({ each, address }) =>
+        `node "${local.name}": node "${each.name}" has the same address ${address}, so they cannot tell each other apart; correct one of the two Nodes.`,
+    )
+}
+
+function addressesOf({ address4, address6 }: NodeSpeaker): readonly string[] {
+  return [address4, address6].flatMap(own => (own ? [formatAddress(own.address)] : []))
+}

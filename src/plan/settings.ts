@@ -1,0 +1,36 @@
+// What the BGPConfiguration says, or its defaults where there is none.
+
+import type { BGPConfigurationResource } from '../resources/index.ts'
+
+export interface BgpSettings {
+  readonly asNumber: number
+  readonly mesh: boolean
+  readonly listenPort: number
+  /** Seconds. */
+  readonly holdTime: number
+  /** Seconds. */
+  readonly connectRetry: number
+  readonly routeMetric: number
+}
+
+const defaults: BgpSettings = {
+  asNumber: 64512,
+  mesh: true,
+  listenPort: 179,
+  holdTime: 90,
+  connectRetry: 5,
+  routeMetric: 1024,
+}
+
+export function bgpSettings(configurations: readonly BGPConfigurationResource[]): BgpSettings {
+  const spec = configurations.find(each => each.metadata.name === 'default')?.spec
+  if (!spec) return defaults
+  return {
+    asNumber: spec.asNumber,
+    mesh: spec.nodeToNodeMeshEnabled,
+    listenPort: spec.listenPort,
+    holdTime: spec.holdTime,
+    connectRetry: spec.connectRetryTime,
+    routeMetric: spec.routeMetric,
+  }
+}

@@ -1,0 +1,25 @@
+// What plan looks at: the cluster's resources at one moment.
+
+import type { BGPConfigurationResource, BGPPeerResource, IPPoolResource, NodeResource } from '../resources/index.ts'
+
+/**
+ * Never written to after it was made. Whoever changes one kind makes a new snapshot with a new array for that kind and the
+ * same arrays for the others: the planner tells by them which sections to work out again.
+ */
+export interface Snapshot {
+  readonly nodes: readonly NodeResource[]
+  readonly pools: readonly IPPoolResource[]
+  /** One, called `default`, or none. */
+  readonly bgpConfigurations: readonly BGPConfigurationResource[]
+  readonly bgpPeers: readonly BGPPeerResource[]
+  /** Every block of the cluster and its owner. */
+  readonly blocks: readonly OwnedBlock[]
+}
+
+export interface OwnedBlock {
+  readonly cidr: string
+  /** Name of the node. */
+  readonly node: string
+}
+
+export const emptySnapshot: Snapshot = { nodes: [], pools: [], bgpConfigurations: [], bgpPeers: [], blocks: [] }

@@ -1,0 +1,60 @@
+// Every node of the cluster as a BGP speaker: address, AS, part in reflection.
+
+import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
+import type { InterfaceAddress } from '../../inet/index.ts'
+import type { Labels, NodeResource } from '../resources/index.ts'
+import type { BgpSettings } from './settings.ts'
+
+/** A node that has an address to speak from. */
+export interface NodeSpeaker {
+  readonly name: string
+  readonly labels: Labels
+  readonly asn: number
+  readonly address4?: InterfaceAddress
+  readonly address6?: InterfaceAddress
+  /** The node is a route reflector of this cluster (RFC 4456). */
+  readonly clusterId?: string
+}
+
+/** The nodes that can speak, by name in alphabetical order. */
+export function nodeSpeakers(nodes: readonly NodeResource[], settings: BgpSettings): readonly NodeSpeaker[] {
+  return nodes.flatMap(node => nodeSpeaker(node, settings) ?? []).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function nodeSpeaker(node: NodeResource, settings: BgpSettings): NodeSpeaker | undefined {
+  const bgp = node.spec.bgp
+  const address4 = bgp?.ipv4Address === undefined ? undefined : parseInterfaceAddress(bgp.ipv4Address)
+  const address6 = bgp?.ipv6Address === undefined ? undefined : parseInterfaceAddress(bgp.ipv6Address)
+  if (!bgp || (!address4 && !address6)) return undefined
+  return {
+    name: node.metadata.name,
+    labels: node.metadata.labels,
+    asn: bgp.asNumber ?? settings.asNumber,
+    address4,
+    address6,
+    clusterId: bgp.routeReflectorClusterID,
+  }
+}
+
+/** The node's IPv4 address; without one, four octets made of its name: stable, and not 0.0.0.0 (RFC 6286). */
+export function routerId(speaker: NodeSpeaker): string {
+  return speaker.address4 ? formatAddress(speaker.address4.address) : idFromName(speaker.name)
+}
+
+/** FNV-1a, 32 bits. */
+function idFromName(name: string): string {
+  let hash = 0x811c9dc5
+  for (const octet of new TextEncoder().encode(name)) hash = Math.imul(hash ^ octet, 0x01000193) >>> 0
+  if (hash === 0) hash = 1
+  return [24, 16, 8, 0].map(shift => (hash >>> shift) & 255).join('.')
+}
+
+/** Why this node cannot speak, and what to do. */
+export function cannotSpeak(node: string, nodes: readonly NodeResource[]): string {
+  const resource = nodes.find(each => each.metadata.name === node)
+  if (!resource)
+    return `node "${node}": there is no Node of that name, so it has no sessions; apply one with bgp.ipv4Address.`
+  if (!resource.spec.bgp)
+    return `node "${node}": it has no bgp section, so it takes no part in BGP; add bgp.ipv4Address to its Node.`
+  return `node "${node}": it has no address, so it has no sessions; add bgp.ipv4Address to its Node.`
+}
