@@ -1,0 +1,50 @@
+// What has to be true before a lab can be made. Each refusal is one sentence with the next step.
+
+import { existsSync } from 'node:fs'
+import { routerKinds } from './routers/index.ts'
+import { LabError } from './output.ts'
+import { run } from './run.ts'
+import type { Topology } from './topology.ts'
+
+/** Throws `LabError`. */
+export async function preflight(topology: Topology): Promise<void> {
+  requireRoot()
+  for (const kind of new Set(topology.routers.map(router => router.kind))) {
+    const { programs, debianPackage } = routerKinds[kind]
+    const missing = programs.find(program => !existsSync(program))
+    if (missing)
+      throw new LabError(
+        1,
+        `The lab has ${kind} routers, but ${missing} is not installed: apt-get install --no-install-recommends ${debianPackage}`,
+      )
+  }
+  await requireKernel()
+}
+
+export function requireRoot(): void {
+  if (process.getuid?.() !== 0)
+    throw new LabError(1, `A lab makes network namespaces, which only root may: run the same command with sudo.`)
+}
+
+/** Tries each kind of device in a namespace without a name, which goes with the shell that holds it. */
+async function requireKernel(): Promise<void> {
+  const tries = [
+    ['network namespaces', 'CONFIG_NET_NS', 'true'],
+    ['veth devices', 'CONFIG_VETH', 'ip link add name try0 type veth peer name try1'],
+    ['bridges', 'CONFIG_BRIDGE', 'ip link add name try2 type bridge'],
+  ] as const
+  const script = tries.map(([, , command], i) => `${command} || exit ${100 + i}`).join('\n')
+  try {
+    await run(['unshare', '--net', 'sh', '-c', script])
+  } catch (error) {
+    const code = (error as { code?: unknown }).code
+    const at = typeof code === 'number' && code >= 100 ? code - 100 : 0
+    const [what, option] = tries[at] ?? tries[0]
+    throw new LabError(
+      1,
+      code === 'ENOENT'
+        ? 'The lab needs unshare and nsenter: apt-get install util-linux iproute2'
+        : `This kernel gives no ${what} (${option}): load the module, or use a kernel that has it, such as Debian's; in a container, run it with --privileged.`,
+    )
+  }
+}

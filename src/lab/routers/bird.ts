@@ -1,0 +1,101 @@
+// BIRD 2 as a top-of-rack router, spine or edge. Facts: BIRD's user guide, "Protocols: BGP", "Kernel", "Direct".
+//
+// `graceful restart aware` makes it a helper only: it keeps a restarting node's routes, and asks nobody to keep its own, so
+// that a dead router's routes go with its session.
+
+import { parsePrefix } from '../../../inet/index.ts'
+import type { NeighbourPlan, RouterPlan } from '../topology.ts'
+import type { RouterKind } from './router.ts'
+
+const families = ['ipv4', 'ipv6'] as const
+type Family = (typeof families)[number]
+
+export const bird: RouterKind = {
+  kind: 'bird',
+  debianPackage: 'bird2',
+  programs: ['/usr/sbin/bird', '/usr/sbin/birdc'],
+  render: plan => ({ 'bird.conf': birdConf(plan) }),
+  daemons: dir => [
+    {
+      role: 'bird',
+      argv: ['/usr/sbin/bird', '-f', '-c', `${dir}/bird.conf`, '-s', `${dir}/bird.ctl`, '-P', `${dir}/bird.pid`],
+    },
+  ],
+  tools: dir => ({ birdc: ['/usr/sbin/birdc', '-s', `${dir}/bird.ctl`] }),
+}
+
+export function birdConf(plan: RouterPlan): string {
+  return [
+    `# Router ${plan.host}, AS ${plan.asn}. Written by margayctl lab up.`,
+    `log stderr all;`,
+    `router id ${plan.routerId};`,
+    ``,
+    `protocol device { }`,
+    ``,
+    direct(plan),
+    ...families.map(kernel),
+    `filter pods_only {`,
+    ...families.flatMap(family => (plan.pools[family].length > 0 ? [podRule(family, plan.pools[family])] : [])),
+    `  reject;`,
+    `}`,
+    ``,
+    ...plan.neighbours.map(neighbour => session(plan, neighbour)),
+  ].join('\n')
+}
+
+/** Own subnets that are announced; nothing else of the router's interfaces enters the table. */
+function direct(plan: RouterPlan): string {
+  if (plan.announce.length === 0) return ''
+  const devices = plan.announce.map(subnet => `"${subnet.device}"`).join(', ')
+  return `protocol direct announced {\n  ipv4;\n  ipv6;\n  interface ${devices};\n}\n`
+}
+
+function kernel(family: Family): string {
+  return [
+    `protocol kernel kernel_${family} {`,
+    `  ${family} { import none; export where source = RTS_BGP; };`,
+    `  merge paths on;`,
+    `}`,
+    ``,
+  ].join('\n')
+}
+
+/** A pool's prefixes: the pool and all inside it. */
+function podRule(family: Family, pools: readonly string[]): string {
+  const type = family === 'ipv4' ? 'NET_IP4' : 'NET_IP6'
+  const ranges = pools.filter(pool => parsePrefix(pool)).map(pool => `${pool}+`)
+  return `  if net.type = ${type} then { if net ~ [ ${ranges.join(', ')} ] then accept; }`
+}
+
+function session(plan: RouterPlan, neighbour: NeighbourPlan): string {
+  const internal = neighbour.asn === plan.asn
+  const accept = neighbour.accept === 'pods' ? 'filter pods_only' : 'all'
+  const channel = (family: Family): string[] => {
+    const own = neighbour.local[family]
+    if (own === undefined) return []
+    return [
+      `  ${family} {`,
+      `    import ${accept};`,
+      `    export where source ~ [ RTS_BGP, RTS_DEVICE ];`,
+      `    next hop self;`,
+      `    next hop address ${own};`,
+      `    gateway direct;`,
+      `  };`,
+    ]
+  }
+  return [
+    `protocol bgp ${neighbour.name.replaceAll('-', '_')} {`,
+    `  local ${neighbour.local.ipv4 ?? neighbour.local.ipv6} as ${plan.asn};`,
+    `  neighbor ${neighbour.address} as ${neighbour.asn};`,
+    `  direct;`,
+    ...(neighbour.client && internal ? [`  rr client;`, `  rr cluster id ${plan.routerId};`] : []),
+    `  hold time ${plan.holdTime};`,
+    `  connect delay time 1;`,
+    `  connect retry time 3;`,
+    `  error wait time 1, 3;`,
+    `  graceful restart aware;`,
+    ...families.flatMap(channel),
+    `}`,
+    ``,
+  ].join('\n')
+}

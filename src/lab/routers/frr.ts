@@ -1,0 +1,96 @@
+// FRR as a router: zebra for the kernel, bgpd for BGP, both with sockets in the router's own directory. Facts: FRR's user
+// guide, "Zebra", "BGP", "VTY shell".
+
+import { parsePrefix } from '../../../inet/index.ts'
+import type { RouterPlan } from '../topology.ts'
+import type { RouterKind } from './router.ts'
+
+const families = ['ipv4', 'ipv6'] as const
+const ipOf = { ipv4: 'ip', ipv6: 'ipv6' } as const
+
+export const frr: RouterKind = {
+  kind: 'frr',
+  debianPackage: 'frr',
+  owner: 'frr:frr',
+  programs: ['/usr/lib/frr/zebra', '/usr/lib/frr/bgpd', '/usr/bin/vtysh'],
+  render: plan => ({
+    'zebra.conf': zebraConf(plan),
+    'bgpd.conf': bgpdConf(plan),
+    'vtysh.conf': 'no service integrated-vtysh-config\n',
+  }),
+  daemons: dir => [
+    { role: 'zebra', argv: ['/usr/lib/frr/zebra', ...common(dir, 'zebra'), '-s', '8388608'] },
+    { role: 'bgpd', argv: ['/usr/lib/frr/bgpd', ...common(dir, 'bgpd'), '-p', '179'] },
+  ],
+  tools: dir => ({ vtysh: ['/usr/bin/vtysh', '--config_dir', dir, '--vty_socket', dir] }),
+}
+
+const common = (dir: string, role: string): string[] => [
+  '-f',
+  `${dir}/${role}.conf`,
+  '-i',
+  `${dir}/${role}.pid`,
+  '-z',
+  `${dir}/zserv.api`,
+  '--vty_socket',
+  dir,
+  '--log',
+  'stdout',
+  '--log-level',
+  'informational',
+]
+
+const head = (plan: RouterPlan): string[] => [
+  `! Router ${plan.host}, AS ${plan.asn}. Written by margayctl lab up.`,
+  `frr defaults datacenter`,
+  `hostname ${plan.host}`,
+]
+
+export const zebraConf = (plan: RouterPlan): string => [...head(plan), ''].join('\n')
+
+export function bgpdConf(plan: RouterPlan): string {
+  return [
+    ...head(plan),
+    ...podLists(plan),
+    `route-map from-nodes permit 10`,
+    ` match ip address prefix-list pods`,
+    `route-map from-nodes permit 20`,
+    ` match ipv6 address prefix-list pods`,
+    `!`,
+    `router bgp ${plan.asn}`,
+    ` bgp router-id ${plan.routerId}`,
+    ` no bgp default ipv4-unicast`,
+    ` no bgp ebgp-requires-policy`,
+    ` bgp cluster-id ${plan.routerId}`,
+    ...plan.neighbours.flatMap(neighbour => [
+      ` neighbor ${neighbour.address} remote-as ${neighbour.asn}`,
+      ` neighbor ${neighbour.address} description ${neighbour.name}`,
+      ` neighbor ${neighbour.address} timers ${Math.floor(plan.holdTime / 3)} ${plan.holdTime}`,
+      ` neighbor ${neighbour.address} timers connect 3`,
+    ]),
+    ...families.flatMap(family => addressFamily(plan, family)),
+    ``,
+  ].join('\n')
+}
+
+function podLists(plan: RouterPlan): string[] {
+  return families.flatMap(family =>
+    plan.pools[family].flatMap((pool, i) => {
+      const prefix = parsePrefix(pool)
+      const longest = family === 'ipv4' ? 32 : 128
+      return prefix ? [`${ipOf[family]} prefix-list pods seq ${5 * (i + 1)} permit ${pool} le ${longest}`] : []
+    }),
+  )
+}
+
+function addressFamily(plan: RouterPlan, family: 'ipv4' | 'ipv6'): string[] {
+  const lines = [` address-family ${family} unicast`]
+  for (const subnet of plan.announce) if (subnet[family]) lines.push(`  network ${subnet[family]}`)
+  for (const neighbour of plan.neighbours) {
+    if (neighbour.local[family] === undefined) continue
+    lines.push(`  neighbor ${neighbour.address} activate`, `  neighbor ${neighbour.address} next-hop-self`)
+    if (neighbour.accept === 'pods') lines.push(`  neighbor ${neighbour.address} route-map from-nodes in`)
+    if (neighbour.client) lines.push(`  neighbor ${neighbour.address} route-reflector-client`)
+  }
+  return [...lines, ` exit-address-family`]
+}
