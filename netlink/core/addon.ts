@@ -1,0 +1,66 @@
+// Finds and loads the native addon, and says what it offers (native/addon.c).
+
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { NetlinkError } from './errno.ts'
+
+export type NativeSocket = { readonly _: 'NativeSocket' }
+
+/** Kinds of job, as native/netlink.h numbers them. */
+export const job = { batch: 0, dump: 1, join: 2, leave: 3 } as const
+
+/** Kinds of item that `take` returns. */
+export const item = { opened: 0, data: 1, end: 2, event: 3, overrun: 4, closed: 5 } as const
+
+export interface Addon {
+  /** A socket with its thread in the namespace (an fd; -1: the process's own), or a negative errno. `callback`: items wait. */
+  open(namespace: number, protocol: number, receiveBuffer: number, callback: () => void): NativeSocket | number
+  /** Hands a job to the thread; `bytes` are copied. 0 or a negative errno. */
+  submit(socket: NativeSocket, kind: number, id: number, group: number, bytes: Uint8Array | undefined): number
+  /** Five values an item: kind, id, code (an errno), count, bytes; about `limit` octets at a time. Empty: wait for the callback. */
+  take(socket: NativeSocket, limit: number): readonly (number | Uint8Array | undefined)[]
+  /** Whether the socket keeps the process alive. */
+  hold(socket: NativeSocket, held: boolean): void
+  /** Ends the thread; the item `closed` is its last. */
+  close(socket: NativeSocket): void
+  /** An fd, or a negative errno (EINVAL: not a network namespace). */
+  openNamespace(path: string): number
+  /** 0 or a negative errno. */
+  checkNamespace(fd: number): number
+  /** Reads (no value) and writes files on a thread of that namespace: an errno for all, or text or errno of each. */
+  sysctls(
+    namespace: number,
+    pathsAndValues: readonly (string | undefined)[],
+  ): Promise<number | readonly (number | string)[]>
+}
+
+let loaded: Addon | undefined
+
+/** The addon of this platform. It lies beside a bundle, or in `dist/` of the sources. */
+export function addon(): Addon {
+  return (loaded ??= load())
+}
+
+function load(): Addon {
+  const name = `netlink-${process.platform}-${process.arch}.node`
+  const candidates = [`./${name}`, `../${name}`, `../dist/${name}`].map(path =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  )
+  const path = candidates.find(candidate => existsSync(candidate))
+  if (path === undefined)
+    throw new NetlinkError(
+      'ENOENT',
+      `netlink-ts finds no addon for ${process.platform}-${process.arch}; it looked for ${candidates.join(', ')}. ` +
+        'Build it: node netlink/native/build.ts',
+    )
+  try {
+    return createRequire(import.meta.url)(path) as Addon
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new NetlinkError(
+      'ENOEXEC',
+      `netlink-ts could not load ${path}: ${reason}. Build it anew: node netlink/native/build.ts`,
+    )
+  }
+}

@@ -1,0 +1,111 @@
+// Many requests, a result for each. They are encoded a slice a turn of the event loop, and the thread sends the first slices while
+// the later ones are still being encoded.
+
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { errnoName, errnoText } from './errno.ts'
+import { errorAttribute, headerLength, littleEndian, message as messageType } from './protocol.ts'
+import { Attributes, type Message, readMessages } from './reader.ts'
+import type { NetlinkSocket } from './socket.ts'
+import { MessageWriter } from './writer.ts'
+
+export interface Failure {
+  readonly ok: false
+  readonly errno: string
+  readonly text: string
+}
+
+export type Outcome = { readonly ok: true } | Failure
+
+const done: Outcome = Object.freeze({ ok: true })
+
+/** A request that cannot be written, because a value in it is wrong or names what is not there. */
+export class InvalidRequest extends Error {
+  override readonly name = 'InvalidRequest'
+  readonly errno: string
+
+  constructor(text: string, errno = 'EINVAL') {
+    super(text)
+    this.errno = errno
+  }
+}
+
+/** Requests encoded in one turn of the event loop. */
+const sliceRequests = 1024
+
+/** Undefined for an acknowledgement of success. struct nlmsgerr: error i32, the request's header, attributes (NETLINK_EXT_ACK). */
+export function failureOf(message: Message): Failure | undefined {
+  const error = message.view.getInt32(message.from, littleEndian)
+  return error === 0 ? undefined : failure(-error, extendedText(message))
+}
+
+export function failure(errno: number, text?: string): Failure {
+  const name = errnoName(errno)
+  return { ok: false, errno: name, text: text ?? errnoText(name) }
+}
+
+/** What the kernel says in words, if it does; also at the end of a dump. */
+export function extendedText(message: Message): string | undefined {
+  const skip = message.type === messageType.error ? 4 + headerLength : 4
+  const attributes = new Attributes(message, message.from + skip, message.to)
+  while (attributes.next()) if (attributes.type === errorAttribute.message) return attributes.text()
+  return undefined
+}
+
+/**
+ * Sends one request for each of `requests`, in order. `encode` writes one message with the given sequence number, and throws
+ * InvalidRequest for a request that makes no sense, which then is that request's outcome. One that fails stops no other.
+ */
+export async function sendBatch<T>(
+  socket: NetlinkSocket,
+  requests: readonly T[],
+  encode: (writer: MessageWriter, request: T, sequence: number) => void,
+): Promise<Outcome[]> {
+  const outcomes = Array.from<Outcome>({ length: requests.length }).fill(done)
+  const slices: Promise<void>[] = []
+  await socket.inOrder(async () => {
+    const writer = new MessageWriter(64 * 1024)
+    for (let from = 0; from < requests.length; from += sliceRequests) {
+      if (from > 0) await nextTurn()
+      const to = Math.min(from + sliceRequests, requests.length)
+      const slice = sendSlice(socket, writer, requests, from, to, encode, outcomes)
+      slice.catch(() => {}) // it is awaited below
+      slices.push(slice)
+    }
+  })
+  await Promise.all(slices)
+  return outcomes
+}
+
+async function sendSlice<T>(
+  socket: NetlinkSocket,
+  writer: MessageWriter,
+  requests: readonly T[],
+  from: number,
+  to: number,
+  encode: (writer: MessageWriter, request: T, sequence: number) => void,
+  outcomes: Outcome[],
+): Promise<void> {
+  const first = socket.sequences(to - from)
+  const sent: number[] = []
+  writer.clear()
+  for (let i = from; i < to; i++) {
+    const before = writer.length
+    try {
+      encode(writer, requests[i], (first + i - from) >>> 0)
+      sent.push(i)
+    } catch (error) {
+      writer.truncate(before)
+      if (!(error instanceof InvalidRequest)) throw error
+      outcomes[i] = { ok: false, errno: error.errno, text: error.message }
+    }
+  }
+  if (sent.length === 0) return
+  const end = await socket.submit('batch', writer.bytes, bytes =>
+    readMessages(bytes, message => {
+      const failed = message.type === messageType.error ? failureOf(message) : undefined
+      if (failed) outcomes[from + ((message.sequence - first) >>> 0)] = failed
+    }),
+  )
+  if (end.code === 0) return
+  for (const index of sent.slice(end.answered)) if (outcomes[index].ok) outcomes[index] = failure(end.code)
+}

@@ -1,0 +1,180 @@
+// One netlink socket in one namespace: jobs out, answers and events in. The addon's thread does the waiting; this side is called
+// once a turn of the event loop, and handles a bounded number of octets each time.
+
+import { addon, item, job, type NativeSocket } from './addon.ts'
+import { errnoName, errnoText, NetlinkError } from './errno.ts'
+import { entryRefused, type Namespace, openNamespace } from './namespace.ts'
+
+export interface SocketOptions {
+  /** Default: the namespace of the process. */
+  readonly netns?: Namespace
+  /** NETLINK_ROUTE is 0. */
+  readonly protocol: number
+  /** Octets that the kernel may queue of events; default 4 MiB. Beyond it they are lost, and `overrun` says so. */
+  readonly receiveBuffer?: number
+}
+
+/** Who hears of multicast messages. */
+export interface EventSink {
+  events(bytes: Uint8Array): void
+  overrun(): void
+}
+
+/** How a job ended: `code` 0, or the errno after which nothing is known of the requests from the `answered`th on. */
+export interface JobEnd {
+  readonly code: number
+  readonly answered: number
+}
+
+interface PendingJob {
+  readonly onData: (bytes: Uint8Array) => void
+  readonly resolve: (end: JobEnd) => void
+  readonly reject: (error: Error) => void
+}
+
+/** Octets of answers and events handled in one turn of the event loop. */
+const turnBytes = 128 * 1024
+
+export class NetlinkSocket {
+  readonly #native: NativeSocket
+  readonly #pending = new Map<number, PendingJob>()
+  readonly #sinks = new Set<EventSink>()
+  readonly #opened = Promise.withResolvers<number>()
+  readonly #ended = Promise.withResolvers<void>()
+  #tail: Promise<unknown> = Promise.resolve()
+  #sequence = 0
+  #closed = false
+  #held = true
+
+  private constructor(netns: number, options: SocketOptions) {
+    const native = addon().open(netns, options.protocol, options.receiveBuffer ?? 4 * 1024 * 1024, () => this.#drain())
+    if (typeof native === 'number')
+      throw new NetlinkError(errnoName(native), `netlink socket: ${errnoText(errnoName(native))}`)
+    this.#native = native
+  }
+
+  /** @throws NetlinkError naming the namespace, if it is missing or cannot be entered */
+  static async open(options: SocketOptions): Promise<NetlinkSocket> {
+    const namespace = openNamespace(options.netns)
+    let socket: NetlinkSocket
+    try {
+      socket = new NetlinkSocket(namespace.fd, options)
+    } finally {
+      namespace.close()
+    }
+    const code = await socket.#opened.promise
+    if (code !== 0) {
+      await socket.close()
+      throw options.netns === undefined
+        ? new NetlinkError(errnoName(code), `netlink socket: ${errnoText(errnoName(code))}`)
+        : entryRefused(options.netns, code)
+    }
+    socket.#hold()
+    return socket
+  }
+
+  /** The first of `count` sequence numbers in a row (they wrap at 2^32). */
+  sequences(count: number): number {
+    const first = this.#sequence
+    this.#sequence = (first + count) >>> 0
+    return first
+  }
+
+  /**
+   * Runs `task` after every task given before: what `task` submits reaches the kernel in the order of the calls, also where one
+   * call needs several turns to submit all of it.
+   */
+  inOrder<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(task)
+    this.#tail = result.catch(() => {})
+    return result
+  }
+
+  /** Sends messages; `onData` gets all answers but the acknowledgements of success. `bytes` may be used again at once. */
+  submit(kind: 'batch' | 'dump', bytes: Uint8Array, onData: (bytes: Uint8Array) => void): Promise<JobEnd> {
+    return this.#submit(job[kind], 0, bytes, onData)
+  }
+
+  /** Joins or leaves a multicast group; settled when the kernel has done it. */
+  async setMembership(group: number, member: boolean): Promise<void> {
+    const { code } = await this.#submit(member ? job.join : job.leave, group, undefined, () => {})
+    if (code !== 0)
+      throw new NetlinkError(errnoName(code), `netlink multicast group ${group}: ${errnoText(errnoName(code))}`)
+  }
+
+  /** Hands multicast messages to `sink`; while there is one, the socket keeps the process alive. Returns the end of it. */
+  listen(sink: EventSink): () => void {
+    this.#sinks.add(sink)
+    this.#hold()
+    return () => {
+      this.#sinks.delete(sink)
+      this.#hold()
+    }
+  }
+
+  /** Pending calls are rejected with ECANCELED. Settled when thread and descriptors are gone. */
+  close(): Promise<void> {
+    if (this.#closed) return this.#ended.promise
+    this.#closed = true
+    this.#sinks.clear()
+    for (const pending of this.#pending.values())
+      pending.reject(new NetlinkError('ECANCELED', 'the netlink socket was closed before the kernel had answered'))
+    this.#pending.clear()
+    this.#hold()
+    addon().close(this.#native)
+    return this.#ended.promise
+  }
+
+  #submit(kind: number, group: number, bytes: Uint8Array | undefined, onData: PendingJob['onData']): Promise<JobEnd> {
+    if (this.#closed) return Promise.reject(new NetlinkError('EBADF', 'the netlink socket is closed; open another one'))
+    const id = this.sequences(1)
+    const code = addon().submit(this.#native, kind, id, group, bytes)
+    if (code !== 0)
+      return Promise.reject(new NetlinkError(errnoName(code), `netlink message: ${errnoText(errnoName(code))}`))
+    const { promise, resolve, reject } = Promise.withResolvers<JobEnd>()
+    this.#pending.set(id, { onData, resolve, reject })
+    this.#hold()
+    return promise
+  }
+
+  /** The process waits for answers, for events that someone wants, and for the end of the thread; not for an idle socket. */
+  #hold(): void {
+    const held = this.#closed || this.#pending.size > 0 || this.#sinks.size > 0
+    if (held === this.#held) return
+    this.#held = held
+    addon().hold(this.#native, held)
+  }
+
+  #drain(): void {
+    const items = addon().take(this.#native, turnBytes)
+    if (items.length === 0) return
+    setImmediate(() => this.#drain()) // until it is empty; then the addon calls again
+    for (let i = 0; i < items.length; i += 5) {
+      const [kind, id, code, answered, bytes] = items.slice(i, i + 5) as [number, number, number, number, Uint8Array]
+      switch (kind) {
+        case item.data:
+          this.#pending.get(id)?.onData(bytes)
+          break
+        case item.end:
+          this.#pending.get(id)?.resolve({ code, answered })
+          this.#pending.delete(id)
+          break
+        case item.event:
+          for (const sink of this.#sinks) sink.events(bytes)
+          break
+        case item.overrun:
+          for (const sink of this.#sinks) sink.overrun()
+          break
+        case item.opened:
+          this.#opened.resolve(code)
+          break
+        case item.closed:
+          this.#ended.resolve()
+          break
+        default:
+          throw new Error(`netlink addon: unknown item ${kind}`)
+      }
+    }
+    this.#hold()
+  }
+}

@@ -1,0 +1,342 @@
+// The Node-API side: what core/addon.ts declares, function by function. Nothing here throws; a negative number is an errno.
+
+#include "netlink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAPI_VERSION 8
+#include <node_api.h>
+
+/* A socket as JavaScript holds it. Two owners: the External that JavaScript has, and the thread with its callback. */
+struct handle {
+  struct netlink_socket *socket;
+  napi_threadsafe_function callback;
+  bool callback_ended; /* the finalizer of `callback` has run: it may not be touched any more */
+  bool joined;
+  int owners;
+};
+
+static void release(struct handle *handle) {
+  if (--handle->owners > 0) return;
+  netlink_socket_destroy(handle->socket);
+  free(handle);
+}
+
+static void join_thread(struct handle *handle) {
+  if (handle->joined) return;
+  handle->joined = true;
+  pthread_join(handle->socket->thread, NULL);
+}
+
+/* The struct netlink_socket is the first thing that the thread knows; its handle is found through this pair. */
+struct owned_socket {
+  struct netlink_socket socket; /* first: one address for both */
+  struct handle *handle;
+};
+
+static struct handle *handle_of(struct netlink_socket *socket) { return ((struct owned_socket *)socket)->handle; }
+
+/* On the thread. */
+static void notify(struct netlink_socket *socket) {
+  napi_call_threadsafe_function(handle_of(socket)->callback, NULL, napi_tsfn_nonblocking);
+}
+
+static void ended(struct netlink_socket *socket) {
+  napi_release_threadsafe_function(handle_of(socket)->callback, napi_tsfn_release);
+}
+
+/* On the main thread. */
+static void call_back(napi_env env, napi_value function, void *context, void *data) {
+  (void)context, (void)data;
+  napi_value global;
+  if (!env || napi_get_global(env, &global) != napi_ok) return;
+  napi_call_function(env, global, function, 0, NULL, NULL);
+}
+
+/* The environment goes away while the socket is open: process exit, or the end of a worker. */
+static void environment_ends(void *data) {
+  struct handle *handle = data;
+  netlink_socket_stop(handle->socket);
+  join_thread(handle);
+}
+
+static void callback_finalize(napi_env env, void *data, void *hint) {
+  (void)hint;
+  struct handle *handle = data;
+  handle->callback_ended = true;
+  if (!handle->joined) {
+    join_thread(handle);
+    napi_remove_env_cleanup_hook(env, environment_ends, handle);
+  }
+  release(handle);
+}
+
+static void external_finalize(napi_env env, void *data, void *hint) {
+  (void)env, (void)hint;
+  struct handle *handle = data;
+  if (!handle->callback_ended && !handle->joined) netlink_socket_stop(handle->socket); /* forgotten without close */
+  release(handle);
+}
+
+static napi_value number(napi_env env, int64_t value) {
+  napi_value result;
+  napi_create_int64(env, value, &result);
+  return result;
+}
+
+static bool arguments(napi_env env, napi_callback_info info, size_t wanted, napi_value *values) {
+  size_t count = wanted;
+  return napi_get_cb_info(env, info, &count, values, NULL, NULL) == napi_ok && count >= wanted;
+}
+
+static int32_t int_of(napi_env env, napi_value value) {
+  int32_t result = 0;
+  napi_get_value_int32(env, value, &result);
+  return result;
+}
+
+static uint32_t uint_of(napi_env env, napi_value value) {
+  uint32_t result = 0;
+  napi_get_value_uint32(env, value, &result);
+  return result;
+}
+
+static struct handle *handle_argument(napi_env env, napi_value value) {
+  void *data = NULL;
+  return napi_get_value_external(env, value, &data) == napi_ok ? data : NULL;
+}
+
+/* A malloc'd copy of a string; NULL if it is none. */
+static char *text_of(napi_env env, napi_value value) {
+  size_t length;
+  if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok) return NULL;
+  char *text = malloc(length + 1);
+  if (text) napi_get_value_string_utf8(env, value, text, length + 1, &length);
+  return text;
+}
+
+/* open(namespace, protocol, receiveBuffer, callback): External | -errno */
+static napi_value socket_open(napi_env env, napi_callback_info info) {
+  napi_value values[4], name, external;
+  if (!arguments(env, info, 4, values)) return number(env, -EINVAL);
+  int namespace_fd = int_of(env, values[0]);
+  if (namespace_fd >= 0) {
+    int code = namespace_check(namespace_fd);
+    if (code != 0) return number(env, -code);
+    namespace_fd = fcntl(namespace_fd, F_DUPFD_CLOEXEC, 3);
+    if (namespace_fd < 0) return number(env, -errno);
+  }
+  struct handle *handle = calloc(1, sizeof *handle);
+  struct owned_socket *owned = calloc(1, sizeof *owned);
+  if (!handle || !owned) abort();
+  handle->socket = &owned->socket;
+  owned->handle = handle;
+  owned->socket.namespace_fd = namespace_fd;
+  owned->socket.protocol = int_of(env, values[1]);
+  owned->socket.receive_buffer = int_of(env, values[2]);
+  owned->socket.notify = notify;
+  owned->socket.ended = ended;
+
+  napi_create_string_utf8(env, "netlink", NAPI_AUTO_LENGTH, &name);
+  if (napi_create_threadsafe_function(env, values[3], NULL, name, 0, 1, handle, callback_finalize, handle, call_back,
+                                      &handle->callback) != napi_ok) {
+    if (namespace_fd >= 0) close(namespace_fd);
+    free(owned);
+    free(handle);
+    return number(env, -EINVAL);
+  }
+  handle->owners = 1; /* the callback's */
+  int code = netlink_socket_start(&owned->socket);
+  if (code != 0) {
+    if (namespace_fd >= 0) close(namespace_fd);
+    handle->joined = true;
+    napi_release_threadsafe_function(handle->callback, napi_tsfn_abort);
+    return number(env, -code);
+  }
+  handle->owners = 2;
+  napi_add_env_cleanup_hook(env, environment_ends, handle);
+  napi_create_external(env, handle, external_finalize, NULL, &external);
+  return external;
+}
+
+/* submit(socket, kind, id, group, bytes | undefined): 0 | -errno */
+static napi_value socket_submit(napi_env env, napi_callback_info info) {
+  napi_value values[5];
+  if (!arguments(env, info, 5, values)) return number(env, -EINVAL);
+  struct handle *handle = handle_argument(env, values[0]);
+  if (!handle || handle->callback_ended) return number(env, -EBADF);
+  void *bytes = NULL;
+  size_t length = 0;
+  bool typed = false;
+  if (napi_is_typedarray(env, values[4], &typed) == napi_ok && typed)
+    napi_get_typedarray_info(env, values[4], NULL, &length, &bytes, NULL, NULL);
+  return number(env, -netlink_socket_submit(handle->socket, (enum job_kind)uint_of(env, values[1]),
+                                            uint_of(env, values[2]), uint_of(env, values[3]), bytes, length));
+}
+
+/* take(socket, limit): [kind, id, code, count, bytes | undefined, kind, …] */
+static napi_value socket_take(napi_env env, napi_callback_info info) {
+  napi_value values[2], list;
+  napi_create_array(env, &list);
+  if (!arguments(env, info, 2, values)) return list;
+  struct handle *handle = handle_argument(env, values[0]);
+  if (!handle) return list;
+  uint32_t at = 0;
+  for (struct item *item = netlink_socket_take(handle->socket, uint_of(env, values[1])), *next; item; item = next) {
+    next = item->next;
+    napi_value bytes;
+    napi_get_undefined(env, &bytes);
+    if (item->length > 0) {
+      napi_value buffer;
+      void *into;
+      if (napi_create_arraybuffer(env, item->length, &into, &buffer) == napi_ok) {
+        memcpy(into, item->bytes, item->length);
+        napi_create_typedarray(env, napi_uint8_array, item->length, buffer, 0, &bytes);
+      }
+    }
+    napi_set_element(env, list, at++, number(env, item->kind));
+    napi_set_element(env, list, at++, number(env, item->id));
+    napi_set_element(env, list, at++, number(env, item->code));
+    napi_set_element(env, list, at++, number(env, item->count));
+    napi_set_element(env, list, at++, bytes);
+    netlink_item_free(item);
+  }
+  return list;
+}
+
+/* hold(socket, held): whether the open socket keeps the process alive */
+static napi_value socket_hold(napi_env env, napi_callback_info info) {
+  napi_value values[2];
+  if (!arguments(env, info, 2, values)) return NULL;
+  struct handle *handle = handle_argument(env, values[0]);
+  bool held = false;
+  napi_get_value_bool(env, values[1], &held);
+  if (!handle || handle->callback_ended) return NULL;
+  if (held) napi_ref_threadsafe_function(env, handle->callback);
+  else napi_unref_threadsafe_function(env, handle->callback);
+  return NULL;
+}
+
+/* close(socket): an item of kind 5 follows */
+static napi_value socket_close(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  if (!arguments(env, info, 1, values)) return NULL;
+  struct handle *handle = handle_argument(env, values[0]);
+  if (handle && !handle->callback_ended) netlink_socket_stop(handle->socket);
+  return NULL;
+}
+
+/* openNamespace(path): fd | -errno */
+static napi_value open_namespace(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  char *path = arguments(env, info, 1, values) ? text_of(env, values[0]) : NULL;
+  if (!path) return number(env, -EINVAL);
+  int fd = namespace_open(path);
+  free(path);
+  return number(env, fd);
+}
+
+/* checkNamespace(fd): 0 | -errno */
+static napi_value check_namespace(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  if (!arguments(env, info, 1, values)) return number(env, -EINVAL);
+  return number(env, -namespace_check(int_of(env, values[0])));
+}
+
+/* ---- sysctls: one turn on a thread of libuv's pool, which starts the one that enters the namespace ---- */
+
+struct sysctl_work {
+  napi_async_work work;
+  napi_deferred deferred;
+  int namespace_fd;
+  int code;
+  size_t count;
+  struct sysctl *list;
+};
+
+static void sysctl_execute(napi_env env, void *data) {
+  (void)env;
+  struct sysctl_work *work = data;
+  work->code = namespace_sysctls(work->namespace_fd, work->list, work->count);
+}
+
+static void sysctl_work_free(struct sysctl_work *work) {
+  for (size_t i = 0; i < work->count; i++) {
+    free(work->list[i].path);
+    free(work->list[i].value);
+    free(work->list[i].current);
+  }
+  if (work->namespace_fd >= 0) close(work->namespace_fd);
+  free(work->list);
+  free(work);
+}
+
+static void sysctl_complete(napi_env env, napi_status status, void *data) {
+  struct sysctl_work *work = data;
+  napi_value result;
+  if (status != napi_ok) work->code = ECANCELED;
+  if (work->code != 0) {
+    result = number(env, work->code);
+  } else {
+    napi_create_array_with_length(env, work->count, &result);
+    for (size_t i = 0; i < work->count; i++) {
+      napi_value one = number(env, work->list[i].code);
+      if (work->list[i].current) napi_create_string_utf8(env, work->list[i].current, NAPI_AUTO_LENGTH, &one);
+      napi_set_element(env, result, (uint32_t)i, one);
+    }
+  }
+  napi_resolve_deferred(env, work->deferred, result);
+  napi_delete_async_work(env, work->work);
+  sysctl_work_free(work);
+}
+
+/* sysctls(namespace, [path, value | undefined, …]): Promise<errno | (errno | text)[]> */
+static napi_value sysctls(napi_env env, napi_callback_info info) {
+  napi_value values[2], promise, name;
+  uint32_t length = 0;
+  if (!arguments(env, info, 2, values) || napi_get_array_length(env, values[1], &length) != napi_ok) return NULL;
+  struct sysctl_work *work = calloc(1, sizeof *work);
+  if (!work) abort();
+  int fd = int_of(env, values[0]);
+  work->namespace_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  work->count = length / 2;
+  work->list = calloc(work->count + 1, sizeof *work->list);
+  if (!work->list) abort();
+  for (uint32_t i = 0; i < work->count; i++) {
+    napi_value path, value;
+    napi_get_element(env, values[1], 2 * i, &path);
+    napi_get_element(env, values[1], 2 * i + 1, &value);
+    work->list[i].path = text_of(env, path);
+    work->list[i].value = text_of(env, value);
+  }
+  napi_create_promise(env, &work->deferred, &promise);
+  if (fd >= 0 && work->namespace_fd < 0) {
+    napi_resolve_deferred(env, work->deferred, number(env, errno));
+    sysctl_work_free(work);
+    return promise;
+  }
+  napi_create_string_utf8(env, "sysctls", NAPI_AUTO_LENGTH, &name);
+  napi_create_async_work(env, NULL, name, sysctl_execute, sysctl_complete, work, &work->work);
+  napi_queue_async_work(env, work->work);
+  return promise;
+}
+
+NAPI_MODULE_INIT() {
+  const napi_property_descriptor functions[] = {
+      {"open", NULL, socket_open, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"submit", NULL, socket_submit, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"take", NULL, socket_take, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"hold", NULL, socket_hold, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"close", NULL, socket_close, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"openNamespace", NULL, open_namespace, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"checkNamespace", NULL, check_namespace, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"sysctls", NULL, sysctls, NULL, NULL, NULL, napi_enumerable, NULL},
+  };
+  napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
+  return exports;
+}

@@ -1,0 +1,103 @@
+// Network namespaces. A thread that enters one never comes back: it ends there. So no thread of Node's ever runs in a foreign
+// namespace, and there is nothing to restore that could fail.
+
+#include "netlink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+int namespace_check(int fd) {
+  int type = ioctl(fd, NS_GET_NSTYPE);
+  if (type < 0) return errno == EBADF ? EBADF : EINVAL;
+  return type == CLONE_NEWNET ? 0 : EINVAL;
+}
+
+int namespace_open(const char *path) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return -errno;
+  int code = namespace_check(fd);
+  if (code != 0) {
+    close(fd);
+    return -code;
+  }
+  return fd;
+}
+
+static int write_all(int fd, const char *value) {
+  size_t length = strlen(value);
+  ssize_t written = write(fd, value, length);
+  if (written < 0) return errno;
+  return (size_t)written == length ? 0 : EIO;
+}
+
+static int read_all(int fd, char **into) {
+  size_t length = 0, capacity = 4096;
+  char *text = malloc(capacity + 1);
+  while (text) {
+    ssize_t got = read(fd, text + length, capacity - length);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      int code = got < 0 ? errno : 0;
+      if (code != 0) {
+        free(text);
+        return code;
+      }
+      text[length] = 0;
+      *into = text;
+      return 0;
+    }
+    length += (size_t)got;
+    if (length == capacity) {
+      char *larger = realloc(text, (capacity *= 2) + 1);
+      if (!larger) free(text);
+      text = larger;
+    }
+  }
+  return ENOMEM;
+}
+
+struct visit {
+  int namespace_fd;
+  struct sysctl *list;
+  size_t count;
+  int code;
+};
+
+static void *visit_run(void *argument) {
+  struct visit *visit = argument;
+  if (visit->namespace_fd >= 0 && setns(visit->namespace_fd, CLONE_NEWNET) != 0) {
+    visit->code = errno;
+    return NULL;
+  }
+  for (size_t i = 0; i < visit->count; i++) {
+    struct sysctl *s = &visit->list[i];
+    int fd = open(s->path, (s->value ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+    if (fd < 0) {
+      s->code = errno;
+      continue;
+    }
+    s->code = s->value ? write_all(fd, s->value) : read_all(fd, &s->current);
+    close(fd);
+  }
+  return NULL;
+}
+
+int namespace_sysctls(int namespace_fd, struct sysctl *list, size_t count) {
+  struct visit visit = {.namespace_fd = namespace_fd, .list = list, .count = count};
+  pthread_t thread;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int code = pthread_create(&thread, NULL, visit_run, &visit);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (code != 0) return code;
+  pthread_join(thread, NULL);
+  return visit.code;
+}

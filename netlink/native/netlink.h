@@ -1,0 +1,95 @@
+// What the files of the addon share. The addon moves netlink datagrams; their meaning is TypeScript's business (../core, ../route).
+//
+//   addon.c      Node-API: the functions that core/addon.ts declares
+//   socket.c     one thread per socket: takes jobs, sends, reads, queues what came
+//   namespace.c  network namespaces: check, enter on a thread of its own, sysctls
+
+#ifndef NETLINK_TS_H
+#define NETLINK_TS_H
+
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What `take` hands to JavaScript; core/addon.ts has the same numbers. */
+enum item_kind {
+  ITEM_OPENED = 0,  /* code: 0 or errno */
+  ITEM_DATA = 1,    /* id, bytes: answers to a job, more to come */
+  ITEM_END = 2,     /* id, code: 0 or errno; count: requests of the job that the kernel has answered */
+  ITEM_EVENT = 3,   /* bytes: multicast messages */
+  ITEM_OVERRUN = 4, /* multicast messages were lost */
+  ITEM_CLOSED = 5,
+};
+
+struct item {
+  struct item *next;
+  enum item_kind kind;
+  uint32_t id;
+  int code;
+  uint32_t count;
+  size_t length, capacity;
+  unsigned char *bytes;
+};
+
+enum job_kind { JOB_BATCH = 0, JOB_DUMP = 1, JOB_JOIN = 2, JOB_LEAVE = 3 };
+
+struct job {
+  struct job *next;
+  enum job_kind kind;
+  uint32_t id;
+  uint32_t group;
+  size_t length;
+  unsigned char bytes[];
+};
+
+struct netlink_socket {
+  /* Set once before the thread starts. */
+  int namespace_fd; /* -1: the namespace of the process; closed by the thread */
+  int protocol;
+  int receive_buffer;
+  int wake; /* eventfd: a job waits or `stop` is set */
+  pthread_t thread;
+  void (*notify)(struct netlink_socket *); /* called on the thread when the queue is no longer empty */
+  void (*ended)(struct netlink_socket *);  /* the thread's last act */
+
+  /* The thread's own. */
+  int requests; /* answers to what we ask */
+  int events;   /* multicast groups; -1 until the first join, so that a flood of events never costs an answer */
+  unsigned char *buffer;
+
+  pthread_mutex_t lock; /* guards what follows */
+  bool stop;
+  bool notified;   /* JavaScript knows that the queue holds something */
+  bool dropping;   /* ITEM_OVERRUN is queued and not yet taken: events are thrown away */
+  size_t event_bytes;
+  struct job *first_job, *last_job;
+  struct item *first_item, *last_item;
+};
+
+int netlink_socket_start(struct netlink_socket *socket);
+void netlink_socket_stop(struct netlink_socket *socket);
+/* 0, or an errno if the messages' lengths do not add up. Copies `bytes`. */
+int netlink_socket_submit(struct netlink_socket *socket, enum job_kind kind, uint32_t id, uint32_t group,
+                          const unsigned char *bytes, size_t length);
+/* Unlinks items of about `limit` octets; the caller frees them with netlink_item_free. */
+struct item *netlink_socket_take(struct netlink_socket *socket, size_t limit);
+void netlink_item_free(struct item *item);
+void netlink_socket_destroy(struct netlink_socket *socket);
+
+/* 0 if `fd` is a network namespace, else an errno (EINVAL: something else). */
+int namespace_check(int fd);
+/* An open fd of the network namespace at `path`, or a negative errno. */
+int namespace_open(const char *path);
+
+struct sysctl {
+  char *path;
+  char *value;   /* written if not NULL */
+  char *current; /* what was read, malloc'd; only if value is NULL */
+  int code;      /* 0 or errno */
+};
+/* Reads and writes files as a thread of that namespace sees them (fd -1: the process's own); an errno if it cannot be entered. */
+int namespace_sysctls(int namespace_fd, struct sysctl *list, size_t count);
+
+#endif

@@ -1,0 +1,93 @@
+// Links: what is asked of them and what the kernel says of them (linux/if_link.h).
+
+import { InvalidRequest } from '../core/batch.ts'
+import { littleEndian } from '../core/protocol.ts'
+import { Attributes, type Message } from '../core/reader.ts'
+import type { MessageWriter } from '../core/writer.ts'
+import type { Link, LinkChange, NewLink } from '../types.ts'
+import { attribute, type OpenNamespace, writeCommon, writeHeader } from './link-info.ts'
+import { kinds } from './link-kinds.ts'
+import { AF_UNSPEC, linkIndex, macText, whole } from './values.ts'
+
+/** net/if.h, linux/if.h */
+const IFF_UP = 0x1
+const IFF_LOOPBACK = 0x8
+
+/** RTEXT_FILTER_SKIP_STATS: a dump of many links is a fifth of the size without counters. */
+const SKIP_STATS = 1 << 3
+
+const bodyLength = 16
+
+/** RTM_NEWLINK with NLM_F_CREATE | NLM_F_EXCL. */
+export function writeNewLink(writer: MessageWriter, link: NewLink, openNamespace: OpenNamespace): void {
+  const kind = kinds[link.kind]
+  if (kind === undefined)
+    throw new InvalidRequest(`link "${link.name}": kind "${link.kind}" is none of ${Object.keys(kinds).join(', ')}`)
+  writeHeader(writer, 0, link.up ? IFF_UP : 0, link.up ? IFF_UP : 0)
+  writeCommon(writer, link)
+  const info = writer.beginNest(attribute.linkInfo)
+  writer.attributeText(attribute.infoKind, link.kind)
+  const data = writer.beginNest(attribute.infoData)
+  kind(writer, link, openNamespace)
+  writer.endNest(data)
+  writer.endNest(info)
+}
+
+/** RTM_SETLINK. */
+export function writeLinkChange(
+  writer: MessageWriter,
+  index: number,
+  change: LinkChange,
+  openNamespace: OpenNamespace,
+): void {
+  const mask = change.up === undefined ? 0 : IFF_UP
+  writeHeader(writer, linkIndex(index), change.up ? IFF_UP : 0, mask)
+  writeCommon(writer, change)
+  if (change.master !== undefined) writer.attributeU32(attribute.master, whole(change.master, 0, 0x7fffffff, 'master'))
+  if (change.netns !== undefined) writer.attributeU32(attribute.netnsFd, openNamespace(change.netns))
+}
+
+/** RTM_DELLINK. */
+export function writeLinkDelete(writer: MessageWriter, index: number): void {
+  writeHeader(writer, linkIndex(index), 0, 0)
+}
+
+/** RTM_GETLINK: of all, or of the one with that name. */
+export function writeLinkQuery(writer: MessageWriter, name?: string): void {
+  writeHeader(writer, 0, 0, 0)
+  writer.attributeU32(attribute.extMask, SKIP_STATS)
+  if (name !== undefined) writer.attributeText(attribute.name, name)
+}
+
+/** RTM_NEWLINK or RTM_DELLINK; undefined for what a bridge says of its ports in the same form (AF_BRIDGE). */
+export function readLink(message: Message): Link | undefined {
+  const { view, from, to } = message
+  if (to - from < bodyLength || view.getUint8(from) !== AF_UNSPEC) return undefined
+  const flags = view.getUint32(from + 8, littleEndian)
+  const link = {
+    index: view.getUint32(from + 4, littleEndian),
+    name: '',
+    kind: undefined as string | undefined,
+    up: (flags & IFF_UP) !== 0,
+    carrier: false,
+    loopback: (flags & IFF_LOOPBACK) !== 0,
+    mtu: 0,
+    mac: undefined as string | undefined,
+    peerIndex: undefined as number | undefined,
+    master: undefined as number | undefined,
+  }
+  const a = new Attributes(message, from + bodyLength, to)
+  while (a.next()) {
+    if (a.type === attribute.name) link.name = a.text()
+    else if (a.type === attribute.mtu) link.mtu = a.u32()
+    else if (a.type === attribute.address) link.mac = macText(a.octets())
+    else if (a.type === attribute.carrier) link.carrier = a.u8() !== 0
+    else if (a.type === attribute.link) link.peerIndex = a.u32() || undefined
+    else if (a.type === attribute.master) link.master = a.u32() || undefined
+    else if (a.type === attribute.linkInfo) {
+      const info = a.nested()
+      while (info.next()) if (info.type === attribute.infoKind) link.kind = info.text()
+    }
+  }
+  return link
+}

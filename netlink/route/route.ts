@@ -1,0 +1,298 @@
+// Routes (linux/rtnetlink.h): struct rtmsg and its attributes.
+
+import { formatAddress } from '../../inet/index.ts'
+import { InvalidRequest } from '../core/batch.ts'
+import { littleEndian } from '../core/protocol.ts'
+import { Attributes, type Message } from '../core/reader.ts'
+import type { MessageWriter } from '../core/writer.ts'
+import type { IpFamily, Route, RouteNextHop, RouteType, Scope } from '../types.ts'
+import {
+  addressOf,
+  addressText,
+  AF_INET,
+  AF_INET6,
+  AF_UNSPEC,
+  afOf,
+  linkIndex,
+  prefixOf,
+  scopeName,
+  scopeNumber,
+  whole,
+} from './values.ts'
+
+/** RTA_… */
+const attribute = {
+  dst: 1,
+  link: 4,
+  gateway: 5,
+  priority: 6,
+  source: 7,
+  metrics: 8,
+  multipath: 9,
+  table: 15,
+  via: 18,
+  nextHopId: 30,
+} as const
+
+const RTAX_MTU = 2
+const RTNH_F_DEAD = 1
+const RTNH_F_ONLINK = 4
+const RTNH_F_LINKDOWN = 16
+const RTM_F_CLONED = 0x200
+const MAIN = 254
+const STATIC = 4
+
+const bodyLength = 12
+
+/** RTN_… */
+const types: Readonly<Record<RouteType, number>> = {
+  unicast: 1,
+  local: 2,
+  broadcast: 3,
+  multicast: 5,
+  blackhole: 6,
+  unreachable: 7,
+  prohibit: 8,
+  throw: 9,
+}
+const typeNames = new Map(Object.entries(types).map(([name, value]) => [value, name as RouteType]))
+
+/** These send no packet anywhere; what the kernel says of a next hop (IPv6: dev lo) means nothing. */
+const pathless: ReadonlySet<RouteType> = new Set<RouteType>(['blackhole', 'unreachable', 'prohibit', 'throw'])
+
+/** RTM_NEWROUTE. */
+export function writeRoute(writer: MessageWriter, route: Route): void {
+  const type = route.type ?? 'unicast'
+  if (pathless.has(type) && route.nextHops.length > 0)
+    throw new InvalidRequest(`route "${route.dst}": a ${type} route has no next hop`)
+  write(writer, route, {
+    type: typeNumber(route),
+    protocol: route.protocol ?? STATIC,
+    scope: route.scope ?? defaultScope(type, route.nextHops),
+  })
+}
+
+/**
+ * RTM_DELROUTE: every field that is given must match; type, protocol 0, scope, metric 0 and no next hops match any.
+ * (IPv4 matches the first by metric, IPv6 likewise: give the metric where several may exist.)
+ */
+export function writeRouteDelete(writer: MessageWriter, route: Route): void {
+  write(writer, route, {
+    type: route.type === undefined ? 0 : typeNumber(route),
+    protocol: route.protocol ?? 0,
+    scope: route.scope ?? 'nowhere',
+  })
+}
+
+/** struct rtmsg: family, dst length, src length, tos, table, protocol, scope, type u8; flags u32. */
+function write(
+  writer: MessageWriter,
+  route: Route,
+  head: { readonly type: number; readonly protocol: number; readonly scope: Scope },
+): void {
+  const what = `route "${route.dst}"`
+  const dst = prefixOf(route.dst, 'route')
+  const table = whole(route.table ?? MAIN, 1, 0xffffffff, `${what}: table`)
+  const only = route.nextHops.length === 1 ? route.nextHops[0] : undefined
+  writer.u8(afOf(dst.family))
+  writer.u8(dst.length)
+  writer.u8(0)
+  writer.u8(whole(route.tos ?? 0, 0, 255, `${what}: tos`))
+  writer.u8(table < 256 ? table : 0)
+  writer.u8(whole(head.protocol, 0, 255, `${what}: protocol`))
+  writer.u8(dst.family === 4 ? scopeNumber(head.scope) : 0)
+  writer.u8(head.type)
+  writer.u32(only?.onlink ? RTNH_F_ONLINK : 0)
+
+  if (dst.length > 0) writer.attribute(attribute.dst, dst.octets)
+  if (table > 255) writer.attributeU32(attribute.table, table)
+  if (route.metric !== undefined)
+    writer.attributeU32(attribute.priority, whole(route.metric, 0, 0xffffffff, `${what}: metric`))
+  if (route.source !== undefined) {
+    const source = addressOf(route.source, `${what}: source`)
+    if (source.family !== dst.family) throw new InvalidRequest(`${what}: source "${route.source}" is of another family`)
+    writer.attribute(attribute.source, source.octets)
+  }
+  if (route.mtu !== undefined) {
+    const metrics = writer.beginNest(attribute.metrics)
+    writer.attributeU32(RTAX_MTU, whole(route.mtu, 0, 0xffffffff, `${what}: MTU`))
+    writer.endNest(metrics)
+  }
+  if (only) {
+    if (only.weight !== undefined) weight(only, what)
+    writePath(writer, dst.family, only, what)
+    if (only.link !== undefined) writer.attributeU32(attribute.link, linkIndex(only.link))
+  } else if (route.nextHops.length > 1) {
+    const multipath = writer.beginNest(attribute.multipath, 0)
+    for (const hop of route.nextHops) {
+      const link = hop.link === undefined ? 0 : linkIndex(hop.link)
+      const at = writer.beginNextHop(hop.onlink ? RTNH_F_ONLINK : 0, weight(hop, what) - 1, link)
+      writePath(writer, dst.family, hop, what)
+      writer.endNextHop(at)
+    }
+    writer.endNest(multipath)
+  }
+}
+
+function weight(hop: RouteNextHop, what: string): number {
+  return whole(hop.weight ?? 1, 1, 256, `${what}: weight`)
+}
+
+/** RTA_GATEWAY, or RTA_VIA (family u16, address) for an IPv6 gateway of an IPv4 route (RFC 5549). */
+function writePath(writer: MessageWriter, family: IpFamily, hop: RouteNextHop, what: string): void {
+  if (hop.gateway === undefined) {
+    if (hop.link === undefined) throw new InvalidRequest(`${what}: a next hop has neither gateway nor link`)
+    return
+  }
+  const gateway = addressOf(hop.gateway, `${what}: gateway`)
+  if (gateway.family === family) {
+    writer.attribute(attribute.gateway, gateway.octets)
+  } else {
+    if (family === 6) throw new InvalidRequest(`${what}: gateway "${hop.gateway}" is IPv4, the route IPv6`)
+    const via = new Uint8Array(2 + gateway.octets.length)
+    via[littleEndian ? 0 : 1] = AF_INET6
+    via.set(gateway.octets, 2)
+    writer.attribute(attribute.via, via)
+  }
+}
+
+function typeNumber(route: Route): number {
+  const type = route.type ?? 'unicast'
+  const value = types[type]
+  if (value === undefined)
+    throw new InvalidRequest(`route "${route.dst}": type "${type}" is none of ${Object.keys(types).join(', ')}`)
+  return value
+}
+
+/** As `ip route` has it. */
+function defaultScope(type: RouteType, hops: readonly RouteNextHop[]): Scope {
+  if (type === 'local') return 'host'
+  if (type === 'broadcast' || type === 'multicast') return 'link'
+  return type === 'unicast' && hops.every(hop => hop.gateway === undefined) ? 'link' : 'universe'
+}
+
+export interface RouteFilter {
+  readonly family?: IpFamily
+  readonly table?: number
+  readonly protocol?: number
+}
+
+/** RTM_GETROUTE; the kernel filters (NETLINK_GET_STRICT_CHK), older ones leave it to `matches`. */
+export function writeRouteQuery(writer: MessageWriter, family: IpFamily | undefined, filter: RouteFilter): void {
+  const table = filter.table ?? MAIN
+  writer.u8(family === undefined ? AF_UNSPEC : afOf(family))
+  writer.u8(0)
+  writer.u8(0)
+  writer.u8(0)
+  writer.u8(table < 256 ? table : 0)
+  writer.u8(filter.protocol ?? 0)
+  writer.u8(0)
+  writer.u8(0)
+  writer.u32(0)
+  if (table !== 0) writer.attributeU32(attribute.table, table)
+}
+
+export function matches(route: Route, filter: RouteFilter): boolean {
+  const table = filter.table ?? MAIN
+  return (table === 0 || route.table === table) && (!filter.protocol || route.protocol === filter.protocol)
+}
+
+/** RTM_NEWROUTE or RTM_DELROUTE; undefined for families other than IP and for the kernel's cached clones. */
+export function readRoute(message: Message): Route | undefined {
+  const { view, from, to } = message
+  if (to - from < bodyLength) return undefined
+  const family = view.getUint8(from)
+  const flags = view.getUint32(from + 8, littleEndian)
+  if ((family !== AF_INET && family !== AF_INET6) || flags & RTM_F_CLONED) return undefined
+  const type = typeNames.get(view.getUint8(from + 7))
+  if (type === undefined) return undefined
+
+  let dst: Uint8Array | undefined
+  let gateway: string | undefined
+  let link: number | undefined
+  let table = view.getUint8(from + 4)
+  let hops: RouteNextHop[] | undefined
+  let metric: number | undefined
+  let source: string | undefined
+  let mtu: number | undefined
+  let nextHopId: number | undefined
+  const a = new Attributes(message, from + bodyLength, to)
+  while (a.next()) {
+    switch (a.type) {
+      case attribute.dst:
+        dst = a.octets()
+        break
+      case attribute.gateway:
+      case attribute.via:
+        gateway = addressText(a.type === attribute.via ? a.octets().subarray(2) : a.octets())
+        break
+      case attribute.link:
+        link = a.u32()
+        break
+      case attribute.table:
+        table = a.u32()
+        break
+      case attribute.priority:
+        metric = a.u32()
+        break
+      case attribute.source:
+        source = addressText(a.octets())
+        break
+      case attribute.metrics:
+        mtu = readMtu(a.nested())
+        break
+      case attribute.multipath:
+        hops = readHops(a)
+        break
+      case attribute.nextHopId:
+        nextHopId = a.u32()
+        break
+      default:
+    }
+  }
+  if (pathless.has(type)) hops = []
+  else if (!hops) hops = gateway === undefined && link === undefined ? [] : [nextHop(flags, gateway, link)]
+  const tos = view.getUint8(from + 3)
+  return {
+    dst: `${formatAddress(dst ?? new Uint8Array(family === AF_INET ? 4 : 16))}/${view.getUint8(from + 1)}`,
+    type,
+    table,
+    protocol: view.getUint8(from + 5),
+    ...(family === AF_INET && { scope: scopeName(view.getUint8(from + 6)) }),
+    ...(metric !== undefined && { metric }),
+    ...(tos !== 0 && { tos }),
+    nextHops: hops,
+    ...(source !== undefined && { source }),
+    ...(mtu !== undefined && { mtu }),
+    ...(nextHopId !== undefined && { nextHopId }),
+  }
+}
+
+function nextHop(flags: number, gateway?: string, link?: number, weight = 1): RouteNextHop {
+  return {
+    ...(gateway !== undefined && { gateway }),
+    ...(link && { link }),
+    ...(flags & RTNH_F_ONLINK && { onlink: true }),
+    ...(weight !== 1 && { weight }),
+    ...(flags & RTNH_F_DEAD && { dead: true }),
+    ...(flags & RTNH_F_LINKDOWN && { linkDown: true }),
+  }
+}
+
+function readHops(multipath: Attributes): RouteNextHop[] {
+  const hops: RouteNextHop[] = []
+  multipath.nextHops((flags, extra, link, a) => {
+    let gateway: string | undefined
+    while (a.next()) {
+      if (a.type === attribute.gateway) gateway = addressText(a.octets())
+      else if (a.type === attribute.via) gateway = addressText(a.octets().subarray(2))
+    }
+    hops.push(nextHop(flags, gateway, link, extra + 1))
+  })
+  return hops
+}
+
+function readMtu(metrics: Attributes): number | undefined {
+  while (metrics.next()) if (metrics.type === RTAX_MTU) return metrics.u32()
+  return undefined
+}

@@ -1,0 +1,150 @@
+// The Rtnetlink of ../types.ts on one NetlinkSocket.
+
+import { InvalidRequest, sendBatch } from '../core/batch.ts'
+import { dump, get as getOne, type Query } from '../core/dump.ts'
+import { NetlinkError } from '../core/errno.ts'
+import { type Namespace, openNamespace } from '../core/namespace.ts'
+import type { Message } from '../core/reader.ts'
+import { NetlinkSocket } from '../core/socket.ts'
+import type { MessageWriter } from '../core/writer.ts'
+import type {
+  Group,
+  InterfaceAddress,
+  IpFamily,
+  Link,
+  Neighbour,
+  NetlinkEvent,
+  Operation,
+  Result,
+  Route,
+  Rtnetlink,
+} from '../types.ts'
+import { readAddress, writeAddressQuery } from './address.ts'
+import { readLink, writeLinkQuery } from './link.ts'
+import { Monitor } from './monitor.ts'
+import { readNeighbour, writeNeighbourQuery } from './neighbour.ts'
+import { writeOperation } from './operations.ts'
+import { matches, readRoute, type RouteFilter, writeRouteQuery } from './route.ts'
+import { get, rtm } from './values.ts'
+
+const NETLINK_ROUTE = 0
+
+export interface OpenOptions {
+  /** `/run/netns/x`, `/proc/42/ns/net`, a name of `ip netns` or an open fd. Default: the namespace of the process. */
+  readonly netns?: Namespace
+  /** Octets that the kernel may queue of events for `watch`; default 4 MiB. Beyond it, events are lost and `overrun` comes. */
+  readonly receiveBuffer?: number
+}
+
+/**
+ * Opens rtnetlink in a network namespace. The open socket keeps the namespace alive, also after its name is gone. Pending calls
+ * and subscriptions keep the process alive, an idle socket does not.
+ * @throws NetlinkError if the namespace is missing, is none, or may not be entered
+ */
+export async function open(options: OpenOptions = {}): Promise<Rtnetlink> {
+  return new RouteSocket(await NetlinkSocket.open({ ...options, protocol: NETLINK_ROUTE }))
+}
+
+class RouteSocket implements Rtnetlink {
+  readonly #socket: NetlinkSocket
+  readonly #monitor: Monitor
+
+  constructor(socket: NetlinkSocket) {
+    this.#socket = socket
+    this.#monitor = new Monitor(socket)
+  }
+
+  links(): Promise<readonly Link[]> {
+    return this.#dump(rtm.link, writer => writeLinkQuery(writer), readLink)
+  }
+
+  link(name: string): Promise<Link | undefined> {
+    return getOne(
+      this.#socket,
+      query(rtm.link, writer => writeLinkQuery(writer, name)),
+      readLink,
+      ['ENODEV'],
+    )
+  }
+
+  addresses(family?: IpFamily): Promise<readonly InterfaceAddress[]> {
+    return this.#dump(rtm.address, writer => writeAddressQuery(writer, family), readAddress)
+  }
+
+  async routes(filter: RouteFilter = {}): Promise<readonly Route[]> {
+    const families: readonly IpFamily[] = filter.family === undefined ? [4, 6] : [filter.family]
+    const lists = await Promise.all(
+      families.map(family =>
+        this.#dump(
+          rtm.route,
+          writer => writeRouteQuery(writer, family, filter),
+          message => {
+            const route = readRoute(message)
+            return route && matches(route, filter) ? route : undefined
+          },
+        ).catch(error => {
+          if (error instanceof NetlinkError && error.code === 'ENOENT') return [] // a table that was never used
+          throw error
+        }),
+      ),
+    )
+    return lists.flat()
+  }
+
+  async neighbours(family?: IpFamily): Promise<readonly Neighbour[]> {
+    const [own, proxied] = await Promise.all(
+      [false, true].map(proxy =>
+        this.#dump(rtm.neighbour, writer => writeNeighbourQuery(writer, family, proxy), readNeighbour),
+      ),
+    )
+    return [...own, ...proxied]
+  }
+
+  async apply(operations: readonly Operation[]): Promise<readonly Result[]> {
+    const opened: { close(): void }[] = []
+    const openFd = (netns: Namespace): number => {
+      try {
+        const namespace = openNamespace(netns)
+        opened.push(namespace)
+        return namespace.fd
+      } catch (error) {
+        throw error instanceof NetlinkError ? new InvalidRequest(error.message, error.code) : error
+      }
+    }
+    try {
+      return await sendBatch(this.#socket, operations, (writer, operation, sequence) =>
+        writeOperation(writer, operation, sequence, openFd),
+      )
+    } finally {
+      for (const namespace of opened) namespace.close()
+    }
+  }
+
+  watch(groups: readonly Group[], handler: (event: NetlinkEvent) => void): Promise<() => Promise<void>> {
+    return this.#monitor.watch(groups, handler)
+  }
+
+  close(): Promise<void> {
+    return this.#socket.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #dump<T>(
+    type: number,
+    body: (writer: MessageWriter) => void,
+    read: (message: Message) => T | undefined,
+  ): Promise<T[]> {
+    return dump(this.#socket, query(type, body), read)
+  }
+}
+
+function query(type: number, body: (writer: MessageWriter) => void): Query {
+  return (writer, flags, sequence) => {
+    writer.begin(type + get, flags, sequence)
+    body(writer)
+    writer.end()
+  }
+}
