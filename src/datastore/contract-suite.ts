@@ -1,0 +1,146 @@
+// What every datastore has to do, as tests. Run by the test of each implementation.
+
+import type { Test } from 'tap'
+import type { Datastore, StoreErrorCode, WatchEvent } from './contract.ts'
+import { StoreError } from './contract.ts'
+
+/** `open` gives a new client of one and the same empty store, each time it is called within a test. */
+export function datastoreSuite(
+  t: Test,
+  fresh: () => Promise<{ open: () => Datastore; remove: () => Promise<void> }>,
+): void {
+  const cases: Record<string, (t: Test, a: Datastore, b: Datastore) => Promise<void>> = {
+    'what one client creates another reads': async (t, a, b) => {
+      const value = { cidr: '10.42.0.0/26', list: [1, null, 'ü'], deep: { yes: true } }
+      const version = await a.create('Block', 'x', value)
+      t.match(await b.get('Block', 'x'), { kind: 'Block', name: 'x', version, value })
+      t.equal(await b.get('Block', 'y'), undefined)
+      t.equal(await b.get('Other', 'x'), undefined, 'kinds are apart')
+    },
+    'only one of two creates wins': async (t, a, b) => {
+      const results = await Promise.allSettled([a.create('Block', 'x', 'a'), b.create('Block', 'x', 'b')])
+      t.same(results.map(result => result.status).toSorted(), ['fulfilled', 'rejected'])
+      const winner = results[0].status === 'fulfilled' ? 'a' : 'b'
+      t.equal((await a.get('Block', 'x'))?.value, winner)
+      await fails(t, 'exists', a.create('Block', 'x', 'c'))
+    },
+    'an update needs the version that is stored': async (t, a, b) => {
+      const first = await a.create('Node', 'n', 1)
+      const second = await b.update('Node', 'n', 2, first)
+      await fails(t, 'conflict', a.update('Node', 'n', 3, first))
+      t.equal((await a.get('Node', 'n'))?.value, 2)
+      await a.update('Node', 'n', 3, second)
+      await fails(t, 'not-found', a.update('Node', 'm', 3, second))
+    },
+    'a delete may compare': async (t, a, b) => {
+      const first = await a.create('Node', 'n', 1)
+      const second = await b.update('Node', 'n', 2, first)
+      await fails(t, 'conflict', a.delete('Node', 'n', first))
+      await a.delete('Node', 'n', second)
+      t.equal(await b.get('Node', 'n'), undefined)
+      await fails(t, 'not-found', a.delete('Node', 'n'))
+    },
+    'a record made anew is not the old one': async (t, a) => {
+      const first = await a.create('Node', 'n', 1)
+      await a.delete('Node', 'n')
+      const second = await a.create('Node', 'n', 1)
+      t.not(first, second)
+      await fails(t, 'conflict', a.update('Node', 'n', 2, first))
+    },
+    'a list is ordered by name and comes in pages': async (t, a) => {
+      for (const name of ['c', 'a', 'e', 'b', 'd']) await a.create('Node', name, name)
+      await a.create('Other', 'aa', 0)
+      const names: string[][] = []
+      let next: string | undefined
+      do {
+        const page = await a.list('Node', { next, limit: 2 })
+        names.push(page.entries.map(entry => entry.name))
+        next = page.next
+      } while (next !== undefined)
+      t.same(names, [['a', 'b'], ['c', 'd'], ['e']])
+      t.same((await a.list('Nothing')).entries, [])
+    },
+    'a watch tells what is there, then what changes, whoever changes it': async (t, a, b) => {
+      await a.create('Node', 'old', 1)
+      await a.create('Unwatched', 'x', 1)
+      const stop = new AbortController()
+      const heard = follow(a, ['Node', 'Pool'], stop.signal)
+      t.same(await heard.next(), { snapshot: ['Node/old=1'] })
+      const version = await b.create('Node', 'new', 2)
+      t.same(await heard.next(), { put: 'Node/new=2' })
+      await b.create('Unwatched', 'y', 1)
+      await a.update('Node', 'new', 3, version)
+      t.same(await heard.next(), { put: 'Node/new=3' })
+      await b.delete('Node', 'old')
+      t.same(await heard.next(), { delete: 'Node/old' })
+      await a.create('Pool', 'p', 4)
+      t.same(await heard.next(), { put: 'Pool/p=4' })
+      stop.abort()
+      t.equal(await heard.next(), undefined, 'an aborted watch ends')
+    },
+    'nothing between snapshot and events is missed': async (t, a, b) => {
+      const writes = (async () => {
+        for (let i = 0; i < 60; i++) await b.create('Node', `n${i}`, i)
+      })()
+      const stop = new AbortController()
+      const known = new Set<string>()
+      for await (const event of a.watch(['Node'], stop.signal)) {
+        if (event.type === 'snapshot') for (const entry of event.entries) known.add(entry.name)
+        if (event.type === 'put') known.add(event.entry.name)
+        if (known.size === 60) break
+      }
+      await writes
+      t.equal(known.size, 60)
+    },
+    'closing ends a watch': async (t, a) => {
+      const heard = follow(a, ['Node'], new AbortController().signal)
+      t.same(await heard.next(), { snapshot: [] })
+      const end = heard.next()
+      await a.close()
+      t.equal(await end, undefined)
+    },
+  }
+  for (const [name, run] of Object.entries(cases)) {
+    void t.test(name, async t => {
+      const { open, remove } = await fresh()
+      const [a, b] = [open(), open()]
+      try {
+        await run(t, a, b)
+      } finally {
+        await a.close()
+        if (b !== a) await b.close()
+        await remove()
+      }
+    })
+  }
+}
+
+async function fails(t: Test, code: StoreErrorCode, call: Promise<unknown>): Promise<void> {
+  const outcome = await call.then(
+    () => 'success',
+    (error: unknown) => (error instanceof StoreError ? error.code : String(error)),
+  )
+  t.equal(outcome, code)
+}
+
+/** A watch in short form, bookmarks left out. */
+function follow(store: Datastore, kinds: readonly string[], signal: AbortSignal) {
+  const events = store.watch(kinds, signal)[Symbol.asyncIterator]()
+  const text = (entry: { kind: string; name: string; value: unknown }) =>
+    `${entry.kind}/${entry.name}=${String(entry.value)}`
+  const short = (event: WatchEvent): unknown => {
+    if (event.type === 'snapshot') return { snapshot: event.entries.map(text) }
+    if (event.type === 'put') return { put: text(event.entry) }
+    if (event.type === 'delete') return { delete: `${event.kind}/${event.name}` }
+    return event
+  }
+  return {
+    next: async (): Promise<unknown> => {
+      for (;;) {
+        const { done, value } = await events.next()
+        if (done) return undefined
+        if (value.type !== 'bookmark') return short(value)
+      }
+    },
+  }
+}

@@ -1,0 +1,43 @@
+// The cluster's store in one SQLite file, shared by the processes of one machine: the main side.
+
+import type { Datastore, Version, WatchEvent } from '../contract.ts'
+import { WorkerClient } from '../worker/client.ts'
+import type { ClusterCalls } from './calls.ts'
+
+/** The file is opened (and made if it is missing) by the first call; what cannot be opened is tried again with the next. */
+export function openEmbeddedDatastore(path: string): Datastore {
+  const client = new WorkerClient<ClusterCalls>({ store: 'cluster', path })
+  return {
+    get: (kind, name) => client.call('get', kind, name),
+    list: (kind, page) => client.call('list', kind, page?.next, page?.limit),
+    create: (kind, name, value) => client.call('create', kind, name, value),
+    update: (kind, name, value, version: Version) => client.call('update', kind, name, value, version),
+    delete: (kind, name, version) => client.call('delete', kind, name, version),
+    watch: (kinds, signal) => watch(client, kinds, signal),
+    close: () => client.close(),
+  }
+}
+
+async function* watch(
+  client: WorkerClient<ClusterCalls>,
+  kinds: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<WatchEvent, void> {
+  if (signal.aborted) return
+  const id = await client.call('watchOpen', kinds)
+  const close = (): void => void client.call('watchClose', id).catch(() => undefined) // a store that is gone has no watch left
+  signal.addEventListener('abort', close)
+  try {
+    while (!signal.aborted) {
+      const events = await client.call('watchNext', id)
+      if (events.length === 0) return
+      for (const event of events) {
+        if (signal.aborted) return
+        yield event
+      }
+    }
+  } finally {
+    signal.removeEventListener('abort', close)
+    close()
+  }
+}

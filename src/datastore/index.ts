@@ -1,0 +1,6 @@
+// The stores: the cluster's shared one and the node's own. Neither knows what its values mean.
+
+export * from './contract.ts'
+export * from './node-store.ts'
+export { openEmbeddedDatastore } from './embedded/datastore.ts'
+export { openNodeStore } from './node/store.ts'
