@@ -5,6 +5,8 @@ import { hostname } from 'node:os'
 import { ApiError, call } from '../api/client.ts'
 import { type DaemonConfig, defaultConfigFile, parseConfig, loadConfig } from '../api/config.ts'
 import type { Api, Path } from '../api/contract.ts'
+import type { Datastore } from '../datastore/contract.ts'
+import { openEmbeddedDatastore } from '../datastore/index.ts'
 import { CommandError, type Format } from './output.ts'
 
 export interface Context {
@@ -12,18 +14,22 @@ export interface Context {
   readonly format: () => Format
   /** The file of `--config`, of MARGAY_CONFIG, or the default one. */
   readonly config: () => DaemonConfig
+  /** The cluster's datastore; the caller closes it. */
+  readonly datastore: () => Promise<Datastore>
 }
 
 export function createContext(options: () => { readonly config?: string; readonly output: Format }): Context {
+  const config = (): DaemonConfig => {
+    const named = options().config ?? process.env['MARGAY_CONFIG']
+    if (named !== undefined) return loadConfig(named, hostname())
+    return existsSync(defaultConfigFile)
+      ? loadConfig(defaultConfigFile, hostname())
+      : parseConfig('', defaultConfigFile, hostname())
+  }
   return {
     format: () => options().output,
-    config: () => {
-      const named = options().config ?? process.env['MARGAY_CONFIG']
-      if (named !== undefined) return loadConfig(named, hostname())
-      return existsSync(defaultConfigFile)
-        ? loadConfig(defaultConfigFile, hostname())
-        : parseConfig('', defaultConfigFile, hostname())
-    },
+    config,
+    datastore: async () => openEmbeddedDatastore(config().datastore.path),
   }
 }
 

@@ -1,0 +1,50 @@
+// margayctl: the operator's command. Exit codes: 0 ok, 1 failure, 2 wrong usage, 3 not found (docs/cli.md).
+
+import { Command, CommanderError, Option } from 'commander'
+import { ConfigError, defaultConfigFile } from '../api/config.ts'
+import { version } from '../api/version.ts'
+import { registerBgp } from './bgp.ts'
+import { createContext } from './context.ts'
+import { registerIpam } from './ipam.ts'
+import { CommandError, type Format } from './output.ts'
+import { registerLab } from './lab.ts'
+import { registerResources } from './resources.ts'
+import { registerRoute } from './route.ts'
+import { registerStatus } from './status.ts'
+
+const program = new Command('margayctl')
+  .description('operates a Margay network')
+  .version(version)
+  .option('--config <file>', `the daemon's file of this node (default: $MARGAY_CONFIG or ${defaultConfigFile})`)
+  .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json', 'yaml']).default('table'))
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'margayctl: ')) })
+
+const context = createContext(() => program.opts<{ config?: string; output: Format }>())
+for (const register of [registerResources, registerStatus, registerBgp, registerIpam, registerRoute, registerLab])
+  register(program, context)
+inherit(program)
+
+/** Options before the verb are taken after it as well; every verb ends the same way. */
+function inherit(command: Command): void {
+  for (const child of command.commands) {
+    child.copyInheritedSettings(command)
+    inherit(child)
+  }
+}
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = report(error)
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (error instanceof CommandError || error instanceof ConfigError) {
+    process.stderr.write(`margayctl: ${error.message}\n`)
+    return error instanceof CommandError ? error.exitCode : 2
+  }
+  process.stderr.write(`margayctl: ${error instanceof Error ? error.message : String(error)}\n`)
+  return 1
+}

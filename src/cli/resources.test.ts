@@ -1,0 +1,83 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+
+const folder = mkdtempSync(join(tmpdir(), 'margay-cli-'))
+t.teardown(() => rmSync(folder, { recursive: true }))
+writeFileSync(
+  join(folder, 'margayd.yaml'),
+  'node: { name: n1 }\ndatastore: { type: embedded, path: cluster.db }\napi: { socket: api.sock }\n',
+)
+
+interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+function margayctl(args: string, input = ''): Ended {
+  const main = new URL('main.ts', import.meta.url).pathname
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [main, '--config', join(folder, 'margayd.yaml'), ...args.split(' ')],
+    {
+      input,
+      encoding: 'utf8',
+    },
+  )
+  return { code: status, out: stdout, err: stderr }
+}
+
+const pool = (name: string, cidr: string): string =>
+  `apiVersion: margay.io/v1\nkind: IPPool\nmetadata: { name: ${name} }\nspec: { cidr: ${cidr} }\n`
+
+t.test('resources are created, left alone, changed, shown and deleted', async t => {
+  t.match(margayctl('apply -f -', pool('default', '10.42.0.0/16')), { code: 0, out: 'ippool "default" created\n' })
+  t.match(margayctl('apply -f -', pool('default', '10.42.0.0/16')), { code: 0, out: 'ippool "default" unchanged\n' })
+  const disabled = pool('default', '10.42.0.0/16').replace('/16 }', '/16, disabled: true }')
+  t.match(margayctl('apply -f -', disabled), { code: 0, out: 'ippool "default" configured\n' })
+  t.match(margayctl('get pools'), { code: 0, out: /default +10\.42\.0\.0\/16 +26 +all\(\) +true/ })
+  const [shown] = [JSON.parse(margayctl('get ippool default -o json').out)]
+  t.match(shown, { kind: 'IPPool', spec: { cidr: '10.42.0.0/16', disabled: true } })
+  t.match(margayctl('delete ippool default'), { code: 0, out: 'ippool "default" deleted\n' })
+  t.match(margayctl('get ippool default'), { code: 3, err: /ippool "default" does not exist/ })
+})
+
+t.test('what was read is not written over somebody else’s change', async t => {
+  margayctl('apply -f -', pool('one', '10.50.0.0/16'))
+  const read = margayctl('get ippool one -o yaml').out
+  margayctl('apply -f -', pool('one', '10.50.0.0/16').replace('/16 }', '/16, disabled: true }'))
+  t.match(margayctl('apply -f -', read), { code: 1, err: /ippool "one" was changed since version \d+ was read/ })
+})
+
+t.test(
+  'nothing is applied when one object is wrong, and the sentence names object, value, place and next step',
+  async t => {
+    const { code, err } = margayctl(
+      'apply -f -',
+      `${pool('two', '10.60.0.0/16')}---\n${pool('three', '10.60.128.0/17')}`,
+    )
+    t.equal(code, 1)
+    t.match(err, /ippool "three": cidr 10\.60\.128\.0\/17 overlaps pool "two" \(10\.60\.0\.0\/16\)\./)
+    t.match(err, /standard input:8:15 /)
+    t.match(err, /Nothing was applied\./)
+    t.match(margayctl('get ippool two'), { code: 3 })
+  },
+)
+
+t.test('exit codes tell usage from failure', async t => {
+  for (const [args, code] of [
+    ['frobnicate', 2],
+    ['get', 2],
+    ['get sandwiches', 2],
+    ['delete ippool', 2],
+    ['delete ippool none', 3],
+    ['route get 10.0.0.300', 2],
+    ['bgp summary', 1],
+    ['--help', 0],
+  ] as const)
+    t.equal(margayctl(args).code, code, args)
+  t.match(margayctl('bgp summary').err, /margayd does not answer on .*api\.sock: is it running\?/)
+})

@@ -1,0 +1,203 @@
+// `margayctl get`, `apply`, `delete`: the cluster's resources, straight from and to the datastore. They work without any daemon.
+
+import { readFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
+import type { Command } from 'commander'
+import { type Datastore, type Entry, StoreError } from '../datastore/contract.ts'
+import {
+  type AnyResource,
+  formatProblem,
+  formatResources,
+  type Kind,
+  kindNamed,
+  kinds,
+  parseResource,
+  parseResources,
+  type Problem,
+  validateAgainst,
+} from '../resources/index.ts'
+import type { Context } from './context.ts'
+import { columnsOf } from './columns.ts'
+import { CommandError, table } from './output.ts'
+
+export function registerResources(program: Command, context: Context): void {
+  program
+    .command('get')
+    .argument(
+      '<kind>',
+      `what: ${Object.values(kinds)
+        .map(({ plural }) => plural)
+        .join(', ')}`,
+    )
+    .argument('[name]', 'one object')
+    .description('show resources')
+    .action(async (word: string, name: string | undefined) => {
+      const kind = kindOf(word)
+      await withDatastore(context, async store => {
+        const found = name === undefined ? await listAll(store, kind) : await getOne(store, kind, name)
+        if (context.format() !== 'table')
+          process.stdout.write(formatResources(found, context.format() === 'json' ? 'json' : 'yaml'))
+        else if (found.length === 0) process.stdout.write(`no ${kinds[kind].plural}\n`)
+        else process.stdout.write(`${table(columnsOf(kind), found)}\n`)
+      })
+    })
+
+  program
+    .command('apply')
+    .requiredOption('-f, --file <file...>', 'YAML or JSON files; - reads standard input')
+    .description('create or change resources; nothing is written unless all of them are sound')
+    .action(async ({ file }: { file: string[] }) => {
+      await withDatastore(context, store => apply(store, file))
+    })
+
+  program
+    .command('delete')
+    .argument('[kind]', 'what')
+    .argument('[name]', 'which object')
+    .option('-f, --file <file...>', 'delete what these files name')
+    .description('delete resources')
+    .action(async (word: string | undefined, name: string | undefined, { file }: { file?: string[] }) => {
+      const targets = file
+        ? readFiles(file).resources.map(({ kind, metadata }) => ({ kind, name: metadata.name }))
+        : one(word, name)
+      await withDatastore(context, async store => {
+        for (const { kind, name } of targets) {
+          await store.delete(kind, name)
+          process.stdout.write(`${kind.toLowerCase()} "${name}" deleted\n`)
+        }
+      })
+    })
+}
+
+function one(word: string | undefined, name: string | undefined): { readonly kind: Kind; readonly name: string }[] {
+  if (word === undefined || name === undefined)
+    throw new CommandError(
+      2,
+      'delete needs a kind and a name, like: margayctl delete bgppeer tor1, or a file: margayctl delete -f FILE',
+    )
+  return [{ kind: kindOf(word), name }]
+}
+
+function kindOf(word: string): Kind {
+  const kind = kindNamed(word)
+  if (kind) return kind
+  throw new CommandError(2, `${word} is no kind of resource: the kinds are ${Object.keys(kinds).join(', ')}`)
+}
+
+async function withDatastore(context: Context, use: (store: Datastore) => Promise<void>): Promise<void> {
+  const store = await context.datastore()
+  try {
+    await use(store)
+  } catch (error) {
+    if (error instanceof StoreError) throw new CommandError(error.code === 'not-found' ? 3 : 1, error.message)
+    throw error
+  } finally {
+    await store.close()
+  }
+}
+
+// ---- reading ---------------------------------------------------------------------------------------------------
+
+async function listAll(store: Datastore, kind: Kind): Promise<AnyResource[]> {
+  const found: AnyResource[] = []
+  let next: string | undefined
+  do {
+    const page = await store.list(kind, { next })
+    found.push(...page.entries.map(resourceOf))
+    next = page.next
+  } while (next !== undefined)
+  return found
+}
+
+async function getOne(store: Datastore, kind: Kind, name: string): Promise<AnyResource[]> {
+  const entry = await store.get(kind, name)
+  if (!entry)
+    throw new CommandError(
+      3,
+      `${kind.toLowerCase()} "${name}" does not exist: margayctl get ${kinds[kind].plural} lists what there is`,
+    )
+  return [resourceOf(entry)]
+}
+
+function resourceOf(entry: Entry): AnyResource {
+  const parsed = parseResource(entry.value)
+  if (!parsed.ok)
+    throw new CommandError(
+      1,
+      `the datastore holds what this margayctl cannot read:\n${parsed.problems.map(formatProblem).join('\n')}`,
+    )
+  const { resource } = parsed
+  return { ...resource, metadata: { ...resource.metadata, resourceVersion: entry.version } } as AnyResource
+}
+
+// ---- writing ---------------------------------------------------------------------------------------------------
+
+/** Every sound resource of the files; all problems at once end the command. */
+function readFiles(files: readonly string[]): {
+  readonly resources: AnyResource[]
+  place(resource: AnyResource, problem: Problem): Problem
+} {
+  const parsed = files.map(file => parseResources(readText(file), file === '-' ? 'standard input' : file))
+  refuse(parsed.flatMap(each => each.problems))
+  return {
+    resources: parsed.flatMap(each => each.resources),
+    place: (resource, problem) => {
+      const source = parsed.find(each => each.resources.includes(resource))
+      return source ? { ...problem, place: source.placeOf(resource, problem.path) } : problem
+    },
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8')
+  } catch (error) {
+    throw new CommandError(2, `${file} cannot be read (${(error as NodeJS.ErrnoException).code}): check the path`)
+  }
+}
+
+function refuse(problems: readonly Problem[]): void {
+  if (problems.length > 0) throw new CommandError(1, `${problems.map(formatProblem).join('\n')}\nNothing was applied.`)
+}
+
+async function apply(store: Datastore, files: readonly string[]): Promise<void> {
+  const { resources, place } = readFiles(files)
+  const existing = (await Promise.all(Object.keys(kinds).map(kind => listAll(store, kind as Kind)))).flat()
+  const known = new Map(existing.map(resource => [keyOf(resource), resource]))
+  const problems: Problem[] = []
+  for (const resource of resources) {
+    problems.push(...validateAgainst([...known.values()], resource).map(problem => place(resource, problem)))
+    known.set(keyOf(resource), resource)
+  }
+  refuse(problems)
+  for (const resource of resources) {
+    const before = existing.find(each => keyOf(each) === keyOf(resource))
+    process.stdout.write(`${keyOf(resource)} ${await put(store, resource, before)}\n`)
+  }
+}
+
+function keyOf({ kind, metadata }: AnyResource): string {
+  return `${kind.toLowerCase()} "${metadata.name}"`
+}
+
+async function put(
+  store: Datastore,
+  resource: AnyResource,
+  before: AnyResource | undefined,
+): Promise<'created' | 'configured' | 'unchanged'> {
+  const { resourceVersion: read, ...metadata } = resource.metadata
+  const value = { ...resource, metadata }
+  if (!before) {
+    await store.create(resource.kind, metadata.name, value)
+    return 'created'
+  }
+  const { resourceVersion: stored, ...metadataBefore } = before.metadata
+  if (read !== undefined && read !== stored)
+    throw new CommandError(
+      1,
+      `${keyOf(resource)} was changed since version ${read} was read (it is ${stored} now): get it again and repeat the change`,
+    )
+  if (isDeepStrictEqual(value, { ...before, metadata: metadataBefore })) return 'unchanged'
+  await store.update(resource.kind, metadata.name, value, stored as Entry['version'])
+  return 'configured'
+}
