@@ -61,7 +61,7 @@ t.test(
     )
     t.equal(code, 1)
     t.match(err, /ippool "three": cidr 10\.60\.128\.0\/17 overlaps pool "two" \(10\.60\.0\.0\/16\)\./)
-    t.match(err, /standard input:8:15 /)
+    t.match(err, /standard input:9:15 /)
     t.match(err, /Nothing was applied\./)
     t.match(margayctl('get ippool two'), { code: 3 })
   },

@@ -127,7 +127,7 @@ function resourceOf(entry: Entry): AnyResource {
       `the datastore holds what this margayctl cannot read:\n${parsed.problems.map(formatProblem).join('\n')}`,
     )
   const { resource } = parsed
-  return { ...resource, metadata: { ...resource.metadata, resourceVersion: entry.version } } as AnyResource
+  return { ...resource, metadata: { ...resource.metadata, resourceVersion: entry.version } }
 }
 
 // ---- writing ---------------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ function resourceOf(entry: Entry): AnyResource {
 /** Every sound resource of the files; all problems at once end the command. */
 function readFiles(files: readonly string[]): {
   readonly resources: AnyResource[]
-  place(resource: AnyResource, problem: Problem): Problem
+  readonly place: (resource: AnyResource, problem: Problem) => Problem
 } {
   const parsed = files.map(file => parseResources(readText(file), file === '-' ? 'standard input' : file))
   refuse(parsed.flatMap(each => each.problems))
