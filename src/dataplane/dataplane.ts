@@ -1,0 +1,75 @@
+// The dataplane of one node: its routes, its pods' attachments, and what is true of it.
+//
+// Opening reads the kernel and writes nothing. Closing leaves everything in place, so that packets flow on while the
+// daemon restarts.
+
+import type { Rtnetlink } from '../../netlink/types.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { Endpoints } from './endpoints/endpoints.ts'
+import { FactsWatch } from './facts.ts'
+import type { Kernel, Sysctl } from './kernel.ts'
+import { KernelMirror } from './mirror.ts'
+import { type NodeSetup, restoreNode, setUpNode } from './node-setup.ts'
+import { defaultMark, type Mark } from './routes/route.ts'
+import { RouteTable } from './routes/route-table.ts'
+
+export interface DataplaneOptions {
+  readonly kernel: Kernel
+  /** What marks routes as ours. Default: table main, protocol 81, metric 1024. */
+  readonly mark?: Partial<Mark>
+  /** Milliseconds between full audits when nothing happens. Default: 90,000. */
+  readonly auditEvery?: number
+  readonly clock?: Clock
+}
+
+export class Dataplane implements AsyncDisposable {
+  readonly routes: RouteTable
+  readonly endpoints: Endpoints
+  readonly facts: FactsWatch
+  readonly #kernel: Kernel
+  readonly #socket: Rtnetlink
+  readonly #mirror: KernelMirror
+
+  private constructor(kernel: Kernel, socket: Rtnetlink, mirror: KernelMirror, clock: Clock, auditEvery: number) {
+    this.#kernel = kernel
+    this.#socket = socket
+    this.#mirror = mirror
+    this.routes = new RouteTable({ kernel: socket, mirror, clock, auditEvery })
+    this.endpoints = new Endpoints(kernel, this.routes)
+    this.facts = new FactsWatch(mirror, clock)
+  }
+
+  /** Reads links, addresses and routes of the node. Rejects if its namespace cannot be entered. */
+  static async open(options: DataplaneOptions): Promise<Dataplane> {
+    const { kernel, clock = systemClock, auditEvery = 90_000 } = options
+    const socket = await kernel.open()
+    try {
+      const mirror = await KernelMirror.open(socket, { ...defaultMark, ...options.mark })
+      return new Dataplane(kernel, socket, mirror, clock, auditEvery)
+    } catch (error) {
+      await socket.close()
+      throw error
+    }
+  }
+
+  /** Forwarding, and ECMP that follows the carrier of the `fabric` devices. Returns what to write back. */
+  setUpNode(fabric: readonly string[]): Promise<NodeSetup> {
+    return setUpNode(this.#kernel, fabric)
+  }
+
+  restoreNode(previous: readonly Sysctl[]): Promise<readonly string[]> {
+    return restoreNode(this.#kernel, previous)
+  }
+
+  /** Stops watching and writing. Routes and pods stay. */
+  async close(): Promise<void> {
+    await this.routes.close()
+    this.facts.close()
+    await this.#mirror.close()
+    await this.#socket.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}

@@ -1,0 +1,89 @@
+// CNI CHECK's eyes: is the attachment still as it was made? What others added beside it does not matter, and a chained
+// plugin may have changed the pod's MAC.
+
+import type { InterfaceAddress, Link, Route, Rtnetlink } from '../../../netlink/types.ts'
+import { type Endpoint, endpointKey } from '../../model/endpoint.ts'
+import type { Kernel, Sysctl } from '../kernel.ts'
+import { isHostDevice } from './names.ts'
+import * as wiring from './wiring.ts'
+
+export interface EndpointProblem {
+  readonly part: 'netns' | 'host device' | 'pod device' | 'address' | 'pod route' | 'host route' | 'sysctl'
+  /** One sentence with the next step. */
+  readonly text: string
+}
+
+/** Every way in which the kernel differs from the record. */
+export async function checkEndpoint(kernel: Kernel, endpoint: Endpoint): Promise<readonly EndpointProblem[]> {
+  if ((await kernel.identify(endpoint.netns)) === undefined)
+    return [problem(endpoint, 'netns', `${endpoint.netns} is no network namespace any more`)]
+  await using node = await kernel.open()
+  await using pod = await kernel.open(endpoint.netns)
+  return [...(await checkHost(kernel, node, endpoint)), ...(await checkPod(kernel, node, pod, endpoint))]
+}
+
+async function checkHost(kernel: Kernel, node: Rtnetlink, endpoint: Endpoint): Promise<EndpointProblem[]> {
+  const host = await node.link(endpoint.hostDevice)
+  if (!host || !isHostDevice(host))
+    return [problem(endpoint, 'host device', `the node has no device ${endpoint.hostDevice} of ours`)]
+  const problems = host.up ? [] : [problem(endpoint, 'host device', `${host.name} is down`)]
+  const routes = await node.routes()
+  for (const { prefix } of wiring.endpointRoutes(endpoint))
+    if (!routes.some(route => route.dst === prefix && leavesBy(route, host)))
+      problems.push(problem(endpoint, 'host route', `the node has no route ${prefix} dev ${host.name}`))
+  const settings = wiring.hostSettings(host.name, wiring.familiesOf(endpoint.addresses))
+  return [...problems, ...(await checkSettings(kernel, endpoint, settings))]
+}
+
+async function checkPod(
+  kernel: Kernel,
+  node: Rtnetlink,
+  pod: Rtnetlink,
+  endpoint: Endpoint,
+): Promise<EndpointProblem[]> {
+  const [host, far] = await Promise.all([node.link(endpoint.hostDevice), pod.link(endpoint.ifName)])
+  if (!far) return [problem(endpoint, 'pod device', `the pod has no device ${endpoint.ifName}`)]
+  const problems: EndpointProblem[] = []
+  if (host && far.peerIndex !== host.index)
+    problems.push(problem(endpoint, 'pod device', `${far.name} is not the other end of ${host.name}`))
+  if (!far.up) problems.push(problem(endpoint, 'pod device', `${far.name} is down`))
+  const [addresses, routes] = [await pod.addresses(), await pod.routes()]
+  for (const address of endpoint.addresses)
+    if (!holds(addresses, far, address)) problems.push(problem(endpoint, 'address', `${far.name} lacks ${address}`))
+  const { v4, v6 } = wiring.familiesOf(endpoint.addresses)
+  for (const [wanted, dst] of [
+    [v4, '0.0.0.0/0'],
+    [v4, `${wiring.gateway4}/32`],
+    [v6, '::/0'],
+  ] as const)
+    if (wanted && !routes.some(route => route.dst === dst && leavesBy(route, far)))
+      problems.push(problem(endpoint, 'pod route', `the pod has no route ${dst} dev ${far.name}`))
+  const settings = wiring.podSettings(far.name, { v4: false, v6 })
+  return [...problems, ...(await checkSettings(kernel, endpoint, settings, endpoint.netns))]
+}
+
+async function checkSettings(
+  kernel: Kernel,
+  endpoint: Endpoint,
+  settings: readonly Sysctl[],
+  netns?: string,
+): Promise<EndpointProblem[]> {
+  const names = settings.map(setting => setting.name)
+  const values = await kernel.readSysctls(names, netns)
+  return settings.flatMap(({ name, value }, i) =>
+    values[i] === value ? [] : [problem(endpoint, 'sysctl', `${name} is ${values[i] ?? 'absent'}, not ${value}`)],
+  )
+}
+
+function holds(addresses: readonly InterfaceAddress[], link: Link, address: string): boolean {
+  return addresses.some(one => one.link === link.index && one.cidr.split('/')[0] === address)
+}
+
+function leavesBy(route: Route, link: Link): boolean {
+  return route.nextHops.some(hop => hop.link === link.index)
+}
+
+function problem(endpoint: Endpoint, part: EndpointProblem['part'], what: string): EndpointProblem {
+  const name = endpoint.label ?? endpointKey(endpoint)
+  return { part, text: `endpoint ${name}: ${what}; delete the pod and start it again` }
+}

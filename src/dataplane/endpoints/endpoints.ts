@@ -1,0 +1,335 @@
+// Pods' attachments: a veth pair, /32 and /128 addresses, a host route each. No bridge.
+//
+// The pair is made in one message with its far end already in the pod's namespace, and everything else hangs on it:
+// deleting the host end, or the namespace, removes all of it. So an attachment that was cut short at any point is undone
+// by deleting one device, whose name follows from the endpoint's key. Nothing is remembered here beyond the process;
+// whoever calls keeps the records and gives them to `adopt` at the next start.
+
+import type { Link, Operation, Rtnetlink } from '../../../netlink/types.ts'
+import { type Endpoint, endpointKey } from '../../model/endpoint.ts'
+import { ensureSysctls, type Kernel } from '../kernel.ts'
+import type { RouteTable } from '../routes/route-table.ts'
+import { checkEndpoint, type EndpointProblem } from './check.ts'
+import { type EndpointError, errorOf, Refused } from './errors.ts'
+import { type EndpointId, hostDeviceName, hostMac, isHostDevice } from './names.ts'
+import { validate } from './validate.ts'
+import * as wiring from './wiring.ts'
+
+/** What to attach: an `Endpoint` without what the attachment finds out; a MAC may be asked for. */
+export type EndpointRequest = Omit<Endpoint, 'hostDevice'>
+
+export type AddOutcome =
+  { readonly ok: true; readonly endpoint: Endpoint } | { readonly ok: false; readonly error: EndpointError }
+
+export type RemoveOutcome =
+  | { readonly ok: true; /** False: there was nothing to remove. */ readonly removed: boolean }
+  | { readonly ok: false; readonly error: EndpointError }
+
+export interface Adoption {
+  readonly adopted: readonly Endpoint[]
+  /** Recorded, but their device is gone: the node was restarted, or the pod's namespace is gone. */
+  readonly lost: readonly Endpoint[]
+  /** Devices of ours that no record named; deleted. */
+  readonly strays: readonly string[]
+  /** Sentences for what could not be repaired or deleted. */
+  readonly problems: readonly string[]
+}
+
+export class Endpoints {
+  readonly #kernel: Kernel
+  readonly #routes: RouteTable
+  readonly #known = new Map<string, Endpoint>()
+  readonly #addresses = new Map<string, string>()
+  /** The last call for each key: calls for one endpoint run one after another. */
+  readonly #queues = new Map<string, Promise<unknown>>()
+  #ready = false
+
+  constructor(kernel: Kernel, routes: RouteTable) {
+    this.#kernel = kernel
+    this.#routes = routes
+  }
+
+  /** The endpoints that are attached. */
+  get all(): readonly Endpoint[] {
+    return [...this.#known.values()]
+  }
+
+  get(id: EndpointId): Endpoint | undefined {
+    return this.#known.get(endpointKey(id))
+  }
+
+  /**
+   * Takes over what an earlier process made, to be called once with every record. Host ends are put right where they
+   * differ; devices of ours that no record names go. Declares the class `endpoint` of the route table in sync.
+   */
+  async adopt(records: readonly Endpoint[]): Promise<Adoption> {
+    await using node = await this.#kernel.open()
+    const devices = new Map((await node.links()).filter(isHostDevice).map(link => [link.name, link]))
+    const adopted: Endpoint[] = []
+    const lost: Endpoint[] = []
+    const problems: string[] = []
+    for (const endpoint of records) {
+      const link = devices.get(endpoint.hostDevice)
+      devices.delete(endpoint.hostDevice)
+      if (!link) {
+        lost.push(endpoint)
+        continue
+      }
+      adopted.push(endpoint)
+      this.#remember(endpoint)
+      problems.push(...(await this.#putRight(node, endpoint, link)))
+    }
+    const strays = await Promise.all(
+      [...devices.values()].map(async link => {
+        const outcome = await this.#deleteDevice(link.name)
+        if (!outcome.ok) problems.push(outcome.error.text)
+        return outcome.ok ? link.name : undefined
+      }),
+    )
+    this.#routes.set('endpoint', [...this.#known.values()].flatMap(wiring.endpointRoutes))
+    this.#routes.inSync('endpoint')
+    this.#ready = true
+    return { adopted, lost, strays: strays.filter(name => name !== undefined), problems }
+  }
+
+  /** Attaches a pod, wholly or not at all. */
+  add(request: EndpointRequest): Promise<AddOutcome> {
+    return this.#inTurn(request, async () => {
+      const endpoint: Endpoint = { ...request, hostDevice: hostDeviceName(request) }
+      const reserved: string[] = []
+      try {
+        await this.#admit(endpoint)
+        for (const address of endpoint.addresses) {
+          this.#reserve(address, endpoint)
+          reserved.push(address)
+        }
+        const attached = await this.#attach(endpoint)
+        this.#known.set(endpointKey(attached), attached)
+        return { ok: true, endpoint: attached }
+      } catch (thrown) {
+        for (const address of reserved) this.#addresses.delete(address)
+        return { ok: false, error: errorOf(`endpoint ${nameOf(endpoint)}`, thrown) }
+      }
+    })
+  }
+
+  /** What of the attachment is not as it was made; empty: all is well. */
+  async check(endpoint: Endpoint): Promise<readonly EndpointProblem[]> {
+    return checkEndpoint(this.#kernel, endpoint)
+  }
+
+  /** Detaches a pod. Needs no record, no namespace; may be repeated. */
+  remove(id: EndpointId): Promise<RemoveOutcome> {
+    return this.#inTurn(id, async () => {
+      const endpoint = this.#known.get(endpointKey(id))
+      // First the wish, then the device: otherwise the route table would put back what goes with the device.
+      if (endpoint)
+        this.#routes.patch(
+          'endpoint',
+          wiring.endpointRoutes(endpoint).map(({ prefix }) => ({ prefix })),
+        )
+      const outcome = await this.#deleteDevice(hostDeviceName(id))
+      if (endpoint && outcome.ok) this.#forget(endpoint)
+      return outcome
+    })
+  }
+
+  // Attaching.
+
+  async #admit(endpoint: Endpoint): Promise<void> {
+    validate(endpoint)
+    const name = nameOf(endpoint)
+    if (!this.#ready)
+      throw new Refused(
+        'not-ready',
+        `endpoint ${name}: the daemon is still taking over the pods of its last run; try again`,
+      )
+    const known = this.#known.get(endpointKey(endpoint))
+    if (known)
+      throw new Refused(
+        'endpoint-exists',
+        `endpoint ${name}: already attached with ${known.addresses.join(', ')}; delete it before adding it again`,
+      )
+    const pod = await this.#kernel.identify(endpoint.netns)
+    if (pod === undefined)
+      throw new Refused(
+        'netns-missing',
+        `endpoint ${name}: ${endpoint.netns} is no network namespace, so the pod is gone or was not made; start it again`,
+      )
+    if (pod === (await this.#kernel.identify()))
+      throw new Refused(
+        'netns-is-host',
+        `endpoint ${name}: ${endpoint.netns} is the node's own network namespace, which needs no attachment; give the pod its own`,
+      )
+  }
+
+  #reserve(address: string, endpoint: Endpoint): void {
+    const holder = this.#addresses.get(address)
+    if (holder !== undefined)
+      throw new Refused(
+        'address-in-use',
+        `endpoint ${nameOf(endpoint)}: ${address} belongs to endpoint ${holder} on this node; release that one or take another address`,
+      )
+    this.#addresses.set(address, endpointKey(endpoint))
+  }
+
+  async #attach(endpoint: Endpoint): Promise<Endpoint> {
+    await using node = await this.#kernel.open()
+    await using pod = await this.#kernel.open(endpoint.netns)
+    await this.#clearLeftOver(node, endpoint)
+    if (await pod.link(endpoint.ifName))
+      throw new Refused(
+        'interface-exists',
+        `endpoint ${nameOf(endpoint)}: the pod has a device ${endpoint.ifName} already, which is left as it is; choose another interface name`,
+      )
+    await apply(node, endpoint, 'make the veth pair', [pairOf(endpoint)])
+    try {
+      const mac = await this.#wire(node, pod, endpoint)
+      await this.#route(endpoint)
+      return { ...endpoint, mac }
+    } catch (thrown) {
+      this.#routes.patch(
+        'endpoint',
+        wiring.endpointRoutes(endpoint).map(({ prefix }) => ({ prefix })),
+      )
+      await this.#deleteDevice(endpoint.hostDevice)
+      throw thrown
+    }
+  }
+
+  /** A device of this key without a record is what a killed process left behind. */
+  async #clearLeftOver(node: Rtnetlink, endpoint: Endpoint): Promise<void> {
+    const link = await node.link(endpoint.hostDevice)
+    if (!link) return
+    const outcome = await this.#deleteDevice(link.name)
+    if (!outcome.ok) throw new Refused(outcome.error.code, outcome.error.text)
+  }
+
+  async #wire(node: Rtnetlink, pod: Rtnetlink, endpoint: Endpoint): Promise<string> {
+    const families = wiring.familiesOf(endpoint.addresses)
+    const [host, far] = await Promise.all([node.link(endpoint.hostDevice), pod.link(endpoint.ifName)])
+    if (!host || !far)
+      throw new Refused(
+        'netns-missing',
+        `endpoint ${nameOf(endpoint)}: the pod's namespace went away meanwhile; start it again`,
+      )
+    await this.#set(endpoint, wiring.hostSettings(host.name, families))
+    if (!families.v6) await this.#kernel.writeSysctls(wiring.hostDefence(host.name))
+    await this.#set(endpoint, wiring.podSettings(far.name, families), endpoint.netns)
+    await apply(node, endpoint, 'set up the host end', wiring.hostOperations(host.index, families))
+    await apply(pod, endpoint, 'set up the pod end', wiring.podOperations(far.index, endpoint.addresses))
+    return far.mac ?? ''
+  }
+
+  async #set(endpoint: Endpoint, settings: Parameters<Kernel['writeSysctls']>[0], netns?: string): Promise<void> {
+    const { failed } = await ensureSysctls(this.#kernel, settings, netns)
+    if (failed.length > 0)
+      throw new Refused(
+        'kernel-refused',
+        `endpoint ${nameOf(endpoint)}: ${failed[0]}; check that /proc/sys is writable`,
+      )
+  }
+
+  async #route(endpoint: Endpoint): Promise<void> {
+    const entries = wiring.endpointRoutes(endpoint)
+    this.#routes.patch(
+      'endpoint',
+      entries.map(entry => ({ prefix: entry.prefix, entry })),
+    )
+    const results = await this.#routes.settle(entries.map(entry => entry.prefix))
+    const bad = results.find(result => result.state !== 'installed')
+    if (bad)
+      throw new Refused(
+        bad.state === 'conflict' ? 'route-conflict' : 'kernel-refused',
+        `endpoint ${nameOf(endpoint)}: ${bad.text ?? `route ${bad.prefix} is ${bad.state}; try again`}`,
+      )
+  }
+
+  // Keeping and detaching.
+
+  async #putRight(node: Rtnetlink, endpoint: Endpoint, link: Link): Promise<readonly string[]> {
+    const families = wiring.familiesOf(endpoint.addresses)
+    const { failed } = await ensureSysctls(this.#kernel, wiring.hostSettings(link.name, families))
+    if (link.up) return failed
+    const results = await node.apply(wiring.hostOperations(link.index, families))
+    return [
+      ...failed,
+      ...results.flatMap(result => (result.ok ? [] : [`endpoint ${nameOf(endpoint)}: ${result.text}`])),
+    ]
+  }
+
+  /** Deletes on a socket of its own: the kernel takes tens of milliseconds for it, and several at once take no longer. */
+  async #deleteDevice(name: string): Promise<RemoveOutcome> {
+    try {
+      await using node = await this.#kernel.open()
+      const link = await node.link(name)
+      if (!link) return { ok: true, removed: false }
+      if (!isHostDevice(link)) {
+        const text = `device ${name}: it has our name but not our MAC (${link.mac ?? 'none'}), so it is not ours to delete; remove or rename it by hand`
+        return { ok: false, error: { code: 'interface-exists', text } }
+      }
+      const [result] = await node.apply([{ do: 'link.delete', link: link.index }])
+      if (result.ok || result.errno === 'ENODEV') return { ok: true, removed: result.ok }
+      const text = `device ${name}: the kernel did not delete it (${result.errno}: ${result.text}); try again`
+      return { ok: false, error: { code: 'kernel-refused', text } }
+    } catch (thrown) {
+      return { ok: false, error: errorOf(`device ${name}`, thrown) }
+    }
+  }
+
+  #remember(endpoint: Endpoint): void {
+    const key = endpointKey(endpoint)
+    this.#known.set(key, endpoint)
+    for (const address of endpoint.addresses) this.#addresses.set(address, key)
+  }
+
+  #forget(endpoint: Endpoint): void {
+    this.#known.delete(endpointKey(endpoint))
+    for (const address of endpoint.addresses) this.#addresses.delete(address)
+  }
+
+  async #inTurn<T>(id: EndpointId, task: () => Promise<T>): Promise<T> {
+    const key = endpointKey(id)
+    const turn = (this.#queues.get(key) ?? Promise.resolve()).then(task)
+    const settled = turn.then(
+      () => {},
+      () => {},
+    )
+    this.#queues.set(key, settled)
+    await settled
+    if (this.#queues.get(key) === settled) this.#queues.delete(key)
+    return turn
+  }
+}
+
+function pairOf(endpoint: Endpoint): Operation {
+  const { hostDevice, ifName, netns, mtu, mac } = endpoint
+  return {
+    do: 'link.add',
+    link: {
+      kind: 'veth',
+      name: hostDevice,
+      mac: hostMac,
+      mtu,
+      peer: { name: ifName, netns, mtu, ...(mac !== undefined && { mac }) },
+    },
+  }
+}
+
+async function apply(
+  where: Rtnetlink,
+  endpoint: Endpoint,
+  what: string,
+  operations: readonly Operation[],
+): Promise<void> {
+  for (const result of await where.apply(operations)) {
+    if (result.ok) continue
+    const text = `endpoint ${nameOf(endpoint)}: the kernel did not ${what} (${result.errno}: ${result.text}); nothing was left behind`
+    throw new Refused('kernel-refused', text)
+  }
+}
+
+/** What people know the pod by. */
+function nameOf(endpoint: Endpoint): string {
+  return endpoint.label ?? endpointKey(endpoint)
+}

@@ -1,0 +1,29 @@
+// The host's end of a pod's veth pair: how it is called, and how we know that it is ours.
+
+import { createHash } from 'node:crypto'
+import type { Link } from '../../../netlink/types.ts'
+import { endpointKey } from '../../model/endpoint.ts'
+
+export interface EndpointId {
+  readonly network: string
+  readonly containerId: string
+  readonly ifName: string
+}
+
+/** Every host end has it, so one neighbour entry serves all pods; fe80::ecee:eeff:feee:eeee follows from it (EUI-64). */
+export const hostMac = 'ee:ee:ee:ee:ee:ee'
+
+/** `mgy` and 11 hexadecimal digits, from the key alone: whoever knows the key finds the device without any record. */
+export function hostDeviceName(id: EndpointId): string {
+  return `mgy${createHash('sha256').update(endpointKey(id)).digest('hex').slice(0, 11)}`
+}
+
+/** True for a name that only our devices have. */
+export function isHostDeviceName(name: string): boolean {
+  return /^mgy[0-9a-f]{11}$/.test(name)
+}
+
+/** Name, kind and MAC all say that Margay made it; only then may it be deleted. */
+export function isHostDevice(link: Link): boolean {
+  return isHostDeviceName(link.name) && link.kind === 'veth' && link.mac === hostMac
+}

@@ -1,0 +1,119 @@
+// What a pod's attachment consists of, as data: settings and netlink messages for either end.
+//
+// The pod's gateway is 169.254.1.1, an address that no device has: a permanent neighbour entry in the pod maps it to the
+// host end's fixed MAC, so the pod never asks. The usual way, proxy ARP on the host end, answers only while the node has
+// a route to 169.254.1.1 by another device (its default route), and late unless proxy_delay is 0. Putting 169.254.1.1/32
+// on every host end would answer, too, but the kernel then takes it as the source of what the node itself sends to pods,
+// and its removal flushes the pod's route. First packet of a new pod, median of 20 (Linux 6.18): see docs below.
+// For IPv6 the host end's own link-local address is the gateway; it follows from the MAC and needs no duplicate check.
+
+import type { InterfaceAddress, Operation } from '../../../netlink/types.ts'
+import type { FibEntry } from '../../model/fib.ts'
+import type { Sysctl } from '../kernel.ts'
+import { hostMac } from './names.ts'
+
+export const gateway4 = '169.254.1.1'
+export const gateway6 = 'fe80::ecee:eeff:feee:eeee'
+
+export interface Families {
+  readonly v4: boolean
+  readonly v6: boolean
+}
+
+export function familiesOf(addresses: readonly string[]): Families {
+  return { v4: addresses.some(one => !one.includes(':')), v6: addresses.some(one => one.includes(':')) }
+}
+
+/** `10.42.0.5/32`, `fd00::5/128`: a pod shares its subnet with nobody. */
+export function hostCidr(address: string): string {
+  return address.includes(':') ? `${address}/128` : `${address}/32`
+}
+
+/** The node's routes to the pod. */
+export function endpointRoutes(endpoint: {
+  readonly addresses: readonly string[]
+  readonly hostDevice: string
+}): FibEntry[] {
+  return endpoint.addresses.map(address => ({
+    prefix: hostCidr(address),
+    kind: 'unicast',
+    nextHops: [{ device: endpoint.hostDevice }],
+  }))
+}
+
+/** Of the host end. rp_filter: a pod may send from its own addresses only. accept_ra: a pod is no router for the node. */
+export function hostSettings(device: string, { v4, v6 }: Families): Sysctl[] {
+  return [
+    ...(v4
+      ? ([
+          { name: `net/ipv4/conf/${device}/forwarding`, value: '1' },
+          { name: `net/ipv4/conf/${device}/rp_filter`, value: '1' },
+          { name: `net/ipv4/conf/${device}/send_redirects`, value: '0' },
+        ] as const)
+      : []),
+    ...(v6
+      ? ([
+          { name: `net/ipv6/conf/${device}/disable_ipv6`, value: '0' },
+          { name: `net/ipv6/conf/${device}/accept_dad`, value: '0' },
+          { name: `net/ipv6/conf/${device}/accept_ra`, value: '0' },
+          { name: `net/ipv6/conf/${device}/forwarding`, value: '1' },
+        ] as const)
+      : []),
+  ]
+}
+
+/** The host end must not take router advertisements from a pod even where pods have no IPv6; a kernel without IPv6 is fine. */
+export function hostDefence(device: string): Sysctl[] {
+  return [{ name: `net/ipv6/conf/${device}/accept_ra`, value: '0' }]
+}
+
+/** Of the pod's namespace, before its end goes up: no forwarding (a new namespace inherits the node's), no address checks. */
+export function podSettings(ifName: string, { v4, v6 }: Families): Sysctl[] {
+  return [
+    ...(v4 ? ([{ name: 'net/ipv4/ip_forward', value: '0' }] as const) : []),
+    ...(v6
+      ? ([
+          { name: 'net/ipv6/conf/all/disable_ipv6', value: '0' },
+          { name: 'net/ipv6/conf/default/disable_ipv6', value: '0' },
+          { name: 'net/ipv6/conf/lo/disable_ipv6', value: '0' },
+          { name: `net/ipv6/conf/${ifName}/disable_ipv6`, value: '0' },
+          { name: `net/ipv6/conf/${ifName}/accept_dad`, value: '0' },
+          { name: `net/ipv6/conf/${ifName}/accept_ra`, value: '0' },
+        ] as const)
+      : []),
+  ]
+}
+
+/** Brings the host end up. Its link-local address is set by hand: with stable-privacy addresses it would not follow the MAC. */
+export function hostOperations(link: number, { v6 }: Families): Operation[] {
+  const address: InterfaceAddress = { link, cidr: `${gateway6}/64`, scope: 'link', noDad: true }
+  return [
+    { do: 'link.set', link, change: { up: true } },
+    ...(v6 ? ([{ do: 'address.replace', address }] as const) : []),
+  ]
+}
+
+/** Addresses, gateway and default route of the pod's end. */
+export function podOperations(link: number, addresses: readonly string[]): Operation[] {
+  const { v4, v6 } = familiesOf(addresses)
+  return [
+    ...addresses.map((address): Operation => ({
+      do: 'address.add',
+      address: { link, cidr: hostCidr(address), scope: 'universe', noDad: address.includes(':') },
+    })),
+    { do: 'link.set', link, change: { up: true } },
+    ...(v4 ? gatewayOperations(link, gateway4, '0.0.0.0/0') : []),
+    ...(v6 ? gatewayOperations(link, gateway6, '::/0') : []),
+  ]
+}
+
+function gatewayOperations(link: number, gateway: string, everything: string): Operation[] {
+  return [
+    { do: 'neighbour.replace', neighbour: { link, address: gateway, mac: hostMac, state: 'permanent' } },
+    // fe80::/10 is on every link by itself
+    ...(gateway === gateway4
+      ? ([{ do: 'route.add', route: { dst: `${gateway}/32`, scope: 'link', nextHops: [{ link }] } }] as const)
+      : []),
+    { do: 'route.add', route: { dst: everything, scope: 'universe', nextHops: [{ link, gateway }] } },
+  ]
+}

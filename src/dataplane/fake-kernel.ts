@@ -1,0 +1,447 @@
+// A small kernel in memory, for tests: namespaces, links, addresses, routes and sysctls, with the semantics that the
+// dataplane leans on. Each was seen on Linux 6.18; `contract.test.ts` runs the same cases on both.
+//
+// - a route's key is (table, prefix, tos, metric): add refuses a taken key, replace takes it from whoever holds it
+// - setting a link down, deleting it, or removing its last IPv4 address flushes its IPv4 routes without an event
+// - removing an address removes the routes that prefer it as source, without an event
+// - deleting one end of a veth pair deletes the other
+// Events arrive a turn later than the answers.
+
+import type {
+  Group,
+  InterfaceAddress,
+  IpFamily,
+  Link,
+  Neighbour,
+  NetlinkEvent,
+  NewLink,
+  Operation,
+  Result,
+  Route,
+  Rtnetlink,
+} from '../../netlink/types.ts'
+import { contains, parseAddress, parseInterfaceAddress, formatPrefix, prefixOf } from '../../inet/index.ts'
+import type { Kernel, Sysctl, SysctlName } from './kernel.ts'
+import { metricOf } from './routes/route.ts'
+
+type Refusal = (operation: Operation) => string | undefined
+interface Watcher {
+  readonly groups: ReadonlySet<Group>
+  readonly handler: (event: NetlinkEvent) => void
+}
+
+export class FakeKernel implements Kernel {
+  /** The node's own namespace. */
+  readonly node = new FakeNamespace(this)
+  readonly #namespaces = new Map<string, FakeNamespace>()
+
+  /** Makes a namespace under a path, as a container runtime does. */
+  addNamespace(path: string): FakeNamespace {
+    const namespace = new FakeNamespace(this)
+    this.#namespaces.set(path, namespace)
+    return namespace
+  }
+
+  /** Removes it: its devices go, and with them the other ends of veth pairs. */
+  removeNamespace(path: string): void {
+    this.#namespaces.get(path)?.clear()
+    this.#namespaces.delete(path)
+  }
+
+  at(path?: string | number): FakeNamespace | undefined {
+    return path === undefined ? this.node : this.#namespaces.get(String(path))
+  }
+
+  async open(netns?: string): Promise<Rtnetlink> {
+    return this.#entered(netns).handle()
+  }
+
+  async identify(netns?: string): Promise<string | undefined> {
+    return this.at(netns)?.id
+  }
+
+  async readSysctls(names: readonly SysctlName[], netns?: string): Promise<readonly (string | undefined)[]> {
+    return names.map(name => this.#entered(netns).readSysctl(name))
+  }
+
+  async writeSysctls(settings: readonly Sysctl[], netns?: string): Promise<readonly string[]> {
+    const namespace = this.#entered(netns)
+    return settings.flatMap(({ name, value }) => (namespace.writeSysctl(name, value) ? [] : [`sysctl ${name}: ENOENT`]))
+  }
+
+  #entered(netns?: string): FakeNamespace {
+    const namespace = this.at(netns)
+    if (!namespace) throw new Error(`namespace ${netns} cannot be entered (ENOENT)`)
+    return namespace
+  }
+}
+
+let namespaces = 0
+
+export class FakeNamespace {
+  readonly id = `net:[${++namespaces}]`
+  /** Every operation that this namespace was asked to do, in order. */
+  readonly log: Operation[] = []
+  /** Makes the kernel refuse an operation with the errno returned. */
+  refuse: Refusal | undefined
+  readonly #kernel: FakeKernel
+  readonly #links = new Map<number, Link>()
+  readonly #peers = new Map<number, { readonly namespace: FakeNamespace; readonly index: number }>()
+  #addresses: InterfaceAddress[] = []
+  #routes: Route[] = []
+  #neighbours: Neighbour[] = []
+  readonly #sysctls = new Map<string, string>()
+  readonly #watchers = new Set<Watcher>()
+  #nextIndex = 2
+
+  constructor(kernel: FakeKernel) {
+    this.#kernel = kernel
+    this.#links.set(1, { index: 1, name: 'lo', up: true, carrier: true, loopback: true, mtu: 65536 })
+  }
+
+  /** One socket's view of it. */
+  handle(): Rtnetlink {
+    const mine = new Set<Watcher>()
+    const close = async (): Promise<void> => {
+      for (const watcher of mine) this.#watchers.delete(watcher)
+    }
+    return {
+      links: async () => [...this.#links.values()],
+      link: async name => this.named(name),
+      addresses: async family => this.#addresses.filter(address => !family || familyOf(address.cidr) === family),
+      routes: async (filter = {}) =>
+        this.#routes.filter(
+          route =>
+            (!filter.family || familyOf(route.dst) === filter.family) &&
+            (filter.table === 0 || (route.table ?? 254) === (filter.table ?? 254)) &&
+            (!filter.protocol || route.protocol === filter.protocol),
+        ),
+      neighbours: async family => this.#neighbours.filter(one => !family || familyOf(one.address) === family),
+      apply: async operations => operations.map(operation => this.apply(operation)),
+      watch: async (groups, handler) => {
+        const watcher = { groups: new Set(groups), handler }
+        mine.add(watcher)
+        this.#watchers.add(watcher)
+        return async () => void this.#watchers.delete(watcher)
+      },
+      close,
+      [Symbol.asyncDispose]: close,
+    }
+  }
+
+  named(name: string): Link | undefined {
+    return [...this.#links.values()].find(link => link.name === name)
+  }
+
+  get routes(): readonly Route[] {
+    return this.#routes
+  }
+
+  /** What `change` does, nobody hears of. */
+  mute(change: () => void): void {
+    const watchers = [...this.#watchers]
+    this.#watchers.clear()
+    change()
+    for (const watcher of watchers) this.#watchers.add(watcher)
+  }
+
+  /** The kernel drops events, as after ENOBUFS: watchers hear `overrun` only. */
+  overrun(change: () => void): void {
+    this.mute(change)
+    for (const watcher of this.#watchers) setImmediate(() => watcher.handler({ type: 'overrun' }))
+  }
+
+  clear(): void {
+    for (const link of this.#links.values()) this.#deleteLink(link.index)
+  }
+
+  apply(operation: Operation): Result {
+    this.log.push(operation)
+    const errno = this.refuse?.(operation) ?? this.#do(operation)
+    return errno ? { ok: false, errno, text: `the fake kernel says ${errno}` } : { ok: true }
+  }
+
+  readSysctl(name: SysctlName): string | undefined {
+    return this.#hasSysctl(name) ? (this.#sysctls.get(name) ?? '0') : undefined
+  }
+
+  writeSysctl(name: SysctlName, value: string): boolean {
+    if (!this.#hasSysctl(name)) return false
+    this.#sysctls.set(name, value)
+    return true
+  }
+
+  #hasSysctl(name: SysctlName): boolean {
+    const device = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(name)?.[1]
+    return device === undefined || device === 'all' || device === 'default' || this.named(device) !== undefined
+  }
+
+  #do(operation: Operation): string | undefined {
+    switch (operation.do) {
+      case 'link.add':
+        return this.#addLink(operation.link)
+      case 'link.set':
+        return this.#setLink(operation.link, operation.change)
+      case 'link.delete':
+        return this.#deleteLink(operation.link) ? undefined : 'ENODEV'
+      case 'address.add':
+      case 'address.replace':
+        return this.#addAddress(operation.address, operation.do === 'address.add')
+      case 'address.delete':
+        return this.#deleteAddress(operation.address)
+      case 'route.add':
+      case 'route.replace':
+        return this.#putRoute(operation.route, operation.do === 'route.add')
+      case 'route.delete':
+        return this.#deleteRoute(operation.route)
+      case 'neighbour.replace':
+        this.#forgetNeighbour(operation.neighbour)
+        this.#neighbours.push(operation.neighbour)
+        return undefined
+      case 'neighbour.delete':
+        return this.#forgetNeighbour(operation.neighbour) ? undefined : 'ENOENT'
+      default:
+        return operation satisfies never
+    }
+  }
+
+  // Links.
+
+  #addLink(link: NewLink): string | undefined {
+    if (this.named(link.name)) return 'EEXIST'
+    if (link.kind !== 'veth') return 'EOPNOTSUPP'
+    const other = link.peer.netns === undefined ? this : this.#kernel.at(link.peer.netns)
+    if (!other) return 'EINVAL'
+    if (other.named(link.peer.name)) return 'EEXIST'
+    const index = this.#nextIndex++
+    const peerIndex = other.#nextIndex++
+    const common = { kind: 'veth', up: false, carrier: false, loopback: false }
+    const mac = link.mac ?? randomMac()
+    const peerMac = link.peer.mac ?? randomMac()
+    this.#peers.set(index, { namespace: other, index: peerIndex })
+    other.#peers.set(peerIndex, { namespace: this, index })
+    this.#putLink({ ...common, index, name: link.name, mac, mtu: link.mtu ?? 1500, peerIndex })
+    other.#putLink({
+      ...common,
+      index: peerIndex,
+      name: link.peer.name,
+      mac: peerMac,
+      mtu: link.peer.mtu ?? 1500,
+      peerIndex: index,
+    })
+    return link.up ? this.#setLink(index, { up: true }) : undefined
+  }
+
+  #setLink(index: number, change: { name?: string; up?: boolean; mtu?: number; mac?: string }): string | undefined {
+    const old = this.#links.get(index)
+    if (!old) return 'ENODEV'
+    const link = { ...old, ...definedOf(change) }
+    this.#links.set(index, link)
+    if (old.up && !link.up) this.#flush(index)
+    this.#tell({ type: 'link.put', link: this.#withCarrier(link) })
+    if (!old.up && link.up) for (const address of this.#addresses) if (address.link === index) this.#connect(address)
+    const peer = this.#peers.get(index)
+    const far = peer && peer.namespace.#links.get(peer.index)
+    if (peer && far && old.up !== link.up) peer.namespace.#putLink(peer.namespace.#withCarrier(far))
+    return undefined
+  }
+
+  #withCarrier(link: Link): Link {
+    const peer = this.#peers.get(link.index)
+    const far = peer && peer.namespace.#links.get(peer.index)
+    const now = { ...link, carrier: link.loopback || (link.up && (far?.up ?? false)) }
+    this.#links.set(link.index, now)
+    return now
+  }
+
+  #putLink(link: Link): void {
+    this.#links.set(link.index, link)
+    this.#tell({ type: 'link.put', link })
+  }
+
+  #deleteLink(index: number): boolean {
+    const link = this.#links.get(index)
+    if (!link) return false
+    const peer = this.#peers.get(index)
+    this.#peers.delete(index)
+    this.#flush(index)
+    this.#addresses = this.#addresses.filter(address => address.link !== index)
+    this.#neighbours = this.#neighbours.filter(neighbour => neighbour.link !== index)
+    this.#links.delete(index)
+    this.#tell({ type: 'link.delete', link })
+    if (peer) peer.namespace.#deleteLink(peer.index)
+    return true
+  }
+
+  // Addresses.
+
+  #addAddress(address: InterfaceAddress, exclusively: boolean): string | undefined {
+    if (!this.#links.has(address.link)) return 'ENODEV'
+    const known = this.#addresses.some(other => other.link === address.link && other.cidr === address.cidr)
+    if (known) return exclusively ? 'EEXIST' : undefined
+    this.#addresses.push(address)
+    this.#tell({ type: 'address.put', address })
+    if (this.#links.get(address.link)?.up) this.#connect(address)
+    return undefined
+  }
+
+  #deleteAddress(address: InterfaceAddress): string | undefined {
+    const before = this.#addresses.length
+    this.#addresses = this.#addresses.filter(other => other.link !== address.link || other.cidr !== address.cidr)
+    if (this.#addresses.length === before) return 'EADDRNOTAVAIL'
+    this.#tell({ type: 'address.delete', address })
+    const [text] = address.cidr.split('/')
+    const connected = connectedBy(address)
+    this.#routes = this.#routes.filter(
+      route => route.source !== text && !(connected && isConnectedBy(route, connected)),
+    )
+    const last = !this.#addresses.some(other => other.link === address.link && familyOf(other.cidr) === 4)
+    if (last && familyOf(address.cidr) === 4) this.#flush(address.link, 4)
+    return undefined
+  }
+
+  #connect(address: InterfaceAddress): void {
+    const route = connectedBy(address)
+    if (route) this.#putRoute(route, true)
+  }
+
+  // Routes.
+
+  #putRoute(route: Route, exclusively: boolean): string | undefined {
+    const complete: Route = {
+      ...route,
+      table: route.table ?? 254,
+      protocol: route.protocol ?? 4,
+      metric: metricOf(route),
+      tos: route.tos ?? 0,
+    }
+    const errno = complete.type === 'blackhole' ? undefined : this.#unreachable(complete)
+    if (errno) return errno
+    const at = this.#routes.findIndex(other => sameKey(other, complete))
+    if (at >= 0 && exclusively) return 'EEXIST'
+    if (at >= 0) this.#routes[at] = complete
+    else this.#routes.push(complete)
+    this.#tell({ type: 'route.put', route: complete })
+    return undefined
+  }
+
+  #unreachable(route: Route): string | undefined {
+    if (route.source !== undefined && !this.#addresses.some(one => one.cidr.split('/')[0] === route.source))
+      return 'EINVAL'
+    for (const hop of route.nextHops) {
+      const link = this.#links.get(hop.link ?? 0)
+      if (!link) return 'ENODEV'
+      if (!link.up) return 'ENETDOWN'
+      const gateway = hop.gateway === undefined ? undefined : parseAddress(hop.gateway)
+      if (!gateway || hop.onlink || hop.gateway?.startsWith('fe80:')) continue
+      const connected = this.#routes.some(other => {
+        const prefix = parseInterfaceAddress(other.dst)
+        const direct = other.nextHops.some(one => one.link === hop.link && one.gateway === undefined)
+        return direct && prefix !== undefined && contains(prefixOf(prefix.address, prefix.length), gateway)
+      })
+      if (!connected) return 'ENETUNREACH'
+    }
+    return undefined
+  }
+
+  #deleteRoute(route: Route): string | undefined {
+    const at = this.#routes.findIndex(
+      other =>
+        other.dst === route.dst &&
+        other.table === (route.table ?? 254) &&
+        other.tos === (route.tos ?? 0) &&
+        (route.metric === undefined || other.metric === route.metric) &&
+        (!route.protocol || other.protocol === route.protocol) &&
+        (other.type ?? 'unicast') === (route.type ?? 'unicast') &&
+        (familyOf(route.dst) === 6 ||
+          route.scope === 'nowhere' ||
+          (other.scope ?? 'universe') === (route.scope ?? 'universe')),
+    )
+    if (at < 0) return 'ESRCH'
+    const [gone] = this.#routes.splice(at, 1)
+    this.#tell({ type: 'route.delete', route: gone })
+    return undefined
+  }
+
+  /** Takes a link's routes out: IPv4 without a word; a multipath route stays while one leg lives. */
+  #flush(link: number, only?: IpFamily): void {
+    const kept: Route[] = []
+    for (const route of this.#routes) {
+      const family = familyOf(route.dst)
+      const legs = route.nextHops.map(hop => (hop.link === link ? { ...hop, dead: true } : hop))
+      const hit = (!only || only === family) && route.nextHops.some(hop => hop.link === link)
+      if (!hit) kept.push(route)
+      else if (legs.some(hop => !hop.dead)) kept.push({ ...route, nextHops: legs })
+      else if (family === 6) this.#tell({ type: 'route.delete', route })
+    }
+    this.#routes = kept
+  }
+
+  #forgetNeighbour(neighbour: Neighbour): boolean {
+    const before = this.#neighbours.length
+    this.#neighbours = this.#neighbours.filter(one => one.link !== neighbour.link || one.address !== neighbour.address)
+    return this.#neighbours.length < before
+  }
+
+  #tell(event: NetlinkEvent): void {
+    const group = groupOf(event)
+    for (const watcher of this.#watchers)
+      if (group && watcher.groups.has(group)) setImmediate(() => this.#watchers.has(watcher) && watcher.handler(event))
+  }
+}
+
+function groupOf(event: NetlinkEvent): Group | undefined {
+  switch (event.type) {
+    case 'link.put':
+    case 'link.delete':
+      return 'link'
+    case 'address.put':
+    case 'address.delete':
+      return familyOf(event.address.cidr) === 4 ? 'address4' : 'address6'
+    case 'route.put':
+    case 'route.delete':
+      return familyOf(event.route.dst) === 4 ? 'route4' : 'route6'
+    case 'neighbour.put':
+    case 'neighbour.delete':
+      return 'neighbour'
+    case 'overrun':
+    default:
+      return undefined
+  }
+}
+
+/** The route that the kernel itself adds with an address on a link that is up. */
+function connectedBy(address: InterfaceAddress): Route | undefined {
+  const parsed = parseInterfaceAddress(address.cidr)
+  if (!parsed || parsed.length === (parsed.address.family === 4 ? 32 : 128)) return undefined
+  return {
+    dst: formatPrefix(prefixOf(parsed.address, parsed.length)),
+    type: 'unicast',
+    protocol: 2,
+    scope: 'link',
+    metric: parsed.address.family === 4 ? 0 : 256,
+    nextHops: [{ link: address.link }],
+  }
+}
+
+function isConnectedBy(route: Route, connected: Route): boolean {
+  return route.protocol === 2 && route.dst === connected.dst && route.nextHops[0]?.link === connected.nextHops[0].link
+}
+
+function sameKey(a: Route, b: Route): boolean {
+  return a.table === b.table && a.dst === b.dst && a.metric === b.metric && a.tos === b.tos
+}
+
+function familyOf(text: string): IpFamily {
+  return text.includes(':') ? 6 : 4
+}
+
+function definedOf<T extends object>(change: T): Partial<T> {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as Partial<T>
+}
+
+let macs = 0
+function randomMac(): string {
+  const n = ++macs
+  return `02:00:00:00:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`
+}

@@ -1,0 +1,15 @@
+// The dataplane: routes, endpoints and facts of one node.
+
+export { type Clock, systemClock } from './clock.ts'
+export { Dataplane, type DataplaneOptions } from './dataplane.ts'
+export type { EndpointProblem } from './endpoints/check.ts'
+export type { AddOutcome, Adoption, EndpointRequest, Endpoints, RemoveOutcome } from './endpoints/endpoints.ts'
+export type { EndpointError, EndpointErrorCode } from './endpoints/errors.ts'
+export { type EndpointId, hostDeviceName, isHostDeviceName } from './endpoints/names.ts'
+export type { FactsWatch } from './facts.ts'
+export type { Kernel, Sysctl } from './kernel.ts'
+export { linuxKernel } from './linux.ts'
+export type { NodeSetup } from './node-setup.ts'
+export type { FibChange } from './routes/desired.ts'
+export { defaultMark, type Mark } from './routes/route.ts'
+export type { RouteCounts, RouteTable } from './routes/route-table.ts'

@@ -1,0 +1,43 @@
+// What the dataplane needs of Linux: rtnetlink, sysctls and the identity of a network namespace.
+//
+// `linux.ts` is the real one, `fake-kernel.ts` the one of the unit tests. A namespace is named by its path
+// (`/run/netns/x`, `/proc/42/ns/net`); without a path it is the node's own.
+
+import type { Rtnetlink } from '../../netlink/types.ts'
+
+export interface Kernel {
+  /** rtnetlink in a namespace. The caller closes it. Rejects if the namespace cannot be entered. */
+  open(netns?: string): Promise<Rtnetlink>
+  /** The same text for the same namespace; undefined if the path leads to no network namespace (any more). */
+  identify(netns?: string): Promise<string | undefined>
+  /** Values in order; undefined where the kernel has no such setting. Rejects if the namespace cannot be entered. */
+  readSysctls(names: readonly SysctlName[], netns?: string): Promise<readonly (string | undefined)[]>
+  /** Writes in order, each tried; a sentence for every one that failed. Rejects if the namespace cannot be entered. */
+  writeSysctls(settings: readonly Sysctl[], netns?: string): Promise<readonly string[]>
+}
+
+/** Path under `/proc/sys`. With slashes, because device names may contain dots. */
+export type SysctlName = `net/ipv4/${string}` | `net/ipv6/${string}`
+
+export interface Sysctl {
+  readonly name: SysctlName
+  readonly value: string
+}
+
+/** Writes only what differs. Returns what was there before, to be written back, and sentences for what failed. */
+export async function ensureSysctls(
+  kernel: Kernel,
+  settings: readonly Sysctl[],
+  netns?: string,
+): Promise<{ readonly previous: readonly Sysctl[]; readonly failed: readonly string[] }> {
+  const values = await kernel.readSysctls(
+    settings.map(setting => setting.name),
+    netns,
+  )
+  const differing = settings.filter((setting, i) => values[i] !== setting.value)
+  const previous = settings.flatMap(({ name, value }, i) => {
+    const before = values[i]
+    return before === undefined || before === value ? [] : [{ name, value: before }]
+  })
+  return { previous, failed: differing.length > 0 ? await kernel.writeSysctls(differing, netns) : [] }
+}

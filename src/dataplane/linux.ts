@@ -1,0 +1,26 @@
+// The kernel that the process runs on, seen from one network namespace.
+
+import { namespaceId, NetlinkError, open, readSysctls, writeSysctls } from '../../netlink/index.ts'
+import type { Kernel } from './kernel.ts'
+
+/** `netns`: the node's namespace, a path or a name of `ip netns`; default: that of the process. */
+export function linuxKernel(netns?: string): Kernel {
+  return {
+    open: path => open({ netns: path ?? netns }),
+    async identify(path = netns) {
+      try {
+        return namespaceId(path ?? '/proc/self/ns/net')
+      } catch {
+        return undefined
+      }
+    },
+    async readSysctls(names, path = netns) {
+      const values = await readSysctls(path, names)
+      return values.map(value => (value instanceof NetlinkError ? undefined : value))
+    },
+    async writeSysctls(settings, path = netns) {
+      const failed = await writeSysctls(path, settings)
+      return failed.map(error => error.message)
+    },
+  }
+}

@@ -1,0 +1,335 @@
+// The mirror: what the kernel holds, as far as we have been told: links, addresses, our routes, others' routes.
+//
+// It is filled by dumps and kept by events. Its one writer besides them is the route table, which notes what the
+// kernel acknowledged, so the mirror may run ahead of the events; when the events have drained, both agree. The kernel
+// flushes IPv4 routes without a word, so whoever uses the mirror for deletes must `reread` after a link or address event.
+
+import type { InterfaceAddress, Link, NetlinkEvent, Route, Rtnetlink } from '../../netlink/types.ts'
+import { nextTurn } from './clock.ts'
+import { isMarked, type Mark, metricOf, sameRoute } from './routes/route.ts'
+
+export type MirrorChange =
+  /** A route came, changed or went by an event, ours or foreign. */
+  | { readonly what: 'route'; readonly prefix: string }
+  /** A link or an address of it came, changed or went: routes through it may be gone silently. */
+  | { readonly what: 'link'; readonly link: Link; readonly gone: boolean; readonly renamed: boolean }
+  | { readonly what: 'address'; readonly address: InterfaceAddress; readonly gone: boolean }
+  /** Events were lost: all of it must be read again. */
+  | { readonly what: 'overrun' }
+
+/** Routes looked at before other work gets its turn. */
+const unitsPerTurn = 4096
+
+const forwarding = new Set<Route['type']>([undefined, 'unicast', 'blackhole', 'unreachable', 'prohibit', 'throw'])
+
+export class KernelMirror {
+  readonly mark: Mark
+  readonly #kernel: Rtnetlink
+  readonly #listeners = new Set<(change: MirrorChange) => void>()
+  readonly #links = new Map<number, Link>()
+  readonly #linkNames = new Map<string, Link>()
+  readonly #addresses = new Map<string, InterfaceAddress>()
+  #ours = new Map<string, Route>()
+  #foreign = new Map<string, readonly Route[]>()
+  /** How many next hops of our routes leave by a link. */
+  #uses = new Map<number, number>()
+  /** Prefixes that events changed while a dump was under way: there the events are younger. */
+  #touched: Set<string> | undefined
+  #unwatch: (() => Promise<void>) | undefined
+
+  private constructor(kernel: Rtnetlink, mark: Mark) {
+    this.#kernel = kernel
+    this.mark = mark
+  }
+
+  /** Subscribes first and dumps afterwards, so nothing is missed. */
+  static async open(kernel: Rtnetlink, mark: Mark): Promise<KernelMirror> {
+    const mirror = new KernelMirror(kernel, mark)
+    mirror.#unwatch = await kernel.watch(['link', 'address4', 'address6', 'route4', 'route6'], event =>
+      mirror.#take(event),
+    )
+    try {
+      await mirror.rereadLinks()
+      await mirror.rereadRoutes()
+    } catch (error) {
+      await mirror.close()
+      throw error
+    }
+    return mirror
+  }
+
+  async close(): Promise<void> {
+    const unwatch = this.#unwatch
+    this.#unwatch = undefined
+    await unwatch?.()
+  }
+
+  /** Calls back on every change that an event or a new reading made, until the returned function is called. */
+  onChange(listener: (change: MirrorChange) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  get links(): Iterable<Link> {
+    return this.#links.values()
+  }
+
+  get addresses(): Iterable<InterfaceAddress> {
+    return this.#addresses.values()
+  }
+
+  link(index: number): Link | undefined {
+    return this.#links.get(index)
+  }
+
+  linkNamed(name: string): Link | undefined {
+    return this.#linkNames.get(name)
+  }
+
+  /** Our route for the prefix. */
+  ours(prefix: string): Route | undefined {
+    return this.#ours.get(prefix)
+  }
+
+  get oursCount(): number {
+    return this.#ours.size
+  }
+
+  /** Prefixes of our routes. */
+  get oursPrefixes(): Iterable<string> {
+    return this.#ours.keys()
+  }
+
+  foreign(prefix: string): readonly Route[] {
+    return this.#foreign.get(prefix) ?? []
+  }
+
+  *foreignRoutes(): Iterable<Route> {
+    for (const routes of this.#foreign.values()) yield* routes
+  }
+
+  /** True if a route of ours leaves by the device. */
+  usesLink(index: number): boolean {
+    return this.#uses.has(index)
+  }
+
+  /** The kernel acknowledged our route. */
+  noteWritten(route: Route): void {
+    this.#setOurs(route.dst, route)
+  }
+
+  /** The kernel acknowledged the delete, or said that there was nothing to delete. */
+  noteDeleted(prefix: string): void {
+    this.#setOurs(prefix, undefined)
+  }
+
+  /** Reads links and addresses again and tells of differences. */
+  async rereadLinks(): Promise<void> {
+    const [links, addresses] = [await this.#kernel.links(), await this.#kernel.addresses()]
+    const indices = new Set(links.map(link => link.index))
+    for (const link of this.#links.values()) if (!indices.has(link.index)) this.#dropLink(link)
+    for (const link of links) this.#putLink(link)
+    const keys = new Set(addresses.map(addressKey))
+    for (const [key, address] of this.#addresses) if (!keys.has(key)) this.#dropAddress(address)
+    for (const address of addresses) this.#putAddress(address)
+  }
+
+  /** Reads the table again and tells of every prefix where it was not as believed. */
+  async rereadRoutes(): Promise<void> {
+    const touched = (this.#touched = new Set<string>())
+    try {
+      const routes = await this.#kernel.routes({ table: this.mark.table })
+      const ours = new Map<string, Route>()
+      const foreign = new Map<string, Route[]>()
+      for (let i = 0; i < routes.length; i++) {
+        if (i % unitsPerTurn === unitsPerTurn - 1) await nextTurn()
+        const route = routes[i]
+        if (!this.#concerns(route)) continue
+        if (isMarked(route, this.mark)) ours.set(route.dst, route)
+        else foreign.set(route.dst, [...(foreign.get(route.dst) ?? []), route])
+      }
+      const changed = await this.#swap(ours, foreign, touched)
+      this.#touched = undefined
+      for (const prefix of changed) this.#changed(prefix)
+    } finally {
+      this.#touched = undefined
+    }
+  }
+
+  async #swap(
+    ours: Map<string, Route>,
+    foreign: Map<string, readonly Route[]>,
+    touched: Set<string>,
+  ): Promise<Set<string>> {
+    const changed = new Set<string>()
+    let units = 0
+    const look = async (prefix: string): Promise<void> => {
+      if (++units % unitsPerTurn === 0) await nextTurn()
+      if (!sameLists(listOf(this.#ours.get(prefix)), listOf(ours.get(prefix)))) changed.add(prefix)
+      else if (!sameLists(this.foreign(prefix), foreign.get(prefix) ?? [])) changed.add(prefix)
+    }
+    for (const map of [ours, foreign]) for (const prefix of map.keys()) await look(prefix)
+    for (const map of [this.#ours, this.#foreign]) for (const prefix of map.keys()) await look(prefix)
+    for (const prefix of touched) {
+      restore(ours, prefix, this.#ours.get(prefix))
+      restore(foreign, prefix, this.#foreign.get(prefix))
+    }
+    this.#ours = ours
+    this.#foreign = foreign
+    this.#uses = new Map()
+    for (const route of ours.values()) count(this.#uses, route, 1)
+    return changed
+  }
+
+  #take(event: NetlinkEvent): void {
+    switch (event.type) {
+      case 'link.put':
+        return this.#putLink(event.link)
+      case 'link.delete':
+        return this.#dropLink(event.link)
+      case 'address.put':
+        return this.#putAddress(event.address)
+      case 'address.delete':
+        return this.#dropAddress(event.address)
+      case 'route.put':
+        return this.#putRoute(event.route)
+      case 'route.delete':
+        return this.#dropRoute(event.route)
+      case 'overrun':
+        return this.#tell({ what: 'overrun' })
+      case 'neighbour.put':
+      case 'neighbour.delete':
+        return undefined
+    }
+  }
+
+  #tell(change: MirrorChange): void {
+    for (const listener of this.#listeners) listener(change)
+  }
+
+  #putLink(link: Link): void {
+    const old = this.#links.get(link.index)
+    if (old && sameLink(old, link)) return
+    const renamed = old !== undefined && old.name !== link.name
+    if (old && renamed && this.#linkNames.get(old.name)?.index === old.index) this.#linkNames.delete(old.name)
+    this.#links.set(link.index, link)
+    this.#linkNames.set(link.name, link)
+    this.#tell({ what: 'link', link, gone: false, renamed })
+  }
+
+  #dropLink(link: Link): void {
+    const old = this.#links.get(link.index)
+    if (!old) return
+    this.#links.delete(link.index)
+    if (this.#linkNames.get(old.name)?.index === old.index) this.#linkNames.delete(old.name)
+    for (const [key, address] of this.#addresses) if (address.link === link.index) this.#addresses.delete(key)
+    this.#tell({ what: 'link', link: old, gone: true, renamed: false })
+  }
+
+  #putAddress(address: InterfaceAddress): void {
+    const key = addressKey(address)
+    const old = this.#addresses.get(key)
+    this.#addresses.set(key, address)
+    if (!old || old.tentative !== address.tentative) this.#tell({ what: 'address', address, gone: false })
+  }
+
+  #dropAddress(address: InterfaceAddress): void {
+    if (this.#addresses.delete(addressKey(address))) this.#tell({ what: 'address', address, gone: true })
+  }
+
+  #putRoute(route: Route): void {
+    if (!this.#concerns(route)) return
+    const prefix = route.dst
+    if (isMarked(route, this.mark)) {
+      const old = this.#ours.get(prefix)
+      if (old && sameRoute(old, route)) return // the echo of our own write
+      this.#setOurs(prefix, route)
+    } else {
+      const others = this.foreign(prefix).filter(other => !sameHolder(other, route))
+      this.#foreign.set(prefix, [...others, route])
+      // The kernel holds one route a key: if others took ours, ours is gone (NLM_F_REPLACE tells only of the new one).
+      const old = this.#ours.get(prefix)
+      if (old && sameKey(old, route)) this.#setOurs(prefix, undefined)
+    }
+    this.#changed(prefix)
+  }
+
+  #dropRoute(route: Route): void {
+    if (!this.#concerns(route)) return
+    const prefix = route.dst
+    if (isMarked(route, this.mark)) {
+      if (!this.#ours.has(prefix)) return
+      this.#setOurs(prefix, undefined)
+    } else {
+      const before = this.foreign(prefix)
+      const after = before.filter(other => !sameHolder(other, route))
+      if (after.length === before.length) return
+      if (after.length === 0) this.#foreign.delete(prefix)
+      else this.#foreign.set(prefix, after)
+    }
+    this.#changed(prefix)
+  }
+
+  #setOurs(prefix: string, route: Route | undefined): void {
+    const old = this.#ours.get(prefix)
+    if (old) count(this.#uses, old, -1)
+    if (route) count(this.#uses, route, 1)
+    restore(this.#ours, prefix, route)
+  }
+
+  #changed(prefix: string): void {
+    this.#touched?.add(prefix)
+    this.#tell({ what: 'route', prefix })
+  }
+
+  #concerns(route: Route): boolean {
+    return (route.table ?? 254) === this.mark.table && forwarding.has(route.type)
+  }
+}
+
+function count(uses: Map<number, number>, route: Route, by: 1 | -1): void {
+  for (const { link } of route.nextHops) {
+    if (link === undefined) continue
+    const now = (uses.get(link) ?? 0) + by
+    if (now > 0) uses.set(link, now)
+    else uses.delete(link)
+  }
+}
+
+function addressKey(address: InterfaceAddress): string {
+  return `${address.link} ${address.cidr}`
+}
+
+function sameLink(a: Link, b: Link): boolean {
+  return (
+    a.name === b.name &&
+    a.up === b.up &&
+    a.carrier === b.carrier &&
+    a.mtu === b.mtu &&
+    a.mac === b.mac &&
+    a.kind === b.kind &&
+    a.master === b.master &&
+    a.peerIndex === b.peerIndex
+  )
+}
+
+function sameKey(a: Route, b: Route): boolean {
+  return metricOf(a) === metricOf(b) && (a.tos ?? 0) === (b.tos ?? 0)
+}
+
+function sameHolder(a: Route, b: Route): boolean {
+  return sameKey(a, b) && (a.protocol ?? 4) === (b.protocol ?? 4)
+}
+
+function listOf(route: Route | undefined): readonly Route[] {
+  return route ? [route] : []
+}
+
+function sameLists(a: readonly Route[], b: readonly Route[]): boolean {
+  return a.length === b.length && a.every(route => b.some(other => sameRoute(route, other)))
+}
+
+function restore<V>(map: Map<string, V>, prefix: string, value: V | undefined): void {
+  if (value === undefined) map.delete(prefix)
+  else map.set(prefix, value)
+}

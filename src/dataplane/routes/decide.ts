@@ -1,0 +1,56 @@
+// What to do about one prefix: the reconciler's only judgement, as a pure function.
+//
+// Nothing is written before it is allowed, nothing foreign is replaced or deleted, and a change is one replace
+// (design §4, promise 1). What the kernel answers, and when to ask again, is the route table's work.
+
+import type { Route } from '../../../netlink/types.ts'
+import type { FibClass } from '../../model/fib.ts'
+import { hasKeyOf, type Mark, sameRoute } from './route.ts'
+
+export interface Situation {
+  /** The winning class's entry in the kernel's form; undefined: the prefix shall have no route of ours. */
+  readonly wanted: { readonly class: FibClass; readonly route: Route } | undefined
+  /** Our route in the kernel, by the mirror. */
+  readonly ours: Route | undefined
+  /** Routes of others for the prefix in the same table, any metric. */
+  readonly foreign: readonly Route[]
+  /** The class may add. */
+  readonly mayAdd: boolean
+  /** Every class above the winner's has told all it wants, so what is in the kernel is not theirs. */
+  readonly mayReplace: boolean
+  /** Every class has told all, and the mirror is younger than the last link or address event. */
+  readonly mayDelete: boolean
+}
+
+export type Step =
+  | { readonly do: 'nothing' }
+  | { readonly do: 'add' | 'replace'; readonly route: Route }
+  | { readonly do: 'delete'; readonly route: Route }
+  /** Somebody else's route has precedence; ours, if there is one, goes as soon as it may. */
+  | { readonly do: 'yield'; readonly holder: Route; readonly remove?: Route }
+  | { readonly do: 'hold' }
+
+export function decide(s: Situation, mark: Mark): Step {
+  const { wanted, ours } = s
+  if (!wanted) return !ours ? { do: 'nothing' } : s.mayDelete ? { do: 'delete', route: ours } : { do: 'hold' }
+
+  const holder = precedingForeign(wanted.class, s.foreign, mark)
+  if (holder) return { do: 'yield', holder, ...(ours && s.mayDelete && { remove: ours }) }
+
+  if (!ours) return s.mayAdd ? { do: 'add', route: wanted.route } : { do: 'hold' }
+  if (sameRoute(ours, wanted.route)) return { do: 'nothing' }
+  return s.mayAdd && s.mayReplace ? { do: 'replace', route: wanted.route } : { do: 'hold' }
+}
+
+/**
+ * The foreign route that keeps ours out. Nothing of ours may take the place of a route at the very same key; below
+ * endpoints, a connected or foreign route for the prefix has precedence whatever its metric (design §2).
+ */
+function precedingForeign(owner: FibClass, foreign: readonly Route[], mark: Mark): Route | undefined {
+  return foreign.find(route => hasKeyOf(route, mark)) ?? (owner === 'endpoint' ? undefined : foreign.find(untagged))
+}
+
+/** A route for one type of service only leaves the rest of the prefix's traffic to us. */
+function untagged(route: Route): boolean {
+  return (route.tos ?? 0) === 0
+}

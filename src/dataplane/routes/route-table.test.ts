@@ -1,0 +1,444 @@
+import t from 'tap'
+import type { Operation, Route, Rtnetlink } from '../../../netlink/types.ts'
+import { fibClasses, type FibEntry, type FibResult } from '../../model/fib.ts'
+import type { Clock } from '../clock.ts'
+import { Dataplane } from '../dataplane.ts'
+import { FakeKernel } from '../fake-kernel.ts'
+
+/** A clock whose hands the test turns. */
+class HandClock implements Clock {
+  #now = 0
+  readonly #timers = new Set<{ at: number; call: () => void }>()
+
+  now(): number {
+    return this.#now
+  }
+
+  after(ms: number, call: () => void): () => void {
+    const timer = { at: this.#now + ms, call }
+    this.#timers.add(timer)
+    return () => this.#timers.delete(timer)
+  }
+
+  advance(ms: number): void {
+    this.#now += ms
+    for (const timer of this.#timers.values().toArray()) {
+      if (timer.at > this.#now || !this.#timers.delete(timer)) continue
+      timer.call()
+    }
+  }
+}
+
+interface World {
+  readonly kernel: FakeKernel
+  readonly clock: HandClock
+  readonly other: Rtnetlink
+  readonly eth0: number
+}
+
+/** A node 10.0.1.7/24 and fd00:1::7/64 on eth0 and 10.0.2.7/24 on eth1. */
+async function world(): Promise<World> {
+  const kernel = new FakeKernel()
+  kernel.addNamespace('/fabric')
+  const other = await kernel.open()
+  for (const [name, ...cidrs] of [
+    ['eth0', '10.0.1.7/24', 'fd00:1::7/64'],
+    ['eth1', '10.0.2.7/24'],
+  ]) {
+    kernel.node.apply({ do: 'link.add', link: { kind: 'veth', name, up: true, peer: { name, netns: '/fabric' } } })
+    const far = kernel.at('/fabric')?.named(name)
+    kernel.at('/fabric')?.apply({ do: 'link.set', link: far!.index, change: { up: true } })
+    const link = kernel.node.named(name)!.index
+    for (const cidr of cidrs) kernel.node.apply({ do: 'address.add', address: { link, cidr, scope: 'universe' } })
+  }
+  kernel.node.log.length = 0
+  return { kernel, clock: new HandClock(), other, eth0: kernel.node.named('eth0')!.index }
+}
+
+async function start(
+  t: { teardown(f: () => Promise<void>): void },
+  w: World,
+  synced: readonly (typeof fibClasses)[number][] = fibClasses,
+): Promise<Dataplane> {
+  const plane = await Dataplane.open({ kernel: w.kernel, clock: w.clock, auditEvery: 90_000 })
+  t.teardown(() => plane.close())
+  for (const owner of synced) plane.routes.inSync(owner)
+  await plane.routes.idle()
+  return plane
+}
+
+const via = (prefix: string, gateway: string, device = 'eth0'): FibEntry => ({
+  prefix,
+  kind: 'unicast',
+  nextHops: [{ gateway, device }],
+})
+const blackhole = (prefix: string): FibEntry => ({ prefix, kind: 'blackhole', nextHops: [] })
+const writes = (w: World): Operation[] => w.kernel.node.log.filter(operation => operation.do.startsWith('route.'))
+const held = (w: World, prefix: string): readonly Route[] => w.kernel.node.routes.filter(route => route.dst === prefix)
+const ours = (w: World): readonly string[] =>
+  w.kernel.node.routes
+    .filter(route => route.protocol === 81 && route.metric === 1024)
+    .map(route => route.dst)
+    .toSorted()
+
+/** Lets the delayed events of the fake kernel in, and what follows from them. */
+async function settle(plane: Dataplane, w: World): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    await new Promise(resolve => setImmediate(resolve))
+    w.clock.advance(50)
+    await plane.routes.idle()
+  }
+}
+
+t.test('nothing is written before a class is ready', async t => {
+  const w = await world()
+  const plane = await start(t, w, [])
+  plane.routes.set('bgp', [via('10.42.1.0/26', '10.0.1.1')])
+  plane.routes.set('block', [blackhole('10.42.0.0/26')])
+  await plane.routes.idle()
+  t.same(writes(w), [])
+  plane.routes.ready('block')
+  await plane.routes.idle()
+  t.same(ours(w), ['10.42.0.0/26'], 'the ready class may add, the other not')
+  t.same(plane.routes.counts.held, 1)
+  t.same(plane.routes.waitingFor, fibClasses)
+})
+
+t.test('a restarted daemon that wants what is there writes nothing', async t => {
+  const w = await world()
+  const first = await start(t, w)
+  const bgp = [
+    via('10.42.1.0/26', '10.0.1.1'),
+    via('fd00:42::/122', 'fd00:1::1'),
+    {
+      ...via('10.42.2.0/26', '10.0.1.1'),
+      nextHops: [
+        { gateway: '10.0.1.1', device: 'eth0' },
+        { gateway: '10.0.2.1', device: 'eth1' },
+      ],
+    },
+  ]
+  first.routes.set('bgp', bgp)
+  first.routes.set('block', [blackhole('10.42.0.0/26'), blackhole('fd00:42::40/122')])
+  await first.routes.idle()
+  t.equal(first.routes.counts.installed, 5)
+  await first.close()
+
+  w.kernel.node.log.length = 0
+  const second = await start(t, w, [])
+  const results: FibResult[] = []
+  second.routes.onResults(list => results.push(...list))
+  second.routes.set('bgp', bgp)
+  second.routes.ready('bgp')
+  await second.routes.idle()
+  second.routes.set('block', [blackhole('10.42.0.0/26'), blackhole('fd00:42::40/122')])
+  for (const owner of fibClasses) second.routes.inSync(owner)
+  await second.routes.audit()
+  t.same(writes(w), [])
+  t.same(results.find(result => result.prefix === '10.42.2.0/26')?.state, 'installed', 'and says so')
+})
+
+t.test('what the last run left goes only when every class is in sync', async t => {
+  const w = await world()
+  const first = await start(t, w)
+  first.routes.set('bgp', [via('10.42.1.0/26', '10.0.1.1'), via('10.42.2.0/26', '10.0.1.1')])
+  await first.routes.idle()
+  await first.close()
+
+  const second = await start(t, w, ['endpoint', 'tunnel', 'block'])
+  second.routes.set('bgp', [via('10.42.2.0/26', '10.0.1.2')])
+  second.routes.ready('bgp')
+  await second.routes.idle()
+  t.same(ours(w), ['10.42.1.0/26', '10.42.2.0/26'])
+  t.equal(held(w, '10.42.2.0/26')[0].nextHops[0].gateway, '10.0.1.2', 'replaced at once')
+  second.routes.inSync('bgp')
+  await second.routes.idle()
+  t.same(ours(w), ['10.42.2.0/26'])
+  t.notOk(
+    writes(w).some(write => write.do === 'route.delete' && write.route.dst === '10.42.2.0/26'),
+    'never deleted first',
+  )
+})
+
+t.test('a route of the last run that a higher class may still want is not replaced', async t => {
+  const w = await world()
+  const first = await start(t, w)
+  first.routes.set('endpoint', [{ prefix: '10.42.0.5/32', kind: 'unicast', nextHops: [{ device: 'eth1' }] }])
+  await first.routes.idle()
+  await first.close()
+  const second = await start(t, w, [])
+  second.routes.set('bgp', [via('10.42.0.5/32', '10.0.1.1')])
+  second.routes.inSync('bgp')
+  await second.routes.idle()
+  t.equal(held(w, '10.42.0.5/32')[0].nextHops[0].gateway, undefined)
+})
+
+t.test('the first class in the order wins a prefix, and the next takes over', async t => {
+  const w = await world()
+  const plane = await start(t, w)
+  plane.routes.set('block', [blackhole('10.42.0.0/26')])
+  plane.routes.set('bgp', [via('10.42.0.0/26', '10.0.1.1')])
+  await plane.routes.idle()
+  t.equal(held(w, '10.42.0.0/26')[0].type, 'unicast')
+  plane.routes.patch('bgp', [{ prefix: '10.42.0.0/26' }])
+  await plane.routes.idle()
+  t.equal(held(w, '10.42.0.0/26')[0].type, 'blackhole')
+  t.same(
+    writes(w).map(write => write.do),
+    ['route.add', 'route.replace'],
+  )
+})
+
+for (const c of [
+  { name: 'at our very key', foreign: { metric: 1024, protocol: 4 } },
+  { name: 'of a lower metric', foreign: { metric: 20, protocol: 186 } },
+  { name: 'of a higher metric', foreign: { metric: 4000, protocol: 4 } },
+  { name: 'with our protocol but another metric', foreign: { metric: 5, protocol: 81 } },
+])
+  t.test(`a foreign route ${c.name} is a conflict, and stays`, async t => {
+    const w = await world()
+    const foreign: Route = {
+      dst: '10.42.1.0/26',
+      ...c.foreign,
+      scope: 'universe',
+      nextHops: [{ gateway: '10.0.2.1', link: w.eth0 + 1 }],
+    }
+    await w.other.apply([{ do: 'route.add', route: foreign }])
+    const plane = await start(t, w)
+    const results: FibResult[] = []
+    plane.routes.onResults(list => results.push(...list))
+    w.kernel.node.log.length = 0
+    plane.routes.set('bgp', [via('10.42.1.0/26', '10.0.1.1'), via('10.42.2.0/26', '10.0.1.1')])
+    await plane.routes.idle()
+    t.match(held(w, '10.42.1.0/26'), [foreign])
+    t.match(
+      results.find(result => result.prefix === '10.42.1.0/26'),
+      {
+        state: 'conflict',
+        text: new RegExp(`10.42.1.0/26.*eth1.*protocol ${c.foreign.protocol}, metric ${c.foreign.metric}`),
+      },
+    )
+    t.same(ours(w), ['10.42.2.0/26'], 'the rest goes on')
+    await w.other.apply([{ do: 'route.delete', route: { ...foreign, scope: 'nowhere', nextHops: [] } }])
+    await settle(plane, w)
+    t.same(ours(w), ['10.42.1.0/26', '10.42.2.0/26'], 'once it is gone, ours comes')
+    t.same(plane.routes.trouble, [])
+  })
+
+t.test('ours gives way when a connected route for the prefix appears', async t => {
+  const w = await world()
+  const plane = await start(t, w)
+  plane.routes.set('bgp', [via('10.0.3.0/24', '10.0.1.1')])
+  await plane.routes.idle()
+  await w.other.apply([{ do: 'address.add', address: { link: w.eth0 + 1, cidr: '10.0.3.7/24', scope: 'universe' } }])
+  await settle(plane, w)
+  t.match(held(w, '10.0.3.0/24'), [{ protocol: 2 }])
+  t.equal(plane.routes.counts.conflicts, 1)
+})
+
+t.test('an endpoint keeps its route beside a foreign one of another metric', async t => {
+  const w = await world()
+  await w.other.apply([
+    { do: 'route.add', route: { dst: '10.42.0.5/32', metric: 4000, scope: 'link', nextHops: [{ link: w.eth0 }] } },
+  ])
+  const plane = await start(t, w)
+  plane.routes.set('endpoint', [{ prefix: '10.42.0.5/32', kind: 'unicast', nextHops: [{ device: 'eth1' }] }])
+  await plane.routes.idle()
+  t.equal(held(w, '10.42.0.5/32').length, 2)
+})
+
+t.test('what others do to our routes is repaired', async t => {
+  for (const c of [
+    {
+      name: 'deleted',
+      act: (route: Route): Operation => ({ do: 'route.delete', route: { ...route, scope: 'nowhere', nextHops: [] } }),
+    },
+    {
+      name: 'changed under our mark',
+      act: (route: Route): Operation => ({
+        do: 'route.replace',
+        route: { ...route, nextHops: [{ gateway: '10.0.1.66', link: route.nextHops[0].link }] },
+      }),
+    },
+  ])
+    await t.test(c.name, async t => {
+      const w = await world()
+      const plane = await start(t, w)
+      plane.routes.set('bgp', [via('10.42.1.0/26', '10.0.1.1')])
+      await plane.routes.idle()
+      await w.other.apply([c.act(held(w, '10.42.1.0/26')[0])])
+      await settle(plane, w)
+      t.match(held(w, '10.42.1.0/26'), [{ protocol: 81, nextHops: [{ gateway: '10.0.1.1' }] }])
+    })
+})
+
+t.test('a route that another program took over is left to it', async t => {
+  const w = await world()
+  const plane = await start(t, w)
+  plane.routes.set('bgp', [via('10.42.1.0/26', '10.0.1.1')])
+  await plane.routes.idle()
+  await w.other.apply([{ do: 'route.replace', route: { ...held(w, '10.42.1.0/26')[0], protocol: 186 } }])
+  await settle(plane, w)
+  t.match(held(w, '10.42.1.0/26'), [{ protocol: 186 }])
+  plane.routes.set('bgp', [])
+  await settle(plane, w)
+  t.equal(held(w, '10.42.1.0/26').length, 1, 'nor is it deleted when we want it no more')
+})
+
+t.test('routes that the kernel flushed without a word come back', async t => {
+  for (const c of [
+    {
+      name: 'link down and up',
+      act: (link: number): Operation[] => [
+        { do: 'link.set', link, change: { up: false } },
+        { do: 'link.set', link, change: { up: true } },
+      ],
+    },
+    {
+      name: 'last address replaced',
+      act: (link: number): Operation[] => [
+        { do: 'address.delete', address: { link, cidr: '10.0.1.7/24', scope: 'universe' } },
+        { do: 'address.add', address: { link, cidr: '10.0.1.8/24', scope: 'universe' } },
+      ],
+    },
+  ])
+    await t.test(c.name, async t => {
+      const w = await world()
+      const plane = await start(t, w)
+      plane.routes.set('bgp', [via('10.42.1.0/26', '10.0.1.1'), via('10.42.2.0/26', '10.0.2.1', 'eth1')])
+      plane.routes.set('block', [blackhole('10.42.0.0/26')])
+      await plane.routes.idle()
+      await w.other.apply(c.act(w.eth0))
+      t.same(ours(w), ['10.42.0.0/26', '10.42.2.0/26'], 'flushed')
+      await settle(plane, w)
+      t.same(ours(w), ['10.42.0.0/26', '10.42.1.0/26', '10.42.2.0/26'])
+    })
+})
+
+t.test('a device that is made anew gets its routes again', async t => {
+  const w = await world()
+  const plane = await start(t, w)
+  plane.routes.set('bgp', [
+    { prefix: '10.42.1.0/26', kind: 'unicast', nextHops: [{ gateway: '10.0.9.1', device: 'eth9', onlink: true }] },
+  ])
+  await plane.routes.idle()
+  t.match(plane.routes.trouble, [{ state: 'failed', text: /no device eth9/ }])
+  for (let i = 0; i < 2; i++) {
+    await w.other.apply([
+      { do: 'link.add', link: { kind: 'veth', name: 'eth9', up: true, peer: { name: 'eth9', netns: '/fabric' } } },
+    ])
+    await settle(plane, w)
+    t.same(ours(w), ['10.42.1.0/26'])
+    await w.other.apply([{ do: 'link.delete', link: w.kernel.node.named('eth9')!.index }])
+    await settle(plane, w)
+    t.same(ours(w), [])
+  }
+})
+
+t.test('one failure stops nobody, and is tried again later', async t => {
+  const w = await world()
+  const plane = await start(t, w)
+  w.kernel.node.refuse = operation =>
+    operation.do === 'route.add' && operation.route.dst === '10.42.1.0/26' ? 'ENOBUFS' : undefined
+  plane.routes.set('bgp', [
+    via('10.42.1.0/26', '10.0.1.1'),
+    via('10.42.2.0/26', '10.0.1.1'),
+    via('10.42.3.0/26', '10.9.9.9'),
+  ])
+  await plane.routes.idle()
+  t.same(ours(w), ['10.42.2.0/26'])
+  t.match(
+    plane.routes.trouble.toSorted((a, b) => (a.prefix < b.prefix ? -1 : 1)),
+    [
+      { prefix: '10.42.1.0/26', state: 'failed', text: /ENOBUFS/ },
+      { prefix: '10.42.3.0/26', state: 'failed', text: /ENETUNREACH.*connected network/ },
+    ],
+  )
+  w.kernel.node.refuse = undefined
+  w.clock.advance(249)
+  await plane.routes.idle()
+  t.same(ours(w), ['10.42.2.0/26'], 'not before its time')
+  w.clock.advance(1)
+  await plane.routes.idle()
+  t.same(ours(w), ['10.42.1.0/26', '10.42.2.0/26'])
+  t.equal(plane.routes.counts.failed, 1)
+})
+
+t.test('a route that came back unheard is found by exclusive create', async t => {
+  const w = await world()
+  const plane = await start(t, w)
+  w.kernel.node.overrun(() => {
+    const route: Route = {
+      dst: '10.42.1.0/26',
+      protocol: 4,
+      metric: 1024,
+      scope: 'universe',
+      nextHops: [{ gateway: '10.0.1.66', link: w.eth0 }],
+    }
+    w.kernel.node.apply({ do: 'route.add', route })
+  })
+  plane.routes.set('bgp', [via('10.42.1.0/26', '10.0.1.1')])
+  await plane.routes.idle()
+  t.match(held(w, '10.42.1.0/26'), [{ protocol: 4 }])
+  await settle(plane, w)
+  t.match(plane.routes.trouble, [{ state: 'conflict' }])
+})
+
+t.test('after lost events the table is read again', async t => {
+  const w = await world()
+  const plane = await start(t, w)
+  plane.routes.set('bgp', [via('10.42.1.0/26', '10.0.1.1')])
+  await plane.routes.idle()
+  w.kernel.node.overrun(() => {
+    w.kernel.node.apply({ do: 'route.delete', route: { ...held(w, '10.42.1.0/26')[0], scope: 'nowhere' } })
+  })
+  await settle(plane, w)
+  t.same(ours(w), ['10.42.1.0/26'])
+})
+
+t.test('the slow audit finds what no event told', async t => {
+  const w = await world()
+  const plane = await start(t, w)
+  plane.routes.set('bgp', [via('10.42.1.0/26', '10.0.1.1')])
+  await settle(plane, w)
+  w.kernel.node.mute(() => {
+    w.kernel.node.apply({ do: 'route.delete', route: { ...held(w, '10.42.1.0/26')[0], scope: 'nowhere' } })
+  })
+  await settle(plane, w)
+  t.same(ours(w), [])
+  w.clock.advance(90_000)
+  await settle(plane, w)
+  t.same(ours(w), ['10.42.1.0/26'])
+})
+
+t.test('a large table goes out in batches of 256, pods first', async t => {
+  const w = await world()
+  const plane = await start(t, w)
+  const batches: number[] = []
+  const apply = w.kernel.node.apply.bind(w.kernel.node)
+  let open = 0
+  w.kernel.node.apply = operation => {
+    if (open++ === 0) queueMicrotask(() => batches.push(open) && (open = 0))
+    return apply(operation)
+  }
+  plane.routes.set(
+    'bgp',
+    Array.from({ length: 1000 }, (_, i) => via(`10.${50 + (i >> 8)}.${i & 255}.0/24`, '10.0.1.1')),
+  )
+  plane.routes.patch('endpoint', [
+    { prefix: '10.42.0.5/32', entry: { prefix: '10.42.0.5/32', kind: 'unicast', nextHops: [{ device: 'eth1' }] } },
+  ])
+  await plane.routes.idle()
+  t.same(batches, [256, 256, 256, 233])
+  t.match(writes(w)[0], { route: { dst: '10.42.0.5/32' } })
+})
+
+t.test('settle tells what becomes of a prefix, whatever its state was', async t => {
+  const w = await world()
+  const plane = await start(t, w)
+  plane.routes.patch('bgp', [{ prefix: '10.42.1.0/26', entry: via('10.42.1.0/26', '10.0.1.1') }])
+  t.match(await plane.routes.settle(['10.42.1.0/26', '10.42.9.0/26']), [{ state: 'installed' }, { state: 'removed' }])
+  t.match(await plane.routes.settle(['10.42.1.0/26']), [{ state: 'installed' }])
+  const late = plane.close().then(() => plane.routes.settle(['10.42.1.0/26']))
+  t.match(await late, [{ state: 'failed', text: /stopping/ }])
+})

@@ -1,0 +1,442 @@
+// The route reconciler: what the classes want against what the kernel has, in the fewest messages.
+//
+// Callers only change what is wanted; nothing here touches the kernel but one loop, which takes dirty prefixes, lets
+// `decide` judge each, sends a batch and notes the answers. A prefix that fails stays with `BackOff` and stops nobody.
+// Events, link changes and the slow timer feed the same loop. No write happens before a class is `ready`, no delete
+// before every class is `inSync` (design §4, promises 1 to 3); held prefixes wait for that.
+
+import type { Operation, Result, Route, Rtnetlink } from '../../../netlink/types.ts'
+import { type FibClass, fibClasses, type FibEntry, type FibResult } from '../../model/fib.ts'
+import { type Clock, nextTurn } from '../clock.ts'
+import type { KernelMirror, MirrorChange } from '../mirror.ts'
+import { BackOff } from './back-off.ts'
+import { decide, type Step } from './decide.ts'
+import { DesiredRoutes, type FibChange, type Winner } from './desired.ts'
+import { deletionOf, describe, sameRoute, toRoute } from './route.ts'
+import * as say from './sentences.ts'
+
+export interface RouteTableOptions {
+  readonly kernel: Rtnetlink
+  readonly mirror: KernelMirror
+  readonly clock: Clock
+  /** Milliseconds between full audits when nothing happens. */
+  readonly auditEvery: number
+}
+
+export interface RouteCounts {
+  readonly wanted: Readonly<Record<FibClass, number>>
+  /** Routes of ours in the kernel. */
+  readonly installed: number
+  readonly conflicts: number
+  readonly failed: number
+  /** Waiting for a class to be in sync, or for a fresh dump. */
+  readonly held: number
+}
+
+/** Messages in one hand-over to the kernel. */
+const batchSize = 256
+/** Prefixes judged before sockets and timers get their turn. */
+const unitsPerTurn = 4096
+/** Wait after an event, so that the rest of its burst (and the echo of our own writes) is in. Milliseconds. */
+const settleFor = 20
+
+interface Planned {
+  readonly prefix: string
+  readonly winner: Winner | undefined
+  readonly step: Exclude<Step, { do: 'nothing' | 'hold' }>
+  readonly operation: Operation
+}
+
+export class RouteTable {
+  readonly #kernel: Rtnetlink
+  readonly #mirror: KernelMirror
+  readonly #clock: Clock
+  readonly #auditEvery: number
+  readonly #desired = new DesiredRoutes()
+  readonly #ready = new Set<FibClass>()
+  readonly #synced = new Set<FibClass>()
+  readonly #backOff: BackOff
+  readonly #listeners = new Set<(results: readonly FibResult[]) => void>()
+  readonly #waiters = new Map<string, ((result: FibResult) => void)[]>()
+
+  /** To be judged: pods before all else. */
+  readonly #urgent = new Set<string>()
+  readonly #dirty = new Set<string>()
+  readonly #held = new Set<string>()
+  readonly #trouble = new Map<string, FibResult>()
+  /** What is on its way to the kernel; undefined: a delete. */
+  readonly #inFlight = new Map<string, Route | undefined>()
+  /** The mirror may be wrong: read the table before the next delete. */
+  #stale = false
+  #rereadAt = 0
+  #running: Promise<void> | undefined
+  #cancelWake: (() => void) | undefined
+  #cancelReread: (() => void) | undefined
+  #cancelAudit: (() => void) | undefined
+  readonly #unlisten: () => void
+  #closed = false
+
+  constructor(options: RouteTableOptions) {
+    this.#kernel = options.kernel
+    this.#mirror = options.mirror
+    this.#clock = options.clock
+    this.#auditEvery = options.auditEvery
+    this.#backOff = new BackOff(options.clock, prefixes => this.#touch(prefixes))
+    this.#unlisten = this.#mirror.onChange(change => this.#heard(change))
+    this.#touch(this.#mirror.oursPrefixes)
+    this.#armAudit()
+  }
+
+  /** The complete list of what a class wants; what it wanted before and is not listed goes. */
+  set(owner: FibClass, entries: Iterable<FibEntry>): void {
+    this.#touch(this.#desired.set(owner, entries), owner === 'endpoint')
+  }
+
+  /** Changes some of what a class wants. */
+  patch(owner: FibClass, changes: Iterable<FibChange>): void {
+    this.#touch(this.#desired.patch(owner, changes), owner === 'endpoint')
+  }
+
+  /** The class's entries may be added, though its list may not be complete yet. */
+  ready(owner: FibClass): void {
+    if (this.#ready.has(owner)) return
+    this.#ready.add(owner)
+    this.#touch(this.#desired.prefixes())
+    this.#release()
+  }
+
+  /**
+   * The class's list is complete: what it lacks is not wanted. Implies `ready`. Deletes begin when every class has said
+   * so, the empty ones too.
+   */
+  inSync(owner: FibClass): void {
+    if (this.#synced.has(owner)) return
+    this.#synced.add(owner)
+    this.ready(owner)
+    this.#release()
+  }
+
+  /** Classes that have not declared `inSync` yet: deletes wait for them. */
+  get waitingFor(): readonly FibClass[] {
+    return fibClasses.filter(owner => !this.#synced.has(owner))
+  }
+
+  /** Calls back with what became of prefixes, a batch at a time. Returns the unsubscribe. */
+  onResults(listener: (results: readonly FibResult[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** What becomes of each prefix at its next turn, which is asked for now. Rejects never; a closed table says `failed`. */
+  settle(prefixes: readonly string[]): Promise<readonly FibResult[]> {
+    const results = prefixes.map(
+      prefix =>
+        new Promise<FibResult>(resolve => {
+          if (this.#closed) return resolve({ prefix, state: 'failed', text: say.closed(prefix) })
+          this.#waiters.set(prefix, [...(this.#waiters.get(prefix) ?? []), resolve])
+        }),
+    )
+    this.#touch(prefixes, true)
+    return Promise.all(results)
+  }
+
+  /** Every conflict and failure that stands. */
+  get trouble(): readonly FibResult[] {
+    return [...this.#trouble.values()]
+  }
+
+  get counts(): RouteCounts {
+    const states = [...this.#trouble.values()]
+    return {
+      wanted: {
+        endpoint: this.#desired.size('endpoint'),
+        tunnel: this.#desired.size('tunnel'),
+        bgp: this.#desired.size('bgp'),
+        block: this.#desired.size('block'),
+      },
+      installed: this.#mirror.oursCount,
+      conflicts: states.filter(result => result.state === 'conflict').length,
+      failed: states.filter(result => result.state === 'failed').length,
+      held: this.#held.size,
+    }
+  }
+
+  /** Reads links and the whole table again and repairs what differs; resolves when that is done. */
+  async audit(): Promise<void> {
+    this.#stale = true
+    this.#rereadAt = 0
+    this.#backOff.hurry(() => true)
+    this.#wake()
+    await this.idle()
+  }
+
+  /** Resolves when nothing is left to do now: what failed waits for its time, what is held for its class. */
+  async idle(): Promise<void> {
+    while (!this.#closed && (this.#running || this.#cancelWake || this.#urgent.size > 0 || this.#dirty.size > 0)) {
+      this.#wake()
+      await (this.#running ?? nextTurn())
+    }
+  }
+
+  /** Leaves every route in the kernel: pods and neighbours keep working. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#unlisten()
+    this.#backOff.stop()
+    this.#cancelWake?.()
+    this.#cancelReread?.()
+    this.#cancelAudit?.()
+    await this.#running
+    for (const [prefix, waiters] of this.#waiters)
+      for (const resolve of waiters) resolve({ prefix, state: 'failed', text: say.closed(prefix) })
+    this.#waiters.clear()
+  }
+
+  // What makes prefixes dirty.
+
+  #touch(prefixes: Iterable<string>, urgent = false): void {
+    const queue = urgent ? this.#urgent : this.#dirty
+    for (const prefix of prefixes) queue.add(prefix)
+    if (queue.size > 0) this.#wake()
+  }
+
+  #release(): void {
+    this.#touch(this.#held)
+    this.#held.clear()
+  }
+
+  #heard(change: MirrorChange): void {
+    switch (change.what) {
+      case 'route':
+        return this.#heardRoute(change.prefix)
+      case 'link':
+        if (change.renamed) this.#touch(this.#desired.prefixes())
+        if (this.#mirror.usesLink(change.link.index)) this.#invalidate()
+        return this.#hurry(change.link.name)
+      case 'address':
+        // A route that prefers a lost address as its source goes with it, whatever its device (fib_sync_down_addr).
+        if (this.#mirror.usesLink(change.address.link) || (change.gone && change.address.scope === 'universe'))
+          this.#invalidate()
+        return this.#hurry(this.#mirror.link(change.address.link)?.name, change.address.cidr.split('/')[0])
+      case 'overrun':
+        this.#rereadAt = 0
+        return this.#invalidate()
+    }
+  }
+
+  /** What failed for want of this device or source address may work now. */
+  #hurry(device: string | undefined, source?: string): void {
+    this.#backOff.hurry(prefix => {
+      const entry = this.#desired.winner(prefix)?.entry
+      return (
+        entry === undefined ||
+        entry.nextHops.some(hop => hop.device === device) ||
+        (source !== undefined && entry.source === source)
+      )
+    })
+  }
+
+  #heardRoute(prefix: string): void {
+    if (this.#inFlight.has(prefix)) {
+      const sent = this.#inFlight.get(prefix)
+      const now = this.#mirror.ours(prefix)
+      if (sent && now ? sameRoute(sent, now) : sent === now) return
+      return this.#invalidate() // somebody writes it at the same time: ask the kernel who came last
+    }
+    this.#dirty.add(prefix)
+    this.#wake(settleFor)
+  }
+
+  #invalidate(): void {
+    this.#stale = true
+    this.#wake(settleFor)
+  }
+
+  #armAudit(): void {
+    this.#cancelAudit = this.#clock.after(this.#auditEvery, () => {
+      this.#invalidate()
+      this.#armAudit()
+    })
+  }
+
+  // The loop.
+
+  #wake(delay = 0): void {
+    if (this.#closed || this.#running) return
+    if (this.#cancelWake && delay > 0) return
+    this.#cancelWake?.()
+    this.#cancelWake = undefined
+    if (delay > 0) this.#cancelWake = this.#clock.after(delay, () => this.#start())
+    else this.#start()
+  }
+
+  #start(): void {
+    this.#cancelWake = undefined
+    this.#running = this.#loop().finally(() => {
+      this.#running = undefined
+      if (this.#urgent.size > 0 || this.#dirty.size > 0) this.#wake(settleFor)
+      if (this.#stale) this.#wakeForReread()
+    })
+  }
+
+  #wakeForReread(): void {
+    if (this.#closed) return
+    this.#cancelReread?.()
+    this.#cancelReread = this.#clock.after(Math.max(settleFor, this.#rereadAt - this.#clock.now()), () => this.#wake())
+  }
+
+  async #loop(): Promise<void> {
+    await nextTurn()
+    while (!this.#closed) {
+      if (this.#stale && this.#clock.now() >= this.#rereadAt) await this.#reread()
+      const { batch, results } = this.#take()
+      if (results.length > 0) this.#report(results)
+      if (batch.length > 0) await this.#write(batch)
+      else if (this.#urgent.size === 0 && this.#dirty.size === 0) return
+      else await nextTurn()
+    }
+  }
+
+  /** Dumps never take more than a tenth of the time, however often links change. */
+  async #reread(): Promise<void> {
+    const started = this.#clock.now()
+    try {
+      await this.#mirror.rereadLinks()
+      this.#stale = false
+      await this.#mirror.rereadRoutes()
+      this.#rereadAt = this.#clock.now() + 10 * (this.#clock.now() - started)
+      this.#release()
+    } catch {
+      this.#stale = true // the next audit or event tries again; adds and replaces go on
+      this.#rereadAt = this.#clock.now() + 1000
+    }
+  }
+
+  #take(): { batch: Planned[]; results: FibResult[] } {
+    const batch: Planned[] = []
+    const results: FibResult[] = []
+    let units = 0
+    for (const queue of [this.#urgent, this.#dirty]) {
+      for (const prefix of queue) {
+        if (batch.length >= batchSize || units++ >= unitsPerTurn) return { batch, results }
+        queue.delete(prefix)
+        this.#judge(prefix, batch, results)
+      }
+    }
+    return { batch, results }
+  }
+
+  #judge(prefix: string, batch: Planned[], results: FibResult[]): void {
+    this.#held.delete(prefix)
+    const winner = this.#desired.winner(prefix)
+    const route = winner && toRoute(winner.entry, this.#mirror.mark, name => this.#mirror.linkNamed(name))
+    if (route && 'missing' in route) {
+      const wait = this.#backOff.failed(prefix)
+      results.push({ prefix, state: 'failed', text: say.noDevice(winner.entry, route.missing, wait) })
+      return
+    }
+    const step = decide(
+      {
+        wanted: winner && route && { class: winner.class, route },
+        ours: this.#mirror.ours(prefix),
+        foreign: this.#mirror.foreign(prefix),
+        mayAdd: winner !== undefined && this.#ready.has(winner.class),
+        mayReplace: winner !== undefined && this.#aboveSynced(winner.class),
+        mayDelete: this.#synced.size === fibClasses.length && !this.#stale,
+      },
+      this.#mirror.mark,
+    )
+    switch (step.do) {
+      case 'nothing':
+        this.#backOff.succeeded(prefix)
+        results.push({ prefix, state: winner ? 'installed' : 'removed' })
+        return
+      case 'hold':
+        this.#backOff.succeeded(prefix)
+        this.#held.add(prefix)
+        results.push({ prefix, state: 'held' })
+        return
+      case 'yield':
+        this.#backOff.succeeded(prefix)
+        if (step.remove) batch.push(planned(prefix, winner, step, 'route.delete', deletionOf(step.remove)))
+        else if (this.#mirror.ours(prefix)) this.#held.add(prefix)
+        if (!step.remove) results.push(this.#conflict(prefix, winner, step.holder))
+        return
+      case 'delete':
+        batch.push(planned(prefix, winner, step, 'route.delete', deletionOf(step.route)))
+        return
+      case 'add':
+      case 'replace':
+        batch.push(planned(prefix, winner, step, `route.${step.do}`, step.route))
+    }
+  }
+
+  #aboveSynced(owner: FibClass): boolean {
+    return fibClasses.slice(0, fibClasses.indexOf(owner)).every(above => this.#synced.has(above))
+  }
+
+  async #write(batch: readonly Planned[]): Promise<void> {
+    for (const { prefix, step } of batch)
+      this.#inFlight.set(prefix, 'route' in step && step.do !== 'delete' ? step.route : undefined)
+    const answers = await this.#send(batch.map(one => one.operation))
+    const results: FibResult[] = []
+    batch.forEach((one, i) => {
+      const result = this.#answered(one, answers[i])
+      if (result) results.push(result)
+    })
+    this.#inFlight.clear()
+    this.#report(results)
+  }
+
+  async #send(operations: readonly Operation[]): Promise<readonly Result[]> {
+    try {
+      return await this.#kernel.apply(operations)
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error)
+      this.#stale = true // it is not known which of them the kernel took
+      return operations.map(() => ({ ok: false, errno: 'EIO', text }))
+    }
+  }
+
+  #answered({ prefix, winner, step }: Planned, answer: Result): FibResult | undefined {
+    if (answer.ok || (answer.errno === 'ESRCH' && (step.do === 'delete' || step.do === 'yield'))) {
+      this.#backOff.succeeded(prefix)
+      if (step.do === 'add' || step.do === 'replace') this.#mirror.noteWritten(step.route)
+      else this.#mirror.noteDeleted(prefix)
+      if (step.do === 'yield') return this.#conflict(prefix, winner, step.holder)
+      return { prefix, state: step.do === 'delete' ? 'removed' : 'installed' }
+    }
+    // The key is taken by a route that the mirror does not know, or the mirror's own is gone: look, then judge again.
+    if (answer.errno === 'EEXIST' || answer.errno === 'ENOENT') this.#stale = true
+    const wait = this.#backOff.failed(prefix)
+    const what = winner ? describe(winner.entry) : `${prefix} (to be removed)`
+    return { prefix, state: 'failed', text: say.refused(what, answer, wait) }
+  }
+
+  #conflict(prefix: string, winner: Winner | undefined, holder: Route): FibResult {
+    const device = this.#mirror.link(holder.nextHops[0]?.link ?? -1)?.name
+    return { prefix, state: 'conflict', text: say.conflict(winner?.entry, holder, device) }
+  }
+
+  #report(results: readonly FibResult[]): void {
+    for (const result of results) {
+      if (result.state === 'conflict' || result.state === 'failed') this.#trouble.set(result.prefix, result)
+      else this.#trouble.delete(result.prefix)
+      const waiters = this.#waiters.get(result.prefix)
+      if (!waiters) continue
+      this.#waiters.delete(result.prefix)
+      for (const resolve of waiters) resolve(result)
+    }
+    for (const listener of this.#listeners) listener(results)
+  }
+}
+
+function planned(
+  prefix: string,
+  winner: Winner | undefined,
+  step: Planned['step'],
+  verb: 'route.add' | 'route.replace' | 'route.delete',
+  route: Route,
+): Planned {
+  return { prefix, winner, step, operation: { do: verb, route } }
+}

@@ -1,0 +1,111 @@
+// A FIB entry as a kernel route, and back to people: translation, equality, and what marks a route as ours.
+
+import type { Link, Route, RouteNextHop } from '../../../netlink/types.ts'
+import type { FibEntry } from '../../model/fib.ts'
+
+/** A route is ours if it carries all three (design §4, promise 1); the key in the kernel is (table, prefix, tos, metric). */
+export interface Mark {
+  readonly table: number
+  readonly protocol: number
+  readonly metric: number
+}
+
+export const defaultMark: Mark = { table: 254, protocol: 81, metric: 1024 }
+
+export function isMarked(route: Route, mark: Mark): boolean {
+  return hasKeyOf(route, mark) && route.protocol === mark.protocol
+}
+
+/** True if the route sits where ours would sit, whoever made it. */
+export function hasKeyOf(route: Route, mark: Mark): boolean {
+  return (route.table ?? 254) === mark.table && metricOf(route) === mark.metric && (route.tos ?? 0) === 0
+}
+
+/** RTA_PRIORITY as the kernel keeps it: IPv6 makes 1024 of none (net/ipv6_route.h, IP6_RT_PRIO_USER). */
+export function metricOf(route: Route): number {
+  return route.metric ?? (route.dst.includes(':') ? 1024 : 0)
+}
+
+/** The kernel's form of an entry, or the name of the device that does not exist (yet). */
+export function toRoute(
+  entry: FibEntry,
+  mark: Mark,
+  linkNamed: (name: string) => Link | undefined,
+): Route | { readonly missing: string } {
+  const nextHops: RouteNextHop[] = []
+  for (const hop of entry.nextHops) {
+    const link = linkNamed(hop.device)
+    if (!link) return { missing: hop.device }
+    nextHops.push({
+      link: link.index,
+      ...(hop.gateway !== undefined && { gateway: hop.gateway }),
+      ...(hop.onlink && { onlink: true }),
+      ...(hop.weight !== undefined && hop.weight !== 1 && { weight: hop.weight }),
+    })
+  }
+  return {
+    dst: entry.prefix,
+    type: entry.kind,
+    ...mark,
+    scope: scopeOf(entry.kind, nextHops),
+    nextHops,
+    ...(entry.source !== undefined && { source: entry.source }),
+    ...(entry.mtu !== undefined && { mtu: entry.mtu }),
+  }
+}
+
+/** The key of our route for a prefix, as a delete wants it: RT_SCOPE_NOWHERE and no next hop match any (fib_table_delete). */
+export function deletionOf(route: Route): Route {
+  return {
+    dst: route.dst,
+    type: route.type ?? 'unicast',
+    table: route.table,
+    protocol: route.protocol,
+    metric: route.metric,
+    scope: 'nowhere',
+    nextHops: [],
+  }
+}
+
+/** Equal in all that we set. A blackhole's device, flags of dead links and the order of next hops are the kernel's affair. */
+export function sameRoute(a: Route, b: Route): boolean {
+  if (a === b) return true
+  return (
+    a.dst === b.dst &&
+    (a.type ?? 'unicast') === (b.type ?? 'unicast') &&
+    (a.table ?? 254) === (b.table ?? 254) &&
+    (a.protocol ?? 4) === (b.protocol ?? 4) &&
+    metricOf(a) === metricOf(b) &&
+    (a.tos ?? 0) === (b.tos ?? 0) &&
+    a.source === b.source &&
+    a.mtu === b.mtu &&
+    a.nextHopId === b.nextHopId &&
+    (a.dst.includes(':') || a.scope === undefined || b.scope === undefined || a.scope === b.scope) &&
+    (a.type === 'blackhole' || sameNextHops(a.nextHops, b.nextHops))
+  )
+}
+
+/** `10.42.1.0/26 via 10.0.1.1 dev eth0`, as `ip route` would say it. */
+export function describe(entry: FibEntry): string {
+  if (entry.kind === 'blackhole') return `blackhole ${entry.prefix}`
+  const hops = entry.nextHops.map(hop => `${hop.gateway === undefined ? '' : `via ${hop.gateway} `}dev ${hop.device}`)
+  return `${entry.prefix} ${hops.join(', ')}`
+}
+
+function scopeOf(kind: FibEntry['kind'], nextHops: readonly RouteNextHop[]): 'link' | 'universe' {
+  return kind === 'unicast' && nextHops.every(hop => hop.gateway === undefined) ? 'link' : 'universe'
+}
+
+function sameNextHops(a: readonly RouteNextHop[], b: readonly RouteNextHop[]): boolean {
+  if (a.length !== b.length) return false
+  if (a.length === 1) return hopKey(a[0]) === hopKey(b[0])
+  const keys = a.map(hopKey).toSorted()
+  return b
+    .map(hopKey)
+    .toSorted()
+    .every((key, i) => key === keys[i])
+}
+
+function hopKey(hop: RouteNextHop): string {
+  return `${hop.link} ${hop.gateway ?? ''} ${hop.onlink ?? false} ${hop.weight ?? 1}`
+}

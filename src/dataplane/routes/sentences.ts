@@ -1,0 +1,44 @@
+// What the route table says to people: object, value, reason, next step, one sentence each.
+
+import type { Result, Route } from '../../../netlink/types.ts'
+import type { FibEntry } from '../../model/fib.ts'
+import { describe, metricOf } from './route.ts'
+
+export function noDevice(entry: FibEntry, device: string, wait: number): string {
+  return `route ${describe(entry)}: this node has no device ${device}; tried again when it appears, or in ${seconds(wait)}`
+}
+
+export function refused(what: string, answer: Extract<Result, { ok: false }>, wait: number): string {
+  return `route ${what}: the kernel refused it (${answer.errno}: ${answer.text})${advice(answer.errno)}; tried again in ${seconds(wait)}`
+}
+
+export function conflict(entry: FibEntry | undefined, holder: Route, device: string | undefined): string {
+  const where = device === undefined ? '' : ` dev ${device}`
+  const whose = `${where} (protocol ${holder.protocol ?? 0}, metric ${metricOf(holder)})`
+  const what = entry ? describe(entry) : holder.dst
+  return `route ${what}: not installed, because another program's route for ${holder.dst}${whose} has precedence; remove that one if it is not wanted`
+}
+
+export function closed(prefix: string): string {
+  return `route ${prefix}: the daemon is stopping, so the kernel was not asked; start it again`
+}
+
+function advice(errno: string): string {
+  switch (errno) {
+    case 'ENETUNREACH':
+    case 'EHOSTUNREACH':
+      return ', so its gateway lies on no connected network: check the addresses of the device'
+    case 'ENETDOWN':
+      return ', so its device is down: set it up'
+    case 'EPERM':
+      return ', so the daemon lacks CAP_NET_ADMIN: run it as root'
+    case 'EEXIST':
+      return ', so another route sits there: see ip route'
+    default:
+      return ''
+  }
+}
+
+function seconds(ms: number): string {
+  return `${Math.max(0.1, Math.round(ms / 100) / 10)} s`
+}
