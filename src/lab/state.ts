@@ -52,12 +52,18 @@ export class LabDir {
     return join(this.path, 'processes')
   }
 
-  get cni(): string {
-    return join(this.path, 'cni')
+  /** Where a node's runtime keeps what CNI answered. */
+  cniOf(node: string): string {
+    return join(this.path, 'cni', node)
   }
 
+  /** The resources of the lab file, each on its line there. */
   get resources(): string {
     return join(this.path, 'resources.yaml')
+  }
+
+  get nodeResources(): string {
+    return join(this.path, 'nodes.yaml')
   }
 
   get exists(): boolean {

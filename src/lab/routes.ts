@@ -1,0 +1,32 @@
+// What a namespace's kernel has in its main routing table, as `ip -json route` tells it.
+
+import { run } from './run.ts'
+
+export interface KernelRoute {
+  /** `10.42.0.0/26`; a host route with its length; `default`. */
+  readonly dst: string
+  /** `unicast` is left out by ip: absent. */
+  readonly type?: string
+  readonly gateway?: string
+  readonly dev?: string
+  /** `81`, `bird`, `kernel`. */
+  readonly protocol?: string
+  readonly scope?: string
+  readonly metric?: number
+  readonly nexthops?: readonly { readonly gateway?: string; readonly dev: string }[]
+}
+
+/** Both families. */
+export async function kernelRoutes(netns: string): Promise<readonly KernelRoute[]> {
+  const families = await Promise.all(
+    (['-4', '-6'] as const).map(async family => {
+      const text = await run(['ip', '-netns', netns, '-json', family, 'route', 'show', 'table', 'main'])
+      const bits = family === '-4' ? 32 : 128
+      return (JSON.parse(text || '[]') as KernelRoute[]).map(route => ({
+        ...route,
+        dst: route.dst === 'default' || route.dst.includes('/') ? route.dst : `${route.dst}/${bits}`,
+      }))
+    }),
+  )
+  return families.flat()
+}

@@ -1,0 +1,231 @@
+// Brings a lab up, step by step. The plan is on disk before anything is made, so that whatever stops this in the middle, `down`
+// finds all of it.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { formatProblem } from '../resources/problem.ts'
+import { tearDown } from './down.ts'
+import { type ReadLab, readLab } from './file/read.ts'
+import { makeNetwork } from './network.ts'
+import { applyResources, ask, attachPod, nodeResources, prepareNode, startNode, until } from './nodes.ts'
+import { LabError, type LabIo, Progress } from './output.ts'
+import { partiesOf } from './parties.ts'
+import { preflight, requireRoot } from './preflight.ts'
+import { isAlive, recorded, self } from './processes.ts'
+import { findPrograms, type Programs } from './programs.ts'
+import { type Probe, probeAll } from './reach.ts'
+import { startRouter } from './routers/start.ts'
+import { kernelRoutes } from './routes.ts'
+import { LabDir, type LabState } from './state.ts'
+import { namespacesOf, planTopology, type Topology } from './topology.ts'
+
+/** How long sessions, routes and pings may take to come, milliseconds. */
+const patience = { daemons: 15_000, sessions: 30_000, routes: 15_000 }
+
+export interface Brought {
+  readonly state: LabState
+  readonly probes: readonly Probe[]
+  readonly took: string
+}
+
+/** Throws `LabError`; what was begun is removed again, unless it only failed to become reachable. */
+export async function bringUp(file: string, name: string | undefined, io: LabIo): Promise<Brought> {
+  const { read, topology } = load(file, name)
+  requireRoot()
+  const programs = findPrograms()
+  const lab = new LabDir(topology.name)
+  const state: LabState = {
+    name: topology.name,
+    file,
+    startedAt: new Date().toISOString(),
+    phase: 'coming up',
+    owner: self(),
+    topology,
+  }
+  if (!lab.claim(state)) throw new LabError(1, alreadyThere(lab))
+  const progress = new Progress(io)
+  try {
+    await build(lab, read, topology, programs, progress, io)
+    let probes: readonly Probe[] = []
+    await progress.step('reachability', async () => {
+      probes = await reachability(lab, topology, io.signal)
+      return `${probes.filter(probe => probe.ok).length} of ${probes.length} pings answered`
+    })
+    lab.write({ ...state, phase: 'up' })
+    return { state, probes, took: progress.elapsed }
+  } catch (error) {
+    const stopped = io.signal.aborted
+    io.err(stopped ? `\nInterrupted: removing what was made.\n` : '')
+
+    await tearDown(topology.name)
+    if (stopped) throw new LabError(1, `Lab ${topology.name} was interrupted while it came up; nothing of it is left.`)
+    if (error instanceof LabError) throw new LabError(error.exitCode, error.message)
+    throw error
+  }
+}
+
+function load(file: string, name: string | undefined): { read: ReadLab; topology: Topology } {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'cannot be read'
+    throw new LabError(2, `Lab file ${file} ${reason}: name one of configs/labs/*.yaml, or your own.`)
+  }
+  const reading = readLab(text, file)
+  if (!reading.ok) throw new LabError(2, reading.problems.map(formatProblem).join('\n'))
+  const planning = planTopology(reading.value, name)
+  if (!planning.ok) throw new LabError(2, planning.problems.map(formatProblem).join('\n'))
+  return { read: reading.value, topology: planning.topology }
+}
+
+function alreadyThere(lab: LabDir): string {
+  const state = lab.read()
+  const how =
+    state?.phase === 'up'
+      ? 'is up'
+      : state && isAlive(state.owner)
+        ? `is coming up (pid ${state.owner.pid})`
+        : 'was left half made'
+  return `Lab ${lab.name} ${how}: take it down first with margayctl lab down ${lab.name}, or give this one another name with --name.`
+}
+
+async function build(
+  lab: LabDir,
+  read: ReadLab,
+  topology: Topology,
+  programs: Programs,
+  progress: Progress,
+  io: LabIo,
+): Promise<void> {
+  const nodes = topology.nodes.map(node => node.host)
+  await progress.step('checks', async () => {
+    await preflight(topology)
+    return 'root, kernel, programs'
+  })
+  await progress.step('network', async () => {
+    await makeNetwork(topology)
+    return `${namespacesOf(topology).length} namespaces, ${topology.switch.bridges.length} subnets`
+  })
+  if (topology.routers.length > 0)
+    await progress.step('routers', async () => {
+      for (const router of topology.routers) startRouter(lab, router)
+      return topology.routers.map(router => `${router.host} (${router.kind})`).join(', ')
+    })
+  if (nodes.length === 0) return
+  await progress.step('resources', async () => {
+    for (const node of nodes) prepareNode(lab, node, programs)
+    writeFileSync(lab.resources, read.resourceText)
+    writeFileSync(lab.nodeResources, nodeResources(topology.nodes, read.resources))
+    await applyResources(lab, nodes[0], programs, [lab.resources, lab.nodeResources])
+    return `${read.resources.length} from the file, ${nodes.length} nodes`
+  })
+  await progress.step('margayd', async () => {
+    for (const node of nodes) startNode(lab, node, programs)
+    await Promise.all(nodes.map(node => daemonAnswers(lab, node, io.signal)))
+    return nodes.join(', ')
+  })
+  await progress.step('pods', async () => {
+    for (const node of nodes)
+      for (const pod of topology.pods.filter(pod => pod.node === node)) {
+        io.signal.throwIfAborted()
+        await attachPod(lab, pod, programs)
+      }
+    return `${topology.pods.length} attached by margay-cni`
+  })
+  await progress.step('sessions', async () => `${await sessionsUp(lab, nodes, io.signal)} Established`)
+  await progress.step('routes', async () => `${await routesThere(lab, topology, io.signal)} in the nodes' kernels`)
+}
+
+async function daemonAnswers(lab: LabDir, node: string, signal: AbortSignal): Promise<void> {
+  let last = ''
+  await until(
+    async () => {
+      try {
+        await ask(lab, node, '/v1/status', {})
+        return true
+      } catch (error) {
+        last = (error as Error).message
+        const id = recorded(lab.processes).get(`${node}-margayd`)
+        if (id && !isAlive(id)) throw new LabError(1, `margayd of ${node} ended at once: ${tail(lab, node, 'margayd')}`)
+        return false
+      }
+    },
+    patience.daemons,
+    async () => `margayd of ${node} does not answer: ${last}`,
+    signal,
+  )
+}
+
+/** Waits for every session of every node; returns how many. */
+export async function sessionsUp(lab: LabDir, nodes: readonly string[], signal?: AbortSignal): Promise<number> {
+  const summaries = () => Promise.all(nodes.map(node => ask(lab, node, '/v1/bgp/summary', {})))
+  let count = 0
+  await until(
+    async () => {
+      const all = await summaries()
+      count = all.reduce((sum, summary) => sum + summary.peers.length, 0)
+      return all.every(({ peers }) => peers.every(peer => peer.state === 'Established'))
+    },
+    patience.sessions,
+    async () => {
+      const down = (await summaries()).flatMap(summary =>
+        summary.peers.flatMap(peer =>
+          peer.state === 'Established'
+            ? []
+            : [`${summary.node} to ${peer.name} is ${peer.state}${peer.lastError ? `: ${peer.lastError}` : ''}`],
+        ),
+      )
+      return `After ${patience.sessions / 1000} s ${down.length} sessions are not Established:\n  ${down.join('\n  ')}`
+    },
+    signal,
+  )
+  return count
+}
+
+/** Waits until every node's kernel has every other node's blocks; returns how many routes that makes. */
+export async function routesThere(lab: LabDir, topology: Topology, signal?: AbortSignal): Promise<number> {
+  const nodes = topology.nodes.map(node => node.host)
+  const missing = async (): Promise<readonly string[]> => {
+    const blocks = await Promise.all(
+      nodes.map(async node => ({ node, blocks: (await ask(lab, node, '/v1/status', {})).blocks })),
+    )
+    count = 0
+    const lacks = await Promise.all(
+      topology.hosts
+        .filter(host => host.role === 'node')
+        .map(async host => {
+          const there = new Set((await kernelRoutes(host.netns)).map(route => route.dst))
+          const wanted = blocks.flatMap(other => (other.node === host.name ? [] : other.blocks))
+          count += wanted.length
+          return wanted.filter(block => !there.has(block)).map(block => `${host.name} lacks ${block}`)
+        }),
+    )
+    return lacks.flat()
+  }
+  let count = 0
+  await until(
+    async () => (await missing()).length === 0,
+    patience.routes,
+    async () => `After ${patience.routes / 1000} s routes are missing: ${(await missing()).join(', ')}`,
+    signal,
+  )
+  return count
+}
+
+/** Everyone pings everyone; what fails is tried once more, because routers may still be spreading the last route. */
+async function reachability(lab: LabDir, topology: Topology, signal: AbortSignal): Promise<readonly Probe[]> {
+  const { sources, targets } = partiesOf(lab, topology)
+  const probes = await probeAll(sources, targets, signal)
+  if (probes.every(probe => probe.ok)) return probes
+  await sleep(1000, undefined, { signal })
+  return probeAll(sources, targets, signal)
+}
+
+function tail(lab: LabDir, host: string, role: string): string {
+  try {
+    return readFileSync(lab.log(host, role), 'utf8').trim().split('\n').slice(-5).join('\n  ')
+  } catch {
+    return 'it left no log'
+  }
+}
