@@ -1,0 +1,58 @@
+// What the daemon does for a CNI call. The protocol knows its meaning; how addresses and devices come about is the backend's.
+//
+// Every method may throw a CniError, whose code and message the runtime sees; any other error becomes code 999.
+
+import type { Endpoint } from '../../src/model/endpoint.ts'
+import type { Target } from './environment.ts'
+
+/** The key of an attachment (model/endpoint.ts, `endpointKey`). */
+export interface AttachmentKey extends Target {
+  readonly network: string
+}
+
+export interface AddRequest extends AttachmentKey {
+  readonly netns: string
+  /** `NAMESPACE/NAME`, where the runtime says. */
+  readonly label?: string
+  /** Addresses asked for, without length: these and no others. Empty: any. */
+  readonly addresses: readonly string[]
+  readonly mac?: string
+  readonly mtu?: number
+}
+
+/** What ADD made. */
+export interface Attachment {
+  readonly endpoint: Endpoint
+  /** MAC of the host's side. */
+  readonly hostMac?: string
+  /** The pod's routes, for runtimes and chained plugins that look at them. */
+  readonly routes?: readonly { readonly dst: string; readonly gw?: string }[]
+}
+
+/** What the runtime remembers of an attachment. */
+export interface CheckRequest extends AttachmentKey {
+  readonly netns: string
+  /** Addresses of the interface, without length. */
+  readonly addresses: readonly string[]
+}
+
+/** `container`: a network namespace other than the daemon's own. */
+export type NamespaceKind = 'container' | 'host' | 'missing' | 'other'
+
+export interface CniBackend {
+  /**
+   * Makes the attachment, or nothing: on failure, and when `signal` is aborted before it resolves, everything is undone
+   * before it rejects. An attachment of that key, or an interface of that name in the namespace, that exists already is an
+   * error (code.attachmentExists) and stays untouched.
+   */
+  add(request: AddRequest, signal: AbortSignal): Promise<Attachment>
+  /** Removes what is there of the attachment; nothing there is success. Needs neither the namespace nor the datastore. */
+  del(key: AttachmentKey): Promise<void>
+  /** Rejects with code.attachmentBroken unless address record, devices, addresses and routes are as ADD made them; what others added is no fault. */
+  check(request: CheckRequest): Promise<void>
+  /** Removes all attachments of the network but `valid`; goes on after an error and rejects with all of them. */
+  gc(network: string, valid: readonly Target[]): Promise<void>
+  /** Rejects with code.unavailable if ADD cannot work now, code.limitedConnectivity if running pods suffer as well. */
+  status(): Promise<void>
+  namespaceKind(path: string): Promise<NamespaceKind>
+}

@@ -1,0 +1,83 @@
+// The environment of a CNI call: command, container, interface, namespace, arguments (SPEC, "Parameters").
+
+import { CniError, code } from './errors.ts'
+import { commands } from './versions.ts'
+import type { Command } from './versions.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** One interface of one container. */
+export interface Target {
+  readonly containerId: string
+  readonly ifName: string
+}
+
+const needed: Record<Command, readonly string[]> = {
+  ADD: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME'],
+  CHECK: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME'],
+  DEL: ['CNI_CONTAINERID', 'CNI_IFNAME'],
+  GC: [],
+  STATUS: [],
+  VERSION: [],
+}
+
+export function readCommand(env: Environment): Command {
+  const command = commands.find(each => each === env.CNI_COMMAND)
+  if (command) return command
+  throw new CniError(
+    code.invalidEnvironment,
+    `CNI_COMMAND is ${JSON.stringify(env.CNI_COMMAND)}, which is no command.`,
+    `Commands: ${commands.join(', ')}.`,
+  )
+}
+
+/** Refuses a call that lacks a variable its command needs. CNI_PATH is never needed: nothing is delegated. */
+export function requireVariables(command: Command, env: Environment): void {
+  const missing = needed[command].filter(name => !env[name])
+  if (missing.length === 0) return
+  const verb = missing.length === 1 ? 'is' : 'are'
+  throw new CniError(
+    code.invalidEnvironment,
+    `${missing.join(' and ')} ${verb} not set, and ${command} needs ${missing.length === 1 ? 'it' : 'them'}.`,
+  )
+}
+
+export function readTarget(env: Environment): Target {
+  const { CNI_CONTAINERID: containerId = '', CNI_IFNAME: ifName = '' } = env
+  if (!isContainerId(containerId)) {
+    throw new CniError(
+      code.invalidEnvironment,
+      `CNI_CONTAINERID ${JSON.stringify(containerId)} is no container id.`,
+      'It begins with a letter or digit and goes on with letters, digits, dots, dashes and underscores.',
+    )
+  }
+  if (!isInterfaceName(ifName)) {
+    throw new CniError(
+      code.invalidEnvironment,
+      `CNI_IFNAME ${JSON.stringify(ifName)} is no interface name.`,
+      'It has 1 to 15 characters, no slash, colon or space, and is neither . nor ..',
+    )
+  }
+  return { containerId, ifName }
+}
+
+/** Also the form of a network's name. */
+export function isContainerId(text: string): boolean {
+  return /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(text)
+}
+
+export function isInterfaceName(text: string): boolean {
+  return /^[^\s/:]{1,15}$/.test(text) && text !== '.' && text !== '..'
+}
+
+/** CNI_ARGS, `K=V;K=V`. Keys that mean nothing to us are left alone, whether or not IgnoreUnknown says so. */
+export function readArgs(env: Environment): ReadonlyMap<string, string> {
+  const args = new Map<string, string>()
+  for (const pair of (env.CNI_ARGS ?? '').split(';').filter(each => each !== '')) {
+    const equals = pair.indexOf('=')
+    if (equals < 1)
+      throw new CniError(code.invalidEnvironment, `CNI_ARGS has ${JSON.stringify(pair)}, which is not KEY=VALUE.`)
+    args.set(pair.slice(0, equals), pair.slice(equals + 1))
+  }
+  return args
+}
