@@ -66,6 +66,7 @@ export async function sendBatch<T>(
     const writer = new MessageWriter(64 * 1024)
     for (let from = 0; from < requests.length; from += sliceRequests) {
       if (from > 0) await nextTurn()
+      if (from > 0 && socket.closed) return // the slices sent are rejected, and the batch with them
       const to = Math.min(from + sliceRequests, requests.length)
       const slice = sendSlice(socket, writer, requests, from, to, encode, outcomes)
       slice.catch(() => {}) // it is awaited below

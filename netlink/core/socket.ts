@@ -2,6 +2,7 @@
 // once a turn of the event loop, and handles a bounded number of octets each time.
 
 import { addon, item, job, type NativeSocket } from './addon.ts'
+import { deferred } from './deferred.ts'
 import { errnoName, errnoText, NetlinkError } from './errno.ts'
 import { entryRefused, type Namespace, openNamespace } from './namespace.ts'
 
@@ -39,8 +40,8 @@ export class NetlinkSocket {
   readonly #native: NativeSocket
   readonly #pending = new Map<number, PendingJob>()
   readonly #sinks = new Set<EventSink>()
-  readonly #opened = Promise.withResolvers<number>()
-  readonly #ended = Promise.withResolvers<void>()
+  readonly #opened = deferred<number>()
+  readonly #ended = deferred<void>()
   #tail: Promise<unknown> = Promise.resolve()
   #sequence = 0
   #closed = false
@@ -95,6 +96,11 @@ export class NetlinkSocket {
     return this.#submit(job[kind], 0, bytes, onData)
   }
 
+  /** No more calls are taken. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
   /** Joins or leaves a multicast group; settled when the kernel has done it. */
   async setMembership(group: number, member: boolean): Promise<void> {
     const { code } = await this.#submit(member ? job.join : job.leave, group, undefined, () => {})
@@ -131,7 +137,7 @@ export class NetlinkSocket {
     const code = addon().submit(this.#native, kind, id, group, bytes)
     if (code !== 0)
       return Promise.reject(new NetlinkError(errnoName(code), `netlink message: ${errnoText(errnoName(code))}`))
-    const { promise, resolve, reject } = Promise.withResolvers<JobEnd>()
+    const { promise, resolve, reject } = deferred<JobEnd>()
     this.#pending.set(id, { onData, resolve, reject })
     this.#hold()
     return promise

@@ -73,6 +73,7 @@ static void callback_finalize(napi_env env, void *data, void *hint) {
     join_thread(handle);
     napi_remove_env_cleanup_hook(env, environment_ends, handle);
   }
+  netlink_socket_ended(handle->socket);
   release(handle);
 }
 

@@ -76,6 +76,8 @@ int netlink_socket_submit(struct netlink_socket *socket, enum job_kind kind, uin
 /* Unlinks items of about `limit` octets; the caller frees them with netlink_item_free. */
 struct item *netlink_socket_take(struct netlink_socket *socket, size_t limit);
 void netlink_item_free(struct item *item);
+/* Frees what only the thread needed, once it has been joined; queued items stay. */
+void netlink_socket_ended(struct netlink_socket *socket);
 void netlink_socket_destroy(struct netlink_socket *socket);
 
 /* 0 if `fd` is a network namespace, else an errno (EINVAL: something else). */

@@ -304,6 +304,7 @@ static void change_membership(struct netlink_socket *s, const struct job *job) {
 static void *run(void *argument) {
   struct netlink_socket *s = argument;
   int code = 0;
+  pthread_setname_np(pthread_self(), "netlink");
   if (s->namespace_fd >= 0) {
     if (setns(s->namespace_fd, CLONE_NEWNET) != 0) code = errno;
     close(s->namespace_fd);
@@ -337,7 +338,7 @@ int netlink_socket_start(struct netlink_socket *s) {
   pthread_mutex_init(&s->lock, NULL);
   s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   s->buffer = malloc(BUFFER_BYTES);
-  if (s->wake < 0 || !s->buffer) return errno;
+  if (s->wake < 0 || !s->buffer) return errno != 0 ? errno : ENOMEM;
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, 256 * 1024);
@@ -357,7 +358,15 @@ void netlink_socket_stop(struct netlink_socket *s) {
   wake(s);
 }
 
+void netlink_socket_ended(struct netlink_socket *s) {
+  if (s->wake >= 0) close(s->wake);
+  s->wake = -1;
+  free(s->buffer);
+  s->buffer = NULL;
+}
+
 void netlink_socket_destroy(struct netlink_socket *s) {
+  netlink_socket_ended(s);
   for (struct job *job = s->first_job, *next; job; job = next) {
     next = job->next;
     free(job);
@@ -366,8 +375,6 @@ void netlink_socket_destroy(struct netlink_socket *s) {
     next = item->next;
     netlink_item_free(item);
   }
-  if (s->wake >= 0) close(s->wake);
-  free(s->buffer);
   pthread_mutex_destroy(&s->lock);
   free(s);
 }

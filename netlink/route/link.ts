@@ -64,30 +64,36 @@ export function readLink(message: Message): Link | undefined {
   const { view, from, to } = message
   if (to - from < bodyLength || view.getUint8(from) !== AF_UNSPEC) return undefined
   const flags = view.getUint32(from + 8, littleEndian)
-  const link = {
-    index: view.getUint32(from + 4, littleEndian),
-    name: '',
-    kind: undefined as string | undefined,
-    up: (flags & IFF_UP) !== 0,
-    carrier: false,
-    loopback: (flags & IFF_LOOPBACK) !== 0,
-    mtu: 0,
-    mac: undefined as string | undefined,
-    peerIndex: undefined as number | undefined,
-    master: undefined as number | undefined,
-  }
+  let name = ''
+  let mtu = 0
+  let carrier = false
+  let kind: string | undefined
+  let mac: string | undefined
+  let peerIndex = 0
+  let master = 0
   const a = new Attributes(message, from + bodyLength, to)
   while (a.next()) {
-    if (a.type === attribute.name) link.name = a.text()
-    else if (a.type === attribute.mtu) link.mtu = a.u32()
-    else if (a.type === attribute.address) link.mac = macText(a.octets())
-    else if (a.type === attribute.carrier) link.carrier = a.u8() !== 0
-    else if (a.type === attribute.link) link.peerIndex = a.u32() || undefined
-    else if (a.type === attribute.master) link.master = a.u32() || undefined
+    if (a.type === attribute.name) name = a.text()
+    else if (a.type === attribute.mtu) mtu = a.u32()
+    else if (a.type === attribute.address) mac = macText(a.octets())
+    else if (a.type === attribute.carrier) carrier = a.u8() !== 0
+    else if (a.type === attribute.link) peerIndex = a.u32()
+    else if (a.type === attribute.master) master = a.u32()
     else if (a.type === attribute.linkInfo) {
       const info = a.nested()
-      while (info.next()) if (info.type === attribute.infoKind) link.kind = info.text()
+      while (info.next()) if (info.type === attribute.infoKind) kind = info.text()
     }
   }
-  return link
+  return {
+    index: view.getUint32(from + 4, littleEndian),
+    name,
+    ...(kind !== undefined && { kind }),
+    up: (flags & IFF_UP) !== 0,
+    carrier,
+    loopback: (flags & IFF_LOOPBACK) !== 0,
+    mtu,
+    ...(mac !== undefined && { mac }),
+    ...(peerIndex !== 0 && { peerIndex }),
+    ...(master !== 0 && { master }),
+  }
 }

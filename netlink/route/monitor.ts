@@ -57,6 +57,7 @@ export class Monitor {
     }
     return async () => {
       if (!this.#forget(subscription)) return
+      if (this.#socket.closed) return
       await Promise.all([...subscription.groups].map(group => this.#count(group, -1)))
     }
   }

@@ -40,6 +40,8 @@ const RTNH_F_ONLINK = 4
 const RTNH_F_LINKDOWN = 16
 const RTM_F_CLONED = 0x200
 const MAIN = 254
+/** In every namespace. IPv6 keeps routes that lead nowhere on it. */
+const LOOPBACK = 1
 const STATIC = 4
 
 const bodyLength = 12
@@ -73,14 +75,15 @@ export function writeRoute(writer: MessageWriter, route: Route): void {
 }
 
 /**
- * RTM_DELROUTE: every field that is given must match; type, protocol 0, scope, metric 0 and no next hops match any.
- * (IPv4 matches the first by metric, IPv6 likewise: give the metric where several may exist.)
+ * RTM_DELROUTE: what is given must match. The kernel takes protocol 0 and metric 0 for any, and deletes the route of least metric
+ * that matches; for IPv6 it looks at destination, table, metric, protocol and next hops only, hence the loopback of a blackhole.
  */
 export function writeRouteDelete(writer: MessageWriter, route: Route): void {
   write(writer, route, {
     type: route.type === undefined ? 0 : typeNumber(route),
     protocol: route.protocol ?? 0,
     scope: route.scope ?? 'nowhere',
+    pathless: route.type !== undefined && pathless.has(route.type),
   })
 }
 
@@ -88,7 +91,7 @@ export function writeRouteDelete(writer: MessageWriter, route: Route): void {
 function write(
   writer: MessageWriter,
   route: Route,
-  head: { readonly type: number; readonly protocol: number; readonly scope: Scope },
+  head: { readonly type: number; readonly protocol: number; readonly scope: Scope; readonly pathless?: boolean },
 ): void {
   const what = `route "${route.dst}"`
   const dst = prefixOf(route.dst, 'route')
@@ -131,6 +134,8 @@ function write(
       writer.endNextHop(at)
     }
     writer.endNest(multipath)
+  } else if (head.pathless && dst.family === 6) {
+    writer.attributeU32(attribute.link, LOOPBACK)
   }
 }
 
