@@ -76,19 +76,22 @@ export function nodeResources(nodes: readonly NodePlan[], given: readonly RawRes
     .join('')
 }
 
-/** Applies files to the cluster as an operator would. Throws `LabError` with what margayctl says. */
-export async function applyResources(
-  lab: LabDir,
-  node: string,
-  programs: Programs,
-  files: readonly string[],
-): Promise<void> {
-  const named = files.flatMap(file => ['-f', file])
+/**
+ * Applies the lab's resources as an operator would. Throws `LabError` with what margayctl says, its places being those of the
+ * lab file, whose lines the copy keeps.
+ */
+export async function applyResources(lab: LabDir, node: string, programs: Programs, labFile: string): Promise<void> {
+  const files = ['-f', lab.resources, '-f', lab.nodeResources]
   try {
-    await run([programs.node, programs.margayctl, '--config', nodeFiles(lab, node).config, 'apply', ...named])
+    await run([programs.node, programs.margayctl, '--config', nodeFiles(lab, node).config, 'apply', ...files])
   } catch (error) {
     if (!(error instanceof RunError)) throw error
-    throw new LabError(1, `The resources were refused.\n${error.stderr.trim() || error.stdout.trim()}`)
+    const said = (error.stderr.trim() || error.stdout.trim()).replaceAll(lab.resources, labFile)
+    throw new LabError(
+      1,
+      `The lab's resources were refused.
+${said}`,
+    )
   }
 }
 

@@ -45,7 +45,7 @@ export async function bringUp(file: string, name: string | undefined, io: LabIo)
   if (!lab.claim(state)) throw new LabError(1, alreadyThere(lab))
   const progress = new Progress(io)
   try {
-    await build(lab, read, topology, programs, progress, io)
+    await build({ lab, read, topology, programs, file, progress, io })
     let probes: readonly Probe[] = []
     await progress.step('reachability', async () => {
       probes = await reachability(lab, topology, io.signal)
@@ -90,14 +90,17 @@ function alreadyThere(lab: LabDir): string {
   return `Lab ${lab.name} ${how}: take it down first with margayctl lab down ${lab.name}, or give this one another name with --name.`
 }
 
-async function build(
-  lab: LabDir,
-  read: ReadLab,
-  topology: Topology,
-  programs: Programs,
-  progress: Progress,
-  io: LabIo,
-): Promise<void> {
+interface Building {
+  readonly lab: LabDir
+  readonly read: ReadLab
+  readonly topology: Topology
+  readonly programs: Programs
+  readonly file: string
+  readonly progress: Progress
+  readonly io: LabIo
+}
+
+async function build({ lab, read, topology, programs, file, progress, io }: Building): Promise<void> {
   const nodes = topology.nodes.map(node => node.host)
   await progress.step('checks', async () => {
     await preflight(topology)
@@ -117,7 +120,7 @@ async function build(
     for (const node of nodes) prepareNode(lab, node, programs)
     writeFileSync(lab.resources, read.resourceText)
     writeFileSync(lab.nodeResources, nodeResources(topology.nodes, read.resources))
-    await applyResources(lab, nodes[0], programs, [lab.resources, lab.nodeResources])
+    await applyResources(lab, nodes[0], programs, file)
     return `${read.resources.length} from the file, ${nodes.length} nodes`
   })
   await progress.step('margayd', async () => {
