@@ -1,0 +1,127 @@
+// "Why do packets to this address leave as they do?": the most specific prefix that anyone on this node knows for it, who owns it,
+// what the kernel holds, and what stands in the way.
+
+import type { PathView } from '../../bgp/types.ts'
+import { type Address, contains, formatAddress, hostPrefix, parsePrefix, type Prefix } from '../../inet/index.ts'
+import type { RouteAnswer } from '../api/contract.ts'
+import type { FibUpdate } from '../fib/resolver.ts'
+import type { Endpoint } from '../model/endpoint.ts'
+import type { Facts, ForeignRoute } from '../model/facts.ts'
+import type { FibEntry, FibResult } from '../model/fib.ts'
+
+export interface ExplainPorts {
+  readonly endpoints: readonly Endpoint[]
+  readonly blocks: readonly string[]
+  readonly facts: Facts
+  /** Verdicts on learned prefixes that hold the address, longest first. */
+  readonly learned: readonly (FibUpdate & { readonly peer: string })[]
+  readonly trouble: readonly FibResult[]
+  readonly paths: (prefix: string) => readonly PathView[]
+}
+
+interface Candidate {
+  readonly prefix: Prefix
+  readonly text: string
+  readonly owner: NonNullable<RouteAnswer['owner']>
+  readonly entry?: FibEntry
+  readonly say: string
+  /** For one prefix the lower rank wins (design §2). */
+  readonly rank: number
+}
+
+export function explain(address: Address, ports: ExplainPorts): RouteAnswer {
+  const text = formatAddress(address)
+  const candidates = [
+    ...endpoints(text, address, ports),
+    ...foreign(address, ports.facts),
+    ...learned(ports),
+    ...blocks(address, ports),
+  ]
+  const [chosen, ...others] = candidates.toSorted((a, b) => b.prefix.length - a.prefix.length || a.rank - b.rank)
+  const refused = ports.learned
+    .filter(verdict => !verdict.entry)
+    .map(verdict => `${verdict.prefix} from ${verdict.peer} is not used: ${verdict.reason}.`)
+  if (!chosen) {
+    const why = `Nothing on this node leads to ${text}: no pod, no block, no BGP route, no other route in the kernel. margayctl bgp summary tells whether the peers are up.`
+    return { address: text, installed: false, paths: [], explanation: [...refused, why] }
+  }
+  const trouble = ports.trouble.find(result => result.prefix === chosen.text)
+  return {
+    address: text,
+    prefix: chosen.text,
+    owner: chosen.owner,
+    ...(chosen.entry && { entry: chosen.entry }),
+    installed: trouble === undefined,
+    paths: chosen.owner === 'bgp' ? ports.paths(chosen.text) : [],
+    explanation: [
+      chosen.say,
+      ...(trouble?.text ? [trouble.text] : []),
+      ...refused,
+      ...others.map(other => `Less specific or less preferred: ${other.text} (${other.owner}).`),
+    ],
+  }
+}
+
+function endpoints(text: string, address: Address, ports: ExplainPorts): Candidate[] {
+  return ports.endpoints
+    .filter(endpoint => endpoint.addresses.includes(text))
+    .map(endpoint => {
+      const prefix = hostPrefix(address)
+      const entry: FibEntry = {
+        prefix: `${text}/${prefix.length}`,
+        kind: 'unicast',
+        nextHops: [{ device: endpoint.hostDevice }],
+      }
+      const name = endpoint.label ?? endpoint.containerId.slice(0, 13)
+      return {
+        prefix,
+        text: entry.prefix,
+        owner: 'endpoint',
+        entry,
+        say: `A pod of this node: ${name}, ${endpoint.ifName}.`,
+        rank: 0,
+      }
+    })
+}
+
+function foreign(address: Address, facts: Facts): Candidate[] {
+  return facts.foreignRoutes.flatMap(route => {
+    const prefix = parsePrefix(route.prefix)
+    return prefix && contains(prefix, address) ? [candidateOf(prefix, route)] : []
+  })
+}
+
+function candidateOf(prefix: Prefix, route: ForeignRoute): Candidate {
+  const entry: FibEntry | undefined = route.device
+    ? {
+        prefix: route.prefix,
+        kind: 'unicast',
+        nextHops: [{ device: route.device, ...(route.gateway && { gateway: route.gateway }) }],
+      }
+    : undefined
+  const owner = route.connected ? 'connected' : 'foreign'
+  const say = route.connected
+    ? `Connected on ${route.device}.`
+    : `A route of another owner (protocol ${route.protocol}), which Margay never touches.`
+  return { prefix, text: route.prefix, owner, ...(entry && { entry }), say, rank: 1 }
+}
+
+function learned({ learned }: ExplainPorts): Candidate[] {
+  return learned.flatMap(({ prefix: text, peer, entry }) => {
+    const prefix = parsePrefix(text)
+    return prefix && entry
+      ? [{ prefix, text, owner: 'bgp' as const, entry, say: `Learned by BGP, best from ${peer}.`, rank: 2 }]
+      : []
+  })
+}
+
+function blocks(address: Address, ports: ExplainPorts): Candidate[] {
+  return ports.blocks.flatMap(text => {
+    const prefix = parsePrefix(text)
+    if (!prefix || !contains(prefix, address)) return []
+    const entry: FibEntry = { prefix: text, kind: 'blackhole', nextHops: [] }
+    const say =
+      'In a block of this node, but no pod has the address: packets to it are dropped, so that they do not loop.'
+    return [{ prefix, text, owner: 'block' as const, entry, say, rank: 3 }]
+  })
+}

@@ -1,0 +1,76 @@
+// From the Loc-RIB to the kernel: the speaker's choices are resolved to FIB entries and handed to the route table, in slices, and next
+// hops that come and go are told to the speaker.
+
+import type { ChangeCursor, ChangeView, Family, NextHopState } from '../../bgp/types.ts'
+import { Resolver } from '../fib/resolver.ts'
+import type { Facts } from '../model/facts.ts'
+import type { RouteRules } from '../model/intent.ts'
+import type { FibUpdate } from '../fib/resolver.ts'
+
+export interface RoutingPorts {
+  /** Where the Loc-RIB's changes come from, one cursor a family. */
+  readonly changes: (family: Family) => ChangeCursor
+  readonly patch: (updates: readonly FibUpdate[]) => void
+  readonly tellNextHops: (changes: readonly NextHopState[]) => void
+}
+
+/** Loc-RIB changes taken before sockets and timers get their turn. */
+const unitsPerTurn = 2_048
+
+export class Routing {
+  readonly #ports: RoutingPorts
+  readonly #cursors: readonly ChangeCursor[]
+  readonly #view: ChangeView = { prefix: '', nextHops: [], peer: '', med: undefined, localPref: undefined }
+  readonly resolver: Resolver
+  #next: NodeJS.Immediate | undefined
+
+  constructor(facts: Facts, rules: RouteRules, families: readonly Family[], ports: RoutingPorts) {
+    this.#ports = ports
+    this.resolver = new Resolver(facts, rules)
+    this.#cursors = families.map(ports.changes)
+  }
+
+  /** The Loc-RIB has changed: its changes are taken soon. */
+  wake(): void {
+    this.#next ??= setImmediate(() => this.#turn())
+  }
+
+  setFacts(facts: Facts): void {
+    this.#hand(this.resolver.setFacts(facts))
+  }
+
+  setRules(rules: RouteRules): void {
+    this.#hand(this.resolver.setRules(rules))
+  }
+
+  /** True when no change waits to be taken. */
+  get idle(): boolean {
+    return this.#next === undefined
+  }
+
+  close(): void {
+    clearImmediate(this.#next)
+    for (const cursor of this.#cursors) cursor.close()
+  }
+
+  #turn(): void {
+    this.#next = undefined
+    const updates: FibUpdate[] = []
+    let left = unitsPerTurn
+    for (const cursor of this.#cursors) {
+      while (left > 0 && cursor.next(this.#view)) {
+        left--
+        const update = this.resolver.learn(this.#view)
+        if (update) updates.push(update)
+      }
+    }
+    this.#hand(updates)
+    if (left === 0) this.wake()
+  }
+
+  #hand(updates: readonly FibUpdate[]): void {
+    if (updates.length > 0) this.#ports.patch(updates)
+    const nextHops = this.resolver.takeNextHopChanges()
+    if (nextHops.length > 0) this.#ports.tellNextHops(nextHops)
+  }
+}

@@ -1,0 +1,61 @@
+// From the cluster's records to what plan looks at. A kind that did not change keeps its array, so that plan can tell.
+
+import type { OwnedBlock, Snapshot } from '../plan/snapshot.ts'
+import { emptySnapshot } from '../plan/snapshot.ts'
+import { type AnyResource, formatProblem, type Kind, parseResource, type ResourceOf } from '../resources/index.ts'
+import type { Entry } from '../datastore/contract.ts'
+
+/** Kind of the records by which nodes own blocks. */
+export const blockKind = 'Block'
+export const watchedKinds: readonly string[] = ['Node', 'IPPool', 'BGPConfiguration', 'BGPPeer', blockKind]
+
+const fields = { Node: 'nodes', IPPool: 'pools', BGPConfiguration: 'bgpConfigurations', BGPPeer: 'bgpPeers' } as const
+
+export class SnapshotBuilder {
+  #snapshot: Snapshot = emptySnapshot
+  /** Sentences for records that cannot be read, by kind. */
+  readonly #unreadable = new Map<string, readonly string[]>()
+
+  get current(): Snapshot {
+    return this.#snapshot
+  }
+
+  get problems(): readonly string[] {
+    return [...this.#unreadable.values()].flat()
+  }
+
+  /** Reads the kinds named anew out of `list`. */
+  update(kinds: Iterable<string>, list: (kind: string) => readonly Entry[]): Snapshot {
+    for (const kind of kinds) {
+      if (kind === blockKind) this.#snapshot = { ...this.#snapshot, blocks: list(kind).flatMap(blockOf) }
+      else if (isKind(kind)) this.#snapshot = { ...this.#snapshot, [fields[kind]]: this.#read(kind, list(kind)) }
+    }
+    return this.#snapshot
+  }
+
+  #read<K extends Kind>(kind: K, entries: readonly Entry[]): readonly ResourceOf<K>[] {
+    const problems: string[] = []
+    const resources = entries.flatMap(entry => {
+      const parsed = parseResource(entry.value)
+      if (parsed.ok && isOf(kind, parsed.resource)) return [parsed.resource]
+      const why = parsed.ok ? `it says it is a ${parsed.resource.kind}` : parsed.problems.map(formatProblem).join(' ')
+      problems.push(`${kind.toLowerCase()} "${entry.name}" in the datastore cannot be read and is left out: ${why}`)
+      return []
+    })
+    this.#unreadable.set(kind, problems)
+    return resources
+  }
+}
+
+function isKind(kind: string): kind is Kind {
+  return Object.hasOwn(fields, kind)
+}
+
+function isOf<K extends Kind>(kind: K, resource: AnyResource): resource is ResourceOf<K> & AnyResource {
+  return resource.kind === kind
+}
+
+function blockOf(entry: Entry): OwnedBlock[] {
+  const { cidr, node } = entry.value as Partial<OwnedBlock>
+  return typeof cidr === 'string' && typeof node === 'string' ? [{ cidr, node }] : []
+}
