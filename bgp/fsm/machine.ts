@@ -4,6 +4,8 @@
 // not that a second connection may exist: collision.ts decides that, and tells the loser to stop. DelayOpen is not
 // implemented (RFC 4271 makes it optional); after an error the machine rests in Idle for a time that backoff.ts grows.
 
+/* oxlint-disable typescript/switch-exhaustiveness-check -- "any other event" is a row of the RFC's own table */
+
 import type { State } from '../types.ts'
 import { HOLD_TIMER_EXPIRED } from '../wire/notification.ts'
 import { type Fault, fault } from '../wire/verdict.ts'

@@ -1,0 +1,138 @@
+// What a configuration must be before it comes into force. Each issue names the field, the value, the reason and the
+// next step; nothing here changes anything.
+
+import { parseAddress } from '../../inet/index.ts'
+import type { ConfigIssue, Origination, PeerConfig, SpeakerConfig } from '../types.ts'
+import { parseCommunity } from '../wire/attributes.ts'
+import { numbersOf } from '../wire/family.ts'
+import { AS_TRANS } from '../wire/open.ts'
+import { parsePrefix } from '../../inet/index.ts'
+import { checkPolicy } from './check-policy.ts'
+import { ownFamily } from '../session/traits.ts'
+
+export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
+  const issues: ConfigIssue[] = []
+  const add = (field: string, value: unknown, reason: string, fix: string) => issues.push({ field, value, reason, fix })
+  if (!isAsn(config.asn)) add('asn', config.asn, 'it is no AS number that a speaker can have', asnFix)
+  if (!isRouterId(config.routerId)) add('routerId', config.routerId, 'it is no router id', routerIdFix)
+  if (config.clusterId !== undefined && !isRouterId(config.clusterId)) {
+    add('clusterId', config.clusterId, 'it is no cluster id', routerIdFix)
+  }
+  if (config.listenPort !== undefined && !isWithin(config.listenPort, 0, 65535)) {
+    add('listenPort', config.listenPort, 'it is no TCP port', 'give a port from 1 to 65535, or 0 to listen on none')
+  }
+  for (const address of config.listenAddresses ?? []) {
+    if (!parseAddress(address)) add('listenAddresses', address, 'it is no IP address', addressFix)
+  }
+  const time = config.gracefulRestart?.restartTime
+  if (time !== undefined && !isWithin(time, 0, 4095)) {
+    add('gracefulRestart.restartTime', time, 'it does not fit into the message', 'give 0 to 4095 seconds')
+  }
+  const owners = new Map<string, string>()
+  for (const [name, peer] of config.peers) {
+    issues.push(...checkPeer(name, peer, config))
+    const key = `${peer.address} ${peer.localAddress ?? ''}`
+    const other = owners.get(key)
+    if (other !== undefined) {
+      const reason = `peer "${other}" has it too, so a connection from there would belong to both`
+      issues.push({ peer: name, field: 'address', value: peer.address, reason, fix: 'remove one of the two' })
+    }
+    owners.set(key, name)
+  }
+  return issues
+}
+
+function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): ConfigIssue[] {
+  const issues: ConfigIssue[] = []
+  const add = (field: string, value: unknown, reason: string, fix: string) =>
+    issues.push({ peer: name, field, value, reason, fix })
+  const address = parseAddress(peer.address.replace(/%.*$/, ''))
+  if (!address) add('address', peer.address, 'it is no IP address', addressFix)
+  if (peer.localAddress !== undefined) {
+    const local = parseAddress(peer.localAddress.replace(/%.*$/, ''))
+    if (!local) add('localAddress', peer.localAddress, 'it is no IP address', addressFix)
+    else if (address && local.family !== address.family) {
+      const reason = `it is an IPv${local.family} address, but the peer's is an IPv${address.family} address`
+      add('localAddress', peer.localAddress, reason, 'give both in one family')
+    }
+  }
+  if (peer.port !== undefined && !isWithin(peer.port, 1, 65535)) {
+    add('port', peer.port, 'it is no TCP port', 'give a port from 1 to 65535')
+  }
+  if (!isAsn(peer.remoteAs)) add('remoteAs', peer.remoteAs, 'it is no AS number that a peer can have', asnFix)
+  if (peer.localAs !== undefined && !isAsn(peer.localAs)) {
+    add('localAs', peer.localAs, 'it is no AS number that a speaker can have', asnFix)
+  }
+  if (peer.holdTime !== undefined && peer.holdTime !== 0 && !isWithin(peer.holdTime, 3, 65535)) {
+    add('holdTime', peer.holdTime, 'RFC 4271 forbids it', 'give 3 to 65535 seconds, or 0 for no keepalives')
+  }
+  if (peer.connectRetry !== undefined && !isWithin(peer.connectRetry, 1, 65535)) {
+    add('connectRetry', peer.connectRetry, 'it is no time to wait', 'give 1 to 65535 seconds')
+  }
+  if (peer.reflectorClient && peer.remoteAs !== (peer.localAs ?? config.asn)) {
+    const reason = `only a peer in AS ${peer.localAs ?? config.asn} can be a client of this route reflector`
+    add('reflectorClient', true, reason, 'remove it, or correct remoteAs')
+  }
+  checkFamilies(peer, add)
+  for (const direction of ['import', 'export'] as const) {
+    for (const { field, value, reason, fix } of checkPolicy(peer[direction])) {
+      add(`${direction}.${field}`, value, reason, fix)
+    }
+  }
+  return issues
+}
+
+type Add = (field: string, value: unknown, reason: string, fix: string) => void
+
+function checkFamilies(peer: PeerConfig, add: Add): void {
+  for (const [family, hop] of Object.entries(peer.nextHopSelf ?? {})) {
+    if (family !== 'ipv4-unicast' && family !== 'ipv6-unicast') {
+      add(`nextHopSelf.${family}`, hop, 'it is no address family that is known', 'use ipv4-unicast or ipv6-unicast')
+    } else if (hop !== undefined && (parseAddress(hop)?.octets.length ?? 0) * 8 !== numbersOf(family).bits) {
+      add(`nextHopSelf.${family}`, hop, `it is no address of ${family}`, 'give an address of ours in that family')
+    }
+  }
+  if (!peer.families) return
+  if (peer.families.length === 0)
+    add('families', [], 'a session without any carries nothing', 'name one, or leave it out')
+  if (peer.families.includes('ipv4-unicast') && ownFamily(peer) !== 'ipv4-unicast') {
+    if (peer.nextHopSelf?.['ipv4-unicast'] === undefined) {
+      const reason = 'the session has IPv6 addresses, so there is no next hop of ours for IPv4 routes'
+      add('families', peer.families, reason, 'set nextHopSelf for ipv4-unicast, or leave that family out')
+    }
+  }
+}
+
+/** What is wrong with routes of our own; those are refused, the others are not. */
+export function checkOrigination(route: Origination): ConfigIssue | undefined {
+  const field = `originate ${route.prefix}`
+  const prefix = parsePrefix(route.prefix)
+  if (!prefix) {
+    const fix = 'write it like 10.42.0.0/26 or fd00:42::/64, with all host bits zero'
+    return { field, value: route.prefix, reason: 'it is no prefix', fix }
+  }
+  const hop = route.nextHop
+  if (hop !== undefined && parseAddress(hop)?.family !== prefix.family) {
+    return { field, value: hop, reason: `its next hop is no IPv${prefix.family} address`, fix: addressFix }
+  }
+  const bad = route.communities?.find(text => parseCommunity(text) === undefined)
+  return bad === undefined ? undefined : { field, value: bad, reason: 'it is no community', fix: communityFix }
+}
+
+const communityFix = 'write it like 65001:20, both numbers up to 65535'
+const addressFix = 'write it like 10.0.1.1 or fd00::1'
+const asnFix = `give a number from 1 to 4294967294, not ${AS_TRANS} (RFC 6793) and not 65535 (RFC 7300)`
+const routerIdFix = 'write it like an IPv4 address, not 0.0.0.0; any number unique among the speakers will do'
+
+function isAsn(value: number): boolean {
+  return isWithin(value, 1, 4294967294) && value !== AS_TRANS && value !== 65535
+}
+
+function isRouterId(text: string): boolean {
+  const address = parseAddress(text)
+  return address?.family === 4 && address.octets.some(octet => octet !== 0)
+}
+
+function isWithin(value: number, least: number, most: number): boolean {
+  return Number.isInteger(value) && value >= least && value <= most
+}

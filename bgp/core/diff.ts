@@ -1,0 +1,40 @@
+// Which part of a peer's configuration changed, and what that takes.
+
+import type { PeerConfig } from '../types.ts'
+
+/** `session`: a new session is needed; `policies`: routes are filtered anew; `adjust`: nothing but to remember it. */
+export type Change = 'none' | 'adjust' | 'policies' | 'session'
+
+/** What both ends agreed on, or what every route was built with. */
+function sessionPart(config: PeerConfig): unknown {
+  const { address, port, localAddress, remoteAs, localAs, families, nextHop, nextHopSelf, reflectorClient } = config
+  const sorted = families && [...families].toSorted()
+  return [
+    address,
+    port,
+    localAddress,
+    remoteAs,
+    localAs,
+    sorted,
+    nextHop,
+    nextHopSelf,
+    reflectorClient,
+    config.multihop,
+  ]
+}
+
+export function compare(before: PeerConfig, after: PeerConfig): Change {
+  const differ = (part: (config: PeerConfig) => unknown) => canonical(part(before)) !== canonical(part(after))
+  if (differ(sessionPart)) return 'session'
+  if (differ(config => [config.import, config.export])) return 'policies'
+  return differ(config => config) ? 'adjust' : 'none'
+}
+
+/** Equal for equal values, whatever the order of keys; a key that is undefined counts as absent. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) => {
+    if (inner instanceof Map) return [...inner].toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1))
+    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner
+    return Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  })
+}

@@ -1,0 +1,473 @@
+// The speaker without I/O: peers, the RIBs of both families, and the ports between them and a shell.
+//
+// Events go in by `handle`, actions come out by `actions`; the bulk of the work passes three ports without callbacks:
+// `receive` takes octets, `work` decides, `pull` gives octets, each bounded by units (one per message, one per prefix).
+// Time comes by events; randomness from a seed. Nothing here throws on input: what goes wrong while a message is
+// handled ends that peer's session only.
+
+import { parseAddress } from '../../inet/index.ts'
+import { Random } from '../fsm/random.ts'
+import { TimerWheel } from '../fsm/timers.ts'
+import type { TimerName } from '../fsm/machine.ts'
+import { createFamily } from '../groups/family.ts'
+import type { ChunkSink } from '../groups/port.ts'
+import type { Rib } from '../rib/port.ts'
+import { type Connection, pump } from '../session/connection.ts'
+import * as explain from '../session/explain.ts'
+import type { FamilyRib, Host, Identity } from '../session/host.ts'
+import type { RestartSide } from '../session/negotiate.ts'
+import { internalFault, Peer } from '../session/peer.ts'
+import type {
+  Action,
+  ConfigIssue,
+  ConnId,
+  Event,
+  Family,
+  NextHopState,
+  Origination,
+  PeerId,
+  PeerStatus,
+  SpeakerConfig,
+} from '../types.ts'
+import { uint32 } from '../wire/attributes.ts'
+import { families } from '../wire/family.ts'
+import { checkHeader, HEADER_LENGTH, messageLength } from '../wire/header.ts'
+import { cease, ceaseFault } from '../wire/notification.ts'
+import { UpdateDecoder } from '../wire/update.ts'
+import { fault } from '../wire/verdict.ts'
+import { checkConfig, checkOrigination } from './check.ts'
+import { canonical, compare } from './diff.ts'
+import { PeerIds } from './peer-ids.ts'
+
+export interface EngineOptions {
+  /** Seeds hashes and jitter. */
+  readonly seed: number
+  /** Milliseconds of the shell's clock. */
+  readonly now: number
+  /** Prefixes to reserve address space for, per family. */
+  readonly maxPrefixes?: number
+}
+
+interface Owner {
+  readonly peer: Peer
+  readonly connection: Connection
+}
+
+export class Engine {
+  readonly #maxPrefixes: number | undefined
+  readonly #random: Random
+  readonly #wheel: TimerWheel
+  readonly #host: Host
+  readonly #ids = new PeerIds()
+  readonly #peers = new Map<string, Peer>()
+  readonly #peerById = new Map<PeerId, Peer>()
+  readonly #ribs = new Map<Family, FamilyRib>()
+  /** Who owns a TCP connection, and a timer. */
+  readonly #owners = new Map<ConnId, Owner>()
+  readonly #timerOwners: (Owner & { readonly timer: TimerName })[] = []
+  /** Last messages of connections that are being closed. */
+  readonly #farewells = new Map<ConnId, readonly Uint8Array[]>()
+  readonly #signalled = new Set<ConnId>()
+  #config: SpeakerConfig | undefined
+  #identity: Identity = { asn: 0, routerId: 0, clusterId: 0 }
+  #actions: Action[] = []
+  #now: number
+  #wake = Infinity
+  #nextConn = 1
+  #complete = true
+  #workAsked = false
+  #spent = 0
+
+  constructor({ seed, now, maxPrefixes }: EngineOptions) {
+    this.#now = now
+    this.#maxPrefixes = maxPrefixes
+    this.#random = new Random(seed)
+    this.#wheel = new TimerWheel(now)
+    this.#host = this.#makeHost()
+  }
+
+  // ---- configuration ---------------------------------------------------------------------------------------------
+
+  /**
+   * Puts a whole configuration into force, or none of it: then it says what is wrong. What is equal is not touched; a
+   * changed policy, timer or description resets no session.
+   */
+  configure(config: SpeakerConfig): readonly ConfigIssue[] {
+    const before = this.#config
+    const issues = [...checkConfig(config), ...(before ? identityIssues(before, config) : [])]
+    if (issues.length > 0) return issues
+    this.#config = config
+    if (!before) this.#begin(config)
+    for (const [name, peer] of this.#peers) if (!config.peers.has(name)) this.#removePeer(peer)
+    for (const [name, wanted] of config.peers) {
+      const peer = this.#peers.get(name)
+      if (!peer) {
+        this.#addPeer(name, config)
+        continue
+      }
+      const change = compare(peer.config, wanted)
+      if (change !== 'none') peer.adjust(wanted, change === 'policies')
+      if (change === 'session') peer.reset(fault(6, cease.configChange, 'the configuration of the session changed'))
+    }
+    this.#afterwards()
+    return []
+  }
+
+  /** Our own routes, the whole list; those that are none are refused and returned. */
+  originate(list: Iterable<Origination>): readonly ConfigIssue[] {
+    const issues: ConfigIssue[] = []
+    const lists = new Map<Family, Origination[]>(families.map(({ family }) => [family, []]))
+    for (const route of list) {
+      const issue = checkOrigination(route)
+      if (issue) issues.push(issue)
+      else lists.get(route.prefix.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast')?.push(route)
+    }
+    for (const [family, routes] of lists) this.#family(family).rib.originate(routes)
+    this.#afterwards()
+    return issues
+  }
+
+  /** Our own routes are complete: End-of-RIB may be sent. Starts true unless `gracefulRestart.restarting` is set. */
+  setComplete(complete: boolean): void {
+    this.#complete = complete
+    for (const { out } of this.#ribs.values()) out.setComplete(complete)
+    this.#afterwards()
+  }
+
+  setNextHops(changes: Iterable<NextHopState>): void {
+    const list = [...changes]
+    for (const { rib } of this.#ribs.values()) rib.setNextHops(list)
+    this.#afterwards()
+  }
+
+  /** `cease`: tell every peer; `restart`: just close, so that helpers keep our routes (RFC 4724). */
+  stop(mode: 'cease' | 'restart'): void {
+    const why = mode === 'cease' ? ceaseFault(cease.shutdown, 'the speaker stops') : undefined
+    for (const peer of this.#peers.values()) peer.stop(why)
+    this.#afterwards()
+  }
+
+  /** Ends one session and starts it anew. False if there is no such peer. */
+  resetPeer(name: string): boolean {
+    const peer = this.#peers.get(name)
+    peer?.reset(ceaseFault(cease.reset, 'reset by the operator'))
+    this.#afterwards()
+    return peer !== undefined
+  }
+
+  // ---- the ports -------------------------------------------------------------------------------------------------
+
+  handle(event: Event): readonly Action[] {
+    switch (event.kind) {
+      case 'tick':
+        this.#tick(event.now)
+        break
+      case 'accepted':
+        this.#accept(event.conn, event.local, event.remote)
+        break
+      case 'connected':
+        this.#on(event.conn, ({ peer, connection }) => peer.connected(connection, event.local, event.remote))
+        break
+      case 'connectFailed':
+        this.#on(event.conn, ({ peer, connection }) => peer.connectFailed(connection, event.reason))
+        break
+      case 'closed':
+        this.#on(event.conn, ({ peer, connection }) => peer.closed(connection, event.reason))
+        this.#farewells.delete(event.conn)
+        break
+    }
+    this.#afterwards()
+    return this.actions()
+  }
+
+  /**
+   * Takes whole messages from `octets[from, to)` until about `units` are spent; returns the octets taken. What is left
+   * is to be offered again, with what came after it. Keeps no reference to the octets.
+   */
+  receive(conn: ConnId, octets: Uint8Array, from: number, to: number, units: number): number {
+    const owner = this.#owners.get(conn)
+    this.#spent = 0
+    if (!owner) return to - from
+    const { peer, connection } = owner
+    let at = from
+    let unread = false
+    const budget = units
+    while (to - at >= HEADER_LENGTH && connection.conn === conn) {
+      const broken = checkHeader(octets, at)
+      if (broken) {
+        peer.fault(connection, broken)
+        break
+      }
+      const length = messageLength(octets, at)
+      if (to - at < length) break
+      unread = units <= 0
+      if (unread) break
+      units -= this.#message(owner, octets, at, at + length)
+      at += length
+    }
+    this.#spent = budget - units
+    this.#afterwards()
+    if (connection.conn !== conn) return to - from
+    connection.unread = unread
+    return at - from
+  }
+
+  /** Whether the last `receive` left whole messages unread for want of units. */
+  isUnread(conn: ConnId): boolean {
+    return this.#owners.get(conn)?.connection.unread ?? false
+  }
+
+  /** Units that the last `receive` took; a whole message may take it beyond its budget. */
+  get spent(): number {
+    return this.#spent
+  }
+
+  /** Decision, policy re-runs, sweeps; true if work is left. */
+  work(units: number): boolean {
+    let left = false
+    const share = Math.ceil(units / Math.max(1, this.#ribs.size))
+    for (const { rib } of this.#ribs.values()) left = rib.work(share) || left
+    this.#workAsked = left
+    this.#afterwards()
+    return left
+  }
+
+  /** Hands what is to be sent on the connection to the sink; true if more is ready now. */
+  pull(conn: ConnId, sink: ChunkSink): boolean {
+    this.#signalled.delete(conn)
+    const last = this.#farewells.get(conn)
+    if (last) {
+      this.#farewells.delete(conn)
+      pump(last, sink)
+      return false
+    }
+    const owner = this.#owners.get(conn)
+    return owner ? owner.peer.pull(owner.connection, sink) : false
+  }
+
+  /** What is asked of the shell since the last call. */
+  actions(): readonly Action[] {
+    const actions = this.#actions
+    if (actions.length > 0) this.#actions = []
+    return actions
+  }
+
+  // ---- reading ---------------------------------------------------------------------------------------------------
+
+  get config(): SpeakerConfig | undefined {
+    return this.#config
+  }
+
+  status(): PeerStatus[] {
+    return Array.from(this.#peers.values(), peer => peer.status())
+  }
+
+  /** The RIB of a family, to read; there is none before the first `configure`. */
+  rib(family: Family): Rib {
+    return this.#family(family).rib
+  }
+
+  /** The peer that a connection belongs to. */
+  peerOf(conn: ConnId): PeerId | undefined {
+    return this.#owners.get(conn)?.peer.id
+  }
+
+  peerId(name: string): PeerId | undefined {
+    return this.#peers.get(name)?.id
+  }
+
+  // ---- inside ----------------------------------------------------------------------------------------------------
+
+  #begin(config: SpeakerConfig): void {
+    const routerId = numberOf(config.routerId)
+    this.#identity = { asn: config.asn, routerId, clusterId: numberOf(config.clusterId ?? config.routerId) }
+    for (const { family } of families) {
+      const { asn, clusterId } = this.#identity
+      const seed = this.#random.seed()
+      this.#ribs.set(family, createFamily({ family, seed, asn, routerId, clusterId, maxPrefixes: this.#maxPrefixes }))
+    }
+    this.setComplete(!config.gracefulRestart?.restarting)
+  }
+
+  #addPeer(name: string, config: SpeakerConfig): void {
+    const wanted = config.peers.get(name)
+    if (!wanted) return
+    const id = this.#ids.take(old => this.#isForgotten(old))
+    const peer = new Peer(this.#host, id, name, wanted)
+    this.#peers.set(name, peer)
+    this.#peerById.set(id, peer)
+    peer.start()
+  }
+
+  #removePeer(peer: Peer): void {
+    peer.stop(fault(6, cease.deconfigured, 'the peer was removed from the configuration'))
+    peer.dispose()
+    this.#peers.delete(peer.name)
+    this.#peerById.delete(peer.id)
+    this.#ids.give(peer.id)
+  }
+
+  /** No table knows the id any more. */
+  #isForgotten(id: PeerId): boolean {
+    return [...this.#ribs.values()].every(({ rib }) => !rib.pending && rib.received(id).all === 0)
+  }
+
+  #accept(conn: ConnId, local: string, remote: string): void {
+    const peer = this.#peerAt(remote, local)
+    const refusal = peer ? peer.accept(conn, local, remote) : explain.unknownRemote(remote, local)
+    if (refusal === undefined) return
+    this.#emit({ do: 'close', conn, afterFlush: false })
+    this.#emit({ do: 'report', report: { type: 'refused', remote, text: refusal } })
+  }
+
+  #peerAt(remote: string, local: string): Peer | undefined {
+    let found: Peer | undefined
+    for (const peer of this.#peers.values()) {
+      const { address, localAddress } = peer.config
+      if (!sameAddress(address, remote)) continue
+      if (localAddress !== undefined && sameAddress(localAddress, local)) return peer
+      if (localAddress === undefined) found = peer
+    }
+    return found
+  }
+
+  /** The last-resort guard of a session: a fault of our own ends it, and nothing else. */
+  #message({ peer, connection }: Owner, octets: Uint8Array, from: number, to: number): number {
+    try {
+      return peer.message(connection, octets, from, to)
+    } catch (error) {
+      peer.fault(connection, internalFault(error))
+      return 1
+    }
+  }
+
+  #on(conn: ConnId, act: (owner: Owner) => void): void {
+    const owner = this.#owners.get(conn)
+    if (owner) act(owner)
+  }
+
+  #tick(now: number): void {
+    this.#now = Math.max(this.#now, now)
+    this.#wheel.advance(this.#now, id => {
+      const { peer, connection, timer } = this.#timerOwners[id]
+      peer.expired(connection, timer)
+    })
+    const wake = this.#wheel.next()
+    if (wake !== this.#wake && wake !== Infinity) this.#emit({ do: 'wakeAt', at: wake })
+    this.#wake = wake
+  }
+
+  /** Tells the shell what the last call has made ready. */
+  #afterwards(): void {
+    let pending = false
+    for (const { rib, out } of this.#ribs.values()) {
+      pending ||= rib.pending
+      for (const id of out.takeReady()) this.#peerById.get(id)?.ready()
+    }
+    if (pending && !this.#workAsked) {
+      this.#workAsked = true
+      this.#emit({ do: 'work' })
+    }
+  }
+
+  #emit(action: Action): void {
+    this.#actions.push(action)
+  }
+
+  #family(family: Family): FamilyRib {
+    const found = this.#ribs.get(family)
+    if (!found) throw new Error('the engine has no configuration yet: call configure first')
+    return found
+  }
+
+  #restart(first: boolean): RestartSide | undefined {
+    const wanted = this.#config?.gracefulRestart
+    if (!wanted) return undefined
+    const { restartTime: time, restarting = false, forwarding } = wanted
+    // Once a peer was Established, this process has run ever since: the kernel's state is what it was.
+    if (!first) return { time, restarting: false, forwarding: forwarding !== undefined }
+    return { time, restarting: restarting && !this.#complete, forwarding: forwarding ?? false }
+  }
+
+  #makeHost(): Host {
+    // oxlint-disable-next-line typescript/no-this-alias -- the accessors below read the engine as it is then
+    const engine = this
+    return {
+      get now() {
+        return engine.#now
+      },
+      get identity() {
+        return engine.#identity
+      },
+      random: this.#random,
+      wheel: this.#wheel,
+      decoder: new UpdateDecoder(),
+      family: family => this.#family(family),
+      restart: first => this.#restart(first),
+      emit: action => this.#emit(action),
+      dial: (peer, connection) => {
+        const conn = this.allocateConn()
+        this.#owners.set(conn, { peer, connection })
+        return conn
+      },
+      adopt: (conn, peer, connection) => this.#owners.set(conn, { peer, connection }),
+      release: (conn, last) => {
+        this.#owners.delete(conn)
+        this.#signalled.delete(conn)
+        if (last.length > 0) this.#farewells.set(conn, last)
+      },
+      writable: conn => {
+        if (this.#signalled.has(conn)) return
+        this.#signalled.add(conn)
+        this.#emit({ do: 'writable', conn })
+      },
+      arm: (peer, connection, timer, at) => {
+        const { id } = connection.timers[timer]
+        if (this.#timerOwners[id]?.connection !== connection) this.#timerOwners[id] = { peer, connection, timer }
+        this.#wheel.arm(id, at)
+        if (at < this.#wake) {
+          this.#wake = at
+          this.#emit({ do: 'wakeAt', at })
+        }
+      },
+    }
+  }
+
+  /** An id for a connection that the shell accepted. */
+  allocateConn(): ConnId {
+    return this.#nextConn++ as ConnId
+  }
+}
+
+/** What cannot change while routes are held that were built with it. */
+function identityIssues(before: SpeakerConfig, after: SpeakerConfig): ConfigIssue[] {
+  const fields = ['asn', 'routerId', 'clusterId'] as const
+  return fields
+    .filter(field => canonical(before[field]) !== canonical(after[field]))
+    .map(field => ({
+      field,
+      value: after[field],
+      reason: `it is ${before[field] ?? 'not set'} now, and every route was built with that`,
+      fix: 'stop this speaker and start another',
+    }))
+}
+
+function numberOf(dottedQuad: string): number {
+  const octets = parseAddress(dottedQuad)?.octets
+  return octets ? uint32(octets, 0) : 0
+}
+
+/** Compares addresses in any notation; the zone of a link-local address counts only if both have one. */
+function sameAddress(a: string, b: string): boolean {
+  if (a === b) return true
+  const [textA, zoneA] = a.split('%')
+  const [textB, zoneB] = b.split('%')
+  if (zoneA !== undefined && zoneB !== undefined && zoneA !== zoneB) return false
+  return plain(textA) === plain(textB)
+}
+
+/** One notation; an IPv4-mapped IPv6 address, as sockets report it, is its IPv4 address. */
+function plain(address: string): string {
+  const octets = parseAddress(address.replace(/^::ffff:(?=\d+\.)/i, ''))?.octets
+  return octets ? octets.join(' ') : address
+}

@@ -1,0 +1,88 @@
+// One connection of a peer: the state of its machine, its timers, and the few messages that are not routes.
+
+import type { TimerId, TimerWheel } from '../fsm/timers.ts'
+import type { Role, TimerName } from '../fsm/machine.ts'
+import type { ChunkSink } from '../groups/port.ts'
+import type { ConnId, State } from '../types.ts'
+import type { Negotiated } from './negotiate.ts'
+
+export const timerNames: readonly TimerName[] = ['connectRetry', 'hold', 'keepalive', 'idleHold']
+
+interface Timer {
+  readonly id: TimerId
+  /** Milliseconds it was last armed for. */
+  period: number
+}
+
+export class Connection {
+  state: State = 'Idle'
+  /** When the state was entered. */
+  since: number
+  role: Role
+  /** The TCP connection, or the attempt at one. */
+  conn: ConnId | undefined
+  local = ''
+  remote = ''
+  /** Set when an acceptable OPEN has come. */
+  negotiated: Negotiated | undefined
+  /** The shell holds input that was not taken for want of budget. */
+  unread = false
+  /** The hold timer ran out once already since input last came. */
+  overdue = false
+  readonly timers: { readonly [T in TimerName]: Timer }
+  #control: Uint8Array[] = []
+
+  constructor(role: Role, wheel: TimerWheel, now: number) {
+    this.role = role
+    this.since = now
+    this.timers = {
+      connectRetry: { id: wheel.create(), period: 0 },
+      hold: { id: wheel.create(), period: 0 },
+      keepalive: { id: wheel.create(), period: 0 },
+      idleHold: { id: wheel.create(), period: 0 },
+    }
+  }
+
+  /** Gives its timers back. */
+  dispose(wheel: TimerWheel): void {
+    for (const name of timerNames) wheel.destroy(this.timers[name].id)
+  }
+
+  /** A new TCP connection, or none, takes the place of the one before. */
+  attach(conn: ConnId | undefined, local = '', remote = ''): void {
+    this.conn = conn
+    this.local = local
+    this.remote = remote
+    this.negotiated = undefined
+    this.unread = false
+    this.overdue = false
+    this.#control = []
+  }
+
+  /** Queues a message that goes before any route. */
+  send(message: Uint8Array): void {
+    this.#control.push(message)
+  }
+
+  /** Takes the queued messages out. */
+  takeControl(): Uint8Array[] {
+    const messages = this.#control
+    if (messages.length > 0) this.#control = []
+    return messages
+  }
+}
+
+/** Hands small messages to the sink as one chunk. */
+export function pump(messages: readonly Uint8Array[], sink: ChunkSink): void {
+  if (messages.length === 0) return
+  if (messages.length === 1) return sink.chunk(messages[0], 1, nothing)
+  const whole = new Uint8Array(messages.reduce((sum, message) => sum + message.length, 0))
+  let at = 0
+  for (const message of messages) {
+    whole.set(message, at)
+    at += message.length
+  }
+  sink.chunk(whole, messages.length, nothing)
+}
+
+function nothing(): void {}

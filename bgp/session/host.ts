@@ -1,0 +1,48 @@
+// What a peer needs of the engine around it.
+
+import type { Random } from '../fsm/random.ts'
+import type { TimerName } from '../fsm/machine.ts'
+import type { TimerWheel } from '../fsm/timers.ts'
+import type { Outbound } from '../groups/port.ts'
+import type { Rib } from '../rib/port.ts'
+import type { Action, ConnId, Family } from '../types.ts'
+import type { UpdateDecoder } from '../wire/update.ts'
+import type { Connection } from './connection.ts'
+import type { RestartSide } from './negotiate.ts'
+import type { Peer } from './peer.ts'
+
+export interface FamilyRib {
+  readonly rib: Rib
+  readonly out: Outbound
+}
+
+/** Who this speaker is. */
+export interface Identity {
+  readonly asn: number
+  /** As unsigned numbers. */
+  readonly routerId: number
+  readonly clusterId: number
+}
+
+export interface Host {
+  readonly now: number
+  readonly identity: Identity
+  readonly random: Random
+  readonly wheel: TimerWheel
+  /** Shared: messages are read one at a time. */
+  readonly decoder: UpdateDecoder
+  family(family: Family): FamilyRib
+  /** What OPEN says of restarts; `first`: the peer has not been Established since this speaker started. */
+  restart(first: boolean): RestartSide | undefined
+  emit(action: Action): void
+  /** A new connection id that belongs to this connection of the peer from now on. */
+  dial(peer: Peer, connection: Connection): ConnId
+  /** An accepted connection belongs to this connection of the peer from now on. */
+  adopt(conn: ConnId, peer: Peer, connection: Connection): void
+  /** The connection id means nothing to the peer any more; `last`: messages to send before it is closed. */
+  release(conn: ConnId, last: readonly Uint8Array[]): void
+  /** Something can be pulled for the connection. */
+  writable(conn: ConnId): void
+  /** Arms a timer of a connection at an absolute time. */
+  arm(peer: Peer, connection: Connection, timer: TimerName, at: number): void
+}

@@ -1,0 +1,93 @@
+// What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3). Pure.
+
+import type { Family } from '../types.ts'
+import { type Capability, offeredFamilies } from '../wire/capabilities.ts'
+import { numbersOf } from '../wire/family.ts'
+import type { Open } from '../wire/open.ts'
+import { type Fault, fault } from '../wire/verdict.ts'
+
+/** Our side of a session, before anything was heard. */
+export interface LocalSide {
+  readonly asn: number
+  readonly routerId: number
+  /** Seconds. */
+  readonly holdTime: number
+  readonly families: readonly Family[]
+  readonly restart?: RestartSide
+}
+
+/** What we say of our own restarts. */
+export interface RestartSide {
+  /** Seconds. */
+  readonly time: number
+  /** R bit. */
+  readonly restarting: boolean
+  /** F bit, of every family. */
+  readonly forwarding: boolean
+}
+
+export interface Negotiated {
+  readonly kind: 'ebgp' | 'ibgp'
+  /** Seconds; 0 = no keepalives. */
+  readonly holdTime: number
+  readonly families: readonly Family[]
+  readonly fourOctetAs: boolean
+  readonly routeRefresh: boolean
+  /** The peer has announced graceful restart. */
+  readonly gracefulRestart: boolean
+  /** The peer's AS and router id. */
+  readonly asn: number
+  readonly routerId: number
+}
+
+export function ourOpen({ asn, routerId, holdTime, families, restart }: LocalSide): Open {
+  const list = families.map(numbersOf)
+  const capabilities: Capability[] = [
+    ...list.map(({ afi, safi }) => ({ kind: 'multiprotocol', afi, safi }) as const),
+    { kind: 'routeRefresh' },
+    { kind: 'fourOctetAs', asn },
+  ]
+  if (restart) {
+    capabilities.push({
+      kind: 'gracefulRestart',
+      restarting: restart.restarting,
+      restartTime: restart.time,
+      families: list.map(({ afi, safi }) => ({ afi, safi, forwarding: restart.forwarding })),
+    })
+  }
+  return { asn, holdTime, routerId, capabilities }
+}
+
+/** Judges the peer's OPEN by ours and by the AS configured for it. */
+export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negotiated | { readonly fault: Fault } {
+  if (open.asn !== remoteAs) {
+    return { fault: fault(2, 2, `it says that its AS is ${open.asn}, but ${remoteAs} is configured`) }
+  }
+  const internal = remoteAs === side.asn
+  // RFC 6286 §2.2: unique within an AS only.
+  if (internal && open.routerId === side.routerId) {
+    return { fault: fault(2, 3, 'it has the same router id as this speaker, in the same AS') }
+  }
+  const offered = offeredFamilies(open.capabilities)
+  const families = side.families.filter(family => offered.includes(family))
+  if (families.length === 0) {
+    const ours = side.families.map(numbersOf).flatMap(({ afi, safi }) => [1, 4, afi >> 8, afi & 255, 0, safi])
+    const why = `it offers ${list(offered)}, but ${list(side.families)} is configured`
+    return { fault: fault(2, 7, why, Uint8Array.from(ours)) }
+  }
+  const has = (kind: Capability['kind']) => open.capabilities.some(item => item.kind === kind)
+  return {
+    kind: internal ? 'ibgp' : 'ebgp',
+    holdTime: Math.min(side.holdTime, open.holdTime),
+    families,
+    fourOctetAs: has('fourOctetAs'),
+    routeRefresh: has('routeRefresh'),
+    gracefulRestart: has('gracefulRestart'),
+    asn: open.asn,
+    routerId: open.routerId,
+  }
+}
+
+function list(families: readonly Family[]): string {
+  return families.length === 0 ? 'no address family that is known here' : families.join(' and ')
+}

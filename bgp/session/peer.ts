@@ -1,0 +1,552 @@
+// A peer: the machine that dials it, the connections that it made to us, and at most one session among them.
+//
+// Events come in from the engine; the state machine of the connection says what follows, and this file does it. Nothing
+// here knows a socket or reads a clock. All that goes wrong stays with this peer.
+
+import { Backoff } from '../fsm/backoff.ts'
+import { resolveCollision } from '../fsm/collision.ts'
+import { type FsmAction, type FsmEvent, step, type TimerName } from '../fsm/machine.ts'
+import type { ChunkSink } from '../groups/port.ts'
+import type { ConnId, PeerConfig, PeerId, PeerStatus, Report, State } from '../types.ts'
+import { KEEPALIVE, keepalive, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE, HEADER_LENGTH } from '../wire/header.ts'
+import { cease, ceaseFault, decodeNotification, encodeNotification, notificationText } from '../wire/notification.ts'
+import { decodeOpen, encodeOpen } from '../wire/open.ts'
+import { decodeRefresh } from '../wire/refresh.ts'
+import { type Fault, fault } from '../wire/verdict.ts'
+import { formatAddress } from '../../inet/index.ts'
+import { Connection, pump } from './connection.ts'
+import { Counters } from './counters.ts'
+import type { Ends } from './explain.ts'
+import * as explain from './explain.ts'
+import type { Host } from './host.ts'
+import { type LocalSide, negotiate, ourOpen } from './negotiate.ts'
+import { applyUpdate, type Inbound } from './routes.ts'
+import { offered, ownAddresses, traits } from './traits.ts'
+
+/** Milliseconds between the first time a hold timer runs out and the last look whether input came after all. */
+const LAST_LOOK = 100
+/** Incident reports of one peer are at least so many milliseconds apart. */
+const INCIDENT_PAUSE = 1000
+
+const ranks: { readonly [S in State]: number } = {
+  Idle: 0,
+  Active: 1,
+  Connect: 2,
+  OpenSent: 3,
+  OpenConfirm: 4,
+  Established: 5,
+}
+
+export class Peer {
+  readonly id: PeerId
+  readonly name: string
+  config: PeerConfig
+  readonly counters = new Counters()
+  lastError: string | undefined
+  readonly #host: Host
+  readonly #backoff = new Backoff()
+  /** The machine that dials; it rests in Idle while a connection that the peer made is Established. */
+  readonly #main: Connection
+  readonly #incoming: Connection[] = []
+  #session: { readonly connection: Connection; readonly inbound: Inbound; readonly since: number } | undefined
+  #running = false
+  #everEstablished = false
+  #shown: State = 'Idle'
+  #since: number
+  #depth = 0
+
+  constructor(host: Host, id: PeerId, name: string, config: PeerConfig) {
+    this.#host = host
+    this.id = id
+    this.name = name
+    this.config = config
+    this.#since = host.now
+    this.#main = new Connection({ incoming: false, passive: config.passive ?? false }, host.wheel, host.now)
+  }
+
+  // ---- from the operator -----------------------------------------------------------------------------------------
+
+  start(): void {
+    this.#running = true
+    this.#dispatch(this.#main, { kind: 'start' })
+  }
+
+  /** Ends everything; with a fault the peer is told why (RFC 4486). */
+  stop(why?: Fault): void {
+    this.#running = false
+    this.#endAll(why)
+    this.#disarm(this.#main, 'idleHold')
+  }
+
+  /** Ends the session, if any, and starts anew with the configuration in force. */
+  reset(why: Fault): void {
+    this.#endAll(why)
+    this.#disarm(this.#main, 'idleHold')
+    this.#backoff.clear()
+    this.#ensureStarted()
+  }
+
+  /** A configuration that needs no new session: policies, timers, words. */
+  adjust(config: PeerConfig, policiesChanged: boolean): void {
+    this.config = config
+    this.#main.role = { incoming: false, passive: config.passive ?? false }
+    if (!this.#main.role.passive && this.#main.state === 'Active') this.#arm(this.#main, 'connectRetry')
+    if (!policiesChanged || !this.#session) return
+    const policies = { import: config.import, export: config.export }
+    for (const family of this.#session.inbound.negotiated.families) {
+      this.#host.family(family).rib.setPolicies(this.id, policies)
+    }
+  }
+
+  /** Gives back what belongs to the peer, after `stop`. */
+  dispose(): void {
+    this.#main.dispose(this.#host.wheel)
+  }
+
+  // ---- from the network ------------------------------------------------------------------------------------------
+
+  /** A connection that the peer made. Returns why it is refused, or undefined if it is taken. */
+  accept(conn: ConnId, local: string, remote: string): string | undefined {
+    if (!this.#running) return explain.refusedPeer(this.#ends(), 'it is stopped here')
+    if (!this.#session && this.#main.state === 'Idle' && this.#host.wheel.isArmed(this.#main.timers.idleHold.id)) {
+      return explain.refusedPeer(this.#ends(), 'it rests here after an error')
+    }
+    // One that has not even been greeted was given up by the peer.
+    for (const old of this.#incoming.filter(one => one.state === 'OpenSent')) this.#dispatch(old, { kind: 'stop' })
+    const connection = new Connection({ incoming: true, passive: true }, this.#host.wheel, this.#host.now)
+    connection.state = 'Active'
+    connection.attach(conn, local, remote)
+    this.#incoming.push(connection)
+    this.#host.adopt(conn, this, connection)
+    this.#dispatch(connection, { kind: 'connected' })
+    return undefined
+  }
+
+  connected(connection: Connection, local: string, remote: string): void {
+    connection.local = local
+    connection.remote = remote
+    this.#dispatch(connection, { kind: 'connected' })
+  }
+
+  connectFailed(connection: Connection, reason: string): void {
+    const text = explain.connectFailure(this.#ends(), reason)
+    if (text !== this.lastError) {
+      this.lastError = text
+      this.#report({ type: 'connectFailed', peer: this.name, text: this.#say(text) })
+    }
+    this.#forget(connection)
+    this.#dispatch(connection, { kind: 'connectFailed' })
+  }
+
+  closed(connection: Connection, reason: string): void {
+    this.lastError = explain.connectionLost(this.#ends(connection), reason, connection.state)
+    this.#forget(connection)
+    this.#dispatch(connection, { kind: 'closed' })
+  }
+
+  expired(connection: Connection, timer: TimerName): void {
+    if (timer === 'hold' && (connection.unread || !connection.overdue)) {
+      // Input may lie unread, here or in the kernel, after a busy moment: look once more before giving up.
+      connection.overdue = true
+      this.#host.arm(this, connection, 'hold', this.#host.now + LAST_LOOK)
+      return
+    }
+    this.#dispatch(connection, { kind: `${timer}Expired` })
+  }
+
+  /** Handles the whole message `octets[from, to)`, header checked; returns its units: one, and one per prefix. */
+  message(connection: Connection, octets: Uint8Array, from: number, to: number): number {
+    this.counters.messagesIn++
+    connection.overdue = false
+    const body = from + HEADER_LENGTH
+    switch (octets[from + 18]) {
+      case UPDATE:
+        this.counters.updatesIn++
+        this.#dispatch(connection, updateEvent)
+        return this.#session?.connection === connection ? this.#update(octets, body, to) : 1
+      case KEEPALIVE:
+        this.#dispatch(connection, keepaliveEvent)
+        return 1
+      case OPEN:
+        this.#open(connection, octets, body, to)
+        return 1
+      case NOTIFICATION:
+        this.#notification(connection, octets, body, to)
+        return 1
+      case ROUTE_REFRESH:
+        this.#refresh(connection, octets, body, to)
+        return 1
+      default:
+        return 1
+    }
+  }
+
+  /** The peer sent what cannot be accepted, or something broke while it was handled. */
+  fault(connection: Connection, why: Fault): void {
+    this.#dispatch(connection, { kind: 'fault', fault: why })
+  }
+
+  /** Hands what is to be sent on the connection to the sink; true if more is ready. */
+  pull(connection: Connection, sink: ChunkSink): boolean {
+    pump(connection.takeControl(), this.counters.counting(sink, false))
+    if (this.#session?.connection !== connection) return false
+    const bulk = this.counters.counting(sink, true)
+    let more = false
+    for (const family of this.#session.inbound.negotiated.families) {
+      more = this.#host.family(family).out.pull(this.id, bulk) || more
+    }
+    return more
+  }
+
+  /** Its update group has something for it. */
+  ready(): void {
+    const conn = this.#session?.connection.conn
+    if (conn !== undefined) this.#host.writable(conn)
+  }
+
+  status(): PeerStatus {
+    const { name, config, counters } = this
+    const negotiated = this.#session?.inbound.negotiated
+    const families = negotiated?.families ?? []
+    const sum = (count: (rib: ReturnType<Host['family']>['rib']) => number) =>
+      families.reduce((total, family) => total + count(this.#host.family(family).rib), 0)
+    return {
+      name,
+      address: config.address,
+      remoteAs: config.remoteAs,
+      localAs: this.#localAs,
+      state: this.#shown,
+      since: this.#since,
+      routerId: negotiated && formatAddress(octetsOf(negotiated.routerId)),
+      holdTime: negotiated?.holdTime,
+      families,
+      prefixesReceived: sum(rib => rib.received(this.id).all),
+      prefixesAccepted: sum(rib => rib.received(this.id).accepted),
+      prefixesSent: sum(rib => rib.sent(this.id)),
+      messagesIn: counters.messagesIn,
+      messagesOut: counters.messagesOut,
+      updatesIn: counters.updatesIn,
+      updatesOut: counters.updatesOut,
+      flaps: counters.flaps,
+      endOfRib: [...counters.endOfRib],
+      lastError: this.lastError,
+      description: config.description,
+    }
+  }
+
+  // ---- messages --------------------------------------------------------------------------------------------------
+
+  #open(connection: Connection, octets: Uint8Array, from: number, to: number): void {
+    if (connection.state !== 'OpenSent') return this.#dispatch(connection, { kind: 'open', holdTime: 0 })
+    const open = decodeOpen(octets, from, to)
+    if ('fault' in open) return this.fault(connection, open.fault)
+    const agreed = negotiate(this.#localSide(), this.config.remoteAs, open)
+    if ('fault' in agreed) return this.fault(connection, agreed.fault)
+    for (const other of this.#connections()) {
+      if (other === connection) continue
+      const rival = {
+        state: other.state,
+        incoming: other.role.incoming,
+        gracefulRestart: other.negotiated?.gracefulRestart ?? false,
+      }
+      const local = { routerId: this.#host.identity.routerId, asn: this.#localAs }
+      const lost = fault(6, cease.collision, 'the other connection to this peer is kept')
+      switch (resolveCollision(rival, connection.role, local, agreed)) {
+        case 'keep existing':
+          return this.#dispatch(connection, { kind: 'stop', fault: lost })
+        case 'keep arrived':
+          this.#dispatch(other, { kind: 'stop', fault: lost })
+          break
+        case 'existing is old':
+          this.lastError = 'the peer restarted and connected anew'
+          this.#dispatch(other, { kind: 'stop' })
+          break
+        case 'keep both':
+          break
+      }
+    }
+    connection.negotiated = agreed
+    this.#dispatch(connection, { kind: 'open', holdTime: agreed.holdTime })
+  }
+
+  #notification(connection: Connection, octets: Uint8Array, from: number, to: number): void {
+    const notification = decodeNotification(octets, from, to)
+    const { code, subcode } = notification
+    // Losing a collision is no error, as long as there is a winner.
+    const winner = this.#connections().some(other => other !== connection && ranks[other.state] >= ranks.OpenSent)
+    const collision = code === 6 && subcode === cease.collision && winner
+    if (!collision) {
+      this.lastError = explain.received(this.#ends(connection), notification)
+      this.#report({
+        type: 'sessionError',
+        peer: this.name,
+        code,
+        subcode,
+        sent: false,
+        text: this.#say(this.lastError),
+      })
+    }
+    this.#dispatch(connection, collision ? { kind: 'stop' } : { kind: 'notification' })
+  }
+
+  #refresh(connection: Connection, octets: Uint8Array, from: number, to: number): void {
+    this.#dispatch(connection, { kind: 'refresh' })
+    const family = decodeRefresh(octets, from, to)
+    if (this.#session?.connection !== connection || !family) return
+    if (this.#session.inbound.negotiated.families.includes(family)) this.#host.family(family).rib.refresh(this.id)
+  }
+
+  #update(octets: Uint8Array, from: number, to: number): number {
+    const session = this.#session
+    if (!session) return 1
+    const { decoder, now } = this.#host
+    const { fault, incident, endOfRib } = applyUpdate(decoder, session.inbound, octets, from, to)
+    if (fault) this.fault(session.connection, fault)
+    if (endOfRib && !this.counters.endOfRib.has(endOfRib)) {
+      this.counters.endOfRib.add(endOfRib)
+      const text = this.#say(`has sent all its ${endOfRib} routes`)
+      this.#report({ type: 'endOfRib', peer: this.name, family: endOfRib, text })
+    }
+    if (incident && this.counters.mayReport(now, INCIDENT_PAUSE)) {
+      const { treatment, why } = incident
+      const text = this.#say(
+        treatment === 'discard'
+          ? `an attribute of an UPDATE is ignored: ${why}`
+          : `the routes of an UPDATE count as withdrawn: ${why}`,
+      )
+      const copy = octets.slice(from - HEADER_LENGTH, to)
+      this.#report({ type: 'update', peer: this.name, treatment, octets: copy, text })
+    }
+    return 1 + decoder.prefixes
+  }
+
+  // ---- the machine -----------------------------------------------------------------------------------------------
+
+  #dispatch(connection: Connection, event: FsmEvent): void {
+    const { next, actions } = step(connection.state, event, connection.role)
+    this.#depth++
+    if (next !== connection.state) {
+      connection.state = next
+      connection.since = this.#host.now
+    }
+    for (const action of actions) this.#perform(connection, action, event)
+    if (next === 'Idle' && connection.role.incoming) this.#remove(connection)
+    if (--this.#depth === 0 && event !== updateEvent) {
+      this.#ensureStarted()
+      this.#show()
+    }
+  }
+
+  #perform(connection: Connection, action: FsmAction, event: FsmEvent): void {
+    const { wheel } = this.#host
+    switch (action.do) {
+      case 'again':
+        return this.#again(connection, action.timer)
+      case 'arm':
+        return this.#arm(connection, action.timer, action.seconds)
+      case 'disarm':
+        return wheel.disarm(connection.timers[action.timer].id)
+      case 'connect':
+        return this.#connect(connection)
+      case 'sendOpen':
+        return this.#send(connection, encodeOpen(ourOpen(this.#localSide())))
+      case 'sendKeepalive':
+        return this.#send(connection, keepalive)
+      case 'notify':
+        return this.#notify(connection, action.fault, event.kind === 'stop')
+      case 'drop':
+        if (connection.conn !== undefined) {
+          this.#host.emit({ do: 'close', conn: connection.conn, afterFlush: false })
+          this.#forget(connection)
+        }
+        return
+      case 'up':
+        return this.#up(connection)
+      case 'down':
+        return this.#down()
+      case 'damp':
+        return this.#damp(connection)
+    }
+  }
+
+  #connect(connection: Connection): void {
+    const { address, port = 179, localAddress, multihop } = this.config
+    connection.attach(this.#host.dial(this, connection))
+    const { conn } = connection
+    if (conn === undefined) return
+    this.#host.emit({ do: 'connect', peer: this.id, conn, to: { address, port, localAddress, multihop } })
+  }
+
+  #send(connection: Connection, message: Uint8Array): void {
+    connection.send(message)
+    if (connection.conn !== undefined) this.#host.writable(connection.conn)
+  }
+
+  #notify(connection: Connection, why: Fault, administrative: boolean): void {
+    if (connection.conn === undefined) return
+    const text = explain.sent(this.#ends(connection), why)
+    if (!administrative) this.lastError = text
+    if (why.subcode !== cease.collision || why.code !== 6) {
+      const { code, subcode } = why
+      const words = `${text} (${notificationText(why)} sent)`
+      this.#report({ type: 'sessionError', peer: this.name, code, subcode, sent: true, text: this.#say(words) })
+    }
+    connection.send(encodeNotification(why))
+    this.counters.messagesOut++
+    this.#host.release(connection.conn, connection.takeControl())
+    this.#host.emit({ do: 'close', conn: connection.conn, afterFlush: true })
+    connection.attach(undefined)
+  }
+
+  #up(connection: Connection): void {
+    const { negotiated } = connection
+    if (!negotiated) return
+    for (const other of this.#connections()) {
+      if (other !== connection) {
+        this.#dispatch(other, {
+          kind: 'stop',
+          fault: fault(6, cease.collision, 'the session is up on another connection'),
+        })
+      }
+    }
+    const inbound: Inbound = {
+      peer: this.id,
+      negotiated,
+      identity: this.#host.identity,
+      localAs: this.#localAs,
+      ownAddresses: ownAddresses(this.config, connection.local),
+      family: family => this.#host.family(family),
+    }
+    this.#session = { connection, inbound, since: this.#host.now }
+    this.#everEstablished = true
+    this.counters.endOfRib.clear()
+    for (const family of negotiated.families) {
+      const how = traits(this.name, this.config, this.#localAs, negotiated, connection, family)
+      this.#host.family(family).rib.peerUp(this.id, how)
+    }
+    this.ready()
+  }
+
+  #down(): void {
+    if (!this.#session) return
+    const { families } = this.#session.inbound.negotiated
+    const lived = this.#host.now - this.#session.since
+    this.counters.lastLife = lived / 1000
+    this.counters.flaps++
+    this.#session = undefined
+    for (const family of families) this.#host.family(family).rib.peerDown(this.id)
+  }
+
+  /** Rests in Idle. A connection that the peer made puts the dialing machine to rest, unless it is further along. */
+  #damp(connection: Connection): void {
+    const rest = this.#backoff.next(this.counters.takeLastLife())
+    if (connection !== this.#main) {
+      if (this.#session || ranks[this.#main.state] > ranks.Connect) return
+      this.#dispatch(this.#main, { kind: 'stop' })
+    }
+    this.#arm(this.#main, 'idleHold', rest)
+  }
+
+  /** Nothing under way and no rest prescribed: go on. */
+  #ensureStarted(): void {
+    const main = this.#main
+    if (!this.#running || main.state !== 'Idle' || this.#incoming.length > 0) return
+    if (!this.#host.wheel.isArmed(main.timers.idleHold.id)) this.#dispatch(main, { kind: 'start' })
+  }
+
+  #endAll(why: Fault | undefined): void {
+    this.#depth++
+    for (const connection of this.#connections()) this.#dispatch(connection, { kind: 'stop', fault: why })
+    this.#depth--
+    this.#show()
+  }
+
+  #remove(connection: Connection): void {
+    const at = this.#incoming.indexOf(connection)
+    if (at < 0) return
+    this.#incoming.splice(at, 1)
+    connection.dispose(this.#host.wheel)
+  }
+
+  #forget(connection: Connection): void {
+    if (connection.conn !== undefined) this.#host.release(connection.conn, [])
+    connection.attach(undefined)
+  }
+
+  #connections(): Connection[] {
+    return [this.#main, ...this.#incoming]
+  }
+
+  // ---- timers ----------------------------------------------------------------------------------------------------
+
+  #arm(connection: Connection, timer: TimerName, seconds = this.config.connectRetry ?? 5): void {
+    connection.timers[timer].period = seconds * 1000
+    this.#again(connection, timer)
+  }
+
+  #again(connection: Connection, timer: TimerName): void {
+    const { period } = connection.timers[timer]
+    if (period === 0) return
+    const after = timer === 'hold' ? period : this.#host.random.jitter(period)
+    this.#host.arm(this, connection, timer, this.#host.now + after)
+  }
+
+  #disarm(connection: Connection, timer: TimerName): void {
+    this.#host.wheel.disarm(connection.timers[timer].id)
+  }
+
+  // ---- words -----------------------------------------------------------------------------------------------------
+
+  #show(): void {
+    const to = this.#connections().reduce<State>(
+      (most, { state }) => (ranks[state] > ranks[most] ? state : most),
+      'Idle',
+    )
+    const from = this.#shown
+    if (to === from) return
+    this.#shown = to
+    this.#since = this.#host.now
+    const why = from === 'Established' && this.lastError ? `: ${this.lastError}` : ''
+    this.#report({ type: 'state', peer: this.name, from, to, text: this.#say(`${from} -> ${to}${why}`) })
+  }
+
+  #say(text: string): string {
+    return `peer ${this.name} (${this.config.address}, AS ${this.config.remoteAs}): ${text}`
+  }
+
+  #report(report: Report): void {
+    this.#host.emit({ do: 'report', report })
+  }
+
+  #ends(connection?: Connection): Ends {
+    const { address, port = 179, remoteAs, localAddress } = this.config
+    const local = connection?.local || localAddress
+    return { name: this.name, address, port, local, localAs: this.#localAs, remoteAs }
+  }
+
+  get #localAs(): number {
+    return this.config.localAs ?? this.#host.identity.asn
+  }
+
+  #localSide(): LocalSide {
+    return {
+      asn: this.#localAs,
+      routerId: this.#host.identity.routerId,
+      holdTime: this.config.holdTime ?? 90,
+      families: offered(this.config),
+      restart: this.#host.restart(!this.#everEstablished),
+    }
+  }
+}
+
+const updateEvent: FsmEvent = { kind: 'update' }
+const keepaliveEvent: FsmEvent = { kind: 'keepalive' }
+
+function octetsOf(routerId: number): Uint8Array {
+  return Uint8Array.of(routerId >>> 24, routerId >>> 16, routerId >>> 8, routerId)
+}
+
+/** The NOTIFICATION for a fault of our own while a message was handled. */
+export function internalFault(error: unknown): Fault {
+  return ceaseFault(cease.reset, `internal error: ${error instanceof Error ? error.message : String(error)}`)
+}

@@ -1,0 +1,71 @@
+// What follows from a peer's configuration: which families it is offered, and which next hops are ours.
+
+import { parseAddress } from '../../inet/index.ts'
+import type { PeerTraits } from '../rib/port.ts'
+import type { Family, PeerConfig } from '../types.ts'
+import { families, numbersOf } from '../wire/family.ts'
+import type { Connection } from './connection.ts'
+import type { Negotiated } from './negotiate.ts'
+
+/**
+ * The families to offer: those configured; by default those for which we have a next hop, which are the family of the
+ * session's own addresses and each one in `nextHopSelf`.
+ */
+export function offered(config: PeerConfig): readonly Family[] {
+  const wanted = config.families
+  if (wanted) return families.map(row => row.family).filter(family => wanted.includes(family))
+  return families.map(row => row.family).filter(family => family === ownFamily(config) || config.nextHopSelf?.[family])
+}
+
+/** The family whose next hops are the session's own addresses. */
+export function ownFamily(config: PeerConfig): Family {
+  return config.address.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast'
+}
+
+export function traits(
+  name: string,
+  config: PeerConfig,
+  localAs: number,
+  negotiated: Negotiated,
+  connection: Connection,
+  family: Family,
+): PeerTraits {
+  return {
+    name,
+    kind: negotiated.kind,
+    localAs,
+    remoteAs: config.remoteAs,
+    routerId: negotiated.routerId,
+    address: octets(connection.remote) ?? octets(config.address) ?? new Uint8Array(4),
+    localAddress: octets(connection.local) ?? new Uint8Array(4),
+    reflectorClient: config.reflectorClient ?? false,
+    nextHop: config.nextHop ?? 'auto',
+    nextHopSelf: nextHopSelf(config, connection.local, family),
+    fourOctetAs: negotiated.fourOctetAs,
+    import: config.import,
+    export: config.export,
+  }
+}
+
+/** Every address of ours that a peer could name as a next hop. */
+export function ownAddresses(config: PeerConfig, local: string): Uint8Array[] {
+  return families.map(({ family }) => nextHopSelf(config, local, family))
+}
+
+/** Configured, or our address on the session; in the other family its IPv4-mapped form, or nothing usable. */
+function nextHopSelf(config: PeerConfig, local: string, family: Family): Uint8Array {
+  const size = numbersOf(family).bits / 8
+  const own = octets(config.nextHopSelf?.[family] ?? '') ?? octets(local)
+  if (own?.length === size) return own
+  const mapped = new Uint8Array(size)
+  if (own && size === 16) {
+    mapped[10] = mapped[11] = 255
+    mapped.set(own, 12)
+  }
+  return mapped
+}
+
+/** Without the zone of a link-local address. */
+function octets(address: string): Uint8Array | undefined {
+  return parseAddress(address.replace(/%.*$/, ''))?.octets
+}
