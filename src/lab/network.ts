@@ -1,24 +1,26 @@
-// Makes and removes a lab's namespaces, bridges, links and addresses.
+// Makes and removes a lab's namespaces, bridges, links and addresses: named namespaces by iproute2 (they are mounts), all the
+// rest by netlink-ts.
 
-import { bare, type Host, namespacesOf, type Topology } from './topology.ts'
-import { inNamespace, netnsPath } from './processes.ts'
+import { existsSync, readdirSync } from 'node:fs'
+import { type Operation, open, type Rtnetlink, type Sysctl, writeSysctls } from '../../netlink/index.ts'
+import { netnsPath } from './processes.ts'
 import { run } from './run.ts'
-import { readdirSync, existsSync } from 'node:fs'
+import { bare, type Host, type HostLink, namespacesOf, type Topology } from './topology.ts'
 
-/** Makes all namespaces, then the subnets, then each host's addresses. Rejects with `RunError`. */
+/** Makes all namespaces, then the subnets, then what is in each host. Rejects with what the kernel refused. */
 export async function makeNetwork(topology: Topology): Promise<void> {
   await ipBatch(namespacesOf(topology).map(netns => `netns add ${netns}`))
-  await ipBatch(switchCommands(topology), topology.switch.netns)
+  await within(topology.switch.netns, netlink => makeSubnets(netlink, topology))
   await Promise.all([
-    ...topology.hosts.map(host => shell(host.netns, hostScript(host))),
-    ...topology.pods.map(pod => ipBatch(['link set lo up'], pod.netns)),
+    ...topology.hosts.map(host => makeHost(host)),
+    ...topology.pods.map(pod => within(pod.netns, raiseLoopback)),
   ])
 }
 
 /** A namespace for a pod, with its loopback up, as a runtime hands it to CNI. */
 export async function makePodNamespace(netns: string): Promise<void> {
   await ipBatch([`netns add ${netns}`])
-  await ipBatch(['link set lo up'], netns)
+  await within(netns, raiseLoopback)
 }
 
 /** Removes namespaces that exist; the links in them go along. */
@@ -27,51 +29,79 @@ export async function removeNamespaces(namespaces: readonly string[]): Promise<v
   if (there.length > 0) await ipBatch(there.map(netns => `netns del ${netns}`))
 }
 
+/** Names of the namespaces that exist, whoever made them. */
 export function namespacesThere(): readonly string[] {
   return existsSync('/run/netns') ? readdirSync('/run/netns') : []
 }
 
-function switchCommands(topology: Topology): string[] {
-  return [
-    ...topology.switch.bridges.flatMap(bridge => [
-      `link add ${bridge} type bridge mcast_snooping 0`,
-      `link set ${bridge} up`,
-    ]),
-    ...topology.hosts.flatMap(host =>
-      host.links.flatMap(link => [
-        `link add ${link.port} type veth peer name ${link.device} netns ${host.netns}`,
-        `link set ${link.port} master ${link.bridge} up`,
-      ]),
-    ),
-  ]
+/** A bridge per subnet, and a veth pair per interface with its other end in the host's namespace. */
+async function makeSubnets(netlink: Rtnetlink, topology: Topology): Promise<void> {
+  const links = topology.hosts.flatMap(host => host.links.map(link => ({ ...link, netns: netnsPath(host.netns) })))
+  await apply(netlink, [
+    ...topology.switch.bridges.map((name): Operation => ({ do: 'link.add', link: { kind: 'bridge', name, up: true } })),
+    ...links.map(({ port, device, netns }): Operation => ({
+      do: 'link.add',
+      link: { kind: 'veth', name: port, up: true, peer: { name: device, netns } },
+    })),
+  ])
+  const indices = new Map((await netlink.links()).map(link => [link.name, link.index]))
+  const index = (name: string): number => indices.get(name) ?? 0
+  await apply(
+    netlink,
+    links.map(({ port, bridge }): Operation => ({
+      do: 'link.set',
+      link: index(port),
+      change: { master: index(bridge) },
+    })),
+  )
 }
 
-/** Loopback, sysctls, links and addresses. Duplicate address detection is off: it would hold every IPv6 address for a second. */
-function hostScript(host: Host): string {
-  const sysctls = [
+async function makeHost(host: Host): Promise<void> {
+  const refused = await writeSysctls(netnsPath(host.netns), sysctlsOf(host))
+  if (refused.length > 0) throw refused[0]
+  await within(host.netns, async netlink => {
+    await raiseLoopback(netlink)
+    for (const link of host.links) await configure(netlink, link)
+    const gateways = Object.values(bare(host.gateway)).filter(gateway => gateway !== undefined)
+    await apply(
+      netlink,
+      gateways.map(gateway => ({
+        do: 'route.add',
+        route: { dst: gateway.includes(':') ? '::/0' : '0.0.0.0/0', nextHops: [{ gateway }] },
+      })),
+    )
+  })
+}
+
+async function configure(netlink: Rtnetlink, { device, ipv4, ipv6 }: HostLink): Promise<void> {
+  const index = (await netlink.link(device))?.index ?? 0
+  await apply(netlink, [
+    ...[ipv4, ipv6].flatMap((cidr): Operation[] =>
+      cidr ? [{ do: 'address.add', address: { link: index, cidr, scope: 'universe', noDad: true } }] : [],
+    ),
+    { do: 'link.set', link: index, change: { up: true } },
+  ])
+}
+
+async function raiseLoopback(netlink: Rtnetlink): Promise<void> {
+  const loopback = await netlink.link('lo')
+  await apply(netlink, [{ do: 'link.set', link: loopback?.index ?? 1, change: { up: true } }])
+}
+
+/** Duplicate address detection is off: it would hold every IPv6 address for a second. */
+function sysctlsOf(host: Host): readonly Sysctl[] {
+  const settings: readonly (readonly [string, number])[] = [
     ['ipv6/conf/all/disable_ipv6', 0],
     ['ipv6/conf/default/disable_ipv6', 0],
     ['ipv6/conf/default/accept_dad', 0],
-    ['ipv6/conf/all/accept_ra', 0],
     ['ipv6/conf/default/accept_ra', 0],
-    ...host.links.map(link => [`ipv6/conf/${link.device}/accept_dad`, 0]),
+    ...host.links.flatMap(({ device }): [string, number][] => [
+      [`ipv6/conf/${device}/accept_dad`, 0],
+      [`ipv6/conf/${device}/accept_ra`, 0],
+    ]),
     ...(host.role === 'router' ? routerSysctls : []),
   ]
-  const commands = [
-    'link set lo up',
-    ...host.links.flatMap(link => [
-      ...(link.ipv4 ? [`address add ${link.ipv4} brd + dev ${link.device}`] : []),
-      ...(link.ipv6 ? [`address add ${link.ipv6} dev ${link.device} nodad`] : []),
-      `link set ${link.device} up`,
-    ]),
-    ...Object.values(bare(host.gateway)).flatMap(gateway => (gateway ? [`route add default via ${gateway}`] : [])),
-  ]
-  return [
-    ...sysctls.map(([key, value]) => `echo ${value} > /proc/sys/net/${key}`),
-    `ip -batch - <<'END'`,
-    ...commands,
-    'END',
-  ].join('\n')
+  return settings.map(([name, value]) => ({ name: `net/${name}`, value }))
 }
 
 const routerSysctls: readonly (readonly [string, number])[] = [
@@ -83,8 +113,22 @@ const routerSysctls: readonly (readonly [string, number])[] = [
   ['ipv6/fib_multipath_hash_policy', 1],
 ]
 
-const ipBatch = (commands: readonly string[], netns?: string): Promise<string> =>
-  run(['ip', ...(netns ? ['-netns', netns] : []), '-batch', '-'], { input: `${commands.join('\n')}\n` })
+async function within(netns: string, work: (netlink: Rtnetlink) => Promise<void>): Promise<void> {
+  const netlink = await open({ netns: netnsPath(netns) })
+  try {
+    await work(netlink)
+  } finally {
+    await netlink.close()
+  }
+}
 
-const shell = (netns: string, script: string): Promise<string> =>
-  run([...inNamespace(netns, ['sh', '-e', '-c', script])])
+/** All or an error that says which. */
+async function apply(netlink: Rtnetlink, operations: readonly Operation[]): Promise<void> {
+  const results = await netlink.apply(operations)
+  for (const [i, result] of results.entries())
+    if (!result.ok)
+      throw new Error(`the kernel refused ${JSON.stringify(operations[i])}: ${result.text} (${result.errno})`)
+}
+
+const ipBatch = (commands: readonly string[]): Promise<string> =>
+  run(['ip', '-batch', '-'], { input: `${commands.join('\n')}\n` })

@@ -87,11 +87,7 @@ export async function applyResources(lab: LabDir, node: string, programs: Progra
   } catch (error) {
     if (!(error instanceof RunError)) throw error
     const said = (error.stderr.trim() || error.stdout.trim()).replaceAll(lab.resources, labFile)
-    throw new LabError(
-      1,
-      `The lab's resources were refused.
-${said}`,
-    )
+    throw new LabError(1, `The lab's resources were refused.\n${said}`)
   }
 }
 
