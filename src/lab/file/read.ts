@@ -61,7 +61,7 @@ export function readLab(text: string, file: string): Reading {
   const parsed = v.safeParse(labSchema, documents[0].toJS())
   const object = objectOf(documents[0])
   if (!parsed.success) {
-    const problems = parsed.issues.map(issue => problemOf(issue, object, places))
+    const problems = withoutEchoes(parsed.issues.map(issue => problemOf(issue, object, places)))
     return bad(problems.toSorted((a, b) => (a.place?.line ?? 0) - (b.place?.line ?? 0)))
   }
   const others = documents.slice(1).filter(document => document.contents !== null)
@@ -80,6 +80,20 @@ export function readLab(text: string, file: string): Reading {
 const bad = (problems: readonly Problem[]): Reading => ({ ok: false, problems })
 
 const sentence = (text: string): string => `${text.split('\n')[0].replace(/[.:]$/, '')}.`
+
+/** A mistyped key is one mistake, not two: that the right one is missing need not be said. */
+function withoutEchoes(problems: readonly Problem[]): readonly Problem[] {
+  const meant = new Set(
+    problems.flatMap(
+      ({ path, fix }) =>
+        /^Did you mean (.*)\?$/
+          .exec(fix)
+          ?.slice(1)
+          .map(key => [...path.slice(0, -1), key].join('.')) ?? [],
+    ),
+  )
+  return problems.filter(({ path, what }) => !what.endsWith('is missing') || !meant.has(path.join('.')))
+}
 
 const emptyFile = (file: string): Problem => ({
   object: 'lab',

@@ -1,0 +1,61 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { readLab } from '../file/read.ts'
+import { planTopology, type RouterPlan } from '../topology.ts'
+import { birdConf } from './bird.ts'
+import { bgpdConf } from './frr.ts'
+
+const routers = (lab: string): readonly RouterPlan[] => {
+  const reading = readLab(readFileSync(new URL(`../../../configs/labs/${lab}.yaml`, import.meta.url), 'utf8'), lab)
+  const planning = reading.ok && planTopology(reading.value)
+  if (!planning || !planning.ok) throw new Error('not drawn')
+  return planning.topology.routers
+}
+
+t.test('bird.conf', async t => {
+  const [spine, , tor2] = routers('two-racks')
+  const conf = birdConf(tor2)
+  t.match(conf, /protocol bgp r2n1 \{[^}]*neighbor 10\.1\.2\.11 as 64602;[^}]*rr client;/)
+  t.match(conf, /hold time 9;/)
+  t.match(
+    conf,
+    /next hop self;\n {4}next hop address fd00:1:2::1;/,
+    'IPv6 routes on the IPv4 session have an IPv6 next hop',
+  )
+  t.match(conf, /net ~ \[ 10\.42\.0\.0\/16\+ \]/)
+  t.notMatch(birdConf(spine), /rr client/)
+
+  for (const router of routers('two-racks'))
+    t.test(
+      `BIRD takes it: ${router.host}`,
+      { skip: !existsSync('/usr/sbin/bird') && 'bird2 is not installed' },
+      async t => {
+        const file = join(t.testdir({}), 'bird.conf')
+        writeFileSync(file, birdConf(router))
+        const { status, stderr } = spawnSync('/usr/sbin/bird', ['-p', '-c', file], { encoding: 'utf8' })
+        t.equal(status, 0, stderr)
+      },
+    )
+})
+
+t.test('bgpd.conf', async t => {
+  const [edge] = routers('route-reflector')
+  const conf = bgpdConf(edge)
+  t.match(conf, /network 198\.51\.100\.0\/24/)
+  t.match(conf, /neighbor 10\.3\.0\.2 route-map from-nodes in/)
+  t.match(conf, /ipv6 prefix-list pods seq 5 permit fd00:44::\/48 le 128/)
+
+  t.test('FRR takes it', { skip: !existsSync('/usr/lib/frr/bgpd') && 'frr is not installed' }, async t => {
+    // FRR gives up root before it reads the file.
+    const dir = mkdtempSync('/tmp/margay-bgpd-')
+    t.teardown(() => rmSync(dir, { recursive: true }))
+    chmodSync(dir, 0o755)
+    writeFileSync(join(dir, 'bgpd.conf'), conf)
+    const { status, stdout, stderr } = spawnSync('/usr/lib/frr/bgpd', ['-C', '-f', join(dir, 'bgpd.conf')], {
+      encoding: 'utf8',
+    })
+    t.equal(status, 0, stdout + stderr)
+  })
+})
