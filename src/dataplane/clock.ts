@@ -7,10 +7,11 @@ export interface Clock {
   after(ms: number, call: () => void): () => void
 }
 
+/** Its timers do not keep the process alive: whoever waits for the kernel does. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(ms, call) {
-    const timer = setTimeout(call, ms)
+    const timer = setTimeout(call, ms).unref()
     return () => clearTimeout(timer)
   },
 }

@@ -1,11 +1,17 @@
 // What a pod's attachment consists of, as data: settings and netlink messages for either end.
 //
 // The pod's gateway is 169.254.1.1, an address that no device has: a permanent neighbour entry in the pod maps it to the
-// host end's fixed MAC, so the pod never asks. The usual way, proxy ARP on the host end, answers only while the node has
-// a route to 169.254.1.1 by another device (its default route), and late unless proxy_delay is 0. Putting 169.254.1.1/32
-// on every host end would answer, too, but the kernel then takes it as the source of what the node itself sends to pods,
-// and its removal flushes the pod's route. First packet of a new pod, median of 20 (Linux 6.18): see docs below.
-// For IPv6 the host end's own link-local address is the gateway; it follows from the MAC and needs no duplicate check.
+// host end's fixed MAC, so the pod never asks. Measured on Linux 6.18, a new pod's first echo to its node, median / worst:
+//
+//   permanent neighbour in the pod                       0.012 /   0.015 ms   works without a default route
+//   169.254.1.1/32 on the host end                       0.024 /   0.030 ms   works, but see below
+//   proxy_arp, node has a default route, proxy_delay 0   0.022 /   0.030 ms
+//   the same with the kernel's proxy_delay             359     / 783     ms
+//   proxy_arp, node without a default route              no answer
+//
+// An address on the host end becomes the source of what the node itself sends to the pod, and when it is removed the
+// kernel flushes the pod's route; hence the neighbour entry.
+// For IPv6 the gateway is the host end's own link-local address, which follows from the MAC and needs no duplicate check.
 
 import type { InterfaceAddress, Operation } from '../../../netlink/types.ts'
 import type { FibEntry } from '../../model/fib.ts'

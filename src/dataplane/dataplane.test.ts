@@ -1,0 +1,210 @@
+// The dataplane on the real kernel: packets flow, and what is deleted comes back.
+
+import t from 'tap'
+import type { Facts } from '../model/facts.ts'
+import { fibClasses } from '../model/fib.ts'
+import { Dataplane } from './dataplane.ts'
+import { linuxKernel } from './linux.ts'
+import { skipWithoutRoot, TestNamespaces } from './test-namespaces.ts'
+
+const skip = skipWithoutRoot()
+
+/** A node without default route, its uplink `eth0` 10.0.1.7/24 and fd00:1::7/64 in a fabric that has 10.0.1.1. */
+async function node(namespaces: TestNamespaces): Promise<{ path: string; fabric: string; plane: Dataplane }> {
+  const [path, fabric] = [await namespaces.add('node'), await namespaces.add('fabric')]
+  const ip = (...args: string[]) => namespaces.run(path, 'ip', ...args)
+  await ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'tor', 'netns', fabric.slice('/run/netns/'.length))
+  await ip('address', 'add', '10.0.1.7/24', 'dev', 'eth0')
+  await ip('-6', 'address', 'add', 'fd00:1::7/64', 'dev', 'eth0', 'nodad')
+  await ip('link', 'set', 'eth0', 'up')
+  await namespaces.run(fabric, 'ip', 'address', 'add', '10.0.1.1/24', 'dev', 'tor')
+  await namespaces.run(fabric, 'ip', 'link', 'set', 'tor', 'up')
+  await namespaces.run(fabric, 'ip', 'route', 'add', '10.42.0.0/26', 'via', '10.0.1.7')
+  const plane = await Dataplane.open({ kernel: linuxKernel(path) })
+  await plane.setUpNode(['eth0'])
+  await plane.endpoints.adopt([])
+  for (const owner of fibClasses) plane.routes.inSync(owner)
+  plane.routes.set('block', [
+    { prefix: '10.42.0.0/26', kind: 'blackhole', nextHops: [] },
+    { prefix: 'fd00:42::/122', kind: 'blackhole', nextHops: [] },
+  ])
+  return { path, fabric, plane }
+}
+
+t.test('pods, node and fabric reach each other, without bridge and default route', { skip }, async t => {
+  await using namespaces = new TestNamespaces()
+  const { path, fabric, plane } = await node(namespaces)
+  await using _ = plane
+  const [a, b] = [await namespaces.add('a'), await namespaces.add('b')]
+  for (const [netns, n] of [
+    [a, 2],
+    [b, 3],
+  ] as const)
+    t.ok(
+      (
+        await plane.endpoints.add({
+          network: 'pods',
+          containerId: `c${n}`,
+          ifName: 'eth0',
+          netns,
+          addresses: [`10.42.0.${n}`, `fd00:42::${n}`],
+          mtu: 1400,
+        })
+      ).ok,
+    )
+  for (const [from, to] of [
+    [a, '10.42.0.3'],
+    [a, 'fd00:42::3'],
+    [b, '10.42.0.2'],
+    [b, 'fd00:42::2'],
+    [a, '10.0.1.7'],
+    [a, 'fd00:1::7'],
+    [path, '10.42.0.2'],
+    [path, 'fd00:42::2'],
+    [a, '10.0.1.1'],
+    [fabric, '10.42.0.3'],
+  ] as const)
+    t.ok(await namespaces.succeeds(from, 'ping', '-c1', '-W2', to), `${from} -> ${to}`)
+  t.match(await namespaces.run(path, 'ip', 'route', 'get', '10.42.0.2'), 'src 10.0.1.7', 'the node speaks as itself')
+  t.notOk(await namespaces.succeeds(a, 'ping', '-c1', '-W1', '10.42.0.9'), 'a dead address answers nothing')
+  t.notMatch(await namespaces.run(path, 'ip', '-d', 'link'), /bridge/)
+  t.notMatch(await namespaces.run(path, 'ip', 'route'), /default/)
+})
+
+t.test('our routes come back, others stay', { skip }, async t => {
+  await using namespaces = new TestNamespaces()
+  const { path, plane } = await node(namespaces)
+  await using _ = plane
+  const ip = (...args: string[]) => namespaces.run(path, 'ip', ...args)
+  const hop = { gateway: '10.0.1.1', device: 'eth0' }
+  plane.routes.set('bgp', [
+    { prefix: '10.42.1.0/26', kind: 'unicast', nextHops: [hop], source: '10.0.1.7' },
+    { prefix: '10.42.2.0/26', kind: 'unicast', nextHops: [hop, { gateway: '10.0.1.2', device: 'eth0', weight: 2 }] },
+    {
+      prefix: 'fd00:42:1::/64',
+      kind: 'unicast',
+      nextHops: [
+        { gateway: 'fd00:1::1', device: 'eth0' },
+        { gateway: 'fd00:1::2', device: 'eth0' },
+      ],
+    },
+    { prefix: '10.42.9.0/26', kind: 'unicast', nextHops: [{ gateway: '192.0.2.1', device: 'eth0' }] },
+  ])
+  await plane.routes.idle()
+  t.match(plane.routes.trouble, [{ prefix: '10.42.9.0/26', state: 'failed', text: /connected network/ }])
+  const ours = async () =>
+    (await ip('route'))
+      .split('\n')
+      .concat((await ip('-6', 'route')).split('\n'))
+      .filter(line => line.includes('proto 81'))
+      .map(line => line.trim())
+  const whole = await ours()
+  t.equal(whole.length, 5, whole.join('\n'))
+
+  for (const [name, ...hurt] of [
+    [
+      'deleted',
+      ['route', 'del', '10.42.1.0/26'],
+      ['route', 'del', 'blackhole', '10.42.0.0/26'],
+      ['-6', 'route', 'del', 'fd00:42:1::/64', 'via', 'fd00:1::1', 'dev', 'eth0'],
+    ],
+    ['changed', ['route', 'replace', '10.42.1.0/26', 'via', '10.0.1.9', 'proto', '81', 'metric', '1024']],
+    ['link down and up', ['link', 'set', 'eth0', 'down'], ['link', 'set', 'eth0', 'up']],
+    [
+      'address gone and back',
+      ['address', 'del', '10.0.1.7/24', 'dev', 'eth0'],
+      ['address', 'add', '10.0.1.7/24', 'dev', 'eth0'],
+    ],
+  ] as const) {
+    for (const args of hurt) await ip(...args)
+    if (name === 'link down and up') await ip('-6', 'address', 'replace', 'fd00:1::7/64', 'dev', 'eth0', 'nodad') // a link that goes down loses it
+    await waitFor(async () => (await ours()).toSorted().join() === whole.toSorted().join())
+    t.same((await ours()).toSorted(), whole.toSorted(), name)
+  }
+
+  await ip('route', 'add', '10.42.3.0/26', 'via', '10.0.1.9', 'metric', '20')
+  await ip('route', 'add', '10.42.4.0/26', 'via', '10.0.1.9', 'metric', '1024')
+  plane.routes.set(
+    'bgp',
+    ['10.42.3.0/26', '10.42.4.0/26'].map(prefix => ({ prefix, kind: 'unicast', nextHops: [hop] })),
+  )
+  await plane.routes.idle()
+  t.equal(plane.routes.counts.conflicts, 2)
+  plane.routes.set('bgp', [])
+  plane.routes.set('block', [])
+  await plane.routes.audit()
+  t.same(await ours(), [])
+  t.match(
+    await ip('route'),
+    /10\.42\.3\.0\/26 via 10\.0\.1\.9 dev eth0 metric 20[^]*10\.42\.4\.0\/26 via 10\.0\.1\.9 dev eth0 metric 1024/,
+  )
+})
+
+t.test('facts follow the kernel', { skip }, async t => {
+  await using namespaces = new TestNamespaces()
+  const { path, fabric, plane } = await node(namespaces)
+  await using _ = plane
+  const seen: Facts[] = []
+  plane.facts.onChange(facts => seen.push(facts))
+  t.match(
+    plane.facts.current.links.find(link => link.name === 'eth0'),
+    { up: true, mtu: 1500 },
+  )
+  t.match(plane.facts.current.foreignRoutes, [{ prefix: '10.0.1.0/24', device: 'eth0', protocol: 2, connected: true }])
+  const eth0 = () => plane.facts.current.links.find(link => link.name === 'eth0')
+  await namespaces.run(path, 'ip', 'route', 'add', 'default', 'via', '10.0.1.1')
+  await waitFor(async () => plane.facts.current.foreignRoutes.some(route => route.prefix === '0.0.0.0/0'))
+  t.match(plane.facts.current.foreignRoutes[0], {
+    prefix: '0.0.0.0/0',
+    gateway: '10.0.1.1',
+    device: 'eth0',
+    connected: false,
+  })
+  await namespaces.run(fabric, 'ip', 'link', 'set', 'tor', 'down')
+  await waitFor(async () => eth0()?.carrier === false)
+  t.match(eth0(), { up: true, carrier: false })
+  await namespaces.run(path, 'ip', 'address', 'add', '10.0.5.7/24', 'dev', 'eth0')
+  await waitFor(async () => plane.facts.current.addresses.some(address => address.cidr === '10.0.5.7/24'))
+  t.ok(plane.facts.current.addresses.some(address => address.cidr === '10.0.5.7/24' && address.link === 'eth0'))
+  t.ok(seen.length >= 3)
+  const count = seen.length
+  await plane.endpoints.add({
+    network: 'pods',
+    containerId: 'c',
+    ifName: 'eth0',
+    netns: await namespaces.add('a'),
+    addresses: ['10.42.0.2'],
+    mtu: 1500,
+  })
+  await plane.routes.audit()
+  t.equal(seen.length, count, 'a pod is no fact')
+})
+
+t.test('the node forwards, and is put back as it was', { skip }, async t => {
+  await using namespaces = new TestNamespaces()
+  const { path, plane } = await node(namespaces)
+  await using _ = plane
+  const read = async (name: string) => (await namespaces.run(path, 'sysctl', '-n', name)).trim()
+  const names = [
+    'net.ipv4.ip_forward',
+    'net.ipv6.conf.all.forwarding',
+    'net.ipv4.fib_multipath_hash_policy',
+    'net.ipv4.conf.eth0.ignore_routes_with_linkdown',
+  ]
+  for (const name of names) t.equal(await read(name), '1', name)
+  t.equal(await read('net.ipv6.conf.eth0.accept_ra'), '2', 'router advertisements are still heard')
+  const again = await plane.setUpNode(['eth0'])
+  t.same(again, { previous: [], problems: [] })
+  await namespaces.run(path, 'sysctl', '-qw', 'net.ipv4.ip_forward=0')
+  const { previous } = await plane.setUpNode(['eth0'])
+  t.same(
+    previous.map(one => one.name),
+    ['net/ipv4/ip_forward'],
+  )
+  t.same(await plane.restoreNode(previous), [])
+  t.equal(await read('net.ipv4.ip_forward'), '0')
+})
+
+async function waitFor(condition: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 200 && !(await condition()); i++) await new Promise(resolve => setTimeout(resolve, 10))
+}

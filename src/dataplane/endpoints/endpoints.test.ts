@@ -1,0 +1,382 @@
+// The same cases on the fake kernel and, as root, on the real one in namespaces of their own.
+
+import t from 'tap'
+import type { Operation, Rtnetlink } from '../../../netlink/types.ts'
+import type { Endpoint } from '../../model/endpoint.ts'
+import { fibClasses } from '../../model/fib.ts'
+import { Dataplane } from '../dataplane.ts'
+import { FakeKernel } from '../fake-kernel.ts'
+import type { Kernel } from '../kernel.ts'
+import { linuxKernel } from '../linux.ts'
+import { skipWithoutRoot, TestNamespaces } from '../test-namespaces.ts'
+import type { EndpointRequest } from './endpoints.ts'
+import { hostDeviceName } from './names.ts'
+
+interface World extends AsyncDisposable {
+  readonly kernel: Kernel
+  readonly nodePath: string | undefined
+  addPod(name: string): Promise<string>
+  removePod(path: string): Promise<void>
+}
+
+async function fakeWorld(): Promise<World> {
+  const kernel = new FakeKernel()
+  return {
+    kernel,
+    nodePath: undefined,
+    async addPod(name) {
+      kernel.addNamespace(`/pods/${name}`)
+      return `/pods/${name}`
+    },
+    removePod: async path => kernel.removeNamespace(path),
+    [Symbol.asyncDispose]: async () => {},
+  }
+}
+
+async function realWorld(): Promise<World> {
+  const namespaces = new TestNamespaces()
+  const nodePath = await namespaces.add('node')
+  return {
+    kernel: linuxKernel(nodePath),
+    nodePath,
+    addPod: name => namespaces.add(name),
+    removePod: path => namespaces.remove(path),
+    [Symbol.asyncDispose]: () => namespaces[Symbol.asyncDispose](),
+  }
+}
+
+async function start(kernel: Kernel, records: readonly Endpoint[] = []): Promise<Dataplane> {
+  const plane = await Dataplane.open({ kernel })
+  await plane.endpoints.adopt(records)
+  for (const owner of fibClasses) plane.routes.inSync(owner)
+  await plane.routes.idle()
+  return plane
+}
+
+const request = (netns: string, n = 2, ifName = 'eth0'): EndpointRequest => ({
+  network: 'pods',
+  containerId: `c${n}`,
+  ifName,
+  netns,
+  addresses: [`10.42.0.${n}`, `fd00:42::${n}`],
+  mtu: 1400,
+})
+
+/** What of pods is left in a namespace: device names and host routes. */
+async function leftIn(kernel: Kernel, netns?: string): Promise<readonly string[]> {
+  await using socket = await kernel.open(netns)
+  const links = (await socket.links()).filter(link => link.kind === 'veth').map(link => link.name)
+  const routes = (await socket.routes()).filter(route => /^10\.42|^fd00:42/.test(route.dst)).map(route => route.dst)
+  return [...links, ...routes].toSorted()
+}
+
+/** Sees every message and may cut the wire: from then on nothing is answered, as for a process that was killed. */
+function wiretap(kernel: Kernel, cutAfter = Infinity): { kernel: Kernel; log: Operation[]; settings: number } {
+  const tap = { log: [] as Operation[], settings: 0, kernel }
+  let steps = 0
+  const alive = async <T>(step: () => Promise<T>): Promise<T> =>
+    ++steps > cutAfter ? new Promise<never>(() => {}) : step()
+  tap.kernel = {
+    ...kernel,
+    identify: netns => kernel.identify(netns),
+    readSysctls: (names, netns) => kernel.readSysctls(names, netns),
+    writeSysctls: (settings, netns) =>
+      alive(async () => {
+        tap.settings += settings.length
+        return kernel.writeSysctls(settings, netns)
+      }),
+    async open(netns) {
+      const socket = await kernel.open(netns)
+      const proxy: Rtnetlink = {
+        links: () => socket.links(),
+        link: name => socket.link(name),
+        addresses: family => socket.addresses(family),
+        routes: filter => socket.routes(filter),
+        neighbours: family => socket.neighbours(family),
+        watch: (groups, handler) => socket.watch(groups, handler),
+        close: () => socket.close(),
+        [Symbol.asyncDispose]: () => socket.close(),
+        async apply(operations) {
+          const results = []
+          for (const operation of operations)
+            results.push(
+              ...(await alive(() => {
+                tap.log.push(operation)
+                return socket.apply([operation])
+              })),
+            )
+          return results
+        },
+      }
+      return proxy
+    },
+  }
+  return tap
+}
+
+for (const [where, open, skip] of [
+  ['fake', fakeWorld, false],
+  ['real', realWorld, skipWithoutRoot()],
+] as const)
+  t.test(`on the ${where} kernel`, { skip }, async t => {
+    t.test('a pod is attached wholly, and leaves nothing', async t => {
+      await using world = await open()
+      await using plane = await start(world.kernel)
+      const netns = await world.addPod('a')
+      const outcome = await plane.endpoints.add(request(netns))
+      if (!outcome.ok) throw new Error(outcome.error.text)
+      const { endpoint } = outcome
+      t.match(endpoint, { hostDevice: /^mgy[0-9a-f]{11}$/, mac: /^..:..:..:..:..:..$/ })
+      t.same(await leftIn(world.kernel), ['10.42.0.2/32', 'fd00:42::2/128', endpoint.hostDevice])
+      await using pod = await world.kernel.open(netns)
+      t.match(await pod.link('eth0'), { mtu: 1400, up: true, mac: endpoint.mac })
+      const routes = await pod.routes()
+      for (const dst of ['0.0.0.0/0', '169.254.1.1/32', '::/0'])
+        t.ok(
+          routes.some(route => route.dst === dst),
+          dst,
+        )
+      t.same(await plane.endpoints.check(endpoint), [])
+      t.same(await plane.endpoints.remove(endpoint), { ok: true, removed: true })
+      await plane.routes.idle()
+      t.same(await leftIn(world.kernel), [])
+      t.same(await leftIn(world.kernel, netns), [])
+      t.same(await plane.endpoints.remove(endpoint), { ok: true, removed: false }, 'and again')
+    })
+
+    t.test('refusals name the fault and leave all as it was', async t => {
+      await using world = await open()
+      await using plane = await start(world.kernel)
+      const netns = await world.addPod('a')
+      t.ok((await plane.endpoints.add(request(netns))).ok)
+      const before = await leftIn(world.kernel)
+      const other = await world.addPod('b')
+      for (const c of [
+        { name: 'the same endpoint again', ask: request(netns), code: 'endpoint-exists', text: /10\.42\.0\.2/ },
+        { name: 'an occupied interface', ask: request(netns, 3), code: 'interface-exists', text: /eth0/ },
+        {
+          name: 'an address in use',
+          ask: { ...request(other, 3), addresses: ['10.42.0.2'] },
+          code: 'address-in-use',
+          text: /10\.42\.0\.2/,
+        },
+        { name: 'no namespace', ask: request('/run/netns/none', 3), code: 'netns-missing', text: /\/run\/netns\/none/ },
+        {
+          name: 'a file that is no namespace',
+          ask: request('/etc/hostname', 3),
+          code: 'netns-missing',
+          text: /\/etc\/hostname/,
+        },
+        { name: 'no address', ask: { ...request(other, 3), addresses: [] }, code: 'bad-request', text: /no address/ },
+        {
+          name: 'an MTU too small for IPv6',
+          ask: { ...request(other, 3), mtu: 1000 },
+          code: 'bad-request',
+          text: /1000.*1280/,
+        },
+        {
+          name: 'a name too long',
+          ask: request(other, 3, 'a-name-far-too-long'),
+          code: 'bad-request',
+          text: /a-name-far/,
+        },
+      ]) {
+        const outcome = await plane.endpoints.add(c.ask)
+        t.match(outcome, { ok: false, error: { code: c.code, text: c.text } }, c.name)
+      }
+      t.same(await leftIn(world.kernel), before)
+      t.ok((await plane.endpoints.add(request(other, 3))).ok, 'what was refused holds nothing')
+    })
+
+    t.test('the node itself is no pod', async t => {
+      await using world = await open()
+      await using plane = await start(world.kernel)
+      const kernel = world.kernel
+      const outcome = await plane.endpoints.add(request(world.nodePath ?? '/node'))
+      if (world.nodePath) t.match(outcome, { ok: false, error: { code: 'netns-is-host' } })
+      t.same(await leftIn(kernel), [])
+    })
+
+    t.test('cut short at any step, DEL cleans up and ADD works again', async t => {
+      await using world = await open()
+      const netns = await world.addPod('a')
+      const whole = wiretap(world.kernel)
+      {
+        await using plane = await start(whole.kernel)
+        t.ok((await plane.endpoints.add(request(netns))).ok)
+        await plane.endpoints.remove(request(netns))
+        await plane.routes.idle()
+      }
+      const steps = whole.log.length - 3 + 4 // without the deletes; with the writes of settings
+      for (let cut = 0; cut <= steps; cut++) {
+        await using victim = await start(wiretap(world.kernel, cut).kernel)
+        void victim.endpoints.add(request(netns))
+        await new Promise(resolve => setTimeout(resolve, where === 'fake' ? 2 : 15))
+        await using plane = await Dataplane.open({ kernel: world.kernel })
+        const { strays } = await plane.endpoints.adopt([])
+        for (const owner of fibClasses) plane.routes.inSync(owner)
+        if (cut % 2 === 0) t.same((await plane.endpoints.remove(request(netns))).ok, true)
+        await plane.routes.audit()
+        t.same(await leftIn(world.kernel), [], `after step ${cut} (${strays.length} strays)`)
+        t.same(await leftIn(world.kernel, netns), [])
+        t.ok((await plane.endpoints.add(request(netns))).ok)
+        await plane.endpoints.remove(request(netns))
+        victim.routes.close = async () => {} // it hangs on its cut wire: nobody waits for it
+      }
+    })
+
+    t.test('a failing step undoes the ones before', async t => {
+      await using world = await open()
+      const netns = await world.addPod('a')
+      for (const bad of ['link.set', 'address.add', 'neighbour.replace', 'route.add'] as const) {
+        const kernel: Kernel = {
+          ...wiretap(world.kernel).kernel,
+          async open(path) {
+            const socket = await wiretap(world.kernel).kernel.open(path)
+            return {
+              ...socket,
+              apply: async operations =>
+                operations.some(operation => operation.do === bad)
+                  ? operations.map(() => ({ ok: false, errno: 'ENOMEM', text: 'no memory' }) as const)
+                  : socket.apply(operations),
+            }
+          },
+        }
+        await using plane = await start(kernel)
+        t.match(
+          await plane.endpoints.add(request(netns)),
+          { ok: false, error: { code: 'kernel-refused', text: /ENOMEM/ } },
+          bad,
+        )
+        t.same(await leftIn(world.kernel), [])
+        t.same(await leftIn(world.kernel, netns), [])
+        t.same(plane.endpoints.all, [])
+      }
+    })
+
+    t.test('a restarted daemon takes pods over without a word to the kernel', async t => {
+      await using world = await open()
+      const first = await start(world.kernel)
+      const records: Endpoint[] = []
+      for (const n of [2, 3]) {
+        const outcome = await first.endpoints.add(request(await world.addPod(`p${n}`), n))
+        if (outcome.ok) records.push(outcome.endpoint)
+      }
+      first.routes.set('block', [{ prefix: '10.42.0.0/26', kind: 'blackhole', nextHops: [] }])
+      await first.routes.idle()
+      await first.close()
+
+      const tap = wiretap(world.kernel)
+      await using second = await Dataplane.open({ kernel: tap.kernel })
+      second.routes.set('block', [{ prefix: '10.42.0.0/26', kind: 'blackhole', nextHops: [] }])
+      t.match(await second.endpoints.adopt(records), { adopted: [{}, {}], lost: [], strays: [], problems: [] })
+      for (const owner of fibClasses) second.routes.inSync(owner)
+      await second.routes.audit()
+      t.same(tap.log, [])
+      t.equal(tap.settings, 0)
+      for (const endpoint of records) t.same(await second.endpoints.check(endpoint), [])
+      t.match(await second.endpoints.add(request(records[0].netns, 2)), { error: { code: 'endpoint-exists' } })
+    })
+
+    t.test('adoption tells lost pods from strays', async t => {
+      await using world = await open()
+      const first = await start(world.kernel)
+      const paths = [await world.addPod('p2'), await world.addPod('p3'), await world.addPod('p4')]
+      const records: Endpoint[] = []
+      for (const [i, netns] of paths.entries()) {
+        const outcome = await first.endpoints.add(request(netns, i + 2))
+        if (outcome.ok) records.push(outcome.endpoint)
+      }
+      await first.routes.idle()
+      await first.close()
+      await world.removePod(paths[1])
+      await waitFor(async () => !(await leftIn(world.kernel)).includes(records[1].hostDevice))
+      // a device that only looks like ours
+      await using node = await world.kernel.open()
+      const name = 'mgy00000000000'
+      await node.apply([{ do: 'link.add', link: { kind: 'veth', name, peer: { name: 'foreign' } } }])
+
+      await using second = await Dataplane.open({ kernel: world.kernel })
+      const adoption = await second.endpoints.adopt(records.slice(0, 2))
+      for (const owner of fibClasses) second.routes.inSync(owner)
+      await second.routes.audit()
+      t.match(adoption, {
+        adopted: [{ containerId: 'c2' }],
+        lost: [{ containerId: 'c3' }],
+        strays: [records[2].hostDevice],
+      })
+      t.same(
+        await leftIn(world.kernel),
+        ['10.42.0.2/32', 'fd00:42::2/128', 'foreign', name, records[0].hostDevice].toSorted(),
+      )
+    })
+
+    t.test('removal works when the namespace is gone', async t => {
+      await using world = await open()
+      await using plane = await start(world.kernel)
+      const netns = await world.addPod('a')
+      t.ok((await plane.endpoints.add(request(netns))).ok)
+      await world.removePod(netns)
+      t.ok((await plane.endpoints.remove(request(netns))).ok)
+      await waitFor(async () => (await leftIn(world.kernel)).length === 0)
+      await plane.routes.audit()
+      t.same(plane.routes.trouble, [])
+      t.ok((await plane.endpoints.add(request(await world.addPod('b')))).ok, 'its addresses are free')
+    })
+
+    t.test('CHECK sees each thing that is missing', async t => {
+      await using world = await open()
+      await using plane = await start(world.kernel)
+      const netns = await world.addPod('a')
+      await using node = await world.kernel.open()
+      await using pod = await world.kernel.open(netns)
+      const device = hostDeviceName(request(netns))
+      for (const c of [
+        {
+          part: 'address',
+          break: (_: number, link: number) =>
+            pod.apply([{ do: 'address.delete', address: { link, cidr: 'fd00:42::2/128', scope: 'universe' } }]),
+        },
+        {
+          part: 'pod route',
+          break: (_: number, link: number) =>
+            pod.apply([{ do: 'route.delete', route: { dst: '0.0.0.0/0', scope: 'nowhere', nextHops: [{ link }] } }]),
+        },
+        {
+          part: 'pod device',
+          break: (_: number, link: number) => pod.apply([{ do: 'link.set', link, change: { up: false } }]),
+        },
+        { part: 'host device', break: (link: number) => node.apply([{ do: 'link.delete', link }]) },
+        {
+          part: 'sysctl',
+          break: () => world.kernel.writeSysctls([{ name: `net/ipv4/conf/${device}/rp_filter`, value: '0' }]),
+        },
+      ] as const) {
+        const outcome = await plane.endpoints.add(request(netns))
+        if (!outcome.ok) throw new Error(outcome.error.text)
+        await c.break((await node.link(device))!.index, (await pod.link('eth0'))!.index)
+        const problems = await plane.endpoints.check(outcome.endpoint)
+        t.ok(
+          problems.some(problem => problem.part === c.part),
+          `${c.part}: ${problems.map(one => one.text).join('; ')}`,
+        )
+        await plane.endpoints.remove(outcome.endpoint)
+      }
+    })
+
+    t.test('many at once get along', async t => {
+      await using world = await open()
+      await using plane = await start(world.kernel)
+      const numbers = Array.from({ length: 12 }, (_, i) => i + 2)
+      const paths = await Promise.all(numbers.map(n => world.addPod(`p${n}`)))
+      const outcomes = await Promise.all(paths.map((netns, i) => plane.endpoints.add(request(netns, numbers[i]))))
+      t.ok(outcomes.every(outcome => outcome.ok))
+      await Promise.all(paths.map((netns, i) => plane.endpoints.remove(request(netns, numbers[i]))))
+      await plane.routes.idle()
+      t.same(await leftIn(world.kernel), [])
+    })
+  })
+
+async function waitFor(condition: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 200 && !(await condition()); i++) await new Promise(resolve => setTimeout(resolve, 10))
+}
