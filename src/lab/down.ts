@@ -5,7 +5,7 @@
 
 import type { LabIo } from './output.ts'
 import { namespacesThere, removeNamespaces } from './network.ts'
-import { isAlive, processesIn, recorded, self, stop } from './processes.ts'
+import { isAlive, recorded, self, stop, stopIn } from './processes.ts'
 import { LabDir, labNames } from './state.ts'
 import { namespacesOf } from './topology.ts'
 
@@ -27,16 +27,10 @@ export async function tearDown(name: string, io?: LabIo): Promise<Removed> {
   }
   const namespaces = namespacesOfLab(name)
   const files = dir.exists
-  const processes = [
-    ...new Map([...recorded(dir.processes).values(), ...processesIn(namespaces)].map(id => [id.pid, id])).values(),
-  ]
-    .filter(isAlive)
-    .filter(id => id.pid !== me.pid)
-  await stop(processes)
-  await stop(processesIn(namespaces).filter(id => id.pid !== me.pid))
+  const processes = await stopIn(namespaces, [...recorded(dir.processes).values()])
   await removeNamespaces(namespaces)
   dir.remove()
-  return { processes: processes.length, namespaces: namespaces.length, files }
+  return { processes, namespaces: namespaces.length, files }
 }
 
 /** The namespaces of a lab that exist: those planned, and those that bear its name and belong to no other lab. */

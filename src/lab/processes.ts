@@ -138,6 +138,22 @@ export async function stop(processes: readonly ProcessId[], patience = 3000): Pr
   while (left().length > 0) await sleep(10)
 }
 
+/** Ends everything in these namespaces, also what it starts meanwhile, but not this process. Returns how many there were. */
+export async function stopIn(
+  namespaces: readonly string[],
+  also: readonly ProcessId[] = [],
+  patience?: number,
+): Promise<number> {
+  const ended = new Set<number>()
+  for (;;) {
+    const found = new Map([...also, ...processesIn(namespaces)].filter(isAlive).map(id => [id.pid, id]))
+    found.delete(process.pid)
+    if (found.size === 0) return ended.size
+    for (const pid of found.keys()) ended.add(pid)
+    await stop([...found.values()], patience)
+  }
+}
+
 export function signal(processes: readonly ProcessId[], name: NodeJS.Signals): void {
   for (const id of processes) {
     try {

@@ -11,7 +11,7 @@ t.test('every lab that comes with the tree can be drawn', async t => {
   t.ok(files.length >= 3)
   for (const file of files) {
     const reading = readLab(readFileSync(file, 'utf8'), file)
-    if (!reading.ok) return t.fail(reading.problems.map(formatProblem).join('\n'))
+    if (!reading.ok) throw new Error(reading.problems.map(formatProblem).join('\n'))
     const planning = planTopology(reading.value)
     t.ok(planning.ok, file)
     t.ok(
@@ -24,7 +24,7 @@ t.test('every lab that comes with the tree can be drawn', async t => {
 t.test('the resources keep their lines when the lab is blanked out', async t => {
   const text = 'name: x\nsubnets: [{ name: lan, ipv4: 10.0.0.0/24 }]\n---\nkind: IPPool\nmetadata: { name: a }\n'
   const reading = readLab(text, 'x.yaml')
-  if (!reading.ok) return t.fail()
+  if (!reading.ok) throw new Error('refused')
   t.equal(reading.value.resourceText, '\n\n---\nkind: IPPool\nmetadata: { name: a }\n')
   t.match(reading.value.resources, [{ kind: 'IPPool', name: 'a' }])
 })
@@ -81,7 +81,7 @@ t.test('a refusal names value, reason, place and next step', async t => {
   ])
     t.test(c.name, async t => {
       const reading = readLab(c.text, 'bad.yaml')
-      if (reading.ok) return t.fail('it was taken')
+      if (reading.ok) throw new Error('it was taken')
       const text = formatProblem(reading.problems[0])
       t.match(text, `bad.yaml:${c.place} `)
       for (const says of c.says) t.match(text, says)
@@ -133,9 +133,9 @@ t.test('what the schema cannot see is refused as well', async t => {
   ])
     t.test(c.name, async t => {
       const reading = readLab(head + c.text, 'bad.yaml')
-      if (!reading.ok) return t.fail(reading.problems.map(formatProblem).join('\n'))
+      if (!reading.ok) throw new Error(reading.problems.map(formatProblem).join('\n'))
       const planning = planTopology(reading.value)
-      if (planning.ok) return t.fail('it was taken')
+      if (planning.ok) throw new Error('it was taken')
       t.match(formatProblem(planning.problems[0]), c.says)
       t.match(formatProblem(planning.problems[0]), /bad\.yaml:\d+:\d+ /)
     })
