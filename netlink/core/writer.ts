@@ -49,15 +49,18 @@ export class MessageWriter {
   }
 
   u8(value: number): void {
-    this.#bytes[this.#claim(1)] = value
+    const at = this.#claim(1)
+    this.#bytes[at] = value
   }
 
   u16(value: number): void {
-    this.#view.setUint16(this.#claim(2), value, littleEndian)
+    const at = this.#claim(2)
+    this.#view.setUint16(at, value, littleEndian)
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#claim(4), value, littleEndian)
+    const at = this.#claim(4)
+    this.#view.setUint32(at, value, littleEndian)
   }
 
   /** struct nlattr: length u16, type u16, then the value, filled up to a multiple of four. */
@@ -67,16 +70,19 @@ export class MessageWriter {
   }
 
   attributeU8(type: number, value: number): void {
-    this.#bytes[this.#header(type, 1)] = value
+    const at = this.#header(type, 1)
+    this.#bytes[at] = value
   }
 
   /** In network byte order, as ports are. */
   attributeU16be(type: number, value: number): void {
-    this.#view.setUint16(this.#header(type, 2), value)
+    const at = this.#header(type, 2)
+    this.#view.setUint16(at, value)
   }
 
   attributeU32(type: number, value: number): void {
-    this.#view.setUint32(this.#header(type, 4), value, littleEndian)
+    const at = this.#header(type, 4)
+    this.#view.setUint32(at, value, littleEndian)
   }
 
   /** A string with its closing zero. */
@@ -118,7 +124,7 @@ export class MessageWriter {
     return at + 4
   }
 
-  /** Room for `count` octets of zero; returns where it begins. */
+  /** Room for `count` octets of zero; returns where it begins. May put another buffer in the place of `#bytes` and `#view`. */
   #claim(count: number): number {
     const at = this.#length
     const length = at + count

@@ -1,0 +1,134 @@
+import t from 'tap'
+import { open } from '../index.ts'
+import { namespace } from '../test-namespace.ts'
+import type { Operation } from '../types.ts'
+
+const good = { ok: true }
+
+t.test('a veth pair is made with its peer in another namespace', async t => {
+  const here = namespace(t)
+  const there = namespace(t)
+  const netlink = await open({ netns: here.path })
+  t.teardown(() => netlink.close())
+  const peer = { name: 'eth0', netns: there.path, mtu: 1380, mac: '02:00:00:00:00:07' }
+  t.same(
+    await netlink.apply([
+      { do: 'link.add', link: { kind: 'veth', name: 'pod1', mtu: 1400, mac: 'ee:ee:ee:ee:ee:ee', up: true, peer } },
+    ]),
+    [good],
+  )
+  const link = await netlink.link('pod1')
+  t.match(link, { name: 'pod1', kind: 'veth', up: true, carrier: false, loopback: false, mtu: 1400 })
+  t.equal(link?.mac, 'ee:ee:ee:ee:ee:ee')
+  t.match(here.json('link show pod1'), [{ ifindex: link?.index, mtu: 1400, address: 'ee:ee:ee:ee:ee:ee' }])
+  const [inside] = there.json('link show eth0')
+  t.match(inside, { mtu: 1380, address: '02:00:00:00:00:07', operstate: 'DOWN' })
+  t.equal(link?.peerIndex, inside['ifindex'])
+
+  const other = await open({ netns: there.path })
+  t.teardown(() => other.close())
+  t.same(await other.apply([{ do: 'link.set', link: Number(inside['ifindex']), change: { up: true } }]), [good])
+  t.ok((await netlink.link('pod1'))?.carrier)
+
+  t.same(await netlink.apply([{ do: 'link.delete', link: link!.index }]), [good])
+  t.equal(await netlink.link('pod1'), undefined)
+  t.equal(await other.link('eth0'), undefined, 'the peer went with it')
+})
+
+t.test('every kind of link is made as `ip` sees it, and dumped', async t => {
+  const ns = namespace(t)
+  const netlink = await open({ netns: ns.path })
+  t.teardown(() => netlink.close())
+  const operations: Operation[] = [
+    { do: 'link.add', link: { kind: 'bridge', name: 'br0', mac: '02:00:00:00:00:01' } },
+    { do: 'link.add', link: { kind: 'veth', name: 'a0', peer: { name: 'a1' } } },
+    { do: 'link.add', link: { kind: 'vxlan', name: 'vx4', id: 4096, local: '10.0.0.1', learning: false } },
+    { do: 'link.add', link: { kind: 'vxlan', name: 'vx6', id: 9, port: 8472, local: 'fd00::1', up: true } },
+  ]
+  t.same(
+    await netlink.apply(operations),
+    operations.map(() => good),
+  )
+  t.match(ns.json('link show br0'), [{ linkinfo: { info_kind: 'bridge' }, address: '02:00:00:00:00:01' }])
+  t.match(ns.json('link show vx4'), [
+    { linkinfo: { info_kind: 'vxlan', info_data: { id: 4096, port: 4789, local: '10.0.0.1', learning: false } } },
+  ])
+  t.match(ns.json('link show vx6'), [
+    { linkinfo: { info_data: { id: 9, port: 8472, local6: 'fd00::1', learning: true } } },
+  ])
+  t.same(
+    (await netlink.links()).map(link => [link.index, link.name, link.kind, link.up, link.loopback, link.mtu]),
+    ns
+      .json('link show')
+      .map(link => [
+        link['ifindex'],
+        link['ifname'],
+        (link['linkinfo'] as Record<string, unknown> | undefined)?.['info_kind'],
+        (link['flags'] as string[]).includes('UP'),
+        (link['flags'] as string[]).includes('LOOPBACK'),
+        link['mtu'],
+      ]),
+  )
+})
+
+t.test('a link is changed: name, state, MTU, MAC, master, namespace', async t => {
+  const ns = namespace(t)
+  const elsewhere = namespace(t)
+  const netlink = await open({ netns: ns.path })
+  t.teardown(() => netlink.close())
+  await netlink.apply([
+    { do: 'link.add', link: { kind: 'bridge', name: 'br0' } },
+    { do: 'link.add', link: { kind: 'veth', name: 'a0', peer: { name: 'a1' } } },
+  ])
+  const bridge = (await netlink.link('br0'))!.index
+  const { index } = (await netlink.link('a0'))!
+  t.same(
+    await netlink.apply([
+      { do: 'link.set', link: index, change: { name: 'b0', mtu: 1300, mac: '02:00:00:00:00:09', master: bridge } },
+      { do: 'link.set', link: index, change: { up: true } },
+    ]),
+    [good, good],
+  )
+  t.match(ns.json('link show b0'), [{ mtu: 1300, address: '02:00:00:00:00:09', master: 'br0' }])
+  t.match(await netlink.link('b0'), { up: true, master: bridge, mtu: 1300 })
+  t.same(
+    await netlink.apply([
+      { do: 'link.set', link: index, change: { up: false, master: 0 } },
+      { do: 'link.set', link: index, change: { netns: elsewhere.path, name: 'moved' } },
+    ]),
+    [good, good],
+  )
+  t.equal(await netlink.link('b0'), undefined)
+  t.match(elsewhere.json('link show moved'), [{ mtu: 1300, address: '02:00:00:00:00:09' }])
+})
+
+t.test('wrong values are refused by name, and stop nothing else', async t => {
+  const ns = namespace(t)
+  const netlink = await open({ netns: ns.path })
+  t.teardown(() => netlink.close())
+  const results = await netlink.apply([
+    { do: 'link.add', link: { kind: 'bridge', name: 'a-name-of-17-chars' } },
+    { do: 'link.add', link: { kind: 'bridge', name: 'a/b' } },
+    { do: 'link.add', link: { kind: 'bridge', name: 'br0', mac: '02:00' } },
+    { do: 'link.add', link: { kind: 'vxlan', name: 'vx0', id: 2 ** 24 } },
+    { do: 'link.add', link: { kind: 'gre' as 'bridge', name: 'gre1' } },
+    { do: 'link.add', link: { kind: 'veth', name: 'v0', peer: { name: 'v1', netns: '/run/netns/mgn-nowhere' } } },
+    { do: 'link.add', link: { kind: 'veth', name: 'v0', peer: { name: 'v1', netns: '/etc/passwd' } } },
+    { do: 'link.set', link: 4711, change: { up: true } },
+    { do: 'link.add', link: { kind: 'bridge', name: 'br0' } },
+    { do: 'link.add', link: { kind: 'bridge', name: 'br0' } },
+  ])
+  t.match(results, [
+    { errno: 'EINVAL', text: /link name "a-name-of-17-chars"/ },
+    { errno: 'EINVAL', text: /link name "a\/b"/ },
+    { errno: 'EINVAL', text: /MAC address "02:00"/ },
+    { errno: 'EINVAL', text: /VXLAN id 16777216/ },
+    { errno: 'EINVAL', text: /kind "gre" is none of veth, bridge, vxlan/ },
+    { errno: 'ENOENT', text: /"\/run\/netns\/mgn-nowhere" does not exist/ },
+    { errno: 'EINVAL', text: /"\/etc\/passwd" is not a network namespace/ },
+    { errno: 'ENODEV' },
+    { ok: true },
+    { errno: 'EEXIST' },
+  ])
+  t.equal(await netlink.link('v0'), undefined)
+})

@@ -1,0 +1,46 @@
+import t from 'tap'
+import { open } from '../index.ts'
+import { namespace } from '../test-namespace.ts'
+import type { Neighbour } from '../types.ts'
+
+t.test('neighbours are set, dumped as given, seen by `ip` and deleted', async t => {
+  const ns = namespace(t)
+  ns.batch(['link add a0 type veth peer a1', 'link set a0 up', 'link set a1 up'])
+  const netlink = await open({ netns: ns.path })
+  t.teardown(() => netlink.close())
+  const link = (await netlink.link('a0'))!.index
+  const neighbours: Neighbour[] = [
+    { link, address: '10.0.0.2', mac: '02:00:00:00:00:02', state: 'permanent' },
+    { link, address: 'fd00::2', mac: '02:00:00:00:00:02', state: 'stale' },
+  ]
+  const proxy: Neighbour = { link, address: 'fd00::3', state: 'none', proxy: true }
+  t.strictSame(await netlink.apply([...neighbours, proxy].map(neighbour => ({ do: 'neighbour.replace', neighbour }))), [
+    { ok: true },
+    { ok: true },
+    { ok: true },
+  ])
+  const ours = async (): Promise<readonly Neighbour[]> =>
+    (await netlink.neighbours()).filter(n => n.link === link && n.state !== 'noarp')
+  t.strictSame(await ours(), [...neighbours, proxy])
+  t.match(
+    ns.json('neigh show dev a0').toSorted((a, b) => (String(a['dst']) < String(b['dst']) ? -1 : 1)),
+    [
+      { dst: '10.0.0.2', lladdr: '02:00:00:00:00:02', state: ['PERMANENT'] },
+      { dst: 'fd00::2', lladdr: '02:00:00:00:00:02', state: ['STALE'] },
+    ],
+  )
+  t.match(ns.ip('neigh show proxy dev a0'), /^fd00::3 .*proxy/)
+  const changed = { ...neighbours[0], mac: '02:00:00:00:00:05' }
+  await netlink.apply([{ do: 'neighbour.replace', neighbour: changed }])
+  t.strictSame(
+    (await netlink.neighbours(4)).filter(n => n.link === link),
+    [changed],
+  )
+  const results = await netlink.apply([
+    { do: 'neighbour.delete', neighbour: proxy },
+    { do: 'neighbour.delete', neighbour: changed },
+    { do: 'neighbour.delete', neighbour: { ...changed, address: '10.0.0.77' } },
+  ])
+  t.match(results, [{ ok: true }, { ok: true }, { ok: false, errno: 'ENOENT' }])
+  t.notOk((await ours()).some(n => n.proxy))
+})
