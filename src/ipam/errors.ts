@@ -1,0 +1,24 @@
+// Why IPAM refuses. The message names object, reason and next step.
+
+export type IpamErrorCode =
+  /** No pool of that family is for this node. */
+  | 'no-pool'
+  /** Every block of the pools for this node is taken, and its own are full. */
+  | 'exhausted'
+  /** A new block is needed and the datastore cannot be reached. */
+  | 'unreachable'
+  /** The address that was asked for cannot be given. */
+  | 'not-available'
+  /** The node's own store cannot be read or written. */
+  | 'store-failed'
+  /** The node's store belongs to another node. */
+  | 'wrong-store'
+
+export class IpamError extends Error {
+  readonly code: IpamErrorCode
+  constructor(code: IpamErrorCode, message: string) {
+    super(message)
+    this.name = 'IpamError'
+    this.code = code
+  }
+}

@@ -1,0 +1,6 @@
+// Addresses for pods: pools, blocks, addresses, their owners.
+
+export { IpamError, type IpamErrorCode } from './errors.ts'
+export { Ipam } from './ipam.ts'
+export type * from './types.ts'
+export { type AddressRow, blockKind, blockName, type BlockRecord, copyKind, type Owner, readBlock } from './records.ts'

@@ -1,0 +1,293 @@
+// Addresses for the pods of one node (design, promise 4).
+//
+// A block belongs to the node by one record in the datastore; an address belongs to a pod by one row in the node's own store, on
+// the disk before `assign` answers. So a pod gets its address without a trip to the datastore while the node has one free, and
+// the same address is never given twice: the row is there before anyone hears of it, and goes only by `release`.
+//
+// All changes run one after another. If the node's store fails in the middle of one, what it holds is read anew before the next.
+
+import { type IpFamily, parseAddress } from '../../inet/index.ts'
+import { StoreError } from '../datastore/contract.ts'
+import type { Block } from './block.ts'
+import { allEntries } from './claims.ts'
+import { Copies } from './copies.ts'
+import { IpamError } from './errors.ts'
+import { LocalRecords } from './local.ts'
+import { holds, OwnBlocks } from './own-blocks.ts'
+import { poolsFor, rangeOf } from './pools.ts'
+import { type AddressRow, blockName, copyKind, type Owner, readCopy } from './records.ts'
+import type {
+  AddressInUse,
+  Assigned,
+  AssignedAddress,
+  AssignRequest,
+  IpamOptions,
+  IpamSnapshot,
+  OwnBlock,
+} from './types.ts'
+
+/** Call `load` first. Every call fails with an IpamError. */
+export class Ipam {
+  readonly #options: IpamOptions
+  readonly #local: LocalRecords
+  readonly #blocks: OwnBlocks
+  readonly #copies: Copies
+  #stale = true
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(options: IpamOptions) {
+    this.#options = options
+    this.#local = new LocalRecords(options.nodeStore, options.node)
+    this.#blocks = new OwnBlocks(options, this.#local)
+    this.#copies = new Copies(options.datastore)
+  }
+
+  // ---- start and stop --------------------------------------------------------------------------------------------------------
+
+  /**
+   * Reads the node's store, and the own blocks from the datastore (from the node's store alone if that cannot be reached).
+   * `inUse` are addresses that the kernel and live namespaces show: those that no row knows are kept from being given. A node
+   * whose store is new or was lost also takes over the copies in the datastore before it gives any address.
+   */
+  load(given: { readonly inUse?: readonly AddressInUse[] } = {}): Promise<void> {
+    this.#stale = true
+    return this.#alone(async () => {
+      const unknown = (given.inUse ?? []).filter(({ address }) => !this.#local.addresses.has(address))
+      const since = this.#now()
+      await this.#local.put(
+        new Map(unknown.map(({ address, owner }) => [address, { ...(owner ?? nobody), pool: '', since }])),
+      )
+      try {
+        await this.#complete()
+        await this.#blocks.reconcile()
+      } catch (error) {
+        if (!isUnreachable(error)) throw error // what the node's store knows is in force until the datastore is back
+      }
+      this.#blocks.rebuild()
+    })
+  }
+
+  /** Compares the own blocks with the datastore. For the daemon, when the datastore is back or an own record has changed. */
+  refresh(): Promise<void> {
+    return this.#alone(() =>
+      this.#reach('compare its blocks', async () => {
+        await this.#complete()
+        await this.#blocks.reconcile()
+      }),
+    )
+  }
+
+  /** Ends the work under way and writes the pending copies if the datastore takes them. */
+  async stop(): Promise<void> {
+    await this.#turn
+    await this.#copies.flush()
+  }
+
+  // ---- addresses -------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Gives the owner one address of each family, or fails and gives none. An owner that asks again gets the same ones. The
+   * datastore is asked only if a new block is needed. After a failure in the node's store it is not known whether the owner has
+   * the addresses: ask again, or `release`.
+   */
+  assign(request: AssignRequest): Promise<Assigned> {
+    return this.#alone(async () => {
+      const had = this.#local.addressesOf(request).map(address => this.#describe(address))
+      const missing = request.families.filter(family => !had.some(address => address.family === family))
+      if (missing.length === 0) return { addresses: had, repeated: true }
+      if (!this.#local.complete)
+        await this.#reach('learn which addresses are in use, as its own store is new', () => this.#complete())
+      const chosen: AssignedAddress[] = []
+      for (const family of missing) {
+        const wanted = request.requested?.find(text => parseAddress(text)?.family === family)
+        chosen.push(wanted === undefined ? await this.#chooseAny(family) : await this.#chooseNamed(family, wanted))
+      }
+      const { network, containerId, ifName, label } = request
+      const row = { network, containerId, ifName, since: this.#now(), ...(label !== undefined && { label }) }
+      await this.#local.put(new Map(chosen.map(({ address, pool }) => [address, { ...row, pool }])))
+      for (const { address } of chosen) this.#blocks.of(address)?.take(address)
+      this.#copy(chosen.map(({ block }) => block))
+      return { addresses: [...had, ...chosen], repeated: false }
+    })
+  }
+
+  /**
+   * Takes the owner's addresses back; that it has none is no error. Needs no datastore. Call it when the pod's interface and
+   * routes are gone. Answers what was released.
+   */
+  release(owner: Owner): Promise<readonly string[]> {
+    return this.#alone(() => this.#free(this.#local.addressesOf(owner)))
+  }
+
+  /** Takes back all addresses but those that `keep` holds on to: for the daemon, when it has seen which pods live. */
+  releaseExcept(keep: (row: AddressRow & { readonly address: string }) => boolean): Promise<readonly string[]> {
+    return this.#alone(() => {
+      const rows = [...this.#local.addresses].filter(([address, row]) => !keep({ ...row, address }))
+      return this.#free(rows.map(([address]) => address))
+    })
+  }
+
+  // ---- blocks ----------------------------------------------------------------------------------------------------------------
+
+  /** The blocks that records name as this node's: those it may announce. */
+  owned(): readonly OwnBlock[] {
+    return this.#blocks.views()
+  }
+
+  /** Calls the listener when the set of own blocks has changed; before a block that goes is given back. */
+  onBlocks(listener: (blocks: readonly OwnBlock[]) => void): () => void {
+    return this.#blocks.onChange(listener)
+  }
+
+  /** Gives empty blocks back, all but `keep` of each pool. Answers their CIDRs. */
+  releaseEmptyBlocks(keep: number): Promise<readonly string[]> {
+    return this.#alone(async () => {
+      const empty = Map.groupBy(
+        this.#blocks.list().filter(block => block.used === 0),
+        block => block.pool,
+      )
+      const going = [...empty.values()].flatMap(blocks => blocks.slice(keep))
+      for (const block of going) {
+        await this.#reach('give back a block', () => this.#blocks.giveBack(block))
+        this.#copies.changed(blockName(block.prefix), () => undefined)
+      }
+      return going.map(block => block.cidr)
+    })
+  }
+
+  /** The families that this node has pools for. */
+  families(): readonly IpFamily[] {
+    return ([4, 6] as const).filter(
+      family => poolsFor(family, this.#options.pools(), this.#options.labels()).length > 0,
+    )
+  }
+
+  show(): IpamSnapshot {
+    const addresses = [...this.#local.addresses].map(([address, row]) => ({
+      ...row,
+      address,
+      block: this.#blocks.of(address)?.cidr ?? '',
+    }))
+    return { node: this.#options.node, blocks: this.owned(), addresses, problems: this.#blocks.problems() }
+  }
+
+  // ---- choosing --------------------------------------------------------------------------------------------------------------
+
+  async #chooseAny(family: IpFamily): Promise<AssignedAddress> {
+    const pools = this.#pools(family)
+    const block =
+      this.#blocks.withRoom(pools) ??
+      (await this.#reach(`claim a block for an IPv${family} address`, () => this.#blocks.grow(pools)))
+    const address = block?.next()
+    if (block && address !== undefined) return { family, address, block: block.cidr, pool: block.pool }
+    const names = pools.map(({ metadata, spec }) => `"${metadata.name}" (${spec.cidr})`).join(', ')
+    throw new IpamError(
+      'exhausted',
+      `pool ${names}: every block is taken, and those of node "${this.#options.node}" are full. Add a pool, or free addresses: margayctl ipam show`,
+    )
+  }
+
+  async #chooseNamed(family: IpFamily, wanted: string): Promise<AssignedAddress> {
+    const refuse = (reason: string): IpamError => new IpamError('not-available', `address ${wanted}: ${reason}`)
+    const pool = this.#pools(family).find(candidate => holds(rangeOf(candidate), wanted))
+    if (!pool) throw refuse('no enabled pool for this node holds it. Choose one of a pool, or ask for none.')
+    let block: Block | undefined = this.#blocks.of(wanted)
+    if (!block) {
+      const grown = await this.#reach(`claim the block of ${wanted}`, () => this.#blocks.growAround(wanted, pool))
+      if (!grown.block)
+        throw refuse(`its block belongs to node "${grown.owner}". Run the pod there, or choose another address.`)
+      block = grown.block
+    }
+    if (!block.isFree(wanted)) throw refuse('another pod has it. Delete that pod first, or choose another address.')
+    return { family, address: wanted, block: block.cidr, pool: block.pool }
+  }
+
+  #pools(family: IpFamily) {
+    const pools = poolsFor(family, this.#options.pools(), this.#options.labels())
+    if (pools.length > 0) return pools
+    throw new IpamError(
+      'no-pool',
+      `node "${this.#options.node}": no enabled IPv${family} pool selects it. Apply an IPPool, or see nodeSelector and disabled: margayctl get ippools -o yaml`,
+    )
+  }
+
+  // ---- small parts -----------------------------------------------------------------------------------------------------------
+
+  /** Takes over the copies of a store that was lost; a new node has none. */
+  async #complete(): Promise<void> {
+    if (this.#local.complete) return
+    const entries = await allEntries(this.#options.datastore, copyKind)
+    const rows = new Map(entries.flatMap(entry => readCopy(entry.value, this.#options.node)))
+    for (const [address, row] of this.#local.addresses) if (row.containerId !== '') rows.set(address, row)
+    await this.#local.put(rows, true)
+  }
+
+  async #free(addresses: readonly string[]): Promise<readonly string[]> {
+    if (addresses.length === 0) return addresses
+    await this.#local.remove(addresses, this.#now())
+    for (const address of addresses) this.#blocks.of(address)?.free(address)
+    this.#copy(addresses.flatMap(address => this.#blocks.of(address)?.cidr ?? []))
+    return addresses
+  }
+
+  #copy(cidrs: readonly string[]): void {
+    for (const cidr of new Set(cidrs)) {
+      const block = this.#blocks.get(cidr)
+      if (!block) continue
+      this.#copies.changed(blockName(block.prefix), () => {
+        if (!this.#blocks.get(cidr)) return undefined
+        const addresses = [...this.#local.addresses].filter(([address]) => holds(block.prefix, address))
+        return { node: this.#options.node, cidr, addresses: Object.fromEntries(addresses) }
+      })
+    }
+  }
+
+  #describe(address: string): AssignedAddress {
+    const block = this.#blocks.of(address)
+    const pool = this.#local.addresses.get(address)?.pool || (block?.pool ?? '')
+    return { family: address.includes(':') ? 6 : 4, address, block: block?.cidr ?? '', pool }
+  }
+
+  #now(): string {
+    return (this.#options.now?.() ?? new Date()).toISOString()
+  }
+
+  /** Runs what needs the datastore; if that cannot be reached, says what for. */
+  async #reach<T>(purpose: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isUnreachable(error)) throw error
+      throw new IpamError(
+        'unreachable',
+        `node "${this.#options.node}": cannot ${purpose}: ${error.message} Addresses that were given stay; try again when the datastore is back.`,
+      )
+    }
+  }
+
+  /** One change after another; after one that failed, what the node's store holds is read anew. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(async () => {
+      if (this.#stale) {
+        await this.#local.read()
+        this.#blocks.rebuild()
+        this.#stale = false
+      }
+      try {
+        return await work()
+      } catch (error) {
+        this.#stale = true
+        throw error
+      }
+    })
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+}
+
+const nobody: Owner = { network: '', containerId: '', ifName: '' }
+
+/** Of the datastore; the node's store fails with IpamErrors (local.ts). */
+function isUnreachable(error: unknown): error is StoreError {
+  return error instanceof StoreError && error.code === 'unreachable'
+}

@@ -1,0 +1,134 @@
+// IPAM's tables in the node's own store, and what they say in memory. Every change is on the disk before memory has it.
+
+import { compareAddresses, parseAddress } from '../../inet/index.ts'
+import type { NodeStore, NodeStoreChange } from '../datastore/node-store.ts'
+import type { ClaimedBlock } from './claims.ts'
+import { IpamError } from './errors.ts'
+import { type AddressRow, type Owner, ownerKey, readBlock, tables } from './records.ts'
+
+export class LocalRecords {
+  readonly #store: NodeStore
+  readonly #node: string
+  #addresses = new Map<string, AddressRow>()
+  /** Address -> when it was released, oldest first. */
+  #freed = new Map<string, string>()
+  #blocks = new Map<string, ClaimedBlock>()
+  #complete = false
+
+  constructor(store: NodeStore, node: string) {
+    this.#store = store
+    this.#node = node
+  }
+
+  /** Reads everything anew. Fails if the store cannot be read, or belongs to another node. */
+  async read(): Promise<void> {
+    const about = await this.#all(tables.about)
+    const owner = about.find(row => row.key === 'node')?.value
+    if (typeof owner === 'string' && owner !== this.#node)
+      throw new IpamError(
+        'wrong-store',
+        `node store of node "${owner}": this node is called "${this.#node}", and would give out that node's addresses. Start with the old name, or with another store.`,
+      )
+    const rows = await this.#all(tables.addresses)
+    const freed = (await this.#all(tables.freed)).map(row => [row.key, String(row.value)] as const)
+    const blocks = (await this.#all(tables.blocks)).flatMap(row => readBlock(row.value) ?? [])
+    this.#addresses = new Map(rows.map(row => [row.key, row.value as AddressRow]))
+    this.#freed = new Map(freed.toSorted(([, a], [, b]) => (a < b ? -1 : a > b ? 1 : 0)))
+    this.#blocks = new Map(blocks.map(block => [block.cidr, block]))
+    this.#complete = typeof owner === 'string'
+  }
+
+  /** False for a store that is new or was lost: addresses may be in use that it does not know. */
+  get complete(): boolean {
+    return this.#complete
+  }
+
+  get addresses(): ReadonlyMap<string, AddressRow> {
+    return this.#addresses
+  }
+
+  get freed(): Iterable<string> {
+    return this.#freed.keys()
+  }
+
+  get blocks(): Iterable<ClaimedBlock> {
+    return this.#blocks.values()
+  }
+
+  addressesOf(owner: Owner): string[] {
+    const key = ownerKey(owner)
+    return [...this.#addresses]
+      .filter(([, row]) => ownerKey(row) === key)
+      .map(([address]) => address)
+      .toSorted(byAddress)
+  }
+
+  /** From now on the store knows every address in use. */
+  async put(rows: ReadonlyMap<string, AddressRow>, markComplete = false): Promise<void> {
+    const changes = [...rows].flatMap(([key, value]): NodeStoreChange[] => [
+      { do: 'put', table: tables.addresses, key, value },
+      { do: 'delete', table: tables.freed, key },
+    ])
+    if (markComplete) changes.push({ do: 'put', table: tables.about, key: 'node', value: this.#node })
+    await this.#commit(changes)
+    for (const [address, row] of rows) {
+      this.#addresses.set(address, row)
+      this.#freed.delete(address)
+    }
+    this.#complete ||= markComplete
+  }
+
+  /** `at`: ISO 8601. */
+  async remove(addresses: readonly string[], at: string): Promise<void> {
+    await this.#commit(
+      addresses.flatMap((key): NodeStoreChange[] => [
+        { do: 'delete', table: tables.addresses, key },
+        { do: 'put', table: tables.freed, key, value: at },
+      ]),
+    )
+    for (const address of addresses) {
+      this.#addresses.delete(address)
+      this.#freed.delete(address)
+      this.#freed.set(address, at)
+    }
+  }
+
+  async putBlock(block: ClaimedBlock): Promise<void> {
+    const { prefix: _, ...value } = block
+    await this.#commit([{ do: 'put', table: tables.blocks, key: block.cidr, value }])
+    this.#blocks.set(block.cidr, block)
+  }
+
+  /** Forgets a block that has no address in use. `within`: the addresses that the block holds. */
+  async removeBlock(cidr: string, within: (address: string) => boolean): Promise<void> {
+    const freed = [...this.#freed.keys()].filter(within)
+    await this.#commit([
+      { do: 'delete', table: tables.blocks, key: cidr },
+      ...freed.map((key): NodeStoreChange => ({ do: 'delete', table: tables.freed, key })),
+    ])
+    this.#blocks.delete(cidr)
+    for (const address of freed) this.#freed.delete(address)
+  }
+
+  async #commit(changes: readonly NodeStoreChange[]): Promise<void> {
+    if (changes.length > 0) await ownFailure(this.#store.commit(changes))
+  }
+
+  #all(table: string) {
+    return ownFailure(this.#store.all(table))
+  }
+}
+
+/** Tells a failure of this store from one of the datastore. */
+async function ownFailure<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call
+  } catch (error) {
+    throw new IpamError('store-failed', error instanceof Error ? error.message : String(error))
+  }
+}
+
+function byAddress(a: string, b: string): number {
+  const [left, right] = [parseAddress(a), parseAddress(b)]
+  return left && right ? compareAddresses(left, right) : 0
+}

@@ -1,0 +1,154 @@
+// The blocks of this node: in the datastore one record each, in the node's store a copy of it, in memory who is free.
+//
+// The datastore's record decides. The copy lets a node go on whose datastore is down.
+
+import { contains, overlaps, parseAddress, type Prefix } from '../../inet/index.ts'
+import type { IPPoolResource } from '../resources/index.ts'
+import { Block } from './block.ts'
+import { allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claims.ts'
+import type { LocalRecords } from './local.ts'
+import { blockAround, rangeOf } from './pools.ts'
+import type { IpamOptions, OwnBlock } from './types.ts'
+
+export class OwnBlocks {
+  readonly #options: IpamOptions
+  readonly #local: LocalRecords
+  readonly #listeners = new Set<(blocks: readonly OwnBlock[]) => void>()
+  #blocks = new Map<string, Block>()
+  /** Blocks of the node's store that another node's record names, and that node: never given from. */
+  readonly #stranded = new Map<string, string>()
+  #told = ''
+
+  constructor(options: IpamOptions, local: LocalRecords) {
+    this.#options = options
+    this.#local = local
+  }
+
+  list(): Block[] {
+    return [...this.#blocks.values()]
+  }
+
+  get(cidr: string): Block | undefined {
+    return this.#blocks.get(cidr)
+  }
+
+  /** The block that holds an address. */
+  of(text: string): Block | undefined {
+    const address = parseAddress(text)
+    return address && this.list().find(block => contains(block.prefix, address))
+  }
+
+  views(): readonly OwnBlock[] {
+    return this.list().map(({ cidr, pool, size, used }) => ({ cidr, pool, size, used }))
+  }
+
+  problems(): readonly string[] {
+    return [...this.#stranded].map(
+      ([cidr, owner]) =>
+        `block ${cidr}: the datastore says that it is node "${owner}"'s, so nothing more is given from it. Delete the pods of this node that have addresses in it.`,
+    )
+  }
+
+  onChange(listener: (blocks: readonly OwnBlock[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** A block with room in one of the pools, without asking the datastore. */
+  withRoom(pools: readonly IPPoolResource[]): Block | undefined {
+    return pools
+      .flatMap(pool => this.list().filter(block => contains(rangeOf(pool), block.prefix)))
+      .find(block => block.next() !== undefined)
+  }
+
+  /** Asks the datastore for a block with room: one that is already ours, else a new one. Undefined: all are taken. */
+  async grow(pools: readonly IPPoolResource[]): Promise<Block | undefined> {
+    const all = await allBlocks(this.#options.datastore)
+    await this.reconcile(all)
+    const found = this.withRoom(pools)
+    if (found) return found
+    for (const pool of pools) {
+      const { datastore, node } = this.#options
+      const claimed = await claimNext(datastore, pool, all, node, this.#now())
+      if (claimed) return this.#adopt(claimed)
+    }
+    return undefined
+  }
+
+  /** Claims the block of the pool around an address, and says who has it. */
+  async growAround(text: string, pool: IPPoolResource): Promise<{ readonly block?: Block; readonly owner: string }> {
+    const { datastore, node } = this.#options
+    const prefix = blockAround(text, pool)
+    const inTheWay = (await allBlocks(datastore)).find(other => overlaps(other.prefix, prefix))
+    if (inTheWay && inTheWay.node !== node) return { owner: inTheWay.node }
+    const claimed = inTheWay ?? (await claim(datastore, prefix, pool.metadata.name, node, this.#now()))
+    return claimed.node === node ? { block: await this.#adopt(claimed), owner: node } : { owner: claimed.node }
+  }
+
+  /** Brings the own blocks in line with the datastore's records. */
+  async reconcile(all?: readonly ClaimedBlock[]): Promise<void> {
+    const { datastore, node } = this.#options
+    const records = all ?? (await allBlocks(datastore))
+    const known = new Set([...this.#local.blocks].map(block => block.cidr))
+    for (const record of records)
+      if (record.node === node && !known.has(record.cidr)) await this.#local.putBlock(record)
+    this.#stranded.clear()
+    for (const block of [...this.#local.blocks].filter(({ cidr }) => !isMine(records, cidr, node))) {
+      const inUse = [...this.#local.addresses.keys()].some(address => holds(block.prefix, address))
+      if (!inUse) {
+        await this.#local.removeBlock(block.cidr, address => holds(block.prefix, address))
+        continue
+      }
+      // Pods depend on it: a record that was lost is made again. Whoever creates it first has it.
+      const rival = records.find(other => overlaps(other.prefix, block.prefix))
+      const { node: owner } = rival ?? (await claim(datastore, block.prefix, block.pool, node, block.claimedAt))
+      if (owner !== node) this.#stranded.set(block.cidr, owner)
+    }
+    this.rebuild()
+  }
+
+  /** Stops using an empty block, then gives it back. */
+  async giveBack(block: Block): Promise<void> {
+    await this.#local.removeBlock(block.cidr, address => holds(block.prefix, address))
+    this.#blocks.delete(block.cidr)
+    this.#tell()
+    await unclaim(this.#options.datastore, block.prefix, this.#options.node)
+  }
+
+  /** Memory as the node's store has it. */
+  rebuild(): void {
+    this.#blocks = new Map()
+    for (const block of this.#local.blocks)
+      if (!this.#stranded.has(block.cidr))
+        this.#blocks.set(block.cidr, new Block(block, this.#local.addresses.keys(), this.#local.freed))
+    this.#tell()
+  }
+
+  async #adopt(claimed: ClaimedBlock): Promise<Block> {
+    await this.#local.putBlock(claimed)
+    this.rebuild()
+    const block = this.#blocks.get(claimed.cidr)
+    if (!block) throw new Error(`block ${claimed.cidr} was claimed and is not there`)
+    return block
+  }
+
+  #tell(): void {
+    const now = [...this.#blocks.keys()].toSorted().join(' ')
+    if (now === this.#told) return
+    this.#told = now
+    for (const listener of this.#listeners) listener(this.views())
+  }
+
+  #now(): string {
+    return (this.#options.now?.() ?? new Date()).toISOString()
+  }
+}
+
+function isMine(records: readonly ClaimedBlock[], cidr: string, node: string): boolean {
+  return records.some(record => record.cidr === cidr && record.node === node)
+}
+
+export function holds(prefix: Prefix, text: string): boolean {
+  const address = parseAddress(text)
+  return address !== undefined && contains(prefix, address)
+}

@@ -1,0 +1,73 @@
+// What IPAM keeps, and where.
+//
+// In the datastore: a Block record says that a block belongs to a node; AddressCopy records repeat the addresses of a block for
+// reading and for a node that lost its store. In the node's own store: the addresses themselves. Only the latter decide who has
+// an address (design, promise 4).
+
+import { formatPrefix, parsePrefix, type Prefix } from '../../inet/index.ts'
+
+export const blockKind = 'Block'
+/** Nobody watches these. */
+export const copyKind = 'AddressCopy'
+
+/** Tables of the node's store. */
+export const tables = { addresses: 'addresses', freed: 'freed', blocks: 'blocks', about: 'ipam' } as const
+
+/** Who has an address: one interface of one container. */
+export interface Owner {
+  /** CNI network name. */
+  readonly network: string
+  readonly containerId: string
+  readonly ifName: string
+}
+
+export interface BlockRecord {
+  readonly cidr: string
+  readonly node: string
+  /** Name of the IPPool. */
+  readonly pool: string
+  /** ISO 8601. */
+  readonly claimedAt: string
+}
+
+/** An address in use. Key: the address. */
+export interface AddressRow extends Owner {
+  /** Empty for an address that was found in use and whose pool is not known. */
+  readonly pool: string
+  /** ISO 8601. */
+  readonly since: string
+  /** Who it is to people: `namespace/pod`. */
+  readonly label?: string
+}
+
+export interface AddressCopy {
+  readonly node: string
+  readonly cidr: string
+  readonly addresses: Readonly<Record<string, AddressRow>>
+}
+
+/** Key of an owner within its node. */
+export function ownerKey(owner: Owner): string {
+  return `${owner.network}/${owner.containerId}/${owner.ifName}`
+}
+
+/** Name of a block's record: `10-42-0-64-26`, `fd00-42----122`. */
+export function blockName(block: Prefix): string {
+  return formatPrefix(block).replaceAll(/[.:/]/g, '-')
+}
+
+/** Reads a record of the datastore; undefined if it is none (somebody else wrote it). */
+export function readBlock(value: unknown): (BlockRecord & { readonly prefix: Prefix }) | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { cidr, node, pool, claimedAt } = value as Partial<Record<keyof BlockRecord, unknown>>
+  const prefix = typeof cidr === 'string' ? parsePrefix(cidr) : undefined
+  if (!prefix || typeof node !== 'string' || typeof pool !== 'string') return undefined
+  return { cidr: formatPrefix(prefix), node, pool, claimedAt: typeof claimedAt === 'string' ? claimedAt : '', prefix }
+}
+
+/** Reads the addresses of a copy, if it is this node's. */
+export function readCopy(value: unknown, node: string): readonly [string, AddressRow][] {
+  if (typeof value !== 'object' || value === null) return []
+  const copy = value as Partial<AddressCopy>
+  return copy.node === node && copy.addresses ? Object.entries(copy.addresses) : []
+}

@@ -1,0 +1,64 @@
+// What IPAM takes and gives. Types only.
+
+import type { IpFamily } from '../../inet/index.ts'
+import type { Datastore } from '../datastore/contract.ts'
+import type { NodeStore } from '../datastore/node-store.ts'
+import type { IPPoolResource, Labels } from '../resources/index.ts'
+import type { AddressRow, Owner } from './records.ts'
+
+export interface IpamOptions {
+  readonly node: string
+  readonly datastore: Datastore
+  readonly nodeStore: NodeStore
+  /** The cluster's pools as they are now. */
+  readonly pools: () => readonly IPPoolResource[]
+  /** This node's labels as they are now. */
+  readonly labels: () => Labels
+  readonly now?: () => Date
+}
+
+export interface AssignRequest extends Owner {
+  /** One address of each, or none at all. */
+  readonly families: readonly IpFamily[]
+  /** Addresses asked for by name, at most one a family. */
+  readonly requested?: readonly string[]
+  readonly label?: string
+}
+
+export interface AssignedAddress {
+  readonly family: IpFamily
+  /** Without length; a pod has it as /32 or /128. */
+  readonly address: string
+  /** The block it is from, `10.42.0.64/26`. */
+  readonly block: string
+  readonly pool: string
+}
+
+export interface Assigned {
+  readonly addresses: readonly AssignedAddress[]
+  /** The owner had them before: it asked again. */
+  readonly repeated: boolean
+}
+
+/** An address that was found in use: a pod's route, an address in a live namespace. */
+export interface AddressInUse {
+  readonly address: string
+  readonly owner?: Owner
+}
+
+export interface OwnBlock {
+  readonly cidr: string
+  readonly pool: string
+  /** Addresses. */
+  readonly size: number
+  readonly used: number
+}
+
+export interface IpamSnapshot {
+  readonly node: string
+  readonly blocks: readonly OwnBlock[]
+  /** `block` is empty for an address outside the own blocks. */
+  readonly addresses: readonly (AddressRow & { readonly address: string; readonly block: string })[]
+  /** Sentences: what is wrong, and the next step. */
+  readonly problems: readonly string[]
+}
