@@ -113,6 +113,11 @@ export class KernelMirror {
     return this.#uses.has(index)
   }
 
+  /** A link that was just made, ahead of its event. */
+  noteLink(link: Link): void {
+    this.#putLink(link)
+  }
+
   /** The kernel acknowledged our route. */
   noteWritten(route: Route): void {
     this.#setOurs(route.dst, route)
@@ -209,11 +214,11 @@ export class KernelMirror {
 
   #putLink(link: Link): void {
     const old = this.#links.get(link.index)
-    if (old && sameLink(old, link)) return
     const renamed = old !== undefined && old.name !== link.name
-    if (old && renamed && this.#linkNames.get(old.name)?.index === old.index) this.#linkNames.delete(old.name)
+    if (renamed && this.#linkNames.get(old.name)?.index === old.index) this.#linkNames.delete(old.name)
     this.#links.set(link.index, link)
-    this.#linkNames.set(link.name, link)
+    this.#linkNames.set(link.name, link) // also if nothing changed: a late event of a namesake may have taken the name
+    if (old && sameLink(old, link)) return
     this.#tell({ what: 'link', link, gone: false, renamed })
   }
 

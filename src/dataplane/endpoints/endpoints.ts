@@ -185,7 +185,7 @@ export class Endpoints {
     await apply(node, endpoint, 'make the veth pair', [pairOf(endpoint)])
     try {
       const mac = await this.#wire(node, pod, endpoint)
-      await this.#route(endpoint)
+      await this.#route(node, endpoint)
       return { ...endpoint, mac }
     } catch (thrown) {
       this.#routes.patch(
@@ -230,7 +230,9 @@ export class Endpoints {
       )
   }
 
-  async #route(endpoint: Endpoint): Promise<void> {
+  async #route(node: Rtnetlink, endpoint: Endpoint): Promise<void> {
+    const link = await node.link(endpoint.hostDevice)
+    if (link) this.#routes.learnLink(link)
     const entries = wiring.endpointRoutes(endpoint)
     this.#routes.patch(
       'endpoint',

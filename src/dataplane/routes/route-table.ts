@@ -5,7 +5,7 @@
 // Events, link changes and the slow timer feed the same loop. No write happens before a class is `ready`, no delete
 // before every class is `inSync` (design §4, promises 1 to 3); held prefixes wait for that.
 
-import type { Operation, Result, Route, Rtnetlink } from '../../../netlink/types.ts'
+import type { Link, Operation, Result, Route, Rtnetlink } from '../../../netlink/types.ts'
 import { type FibClass, fibClasses, type FibEntry, type FibResult } from '../../model/fib.ts'
 import { type Clock, nextTurn } from '../clock.ts'
 import type { KernelMirror, MirrorChange } from '../mirror.ts'
@@ -125,6 +125,11 @@ export class RouteTable {
   onResults(listener: (results: readonly FibResult[]) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Tells of a device that was just made, so that routes by it need not wait for its event. */
+  learnLink(link: Link): void {
+    this.#mirror.noteLink(link)
   }
 
   /** What becomes of each prefix at its next turn, which is asked for now. Rejects never; a closed table says `failed`. */
