@@ -3,7 +3,17 @@
 // The RIB knows no message, no socket and no clock. Octets handed in are copied before the call returns.
 // Nothing throws on input. Bulk work is deferred to `work` and counted in units (one prefix = one unit).
 
-import type { ChangeCursor, Family, NextHopState, Origination, PathView, PeerId, Policy, PrefixId, SetId } from '../types.ts'
+import type {
+  ChangeCursor,
+  Family,
+  NextHopState,
+  Origination,
+  PathView,
+  PeerId,
+  Policy,
+  PrefixId,
+  SetId,
+} from '../types.ts'
 
 /** What the decision process and the update groups must know of an established peer. */
 export interface PeerTraits {
@@ -77,5 +87,10 @@ export interface Rib {
    * A page of a table in ascending id: `loc` best paths, `in` what `peer` sent (before policy), `out` what it was sent.
    * Empty `rows` with `next` 0 = end.
    */
-  walk(table: 'in' | 'loc' | 'out', peer: PeerId | null, from: PrefixId, units: number): { readonly rows: PathView[]; readonly next: PrefixId }
+  walk(
+    table: 'in' | 'loc' | 'out',
+    peer: PeerId | null,
+    from: PrefixId,
+    units: number,
+  ): { readonly rows: PathView[]; readonly next: PrefixId }
 }

@@ -1,0 +1,220 @@
+// The sending half of one family: which group a session belongs to, who has something to pull, and End-of-RIB.
+
+import type { LocRib } from '../rib/loc-rib.ts'
+import type { Downstream, Told } from '../rib/rib.ts'
+import type { PeerTraits } from '../rib/port.ts'
+import type { Session } from '../rib/sessions.ts'
+import type { Family, PeerId, Policy } from '../types.ts'
+import { UpdateWriter } from '../wire/update-writer.ts'
+import { ChunkPool } from './chunks.ts'
+import { ExportRules, groupKey, shapeOf } from './export-rules.ts'
+import { Group, type Limits } from './group.ts'
+import { Member } from './member.ts'
+import { Outgoing } from './outgoing.ts'
+import type { ChunkSink, Outbound } from './port.ts'
+
+/** A chain of marks that a new session has to see passed before its End-of-RIB: decided, evaluated, handed over. */
+interface Dump {
+  stage: 'decide' | 'evaluate' | 'send'
+  /** Prefixes taken from the queue of the stage, or index in the ring. */
+  mark: number
+}
+
+export class GroupTables implements Outbound, Downstream {
+  readonly #rib: LocRib
+  readonly #family: Family
+  readonly #clusterId: number
+  readonly #limits: Limits
+  readonly #reserve: number
+  readonly #pool = new ChunkPool()
+  readonly #groups = new Map<string, Group>()
+  readonly #closing: Group[] = []
+  readonly #members: (Member | undefined)[] = []
+  readonly #dumps = new Map<Member, Dump>()
+  readonly #endOfRib: Uint8Array
+  #ready: Member[] = []
+  #complete = true
+
+  constructor(rib: LocRib, family: Family, clusterId: number, limits: Limits, reserve: number) {
+    this.#rib = rib
+    this.#family = family
+    this.#clusterId = clusterId
+    this.#limits = limits
+    this.#reserve = reserve
+    this.#endOfRib = new UpdateWriter(family, rib.prefixes).endOfRib()
+  }
+
+  // ---- Outbound -----------------------------------------------------------------------------------------------------
+
+  pull(peer: PeerId, sink: ChunkSink): boolean {
+    const member = this.#members[peer]
+    if (!member) return false
+    const { group } = member
+    let more = member.pull(sink)
+    this.#closeEmpty()
+    if (more) return true
+    group.flush(this.#limits.slice)
+    more = member.hasMore
+    if (more || !this.#dumped(member)) return more
+    this.#dumps.delete(member)
+    sink.chunk(this.#endOfRib, 1, () => {})
+    return false
+  }
+
+  takeReady(): readonly PeerId[] {
+    const ready = this.#ready
+    this.#ready = []
+    const peers: PeerId[] = []
+    for (const member of ready) {
+      member.ready = false
+      if (member.session.peer !== null && !member.session.down) peers.push(member.session.peer)
+    }
+    return peers
+  }
+
+  setComplete(complete: boolean): void {
+    if (complete && !this.#complete) {
+      for (const dump of this.#dumps.values()) {
+        dump.stage = 'decide'
+        dump.mark = this.#rib.undecided.put
+      }
+    }
+    this.#complete = complete
+    this.#wakeDumped()
+  }
+
+  // ---- Downstream ---------------------------------------------------------------------------------------------------
+
+  peerUp(session: Session, traits: PeerTraits): void {
+    if (session.peer === null) return
+    const member = new Member(session, this.#groupFor(traits, traits.export), this.#pool, this.#wake)
+    this.#members[session.peer] = member
+    this.#dumps.set(member, { stage: 'decide', mark: this.#rib.undecided.put })
+    member.wake()
+  }
+
+  peerDown(session: Session): void {
+    if (session.peer === null) return
+    const member = this.#members[session.peer]
+    if (!member) return
+    this.#members[session.peer] = undefined
+    this.#dumps.delete(member)
+    member.leave()
+    this.#closeEmpty()
+  }
+
+  setExport(session: Session, traits: PeerTraits, policy: Policy): void {
+    const member = session.peer === null ? undefined : this.#members[session.peer]
+    if (!member) return
+    const group = this.#groupFor(traits, policy)
+    if (group !== member.group) member.move(group)
+  }
+
+  refresh(session: Session): void {
+    if (session.peer !== null) this.#members[session.peer]?.refresh()
+  }
+
+  sentTo(session: Session): number {
+    const member = session.peer === null ? undefined : this.#members[session.peer]
+    return member ? member.group.sentTo(session.slot) : 0
+  }
+
+  /** What the session was or will be told of a prefix; undefined if nothing. */
+  told(session: Session, prefix: number): Told | undefined {
+    const group = session.peer === null ? undefined : this.#members[session.peer]?.group
+    if (!group || prefix >= group.set.length || group.set[prefix] === 0) return undefined
+    if (group.source[prefix] === session.slot) return undefined
+    const { outgoing } = group
+    outgoing.show(group.set[prefix], group.source[prefix])
+    const { octets, length, nextHop } = outgoing
+    return { attributes: octets.subarray(0, length), nextHop, from: this.#rib.sessions.at(group.source[prefix]) }
+  }
+
+  refersTo(slot: number): boolean {
+    for (const group of this.#groups.values()) if (group.refersTo(slot)) return true
+    return false
+  }
+
+  get pending(): boolean {
+    if (this.#closing.length > 0) return true
+    for (const group of this.#groups.values()) if (group.pending) return true
+    return false
+  }
+
+  work(units: number): number {
+    let used = 0
+    for (const group of this.#groups.values()) {
+      if (used >= units) break
+      used += group.flush(Math.min(units - used, this.#limits.slice))
+    }
+    const closing = this.#closing[0]
+    if (closing && used < units) {
+      if (!closing.close((units - used) * ROWS_PER_UNIT)) this.#closing.shift()
+      used = units
+    }
+    return used
+  }
+
+  settled(): void {
+    this.#wakeDumped()
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  readonly #wake = (member: Member): void => {
+    member.ready = true
+    this.#ready.push(member)
+  }
+
+  #groupFor(traits: PeerTraits, policy: Policy): Group {
+    const key = groupKey(traits, policy)
+    let group = this.#groups.get(key)
+    if (group) return group
+    const rib = this.#rib
+    const classic = this.#family === 'ipv4-unicast'
+    const shape = shapeOf(traits, policy, this.#clusterId, classic)
+    const outgoing = new Outgoing(shape, rib.sets, rib.sessions)
+    const measure = new UpdateWriter(this.#family, rib.prefixes)
+    const rules = new ExportRules(rib, shape, traits.reflectorClient, policy, (set, slot) => {
+      outgoing.make(set, slot)
+      return outgoing.length <= measure.roomForAttributes(outgoing.nextHop.length)
+    })
+    const shapeText = JSON.stringify({ ...shape, self: [...shape.self] })
+    group = new Group(key, shapeText, rib, rules, outgoing, this.#family, this.#pool, this.#limits, this.#reserve)
+    this.#groups.set(key, group)
+    return group
+  }
+
+  #closeEmpty(): void {
+    for (const group of this.#groups.values()) {
+      if (group.members.size > 0 || group.leavers.size > 0) continue
+      this.#groups.delete(group.key)
+      this.#closing.push(group)
+    }
+  }
+
+  /** Whether everything that was there when the session came up has been handed over. */
+  #dumped(member: Member): boolean {
+    const dump = this.#dumps.get(member)
+    if (!dump || !this.#complete) return false
+    const { queue, ring } = member.group
+    if (dump.stage === 'decide') {
+      if (this.#rib.undecided.taken < dump.mark) return false
+      dump.stage = 'evaluate'
+      dump.mark = queue.put
+    }
+    if (dump.stage === 'evaluate') {
+      if (queue.filling || queue.taken < dump.mark) return false
+      dump.stage = 'send'
+      dump.mark = ring.end
+    }
+    return member.index >= dump.mark && !member.hasMore
+  }
+
+  #wakeDumped(): void {
+    for (const member of this.#dumps.keys()) if (!member.ready && this.#dumped(member)) member.wake()
+  }
+}
+
+/** Rows of a column that are looked at for the price of one prefix. */
+const ROWS_PER_UNIT = 16

@@ -1,0 +1,197 @@
+// What the kind of session makes of an attribute set on its way out, after policy (RFC 4271 §5.1, RFC 4456 §8,
+// RFC 6793 §4.2.2): prepend, strip, next hop, reflection, 2-octet AS numbers. Done once per bucket, when it is encoded.
+
+import { addressOf } from '../rib/next-hops.ts'
+import { type AttributeSets, DEFAULT_LOCAL_PREF, HAS_LOCAL_PREF, HAS_ORIGINATOR } from '../rib/attribute-sets.ts'
+import { LOCAL, type Session, type Sessions } from '../rib/sessions.ts'
+import { type Edit, prependAs, Rewriter } from '../policy/rewrite.ts'
+import {
+  aggregator,
+  as4Aggregator,
+  as4Path,
+  asPath,
+  AttributeWalker,
+  clusterList,
+  localPref,
+  med,
+  nextHop,
+  originatorId,
+  putUint32,
+} from '../wire/attributes.ts'
+import { AS_TRANS } from '../wire/open.ts'
+
+/** Everything about a group that shapes its octets. */
+export interface Shape {
+  readonly kind: 'ebgp' | 'ibgp'
+  readonly localAs: number
+  readonly clusterId: number
+  readonly nextHop: 'auto' | 'self' | 'keep'
+  /** Our own next hop, 4 or 16 octets. */
+  readonly self: Uint8Array
+  readonly fourOctetAs: boolean
+  /** MED of learned routes has been taken care of before policy, so what a set has is meant. */
+  readonly keepsMed: boolean
+  readonly classic: boolean
+}
+
+export class Outgoing {
+  /** The attributes are `octets[0, length)`, with NEXT_HOP among them where NLRI are classic. */
+  get octets(): Uint8Array {
+    return this.#rewriter.octets
+  }
+  get length(): number {
+    return this.#rewriter.length
+  }
+  nextHop: Uint8Array = new Uint8Array(0)
+
+  readonly #shape: Shape
+  readonly #sets: AttributeSets
+  readonly #sessions: Sessions
+  readonly #rewriter = new Rewriter()
+  readonly #walker = new AttributeWalker()
+  readonly #edits: Edit[] = []
+
+  readonly #asPath = edit(asPath, 1 << 15)
+  readonly #as4Path = edit(as4Path, 1 << 15)
+  readonly #nextHop = edit(nextHop, 4)
+  readonly #noMed = edit(med, 0)
+  readonly #noLocalPref = edit(localPref, 0)
+  readonly #defaultLocalPref = edit(localPref, 4)
+  readonly #originator = edit(originatorId, 4)
+  readonly #clusterList = edit(clusterList, 1 << 14)
+  readonly #noOriginator = edit(originatorId, 0)
+  readonly #noClusterList = edit(clusterList, 0)
+  readonly #aggregator = edit(aggregator, 6)
+  readonly #as4Aggregator = edit(as4Aggregator, 8)
+  readonly #wide = new Uint8Array(1 << 15)
+
+  constructor(shape: Shape, sets: AttributeSets, sessions: Sessions) {
+    this.#shape = shape
+    this.#sets = sets
+    this.#sessions = sessions
+    for (const gone of [this.#noMed, this.#noLocalPref, this.#noOriginator, this.#noClusterList]) gone.length = -1
+    putUint32(this.#defaultLocalPref.value, 0, DEFAULT_LOCAL_PREF)
+    this.#defaultLocalPref.length = 4
+  }
+
+  /** Makes the attributes of `set`, which came from the session in `slot`, ready for the wire. */
+  make(set: number, slot: number): void {
+    this.#edit(set, slot, this.#shape.fourOctetAs)
+  }
+
+  /** The same with 4-octet AS numbers and without NEXT_HOP, for showing. */
+  show(set: number, slot: number): void {
+    this.#edit(set, slot, true)
+  }
+
+  #edit(set: number, slot: number, fourOctetAs: boolean): void {
+    const { kind, classic } = this.#shape
+    const sets = this.#sets
+    const from = this.#sessions.at(slot)
+    this.nextHop = this.#chooseNextHop(set, from)
+    const edits = this.#edits
+    edits.length = 0
+    if (kind === 'ebgp' || !fourOctetAs) edits.push(this.#path(set, fourOctetAs))
+    if (classic) edits.push(this.#nextHopEdit())
+    if (kind === 'ebgp') {
+      if (slot !== LOCAL && !this.#shape.keepsMed) edits.push(this.#noMed)
+      edits.push(this.#noLocalPref)
+    } else if (!(sets.flags[set] & HAS_LOCAL_PREF)) edits.push(this.#defaultLocalPref)
+    if (!fourOctetAs) this.#narrowAggregator(set)
+    if (kind === 'ebgp') edits.push(this.#noOriginator, this.#noClusterList)
+    else if (from.kind === 'ibgp') this.#reflect(set, from)
+    if (!fourOctetAs && this.#as4Path.length >= 0) edits.push(this.#as4Path)
+    if (!fourOctetAs && this.#as4Aggregator.length >= 0) edits.push(this.#as4Aggregator)
+    this.#rewriter.run(sets.octets, sets.from(set), sets.to(set), edits)
+  }
+
+  #chooseNextHop(set: number, from: Session): Uint8Array {
+    const { kind, nextHop: mode, self } = this.#shape
+    const given = this.#sets.nextHops.octets(this.#sets.nextHop[set])
+    if (mode === 'self' || given.length === 0) return self
+    if (mode === 'auto' && kind === 'ebgp' && from.kind !== 'local') return self
+    return addressOf(given) // RFC 2545 §3: a link-local next hop says nothing beyond the link that it came from
+  }
+
+  #nextHopEdit(): Edit {
+    this.#nextHop.value = this.nextHop
+    this.#nextHop.length = this.nextHop.length
+    return this.#nextHop
+  }
+
+  /** AS_PATH with our AS in front for eBGP, in the width that the peer reads. */
+  #path(set: number, fourOctetAs: boolean): Edit {
+    const sets = this.#sets
+    const walker = this.#walker.reset(sets.octets, sets.from(set), sets.to(set))
+    const [from, to] = walker.find(asPath.code) ? [walker.from, walker.to] : [0, 0]
+    const path = this.#asPath
+    const count = this.#shape.kind === 'ebgp' ? 1 : 0
+    const out = fourOctetAs ? path.value : this.#wide
+    const length = prependAs(sets.octets, from, to, this.#shape.localAs, count, out)
+    path.length = length
+    if (fourOctetAs) return path
+    const narrowed = narrowPath(out, length, path.value)
+    path.length = narrowed.length
+    this.#as4Path.value = out
+    this.#as4Path.length = narrowed.lossy ? length : -1
+    return path
+  }
+
+  #narrowAggregator(set: number): void {
+    const sets = this.#sets
+    this.#as4Aggregator.length = -1
+    const walker = this.#walker.reset(sets.octets, sets.from(set), sets.to(set))
+    if (!walker.find(aggregator.code)) return
+    const { octets } = sets
+    const wide = octets[walker.from] !== 0 || octets[walker.from + 1] !== 0
+    const narrow = this.#aggregator
+    narrow.value[0] = wide ? AS_TRANS >> 8 : octets[walker.from + 2]
+    narrow.value[1] = wide ? AS_TRANS & 255 : octets[walker.from + 3]
+    for (let i = 0; i < 4; i++) narrow.value[2 + i] = octets[walker.from + 4 + i]
+    narrow.length = 6
+    this.#edits.push(narrow)
+    if (!wide) return
+    for (let i = 0; i < 8; i++) this.#as4Aggregator.value[i] = octets[walker.from + i]
+    this.#as4Aggregator.length = 8
+  }
+
+  /** RFC 4456 §8: who brought the route into the AS, and through which clusters it came. */
+  #reflect(set: number, from: Session): void {
+    const sets = this.#sets
+    if (!(sets.flags[set] & HAS_ORIGINATOR)) {
+      putUint32(this.#originator.value, 0, from.routerId)
+      this.#originator.length = 4
+      this.#edits.push(this.#originator)
+    }
+    const list = this.#clusterList
+    putUint32(list.value, 0, this.#shape.clusterId)
+    list.length = 4
+    const walker = this.#walker.reset(sets.octets, sets.from(set), sets.to(set))
+    if (walker.find(clusterList.code)) {
+      for (let i = walker.from; i < walker.to; i++) list.value[list.length++] = sets.octets[i]
+    }
+    this.#edits.push(list)
+  }
+}
+
+function edit(type: { readonly code: number; readonly flags: number }, size: number): Edit {
+  return { code: type.code, flags: type.flags, value: new Uint8Array(size), length: 0 }
+}
+
+/** Writes the 2-octet form of a path; `lossy`: a number did not fit and became AS_TRANS, so AS4_PATH is needed. */
+function narrowPath(path: Uint8Array, length: number, out: Uint8Array): { length: number; lossy: boolean } {
+  let at = 0
+  let lossy = false
+  for (let from = 0; from < length;) {
+    const end = from + 2 + path[from + 1] * 4
+    out[at++] = path[from]
+    out[at++] = path[from + 1]
+    for (from += 2; from < end; from += 4) {
+      const wide = path[from] !== 0 || path[from + 1] !== 0
+      lossy ||= wide
+      out[at++] = wide ? AS_TRANS >> 8 : path[from + 2]
+      out[at++] = wide ? AS_TRANS & 255 : path[from + 3]
+    }
+  }
+  return { length: at, lossy }
+}

@@ -1,0 +1,99 @@
+// Policy: data compiled to "prefix predicate × set transform", a rule at a time, remembered per (rule, set).
+
+import type { AttributeSets } from '../rib/attribute-sets.ts'
+import type { PrefixTable } from '../rib/prefix-table.ts'
+import type { Session } from '../rib/sessions.ts'
+import type { Policy, Rule } from '../types.ts'
+import { RouteMatch, setMatch } from './match.ts'
+import { SetMemo } from './memo.ts'
+import { SetTransform } from './transform.ts'
+
+export class CompiledPolicy {
+  readonly policy: Policy
+  readonly #sets: AttributeSets
+  readonly #rules: readonly CompiledRule[]
+
+  /** `self`: the octets that next hop `self` stands for where the policy is used. */
+  constructor(policy: Policy, sets: AttributeSets, prefixes: PrefixTable, self: Uint8Array) {
+    this.policy = policy
+    this.#sets = sets
+    this.#rules = policy.rules.map(rule => new CompiledRule(rule, sets, prefixes, self))
+  }
+
+  /** What the policy makes of a route: a set with a reference, or 0 if it rejects the route. */
+  apply(prefix: number, set: number, from: Session): number {
+    const sets = this.#sets
+    let current = sets.acquire(set)
+    for (const rule of this.#rules) {
+      if (rule.route && !rule.route.matches(prefix, from)) continue
+      const result = rule.transformed(current)
+      if (result === 0) continue
+      sets.release(current)
+      current = sets.acquire(result)
+      sets.release(result)
+      if (rule.then === 'next') continue
+      if (rule.then === 'accept') return current
+      sets.release(current)
+      return 0
+    }
+    if (this.policy.otherwise === 'accept') return current
+    sets.release(current)
+    return 0
+  }
+
+  /** Why the policy rejects the route, in words; undefined if it accepts it. */
+  explain(prefix: number, set: number, from: Session, direction: 'import' | 'export'): string | undefined {
+    const sets = this.#sets
+    let current = sets.acquire(set)
+    let verdict: string = this.policy.otherwise
+    let by = 'no rule that accepts it'
+    for (const rule of this.#rules) {
+      if (rule.route && !rule.route.matches(prefix, from)) continue
+      const result = rule.transformed(current)
+      if (result === 0) continue
+      sets.release(current)
+      current = sets.acquire(result)
+      sets.release(result)
+      if (rule.then === 'next') continue
+      verdict = rule.then
+      by = `rule "${rule.name}"`
+      break
+    }
+    sets.release(current)
+    return verdict === 'reject' ? `rejected by ${direction} policy "${this.policy.name}": ${by}` : undefined
+  }
+}
+
+class CompiledRule {
+  readonly name: string
+  readonly then: Rule['then']
+  /** Undefined: every prefix from everyone. */
+  readonly route: RouteMatch | undefined
+  readonly #sets: AttributeSets
+  readonly #match: ((set: number) => boolean) | undefined
+  readonly #transform: SetTransform | undefined
+  readonly #memo: SetMemo | undefined
+
+  constructor(rule: Rule, sets: AttributeSets, prefixes: PrefixTable, self: Uint8Array) {
+    const { when, set } = rule
+    this.name = rule.name
+    this.then = rule.then
+    this.route = when && (when.prefixes || when.source || when.peers) ? new RouteMatch(prefixes, when) : undefined
+    this.#sets = sets
+    this.#match = when && setMatch(sets, when)
+    this.#transform = set && rule.then !== 'reject' ? new SetTransform(sets, set, self) : undefined
+    this.#memo = this.#match || this.#transform ? new SetMemo(sets) : undefined
+  }
+
+  /** The set after this rule, with a reference; 0 if the set does not match. */
+  transformed(set: number): number {
+    const sets = this.#sets
+    if (!this.#memo) return sets.acquire(set)
+    const known = this.#memo.get(set)
+    if (known >= 0) return known === 0 ? 0 : sets.acquire(known)
+    const result =
+      this.#match && !this.#match(set) ? 0 : this.#transform ? this.#transform.apply(set) : sets.acquire(set)
+    this.#memo.put(set, result)
+    return result
+  }
+}

@@ -1,0 +1,77 @@
+// Rewriting attributes: a copy of a set's octets with some attributes replaced, added or left out.
+//
+// Policy transforms and the rules of each kind of session (prepend, strip, reflect) are both lists of edits, merged
+// here in ascending code, so that the result is canonical again.
+
+import { AS_SEQUENCE, AttributeWalker, putHeader, putUint32 } from '../wire/attributes.ts'
+
+/** What becomes of one attribute. Reusable: the value's buffer may be longer than the value. */
+export interface Edit {
+  readonly code: number
+  readonly flags: number
+  value: Uint8Array
+  /** Octets of the value; -1 = the attribute is left out. */
+  length: number
+}
+
+/** Longer than any set of a 4,096-octet message after widening, prepending and reflection. */
+const LONGEST = 1 << 16
+
+export class Rewriter {
+  /** The result is `octets[0, length)`. */
+  readonly octets = new Uint8Array(LONGEST)
+  length = 0
+  readonly #walker = new AttributeWalker()
+
+  /** Rewrites `source[from, to)`; `edits` ascend by code. */
+  run(source: Uint8Array, from: number, to: number, edits: readonly Edit[]): void {
+    const { octets } = this
+    const walker = this.#walker.reset(source, from, to)
+    let at = 0
+    let next = 0
+    while (walker.next()) {
+      while (next < edits.length && edits[next].code < walker.code) at = this.#put(edits[next++], at)
+      if (next < edits.length && edits[next].code === walker.code) {
+        at = this.#put(edits[next++], at)
+        continue
+      }
+      for (let i = walker.start; i < walker.to; i++) octets[at++] = source[i]
+    }
+    while (next < edits.length) at = this.#put(edits[next++], at)
+    this.length = at
+  }
+
+  #put(edit: Edit, at: number): number {
+    if (edit.length < 0) return at
+    const start = putHeader(this.octets, at, edit.flags, edit.code, edit.length)
+    for (let i = 0; i < edit.length; i++) this.octets[start + i] = edit.value[i]
+    return start + edit.length
+  }
+}
+
+/**
+ * Writes an AS_PATH in 4-octet form to `out`: `count` times `asn`, then the path `source[from, to)`. Goes into the
+ * leading sequence while that has room, else into a new one (RFC 4271 §5.1.2). Returns the length.
+ */
+export function prependAs(
+  source: Uint8Array,
+  from: number,
+  to: number,
+  asn: number,
+  count: number,
+  out: Uint8Array,
+): number {
+  const leading = to > from && source[from] === AS_SEQUENCE ? source[from + 1] : 0
+  let at = 0
+  for (let left = count; left > 0;) {
+    const taken = Math.min(left, 255)
+    left -= taken
+    const joins = left === 0 && leading > 0 && taken + leading <= 255
+    out[at++] = AS_SEQUENCE
+    out[at++] = joins ? taken + leading : taken
+    for (let i = 0; i < taken; i++) at = putUint32(out, at, asn)
+    if (joins) from += 2
+  }
+  for (let i = from; i < to; i++) out[at++] = source[i]
+  return at
+}

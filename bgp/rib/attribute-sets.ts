@@ -1,0 +1,350 @@
+// Attribute sets: interned on their wire octets and next hop, so that equal sets are one id and equality is `===`.
+//
+// The octets (canonical: ascending code, 4-octet AS numbers, no NEXT_HOP or MP attribute) lie in an arena; the columns
+// hold what the decision process asks for. Sets are counted by reference. Space of freed ones is won back by moving
+// the living ones down, in slices; so nobody may keep an arena offset from one call to the next.
+
+import {
+  asPath,
+  asPathFirst,
+  asPathLength,
+  AttributeWalker,
+  clusterList,
+  communities,
+  hasCommunity,
+  localPref,
+  med,
+  NO_ADVERTISE,
+  NO_EXPORT,
+  NO_EXPORT_SUBCONFED,
+  origin,
+  originatorId,
+  uint32,
+} from '../wire/attributes.ts'
+import type { SetId } from '../types.ts'
+import { type Column, column, resized, roundUp, STEP } from './columns.ts'
+import type { NextHops } from './next-hops.ts'
+import { mix, ShardedIndex } from './sharded-index.ts'
+
+// What `flags` says of a set.
+export const HAS_LOCAL_PREF = 1
+export const HAS_MED = 2
+export const HAS_ORIGINATOR = 4
+export const HAS_CLUSTER_LIST = 8
+/** Carries NO_EXPORT or NO_EXPORT_SUBCONFED (RFC 1997). */
+export const STAYS_IN_AS = 16
+/** Carries NO_ADVERTISE (RFC 1997). */
+export const STAYS_HERE = 32
+
+/** RFC 4271 leaves the default open; 100 is everyone's. */
+export const DEFAULT_LOCAL_PREF = 100
+
+const ARENA_STEP = 1 << 20
+const ARENA_RESERVE = 1 << 29
+const NOWHERE = 0xffffffff
+/** Each record in the arena: set id, octets of attributes, attributes, padding to four octets. */
+const HEADER = 8
+
+export class AttributeSets extends ShardedIndex {
+  readonly nextHops: NextHops
+  localPref: Uint32Array<ArrayBuffer>
+  med: Uint32Array<ArrayBuffer>
+  /** First AS of the path, 0 = none: MED is compared among equals (RFC 4271 §9.1.2.2 c). */
+  neighbourAs: Uint32Array<ArrayBuffer>
+  pathLength: Uint16Array<ArrayBuffer>
+  /** 0 IGP, 1 EGP, 2 incomplete. */
+  origin: Uint8Array<ArrayBuffer>
+  flags: Uint8Array<ArrayBuffer>
+  nextHop: Uint32Array<ArrayBuffer>
+  /** Differs for every set ever made under an id: tells a memo that the id stands for another set now. */
+  serial: Uint32Array<ArrayBuffer>
+  /** Sets in use. */
+  size = 0
+
+  readonly #seed: number
+  readonly #walker = new AttributeWalker()
+  #references: Uint32Array<ArrayBuffer>
+  #hash: Uint32Array<ArrayBuffer>
+  #offset: Uint32Array<ArrayBuffer>
+  #capacity = STEP
+  #end = 1
+  #free = 0
+  #serials = 0
+
+  #arena: Uint8Array<ArrayBuffer>
+  #words: Uint32Array<ArrayBuffer>
+  #top = 0
+  #dead = 0
+  /** Compaction under way: the next record to look at, and where it would go. */
+  #from = 0
+  #to = 0
+  #compacting = false
+
+  // The set that is being looked for.
+  #octets: Uint8Array = new Uint8Array(0)
+  #soughtFrom = 0
+  #soughtTo = 0
+  #soughtHash = 0
+  #soughtNextHop = 0
+
+  constructor(nextHops: NextHops, seed: number, reserve: number) {
+    super()
+    this.nextHops = nextHops
+    this.#seed = mix(seed ^ 0x5bd1e995)
+    const words = () => column(Uint32Array, STEP, reserve)
+    const octets = () => column(Uint8Array, STEP, reserve)
+    this.localPref = words()
+    this.med = words()
+    this.neighbourAs = words()
+    this.pathLength = column(Uint16Array, STEP, reserve)
+    this.origin = octets()
+    this.flags = octets()
+    this.nextHop = words()
+    this.serial = words()
+    this.#references = words()
+    this.#hash = words()
+    this.#offset = words()
+    this.#arena = column(Uint8Array, ARENA_STEP, ARENA_RESERVE)
+    this.#words = new Uint32Array(this.#arena.buffer)
+  }
+
+  /** Entries that every column by set id must have. */
+  get capacity(): number {
+    return this.#capacity
+  }
+
+  /** The set of attributes `octets[from, to)` with a next hop of 0, 4, 16 or 32 octets, with a reference. */
+  intern(octets: Uint8Array, from: number, to: number, nextHop: Uint8Array): SetId {
+    const hop = this.nextHops.obtain(nextHop)
+    const hash = this.#hashOctets(octets, from, to, hop)
+    this.#octets = octets
+    this.#soughtFrom = from
+    this.#soughtTo = to
+    this.#soughtHash = hash
+    this.#soughtNextHop = hop
+    const known = this.findId(hash)
+    if (known !== 0) {
+      this.nextHops.release(hop)
+      this.#references[known]++
+      return known as SetId
+    }
+    const id = this.#take()
+    this.#hash[id] = hash
+    this.nextHop[id] = hop
+    this.#references[id] = 1
+    this.serial[id] = this.#serials = (this.#serials + 1) >>> 0 || 1
+    this.#store(id, octets, from, to)
+    this.#describe(id, octets, from, to)
+    this.addId(hash, id)
+    this.size++
+    return id as SetId
+  }
+
+  acquire(id: number): SetId {
+    this.#references[id]++
+    return id as SetId
+  }
+
+  release(id: number): void {
+    if (--this.#references[id] > 0) return
+    this.removeId(this.#hash[id], id)
+    this.nextHops.release(this.nextHop[id])
+    this.#dead += recordLength(this.#words[(this.#offset[id] >> 2) + 1])
+    this.#offset[id] = NOWHERE
+    this.serial[id] = 0
+    this.#hash[id] = this.#free
+    this.#free = id
+    this.size--
+  }
+
+  references(id: number): number {
+    return this.#references[id]
+  }
+
+  /** The attributes of a set are `octets[from(id), to(id))` until the next set is made or `compact` is called. */
+  get octets(): Uint8Array {
+    return this.#arena
+  }
+
+  from(id: number): number {
+    return this.#offset[id] + HEADER
+  }
+
+  to(id: number): number {
+    const offset = this.#offset[id]
+    return offset + HEADER + this.#words[(offset >> 2) + 1]
+  }
+
+  /** Octets of its attributes. */
+  length(id: number): number {
+    return this.#words[(this.#offset[id] >> 2) + 1]
+  }
+
+  /** The set's ORIGINATOR_ID (RFC 4456) as a number; undefined if it has none. */
+  originator(id: number): number | undefined {
+    if (!(this.flags[id] & HAS_ORIGINATOR)) return undefined
+    this.#walker.reset(this.#arena, this.from(id), this.to(id))
+    return this.#walker.find(originatorId.code) ? uint32(this.#arena, this.#walker.from) : undefined
+  }
+
+  clusterListLength(id: number): number {
+    if (!(this.flags[id] & HAS_CLUSTER_LIST)) return 0
+    this.#walker.reset(this.#arena, this.from(id), this.to(id))
+    return this.#walker.find(clusterList.code) ? (this.#walker.to - this.#walker.from) / 4 : 0
+  }
+
+  /** Octets of the arena that records take, living and dead. */
+  get arenaUsed(): number {
+    return this.#top
+  }
+
+  /** Whether more than half of the arena is dead, and it is worth the work. */
+  get wasteful(): boolean {
+    return this.#compacting || (this.#dead > ARENA_STEP && this.#dead * 2 > this.#top)
+  }
+
+  /** Moves at most `units` records down over dead ones; returns the units used. */
+  compact(units: number): number {
+    if (!this.#compacting) {
+      this.#compacting = true
+      this.#from = this.#to = 0
+    }
+    let used = 0
+    for (; used < units && this.#from < this.#top; used++) {
+      const id = this.#words[this.#from >> 2]
+      const length = recordLength(this.#words[(this.#from >> 2) + 1])
+      if (this.#offset[id] === this.#from) {
+        this.#arena.copyWithin(this.#to, this.#from, this.#from + length)
+        this.#offset[id] = this.#to
+        this.#to += length
+      } else this.#dead -= length
+      this.#from += length
+    }
+    if (this.#from === this.#top) {
+      this.#compacting = false
+      this.#top = this.#to
+      this.#resizeArena(Math.ceil((this.#top + 1) / ARENA_STEP) * ARENA_STEP)
+    }
+    return used
+  }
+
+  protected override hashOf(id: number): number {
+    return this.#hash[id]
+  }
+
+  protected override isSought(id: number): boolean {
+    if (this.#hash[id] !== this.#soughtHash || this.nextHop[id] !== this.#soughtNextHop) return false
+    const length = this.#soughtTo - this.#soughtFrom
+    if (this.length(id) !== length) return false
+    const [arena, octets, from, sought] = [this.#arena, this.#octets, this.from(id), this.#soughtFrom]
+    for (let i = 0; i < length; i++) if (arena[from + i] !== octets[sought + i]) return false
+    return true
+  }
+
+  #hashOctets(octets: Uint8Array, from: number, to: number, nextHop: number): number {
+    let h = Math.imul(nextHop ^ this.#seed, 0x9e3779b1)
+    let at = from
+    for (; at + 4 <= to; at += 4) {
+      h = Math.imul(
+        h ^ (octets[at] | (octets[at + 1] << 8) | (octets[at + 2] << 16) | (octets[at + 3] << 24)),
+        0x85ebca6b,
+      )
+      h ^= h >>> 15
+    }
+    for (; at < to; at++) h = Math.imul(h ^ octets[at], 0xc2b2ae35) ^ (h >>> 13)
+    return mix(h ^ (to - from) ^ this.#seed)
+  }
+
+  #store(id: number, octets: Uint8Array, from: number, to: number): void {
+    const size = recordLength(to - from)
+    const offset = this.#top
+    if (offset + size > this.#arena.length) {
+      this.#resizeArena(Math.ceil((offset + size) / ARENA_STEP) * ARENA_STEP)
+    }
+    this.#words[offset >> 2] = id
+    this.#words[(offset >> 2) + 1] = to - from
+    const arena = this.#arena
+    for (let i = from, at = offset + HEADER; i < to; i++, at++) arena[at] = octets[i]
+    this.#offset[id] = offset
+    this.#top = offset + size
+  }
+
+  #resizeArena(octets: number): void {
+    this.#arena = resized(this.#arena, octets)
+    if (this.#words.buffer !== this.#arena.buffer) this.#words = new Uint32Array(this.#arena.buffer)
+  }
+
+  #describe(id: number, octets: Uint8Array, from: number, to: number): void {
+    this.localPref[id] = DEFAULT_LOCAL_PREF
+    this.med[id] = 0 // RFC 4271 §9.1.2.2 c: missing counts as lowest
+    this.neighbourAs[id] = 0
+    this.pathLength[id] = 0
+    this.origin[id] = 2
+    let flags = 0
+    const walker = this.#walker.reset(octets, from, to)
+    while (walker.next()) {
+      switch (walker.code) {
+        case origin.code:
+          this.origin[id] = octets[walker.from]
+          break
+        case asPath.code:
+          this.pathLength[id] = asPathLength(octets, walker.from, walker.to)
+          this.neighbourAs[id] = asPathFirst(octets, walker.from, walker.to)
+          break
+        case med.code:
+          this.med[id] = uint32(octets, walker.from)
+          flags |= HAS_MED
+          break
+        case localPref.code:
+          this.localPref[id] = uint32(octets, walker.from)
+          flags |= HAS_LOCAL_PREF
+          break
+        case communities.code:
+          flags |= wellKnown(octets, walker.from, walker.to)
+          break
+        case originatorId.code:
+          flags |= HAS_ORIGINATOR
+          break
+        case clusterList.code:
+          flags |= HAS_CLUSTER_LIST
+          break
+      }
+    }
+    this.flags[id] = flags
+  }
+
+  #take(): number {
+    if (this.#free !== 0) {
+      const id = this.#free
+      this.#free = this.#hash[id]
+      return id
+    }
+    if (this.#end === this.#capacity) this.#grow()
+    return this.#end++
+  }
+
+  #grow(): void {
+    this.#capacity = roundUp(this.#capacity + 1)
+    const grown = <T extends Column>(old: T): T => resized(old, this.#capacity)
+    this.localPref = grown(this.localPref)
+    this.med = grown(this.med)
+    this.neighbourAs = grown(this.neighbourAs)
+    this.pathLength = grown(this.pathLength)
+    this.origin = grown(this.origin)
+    this.flags = grown(this.flags)
+    this.nextHop = grown(this.nextHop)
+    this.serial = grown(this.serial)
+    this.#references = grown(this.#references)
+    this.#hash = grown(this.#hash)
+    this.#offset = grown(this.#offset)
+  }
+}
+
+function recordLength(attributes: number): number {
+  return (HEADER + attributes + 3) & ~3
+}
+
+function wellKnown(octets: Uint8Array, from: number, to: number): number {
+  const inAs = hasCommunity(octets, from, to, NO_EXPORT) || hasCommunity(octets, from, to, NO_EXPORT_SUBCONFED)
+  return (inAs ? STAYS_IN_AS : 0) | (hasCommunity(octets, from, to, NO_ADVERTISE) ? STAYS_HERE : 0)
+}

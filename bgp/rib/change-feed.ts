@@ -1,0 +1,86 @@
+// The Loc-RIB feed: what a reader outside BGP (the FIB) hears of the chosen paths.
+//
+// A new reader gets the whole Loc-RIB first, then changes. What waits is a set of prefixes, so a slow reader sees the
+// last state of each only, and a prefix that came and went unseen is never mentioned.
+
+import type { ChangeCursor, ChangeView } from '../types.ts'
+import { column, resized, roundUp, STEP } from './columns.ts'
+import { DirtyQueue } from './dirty-queue.ts'
+import { HAS_LOCAL_PREF, HAS_MED } from './attribute-sets.ts'
+import type { Follower, LocRib } from './loc-rib.ts'
+
+export class ChangeFeed implements ChangeCursor, Follower {
+  readonly #rib: LocRib
+  readonly #queue: DirtyQueue
+  readonly #closed: () => void
+  /** One bit per prefix: the reader was told of chosen paths. */
+  #told: Uint8Array<ArrayBuffer>
+
+  constructor(rib: LocRib, reserve: number, closed: () => void) {
+    this.#rib = rib
+    this.#closed = closed
+    this.#queue = new DirtyQueue(reserve)
+    this.#told = column(Uint8Array, STEP / 8, reserve / 8)
+    this.#queue.fill(rib.prefixes.end)
+    rib.follow(this)
+  }
+
+  next(into: ChangeView): boolean {
+    for (let prefix = this.#queue.take(); prefix !== 0; prefix = this.#queue.take()) {
+      const there = this.#rib.prefixes.best[prefix] !== 0
+      if (!there && !this.#wasTold(prefix)) continue
+      this.#setTold(prefix, there)
+      this.#fill(prefix, into)
+      return true
+    }
+    return false
+  }
+
+  close(): void {
+    this.#rib.unfollow(this)
+    this.#closed()
+  }
+
+  mark(prefix: number): void {
+    this.#queue.mark(prefix)
+  }
+
+  passed(prefix: number): boolean {
+    return !this.#queue.has(prefix)
+  }
+
+  forget(): void {}
+
+  #fill(prefix: number, into: ChangeView): void {
+    const { prefixes, paths, sets, sessions, nextHops } = this.#rib
+    into.prefix = prefixes.text(prefix)
+    into.peer = ''
+    into.med = into.localPref = undefined
+    const best = prefixes.best[prefix]
+    if (best === 0) {
+      into.nextHops = []
+      return
+    }
+    const set = paths.accepted[best]
+    into.peer = sessions.at(paths.slot[best]).name
+    if (sets.flags[set] & HAS_MED) into.med = sets.med[set]
+    if (sets.flags[set] & HAS_LOCAL_PREF) into.localPref = sets.localPref[set]
+    const texts = new Set<string>()
+    for (const path of this.#rib.chosen(prefix)) {
+      const text = nextHops.text(sets.nextHop[paths.accepted[path]])
+      if (text !== '') texts.add(text)
+    }
+    const [first, ...others] = texts
+    into.nextHops = first === undefined ? [] : [first, ...others.toSorted()]
+  }
+
+  #wasTold(prefix: number): boolean {
+    return (this.#told[prefix >> 3] & (1 << (prefix & 7))) !== 0
+  }
+
+  #setTold(prefix: number, told: boolean): void {
+    if (prefix >> 3 >= this.#told.length) this.#told = resized(this.#told, roundUp(prefix + 1) / 8)
+    if (told) this.#told[prefix >> 3] |= 1 << (prefix & 7)
+    else this.#told[prefix >> 3] &= ~(1 << (prefix & 7))
+  }
+}

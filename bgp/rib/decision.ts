@@ -1,0 +1,154 @@
+// The decision process (RFC 4271 §9.1.2.2, with RFC 4456 §9): which of a prefix's usable paths is best, and which are
+// equal to it for multipath.
+//
+// Each step keeps the paths of lowest rank, so the result depends on no order. Looking at the whole field at each step,
+// rather than at pairs, is what makes MED deterministic: it is compared within one neighbouring AS only, which is no order.
+
+import { compareOctets } from '../../inet/index.ts'
+import type { AttributeSets } from './attribute-sets.ts'
+import type { Paths } from './paths.ts'
+import { LOCAL, type Sessions } from './sessions.ts'
+
+/** In order. The paths left after `metric` are the multipath set; the steps after it single out the best. */
+export const steps = [
+  'local',
+  'localPref',
+  'asPathLength',
+  'origin',
+  'med',
+  'kind',
+  'metric',
+  'routerId',
+  'clusterList',
+  'address',
+] as const
+export type Step = (typeof steps)[number]
+
+const EQUAL_COST: readonly Step[] = ['local', 'localPref', 'asPathLength', 'origin', 'med', 'kind', 'metric']
+const TIE_BREAK: readonly Step[] = ['routerId', 'clusterList', 'address']
+
+export class Decision {
+  /** Paths to choose from: `field[0, count)`. After `choose`: the best first, then its equals, then the rest. */
+  field = new Uint32Array(64)
+  count = 0
+
+  readonly #sets: AttributeSets
+  readonly #paths: Paths
+  readonly #sessions: Sessions
+
+  constructor(sets: AttributeSets, paths: Paths, sessions: Sessions) {
+    this.#sets = sets
+    this.#paths = paths
+    this.#sessions = sessions
+  }
+
+  add(path: number): void {
+    if (this.count === this.field.length) {
+      const field = new Uint32Array(this.count * 2)
+      field.set(this.field)
+      this.field = field
+    }
+    this.field[this.count++] = path
+  }
+
+  /** Orders the field and returns how many paths share the load. `lost` hears in which step each other path fell out. */
+  choose(lost?: (path: number, step: Step) => void): number {
+    const equal = this.#run(EQUAL_COST, this.count, lost)
+    const last = this.#run(TIE_BREAK, equal, lost)
+    if (lost) for (let i = 1; i < last; i++) lost(this.field[i], 'address')
+    return equal
+  }
+
+  /** What a step compares, lower is better. `address` is compared as octets and has no rank. */
+  rank(step: Step, path: number): number {
+    const set = this.#paths.accepted[path]
+    const slot = this.#paths.slot[path]
+    switch (step) {
+      case 'local':
+        return slot === LOCAL ? 0 : 1
+      case 'localPref':
+        return -this.#sets.localPref[set]
+      case 'asPathLength':
+        return this.#sets.pathLength[set]
+      case 'origin':
+        return this.#sets.origin[set]
+      case 'med':
+        return this.#sets.med[set]
+      case 'kind':
+        return this.#sessions.at(slot).kind === 'ibgp' ? 1 : 0
+      case 'metric':
+        return this.#sets.nextHops.metric(this.#sets.nextHop[set])
+      case 'routerId':
+        return this.#sets.originator(set) ?? this.#sessions.at(slot).routerId
+      case 'clusterList':
+        return this.#sets.clusterListLength(set)
+      case 'address':
+        return 0
+    }
+  }
+
+  #run(list: readonly Step[], count: number, lost?: (path: number, step: Step) => void): number {
+    for (let i = 0; i < list.length && count > 1; i++) {
+      const step = list[i]
+      const kept =
+        step === 'med' ? this.#keepMed(count) : step === 'address' ? this.#keepAddress(count) : this.#keep(step, count)
+      if (lost) for (let j = kept; j < count; j++) lost(this.field[j], step)
+      count = kept
+    }
+    return count
+  }
+
+  #keep(step: Step, count: number): number {
+    const { field } = this
+    let lowest = this.rank(step, field[0])
+    let kept = 1
+    for (let i = 1; i < count; i++) {
+      const rank = this.rank(step, field[i])
+      if (rank > lowest) continue
+      if (rank < lowest) {
+        lowest = rank
+        kept = 0
+      }
+      swap(field, i, kept++)
+    }
+    return kept
+  }
+
+  /** RFC 4271 §9.1.2.2 c: out goes what has a higher MED than another path of the same neighbouring AS. */
+  #keepMed(count: number): number {
+    const { field } = this
+    const { med, neighbourAs } = this.#sets
+    const { accepted } = this.#paths
+    const beaten = (path: number) => {
+      const set = accepted[path]
+      for (let j = 0; j < count; j++) {
+        const other = accepted[field[j]]
+        if (neighbourAs[other] === neighbourAs[set] && med[other] < med[set]) return true
+      }
+      return false
+    }
+    let differ = false
+    for (let i = 1; i < count && !differ; i++) differ = med[accepted[field[i]]] !== med[accepted[field[0]]]
+    if (!differ) return count
+    const keeps = Array.from({ length: count }, (_, i) => !beaten(field[i]))
+    let kept = 0
+    for (let i = 0; i < count; i++) if (keeps[i]) swap(field, i, kept++)
+    return kept
+  }
+
+  #keepAddress(count: number): number {
+    const { field } = this
+    const address = (path: number) => this.#sessions.at(this.#paths.slot[path]).address
+    for (let i = 1; i < count; i++) {
+      const order = compareOctets(address(field[i]), address(field[0]))
+      if (order < 0 || (order === 0 && this.#paths.slot[field[i]] < this.#paths.slot[field[0]])) swap(field, i, 0)
+    }
+    return 1
+  }
+}
+
+function swap(field: Uint32Array, a: number, b: number): void {
+  const path = field[a]
+  field[a] = field[b]
+  field[b] = path
+}

@@ -1,0 +1,245 @@
+// Where a path comes and goes, and what the Loc-RIB says of its prefix.
+//
+// Whatever changes a path marks its prefix; `decide` takes marked prefixes, runs the decision process, and tells the
+// readers and update groups of those whose chosen paths changed. This file holds the tables together; it knows no
+// budget and no peer's life cycle.
+
+import { PrefixTable, UNUSED } from './prefix-table.ts'
+import { AttributeSets } from './attribute-sets.ts'
+import { Decision } from './decision.ts'
+import { DirtyQueue } from './dirty-queue.ts'
+import { NextHops } from './next-hops.ts'
+import { CHANGED, CHOSEN, DEAD, INELIGIBLE, INELIGIBLE_SHIFT, Paths, REJECTED } from './paths.ts'
+import type { Ineligible } from './port.ts'
+import { type Session, Sessions } from './sessions.ts'
+
+export const ineligibleKinds: readonly Ineligible[] = ['as-loop', 'originator-loop', 'cluster-loop']
+
+/** Who follows the Loc-RIB. */
+export interface Follower {
+  /** The chosen paths of the prefix changed. */
+  mark(prefix: number): void
+  /** Whether nothing here refers to the prefix, which has no path, any more. */
+  passed(prefix: number): boolean
+  /** The id is about to be freed. */
+  forget(prefix: number): void
+}
+
+export class LocRib {
+  readonly prefixes: PrefixTable
+  readonly nextHops = new NextHops()
+  readonly sets: AttributeSets
+  readonly paths: Paths
+  readonly sessions = new Sessions()
+  readonly decision: Decision
+  /** Prefixes that wait for a decision. */
+  readonly undecided: DirtyQueue
+  readonly #followers = new Set<Follower>()
+  /** Prefixes without a path, in the order in which they lost the last one. */
+  readonly #unused: DirtyQueue
+
+  constructor(bits: 32 | 128, seed: number, reserve: number) {
+    this.prefixes = new PrefixTable(bits, seed, reserve)
+    this.sets = new AttributeSets(this.nextHops, seed, reserve)
+    this.paths = new Paths(seed, reserve * 2)
+    this.decision = new Decision(this.sets, this.paths, this.sessions)
+    this.undecided = new DirtyQueue(reserve)
+    this.#unused = new DirtyQueue(reserve)
+  }
+
+  follow(follower: Follower): void {
+    this.#followers.add(follower)
+  }
+
+  unfollow(follower: Follower): void {
+    this.#followers.delete(follower)
+  }
+
+  /** The path of the session for the prefix is now `set`. The caller keeps its own reference. */
+  put(session: Session, prefix: number, set: number, ineligible: Ineligible | undefined): void {
+    const { paths, prefixes } = this
+    const check = ineligible === undefined ? 0 : (ineligibleKinds.indexOf(ineligible) + 1) << INELIGIBLE_SHIFT
+    const first = prefixes.firstPath[prefix]
+    let path = first === 0 ? 0 : paths.find(first, prefix, session.slot)
+    if (path === 0) {
+      path = paths.add(first, prefix, session.slot)
+      prefixes.firstPath[prefix] = path
+    } else if (paths.flags[path] & DEAD) {
+      paths.flags[path] &= ~DEAD
+    } else {
+      if (paths.received[path] === set && (paths.flags[path] & INELIGIBLE) === check) return
+      this.#clear(session, path)
+    }
+    paths.received[path] = this.sets.acquire(set)
+    paths.flags[path] = (paths.flags[path] & ~INELIGIBLE) | check
+    session.paths++
+    this.#judge(session, path)
+    this.undecided.mark(prefix)
+  }
+
+  /** The session has no path for the prefix read last by the prefix table. */
+  withdraw(session: Session, prefix: number): void {
+    const path = this.paths.find(this.prefixes.firstPath[prefix], prefix, session.slot)
+    if (path !== 0) this.bury(session, path)
+  }
+
+  /** The path is withdrawn; the next decision unlinks it. */
+  bury(session: Session, path: number): void {
+    const { paths } = this
+    if (paths.flags[path] & DEAD) return
+    this.#clear(session, path)
+    paths.flags[path] = (paths.flags[path] & CHOSEN) | DEAD
+    this.undecided.mark(paths.prefix[path])
+  }
+
+  /** Asks import policy again. */
+  judgeAgain(session: Session, path: number): void {
+    const { paths, sets } = this
+    if (paths.flags[path] & DEAD) return
+    const before = paths.accepted[path]
+    if (before !== 0) session.accepted--
+    const after = this.#ask(session, path)
+    if (before !== 0) sets.release(before)
+    if (before === after) return
+    paths.flags[path] |= CHANGED
+    this.undecided.mark(paths.prefix[path])
+  }
+
+  usable(path: number): boolean {
+    const { flags, accepted, slot } = this.paths
+    if (flags[path] & (DEAD | REJECTED | INELIGIBLE) || this.sessions.at(slot[path]).down) return false
+    return this.nextHops.reachable(this.sets.nextHop[accepted[path]])
+  }
+
+  /** Takes at most `units` marked prefixes; returns how many it took. */
+  decide(units: number): number {
+    let used = 0
+    for (; used < units; used++) {
+      const prefix = this.undecided.take()
+      if (prefix === 0) break
+      if (this.#decide(prefix)) for (const follower of this.#followers) follower.mark(prefix)
+      if (this.prefixes.firstPath[prefix] === 0) this.#retire(prefix)
+    }
+    return used
+  }
+
+  /** Frees the ids that nobody refers to any more, looking at no more than `units`; stops at the first one in use. */
+  free(units: number): void {
+    const { prefixes } = this
+    for (let left = Math.min(units, this.#unused.put - this.#unused.taken); left > 0; left--) {
+      const prefix = this.#unused.take()
+      if (prefixes.firstPath[prefix] !== 0) {
+        prefixes.flags[prefix] &= ~UNUSED
+        continue
+      }
+      if (this.undecided.has(prefix) || !this.#passed(prefix)) {
+        this.#unused.mark(prefix)
+        return
+      }
+      for (const follower of this.#followers) follower.forget(prefix)
+      prefixes.release(prefix)
+    }
+  }
+
+  /** The chosen paths of a prefix: the best first. */
+  *chosen(prefix: number): Generator<number> {
+    const best = this.prefixes.best[prefix]
+    if (best === 0) return
+    yield best
+    for (let path = this.prefixes.firstPath[prefix]; path !== 0; path = this.paths.next[path]) {
+      if (path !== best && this.paths.flags[path] & CHOSEN && !(this.paths.flags[path] & DEAD)) yield path
+    }
+  }
+
+  #passed(prefix: number): boolean {
+    for (const follower of this.#followers) if (!follower.passed(prefix)) return false
+    return true
+  }
+
+  #retire(prefix: number): void {
+    this.paths.chainEmpty(prefix)
+    if (this.prefixes.flags[prefix] & UNUSED) return
+    this.prefixes.flags[prefix] |= UNUSED
+    this.#unused.mark(prefix)
+  }
+
+  /** Gives the sets of a path back and takes it out of the counts. */
+  #clear(session: Session, path: number): void {
+    const { paths, sets } = this
+    sets.release(paths.received[path])
+    paths.received[path] = 0
+    session.paths--
+    if (paths.accepted[path] === 0) return
+    sets.release(paths.accepted[path])
+    paths.accepted[path] = 0
+    session.accepted--
+  }
+
+  #judge(session: Session, path: number): void {
+    this.#ask(session, path)
+    this.paths.flags[path] |= CHANGED
+  }
+
+  /** Applies import policy to a path whose `accepted` reference is settled; returns the set it makes, 0 = rejected. */
+  #ask(session: Session, path: number): number {
+    const { paths, sets } = this
+    const set = paths.received[path]
+    let accepted = 0
+    if (!(paths.flags[path] & INELIGIBLE)) {
+      accepted = session.import ? session.import.apply(paths.prefix[path], set, session) : sets.acquire(set)
+    }
+    paths.accepted[path] = accepted
+    if (accepted === 0) paths.flags[path] |= REJECTED
+    else {
+      paths.flags[path] &= ~REJECTED
+      session.accepted++
+    }
+    return accepted
+  }
+
+  /** Chooses the paths of a prefix; true if what was chosen differs from before. */
+  #decide(prefix: number): boolean {
+    const { paths, prefixes, decision } = this
+    const { flags } = paths
+    let changed = false
+    decision.count = 0
+    let before = 0
+    for (let path = prefixes.firstPath[prefix]; path !== 0;) {
+      const next = paths.next[path]
+      const session = this.sessions.at(paths.slot[path])
+      if (session.down && !(flags[path] & DEAD)) this.#drop(session, path)
+      if (flags[path] & DEAD) {
+        if (flags[path] & CHOSEN) changed = true
+        if (before === 0) prefixes.firstPath[prefix] = next
+        else paths.next[before] = next
+        paths.remove(path)
+      } else {
+        if (this.usable(path)) decision.add(path)
+        else if (flags[path] & CHOSEN) {
+          flags[path] &= ~CHOSEN
+          changed = true
+        }
+        before = path
+      }
+      path = next
+    }
+    const equal = decision.count > 1 ? decision.choose() : decision.count
+    const best = equal === 0 ? 0 : decision.field[0]
+    for (let i = 0; i < decision.count; i++) {
+      const path = decision.field[i]
+      const chosen = i < equal ? CHOSEN : 0
+      if ((flags[path] & CHOSEN) !== chosen || (chosen !== 0 && flags[path] & CHANGED)) changed = true
+      flags[path] = (flags[path] & ~(CHOSEN | CHANGED)) | chosen
+    }
+    if (prefixes.best[prefix] !== best) {
+      prefixes.best[prefix] = best
+      changed = true
+    }
+    return changed
+  }
+
+  #drop(session: Session, path: number): void {
+    this.#clear(session, path)
+    this.paths.flags[path] = (this.paths.flags[path] & CHOSEN) | DEAD
+  }
+}

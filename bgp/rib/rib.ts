@@ -1,0 +1,234 @@
+// The RIB of one family behind its port: peers come and go here, and bulk work is dealt out by units.
+
+import { CompiledPolicy } from '../policy/compile.ts'
+import type {
+  ChangeCursor,
+  Family,
+  NextHopState,
+  Origination,
+  PathView,
+  PeerId,
+  Policy,
+  PrefixId,
+  SetId,
+} from '../types.ts'
+import { ChangeFeed } from './change-feed.ts'
+import type { LocRib } from './loc-rib.ts'
+import { Originations } from './originations.ts'
+import { DEAD } from './paths.ts'
+import type { Ineligible, PeerTraits, Rib } from './port.ts'
+import { ROWS_PER_UNIT, Scans } from './scans.ts'
+import type { Session } from './sessions.ts'
+import { attributesView, Views } from './views.ts'
+
+/** A route as it is sent; good until the next one is asked for. */
+export interface Told {
+  readonly attributes: Uint8Array
+  readonly nextHop: Uint8Array
+  readonly from: Session
+}
+
+/** What the RIB asks of the update groups. */
+export interface Downstream {
+  peerUp(session: Session, traits: PeerTraits): void
+  peerDown(session: Session): void
+  setExport(session: Session, traits: PeerTraits, policy: Policy): void
+  refresh(session: Session): void
+  /** Prefixes in the Adj-RIB-Out of the session. */
+  sentTo(session: Session): number
+  /** What the session is told of a prefix. */
+  told(session: Session, prefix: number): Told | undefined
+  /** Whether a table still names the slot as a source. */
+  refersTo(slot: number): boolean
+  readonly pending: boolean
+  /** Does at most `units` of work; returns the units used. */
+  work(units: number): number
+  /** A round of work is over. */
+  settled(): void
+}
+
+/** Units that each kind of work gets in turn, so that none waits for another to run dry. */
+const TURN = 4096
+
+export class FamilyRib implements Rib {
+  readonly family: Family
+  readonly #rib: LocRib
+  readonly #groups: Downstream
+  readonly #scans: Scans
+  readonly #originations: Originations
+  readonly #views: Views
+  readonly #reserve: number
+  readonly #feeds = new Map<string, ChangeFeed>()
+
+  constructor(family: Family, rib: LocRib, groups: Downstream, reserve: number) {
+    this.family = family
+    this.#rib = rib
+    this.#groups = groups
+    this.#reserve = reserve
+    this.#scans = new Scans(rib)
+    this.#originations = new Originations(rib)
+    this.#views = new Views(rib)
+  }
+
+  // ---- peers --------------------------------------------------------------------------------------------------------
+
+  peerUp(peer: PeerId, traits: PeerTraits): void {
+    this.peerDown(peer)
+    const policy = this.#compile(traits.import, traits)
+    const session = this.#rib.sessions.open(peer, traits, policy, slot => !this.#groups.refersTo(slot))
+    this.#groups.peerUp(session, traits)
+  }
+
+  peerDown(peer: PeerId): void {
+    const session = this.#rib.sessions.of(peer)
+    if (!session) return
+    this.#groups.peerDown(session)
+    this.#rib.sessions.close(session)
+    this.#scans.sweep(session)
+  }
+
+  setPolicies(peer: PeerId, policies: { readonly import: Policy; readonly export: Policy }): void {
+    const session = this.#rib.sessions.of(peer)
+    if (!session?.traits) return
+    if (JSON.stringify(session.importPolicy) !== JSON.stringify(policies.import)) {
+      session.importPolicy = policies.import
+      session.import = this.#compile(policies.import, session.traits)
+      this.#scans.reimport(session)
+    }
+    this.#groups.setExport(session, session.traits, policies.export)
+  }
+
+  refresh(peer: PeerId): void {
+    const session = this.#rib.sessions.of(peer)
+    if (session) this.#groups.refresh(session)
+  }
+
+  // ---- routes -------------------------------------------------------------------------------------------------------
+
+  intern(attributes: Uint8Array, from: number, to: number, nextHop: Uint8Array): SetId {
+    return this.#rib.sets.intern(attributes, from, to, nextHop)
+  }
+
+  release(set: SetId): void {
+    this.#rib.sets.release(set)
+  }
+
+  announce(peer: PeerId, octets: Uint8Array, from: number, to: number, set: SetId, ineligible?: Ineligible): void {
+    const session = this.#rib.sessions.of(peer)
+    if (!session) return
+    const { prefixes } = this.#rib
+    for (let at = from; at < to;) {
+      at = prefixes.read(octets, at)
+      this.#rib.put(session, prefixes.obtain(), set, ineligible)
+    }
+  }
+
+  withdraw(peer: PeerId, octets: Uint8Array, from: number, to: number): void {
+    const session = this.#rib.sessions.of(peer)
+    if (!session) return
+    const { prefixes } = this.#rib
+    for (let at = from; at < to;) {
+      at = prefixes.read(octets, at)
+      const prefix = prefixes.find()
+      if (prefix !== 0) this.#rib.withdraw(session, prefix)
+    }
+  }
+
+  originate(replace: Iterable<Origination>): void {
+    this.#originations.replace(replace)
+  }
+
+  setNextHops(changes: Iterable<NextHopState>): void {
+    if (this.#rib.nextHops.tell(changes)) this.#scans.recheckNextHops()
+  }
+
+  // ---- bulk work ----------------------------------------------------------------------------------------------------
+
+  get pending(): boolean {
+    const { undecided, sets } = this.#rib
+    return this.#scans.pending || !undecided.empty || this.#groups.pending || sets.wasteful
+  }
+
+  work(units: number): boolean {
+    let left = units
+    while (left > 0) {
+      const before = left
+      left -= this.#scans.work(Math.min(left, TURN))
+      left -= this.#rib.decide(Math.min(left, TURN))
+      left -= this.#groups.work(left)
+      if (left === before) break
+    }
+    if (left > 0 && this.#rib.sets.wasteful) this.#rib.sets.compact(left)
+    this.#rib.free(units)
+    this.#groups.settled()
+    return this.pending
+  }
+
+  // ---- reading ------------------------------------------------------------------------------------------------------
+
+  received(peer: PeerId): { readonly all: number; readonly accepted: number } {
+    const session = this.#rib.sessions.of(peer)
+    return { all: session?.paths ?? 0, accepted: session?.accepted ?? 0 }
+  }
+
+  sent(peer: PeerId): number {
+    const session = this.#rib.sessions.of(peer)
+    return session ? this.#groups.sentTo(session) : 0
+  }
+
+  changes(reader: string): ChangeCursor {
+    this.#feeds.get(reader)?.close()
+    const feed = new ChangeFeed(this.#rib, this.#reserve, () => {
+      if (this.#feeds.get(reader) === feed) this.#feeds.delete(reader)
+    })
+    this.#feeds.set(reader, feed)
+    return feed
+  }
+
+  lookup(prefix: string): PrefixId | undefined {
+    const { prefixes } = this.#rib
+    const id = prefixes.readText(prefix) ? prefixes.find() : 0
+    return id === 0 ? undefined : (id as PrefixId)
+  }
+
+  paths(prefix: PrefixId): PathView[] {
+    return this.#rib.prefixes.has(prefix) ? this.#views.paths(prefix) : []
+  }
+
+  walk(table: 'in' | 'loc' | 'out', peer: PeerId | null, from: PrefixId, units: number) {
+    const { prefixes } = this.#rib
+    const rows: PathView[] = []
+    let id = Math.max(1, from)
+    for (let looked = 0; id < prefixes.end && rows.length < units && looked < units * ROWS_PER_UNIT; id++, looked++) {
+      if (!prefixes.has(id)) continue
+      const row = this.#row(table, peer, id)
+      if (row) rows.push(row)
+    }
+    return { rows, next: (id < prefixes.end ? id : 0) as PrefixId }
+  }
+
+  #row(table: 'in' | 'loc' | 'out', peer: PeerId | null, prefix: number): PathView | undefined {
+    const { prefixes, paths, sessions } = this.#rib
+    if (table === 'loc') {
+      const best = prefixes.best[prefix]
+      return best === 0 ? undefined : this.#views.path(best, paths.accepted[best])
+    }
+    const session = peer === null ? sessions.local : sessions.of(peer)
+    if (!session) return undefined
+    if (table === 'out') {
+      const told = this.#groups.told(session, prefix)
+      if (!told) return undefined
+      const about = { prefix: prefixes.text(prefix), peer: told.from.name }
+      return attributesView(told.attributes, 0, told.attributes.length, told.nextHop, about)
+    }
+    const path = paths.find(prefixes.firstPath[prefix], prefix, session.slot)
+    if (path === 0 || paths.flags[path] & DEAD) return undefined
+    const view = this.#views.path(path, paths.received[path])
+    view.reason = this.#views.refusal(path)
+    return view
+  }
+
+  #compile(policy: Policy, { nextHopSelf }: PeerTraits): CompiledPolicy {
+    return new CompiledPolicy(policy, this.#rib.sets, this.#rib.prefixes, nextHopSelf)
+  }
+}

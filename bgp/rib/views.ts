@@ -1,0 +1,173 @@
+// Paths as people and tools read them: the columns turned into `PathView`s, each losing path with its reason.
+
+import { formatAddress } from '../../inet/index.ts'
+import type { PathView } from '../types.ts'
+import {
+  asPath,
+  asPathText,
+  AttributeWalker,
+  clusterList,
+  clusterTexts,
+  communities,
+  communityTexts,
+  localPref,
+  med,
+  origin,
+  originatorId,
+  origins,
+  routerIdText,
+  uint32,
+} from '../wire/attributes.ts'
+import type { Step } from './decision.ts'
+import { ineligibleKinds, type LocRib } from './loc-rib.ts'
+import { addressOf } from './next-hops.ts'
+import { CHOSEN, DEAD, INELIGIBLE, INELIGIBLE_SHIFT, REJECTED } from './paths.ts'
+
+const walker = new AttributeWalker()
+
+/** A view of attributes `octets[from, to)` with a next hop, not yet judged. */
+export function attributesView(
+  octets: Uint8Array,
+  from: number,
+  to: number,
+  nextHop: Uint8Array,
+  about: Pick<PathView, 'prefix' | 'peer'>,
+): PathView {
+  const view: PathView = {
+    prefix: about.prefix,
+    peer: about.peer,
+    nextHop: nextHop.length > 0 ? formatAddress(addressOf(nextHop)) : about.prefix.includes(':') ? '::' : '0.0.0.0',
+    asPath: '',
+    origin: 'incomplete',
+    localPref: undefined,
+    med: undefined,
+    communities: [],
+    originatorId: undefined,
+    clusterList: [],
+    best: false,
+    multipath: false,
+    reason: undefined,
+  }
+  for (walker.reset(octets, from, to); walker.next();) {
+    const [start, end] = [walker.from, walker.to]
+    if (walker.code === origin.code) view.origin = origins[octets[start]]
+    else if (walker.code === asPath.code) view.asPath = asPathText(octets, start, end)
+    else if (walker.code === med.code) view.med = uint32(octets, start)
+    else if (walker.code === localPref.code) view.localPref = uint32(octets, start)
+    else if (walker.code === communities.code) view.communities = communityTexts(octets, start, end)
+    else if (walker.code === originatorId.code) view.originatorId = routerIdText(octets, start)
+    else if (walker.code === clusterList.code) view.clusterList = clusterTexts(octets, start, end)
+  }
+  return view
+}
+
+export class Views {
+  readonly #rib: LocRib
+
+  constructor(rib: LocRib) {
+    this.#rib = rib
+  }
+
+  /** A path as chosen or received (`set` says which of its sets). */
+  path(path: number, set: number): PathView {
+    const { prefixes, paths, sets, sessions, nextHops } = this.#rib
+    const prefix = paths.prefix[path]
+    const about = { prefix: prefixes.text(prefix), peer: sessions.at(paths.slot[path]).name }
+    const view = attributesView(sets.octets, sets.from(set), sets.to(set), nextHops.octets(sets.nextHop[set]), about)
+    view.best = prefixes.best[prefix] === path
+    view.multipath = !view.best && (paths.flags[path] & CHOSEN) !== 0
+    return view
+  }
+
+  /** Every living path of a prefix, best first, each with its reason; as the decision process sees them now. */
+  paths(prefix: number): PathView[] {
+    const { prefixes, paths, decision } = this.#rib
+    const rejected: PathView[] = []
+    decision.count = 0
+    for (let path = prefixes.firstPath[prefix]; path !== 0; path = paths.next[path]) {
+      if (paths.flags[path] & DEAD) continue
+      if (this.#rib.usable(path)) {
+        decision.add(path)
+        continue
+      }
+      const view = this.path(path, paths.accepted[path] || paths.received[path])
+      view.reason = this.refusal(path)
+      rejected.push(view)
+    }
+    const lost = new Map<number, Step>()
+    const equal = decision.choose((path, step) => lost.set(path, step))
+    const field = Array.from(decision.field.subarray(0, decision.count))
+    const chosen = field.map((path, i) => {
+      const view = this.path(path, paths.accepted[path])
+      view.best = i === 0
+      view.multipath = i > 0 && i < equal
+      const step = lost.get(path)
+      if (step && i > 0) view.reason = this.#comparison(step, path, field)
+      return view
+    })
+    return [...chosen, ...rejected]
+  }
+
+  /** Why a path may not be used, in words; undefined if it may. */
+  refusal(path: number): string | undefined {
+    const { paths, sessions, nextHops, sets } = this.#rib
+    const flags = paths.flags[path]
+    const session = sessions.at(paths.slot[path])
+    if (session.down) return `the session with ${session.name} is down`
+    if (flags & INELIGIBLE) return refusals[ineligibleKinds[((flags & INELIGIBLE) >> INELIGIBLE_SHIFT) - 1]]
+    if (flags & REJECTED) {
+      const why = session.import?.explain(paths.prefix[path], paths.received[path], session, 'import')
+      return why ?? `rejected by import policy "${session.importPolicy?.name}", which is being run again`
+    }
+    const nextHop = sets.nextHop[paths.accepted[path]]
+    return nextHops.reachable(nextHop) ? undefined : `next hop ${nextHops.text(nextHop)} is unreachable`
+  }
+
+  /** What a path lost by, against the paths that went on. `field` is as the decision left it. */
+  #comparison(step: Step, path: number, field: readonly number[]): string {
+    const { decision, paths, sessions } = this.#rib
+    const mine = decision.rank(step, path)
+    const best = field[0]
+    const theirs = decision.rank(step, best)
+    const bestName = sessions.at(paths.slot[best]).name
+    switch (step) {
+      case 'local':
+        return 'our own route is preferred'
+      case 'localPref':
+        return `LOCAL_PREF ${-mine} is lower than ${-theirs}`
+      case 'asPathLength':
+        return `AS path of length ${mine} is longer than ${theirs}`
+      case 'origin':
+        return `origin ${origins[mine]} is worse than ${origins[theirs]}`
+      case 'med':
+        return `MED ${mine} is higher than ${this.#lowestMed(path, field)} from the same AS`
+      case 'kind':
+        return 'learned by iBGP; a path learned by eBGP is preferred'
+      case 'metric':
+        return `IGP metric ${mine} to the next hop is higher than ${theirs}`
+      case 'routerId':
+        return `router id ${idText(mine)} is higher than ${idText(theirs)} of ${bestName}`
+      case 'clusterList':
+        return `cluster list of length ${mine} is longer than ${theirs}`
+      case 'address':
+        return `peer address ${formatAddress(sessions.at(paths.slot[path]).address)} is higher than that of ${bestName}`
+    }
+  }
+
+  #lowestMed(path: number, field: readonly number[]): number {
+    const { sets, paths } = this.#rib
+    const neighbour = sets.neighbourAs[paths.accepted[path]]
+    const same = field.filter(other => sets.neighbourAs[paths.accepted[other]] === neighbour)
+    return Math.min(...same.map(other => sets.med[paths.accepted[other]]))
+  }
+}
+
+const refusals = {
+  'as-loop': 'our own AS is in the AS path',
+  'originator-loop': 'ORIGINATOR_ID is our own router id',
+  'cluster-loop': 'our own cluster id is in the cluster list',
+} as const
+
+function idText(id: number): string {
+  return formatAddress(Uint8Array.of(id >>> 24, id >>> 16, id >>> 8, id))
+}

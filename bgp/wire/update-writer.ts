@@ -1,0 +1,168 @@
+// UPDATE messages written (RFC 4271 §4.3, RFC 4760 §3, §4): as many prefixes as fit, one attribute set each.
+//
+// IPv4 goes by classic NLRI; every other family by MP_REACH_NLRI and MP_UNREACH_NLRI, which come first among the
+// attributes (RFC 7606 §5.1). Messages are written where they will be sent from; nothing is allocated.
+
+import type { Family } from '../types.ts'
+import { mpReach, mpUnreach } from './attributes.ts'
+import { EXTENDED_LENGTH } from './attribute.ts'
+import { numbersOf } from './family.ts'
+import { HEADER_LENGTH, MAX_MESSAGE, putMessageHeader, UPDATE } from './header.ts'
+
+/** Where messages go. */
+export interface MessageTarget {
+  /** The next message is written from `octets[at]`; at least 4,096 octets are free there after `reserve`. */
+  readonly octets: Uint8Array
+  readonly at: number
+  reserve(): void
+  /** A whole message of `length` octets stands at `octets[at]`. */
+  commit(length: number): void
+}
+
+/** Whatever can write a prefix as NLRI: a length octet and the octets it needs. */
+export interface NlriSource {
+  nlriLength(id: number): number
+  putNlri(id: number, out: Uint8Array, at: number): number
+}
+
+/** Longest NLRI: length octet and 16 octets. */
+const LONGEST_NLRI = 17
+
+/**
+ * Writes runs of prefixes: `announce` or `withdraw` begins one, `add` takes a prefix, `end` closes it. A full message
+ * is committed and another one begun by itself.
+ */
+export class UpdateWriter {
+  readonly #classic: boolean
+  readonly #afi: number
+  readonly #safi: number
+  readonly #nlri: NlriSource
+  #target: MessageTarget | undefined
+  #attributes: Uint8Array = new Uint8Array(0)
+  #length = 0
+  #nextHop: Uint8Array = new Uint8Array(0)
+  #announces = false
+  /** Offset in the target at which the next NLRI goes; -1 = no message begun. */
+  #at = -1
+  /** Octets of the message that are left for NLRI end here. */
+  #limit = 0
+
+  constructor(family: Family, nlri: NlriSource) {
+    const { afi, safi } = numbersOf(family)
+    this.#classic = family === 'ipv4-unicast'
+    this.#afi = afi
+    this.#safi = safi
+    this.#nlri = nlri
+  }
+
+  /** Octets of attributes (with NEXT_HOP for IPv4) that leave room for one prefix. */
+  roomForAttributes(nextHopLength: number): number {
+    const fixed = HEADER_LENGTH + 4 + LONGEST_NLRI
+    return MAX_MESSAGE - fixed - (this.#classic ? 0 : 4 + 5 + nextHopLength)
+  }
+
+  /** Begins a run with `attributes[0, length)`; IPv4 has its NEXT_HOP among them, other families give it here. */
+  announce(target: MessageTarget, attributes: Uint8Array, length: number, nextHop: Uint8Array): void {
+    this.#target = target
+    this.#attributes = attributes
+    this.#length = length
+    this.#nextHop = nextHop
+    this.#announces = true
+  }
+
+  withdraw(target: MessageTarget): void {
+    this.#target = target
+    this.#length = 0
+    this.#announces = false
+  }
+
+  add(id: number): void {
+    const target = this.#target
+    if (!target) return
+    if (this.#at >= 0 && this.#at + this.#nlri.nlriLength(id) > this.#limit) this.#close(target)
+    if (this.#at < 0) this.#begin(target)
+    this.#at = this.#nlri.putNlri(id, target.octets, this.#at)
+  }
+
+  end(): void {
+    if (this.#target && this.#at >= 0) this.#close(this.#target)
+    this.#target = undefined
+  }
+
+  /** The End-of-RIB marker of the family (RFC 4724 §2). */
+  endOfRib(): Uint8Array {
+    const body = this.#classic
+      ? [0, 0, 0, 0]
+      : [0, 0, 0, 6, mpUnreach.flags, mpUnreach.code, 3, 0, this.#afi, this.#safi]
+    const message = new Uint8Array(HEADER_LENGTH + body.length)
+    message.set(body, putMessageHeader(message, 0, UPDATE, message.length))
+    return message
+  }
+
+  #begin(target: MessageTarget): void {
+    target.reserve()
+    const { octets } = target
+    const start = target.at
+    this.#limit = start + MAX_MESSAGE
+    let at = start + HEADER_LENGTH
+    if (this.#classic) {
+      octets[at++] = 0
+      octets[at++] = 0
+      if (this.#announces) {
+        octets[at++] = this.#length >> 8
+        octets[at++] = this.#length
+        at = this.#putAttributes(octets, at)
+      } else this.#limit -= 2 // the length of the attributes, none, comes after the withdrawn prefixes
+    } else {
+      octets[at++] = 0
+      octets[at++] = 0
+      at += 2 // length of the attributes
+      const type = this.#announces ? mpReach : mpUnreach
+      octets[at++] = type.flags | EXTENDED_LENGTH
+      octets[at++] = type.code
+      at += 2 // length of this attribute
+      octets[at++] = this.#afi >> 8
+      octets[at++] = this.#afi
+      octets[at++] = this.#safi
+      if (this.#announces) {
+        octets[at++] = this.#nextHop.length
+        for (let i = 0; i < this.#nextHop.length; i++) octets[at++] = this.#nextHop[i]
+        octets[at++] = 0
+      }
+      this.#limit -= this.#length
+    }
+    this.#at = at
+  }
+
+  #close(target: MessageTarget): void {
+    const { octets } = target
+    const start = target.at
+    const body = start + HEADER_LENGTH
+    let at = this.#at
+    if (this.#classic) {
+      if (!this.#announces) {
+        put16(octets, body, at - body - 2)
+        octets[at++] = 0
+        octets[at++] = 0
+      }
+    } else {
+      put16(octets, body + 6, at - body - 8)
+      at = this.#putAttributes(octets, at)
+      put16(octets, body + 2, at - body - 4)
+    }
+    putMessageHeader(octets, start, UPDATE, at - start)
+    this.#at = -1
+    target.commit(at - start)
+  }
+
+  #putAttributes(octets: Uint8Array, at: number): number {
+    const attributes = this.#attributes
+    for (let i = 0; i < this.#length; i++) octets[at++] = attributes[i]
+    return at
+  }
+}
+
+function put16(octets: Uint8Array, at: number, value: number): void {
+  octets[at] = value >> 8
+  octets[at + 1] = value
+}
