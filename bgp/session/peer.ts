@@ -129,11 +129,7 @@ export class Peer {
   }
 
   connectFailed(connection: Connection, reason: string): void {
-    const text = explain.connectFailure(this.#ends(), reason)
-    if (text !== this.lastError) {
-      this.lastError = text
-      this.#report({ type: 'connectFailed', peer: this.name, text: this.#say(text) })
-    }
+    this.#notReached(reason)
     this.#forget(connection)
     this.#dispatch(connection, { kind: 'connectFailed' })
   }
@@ -151,6 +147,7 @@ export class Peer {
       this.#host.arm(this, connection, 'hold', this.#host.now + LAST_LOOK)
       return
     }
+    if (timer === 'connectRetry' && connection.state === 'Connect') this.#notReached('ETIMEDOUT')
     this.#dispatch(connection, { kind: `${timer}Expired` })
   }
 
@@ -508,6 +505,14 @@ export class Peer {
     this.#since = this.#host.now
     const why = from === 'Established' && this.lastError ? `: ${this.lastError}` : ''
     this.#report({ type: 'state', peer: this.name, from, to, text: this.#say(`${from} -> ${to}${why}`) })
+  }
+
+  /** Told once, not at every attempt. */
+  #notReached(reason: string): void {
+    const text = explain.connectFailure(this.#ends(), reason)
+    if (text === this.lastError) return
+    this.lastError = text
+    this.#report({ type: 'connectFailed', peer: this.name, text: this.#say(text) })
   }
 
   #say(text: string): string {

@@ -1,0 +1,8 @@
+// bgp-speaker: a BGP-4 speaker on TCP.
+
+export { ConfigError, issueText, Speaker } from './speaker.ts'
+export type { RouteChange, SpeakerOptions } from './speaker.ts'
+export type { SimpleConfig, SimplePeer } from './simple-config.ts'
+export { systemClock, tcp } from './transport/tcp.ts'
+export type * from './transport/transport.ts'
+export * from './types.ts'

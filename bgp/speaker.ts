@@ -1,0 +1,235 @@
+// A BGP speaker on TCP: the engine with sockets, timers and a few conveniences.
+
+import { checkOrigination } from './core/check.ts'
+import { Engine } from './core/engine.ts'
+import { type SimpleConfig, fullConfig } from './simple-config.ts'
+import { Driver } from './transport/driver.ts'
+import { Listeners } from './transport/listeners.ts'
+import { systemClock, tcp } from './transport/tcp.ts'
+import type { Clock, Transport } from './transport/transport.ts'
+import type {
+  ChangeView,
+  ConfigIssue,
+  Family,
+  NextHopState,
+  Origination,
+  PeerStatus,
+  Report,
+  SpeakerConfig,
+} from './types.ts'
+
+export interface SpeakerOptions {
+  /** Default: TCP by node:net. */
+  readonly transport?: Transport
+  readonly clock?: Clock
+  /** Units of bulk work a turn of the event loop. Default 8192. */
+  readonly budget?: number
+  /** Seeds hashes and jitter. Default: random. */
+  readonly seed?: number
+  /** Prefixes to reserve address space for, per family. */
+  readonly maxPrefixes?: number
+}
+
+/** A change of the best route to a prefix. */
+export interface RouteChange {
+  readonly prefix: string
+  /** Next hops of the best path and its equals; none: the prefix is withdrawn. */
+  readonly nextHops: readonly string[]
+  /** Name of the peer whose path is best; `local` for our own. */
+  readonly peer: string
+  readonly med: number | undefined
+  readonly localPref: number | undefined
+}
+
+/** A configuration that was refused; `issues` says why, the message says it in words. */
+export class ConfigError extends Error {
+  readonly issues: readonly ConfigIssue[]
+
+  constructor(issues: readonly ConfigIssue[]) {
+    super(issues.map(issueText).join('\n'))
+    this.name = 'ConfigError'
+    this.issues = issues
+  }
+}
+
+/** One sentence: object, field, value, reason, next step. */
+export function issueText({ peer, field, value, reason, fix }: ConfigIssue): string {
+  const where = peer === undefined ? field : `peer "${peer}": ${field}`
+  return `${where} is ${JSON.stringify(value)}: ${reason}; ${fix}`
+}
+
+/**
+ *     const speaker = new Speaker({ asn: 65001, routerId: '10.0.0.1', peers: [{ address: '10.0.0.2', remoteAs: 65002 }] })
+ *     await speaker.start()
+ *     speaker.announce('10.42.0.0/26')
+ */
+export class Speaker implements AsyncDisposable {
+  readonly engine: Engine
+  readonly #driver: Driver
+  readonly #listeners: Listeners
+  readonly #clock: Clock
+  readonly #announced = new Map<string, Origination>()
+  readonly #listenersOf = { peer: new Set<(report: Report) => void>(), incident: new Set<(report: Report) => void>() }
+  readonly #turns = new Set<() => void>()
+  #config: SpeakerConfig
+  #state: 'new' | 'running' | 'stopped' = 'new'
+  #dirty = false
+  #readers = 0
+
+  constructor(config: SpeakerConfig | SimpleConfig, options: SpeakerOptions = {}) {
+    const { transport = tcp, clock = systemClock, budget, maxPrefixes } = options
+    const { seed = Math.floor(Math.random() * 4294967296) } = options
+    this.#config = fullConfig(config)
+    this.#clock = clock
+    this.engine = new Engine({ seed, now: clock.now(), maxPrefixes })
+    const report = (one: Report) => this.#tell(one)
+    const turned = () => {
+      for (const callback of this.#turns) callback()
+    }
+    this.#driver = new Driver(this.engine, transport, clock, { report, turned, budget })
+    this.#listeners = new Listeners(transport, clock, conn => this.#driver.accept(conn), report)
+  }
+
+  /** Listens and dials. Throws a ConfigError if the configuration is wrong; all else is reported and tried again. */
+  async start(): Promise<void> {
+    if (this.#state !== 'new') throw new Error(`the speaker is ${this.#state}: make a new one to start again`)
+    const issues = this.#apply(this.#config)
+    if (issues.length > 0) throw new ConfigError(issues)
+    this.#state = 'running'
+    this.#flush()
+    await this.#turn()
+  }
+
+  /**
+   * Puts another configuration into force, or none of it: then it says what is wrong. What is equal is not touched.
+   */
+  configure(config: SpeakerConfig | SimpleConfig): readonly ConfigIssue[] {
+    const full = fullConfig(config)
+    if (this.#state === 'new') {
+      this.#config = full
+      return []
+    }
+    return this.#apply(full)
+  }
+
+  /** Announces a route of our own, or changes it. Throws a ConfigError if the prefix is none. */
+  announce(prefix: string, attributes: Omit<Origination, 'prefix'> = {}): void {
+    const route = { ...attributes, prefix }
+    const issue = checkOrigination(route)
+    if (issue) throw new ConfigError([issue])
+    this.#announced.set(prefix, route)
+    this.#later()
+  }
+
+  withdraw(prefix: string): void {
+    if (this.#announced.delete(prefix)) this.#later()
+  }
+
+  /** The whole list of our own routes, in the place of all that were announced before; says which are no routes. */
+  originate(list: Iterable<Origination>): readonly ConfigIssue[] {
+    this.#announced.clear()
+    for (const route of list) this.#announced.set(route.prefix, route)
+    return this.#flush()
+  }
+
+  /** Tells which next hops can be reached, and how far they are. */
+  setNextHops(changes: Iterable<NextHopState>): void {
+    this.#driver.with(engine => engine.setNextHops(changes))
+  }
+
+  /** Says whether our own routes are complete, so that End-of-RIB may be sent (RFC 4724 §4.1). */
+  setComplete(complete: boolean): void {
+    this.#driver.with(engine => engine.setComplete(complete))
+  }
+
+  /** Ends the session with a peer and starts it anew; false if there is no such peer. */
+  resetPeer(name: string): boolean {
+    return this.#driver.with(engine => engine.resetPeer(name))
+  }
+
+  status(): PeerStatus[] {
+    return this.engine.status()
+  }
+
+  /**
+   * Calls back with reports about sessions (`peer`) or about UPDATE messages with errors (`incident`), or after every
+   * turn in which a RIB may have changed (`turn`). Returns a function that ends it.
+   */
+  on(type: 'peer' | 'incident', callback: (report: Report) => void): () => void
+  on(type: 'turn', callback: () => void): () => void
+  on(type: 'peer' | 'incident' | 'turn', callback: (report: Report) => void): () => void {
+    if (type === 'turn') {
+      const plain = callback as () => void
+      this.#turns.add(plain)
+      return () => void this.#turns.delete(plain)
+    }
+    const callbacks = this.#listenersOf[type]
+    callbacks.add(callback)
+    return () => void callbacks.delete(callback)
+  }
+
+  /** Changes of the best routes, from those of now on. One that is not read in time shows the last state only. */
+  async *best(family: Family = 'ipv4-unicast'): AsyncGenerator<RouteChange, void, void> {
+    while (this.#state === 'new') await this.#turn()
+    const cursor = this.engine.rib(family).changes(`best-${this.#readers++}`)
+    const view: ChangeView = { prefix: '', nextHops: [], peer: '', med: undefined, localPref: undefined }
+    let wake = () => {}
+    const off = this.on('turn', () => wake())
+    try {
+      while (this.#state === 'running') {
+        if (cursor.next(view)) yield { ...view, nextHops: [...view.nextHops] }
+        else await new Promise<void>(resolve => (wake = resolve))
+      }
+    } finally {
+      off()
+      cursor.close()
+    }
+  }
+
+  /**
+   * Stops listening and ends every session. `cease` tells the peers, so that they withdraw our routes; `restart` just
+   * closes, so that those with graceful restart keep them until we are back.
+   */
+  async stop(mode: 'cease' | 'restart' = 'cease'): Promise<void> {
+    if (this.#state !== 'running') return
+    this.#listeners.set(0, undefined)
+    this.#driver.with(engine => engine.stop(mode))
+    this.#state = 'stopped'
+    await this.#turn()
+    await this.#turn()
+    this.#driver.dispose()
+    for (const callback of this.#turns) callback()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  #apply(config: SpeakerConfig): readonly ConfigIssue[] {
+    const issues = this.#driver.with(engine => engine.configure(config))
+    if (issues.length > 0) return issues
+    this.#config = config
+    this.#listeners.set(config.listenPort ?? 179, config.listenAddresses)
+    return []
+  }
+
+  /** Announcements of one turn go together. */
+  #later(): void {
+    if (this.#state !== 'running' || this.#dirty) return
+    this.#dirty = true
+    this.#clock.soon(() => void this.#flush())
+  }
+
+  #flush(): readonly ConfigIssue[] {
+    this.#dirty = false
+    return this.#state === 'running' ? this.#driver.with(engine => engine.originate(this.#announced.values())) : []
+  }
+
+  #turn(): Promise<void> {
+    return new Promise(resolve => this.#clock.soon(resolve))
+  }
+
+  #tell(report: Report): void {
+    for (const callback of this.#listenersOf[report.type === 'update' ? 'incident' : 'peer']) callback(report)
+  }
+}
