@@ -12,6 +12,8 @@ import { replaySpool } from './spool.ts'
 export const defaultSocket = '/run/margay/cni.sock'
 export const defaultSpoolDir = '/var/lib/margay/cni-spool'
 
+const longestPath = 107
+
 export interface CniServerOptions {
   readonly socket: string
   readonly spoolDir: string
@@ -37,6 +39,11 @@ export async function listenCni({
   onCall,
   onProblem,
 }: CniServerOptions): Promise<CniServer> {
+  if (Buffer.byteLength(path) > longestPath) {
+    throw new Error(
+      `cni socket ${path}: the path is longer than the ${longestPath} octets of unix(7); set a shorter one.`,
+    )
+  }
   await mkdir(dirname(path), { recursive: true })
   if (await somebodyListens(path)) {
     throw new Error(`cni socket ${path}: another daemon listens there; stop it, or set another path.`)
