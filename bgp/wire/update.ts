@@ -61,9 +61,11 @@ export class UpdateDecoder {
   readonly #flags = new Uint8Array(256)
   readonly #from = new Uint32Array(256)
   readonly #to = new Uint32Array(256)
-  /** Codes of the message at hand, ascending. */
+  /** Codes kept of the message at hand, ascending. */
   readonly #codes = new Uint8Array(256)
   #count = 0
+  /** Attributes of the message, wanted or not. */
+  #different = 0
   #message = 0
   #withdraw: string | undefined
 
@@ -101,11 +103,11 @@ export class UpdateDecoder {
     else if (attributesTo === attributesFrom) {
       if (withdrawn === 0) this.endOfRib = 'ipv4-unicast'
       return accept
-    } else if (this.#count === 1 && this.unreach.family && this.unreach.prefixes === 0 && withdrawn === 0) {
+    } else if (this.#different === 1 && this.unreach.family && this.unreach.prefixes === 0 && withdrawn === 0) {
       this.endOfRib = this.unreach.family
     } else if (this.#withdraw && !this.reach.present) {
       // RFC 7606 §5.2: attributes in error and no reachable NLRI found: they may have been lost in the damage.
-      if (!this.unreach.present || this.#count > 1) return reset(3, 1, this.#withdraw)
+      if (!this.unreach.present || this.#different > 1) return reset(3, 1, this.#withdraw)
     }
     if (this.#withdraw) return { do: 'withdraw', why: this.#withdraw }
     this.#write(octets, context)
@@ -118,7 +120,7 @@ export class UpdateDecoder {
       this.#kept.fill(0)
       this.#message = 1
     }
-    this.#count = 0
+    this.#count = this.#different = 0
     this.#withdraw = undefined
     this.attributesTo = 0
     this.nextHopFrom = this.nextHopTo = 0
@@ -145,6 +147,7 @@ export class UpdateDecoder {
         return reset(3, 2, `attribute ${code} claims to be well known but is not`, data)
       }
       this.#seen[code] = this.#message
+      this.#different++
       if (this.#keeps(octets, type, context)) this.#note(code)
     }
     if (walker.overrun) this.#damaged('a path attribute runs past the end of the attributes') // RFC 7606 §4

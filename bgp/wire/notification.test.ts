@@ -1,0 +1,54 @@
+import t from 'tap'
+import * as fc from 'fast-check'
+import { HEADER_LENGTH } from './header.ts'
+import { ceaseFault, decodeNotification, encodeNotification, notificationText } from './notification.ts'
+
+const text = (code: number, subcode: number, ...data: number[]) =>
+  notificationText({ code, subcode, data: Uint8Array.from(data) })
+
+t.test('codes are told in words', t => {
+  for (const [octets, expected] of [
+    [[2, 2], 'OPEN Message Error / Bad Peer AS'],
+    [[4, 0], 'Hold Timer Expired'],
+    [[6, 7], 'Cease / Connection Collision Resolution'],
+    [[5, 1], 'Finite State Machine Error / Unexpected Message in OpenSent State'],
+    [[6, 99], 'Cease / subcode 99'],
+    [[77, 1], 'error 77/1'],
+    [[6, 2, 4, 98, 121, 101, 33], 'Cease / Administrative Shutdown: "bye!"'],
+    [[6, 1, 0, 1, 1, 0, 0, 3, 232], 'Cease / Maximum Number of Prefixes Reached: limit 1000 of AFI 1'],
+    [[2, 1, 0, 3], 'OPEN Message Error / Unsupported Version Number: it speaks version 3'],
+  ] as [number[], string][]) {
+    const [code, subcode, ...data] = octets
+    t.equal(text(code, subcode, ...data), expected)
+  }
+  t.end()
+})
+
+t.test('a shutdown communication that lies about its length, or is no text, does no harm (RFC 9003)', t => {
+  t.equal(text(6, 2, 255, 65), 'Cease / Administrative Shutdown')
+  t.equal(text(6, 2), 'Cease / Administrative Shutdown')
+  t.equal(text(6, 4, 2, 0xff, 0xfe), 'Cease / Administrative Reset: "\ufffd\ufffd"')
+  t.equal(text(6, 2, 3, 27, 91, 65), 'Cease / Administrative Shutdown: " [A"', 'no escape sequences')
+  const long = ceaseFault(2, 'é'.repeat(300))
+  t.equal(long.data[0], long.data.length - 1)
+  t.ok(long.data.length <= 256)
+  t.match(notificationText(long), /"é+"$/)
+  t.end()
+})
+
+t.test('round trip, and any octets are read', t => {
+  const notification = fc.record({
+    code: fc.nat(255),
+    subcode: fc.nat(255),
+    data: fc.uint8Array({ maxLength: 300 }),
+  })
+  fc.assert(
+    fc.property(notification, value => {
+      const octets = encodeNotification(value)
+      t.same(decodeNotification(octets, HEADER_LENGTH, octets.length), value)
+      t.type(notificationText(value), 'string')
+    }),
+    { numRuns: 500 },
+  )
+  t.end()
+})
