@@ -1,0 +1,127 @@
+// What the daemon answers on its API: each path's view of what the rooms hold.
+
+import type { Family, PathView, PrefixId } from '../../bgp/types.ts'
+import { type Address, bitsOf, formatPrefix, parseAddress, parsePrefix, prefixOf } from '../../inet/index.ts'
+import type { BgpRoutes, DaemonStatus, RoutesQuery } from '../api/contract.ts'
+import { type Handlers, RequestError } from '../api/server.ts'
+import { version } from '../api/version.ts'
+import type { Dataplane } from '../dataplane/index.ts'
+import type { Ipam } from '../ipam/ipam.ts'
+import type { Intent } from '../model/intent.ts'
+import type { Bgp } from './bgp.ts'
+import type { Cluster } from './cluster.ts'
+import { explain } from './explain.ts'
+
+export interface Rooms {
+  readonly node: string
+  readonly bgp: Bgp
+  readonly cluster: Cluster
+  readonly dataplane: Dataplane
+  readonly ipam: Ipam
+  readonly intent: () => Intent
+  readonly waitingFor: () => readonly string[]
+  readonly problems: () => readonly string[]
+}
+
+/** Rows of a page. */
+const pageSize = 1_000
+
+export function createHandlers(rooms: Rooms): Handlers {
+  const { node, bgp, cluster, dataplane, ipam } = rooms
+  return {
+    '/v1/status': (): DaemonStatus => {
+      const peers = bgp.peers()
+      const waitingFor = rooms.waitingFor()
+      return {
+        node,
+        version,
+        pid: process.pid,
+        uptime: process.uptime(),
+        datastore: { type: 'embedded', state: cluster.state, ...(cluster.text && { text: cluster.text }) },
+        inSync: waitingFor.length === 0,
+        waitingFor,
+        asn: bgp.config?.asn,
+        routerId: bgp.config?.routerId,
+        peers: { established: peers.filter(peer => peer.state === 'Established').length, configured: peers.length },
+        blocks: ipam.owned().map(block => block.cidr),
+        endpoints: dataplane.endpoints.all.length,
+        routes: {
+          installed: dataplane.routes.counts.installed,
+          conflicts: dataplane.routes.trouble.map(({ prefix, text }) => ({
+            prefix,
+            text: text ?? 'the kernel refused it',
+          })),
+        },
+        problems: rooms.problems(),
+      }
+    },
+
+    '/v1/bgp/summary': () => ({
+      node,
+      asn: bgp.config?.asn,
+      routerId: bgp.config?.routerId,
+      clusterId: bgp.config?.clusterId,
+      peers: bgp
+        .peers()
+        .map(({ since, ...peer }) => ({ ...peer, seconds: Math.max(0, (performance.now() - since) / 1000) })),
+    }),
+
+    '/v1/bgp/routes': query => routes(bgp, query),
+
+    '/v1/ipam': () => {
+      const { blocks, addresses } = ipam.show()
+      return { node, blocks, addresses }
+    },
+
+    '/v1/route': ({ ip }) => {
+      const address = parseAddress(ip)
+      if (!address) throw new RequestError(400, `${ip} is no IP address`)
+      return explain(address, {
+        endpoints: dataplane.endpoints.all,
+        blocks: rooms.intent().blackholes,
+        facts: dataplane.facts.current,
+        learned: learnedFor(bgp, address),
+        trouble: dataplane.routes.trouble,
+        paths: prefix => pathsOf(bgp, prefix),
+      })
+    },
+  }
+}
+
+function routes(bgp: Bgp, query: RoutesQuery): BgpRoutes {
+  if (query.prefix !== undefined) {
+    if (!parsePrefix(query.prefix))
+      throw new RequestError(400, `${query.prefix} is no prefix: write it like 10.42.0.0/26, host bits zero`)
+    const rows = pathsOf(bgp, query.prefix)
+    if (rows.length === 0)
+      throw new RequestError(404, `${query.prefix} is not in the RIB: margayctl bgp routes lists what is`)
+    return { rows }
+  }
+  const family: Family = query.family === '6' ? 'ipv6-unicast' : 'ipv4-unicast'
+  const rib = bgp.rib(family)
+  if (!rib) throw new RequestError(404, 'this node has no speaker: margayctl status says why')
+  const peer = query.peer === undefined ? null : bgp.peerId(query.peer)
+  if (peer === undefined) {
+    const known = bgp.peers().map(({ name }) => name)
+    throw new RequestError(404, `there is no peer ${query.peer}: the peers are ${known.join(', ') || 'none'}`)
+  }
+  const table = peer === null ? 'loc' : query.table === 'advertised' ? 'out' : 'in'
+  const { rows, next } = rib.walk(table, peer, Number(query.after ?? 0) as PrefixId, pageSize)
+  return { rows, ...(next !== 0 && { next: String(next) }) }
+}
+
+function pathsOf(bgp: Bgp, text: string): PathView[] {
+  const prefix = parsePrefix(text)
+  if (!prefix) return []
+  const rib = bgp.rib(prefix.family === 4 ? 'ipv4-unicast' : 'ipv6-unicast')
+  const id = rib?.lookup(formatPrefix(prefix))
+  return rib && id ? rib.paths(id) : []
+}
+
+/** The resolver's verdicts on every learned prefix that holds the address, longest first. */
+function learnedFor(bgp: Bgp, address: Address) {
+  const { resolver } = bgp.routing ?? {}
+  if (!resolver) return []
+  const lengths = Array.from({ length: bitsOf(address.family) + 1 }, (_, i) => bitsOf(address.family) - i)
+  return lengths.flatMap(length => resolver.explain(formatPrefix(prefixOf(address, length))) ?? [])
+}

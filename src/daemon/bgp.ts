@@ -1,0 +1,167 @@
+// The node's speaker and what hangs on it: started when the plan has one, reconfigured live, begun anew when its identity changes,
+// its reports in the log, its choices on their way to the kernel.
+
+import { issueText, Speaker } from '../../bgp/index.ts'
+import type { Rib } from '../../bgp/core.ts'
+import type { Family, PeerId, PeerStatus, Report, SpeakerConfig } from '../../bgp/types.ts'
+import type { FibUpdate } from '../fib/resolver.ts'
+import type { Facts } from '../model/facts.ts'
+import type { Intent } from '../model/intent.ts'
+import type { Log } from './log.ts'
+import { Routing } from './routing.ts'
+
+const families: readonly Family[] = ['ipv4-unicast', 'ipv6-unicast']
+
+/** One line for the same trouble with a peer in this time, in milliseconds. */
+const quietFor = 60_000
+
+export interface BgpPorts {
+  readonly log: Log
+  readonly facts: () => Facts
+  readonly patch: (updates: readonly FibUpdate[]) => void
+  /** All learned routes are gone: the speaker begins anew. */
+  readonly clear: () => void
+}
+
+export class Bgp {
+  readonly #ports: BgpPorts
+  readonly #lastSaid = new Map<string, number>()
+  #speaker: Speaker | undefined
+  #routing: Routing | undefined
+  #config: SpeakerConfig | undefined
+  #problems: readonly string[] = []
+  /** Changes run one after another: starting and stopping take turns of the event loop. */
+  #turn: Promise<void> = Promise.resolve()
+
+  constructor(ports: BgpPorts) {
+    this.#ports = ports
+  }
+
+  /** Puts an intent into force. `complete`: End-of-RIB may be sent. */
+  apply(intent: Intent, complete: boolean): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#apply(intent, complete))
+    return this.#turn
+  }
+
+  get config(): SpeakerConfig | undefined {
+    return this.#config
+  }
+
+  /** Sentences for what the speaker refused. */
+  get problems(): readonly string[] {
+    return this.#problems
+  }
+
+  get routing(): Routing | undefined {
+    return this.#routing
+  }
+
+  /** Routes are still on their way from a peer's session to the route table. */
+  get busy(): boolean {
+    const { engine } = this.#speaker ?? {}
+    return (
+      engine !== undefined && (families.some(family => engine.rib(family).pending) || this.#routing?.idle === false)
+    )
+  }
+
+  setFacts(facts: Facts): void {
+    this.#routing?.setFacts(facts)
+  }
+
+  peers(): readonly PeerStatus[] {
+    return this.#speaker?.status() ?? []
+  }
+
+  rib(family: Family): Rib | undefined {
+    return this.#speaker?.engine.rib(family)
+  }
+
+  peerId(name: string): PeerId | undefined {
+    return this.#speaker?.engine.peerId(name)
+  }
+
+  async stop(mode: 'cease' | 'restart'): Promise<void> {
+    await this.#turn
+    this.#routing?.close()
+    await this.#speaker?.stop(mode)
+    this.#speaker = this.#routing = this.#config = undefined
+  }
+
+  async #apply(intent: Intent, complete: boolean): Promise<void> {
+    const { log } = this.#ports
+    const { speaker: wanted } = intent
+    if (this.#speaker && (!wanted || !this.#config || changesIdentity(this.#config, wanted))) await this.#end()
+    if (!wanted) return
+    if (this.#speaker) {
+      if (wanted !== this.#config) this.#note(this.#speaker.configure(wanted).map(issueText))
+      if (this.#problems.length === 0) this.#config = wanted
+    } else if (!(await this.#begin(wanted, intent))) {
+      return
+    }
+    this.#routing?.setRules(intent.routes)
+    for (const issue of this.#speaker?.originate(intent.originate) ?? [])
+      log.error('own route refused', { reason: issueText(issue) })
+    if (complete) this.#speaker?.setComplete(true)
+  }
+
+  async #begin(config: SpeakerConfig, intent: Intent): Promise<boolean> {
+    const { log } = this.#ports
+    const speaker = new Speaker(config)
+    speaker.on('peer', report => this.#report(report))
+    speaker.on('incident', report => this.#report(report))
+    try {
+      await speaker.start()
+    } catch (error) {
+      this.#note([error instanceof Error ? error.message : String(error)])
+      return false
+    }
+    this.#note([])
+    const routing = new Routing(this.#ports.facts(), intent.routes, families, {
+      changes: family => speaker.engine.rib(family).changes('kernel'),
+      patch: this.#ports.patch,
+      tellNextHops: changes => speaker.setNextHops(changes),
+    })
+    speaker.on('turn', () => routing.wake())
+    this.#speaker = speaker
+    this.#routing = routing
+    this.#config = config
+    log.info('speaker started', { asn: config.asn, routerId: config.routerId, peers: config.peers.size })
+    return true
+  }
+
+  async #end(): Promise<void> {
+    this.#ports.log.warn('speaker stops: its AS number, router id or cluster id changed, or its Node is gone')
+    this.#routing?.close()
+    await this.#speaker?.stop('cease')
+    this.#speaker = this.#routing = this.#config = undefined
+    this.#ports.clear()
+  }
+
+  #note(problems: readonly string[]): void {
+    for (const problem of problems)
+      if (!this.#problems.includes(problem)) this.#ports.log.error('BGP configuration refused', { reason: problem })
+    this.#problems = problems
+  }
+
+  /** Sessions that come and go are told each time; what repeats itself once a minute. */
+  #report(report: Report): void {
+    const { log } = this.#ports
+    const peer = 'peer' in report ? report.peer : undefined
+    if (report.type === 'state') {
+      if (report.to === 'Established') log.info(report.text, { peer })
+      else if (report.from === 'Established') log.warn(report.text, { peer })
+      else log.debug(report.text, { peer, from: report.from, to: report.to })
+      return
+    }
+    if (report.type === 'endOfRib') return log.debug(report.text, { peer })
+    const key = `${report.type} ${peer ?? ''} ${report.text}`
+    const now = performance.now()
+    if (now - (this.#lastSaid.get(key) ?? -Infinity) < quietFor) return
+    this.#lastSaid.set(key, now)
+    log.warn(report.text, { peer })
+  }
+}
+
+function changesIdentity(before: SpeakerConfig, after: SpeakerConfig): boolean {
+  return before.asn !== after.asn || before.routerId !== after.routerId || before.clusterId !== after.clusterId
+}

@@ -1,0 +1,318 @@
+// margayd: opens the rooms in order, hands what one says to the next, closes them in order.
+//
+// The order of a start is the design's third promise: own store, dump of the kernel, pods, plan from the checkpoint, sessions; then the
+// datastore, which may come late. Nothing is deleted from the kernel before all of it is in sync. A stop leaves routes and pods in place.
+
+import type { Server } from 'node:http'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type CniServer, listenCni } from '../../cni-plugin/protocol/server.ts'
+import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
+import type { DaemonConfig } from '../api/config.ts'
+import { serve } from '../api/server.ts'
+import { Dataplane, linuxKernel } from '../dataplane/index.ts'
+import { type Datastore, openEmbeddedDatastore, openNodeStore, type NodeStore } from '../datastore/index.ts'
+import { Ipam } from '../ipam/ipam.ts'
+import type { Facts } from '../model/facts.ts'
+import type { FibEntry } from '../model/fib.ts'
+import type { Intent } from '../model/intent.ts'
+import { createPlanner } from '../plan/planner.ts'
+import type { Labels } from '../resources/index.ts'
+import { createHandlers } from './answers.ts'
+import { Bgp } from './bgp.ts'
+import { Cluster } from './cluster.ts'
+import type { Log } from './log.ts'
+import { Pods } from './pods.ts'
+import { blockKind, SnapshotBuilder, watchedKinds } from './snapshot.ts'
+import { waitedFor } from './sync.ts'
+
+/** Table of the node's store for what the daemon itself remembers. */
+const aboutTable = 'daemon'
+/** Milliseconds between looks at whether all is in sync. */
+const syncEvery = 250
+const defaultMtu = 1500
+
+interface Mark {
+  /** Linux's boot id: the kernel's state is that of our last run only within one boot. */
+  readonly boot: string
+}
+
+export class Daemon {
+  readonly #config: DaemonConfig
+  readonly #log: Log
+  readonly #nodeStore: NodeStore
+  readonly #datastore: Datastore
+  readonly #dataplane: Dataplane
+  readonly #cluster: Cluster
+  readonly #snapshots: SnapshotBuilder
+  readonly #ipam: Ipam
+  readonly #pods: Pods
+  readonly #bgp: Bgp
+  readonly #planner: ReturnType<typeof createPlanner>
+  readonly #started = performance.now()
+  #intent: Intent
+  #restarting = false
+  #forwarding = false
+  #synced = false
+  #fabric = ''
+  #planTimer: NodeJS.Immediate | undefined
+  #syncTimer: NodeJS.Timeout | undefined
+  #api: Server | undefined
+  #cni: CniServer | undefined
+
+  /** Opens everything and serves; rejects with a sentence if this node cannot run. */
+  static async start(config: DaemonConfig, log: Log): Promise<Daemon> {
+    const nodeStore = await openNodeStore(join(config.stateDir, 'node.db'))
+    const datastore = openEmbeddedDatastore(config.datastore.path)
+    const dataplane = await Dataplane.open({
+      kernel: linuxKernel(),
+      mark: { protocol: config.dataplane.routeProtocol },
+    })
+    const daemon = new Daemon(config, log, { nodeStore, datastore, dataplane })
+    try {
+      await daemon.#start()
+      return daemon
+    } catch (error) {
+      await daemon.stop()
+      throw error
+    }
+  }
+
+  private constructor(
+    config: DaemonConfig,
+    log: Log,
+    opened: { readonly nodeStore: NodeStore; readonly datastore: Datastore; readonly dataplane: Dataplane },
+  ) {
+    this.#config = config
+    this.#log = log
+    this.#nodeStore = opened.nodeStore
+    this.#datastore = opened.datastore
+    this.#dataplane = opened.dataplane
+    this.#snapshots = new SnapshotBuilder()
+    this.#cluster = new Cluster({
+      datastore: this.#datastore,
+      nodeStore: this.#nodeStore,
+      kinds: watchedKinds,
+      log,
+      onChange: kinds => this.#clusterChanged(kinds),
+    })
+    this.#ipam = new Ipam({
+      node: config.node.name,
+      datastore: this.#datastore,
+      nodeStore: this.#nodeStore,
+      pools: () => this.#snapshots.current.pools,
+      labels: () => this.#labels(),
+    })
+    this.#pods = new Pods({
+      ipam: this.#ipam,
+      endpoints: this.#dataplane.endpoints,
+      nodeStore: this.#nodeStore,
+      log,
+      families: () => this.#ipam.families(),
+      mtu: () => this.#mtu(),
+      obstacle: () => this.#obstacle(),
+    })
+    this.#bgp = new Bgp({
+      log,
+      facts: () => this.#dataplane.facts.current,
+      patch: updates => this.#dataplane.routes.patch('bgp', updates),
+      clear: () => this.#dataplane.routes.set('bgp', []),
+    })
+    this.#planner = createPlanner(config.node.name)
+    this.#intent = this.#plan()
+  }
+
+  async #start(): Promise<void> {
+    const { routes, facts } = this.#dataplane
+    const mark = (await this.#nodeStore.all(aboutTable)).find(row => row.key === 'mark')?.value as Mark | undefined
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    this.#restarting = mark?.boot === boot
+    this.#forwarding = this.#restarting && routes.counts.installed > 0
+    await this.#cluster.load()
+    this.#snapshots.update(watchedKinds, kind => this.#cluster.list(kind))
+    await this.#ipam.load()
+    await this.#pods.recover(mark === undefined)
+    await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: { boot } satisfies Mark }])
+
+    routes.inSync('tunnel')
+    routes.onResults(results => {
+      for (const { prefix, state, text } of results) {
+        if (state === 'conflict' || state === 'failed')
+          this.#log.warn(text ?? 'route refused by the kernel', { prefix })
+        else this.#log.debug('route', { prefix, state })
+      }
+    })
+    facts.onChange(now => {
+      this.#bgp.setFacts(now)
+      this.#planSoon()
+    })
+    this.#ipam.onBlocks(() => this.#planSoon())
+    await this.#replan()
+    this.#cluster.start()
+    this.#syncTimer = setInterval(() => this.#lookAtSync(), syncEvery)
+
+    this.#api = await serve(this.#config.api.socket, this.#handlers())
+    const { socket, spoolDir } = this.#config.cni
+    this.#cni = await listenCni({ socket, spoolDir, backend: this.#pods, onProblem: text => this.#log.warn(text) })
+    this.#log.info('margayd is up', {
+      node: this.#config.node.name,
+      restarting: this.#restarting,
+      routes: routes.counts.installed,
+      pods: this.#dataplane.endpoints.all.length,
+    })
+  }
+
+  /** Stops serving and leaves routes, pods and the neighbours' view of us in place. */
+  async stop(): Promise<void> {
+    clearInterval(this.#syncTimer)
+    clearImmediate(this.#planTimer)
+    await this.#cni?.close()
+    this.#api?.close()
+    this.#api?.closeAllConnections()
+    await this.#bgp.stop('restart')
+    await this.#ipam.stop()
+    await this.#cluster.stop()
+    await this.#dataplane.close()
+    await this.#datastore.close()
+    await this.#nodeStore.close()
+  }
+
+  // ---- plan and apply ------------------------------------------------------------------------------------------
+
+  #clusterChanged(kinds: ReadonlySet<string>): void {
+    this.#snapshots.update(kinds, kind => this.#cluster.list(kind))
+    if (kinds.has(blockKind) && this.#cluster.state === 'in sync')
+      this.#ipam
+        .refresh()
+        .catch((error: unknown) =>
+          this.#log.warn('own blocks not compared with the datastore', { reason: String(error) }),
+        )
+    this.#planSoon()
+  }
+
+  /** Changes of one turn are planned together. */
+  #planSoon(): void {
+    this.#planTimer ??= setImmediate(() => {
+      this.#planTimer = undefined
+      this.#replan().catch((error: unknown) =>
+        this.#log.error('the plan could not be put into force', { reason: String(error) }),
+      )
+    })
+  }
+
+  #plan(): Intent {
+    const situation = {
+      restarting: this.#restarting,
+      forwarding: this.#forwarding,
+      facts: this.#dataplane.facts.current,
+    }
+    return this.#planner.plan(this.#snapshots.current, situation)
+  }
+
+  async #replan(): Promise<void> {
+    const before = this.#intent
+    this.#intent = this.#plan()
+    for (const problem of this.#intent.problems) if (!before.problems.includes(problem)) this.#log.warn(problem)
+    const { routes } = this.#dataplane
+    routes.set('block', this.#intent.blackholes.map(blackhole))
+    if (this.#knowsCluster()) routes.ready('block')
+    if (this.#cluster.state === 'in sync') routes.inSync('block')
+    // After a restart the kernel holds what the last run wrote: nothing is replaced before the peers have told all again.
+    if (this.#knowsCluster() && !this.#forwarding) routes.ready('bgp')
+    await this.#setUpFabric(this.#dataplane.facts.current)
+    await this.#bgp.apply(this.#intent, this.#isComplete())
+  }
+
+  /** The cluster has been seen, now or by the last run. */
+  #knowsCluster(): boolean {
+    return this.#cluster.state === 'in sync' || this.#snapshots.current.nodes.length > 0
+  }
+
+  /** Whether all that this node announces is known. A restarted reflector passes on what its peers have yet to tell. */
+  #isComplete(): boolean {
+    return (
+      this.#synced || (this.#knowsCluster() && !(this.#restarting && this.#intent.speaker?.clusterId !== undefined))
+    )
+  }
+
+  /** What stands between now and deletes from the kernel. */
+  #waitingFor(): readonly string[] {
+    if (this.#synced) return []
+    const datastore = this.#cluster.state === 'in sync' ? [] : ['the datastore']
+    const peers = waitedFor(this.#bgp.peers(), performance.now() - this.#started)
+    return [...datastore, ...peers, ...(this.#bgp.busy ? ['routes under way'] : [])]
+  }
+
+  #lookAtSync(): void {
+    if (this.#waitingFor().length > 0) return
+    this.#synced = true
+    clearInterval(this.#syncTimer)
+    this.#dataplane.routes.inSync('bgp')
+    this.#log.info('in sync', { routes: this.#dataplane.routes.counts.installed })
+    this.#planSoon()
+  }
+
+  async #setUpFabric(facts: Facts): Promise<void> {
+    const loopback = (name: string): boolean => name === 'lo'
+    const devices = [...new Set(facts.addresses.map(({ link }) => link))].filter(name => !loopback(name)).toSorted()
+    if (devices.join() === this.#fabric) return
+    this.#fabric = devices.join()
+    const { previous, problems } = await this.#dataplane.setUpNode(devices)
+    for (const problem of problems) this.#log.warn(problem)
+    if (previous.length === 0) return
+    const known = new Set((await this.#nodeStore.all('sysctls')).map(row => row.key))
+    const changes = previous.filter(({ name }) => !known.has(name))
+    await this.#nodeStore.commit(changes.map(({ name, value }) => ({ do: 'put', table: 'sysctls', key: name, value })))
+  }
+
+  // ---- small questions -----------------------------------------------------------------------------------------
+
+  #node() {
+    return this.#snapshots.current.nodes.find(node => node.metadata.name === this.#config.node.name)
+  }
+
+  #labels(): Labels {
+    return this.#node()?.metadata.labels ?? {}
+  }
+
+  /** Of the link that carries the node's address. */
+  #mtu(): number {
+    const { addresses, links } = this.#dataplane.facts.current
+    const { ipv4Address, ipv6Address } = this.#node()?.spec.bgp ?? {}
+    const own = [ipv4Address, ipv6Address].flatMap(text => hostOf(text) ?? [])
+    const link = addresses.find(({ cidr }) => own.includes(hostOf(cidr) ?? ''))?.link
+    return links.find(({ name }) => name === link)?.mtu ?? defaultMtu
+  }
+
+  #obstacle(): string | undefined {
+    if (this.#knowsCluster()) return undefined
+    return `margayd of node ${this.#config.node.name} has not read the datastore yet (${this.#cluster.text ?? 'it is starting'}): try again`
+  }
+
+  #handlers() {
+    return createHandlers({
+      node: this.#config.node.name,
+      bgp: this.#bgp,
+      cluster: this.#cluster,
+      dataplane: this.#dataplane,
+      ipam: this.#ipam,
+      intent: () => this.#intent,
+      waitingFor: () => this.#waitingFor(),
+      problems: () => [
+        ...this.#snapshots.problems,
+        ...this.#intent.problems,
+        ...this.#bgp.problems,
+        ...this.#ipam.show().problems,
+      ],
+    })
+  }
+}
+
+function blackhole(prefix: string): FibEntry {
+  return { prefix, kind: 'blackhole', nextHops: [] }
+}
+
+function hostOf(cidr: string | undefined): string | undefined {
+  const parsed = cidr === undefined ? undefined : parseInterfaceAddress(cidr)
+  return parsed && formatAddress(parsed.address)
+}

@@ -1,0 +1,238 @@
+// What the daemon does for a CNI call: an address from IPAM, an attachment from the data plane, and a record of it in the node's own
+// store before the answer leaves.
+//
+// The order makes every crash harmless. ADD: address (durable), device, record (durable), answer. DEL: device, address, record. So
+// whatever a restart finds without a record was never answered to a runtime, and is taken back (`recover`). Calls for one attachment
+// come one after another: the CNI server sees to that.
+
+import type {
+  AddRequest,
+  Attachment,
+  AttachmentKey,
+  CheckRequest,
+  CniBackend,
+  NamespaceKind,
+} from '../../cni-plugin/protocol/backend.ts'
+import type { Target } from '../../cni-plugin/protocol/environment.ts'
+import { CniError, code } from '../../cni-plugin/protocol/errors.ts'
+import { namespaceKind } from '../../cni-plugin/protocol/namespace.ts'
+import type { EndpointErrorCode } from '../dataplane/endpoints/errors.ts'
+import type { Adoption, Endpoints } from '../dataplane/endpoints/endpoints.ts'
+import { hostDeviceName, hostMac } from '../dataplane/endpoints/names.ts'
+import type { NodeStore } from '../datastore/node-store.ts'
+import { IpamError } from '../ipam/errors.ts'
+import type { Ipam } from '../ipam/ipam.ts'
+import { type Endpoint, endpointKey } from '../model/endpoint.ts'
+import type { IpFamily } from '../../inet/index.ts'
+import type { Log } from './log.ts'
+
+const table = 'endpoints'
+
+export interface PodsOptions {
+  readonly ipam: Ipam
+  readonly endpoints: Endpoints
+  readonly nodeStore: NodeStore
+  readonly log: Log
+  /** Families that pods get an address of now: those with an enabled pool for this node. */
+  readonly families: () => readonly IpFamily[]
+  /** MTU of new pods. */
+  readonly mtu: () => number
+  /** Why no pod can be attached now; undefined: it can. */
+  readonly obstacle: () => string | undefined
+}
+
+export class Pods implements CniBackend {
+  readonly #options: PodsOptions
+
+  constructor(options: PodsOptions) {
+    this.#options = options
+  }
+
+  /** Records of the attachments that runtimes were told of. */
+  async records(): Promise<readonly Endpoint[]> {
+    return (await this.#options.nodeStore.all(table)).map(row => row.value as Endpoint)
+  }
+
+  /**
+   * After a start: takes over what is recorded, and takes back what no runtime was told of. A node whose store was lost
+   * (`lostStore`) takes every address that the datastore's copies name for an attachment.
+   */
+  async recover(lostStore: boolean): Promise<Adoption> {
+    const { ipam, endpoints, log } = this.#options
+    const adoption = await endpoints.adopt(lostStore ? await this.#rebuild() : await this.records())
+    const known = new Set([...adoption.adopted, ...adoption.lost].map(endpointKey))
+    for (const row of ipam.show().addresses) {
+      if (known.has(endpointKey(row))) continue
+      await ipam.release(row)
+      log.info('address of an unfinished ADD released', { address: row.address, container: row.containerId })
+    }
+    for (const name of adoption.strays) log.info('device of an unfinished ADD deleted', { device: name })
+    for (const problem of adoption.problems) log.warn(problem)
+    return adoption
+  }
+
+  async add(request: AddRequest, signal: AbortSignal): Promise<Attachment> {
+    const { endpoints, nodeStore, log } = this.#options
+    const obstacle = this.#options.obstacle()
+    if (obstacle !== undefined) throw new CniError(code.tryAgainLater, obstacle)
+    if (endpoints.get(request))
+      throw new CniError(code.attachmentExists, `pod ${nameOf(request)} is attached already: DEL it before another ADD`)
+    const addresses = await this.#assign(request)
+    let attached: Endpoint | undefined
+    try {
+      signal.throwIfAborted()
+      const { network, containerId, ifName, netns, label, mac } = request
+      const mtu = request.mtu ?? this.#options.mtu()
+      const outcome = await endpoints.add({
+        network,
+        containerId,
+        ifName,
+        netns,
+        addresses,
+        mtu,
+        ...(label && { label }),
+        ...(mac && { mac }),
+      })
+      if (!outcome.ok) throw new CniError(codeOf[outcome.error.code], outcome.error.text)
+      attached = outcome.endpoint
+      signal.throwIfAborted()
+      await nodeStore.commit([{ do: 'put', table, key: endpointKey(attached), value: attached }])
+      signal.throwIfAborted()
+      log.info('pod attached', { pod: nameOf(request), addresses: addresses.join(','), device: attached.hostDevice })
+      return { endpoint: attached, hostMac }
+    } catch (error) {
+      await this.#undo(request, attached !== undefined)
+      throw error
+    }
+  }
+
+  async del(key: AttachmentKey): Promise<void> {
+    const { ipam, endpoints, nodeStore, log } = this.#options
+    const outcome = await endpoints.remove(key)
+    if (!outcome.ok) throw new CniError(code.tryAgainLater, outcome.error.text)
+    await ipam.release(key)
+    await nodeStore.commit([{ do: 'delete', table, key: endpointKey(key) }])
+    if (outcome.removed) log.info('pod detached', { pod: nameOf(key) })
+  }
+
+  async check(request: CheckRequest): Promise<void> {
+    const { ipam, endpoints } = this.#options
+    const endpoint = endpoints.get(request)
+    if (!endpoint)
+      throw new CniError(
+        code.attachmentBroken,
+        `pod ${nameOf(request)} is not attached on this node: DEL it and ADD it again`,
+      )
+    const faults: string[] = []
+    const held = new Set(
+      ipam
+        .show()
+        .addresses.filter(row => endpointKey(row) === endpointKey(request))
+        .map(row => row.address),
+    )
+    for (const address of request.addresses) {
+      if (!held.has(address)) faults.push(`address ${address} is not recorded for the pod; DEL it and ADD it again`)
+    }
+    for (const problem of await endpoints.check({ ...endpoint, netns: request.netns })) faults.push(problem.text)
+    if (faults.length > 0) throw new CniError(code.attachmentBroken, `pod ${nameOf(request)}: ${faults.join('; ')}`)
+  }
+
+  async gc(network: string, valid: readonly Target[]): Promise<void> {
+    const keep = new Set(valid.map(target => endpointKey({ network, ...target })))
+    const stale = this.#options.endpoints.all.filter(
+      endpoint => endpoint.network === network && !keep.has(endpointKey(endpoint)),
+    )
+    const outcomes = await Promise.allSettled(stale.map(endpoint => this.del(endpoint)))
+    const faults = outcomes.flatMap(outcome =>
+      outcome.status === 'rejected' ? [(outcome.reason as Error).message] : [],
+    )
+    if (faults.length > 0) throw new CniError(code.attachmentBroken, faults.join('; '))
+  }
+
+  async status(): Promise<void> {
+    const obstacle = this.#options.obstacle()
+    if (obstacle !== undefined) throw new CniError(code.unavailable, obstacle)
+  }
+
+  namespaceKind(path: string): Promise<NamespaceKind> {
+    return namespaceKind(path)
+  }
+
+  async #rebuild(): Promise<readonly Endpoint[]> {
+    const { ipam, nodeStore, log } = this.#options
+    const owners = Map.groupBy(
+      ipam.show().addresses.filter(row => row.containerId !== ''),
+      endpointKey,
+    )
+    const found = [...owners.values()].map((rows): Endpoint => {
+      const [{ network, containerId, ifName, label }] = rows
+      const key = { network, containerId, ifName }
+      const addresses = rows.map(row => row.address)
+      return {
+        ...key,
+        netns: '',
+        hostDevice: hostDeviceName(key),
+        addresses,
+        mtu: this.#options.mtu(),
+        ...(label && { label }),
+      }
+    })
+    if (found.length > 0)
+      log.warn('the store of this node was lost; its pods are known again from the datastore', { pods: found.length })
+    await nodeStore.commit(found.map(endpoint => ({ do: 'put', table, key: endpointKey(endpoint), value: endpoint })))
+    return found
+  }
+
+  async #assign(request: AddRequest): Promise<readonly string[]> {
+    const { network, containerId, ifName, label, addresses: requested } = request
+    const families =
+      requested.length > 0 ? requested.map(address => (address.includes(':') ? 6 : 4)) : this.#options.families()
+    try {
+      const assigned = await this.#options.ipam.assign({
+        network,
+        containerId,
+        ifName,
+        families,
+        requested,
+        ...(label && { label }),
+      })
+      return assigned.addresses.map(({ address }) => address)
+    } catch (error) {
+      if (!(error instanceof IpamError)) throw error
+      throw new CniError(error.code === 'unreachable' ? code.tryAgainLater : code.noAddressLeft, error.message)
+    }
+  }
+
+  /** Takes back a half-made ADD. What fails here is found and taken back at the next start. */
+  async #undo(request: AddRequest, attached: boolean): Promise<void> {
+    const { ipam, endpoints, nodeStore, log } = this.#options
+    try {
+      if (attached) {
+        await endpoints.remove(request)
+        await nodeStore.commit([{ do: 'delete', table, key: endpointKey(request) }])
+      }
+      await ipam.release(request)
+    } catch (error) {
+      log.error('an ADD that failed could not be taken back; a restart of margayd does it', {
+        pod: nameOf(request),
+        reason: String(error),
+      })
+    }
+  }
+}
+
+const codeOf: { readonly [C in EndpointErrorCode]: number } = {
+  'netns-missing': code.invalidEnvironment,
+  'netns-is-host': code.hostNamespace,
+  'interface-exists': code.attachmentExists,
+  'endpoint-exists': code.attachmentExists,
+  'address-in-use': code.attachmentExists,
+  'route-conflict': code.attachmentExists,
+  'bad-request': code.invalidConfig,
+  'not-ready': code.tryAgainLater,
+  'kernel-refused': code.io,
+}
+
+function nameOf(key: AttachmentKey & { readonly label?: string }): string {
+  return key.label ?? `${key.containerId}/${key.ifName}`
+}
