@@ -31,7 +31,7 @@ export class KernelMirror {
   readonly #addresses = new Map<string, InterfaceAddress>()
   #ours = new Map<string, Route>()
   #foreign = new Map<string, readonly Route[]>()
-  /** How many next hops of our routes leave by a link. */
+  /** How many next hops leave by a link, ours and others'. */
   #uses = new Map<number, number>()
   /** Prefixes that events changed while a dump was under way: there the events are younger. */
   #touched: Set<string> | undefined
@@ -108,7 +108,7 @@ export class KernelMirror {
     for (const routes of this.#foreign.values()) yield* routes
   }
 
-  /** True if a route of ours leaves by the device. */
+  /** True if a route that the kernel may flush with the device leaves by it. */
   usesLink(index: number): boolean {
     return this.#uses.has(index)
   }
@@ -183,6 +183,7 @@ export class KernelMirror {
     this.#foreign = foreign
     this.#uses = new Map()
     for (const route of ours.values()) count(this.#uses, route, 1)
+    for (const routes of foreign.values()) for (const route of routes) count(this.#uses, route, 1)
     return changed
   }
 
@@ -250,8 +251,7 @@ export class KernelMirror {
       if (old && sameRoute(old, route)) return // the echo of our own write
       this.#setOurs(prefix, route)
     } else {
-      const others = this.foreign(prefix).filter(other => !sameHolder(other, route))
-      this.#foreign.set(prefix, [...others, route])
+      this.#setForeign(prefix, [...this.foreign(prefix).filter(other => !sameHolder(other, route)), route])
       // The kernel holds one route a key: if others took ours, ours is gone (NLM_F_REPLACE tells only of the new one).
       const old = this.#ours.get(prefix)
       if (old && sameKey(old, route)) this.#setOurs(prefix, undefined)
@@ -269,8 +269,7 @@ export class KernelMirror {
       const before = this.foreign(prefix)
       const after = before.filter(other => !sameHolder(other, route))
       if (after.length === before.length) return
-      if (after.length === 0) this.#foreign.delete(prefix)
-      else this.#foreign.set(prefix, after)
+      this.#setForeign(prefix, after)
     }
     this.#changed(prefix)
   }
@@ -280,6 +279,12 @@ export class KernelMirror {
     if (old) count(this.#uses, old, -1)
     if (route) count(this.#uses, route, 1)
     restore(this.#ours, prefix, route)
+  }
+
+  #setForeign(prefix: string, routes: readonly Route[]): void {
+    for (const route of this.foreign(prefix)) count(this.#uses, route, -1)
+    for (const route of routes) count(this.#uses, route, 1)
+    restore(this.#foreign, prefix, routes.length > 0 ? routes : undefined)
   }
 
   #changed(prefix: string): void {

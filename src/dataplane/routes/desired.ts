@@ -45,6 +45,10 @@ export class DesiredRoutes {
     return changed
   }
 
+  entry(owner: FibClass, prefix: string): FibEntry | undefined {
+    return this.#of(owner).get(prefix)
+  }
+
   winner(prefix: string): Winner | undefined {
     for (const [owner, entries] of this.#classes) {
       const entry = entries.get(prefix)

@@ -1,59 +1,8 @@
 import t from 'tap'
-import type { Operation, Route, Rtnetlink } from '../../../netlink/types.ts'
+import type { Operation, Route } from '../../../netlink/types.ts'
 import { fibClasses, type FibEntry, type FibResult } from '../../model/fib.ts'
-import type { Clock } from '../clock.ts'
 import { Dataplane } from '../dataplane.ts'
-import { FakeKernel } from '../fake-kernel.ts'
-
-/** A clock whose hands the test turns. */
-class HandClock implements Clock {
-  #now = 0
-  readonly #timers = new Set<{ at: number; call: () => void }>()
-
-  now(): number {
-    return this.#now
-  }
-
-  after(ms: number, call: () => void): () => void {
-    const timer = { at: this.#now + ms, call }
-    this.#timers.add(timer)
-    return () => this.#timers.delete(timer)
-  }
-
-  advance(ms: number): void {
-    this.#now += ms
-    for (const timer of this.#timers.values().toArray()) {
-      if (timer.at > this.#now || !this.#timers.delete(timer)) continue
-      timer.call()
-    }
-  }
-}
-
-interface World {
-  readonly kernel: FakeKernel
-  readonly clock: HandClock
-  readonly other: Rtnetlink
-  readonly eth0: number
-}
-
-/** A node 10.0.1.7/24 and fd00:1::7/64 on eth0 and 10.0.2.7/24 on eth1. */
-async function world(): Promise<World> {
-  const kernel = new FakeKernel()
-  kernel.addNamespace('/fabric')
-  const other = await kernel.open()
-  for (const [name, ...cidrs] of [
-    ['eth0', '10.0.1.7/24', 'fd00:1::7/64'],
-    ['eth1', '10.0.2.7/24'],
-  ]) {
-    kernel.node.apply({ do: 'link.add', link: { kind: 'veth', name, up: true, peer: { name, netns: '/fabric' } } })
-    const far = kernel.at('/fabric')?.named(name)
-    kernel.at('/fabric')?.apply({ do: 'link.set', link: far!.index, change: { up: true } })
-    const link = kernel.node.named(name)!.index
-    for (const cidr of cidrs) kernel.node.apply({ do: 'address.add', address: { link, cidr, scope: 'universe' } })
-  }
-  kernel.node.log.length = 0
-  return { kernel, clock: new HandClock(), other, eth0: kernel.node.named('eth0')!.index }
-}
+import { type FakeWorld as World, fakeWorld as world, settle } from '../fake-world.ts'
 
 async function start(
   t: { teardown(f: () => Promise<void>): void },
@@ -80,15 +29,6 @@ const ours = (w: World): readonly string[] =>
     .filter(route => route.protocol === 81 && route.metric === 1024)
     .map(route => route.dst)
     .toSorted()
-
-/** Lets the delayed events of the fake kernel in, and what follows from them. */
-async function settle(plane: Dataplane, w: World): Promise<void> {
-  for (let i = 0; i < 3; i++) {
-    await new Promise(resolve => setImmediate(resolve))
-    w.clock.advance(50)
-    await plane.routes.idle()
-  }
-}
 
 t.test('nothing is written before a class is ready', async t => {
   const w = await world()

@@ -66,8 +66,10 @@ export class RouteTable {
   readonly #trouble = new Map<string, FibResult>()
   /** What is on its way to the kernel; undefined: a delete. */
   readonly #inFlight = new Map<string, Route | undefined>()
-  /** The mirror may be wrong: read the table before the next delete. */
+  /** The kernel may have flushed routes silently: read the table before the next delete. */
   #stale = false
+  /** Events were lost, so others may hold what the mirror shows as ours: read the table before the next replace, too. */
+  #blind = false
   #rereadAt = 0
   #running: Promise<void> | undefined
   #cancelWake: (() => void) | undefined
@@ -224,6 +226,7 @@ export class RouteTable {
           this.#invalidate()
         return this.#hurry(this.#mirror.link(change.address.link)?.name, change.address.cidr.split('/')[0])
       case 'overrun':
+        this.#blind = true
         this.#rereadAt = 0
         return this.#invalidate()
     }
@@ -309,6 +312,7 @@ export class RouteTable {
       await this.#mirror.rereadLinks()
       this.#stale = false
       await this.#mirror.rereadRoutes()
+      this.#blind = false
       this.#rereadAt = this.#clock.now() + 10 * (this.#clock.now() - started)
       this.#release()
     } catch {
@@ -346,7 +350,7 @@ export class RouteTable {
         ours: this.#mirror.ours(prefix),
         foreign: this.#mirror.foreign(prefix),
         mayAdd: winner !== undefined && this.#ready.has(winner.class),
-        mayReplace: winner !== undefined && this.#aboveSynced(winner.class),
+        mayReplace: winner !== undefined && this.#aboveSynced(winner.class) && !this.#blind,
         mayDelete: this.#synced.size === fibClasses.length && !this.#stale,
       },
       this.#mirror.mark,
