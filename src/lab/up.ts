@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { formatProblem } from '../resources/problem.ts'
 import { tearDown } from './down.ts'
 import { type ReadLab, readLab } from './file/read.ts'
+import { isName } from './file/schema.ts'
 import { makeNetwork } from './network.ts'
 import { applyResources, ask, attachPod, nodeResources, prepareNode, startNode, until } from './nodes.ts'
 import { LabError, type LabIo, Progress } from './output.ts'
@@ -74,6 +75,11 @@ function load(file: string, name: string | undefined): { read: ReadLab; topology
   }
   const reading = readLab(text, file)
   if (!reading.ok) throw new LabError(2, reading.problems.map(formatProblem).join('\n'))
+  if (name !== undefined && !isName(name))
+    throw new LabError(
+      2,
+      `--name ${name} is not a name: use small letters, digits and dashes, at most 24, beginning with a letter or digit.`,
+    )
   const planning = planTopology(reading.value, name)
   if (!planning.ok) throw new LabError(2, planning.problems.map(formatProblem).join('\n'))
   return { read: reading.value, topology: planning.topology }
@@ -129,15 +135,25 @@ async function build({ lab, read, topology, programs, file, progress, io }: Buil
     return nodes.join(', ')
   })
   await progress.step('pods', async () => {
-    for (const node of nodes)
-      for (const pod of topology.pods.filter(pod => pod.node === node)) {
-        io.signal.throwIfAborted()
-        await attachPod(lab, pod, programs)
-      }
+    await Promise.all(nodes.map(node => attachPods(lab, topology, node, programs, io.signal)))
     return `${topology.pods.length} attached by margay-cni`
   })
   await progress.step('sessions', async () => `${await sessionsUp(lab, nodes, io.signal)} Established`)
   await progress.step('routes', async () => `${await routesThere(lab, topology, io.signal)} in the nodes' kernels`)
+}
+
+/** One after another, so that a pod's address follows from its place in the lab file. */
+async function attachPods(
+  lab: LabDir,
+  topology: Topology,
+  node: string,
+  programs: Programs,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const pod of topology.pods.filter(pod => pod.node === node)) {
+    signal.throwIfAborted()
+    await attachPod(lab, pod, programs)
+  }
 }
 
 async function daemonAnswers(lab: LabDir, node: string, signal: AbortSignal): Promise<void> {

@@ -8,11 +8,15 @@ import { asNumber, cidr, dottedQuad, holdTime } from '../../resources/fields.ts'
 /** Three lines, as fields.ts has them: what, why, what next. */
 const refusal = (what: string, why: string, fix: string): string => `${what}\n${why}\n${fix}`
 
+const nameForm = /^[a-z0-9]([-a-z0-9]{0,22}[a-z0-9])?$/
+
+export const isName = (text: string): boolean => nameForm.test(text)
+
 const name = () =>
   v.pipe(
     v.string(),
     v.regex(
-      /^[a-z0-9]([-a-z0-9]{0,22}[a-z0-9])?$/,
+      nameForm,
       refusal(
         'is not a name',
         'Names become network namespaces: small letters, digits and dashes, at most 24, beginning and ending with a letter or digit.',

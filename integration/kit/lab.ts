@@ -1,0 +1,255 @@
+// A lab for a test: brought up by margayctl as a user would, under a name of its own so that it never meets a demo or another
+// test, and taken down at the end, after a failure, on Ctrl-C, and, if all of that was missed, by the next test that runs.
+
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+import type { Api, Path } from '../../src/api/contract.ts'
+import { tearDown } from '../../src/lab/down.ts'
+import { ask, nodeFiles, runtimeOf, startNode } from '../../src/lab/nodes.ts'
+import { partiesOf, podAddresses } from '../../src/lab/parties.ts'
+import { addPod, removePod } from '../../src/lab/pods.ts'
+import { inNamespace, isAlive, type ProcessId, recorded, signal, stop } from '../../src/lab/processes.ts'
+import { findPrograms, type Programs } from '../../src/lab/programs.ts'
+import { type Probe, probeAll } from '../../src/lab/reach.ts'
+import { type KernelRoute, kernelRoutes } from '../../src/lab/routes.ts'
+import { startRouter } from '../../src/lab/routers/start.ts'
+import { LabDir, labNames } from '../../src/lab/state.ts'
+import type { Addresses, Topology } from '../../src/lab/topology.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+export interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a program to its end, whatever its exit code. */
+export function execute(
+  argv: readonly string[],
+  options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<Ended> {
+  return new Promise(resolve => {
+    const [command, ...args] = argv
+    const child = execFile(
+      command,
+      args,
+      { cwd: root, maxBuffer: 1 << 26, env: { ...process.env, NO_COLOR: '1', ...options.env } },
+      (error, stdout, stderr) => resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
+    )
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(options.input ?? '')
+  })
+}
+
+/** `margayctl` of this tree. */
+export const margayctl = (...args: string[]): Promise<Ended> =>
+  execute([process.execPath, join(root, 'dist/margayctl.js'), ...args])
+
+export const labFile = (name: string): string => join(root, 'configs/labs', `${name}.yaml`)
+
+/** Polls until `read` gives a value other than undefined or false; fails with `what` after `limit` seconds. */
+export async function eventually<T>(what: string, read: () => Promise<T | undefined | false>, limit = 20): Promise<T> {
+  const deadline = performance.now() + limit * 1000
+  for (;;) {
+    const value = await read()
+    if (value !== undefined && value !== false) return value
+    if (performance.now() > deadline) throw new Error(`not within ${limit} s: ${what}`)
+    await sleep(50)
+  }
+}
+
+const prefix = 't-'
+
+export class TestLab {
+  readonly dir: LabDir
+  readonly programs: Programs
+
+  private constructor(name: string, programs: Programs) {
+    this.dir = new LabDir(name)
+    this.programs = programs
+  }
+
+  /** Brings up a lab of configs/labs, or the text of one. `tag` becomes part of the name. */
+  static async up(
+    t: Test,
+    source: { readonly lab: string } | { readonly text: string },
+    tag: string,
+  ): Promise<TestLab> {
+    const name = await TestLab.reserve(t, tag)
+    const folder = mkdtempSync(join(tmpdir(), 'margay-lab-'))
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+    const file = 'lab' in source ? labFile(source.lab) : join(folder, 'lab.yaml')
+    if ('text' in source) writeFileSync(file, source.text)
+    const ended = await margayctl('lab', 'up', '--name', name, file)
+    if (ended.code !== 0) throw new Error(`the lab did not come up:\n${ended.stdout}${ended.stderr}`)
+    t.comment(ended.stdout)
+    return new TestLab(name, findPrograms())
+  }
+
+  /** A name whose lab is removed when the test ends, however it ends. */
+  static async reserve(t: Test, tag: string): Promise<string> {
+    execFileSync(process.execPath, ['scripts/build.ts'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
+    await removeOrphans()
+    const name = `${prefix}${tag}-${process.pid}`
+    const remove = (): Promise<unknown> => tearDown(name)
+    t.teardown(remove)
+    for (const event of ['SIGINT', 'SIGTERM'] as const)
+      process.once(event, () => void remove().then(() => process.exit(1)))
+    return name
+  }
+
+  get name(): string {
+    return this.dir.name
+  }
+
+  get topology(): Topology {
+    const state = this.dir.read()
+    if (!state) throw new Error(`lab ${this.name} is not there`)
+    return state.topology
+  }
+
+  get nodes(): readonly string[] {
+    return this.topology.nodes.map(node => node.host)
+  }
+
+  netns(host: string): string {
+    return `${this.name}-${host}`
+  }
+
+  /** Runs a command in a host's or pod's namespace; rejects unless it ends with 0. */
+  async exec(host: string, ...argv: string[]): Promise<string> {
+    const ended = await this.tryExec(host, ...argv)
+    if (ended.code !== 0) throw new Error(`${argv.join(' ')} on ${host}: ${ended.stderr || ended.stdout}`)
+    return ended.stdout
+  }
+
+  tryExec(host: string, ...argv: string[]): Promise<Ended> {
+    const bin = this.dir.bin(host)
+    const PATH = existsSync(bin) ? `${bin}:${process.env.PATH}` : process.env.PATH
+    return execute(inNamespace(this.netns(host), argv), { env: { PATH } })
+  }
+
+  ask<P extends Path>(node: string, path: P, query: Api[P]['query']): Promise<Api[P]['answer']> {
+    return ask(this.dir, node, path, query)
+  }
+
+  /** `margayctl` with a node's own configuration, in its namespace. */
+  margayctl(node: string, ...args: string[]): Promise<Ended> {
+    return this.tryExec(node, 'margayctl', ...args)
+  }
+
+  routes(host: string): Promise<readonly KernelRoute[]> {
+    return kernelRoutes(this.netns(host))
+  }
+
+  addresses(pod: string): Addresses {
+    const { node } = this.topology.pods.find(each => each.name === pod)!
+    return podAddresses(this.dir, node, pod)
+  }
+
+  probe(): Promise<readonly Probe[]> {
+    const { sources, targets } = partiesOf(this.dir, this.topology)
+    return probeAll(sources, targets)
+  }
+
+  runtime(node: string) {
+    return runtimeOf(this.dir, node, this.programs)
+  }
+
+  addPod(node: string, name: string) {
+    return addPod(this.dir, node, name, this.programs)
+  }
+
+  removePod(name: string) {
+    return removePod(this.dir, name, this.programs)
+  }
+
+  /** A process by host and role: `r1n1`, `margayd`. */
+  process(host: string, role: string): ProcessId {
+    const id = recorded(this.dir.processes).get(`${host}-${role}`)
+    if (!id) throw new Error(`no ${role} was started on ${host}`)
+    return id
+  }
+
+  signal(host: string, role: string, name: NodeJS.Signals): void {
+    signal([this.process(host, role)], name)
+  }
+
+  /** `kill -9`, and gone when it resolves. */
+  async kill(host: string, role: string): Promise<void> {
+    const id = this.process(host, role)
+    signal([id], 'SIGKILL')
+    while (isAlive(id)) await sleep(5)
+  }
+
+  /** SIGTERM, and gone when it resolves. */
+  async stop(host: string, role: string): Promise<void> {
+    await stop([this.process(host, role)], 10_000)
+  }
+
+  startNode(node: string): void {
+    startNode(this.dir, node, this.programs)
+  }
+
+  startRouter(host: string): void {
+    startRouter(
+      this.dir,
+      this.topology.routers.find(router => router.host === host)!,
+    )
+  }
+
+  files(node: string) {
+    return nodeFiles(this.dir, node)
+  }
+
+  /** Until every session of these nodes is Established. */
+  async established(nodes = this.nodes): Promise<void> {
+    for (const node of nodes)
+      await eventually(
+        `all sessions of ${node} are Established`,
+        async () => {
+          const summary = await this.ask(node, '/v1/bgp/summary', {}).catch(() => undefined)
+          return summary?.peers.every(peer => peer.state === 'Established')
+        },
+        40,
+      )
+  }
+
+  /** A ping that runs until `end`, which tells how many packets were sent, and the sequence numbers that had no answer. */
+  pinging(
+    pod: string,
+    address: string,
+    perSecond: number,
+  ): { end: () => Promise<{ sent: number; lost: readonly number[] }> } {
+    const [command, ...args] = inNamespace(this.netns(pod), ['ping', '-n', '-i', String(1 / perSecond), address])
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    let text = ''
+    child.stdout.on('data', (data: Buffer) => (text += data.toString()))
+    const closed = new Promise<void>(resolve => child.on('close', () => resolve()))
+    return {
+      end: async () => {
+        child.kill('SIGINT')
+        await closed
+        const sent = Number(/(\d+) packets transmitted/.exec(text)?.[1])
+        const answered = new Set([...text.matchAll(/icmp_seq=(\d+) ttl/g)].map(([, sequence]) => Number(sequence)))
+        // The very last may still have been under way.
+        const due = Array.from({ length: sent - 1 }, (_, i) => i + 1)
+        return { sent, lost: due.filter(sequence => !answered.has(sequence)) }
+      },
+    }
+  }
+}
+
+/** Labs of tests that were killed before they could remove them. */
+async function removeOrphans(): Promise<void> {
+  for (const name of labNames()) {
+    const [, pid] = /^t-.*-(\d+)$/.exec(name) ?? []
+    if (pid && !existsSync(`/proc/${pid}`)) await tearDown(name)
+  }
+}
