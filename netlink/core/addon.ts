@@ -26,6 +26,8 @@ export interface Addon {
   close(socket: NativeSocket): void
   /** An fd, or a negative errno (EINVAL: not a network namespace). */
   openNamespace(path: string): number
+  /** Closes what `openNamespace` gave. */
+  closeNamespace(fd: number): void
   /** 0 or a negative errno. */
   checkNamespace(fd: number): number
   /** Reads (no value) and writes files on a thread of that namespace: an errno for all, or text or errno of each. */

@@ -1,6 +1,6 @@
 // Network namespaces by path or by open fd, and the files under /proc/sys/net as a namespace sees them.
 
-import { closeSync, fstatSync } from 'node:fs'
+import { fstatSync } from 'node:fs'
 import { addon } from './addon.ts'
 import { errnoName, errnoText, NetlinkError } from './errno.ts'
 
@@ -36,7 +36,7 @@ export function openNamespace(netns: Namespace | undefined): { readonly fd: numb
   }
   const fd = addon().openNamespace(netns.includes('/') ? netns : directory + netns)
   if (fd < 0) throw refusal(netns, fd)
-  return { fd, close: () => closeSync(fd) }
+  return { fd, close: () => addon().closeNamespace(fd) }
 }
 
 /**

@@ -242,6 +242,13 @@ static napi_value open_namespace(napi_env env, napi_callback_info info) {
   return number(env, fd);
 }
 
+/* closeNamespace(fd): here and not by fs.close, for Node's workers keep book of the descriptors that fs opened */
+static napi_value close_namespace(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  if (arguments(env, info, 1, values)) close(int_of(env, values[0]));
+  return NULL;
+}
+
 /* checkNamespace(fd): 0 | -errno */
 static napi_value check_namespace(napi_env env, napi_callback_info info) {
   napi_value values[1];
@@ -335,6 +342,7 @@ NAPI_MODULE_INIT() {
       {"hold", NULL, socket_hold, NULL, NULL, NULL, napi_enumerable, NULL},
       {"close", NULL, socket_close, NULL, NULL, NULL, napi_enumerable, NULL},
       {"openNamespace", NULL, open_namespace, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"closeNamespace", NULL, close_namespace, NULL, NULL, NULL, napi_enumerable, NULL},
       {"checkNamespace", NULL, check_namespace, NULL, NULL, NULL, napi_enumerable, NULL},
       {"sysctls", NULL, sysctls, NULL, NULL, NULL, napi_enumerable, NULL},
   };

@@ -12,18 +12,20 @@ const here = dirname(fileURLToPath(import.meta.url))
 /** Where the addon of this platform is built to. */
 export const output = join(here, '..', 'dist', `netlink-${process.platform}-${process.arch}.node`)
 
-/** Builds the addon if it is missing or older than a source; an Error with one clear sentence if that cannot be done. */
-export function build(): 'built' | 'up to date' {
+/**
+ * Builds the addon if it is missing or older than a source.
+ * @throws Error with one clear sentence if that cannot be done
+ */
+export function build(into: string = output, compiler: string = process.env['CC'] ?? 'cc'): 'built' | 'up to date' {
   if (process.platform !== 'linux')
     throw new Error(`netlink-ts speaks to the Linux kernel; this is ${process.platform}. Build it on Linux.`)
   const sources = globSync(join(here, '*.{c,h}')).toSorted()
   const newest = Math.max(...[...sources, fileURLToPath(import.meta.url)].map(file => statSync(file).mtimeMs))
-  if (existsSync(output) && statSync(output).mtimeMs > newest) return 'up to date'
+  if (existsSync(into) && statSync(into).mtimeMs > newest) return 'up to date'
 
   const headers = join(dirname(createRequire(import.meta.url).resolve('node-api-headers')), 'include')
-  const compiler = process.env['CC'] ?? 'cc'
-  const fresh = `${output}.${process.pid}`
-  mkdirSync(dirname(output), { recursive: true })
+  const fresh = `${into}.${process.pid}`
+  mkdirSync(dirname(into), { recursive: true })
   const flags = ['-shared', '-fPIC', '-O2', '-std=gnu11', '-Wall', '-Wextra', '-I', headers]
   const files = sources.filter(file => file.endsWith('.c'))
   const command = [...flags, '-o', fresh, ...files, '-lpthread']
@@ -34,7 +36,7 @@ export function build(): 'built' | 'up to date' {
     )
   if (status !== 0) throw new Error(`netlink-ts: ${compiler} could not build the addon.\n${stderr}`)
   if (stderr) process.stderr.write(stderr)
-  renameSync(fresh, output) // in one step: another process may be loading it
+  renameSync(fresh, into) // in one step: another process may be loading it
   return 'built'
 }
 
