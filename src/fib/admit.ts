@@ -3,7 +3,7 @@
 // A peer's routes are hostile until checked: they never reach into what this node holds itself, into a subnet that it is
 // connected to, or into ranges with a meaning of their own. This file looks at the prefix only; next hops are next-hop.ts.
 
-import { contains, formatPrefix, hostPrefix, parsePrefix } from '../../inet/index.ts'
+import { contains, formatPrefix, parsePrefix } from '../../inet/index.ts'
 import type { Prefix } from '../../inet/index.ts'
 import type { RouteRules } from '../model/intent.ts'
 import type { FactsIndex } from './facts-index.ts'
@@ -27,36 +27,41 @@ const special = [
 export interface ReadRules {
   readonly rules: RouteRules
   readonly own: readonly Prefix[]
+  readonly pools: readonly Prefix[]
 }
 
 export function readRules(rules: RouteRules): ReadRules {
-  return { rules, own: rules.own.flatMap(text => parsePrefix(text) ?? []) }
+  return { rules, own: rules.own.flatMap(readPrefix), pools: (rules.pools ?? []).flatMap(readPrefix) }
 }
 
-/** Why a learned prefix may not be installed; undefined: it may. */
-export function refusal(prefix: Prefix, { rules, own }: ReadRules, facts: FactsIndex): string | undefined {
+function readPrefix(text: string): readonly Prefix[] {
+  const prefix = parsePrefix(text)
+  return prefix ? [prefix] : []
+}
+
+/** Why a learned prefix may not be installed; undefined: it may. `text` is its canonical form. */
+export function refusal(
+  prefix: Prefix,
+  text: string,
+  { rules, own, pools }: ReadRules,
+  facts: FactsIndex,
+): string | undefined {
+  const around = (outer: Prefix): boolean => contains(outer, prefix)
   if (prefix.length === 0) {
     if (!rules.acceptDefault) return 'default routes learned by BGP are not accepted here'
   } else {
-    const range = special.find(outer => contains(outer, prefix))
+    const range = special.find(around)
     if (range) return `it lies in ${formatPrefix(range)}, which is never routed`
-    const ours = own.find(outer => contains(outer, prefix))
+    const ours = own.find(around)
     if (ours) return `it lies in ${formatPrefix(ours)}, which is this node's own`
-    const connected = connectedAround(prefix, facts)
-    if (connected) return `it lies in ${connected.prefix}, which is connected on ${connected.device}`
+    const subnet = facts.connected.find(each => around(each.prefix))
+    if (subnet && !pools.some(around)) {
+      return `it lies in ${subnet.route.prefix}, which is connected on ${subnet.route.device}`
+    }
   }
   const metric = rules.metric ?? defaultRouteMetric
-  const better = facts.exactly(prefix).find(route => route.metric <= metric)
+  const better = facts.routes.get(text)?.find(({ route }) => route.metric <= metric)?.route
   return (
     better && `the kernel has a route for it that is not ours (protocol ${better.protocol}, metric ${better.metric})`
   )
-}
-
-function connectedAround(
-  prefix: Prefix,
-  facts: FactsIndex,
-): { readonly prefix: string; readonly device: string } | undefined {
-  const { octets, family } = prefix
-  const found = facts.connected.match(hostPrefix({ octets, family }), (_, around) => around.length <= prefix.length)
-  return found && { prefix: formatPrefix(found.prefix), device: found.value.device ?? 'a link' }
 }

@@ -22,32 +22,25 @@ export interface KnownRoute {
 export class FactsIndex {
   readonly #usableLinks: ReadonlySet<string>
   readonly #ownAddresses: ReadonlySet<string>
-  readonly #byPrefix = new PrefixTable<readonly ForeignRoute[]>()
-  /** Subnets on a link, the default route excluded: nothing learned may enter them. */
-  readonly connected = new PrefixTable<ForeignRoute>()
+  readonly #byPrefix = new PrefixTable<readonly KnownRoute[]>()
+  /** By canonical prefix; of several for one prefix the kernel's choice first. */
   readonly routes: ReadonlyMap<string, readonly KnownRoute[]>
+  /** Subnets on a link, a default route on a link excluded: nothing learned may enter them. */
+  readonly connected: readonly KnownRoute[]
 
   constructor(facts: Facts) {
     this.#usableLinks = new Set(facts.links.filter(link => link.up && link.carrier).map(link => link.name))
     this.#ownAddresses = new Set(facts.addresses.map(address => canonicalHost(address.cidr)))
-    const routes = new Map<string, KnownRoute[]>()
-    for (const route of facts.foreignRoutes) {
+    const known = facts.foreignRoutes.flatMap(route => {
       const prefix = parsePrefix(route.prefix)
-      if (!prefix) continue
-      const key = formatPrefix(prefix)
-      const same = routes.get(key)
-      if (same) same.push({ prefix, route })
-      else routes.set(key, [{ prefix, route }])
-      if (route.connected && prefix.length > 0) this.connected.set(prefix, route)
-    }
-    for (const same of routes.values()) {
-      same.sort((a, b) => a.route.metric - b.route.metric)
-      this.#byPrefix.set(
-        same[0].prefix,
-        same.map(known => known.route),
-      )
-    }
-    this.routes = routes
+      return prefix ? [{ prefix, route }] : []
+    })
+    this.routes = Map.groupBy(
+      known.toSorted((a, b) => a.route.metric - b.route.metric),
+      ({ prefix }) => formatPrefix(prefix),
+    )
+    for (const same of this.routes.values()) this.#byPrefix.set(same[0].prefix, same)
+    this.connected = known.filter(({ prefix, route }) => route.connected && prefix.length > 0)
   }
 
   /** Administratively up and with carrier. */
@@ -59,22 +52,13 @@ export class FactsIndex {
     return this.#ownAddresses.has(formatAddress(address))
   }
 
-  /** Foreign routes of exactly this prefix, the kernel's choice first. */
-  exactly(prefix: Prefix): readonly ForeignRoute[] {
-    return this.#byPrefix.get(prefix) ?? []
-  }
-
   /**
    * The route the kernel would take to `address` among those not ours: longest prefix, then least metric, links that
    * are down left out.
    */
   routeTo(address: Address): KnownRoute | undefined {
-    let found: ForeignRoute | undefined
-    const match = this.#byPrefix.match(address, routes => {
-      found = routes.find(route => route.device === undefined || this.isUsable(route.device))
-      return found !== undefined
-    })
-    return match && found && { prefix: match.prefix, route: found }
+    const isAlive = ({ route }: KnownRoute) => route.device === undefined || this.isUsable(route.device)
+    return this.#byPrefix.match(address, same => same.some(isAlive))?.value.find(isAlive)
   }
 }
 

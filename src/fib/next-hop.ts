@@ -3,7 +3,7 @@
 // A next hop is usable if it lies on a connected subnet, or behind a route of somebody else whose gateway is on a link.
 // Never through a BGP route of ours, and through a default route only where that is allowed.
 
-import { formatAddress, isLinkLocal } from '../../inet/index.ts'
+import { contains, formatAddress, isLinkLocal } from '../../inet/index.ts'
 import type { Address } from '../../inet/index.ts'
 import type { NextHop } from '../model/fib.ts'
 import { parseScopedAddress } from './facts-index.ts'
@@ -56,8 +56,10 @@ function onLink(text: string, zone: string | undefined, facts: FactsIndex): Reso
 function throughGateway(gateway: string, device: string, facts: FactsIndex): NextHop {
   const address = parseScopedAddress(gateway)?.address
   if (!address || isLinkLocal(address)) return { gateway, device }
-  const via = facts.connected.match(address, route => route.device === device)
-  return via ? { gateway: formatAddress(address), device } : { gateway: formatAddress(address), device, onlink: true }
+  const onSubnet = facts.connected.some(({ prefix, route }) => route.device === device && contains(prefix, address))
+  return onSubnet
+    ? { gateway: formatAddress(address), device }
+    : { gateway: formatAddress(address), device, onlink: true }
 }
 
 /** Not unspecified, loopback, multicast or limited broadcast. */

@@ -109,6 +109,13 @@ t.test('a learned route stays out, with the reason', async t => {
   )
 })
 
+t.test('pods whose range lies in a connected subnet are reached all the same', async t => {
+  const pools = { pools: ['10.0.1.128/25'] }
+  t.ok(resolver(node, pools).learn(route('10.0.1.192/26', '10.0.1.1'))?.entry)
+  t.match(resolver(node, pools).learn(route('10.0.1.64/26', '10.0.1.1'))?.reason, /connected on eth0/)
+  t.match(resolver(node, { pools: ['10.0.0.0/8'] }).learn(route('10.0.1.0/24', '10.0.1.1'))?.reason, /not ours/)
+})
+
 t.test('a default route comes in only where both the rules and the kernel leave room', async t => {
   const accepting = { acceptDefault: true }
   t.match(resolver(node, accepting).learn(route('0.0.0.0/0', '10.0.1.1'))?.reason, /not ours/)

@@ -3,6 +3,7 @@
 // Routes with the same next hops share one resolution, so a change of the facts is worked out once per set of next hops and
 // touches only the routes that use it. Nothing here does I/O: every call returns the entries that differ from before.
 
+import { isDeepStrictEqual } from 'node:util'
 import { formatPrefix, parsePrefix } from '../../inet/index.ts'
 import type { Prefix } from '../../inet/index.ts'
 import type { NextHopState } from '../../bgp/types.ts'
@@ -14,6 +15,7 @@ import { readRules, refusal } from './admit.ts'
 import type { ReadRules } from './admit.ts'
 import { mergeNextHops } from './ecmp.ts'
 import { FactsIndex, parseScopedAddress } from './facts-index.ts'
+import type { KnownRoute } from './facts-index.ts'
 import { HopTracker } from './hop-tracker.ts'
 
 /** A prefix with the next hops of its chosen paths, as the Loc-RIB feed gives it. */
@@ -69,9 +71,9 @@ export class Resolver {
   /** Takes one Loc-RIB change; no next hops, or a route of our own, means withdrawn. Undefined: the FIB stays as it is. */
   learn(route: LearnedRoute): FibUpdate | undefined {
     if (route.nextHops.length === 0 || route.peer === 'local') return this.forget(route.prefix)
-    const prefix = parsePrefix(route.prefix)
-    if (!prefix) return { prefix: route.prefix, reason: `${route.prefix} is no prefix` }
-    const text = formatPrefix(prefix)
+    const read = this.#read(route.prefix)
+    if (!read) return { prefix: route.prefix, reason: `${route.prefix} is no prefix` }
+    const { prefix, text } = read
     const before = this.#routes.get(text)
     const hops = this.#join(route.nextHops)
     const known: Known = { prefix, text, peer: route.peer, hops, verdict: { prefix: text } }
@@ -84,8 +86,7 @@ export class Resolver {
 
   /** The speaker has no path for the prefix any more. */
   forget(prefix: string): FibUpdate | undefined {
-    const parsed = parsePrefix(prefix)
-    const known = parsed && this.#routes.get(formatPrefix(parsed))
+    const known = this.#find(prefix)
     if (!known) return undefined
     this.#routes.delete(known.text)
     this.#leave(known)
@@ -121,8 +122,7 @@ export class Resolver {
 
   /** The verdict in force for a learned prefix, with the peer it came from. */
   explain(prefix: string): (FibUpdate & { readonly peer: string; readonly nextHops: readonly string[] }) | undefined {
-    const parsed = parsePrefix(prefix)
-    const known = parsed && this.#routes.get(formatPrefix(parsed))
+    const known = this.#find(prefix)
     return known && { ...known.verdict, peer: known.peer, nextHops: known.hops.addresses }
   }
 
@@ -144,6 +144,19 @@ export class Resolver {
   /** Reachability of every next hop known, for a speaker that starts anew. */
   nextHops(): readonly NextHopState[] {
     return this.#tracker.states()
+  }
+
+  /** A known prefix in its canonical form costs no parsing. */
+  #read(text: string): { readonly prefix: Prefix; readonly text: string } | undefined {
+    const known = this.#routes.get(text)
+    if (known) return known
+    const prefix = parsePrefix(text)
+    return prefix && { prefix, text: formatPrefix(prefix) }
+  }
+
+  #find(text: string): Known | undefined {
+    const read = this.#read(text)
+    return read && this.#routes.get(read.text)
   }
 
   #join(addresses: readonly string[]): HopSet {
@@ -202,7 +215,7 @@ export class Resolver {
   }
 
   #judge({ prefix, text, hops }: Known): FibUpdate {
-    const refused = refusal(prefix, this.#rules, this.#facts)
+    const refused = refusal(prefix, text, this.#rules, this.#facts)
     if (refused !== undefined) return { prefix: text, reason: `${text} is not installed: ${refused}` }
     if (hops.hops.length === 0) return { prefix: text, reason: `${text} is not installed: ${hops.reason}` }
     if (hops.hops.some(hop => hop.gateway?.includes(':') !== (prefix.family === 6))) {
@@ -232,9 +245,11 @@ function equalUpdates(a: FibUpdate, b: FibUpdate): boolean {
 }
 
 function sameSubnets(a: FactsIndex, b: FactsIndex): boolean {
-  if (a.connected.size !== b.connected.size) return false
-  for (const { prefix, value } of b.connected) if (a.connected.get(prefix)?.device !== value.device) return false
-  return true
+  return isDeepStrictEqual(a.connected.map(subnetKey), b.connected.map(subnetKey))
+}
+
+function subnetKey({ route }: KnownRoute): string {
+  return `${route.prefix} ${route.device}`
 }
 
 /** Prefixes whose foreign routes came, went or changed metric. */

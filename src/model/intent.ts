@@ -22,6 +22,8 @@ export interface RouteRules {
   readonly resolveThroughDefault?: boolean
   /** Prefixes that are this node's own: a learned route for them, or inside them, is never installed. */
   readonly own: readonly string[]
+  /** Ranges of pods: only a learned route inside one of them may also lie inside a subnet that the node is connected to. */
+  readonly pools?: readonly string[]
   /** Preferred source addresses of learned routes. */
   readonly source4?: string
   readonly source6?: string

@@ -11,6 +11,7 @@ t.test('the intent of a node', async t => {
     routes: {
       acceptDefault: false,
       own: ['10.42.0.0/26', 'fd00:42::/122'],
+      pools: ['10.42.0.0/16', 'fd00:42::/112'],
       source4: '10.0.1.11',
       source6: 'fd00:0:1::11',
       metric: 1024,

@@ -7,6 +7,7 @@ import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import type { PeerConfig, SpeakerConfig } from '../../bgp/types.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Intent, RouteRules } from '../model/intent.ts'
+import type { IPPoolResource } from '../resources/index.ts'
 import { planBlocks } from './blocks.ts'
 import type { BlockPlan } from './blocks.ts'
 import { Section } from './memo.ts'
@@ -81,8 +82,8 @@ export function createPlanner(node: string): Planner {
         [local, found.sessions, policies, settings.listenPort, restarting, forwarding],
         () => local && speakerConfig(local, found.sessions, policies, settings, situation),
       )
-      const routes = sections.routes.get([local, found.sessions, own.own, settings.routeMetric], () =>
-        routeRules(local, found.sessions, own.own, settings.routeMetric),
+      const routes = sections.routes.get([local, found.sessions, own.own, pools, settings.routeMetric], () =>
+        routeRules(local, found.sessions, own.own, pools, settings.routeMetric),
       )
       const poolTrouble = sections.pools.get([pools, nodes], () => poolProblems(pools, nodes))
       const problems = sections.problems.get(
@@ -124,11 +125,13 @@ function routeRules(
   local: NodeSpeaker | undefined,
   sessions: readonly Session[],
   own: readonly string[],
+  pools: readonly IPPoolResource[],
   metric: number,
 ): RouteRules {
   return {
     acceptDefault: sessions.some(session => session.acceptDefault),
     own,
+    pools: pools.map(pool => pool.spec.cidr),
     source4: local?.address4 && formatAddress(local.address4.address),
     source6: local?.address6 && formatAddress(local.address6.address),
     metric,

@@ -71,7 +71,7 @@ export function session(
     nextHop: options.nextHop ?? 'auto',
     nextHopSelf: otherFamilyNextHop(local, remote.address),
     reflectorClient: kind === 'ibgp' && isClient(local, remote.node),
-    multihop: kind === 'ebgp' && !onSubnet(own, remote.address),
+    multihop: !onSubnet(own, remote.address),
     acceptDefault: options.acceptDefault ?? false,
     description: options.description ?? (remote.node && `node ${remote.node.name}`),
   }
