@@ -35,13 +35,14 @@ export type NewLink = {
   | {
       readonly kind: 'vxlan'
       readonly id: number
+      /** UDP port; default 4789 (the kernel's own default is 8472). */
       readonly port?: number
       readonly local?: string
       readonly learning?: boolean
     }
 )
 
-/** The other end, made directly in another namespace: `netns` is a path (`/run/netns/x`, `/proc/42/ns/net`) or an open fd. */
+/** The other end, made directly in another namespace: `netns` is a path (`/run/netns/x`, `/proc/42/ns/net`), a name of `ip netns` or an open fd. */
 export interface VethPeer {
   readonly name: string
   readonly netns?: string | number
@@ -75,7 +76,7 @@ export interface InterfaceAddress {
 export type Scope = 'universe' | 'site' | 'link' | 'host' | 'nowhere'
 
 export type RouteType =
-  'unicast' | 'local' | 'broadcast' | 'multicast' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw'
+  'unicast' | 'local' | 'broadcast' | 'anycast' | 'multicast' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw'
 
 export interface RouteNextHop {
   readonly gateway?: string

@@ -75,7 +75,13 @@ export class Monitor {
   async #count(group: Group, change: 1 | -1): Promise<void> {
     const count = (this.#members.get(group) ?? 0) + change
     this.#members.set(group, count)
-    if (change === 1 || count === 0) await this.#socket.setMembership(groupNumbers[group], change === 1)
+    if (change === -1 && count > 0) return
+    try {
+      await this.#socket.setMembership(groupNumbers[group], change === 1)
+    } catch (error) {
+      this.#members.set(group, (this.#members.get(group) ?? 0) - change)
+      throw error
+    }
   }
 
   #dispatch(message: Message): void {

@@ -51,6 +51,7 @@ const types: Readonly<Record<RouteType, number>> = {
   unicast: 1,
   local: 2,
   broadcast: 3,
+  anycast: 4,
   multicast: 5,
   blackhole: 6,
   unreachable: 7,
@@ -172,7 +173,7 @@ function typeNumber(route: Route): number {
 /** As `ip route` has it. */
 function defaultScope(type: RouteType, hops: readonly RouteNextHop[]): Scope {
   if (type === 'local') return 'host'
-  if (type === 'broadcast' || type === 'multicast') return 'link'
+  if (type === 'broadcast' || type === 'anycast' || type === 'multicast') return 'link'
   return type === 'unicast' && hops.every(hop => hop.gateway === undefined) ? 'link' : 'universe'
 }
 
