@@ -54,7 +54,7 @@ export interface PeerConfig {
   readonly holdTime?: number
   /** Seconds between attempts to connect. Default 5. */
   readonly connectRetry?: number
-  /** Default: both. */
+  /** Default: those for which we have a next hop: the family of `address`, and each one in `nextHopSelf`. */
   readonly families?: readonly Family[]
   readonly import: Policy
   readonly export: Policy
@@ -153,7 +153,13 @@ export interface NextHopState {
 
 /** What the shell tells the engine; few per message, never one per route. Times are milliseconds of the shell's clock. */
 export type Event =
-  | { readonly kind: 'connected'; readonly peer: PeerId; readonly conn: ConnId; readonly local: string; readonly remote: string }
+  | {
+      readonly kind: 'connected'
+      readonly peer: PeerId
+      readonly conn: ConnId
+      readonly local: string
+      readonly remote: string
+    }
   | { readonly kind: 'accepted'; readonly conn: ConnId; readonly local: string; readonly remote: string }
   | { readonly kind: 'connectFailed'; readonly conn: ConnId; readonly reason: string }
   | { readonly kind: 'closed'; readonly conn: ConnId; readonly reason: string }
@@ -183,10 +189,23 @@ export type State = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' |
 /** Something an operator may want to know. `text` is one sentence, ready to print. */
 export type Report =
   | { readonly type: 'state'; readonly peer: string; readonly from: State; readonly to: State; readonly text: string }
-  | { readonly type: 'sessionError'; readonly peer: string; readonly code: number; readonly subcode: number; readonly sent: boolean; readonly text: string }
+  | {
+      readonly type: 'sessionError'
+      readonly peer: string
+      readonly code: number
+      readonly subcode: number
+      readonly sent: boolean
+      readonly text: string
+    }
   | { readonly type: 'connectFailed'; readonly peer: string; readonly text: string }
   | { readonly type: 'refused'; readonly remote: string; readonly text: string }
-  | { readonly type: 'update'; readonly peer: string; readonly treatment: 'discard' | 'withdraw'; readonly octets: Uint8Array; readonly text: string }
+  | {
+      readonly type: 'update'
+      readonly peer: string
+      readonly treatment: 'discard' | 'withdraw'
+      readonly octets: Uint8Array
+      readonly text: string
+    }
   | { readonly type: 'endOfRib'; readonly peer: string; readonly family: Family; readonly text: string }
   | { readonly type: 'listen'; readonly text: string }
 
