@@ -246,14 +246,15 @@ export class KernelMirror {
   #putRoute(route: Route): void {
     if (!this.#concerns(route)) return
     const prefix = route.dst
+    // The kernel holds one route a key, and of a replaced one it tells nothing: whoever came last has the key.
+    const others = this.foreign(prefix).filter(other => !sameKey(other, route))
+    const old = this.#ours.get(prefix)
     if (isMarked(route, this.mark)) {
-      const old = this.#ours.get(prefix)
       if (old && sameRoute(old, route)) return // the echo of our own write
       this.#setOurs(prefix, route)
+      this.#setForeign(prefix, others)
     } else {
-      this.#setForeign(prefix, [...this.foreign(prefix).filter(other => !sameHolder(other, route)), route])
-      // The kernel holds one route a key: if others took ours, ours is gone (NLM_F_REPLACE tells only of the new one).
-      const old = this.#ours.get(prefix)
+      this.#setForeign(prefix, [...others, route])
       if (old && sameKey(old, route)) this.#setOurs(prefix, undefined)
     }
     this.#changed(prefix)

@@ -5,6 +5,7 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import type { Operation, Route } from '../../../netlink/types.ts'
 import { type FibClass, fibClasses, type FibEntry } from '../../model/fib.ts'
+import { nextTurn } from '../clock.ts'
 import { Dataplane } from '../dataplane.ts'
 import { fakeWorld, type FakeWorld, settle } from '../fake-world.ts'
 import { DesiredRoutes } from './desired.ts'
@@ -109,6 +110,7 @@ class Run {
 
   async take(s: Step): Promise<void> {
     const { w, plane } = this
+    await nextTurn() // what the last step set in motion goes first: nobody can see another's write in the same instant
     switch (s.do) {
       case 'set':
         this.wanted.set(s.owner, s.entries)
@@ -154,10 +156,12 @@ class Run {
 
   #inspect(operation: Operation): string | undefined {
     if (this.#foreignOperations.has(operation)) return undefined
-    if (operation.do === 'route.replace' || operation.do === 'route.delete') {
+    if (operation.do === 'route.delete' && operation.route.protocol !== 81)
+      this.faults.push('a delete without our protocol')
+    if (operation.do === 'route.replace') {
       const { dst, metric } = operation.route
       const victim = this.w.kernel.node.routes.find(route => route.dst === dst && route.metric === metric)
-      if (victim && !isMarked(victim, defaultMark)) this.faults.push(`${operation.do} took ${JSON.stringify(victim)}`)
+      if (victim && !isMarked(victim, defaultMark)) this.faults.push(`replaced ${JSON.stringify(victim)}`)
     }
     return this.#refuseEvery > 0 && ++this.#count % this.#refuseEvery === 0 ? 'ENOBUFS' : undefined
   }
