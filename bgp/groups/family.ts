@@ -26,11 +26,26 @@ export interface FamilyOptions {
 
 const DEFAULT_LIMITS: Limits = { lead: 1 << 20, ring: 8 << 20, slice: 4096 }
 
+/** How full the tables are. */
+export interface Usage {
+  readonly prefixes: number
+  readonly paths: number
+  readonly attributeSets: number
+  /** Octets that attribute sets take, freed ones that are not won back yet included. */
+  readonly attributeOctets: number
+}
+
 /** Makes the tables of a family: empty, with no peer. */
-export function createFamily(options: FamilyOptions): { rib: Rib; out: Outbound } {
+export function createFamily(options: FamilyOptions): { rib: Rib; out: Outbound; usage(): Usage } {
   const { family, seed, clusterId, maxPrefixes = 16 << 20, limits } = options
   const reserve = Math.ceil(maxPrefixes / STEP) * STEP
   const tables = new LocRib(family === 'ipv4-unicast' ? 32 : 128, seed, reserve)
   const groups = new GroupTables(tables, family, clusterId, { ...DEFAULT_LIMITS, ...limits }, reserve)
-  return { rib: new FamilyRib(family, tables, groups, reserve), out: groups }
+  const usage = (): Usage => ({
+    prefixes: tables.prefixes.size,
+    paths: tables.paths.size,
+    attributeSets: tables.sets.size,
+    attributeOctets: tables.sets.arenaUsed,
+  })
+  return { rib: new FamilyRib(family, tables, groups, reserve), out: groups, usage }
 }

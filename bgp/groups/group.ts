@@ -7,13 +7,12 @@
 import type { LocRib, Follower } from '../rib/loc-rib.ts'
 import { DirtyQueue } from '../rib/dirty-queue.ts'
 import { column, resized } from '../rib/columns.ts'
-import type { Family } from '../types.ts'
-import { UpdateWriter } from '../wire/update-writer.ts'
+import type { UpdateWriter } from '../wire/update-writer.ts'
 import { Buckets } from './buckets.ts'
 import type { ChunkPool } from './chunks.ts'
 import type { ExportRules } from './export-rules.ts'
 import type { Member } from './member.ts'
-import type { Outgoing } from './outgoing.ts'
+import type { Outgoing, Shape } from './outgoing.ts'
 import { Ring } from './ring.ts'
 
 export interface Limits {
@@ -30,8 +29,7 @@ const LAST_FLUSH = 0xfffffff0
 
 export class Group implements Follower {
   readonly key: string
-  /** What shapes the octets, as text: policy aside, groups of equal shape encode alike. */
-  readonly shape: string
+  readonly shape: Shape
   readonly ring: Ring
   readonly members = new Set<Member>()
   /** Members of other groups that still compare with this table, because they were here before. */
@@ -60,11 +58,11 @@ export class Group implements Follower {
 
   constructor(
     key: string,
-    shape: string,
+    shape: Shape,
     rib: LocRib,
     rules: ExportRules,
     outgoing: Outgoing,
-    family: Family,
+    writer: UpdateWriter,
     pool: ChunkPool,
     limits: Limits,
     reserve: number,
@@ -73,7 +71,7 @@ export class Group implements Follower {
     this.shape = shape
     this.ring = new Ring(pool)
     this.outgoing = outgoing
-    this.writer = new UpdateWriter(family, rib.prefixes)
+    this.writer = writer
     this.queue = new DirtyQueue(reserve)
     this.#rib = rib
     this.#rules = rules
@@ -149,9 +147,9 @@ export class Group implements Follower {
     return used
   }
 
-  /** Whether equal rows here and there mean equal messages. */
+  /** Whether equal rows here and there mean equal messages: policy aside, everything that shapes the octets is equal. */
   tellsAlike(other: Group): boolean {
-    return this.shape === other.shape
+    return JSON.stringify(this.shape) === JSON.stringify(other.shape)
   }
 
   /** Lets go of what all members have read, and of what is too old to wait for the slowest. */
@@ -165,7 +163,7 @@ export class Group implements Follower {
   /** Encodes the announcement or withdrawal of a bucket's prefixes: `begin` of what `Buckets.drain` wants. */
   begin(set: number, slot: number, target: Parameters<UpdateWriter['withdraw']>[0]): void {
     if (set === 0) return this.writer.withdraw(target)
-    this.outgoing.make(set, slot)
+    this.outgoing.make(this.shape, set, slot)
     this.writer.announce(target, this.outgoing.octets, this.outgoing.length, this.outgoing.nextHop)
   }
 
@@ -177,12 +175,13 @@ export class Group implements Follower {
       this.ring.close()
       this.#closing = 1
     }
-    const end = Math.min(this.set.length, this.#closing + units)
+    const rows = Math.min(this.set.length, this.#rib.prefixes.end)
+    const end = Math.min(rows, this.#closing + units)
     for (let prefix = this.#closing; prefix < end; prefix++) {
       if (this.set[prefix] !== 0) this.#rib.sets.release(this.set[prefix])
     }
     this.#closing = end
-    return end < this.set.length
+    return end < rows
   }
 
   #listening(): boolean {

@@ -31,6 +31,7 @@ export class GroupTables implements Outbound, Downstream {
   readonly #closing: Group[] = []
   readonly #members: (Member | undefined)[] = []
   readonly #dumps = new Map<Member, Dump>()
+  readonly #outgoing: Outgoing
   readonly #endOfRib: Uint8Array
   #ready: Member[] = []
   #complete = true
@@ -41,6 +42,7 @@ export class GroupTables implements Outbound, Downstream {
     this.#clusterId = clusterId
     this.#limits = limits
     this.#reserve = reserve
+    this.#outgoing = new Outgoing(rib.sets, rib.sessions)
     this.#endOfRib = new UpdateWriter(family, rib.prefixes).endOfRib()
   }
 
@@ -124,8 +126,8 @@ export class GroupTables implements Outbound, Downstream {
     const group = session.peer === null ? undefined : this.#members[session.peer]?.group
     if (!group || prefix >= group.set.length || group.set[prefix] === 0) return undefined
     if (group.source[prefix] === session.slot) return undefined
-    const { outgoing } = group
-    outgoing.show(group.set[prefix], group.source[prefix])
+    const outgoing = this.#outgoing
+    outgoing.show(group.shape, group.set[prefix], group.source[prefix])
     const { octets, length, nextHop } = outgoing
     return { attributes: octets.subarray(0, length), nextHop, from: this.#rib.sessions.at(group.source[prefix]) }
   }
@@ -173,14 +175,13 @@ export class GroupTables implements Outbound, Downstream {
     const rib = this.#rib
     const classic = this.#family === 'ipv4-unicast'
     const shape = shapeOf(traits, policy, this.#clusterId, classic)
-    const outgoing = new Outgoing(shape, rib.sets, rib.sessions)
-    const measure = new UpdateWriter(this.#family, rib.prefixes)
+    const outgoing = this.#outgoing
+    const writer = new UpdateWriter(this.#family, rib.prefixes)
     const rules = new ExportRules(rib, shape, traits.reflectorClient, policy, (set, slot) => {
-      outgoing.make(set, slot)
-      return outgoing.length <= measure.roomForAttributes(outgoing.nextHop.length)
+      outgoing.make(shape, set, slot)
+      return outgoing.length <= writer.roomForAttributes(outgoing.nextHop.length)
     })
-    const shapeText = JSON.stringify({ ...shape, self: [...shape.self] })
-    group = new Group(key, shapeText, rib, rules, outgoing, this.#family, this.#pool, this.#limits, this.#reserve)
+    group = new Group(key, shape, rib, rules, outgoing, writer, this.#pool, this.#limits, this.#reserve)
     this.#groups.set(key, group)
     return group
   }

@@ -34,6 +34,7 @@ export interface Shape {
   readonly classic: boolean
 }
 
+/** Holds one result at a time, so that all groups of a family can share its buffers. */
 export class Outgoing {
   /** The attributes are `octets[0, length)`, with NEXT_HOP among them where NLRI are classic. */
   get octets(): Uint8Array {
@@ -44,7 +45,7 @@ export class Outgoing {
   }
   nextHop: Uint8Array = new Uint8Array(0)
 
-  readonly #shape: Shape
+  #shape: Shape = NO_SHAPE
   readonly #sets: AttributeSets
   readonly #sessions: Sessions
   readonly #rewriter = new Rewriter()
@@ -65,8 +66,7 @@ export class Outgoing {
   readonly #as4Aggregator = edit(as4Aggregator, 8)
   readonly #wide = new Uint8Array(1 << 15)
 
-  constructor(shape: Shape, sets: AttributeSets, sessions: Sessions) {
-    this.#shape = shape
+  constructor(sets: AttributeSets, sessions: Sessions) {
     this.#sets = sets
     this.#sessions = sessions
     for (const gone of [this.#noMed, this.#noLocalPref, this.#noOriginator, this.#noClusterList]) gone.length = -1
@@ -75,12 +75,14 @@ export class Outgoing {
   }
 
   /** Makes the attributes of `set`, which came from the session in `slot`, ready for the wire. */
-  make(set: number, slot: number): void {
-    this.#edit(set, slot, this.#shape.fourOctetAs)
+  make(shape: Shape, set: number, slot: number): void {
+    this.#shape = shape
+    this.#edit(set, slot, shape.fourOctetAs)
   }
 
   /** The same with 4-octet AS numbers and without NEXT_HOP, for showing. */
-  show(set: number, slot: number): void {
+  show(shape: Shape, set: number, slot: number): void {
+    this.#shape = shape
     this.#edit(set, slot, true)
   }
 
@@ -172,6 +174,17 @@ export class Outgoing {
     }
     this.#edits.push(list)
   }
+}
+
+const NO_SHAPE: Shape = {
+  kind: 'ibgp',
+  localAs: 0,
+  clusterId: 0,
+  nextHop: 'auto',
+  self: new Uint8Array(0),
+  fourOctetAs: true,
+  keepsMed: false,
+  classic: true,
 }
 
 function edit(type: { readonly code: number; readonly flags: number }, size: number): Edit {

@@ -90,6 +90,7 @@ export class Bench {
   readonly family: Family
   readonly rib
   readonly out
+  readonly usage
   readonly #fourOctetAs = new Map<number, boolean>()
   readonly #kind = new Map<number, 'ebgp' | 'ibgp'>()
 
@@ -106,6 +107,7 @@ export class Bench {
     })
     this.rib = made.rib
     this.out = made.out
+    this.usage = made.usage
   }
 
   get bits(): 32 | 128 {

@@ -1,0 +1,279 @@
+// Random histories against a naive model: whatever happens in whatever order, every peer ends up with exactly the
+// routes that a plain reading of the RFCs gives it, and nothing is left behind when all is gone.
+
+import fc from 'fast-check'
+import t from 'tap'
+import { acceptAll, type Policy, rejectAll } from '../types.ts'
+import type { PeerTraits } from '../rib/port.ts'
+import { type Attributes, Bench, id, type Receiver } from './testing.ts'
+
+const PREFIXES = Array.from({ length: 12 }, (_, i) => `10.0.${i}.0/24`)
+const CLUSTER = '192.0.2.1'
+const SELF = '192.0.2.200'
+
+const PEERS: Partial<PeerTraits>[] = [
+  {},
+  { fourOctetAs: false },
+  { nextHop: 'keep' },
+  {},
+  { kind: 'ibgp', remoteAs: 64999 },
+  { kind: 'ibgp', remoteAs: 64999, nextHop: 'self' },
+  { kind: 'ibgp', remoteAs: 64999, reflectorClient: true },
+  { kind: 'ibgp', remoteAs: 64999, reflectorClient: true },
+]
+
+const ATTRIBUTES: Attributes[] = [
+  { path: [65000] },
+  { path: [65000, 100000] },
+  { path: [65000, [1, 2]], communities: ['65535:65281'] },
+  { path: [65000], communities: ['65535:65282'] },
+  { path: [65002], communities: ['65000:1'], med: 10 }, // no other path through 65002: MED has its own table of cases
+  { path: [65001, 7], origin: 'egp', nextHop: '198.51.100.1' },
+  { path: [65001], nextHop: '198.51.100.2' },
+]
+
+const IMPORT: Policy[] = [
+  acceptAll,
+  rejectAll,
+  {
+    name: 'some',
+    otherwise: 'accept',
+    rules: [{ name: 'low half', when: { prefixes: [{ prefix: '10.0.0.0/22', min: 24, max: 24 }] }, then: 'reject' }],
+  },
+  {
+    name: 'prefer',
+    otherwise: 'accept',
+    rules: [{ name: 'tagged', when: { communities: ['65000:1'] }, then: 'next', set: { localPref: 300 } }],
+  },
+]
+
+const EXPORT: Policy[] = [
+  acceptAll,
+  {
+    name: 'odd',
+    otherwise: 'reject',
+    rules: [{ name: 'high', when: { prefixes: [{ prefix: '10.0.8.0/21', min: 24, max: 24 }] }, then: 'accept' }],
+  },
+  {
+    name: 'tag',
+    otherwise: 'accept',
+    rules: [{ name: 'all', then: 'next', set: { addCommunities: ['65000:2'], med: 7 } }],
+  },
+]
+
+// ---- the model ------------------------------------------------------------------------------------------------------
+
+interface ModelRoute {
+  peer: number
+  a: Attributes
+}
+
+class Model {
+  readonly up = new Map<number, { import: Policy; export: Policy }>()
+  readonly in = new Map<number, Map<string, Attributes>>()
+  own = new Map<string, Attributes>()
+  readonly unreachable = new Set<string>()
+
+  imported(peer: number, prefix: string, a: Attributes): Attributes | undefined {
+    const policy = this.up.get(peer)!.import
+    const low = PREFIXES.indexOf(prefix) < 4
+    if (policy === IMPORT[1] || (policy === IMPORT[2] && low)) return undefined
+    if (policy === IMPORT[3] && a.communities?.includes('65000:1')) return { ...a, localPref: 300 }
+    return a
+  }
+
+  best(prefix: string): ModelRoute | undefined {
+    const own = this.own.get(prefix)
+    if (own) return { peer: -1, a: own }
+    const routes: ModelRoute[] = []
+    for (const [peer, table] of this.in) {
+      const a = table.get(prefix)
+      const accepted = a && this.imported(peer, prefix, a)
+      if (accepted && !this.unreachable.has(nextHopOf(peer, accepted))) routes.push({ peer, a: accepted })
+    }
+    const ranks = ({ peer, a }: ModelRoute) => [
+      -(a.localPref ?? 100),
+      (a.path ?? []).length,
+      a.origin === 'egp' ? 1 : 0,
+      isInternal(peer) ? 1 : 0,
+      peer,
+    ]
+    return routes.toSorted((x, y) => {
+      const [p, q] = [ranks(x), ranks(y)]
+      const i = p.findIndex((rank, j) => rank !== q[j])
+      return i < 0 ? 0 : p[i] - q[i]
+    })[0]
+  }
+
+  /** What the peer must have for the prefix, as one line. */
+  told(to: number, prefix: string): string | undefined {
+    const best = this.best(prefix)
+    if (!best || best.peer === to) return undefined
+    const { a, peer: from } = best
+    const traits = PEERS[to]
+    const policy = this.up.get(to)!.export
+    const external = !isInternal(to)
+    if (a.communities?.includes('65535:65282')) return undefined
+    if (external && a.communities?.includes('65535:65281')) return undefined
+    const reflected = from >= 0 && isInternal(from)
+    if (reflected && !external && !traits.reflectorClient && !PEERS[from].reflectorClient) return undefined
+    if (policy === EXPORT[1] && PREFIXES.indexOf(prefix) < 8) return undefined
+    const tagged = policy === EXPORT[2]
+    const keep = from < 0 ? a.nextHop !== undefined : !external || traits.nextHop === 'keep'
+    const path = (a.path ?? []).map(part => (typeof part === 'number' ? `${part}` : `{${part.join(' ')}}`))
+    return [
+      prefix,
+      traits.nextHop !== 'self' && keep ? nextHopOf(from, a) : SELF,
+      [...(external ? ['64999'] : []), ...path].join(' '),
+      a.origin ?? 'igp',
+      `lp ${external ? undefined : (a.localPref ?? 100)}`,
+      `med ${tagged ? 7 : external && from >= 0 ? undefined : a.med}`,
+      [...(a.communities ?? []), ...(tagged ? ['65000:2'] : [])].join(' '),
+      `originator ${reflected && !external ? `10.0.0.${from + 1}` : undefined}`,
+      `clusters ${reflected && !external ? CLUSTER : ''}`,
+    ].join(' | ')
+  }
+}
+
+const isInternal = (peer: number) => PEERS[peer].kind === 'ibgp'
+const nextHopOf = (peer: number, a: Attributes) => a.nextHop ?? `192.0.2.${peer + 1}`
+
+function has(receiver: Receiver): string[] {
+  return [...receiver.routes.values()]
+    .map(v =>
+      [
+        v.prefix,
+        v.nextHop,
+        v.asPath,
+        v.origin,
+        `lp ${v.localPref}`,
+        `med ${v.med}`,
+        v.communities.join(' '),
+        `originator ${v.originatorId}`,
+        `clusters ${v.clusterList.join(' ')}`,
+      ].join(' | '),
+    )
+    .toSorted()
+}
+
+// ---- histories ------------------------------------------------------------------------------------------------------
+
+const peer = fc.nat(PEERS.length - 1)
+const prefixes = fc.uniqueArray(fc.constantFrom(...PREFIXES), { minLength: 1, maxLength: 4 })
+const step = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({ do: fc.constant('announce' as const), peer, prefixes, a: fc.nat(ATTRIBUTES.length - 1) }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('withdraw' as const), peer, prefixes }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('up' as const), peer }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('down' as const), peer }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('policy' as const), peer, in: fc.nat(3), out: fc.nat(2) }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('refresh' as const), peer }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('own' as const), prefixes, a: fc.nat(1) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('next-hop' as const), n: fc.constantFrom(1, 2), up: fc.boolean() }),
+  },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('work' as const), units: fc.integer({ min: 1, max: 20 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant('pull' as const), peer, times: fc.integer({ min: 1, max: 3 }) }),
+  },
+)
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
+
+const OWN: Attributes[] = [{ med: 3 }, { nextHop: '198.51.100.9', communities: ['65000:1'] }]
+
+function run(history: readonly Step[], limits: object): void {
+  const bench = new Bench({ limits })
+  const model = new Model()
+  const receivers = new Map<number, Receiver>()
+  const waiting: (() => void)[] = []
+  const up = (n: number) => {
+    if (model.up.has(n)) return
+    bench.up(n, PEERS[n])
+    model.up.set(n, { import: acceptAll, export: acceptAll })
+    model.in.set(n, new Map())
+    const receiver = bench.receiver(n)
+    receiver.hold = done => waiting.push(done)
+    receivers.set(n, receiver)
+  }
+  const down = (n: number) => {
+    bench.rib.peerDown(id(n))
+    model.up.delete(n)
+    model.in.delete(n)
+    receivers.delete(n)
+  }
+  for (const n of [0, 1, 4, 6]) up(n)
+  for (const s of history) {
+    if (s.do === 'work') bench.rib.work(s.units)
+    else if (s.do === 'own') {
+      const { nextHop, med, communities } = OWN[s.a]
+      bench.rib.originate(s.prefixes.map(prefix => ({ prefix, nextHop, med, communities })))
+      model.own = new Map(s.prefixes.map(prefix => [prefix, OWN[s.a]]))
+    } else if (s.do === 'next-hop') {
+      const address = `198.51.100.${s.n}`
+      bench.rib.setNextHops([{ address, reachable: s.up, metric: 0 }])
+      if (s.up) model.unreachable.delete(address)
+      else model.unreachable.add(address)
+    } else if (s.do === 'up') up(s.peer)
+    else if (!model.up.has(s.peer)) continue
+    else if (s.do === 'announce') {
+      bench.announce(s.peer, s.prefixes, ATTRIBUTES[s.a])
+      for (const prefix of s.prefixes) model.in.get(s.peer)!.set(prefix, ATTRIBUTES[s.a])
+    } else if (s.do === 'withdraw') {
+      bench.withdraw(s.peer, s.prefixes)
+      for (const prefix of s.prefixes) model.in.get(s.peer)!.delete(prefix)
+    } else if (s.do === 'down') down(s.peer)
+    else if (s.do === 'policy') {
+      const policies = { import: IMPORT[s.in], export: EXPORT[s.out] }
+      bench.rib.setPolicies(id(s.peer), policies)
+      model.up.set(s.peer, policies)
+    } else if (s.do === 'refresh') bench.rib.refresh(id(s.peer))
+    else {
+      const receiver = receivers.get(s.peer)!
+      for (let i = 0; i < s.times; i++) bench.out.pull(id(s.peer), receiver)
+      for (const done of waiting.splice(0, 2)) done()
+    }
+  }
+  for (const done of waiting) done()
+  for (const receiver of receivers.values()) receiver.hold = undefined
+  bench.settle(receivers)
+  for (const [n, receiver] of receivers) {
+    const expected = PREFIXES.flatMap(prefix => model.told(n, prefix) ?? []).toSorted()
+    const actual = has(receiver)
+    if (JSON.stringify(actual) !== JSON.stringify(expected)) {
+      throw new Error(`peer ${n} has\n  ${actual.join('\n  ')}\nand should have\n  ${expected.join('\n  ')}`)
+    }
+    if (bench.rib.sent(id(n)) !== expected.length) throw new Error(`sent ${bench.rib.sent(id(n))} to ${n}`)
+    const { all, accepted } = bench.rib.received(id(n))
+    const table = [...model.in.get(n)!]
+    if (all !== table.length) throw new Error(`received ${all} of ${n}, not ${table.length}`)
+    const let_in = table.filter(([prefix, a]) => model.imported(n, prefix, a)).length
+    if (accepted !== let_in) throw new Error(`accepted ${accepted} of ${n}, not ${let_in}`)
+    if (receiver.endOfRib !== 1) throw new Error(`peer ${n} got ${receiver.endOfRib} End-of-RIB`)
+  }
+  for (const n of receivers.keys()) down(n)
+  bench.rib.originate([])
+  bench.settle(new Map())
+  const { prefixes: left, paths, attributeSets } = bench.usage()
+  if (left + paths + attributeSets !== 0)
+    throw new Error(`left: ${left} prefixes, ${paths} paths, ${attributeSets} sets`)
+}
+
+for (const [name, limits, numRuns] of [
+  ['with room', {}, 400],
+  ['with little room, so that members fall behind', { lead: 300, ring: 600, slice: 3 }, 600],
+] as const) {
+  t.test(`every peer gets what a naive model says, ${name}`, async t => {
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 80 }), history => run(history, limits)),
+      { numRuns, seed: 42 },
+    )
+    t.pass()
+  })
+}
