@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import t from 'tap'
 import { open } from '../index.ts'
 import { namespace } from '../test-namespace.ts'
@@ -69,6 +70,19 @@ t.test('every kind of link is made as `ip` sees it, and dumped', async t => {
         link['mtu'],
       ]),
   )
+})
+
+t.test('namespaces opened for a batch are closed after it', async t => {
+  const ns = namespace(t)
+  const there = namespace(t)
+  const netlink = await open({ netns: ns.path })
+  t.teardown(() => netlink.close())
+  const files = (): number => readdirSync('/proc/self/fd').length
+  const before = files()
+  const pair = { kind: 'veth', name: 'a0', peer: { name: 'a1', netns: there.path } } as const
+  const results = await netlink.apply(Array.from({ length: 50 }, () => ({ do: 'link.add', link: pair })))
+  t.equal(results.filter(result => result.ok).length, 1)
+  t.equal(files(), before)
 })
 
 t.test('a link is changed: name, state, MTU, MAC, master, namespace', async t => {

@@ -183,6 +183,8 @@ t.test('defaults are those of `ip route`', async t => {
     (await netlink.routes()).find(r => r.dst === 'fd50::/64'),
     { protocol: 4, metric: 1024 },
   )
+  const bare = ['10.50.0.0/16', '10.51.0.0/16', 'fd50::/64'].map(dst => remove({ dst, nextHops: [] }))
+  t.same(fails(await netlink.apply(bare)), ['ok', 'ok', 'ok'], 'delete takes any scope, protocol, metric and next hop')
 })
 
 t.test('add never replaces, replace leaves another metric alone and takes its own', async t => {
