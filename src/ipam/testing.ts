@@ -17,6 +17,12 @@ export function pool(name: string, cidr: string, spec: Partial<IPPoolSpec> = {})
   return parsed.resource
 }
 
+/** Small blocks, so that nodes are at the datastore all the time. */
+export const hammerPools = [
+  pool('v4', '10.42.0.0/24', { blockSize: 30 }),
+  pool('v6', 'fd00:42::/120', { blockSize: 126 }),
+]
+
 export function owner(id: string | number): Owner {
   return { network: 'pods', containerId: `c${id}`, ifName: 'eth0' }
 }
