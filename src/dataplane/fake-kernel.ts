@@ -1,9 +1,9 @@
 // A small kernel in memory, for tests: namespaces, links, addresses, routes and sysctls, with the semantics that the
-// dataplane leans on. Each was seen on Linux 6.18; `contract.test.ts` runs the same cases on both.
+// dataplane leans on. Each was seen on Linux 6.18; `kernel.contract.test.ts` runs the same cases on both.
 //
 // - a route's key is (table, prefix, tos, metric): add refuses a taken key, replace takes it from whoever holds it
 // - setting a link down, deleting it, or removing its last IPv4 address flushes its IPv4 routes without an event
-// - removing an address removes the routes that prefer it as source, without an event
+// - removing an address removes the routes that prefer it as source (with an event here, without one in older kernels)
 // - deleting one end of a veth pair deletes the other
 // Events arrive a turn later than the answers.
 
@@ -292,9 +292,11 @@ export class FakeNamespace {
     this.#tell({ type: 'address.delete', address })
     const [text] = address.cidr.split('/')
     const connected = connectedBy(address)
-    this.#routes = this.#routes.filter(
-      route => route.source !== text && !(connected && isConnectedBy(route, connected)),
+    const taken = this.#routes.filter(
+      route => route.source === text || (connected !== undefined && isConnectedBy(route, connected)),
     )
+    this.#routes = this.#routes.filter(route => !taken.includes(route))
+    for (const route of taken) this.#tell({ type: 'route.delete', route })
     const last = !this.#addresses.some(other => other.link === address.link && familyOf(other.cidr) === 4)
     if (last && familyOf(address.cidr) === 4) this.#flush(address.link, 4)
     return undefined
@@ -330,7 +332,7 @@ export class FakeNamespace {
       return 'EINVAL'
     for (const hop of route.nextHops) {
       const link = this.#links.get(hop.link ?? 0)
-      if (!link) return 'ENODEV'
+      if (!link) return hop.gateway === undefined ? 'ENODEV' : 'ENETUNREACH'
       if (!link.up) return 'ENETDOWN'
       const gateway = hop.gateway === undefined ? undefined : parseAddress(hop.gateway)
       if (!gateway || hop.onlink || hop.gateway?.startsWith('fe80:')) continue
