@@ -1,4 +1,4 @@
-// Network namespaces for tests: made with `ip`, gone at the end of the test, also of a failed one.
+// Network namespaces for tests: made with `ip`, gone at the end of the test, also of a failed one, and of the process.
 
 import { execFileSync } from 'node:child_process'
 
@@ -7,6 +7,18 @@ interface Test {
 }
 
 let made = 0
+const alive = new Set<string>()
+
+function remove(name: string): void {
+  if (!alive.delete(name)) return
+  try {
+    execFileSync('ip', ['netns', 'del', name], { stdio: 'ignore' })
+  } catch {
+    // the test removed it
+  }
+}
+
+process.on('exit', () => alive.forEach(remove))
 
 export interface TestNamespace {
   readonly name: string
@@ -26,13 +38,8 @@ export type IpObject = Record<string, unknown>
 export function namespace(t: Test): TestNamespace {
   const name = `mgn-${process.pid}-${++made}`
   execFileSync('ip', ['netns', 'add', name])
-  t.teardown(() => {
-    try {
-      execFileSync('ip', ['netns', 'del', name], { stdio: 'ignore' })
-    } catch {
-      // the test removed it
-    }
-  })
+  alive.add(name)
+  t.teardown(() => remove(name))
   const run = (args: readonly string[], input?: string): string =>
     execFileSync('ip', ['-n', name, ...args], { encoding: 'utf8', input, maxBuffer: 1 << 28 })
   run(['link', 'set', 'lo', 'up'])
