@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { tearDown, namespacesOfLab } from './down.ts'
 import { ask } from './nodes.ts'
-import { type ExitCode, LabError, type LabIo, paintFor, processIo } from './output.ts'
+import { counted, type ExitCode, LabError, type LabIo, paintFor, processIo } from './output.ts'
 import { partiesOf } from './parties.ts'
 import { requireRoot } from './preflight.ts'
 import { inNamespace, isAlive, recorded } from './processes.ts'
@@ -74,12 +74,13 @@ async function up({ file, name, wait }: UpOptions, io: LabIo): Promise<ExitCode>
   const { state, probes, took } = await bringUp(file, name, io)
   const { topology } = state
   const lab = new LabDir(state.name)
+  const outside = topology.hosts.filter(host => host.role === 'outside').length
   const counts = [
-    `${topology.nodes.length} nodes`,
-    `${topology.routers.length} routers`,
-    `${topology.pods.length} pods`,
-    `${topology.hosts.filter(host => host.role === 'outside').length} outside`,
-  ]
+    counted(topology.nodes.length, 'node'),
+    counted(topology.routers.length, 'router'),
+    counted(topology.pods.length, 'pod'),
+    counted(outside, 'outside host'),
+  ].filter(text => !text.startsWith('0 '))
   io.out(`\n${paint('bold', `${state.name} is up`)} in ${took}: ${counts.join(', ')}\n`)
   io.out(heading(paint, 'SESSIONS', 'prefixes in and out'))
   io.out(`${sessionsText(await summariesOf(lab, state), paint)}\n`)

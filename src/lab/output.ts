@@ -44,6 +44,9 @@ export type Paint = (style: keyof typeof codes, text: string) => string
 export const paintFor = (io: LabIo): Paint =>
   io.color ? (style, text) => `\x1b[${codes[style]}m${text}\x1b[0m` : (_, text) => text
 
+/** `1 subnet`, `2 subnets`. */
+export const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`
+
 const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`
 
 /** One line a step: what is done now, and when it is done how long it took. */

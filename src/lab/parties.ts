@@ -8,7 +8,7 @@ import { bare, type Addresses, type Topology } from './topology.ts'
 export interface Parties {
   /** Pods and outside hosts. */
   readonly sources: readonly Party[]
-  /** Pods, nodes and outside hosts. */
+  /** Pods, outside hosts and nodes. */
   readonly targets: readonly Party[]
 }
 
@@ -27,7 +27,7 @@ export function partiesOf(lab: LabDir, topology: Topology): Parties {
   const outside = hosts.filter(host => host.role === 'outside')
   return {
     sources: [...pods, ...outside],
-    targets: [...pods, ...hosts.filter(host => host.role === 'node'), ...outside],
+    targets: [...pods, ...outside, ...hosts.filter(host => host.role === 'node')],
   }
 }
 

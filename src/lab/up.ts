@@ -9,7 +9,7 @@ import { type ReadLab, readLab } from './file/read.ts'
 import { isName } from './file/schema.ts'
 import { makeNetwork } from './network.ts'
 import { applyResources, ask, attachPod, nodeResources, prepareNode, startNode, until } from './nodes.ts'
-import { LabError, type LabIo, Progress } from './output.ts'
+import { counted, LabError, type LabIo, Progress } from './output.ts'
 import { partiesOf } from './parties.ts'
 import { preflight, requireRoot } from './preflight.ts'
 import { isAlive, recorded, self } from './processes.ts'
@@ -114,7 +114,7 @@ async function build({ lab, read, topology, programs, file, progress, io }: Buil
   })
   await progress.step('network', async () => {
     await makeNetwork(topology)
-    return `${namespacesOf(topology).length} namespaces, ${topology.switch.bridges.length} subnets`
+    return `${counted(namespacesOf(topology).length, 'namespace')}, ${counted(topology.switch.bridges.length, 'subnet')}`
   })
   if (topology.routers.length > 0)
     await progress.step('routers', async () => {
@@ -127,7 +127,7 @@ async function build({ lab, read, topology, programs, file, progress, io }: Buil
     writeFileSync(lab.resources, read.resourceText)
     writeFileSync(lab.nodeResources, nodeResources(topology.nodes, read.resources))
     await applyResources(lab, nodes[0], programs, file)
-    return `${read.resources.length} from the file, ${nodes.length} nodes`
+    return `${read.resources.length} of the file, ${counted(nodes.length, 'Node')}`
   })
   await progress.step('margayd', async () => {
     for (const node of nodes) startNode(lab, node, programs)
