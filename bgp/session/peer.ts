@@ -51,6 +51,8 @@ export class Peer {
   #session: { readonly connection: Connection; readonly inbound: Inbound; readonly since: number } | undefined
   #running = false
   #everEstablished = false
+  /** The last error is the reason in a NOTIFICATION, theirs or ours. */
+  #hasReason = false
   #shown: State = 'Idle'
   #since: number
   #depth = 0
@@ -135,7 +137,10 @@ export class Peer {
   }
 
   closed(connection: Connection, reason: string): void {
-    this.lastError = explain.connectionLost(this.#ends(connection), reason, connection.state)
+    // A peer that has told why it does not want us, and then only hangs up, still has that reason.
+    if (!(this.#hasReason && connection.state === 'OpenSent')) {
+      this.lastError = explain.connectionLost(this.#ends(connection), reason, connection.state)
+    }
     this.#forget(connection)
     this.#dispatch(connection, { kind: 'closed' })
   }
@@ -274,6 +279,7 @@ export class Peer {
     const collision = code === 6 && subcode === cease.collision && winner
     if (!collision) {
       this.lastError = explain.received(this.#ends(connection), notification)
+      this.#hasReason = true
       this.#report({
         type: 'sessionError',
         peer: this.name,
@@ -382,7 +388,10 @@ export class Peer {
   #notify(connection: Connection, why: Fault, administrative: boolean): void {
     if (connection.conn === undefined) return
     const text = explain.sent(this.#ends(connection), why)
-    if (!administrative) this.lastError = text
+    if (!administrative) {
+      this.lastError = text
+      this.#hasReason = true
+    }
     if (why.subcode !== cease.collision || why.code !== 6) {
       const { code, subcode } = why
       const words = `${text} (${notificationText(why)} sent)`
@@ -416,6 +425,7 @@ export class Peer {
     }
     this.#session = { connection, inbound, since: this.#host.now }
     this.#everEstablished = true
+    this.#hasReason = false
     this.counters.endOfRib.clear()
     for (const family of negotiated.families) {
       const how = traits(this.name, this.config, this.#localAs, negotiated, connection, family)
@@ -512,6 +522,7 @@ export class Peer {
     const text = explain.connectFailure(this.#ends(), reason)
     if (text === this.lastError) return
     this.lastError = text
+    this.#hasReason = false
     this.#report({ type: 'connectFailed', peer: this.name, text: this.#say(text) })
   }
 

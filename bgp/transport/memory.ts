@@ -132,6 +132,11 @@ export class MemoryNetwork {
     for (const deliver of held) this.carry(a, b, deliver)
   }
 
+  /** What is held up by the cut is lost for good, as when a machine loses its memory. */
+  forget(a: string, b: string): void {
+    this.#held.delete(key(a, b))
+  }
+
   /** Calls back when something sent now from one host has reached the other. */
   carry(from: string, to: string, deliver: () => void): void {
     const { delay = 1 } = this.#links.get(key(from, to)) ?? {}
