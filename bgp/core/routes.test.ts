@@ -1,7 +1,5 @@
 // Routes between whole speakers on the in-memory network.
 
-/* oxlint-disable unicorn/no-thenable -- a policy's rules have a `then` */
-
 import t from 'tap'
 import * as fc from 'fast-check'
 import { Simulation } from '../transport/simulation.ts'

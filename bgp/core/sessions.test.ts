@@ -1,7 +1,5 @@
 // Sessions between whole speakers on the in-memory network: coming up, going down, and saying why.
 
-/* oxlint-disable unicorn/no-thenable -- a policy's rules have a `then` */
-
 import t from 'tap'
 import { Simulation } from '../transport/simulation.ts'
 import { config, established, speaker } from './test-speakers.ts'
