@@ -1,3 +1,45 @@
+// `margayctl lab`: a data centre in network namespaces.
+
 import type { Command } from 'commander'
+import { labCommands } from '../lab/commands.ts'
 import type { Context } from './context.ts'
-export function registerLab(_program: Command, _context: Context): void {}
+
+interface Named {
+  readonly name?: string
+}
+
+export function registerLab(program: Command, _context: Context): void {
+  const lab = program.command('lab').description('a data centre on this machine, in network namespaces')
+  const named = (command: Command): Command => command.option('--name <name>', 'which lab; default: the one that is up')
+
+  named(lab.command('up'))
+    .argument('<file>', 'what to build, like configs/labs/two-racks.yaml')
+    .option('--wait', 'stay until Ctrl-C, then take it down')
+    .description('bring a lab up and show it')
+    .action((file: string, options: Named & { wait?: boolean }) => end(labCommands.up({ file, ...options })))
+
+  lab
+    .command('down')
+    .argument('[name]', 'which lab; default: the one that is up')
+    .description('remove every namespace, process and file of a lab')
+    .action((name: string | undefined) => end(labCommands.down({ name })))
+
+  named(lab.command('status'))
+    .description('what runs, and which sessions are up')
+    .action((options: Named) => end(labCommands.status(options)))
+
+  named(lab.command('exec'))
+    .argument('<host>', 'a host or pod of the lab')
+    .argument('<command...>', 'what to run there')
+    .description('run a command on a host or in a pod')
+    .passThroughOptions()
+    .action((host: string, command: string[], options: Named) => end(labCommands.exec({ host, command, ...options })))
+
+  named(lab.command('ping'))
+    .description('who reaches whom')
+    .action((options: Named) => end(labCommands.ping(options)))
+}
+
+async function end(code: Promise<number>): Promise<void> {
+  process.exitCode = await code
+}
