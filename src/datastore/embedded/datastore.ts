@@ -29,7 +29,10 @@ async function* watch(
   signal.addEventListener('abort', close)
   try {
     while (!signal.aborted) {
-      const events = await client.call('watchNext', id)
+      const events = await client.call('watchNext', id).catch((error: unknown) => {
+        if (client.closed) return [] // by us: the watch has ended
+        throw error
+      })
       if (events.length === 0) return
       for (const event of events) {
         if (signal.aborted) return

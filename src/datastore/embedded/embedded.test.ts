@@ -1,5 +1,8 @@
+import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
+import type { WatchEvent } from '../contract.ts'
 import { datastoreSuite } from '../contract-suite.ts'
 import { openEmbeddedDatastore } from './datastore.ts'
 
@@ -9,4 +12,102 @@ t.test('contract', async t => {
     const path = join(t.testdir(), `${++n}`, 'cluster.db')
     return { open: () => openEmbeddedDatastore(path), remove: async () => {} }
   })
+})
+
+t.test('what was written is there after the last process has closed', async t => {
+  const path = join(t.testdir(), 'cluster.db')
+  const first = openEmbeddedDatastore(path)
+  const version = await first.create('Node', 'n', { a: 1 })
+  await first.close()
+  const second = openEmbeddedDatastore(path)
+  t.same(await second.get('Node', 'n'), { kind: 'Node', name: 'n', version, value: { a: 1 } })
+  await second.close()
+  await t.rejects(second.get('Node', 'n'), { code: 'unreachable', message: /it is closed/ })
+})
+
+t.test('a slow watcher gets the latest state, and a snapshot if the log was trimmed meanwhile', async t => {
+  const path = join(t.testdir(), 'cluster.db')
+  const [reader, writer] = [openEmbeddedDatastore(path), openEmbeddedDatastore(path)]
+  const stop = new AbortController()
+  const events = reader.watch(['Node'], stop.signal)[Symbol.asyncIterator]()
+  t.match((await events.next()).value, { type: 'snapshot', entries: [] })
+  let version = await writer.create('Node', 'n', 0)
+  for (let i = 1; i <= 50; i++) version = await writer.update('Node', 'n', i, version)
+  await writer.create('Node', 'm', 0)
+  await writer.delete('Node', 'm')
+  const heard: WatchEvent[] = []
+  while (heard.at(-1)?.type !== 'delete') heard.push((await events.next()).value as WatchEvent)
+  t.ok(heard.length < 20, `${heard.length} events for 53 changes`)
+  t.match(
+    heard.findLast(event => event.type === 'put'),
+    { entry: { value: 50 } },
+  )
+  while ((await events.next()).value?.type !== 'bookmark');
+
+  const behind = events.next() // waits
+  const db = new DatabaseSync(path)
+  db.exec(
+    "INSERT INTO changes (kind, name) SELECT 'Node', 'x' FROM changes; DELETE FROM changes WHERE number < (SELECT max(number) FROM changes)",
+  )
+  db.close()
+  await writer.create('Node', 'after', 1)
+  const event = (await behind).value as WatchEvent
+  t.equal(event.type, 'snapshot')
+  t.same(event.type === 'snapshot' && event.entries.map(entry => entry.name), ['after', 'n'])
+  stop.abort()
+  await reader.close()
+  await writer.close()
+})
+
+t.test('a file that goes is lost, not empty', async t => {
+  const folder = t.testdir()
+  const path = join(folder, 'cluster.db')
+  const store = openEmbeddedDatastore(path)
+  await store.create('Node', 'n', 1)
+  const events = store.watch(['Node'], new AbortController().signal)[Symbol.asyncIterator]()
+  t.match((await events.next()).value, { type: 'snapshot', entries: [{ name: 'n' }] })
+  renameSync(path, join(folder, 'away.db'))
+  await t.rejects(store.get('Node', 'n'), {
+    code: 'unreachable',
+    message: `datastore ${path}: was removed. Put the file back, or restart every node if the cluster is to begin anew.`,
+  })
+  t.match((await events.next()).value, { type: 'lost', reason: /was removed/ })
+  t.notOk(existsSync(path), 'it is not made anew')
+  renameSync(join(folder, 'away.db'), path)
+  t.match((await events.next()).value, { type: 'snapshot', entries: [{ name: 'n' }] })
+  await store.close()
+})
+
+t.test('a file that cannot be used is told with the next step', async t => {
+  const folder = t.testdir({ 'a-file': '', 'noise.db': 'x'.repeat(5000) })
+  const newer = new DatabaseSync(join(folder, 'newer.db'))
+  newer.exec('PRAGMA user_version = 9')
+  newer.close()
+  const record = new DatabaseSync(join(folder, 'record.db'))
+  const broken = openEmbeddedDatastore(join(folder, 'record.db'))
+  await broken.create('Node', 'n', 1)
+  record.exec(`UPDATE entries SET value = '{"layout":7,"value":{}}'`)
+  record.close()
+  await broken.close()
+  for (const { file, reason } of [
+    { file: 'a-file/cluster.db', reason: 'cannot be made, as a part of its path is a file. Name another path.' },
+    {
+      file: 'noise.db',
+      reason: 'is damaged (file is not a database). Stop Margay, move the file away and restore it from a backup.',
+    },
+    { file: 'newer.db', reason: 'was written by a newer Margay (layout 9, this one knows 1). Upgrade this node.' },
+  ]) {
+    const path = join(folder, file)
+    const store = openEmbeddedDatastore(path)
+    const expected = { code: 'unreachable', message: `datastore ${path}: ${reason}` }
+    await t.rejects(store.get('Node', 'n'), expected, file)
+    const events = store.watch(['Node'], new AbortController().signal)[Symbol.asyncIterator]()
+    t.same((await events.next()).value, { type: 'lost', reason: expected.message })
+    await store.close()
+  }
+  const store = openEmbeddedDatastore(join(folder, 'record.db'))
+  await t.rejects(store.get('Node', 'n'), {
+    message: 'Node n was written by a newer Margay (layout 7, this one knows 1). Upgrade this node.',
+  })
+  await store.close()
 })

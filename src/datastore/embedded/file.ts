@@ -38,7 +38,7 @@ interface OpenFile {
 export class ClusterFile {
   readonly #path: string
   #open: OpenFile | undefined
-  #wasOpen = false
+  #generation = 0
   #dataVersion = 0
   #watcher: FSWatcher | undefined
   #timer: NodeJS.Timeout | undefined
@@ -53,21 +53,28 @@ export class ClusterFile {
    */
   database(): DatabaseSync {
     const inode = statSync(this.#path, { throwIfNoEntry: false })?.ino
-    if (this.#wasOpen && inode !== this.#open?.inode && (this.#open || inode === undefined)) {
-      this.#shut()
-      const what = inode === undefined ? 'was removed. Put it back' : 'was replaced. Put the old one back'
-      throw new StoreError(
-        'unreachable',
-        `datastore ${this.#path}: ${what}, or restart every node if the cluster is to begin anew.`,
-      )
-    }
+    if (this.#generation > 0 && inode === undefined) throw this.#gone('was removed')
+    if (this.#open && inode !== this.#open.inode) throw this.#gone('was replaced')
     this.#open ??= this.#openFile()
     return this.#open.database
+  }
+
+  /** Grows whenever the file is opened: what was read from the log of another generation means nothing now. */
+  get generation(): number {
+    return this.#generation
   }
 
   /** An error of this file in words. */
   plain(error: unknown): StoreError {
     return plain(error, 'datastore', this.#path)
+  }
+
+  #gone(what: string): StoreError {
+    this.#shut()
+    return new StoreError(
+      'unreachable',
+      `datastore ${this.#path}: ${what}. Put the file back, or restart every node if the cluster is to begin anew.`,
+    )
   }
 
   #openFile(): OpenFile {
@@ -79,7 +86,8 @@ export class ClusterFile {
       exclusive: false,
       patience: 5_000,
     })
-    this.#wasOpen = true
+    this.#generation++
+    this.#dataVersion = -1
     return { database, inode: statSync(this.#path).ino, bell: openSync(`${this.#path}-bell`, 'w') }
   }
 

@@ -13,6 +13,8 @@ interface Watch {
   readonly kinds: readonly string[]
   /** Number of the last change told; undefined: a snapshot comes next. */
   place: number | undefined
+  /** The generation of the file that the place is in. */
+  generation: number
   /** The consumer knows that the store cannot be read. */
   lost: boolean
   /** Answers the consumer that waits for news; undefined: none waits. */
@@ -29,7 +31,7 @@ export class Watches {
   }
 
   open(kinds: readonly string[]): number {
-    this.#watches.set(++this.#lastId, { kinds, place: undefined, lost: false, answer: undefined })
+    this.#watches.set(++this.#lastId, { kinds, place: undefined, generation: 0, lost: false, answer: undefined })
     this.#file.listen(() => this.wake())
     return this.#lastId
   }
@@ -70,6 +72,8 @@ export class Watches {
   #read(watch: Watch): readonly WatchEvent[] {
     try {
       const db = this.#file.database()
+      if (watch.generation !== this.#file.generation) watch.place = undefined
+      watch.generation = this.#file.generation
       db.exec('BEGIN')
       try {
         const events = watch.place === undefined ? snapshot(db, watch) : changes(db, watch, watch.place)

@@ -17,6 +17,7 @@ export class WorkerClient<C extends Calls> {
   readonly #waiting = new Map<number, Waiting>()
   #lastId = 0
   #gone: StoreError | undefined
+  #closed = false
 
   constructor(settings: StoreSettings) {
     this.#worker = new Worker(workerUrl(), { workerData: settings, name: `${settings.store}-store` })
@@ -37,9 +38,14 @@ export class WorkerClient<C extends Calls> {
     })
   }
 
+  get closed(): boolean {
+    return this.#closed
+  }
+
   /** Lets the calls that were made be answered, then ends the worker. Watches end. */
   async close(): Promise<void> {
-    if (this.#gone) return
+    if (this.#gone || this.#closed) return
+    this.#closed = true
     await this.call('close', ...([] as never))
     await this.#worker.terminate()
   }

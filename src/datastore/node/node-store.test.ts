@@ -1,0 +1,48 @@
+import { join } from 'node:path'
+import t from 'tap'
+import { MemoryNodeStore } from '../memory.ts'
+import type { NodeStore } from '../node-store.ts'
+import { openNodeStore } from './store.ts'
+
+for (const [name, open] of [
+  ['in memory', async () => new MemoryNodeStore()],
+  ['on disk', async (t: { testdir: () => string }) => openNodeStore(join(t.testdir(), 'deep', 'node.db'))],
+] as const)
+  t.test(`contract: ${name}`, async t => {
+    const store: NodeStore = await open(t)
+    t.same(await store.all('addresses'), [])
+    await store.commit([
+      { do: 'put', table: 'addresses', key: 'b', value: { n: 1, text: 'ü', list: [null] } },
+      { do: 'put', table: 'addresses', key: 'a', value: 2 },
+      { do: 'put', table: 'other', key: 'a', value: 3 },
+    ])
+    await store.commit([
+      { do: 'delete', table: 'addresses', key: 'a' },
+      { do: 'delete', table: 'addresses', key: 'never there' },
+      { do: 'put', table: 'addresses', key: 'c', value: 4 },
+    ])
+    t.same(await store.all('addresses'), [
+      { key: 'b', value: { n: 1, text: 'ü', list: [null] } },
+      { key: 'c', value: 4 },
+    ])
+    t.same(await store.all('other'), [{ key: 'a', value: 3 }])
+    await store.close()
+  })
+
+t.test('a commit is all or nothing, and there for the next process', async t => {
+  const path = join(t.testdir(), 'node.db')
+  const store = await openNodeStore(path)
+  const circle: { self?: unknown } = {}
+  circle.self = circle
+  await store.commit([{ do: 'put', table: 'a', key: 'k', value: 1 }])
+  const bad = [
+    { do: 'put', table: 'a', key: 'k', value: 2 },
+    { do: 'put', table: 'a', key: 'circle', value: circle },
+  ] as const
+  await t.rejects(store.commit(bad), { code: 'unreachable' })
+  t.same(await store.all('a'), [{ key: 'k', value: 1 }])
+  await store.close()
+  const next = await openNodeStore(path)
+  t.same(await next.all('a'), [{ key: 'k', value: 1 }])
+  await next.close()
+})
