@@ -24,7 +24,7 @@ export interface FamilyOptions {
   readonly limits?: Partial<Limits>
 }
 
-const DEFAULT_LIMITS: Limits = { lead: 1 << 20, ring: 8 << 20, slice: 4096 }
+const DEFAULT_LIMITS: Limits = { lead: 1 << 20, ring: 8 << 20, slice: 4096, flushes: 0xfffffff0 }
 
 /** How full the tables are. */
 export interface Usage {

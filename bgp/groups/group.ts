@@ -22,10 +22,9 @@ export interface Limits {
   readonly ring: number
   /** Marked prefixes that one flush takes at most. */
   readonly slice: number
+  /** Flush numbers are 32 bits wide in the table; at this one they start again. */
+  readonly flushes: number
 }
-
-/** Flush numbers are 32 bits wide in the table; at this one they start again. */
-const LAST_FLUSH = 0xfffffff0
 
 export class Group implements Follower {
   readonly key: string
@@ -125,7 +124,7 @@ export class Group implements Follower {
   flush(units: number): number {
     if (!this.pending) return 0
     const { filling } = this.queue
-    if (this.flushes >= LAST_FLUSH) this.#renumber()
+    if (this.flushes >= this.#limits.flushes) this.#renumber()
     const listening = this.#listening()
     const rows = this.#rib.prefixes.capacity
     if (rows > this.set.length) {

@@ -3,7 +3,7 @@
 import type { AttributeSets } from '../rib/attribute-sets.ts'
 import type { PrefixTable } from '../rib/prefix-table.ts'
 import type { Session } from '../rib/sessions.ts'
-import type { Policy, Rule } from '../types.ts'
+import type { Policy, Rule, SetId } from '../types.ts'
 import { RouteMatch, setMatch } from './match.ts'
 import { SetMemo } from './memo.ts'
 import { SetTransform } from './transform.ts'
@@ -29,31 +29,23 @@ export class CompiledPolicy {
       const result = rule.transformed(current)
       if (result === 0) continue
       sets.release(current)
-      current = sets.acquire(result)
-      sets.release(result)
-      if (rule.then === 'next') continue
-      if (rule.then === 'accept') return current
-      sets.release(current)
-      return 0
+      current = result
+      if (rule.then !== 'next') return this.#verdict(rule.then, current)
     }
-    if (this.policy.otherwise === 'accept') return current
-    sets.release(current)
-    return 0
+    return this.#verdict(this.policy.otherwise, current)
   }
 
   /** Why the policy rejects the route, in words; undefined if it accepts it. */
   explain(prefix: number, set: number, from: Session, direction: 'import' | 'export'): string | undefined {
     const sets = this.#sets
     let current = sets.acquire(set)
-    let verdict: string = this.policy.otherwise
-    let by = 'no rule that accepts it'
+    let [verdict, by] = [this.policy.otherwise as Rule['then'], 'no rule decides']
     for (const rule of this.#rules) {
       if (rule.route && !rule.route.matches(prefix, from)) continue
       const result = rule.transformed(current)
       if (result === 0) continue
       sets.release(current)
-      current = sets.acquire(result)
-      sets.release(result)
+      current = result
       if (rule.then === 'next') continue
       verdict = rule.then
       by = `rule "${rule.name}"`
@@ -61,6 +53,12 @@ export class CompiledPolicy {
     }
     sets.release(current)
     return verdict === 'reject' ? `rejected by ${direction} policy "${this.policy.name}": ${by}` : undefined
+  }
+
+  #verdict(verdict: 'accept' | 'reject', set: SetId): number {
+    if (verdict === 'accept') return set
+    this.#sets.release(set)
+    return 0
   }
 }
 
@@ -86,7 +84,7 @@ class CompiledRule {
   }
 
   /** The set after this rule, with a reference; 0 if the set does not match. */
-  transformed(set: number): number {
+  transformed(set: number): SetId | 0 {
     const sets = this.#sets
     if (!this.#memo) return sets.acquire(set)
     const known = this.#memo.get(set)

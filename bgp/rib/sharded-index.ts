@@ -1,14 +1,21 @@
 // A hash index from a key to a dense id, in 1,024 shards of open addressing.
 //
-// The index holds ids only; the subclass knows the keys. A shard doubles when three quarters full, so the longest
+// The index holds ids only; the subclass knows the keys. A slot also keeps six bits of the hash, so that nearly every
+// slot of another key is passed without a look at its columns. A shard doubles when three quarters full, so the longest
 // single insertion moves a thousandth of the table. Deletion shifts back, so there are no tombstones to wade through.
 // The hash must be seeded: a peer chooses the keys (design §4.8).
 
 const SHARD_BITS = 10
-const NO_SLOTS = new Uint32Array(0)
+/** A slot is six bits of the hash and an id; 0 = empty. */
+const ID_BITS = 26
+const ID_MASK = (1 << ID_BITS) - 1
+const NO_SLOTS = new Int32Array(0)
+
+/** Ids must stay below this. */
+export const MAX_IDS = 1 << ID_BITS
 
 export abstract class ShardedIndex {
-  readonly #shards: Uint32Array[] = Array.from({ length: 1 << SHARD_BITS }, () => NO_SLOTS)
+  readonly #shards: Int32Array[] = Array.from({ length: 1 << SHARD_BITS }, () => NO_SLOTS)
   readonly #filled = new Uint32Array(1 << SHARD_BITS)
 
   /** The hash of an entry's key, unsigned 32 bits. */
@@ -22,9 +29,11 @@ export abstract class ShardedIndex {
     const slots = this.#shards[hash >>> (32 - SHARD_BITS)]
     if (slots.length === 0) return 0
     const mask = slots.length - 1
+    const tag = slotOf(hash, 0)
     for (let i = hash & mask; ; i = (i + 1) & mask) {
-      const id = slots[i]
-      if (id === 0 || this.isSought(id)) return id
+      const slot = slots[i]
+      if (slot === 0) return 0
+      if (((slot ^ tag) & ~ID_MASK) === 0 && this.isSought(slot & ID_MASK)) return slot & ID_MASK
     }
   }
 
@@ -41,10 +50,11 @@ export abstract class ShardedIndex {
     const shard = hash >>> (32 - SHARD_BITS)
     const slots = this.#shards[shard]
     const mask = slots.length - 1
+    const sought = slotOf(hash, id)
     let hole = hash & mask
-    while (slots[hole] !== id) hole = (hole + 1) & mask
+    while (slots[hole] !== sought) hole = (hole + 1) & mask
     for (let i = (hole + 1) & mask; slots[i] !== 0; i = (i + 1) & mask) {
-      const home = this.hashOf(slots[i]) & mask
+      const home = this.hashOf(slots[i] & ID_MASK) & mask
       if (((i - home) & mask) < ((i - hole) & mask)) continue
       slots[hole] = slots[i]
       hole = i
@@ -53,20 +63,25 @@ export abstract class ShardedIndex {
     this.#filled[shard]--
   }
 
-  #grow(shard: number): Uint32Array {
+  #grow(shard: number): Int32Array {
     const old = this.#shards[shard]
-    const slots = new Uint32Array(Math.max(8, old.length * 2))
-    for (const id of old) if (id !== 0) put(slots, this.hashOf(id), id)
+    const slots = new Int32Array(Math.max(8, old.length * 2))
+    for (const slot of old) if (slot !== 0) put(slots, this.hashOf(slot & ID_MASK), slot & ID_MASK)
     this.#shards[shard] = slots
     return slots
   }
 }
 
-function put(slots: Uint32Array, hash: number, id: number): void {
+/** Bits 16 to 21 of the hash go with the id: they choose neither the shard nor, while that is small, the place in it. */
+function slotOf(hash: number, id: number): number {
+  return (((hash >>> 16) & 63) << ID_BITS) | id
+}
+
+function put(slots: Int32Array, hash: number, id: number): void {
   const mask = slots.length - 1
   let i = hash & mask
   while (slots[i] !== 0) i = (i + 1) & mask
-  slots[i] = id
+  slots[i] = slotOf(hash, id)
 }
 
 /** Spreads the bits of a 32-bit number over all 32 (the finalizer of MurmurHash3). */

@@ -1,0 +1,220 @@
+import t from 'tap'
+import type { PeerTraits } from './port.ts'
+import { type Attributes, Bench } from '../groups/testing.ts'
+
+interface Path extends Attributes {
+  readonly peer: number
+  readonly traits?: Partial<PeerTraits>
+}
+const ibgp: Partial<PeerTraits> = { kind: 'ibgp', remoteAs: 64999 }
+const P = '10.0.0.0/24'
+
+/** Each row: paths, the peers of best and multipath paths in order, and why the last one listed is not used. */
+const rows: {
+  name: string
+  paths: Path[]
+  chosen: number[]
+  reason: string | RegExp
+  metric?: Record<string, number>
+}[] = [
+  {
+    name: 'higher LOCAL_PREF',
+    paths: [
+      { peer: 0, localPref: 200, path: [1, 2, 3], traits: ibgp },
+      { peer: 1, path: [1], traits: ibgp },
+    ],
+    chosen: [0],
+    reason: 'LOCAL_PREF 100 is lower than 200',
+  },
+  {
+    name: 'shorter AS path, an AS_SET counting as one',
+    paths: [
+      { peer: 0, path: [1, [2, 3, 4]] },
+      { peer: 1, path: [1, 2, 3] },
+    ],
+    chosen: [0],
+    reason: 'AS path of length 3 is longer than 2',
+  },
+  {
+    name: 'lower origin',
+    paths: [
+      { peer: 0, path: [1], origin: 'igp' },
+      { peer: 1, path: [1], origin: 'incomplete' },
+    ],
+    chosen: [0],
+    reason: 'origin incomplete is worse than igp',
+  },
+  {
+    name: 'lower MED of one neighbouring AS',
+    paths: [
+      { peer: 0, path: [1], med: 5 },
+      { peer: 1, path: [1], med: 9 },
+    ],
+    chosen: [0],
+    reason: 'MED 9 is higher than 5 from the same AS',
+  },
+  {
+    name: 'no MED counts as 0',
+    paths: [
+      { peer: 1, path: [1] },
+      { peer: 0, path: [1], med: 1 },
+    ],
+    chosen: [1],
+    reason: 'MED 1 is higher than 0 from the same AS',
+  },
+  {
+    name: 'MED of different neighbouring ASes is not compared',
+    paths: [
+      { peer: 0, path: [1], med: 500 },
+      { peer: 1, path: [2], med: 1 },
+    ],
+    chosen: [0, 1],
+    reason: 'router id 10.0.0.2 is higher than 10.0.0.1 of peer-0',
+  },
+  {
+    name: 'eBGP over iBGP',
+    paths: [
+      { peer: 1, path: [1] },
+      { peer: 0, path: [1], traits: ibgp },
+    ],
+    chosen: [1],
+    reason: 'learned by iBGP; a path learned by eBGP is preferred',
+  },
+  {
+    name: 'nearer next hop',
+    paths: [
+      { peer: 1, path: [1], nextHop: '192.0.2.2' },
+      { peer: 0, path: [1], nextHop: '192.0.2.1' },
+    ],
+    metric: { '192.0.2.1': 20, '192.0.2.2': 10 },
+    chosen: [1],
+    reason: 'IGP metric 20 to the next hop is higher than 10',
+  },
+  {
+    name: 'lower router id, with multipath',
+    paths: [
+      { peer: 0, path: [1] },
+      { peer: 1, path: [2] },
+    ],
+    chosen: [0, 1],
+    reason: 'router id 10.0.0.2 is higher than 10.0.0.1 of peer-0',
+  },
+  {
+    name: 'ORIGINATOR_ID stands for the router id (RFC 4456 §9)',
+    paths: [
+      { peer: 1, path: [1], originatorId: '10.0.0.3', clusterList: ['9.9.9.9'], traits: ibgp },
+      { peer: 0, path: [1], originatorId: '10.0.0.4', clusterList: ['9.9.9.9'], traits: ibgp },
+    ],
+    chosen: [1, 0],
+    reason: 'router id 10.0.0.4 is higher than 10.0.0.3 of peer-1',
+  },
+  {
+    name: 'shorter CLUSTER_LIST (RFC 4456 §9)',
+    paths: [
+      { peer: 1, path: [1], originatorId: '10.0.0.9', clusterList: ['1.1.1.1'], traits: ibgp },
+      { peer: 0, path: [1], originatorId: '10.0.0.9', clusterList: ['1.1.1.1', '2.2.2.2'], traits: ibgp },
+    ],
+    chosen: [1, 0],
+    reason: 'cluster list of length 2 is longer than 1',
+  },
+  {
+    name: 'lower peer address',
+    paths: [
+      { peer: 0, path: [1], traits: { routerId: 9 } },
+      { peer: 1, path: [1], traits: { routerId: 9 } },
+    ],
+    chosen: [0, 1],
+    reason: 'peer address 192.0.2.2 is higher than that of peer-0',
+  },
+]
+
+for (const { name, paths, chosen, reason, metric } of rows) {
+  t.test(name, async t => {
+    for (const order of [paths, paths.toReversed()]) {
+      const bench = new Bench()
+      bench.rib.setNextHops(
+        Object.entries(metric ?? {}).map(([address, m]) => ({ address, reachable: true, metric: m })),
+      )
+      for (const path of order) bench.up(path.peer, path.traits)
+      for (const path of order) bench.announce(path.peer, [P], path)
+      bench.work()
+      const views = bench.paths(P)
+      t.same(
+        views.filter(view => view.best || view.multipath).map(view => view.peer),
+        chosen.map(peer => `peer-${peer}`),
+      )
+      t.equal(views[0].best && views[0].reason, undefined)
+      t.match(views.at(-1)!.reason, reason)
+    }
+  })
+}
+
+t.test('MED is deterministic: the result does not depend on the order of arrival', async t => {
+  const paths: Path[] = [
+    { peer: 0, path: [1], med: 10, traits: { routerId: 1 } },
+    { peer: 1, path: [2], med: 1, traits: { routerId: 2 } },
+    { peer: 2, path: [1], med: 5, traits: { routerId: 3 } },
+  ]
+  for (const order of [
+    [0, 1, 2],
+    [2, 1, 0],
+    [1, 0, 2],
+    [0, 2, 1],
+    [1, 2, 0],
+    [2, 0, 1],
+  ]) {
+    const bench = new Bench()
+    for (const i of order) bench.up(i, paths[i].traits)
+    for (const i of order) bench.announce(i, [P], paths[i])
+    bench.work()
+    t.same(
+      bench.paths(P).map(view => [view.peer, view.best, view.multipath]),
+      [
+        ['peer-1', true, false],
+        ['peer-2', false, true],
+        ['peer-0', false, false],
+      ],
+    )
+  }
+})
+
+t.test('what may not be used says why', async t => {
+  const bench = new Bench()
+  for (const n of [0, 1, 2, 3]) bench.up(n)
+  bench.announce(0, [P], { path: [1] }, 'as-loop')
+  bench.announce(1, [P], { path: [1], nextHop: '198.51.100.1' })
+  bench.announce(2, [P], { path: [1, 2, 3] })
+  bench.rib.setNextHops([{ address: '198.51.100.1', reachable: false, metric: 0 }])
+  bench.work()
+  const reason = (peer: string) => bench.paths(P).find(view => view.peer === peer)?.reason
+  t.equal(reason('peer-0'), 'our own AS is in the AS path')
+  t.equal(reason('peer-1'), 'next hop 198.51.100.1 is unreachable')
+  t.equal(reason('peer-2'), undefined)
+  t.same(bench.rib.received(0 as never), { all: 1, accepted: 0 })
+  bench.rib.originate([{ prefix: P }])
+  bench.work()
+  t.equal(reason('peer-2'), 'our own route is preferred')
+  t.equal(bench.paths(P)[0].peer, 'local')
+})
+
+t.test('a path set is as big as a thousand anycast nodes and stays exact', async t => {
+  const bench = new Bench()
+  for (let n = 0; n < 200; n++) {
+    bench.up(n)
+    bench.announce(n, [P], { path: [1, n + 1], nextHop: `192.0.2.${n + 1}` })
+  }
+  bench.work()
+  t.equal(bench.paths(P).length, 200)
+  for (let n = 0; n < 200; n += 2) bench.withdraw(n, [P])
+  bench.announce(1, [P], { path: [1, 2, 3] })
+  bench.work()
+  const views = bench.paths(P)
+  t.equal(views.length, 100)
+  t.equal(views.filter(view => view.best || view.multipath).length, 99)
+  for (let n = 1; n < 200; n += 2) bench.rib.peerDown(n as never)
+  bench.work()
+  t.match(bench.usage(), { prefixes: 1, paths: 0, attributeSets: 0 }, 'peers that never pulled hold the prefix')
+  for (let n = 0; n < 200; n += 2) bench.rib.peerDown(n as never)
+  bench.work()
+  t.match(bench.usage(), { prefixes: 0, paths: 0, attributeSets: 0 })
+})
