@@ -48,7 +48,8 @@ export function explain(issue: v.BaseIssue<unknown>, subject: Subject): Finding 
       'A field that is named has a value.',
       `Write ${example}, or remove ${name}.`,
     )
-  if (own) return finding(path, `${name}${value === undefined ? '' : ` ${show(value)}`} ${own.what}`, own.why, own.fix)
+  const shown = value === undefined || typeof value === 'object' ? '' : ` ${show(value)}`
+  if (own) return finding(path, `${name}${shown} ${own.what}`, own.why, own.fix)
   const keys = entriesOf(schemaAt(subject.schema, inner)).join(', ')
   return finding(
     path,

@@ -10,7 +10,7 @@ export interface ParsedFile {
   readonly resources: readonly AnyResource[]
   readonly problems: readonly Problem[]
   /** Where a field of one of the resources stands, so that a later problem can name it; the nearest place if it is not written. */
-  placeOf(resource: AnyResource, path: readonly (string | number)[]): Place
+  readonly placeOf: (resource: AnyResource, path: readonly (string | number)[]) => Place
 }
 
 /** Reads every document of a file. One unsound object does not hide the others, nor their faults. */
