@@ -22,6 +22,8 @@ export type SysctlName = `net/ipv4/${string}` | `net/ipv6/${string}`
 export interface Sysctl {
   readonly name: SysctlName
   readonly value: string
+  /** A kernel without the setting (IPv6 switched off) is fine. */
+  readonly optional?: boolean
 }
 
 /** Writes only what differs. Returns what was there before, to be written back, and sentences for what failed. */
@@ -34,7 +36,9 @@ export async function ensureSysctls(
     settings.map(setting => setting.name),
     netns,
   )
-  const differing = settings.filter((setting, i) => values[i] !== setting.value)
+  const differing = settings.filter(
+    ({ value, optional }, i) => values[i] !== value && !(optional && values[i] === undefined),
+  )
   const previous = settings.flatMap(({ name, value }, i) => {
     const before = values[i]
     return before === undefined || before === value ? [] : [{ name, value: before }]

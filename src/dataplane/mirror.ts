@@ -28,6 +28,8 @@ export class KernelMirror {
   readonly #listeners = new Set<(change: MirrorChange) => void>()
   readonly #links = new Map<number, Link>()
   readonly #linkNames = new Map<string, Link>()
+  /** Links whose own events are still to come: until then, events of a namesake are older than they. */
+  readonly #noted = new Set<number>()
   readonly #addresses = new Map<string, InterfaceAddress>()
   #ours = new Map<string, Route>()
   #foreign = new Map<string, readonly Route[]>()
@@ -115,7 +117,11 @@ export class KernelMirror {
 
   /** A link that was just made, ahead of its event. */
   noteLink(link: Link): void {
+    const namesake = this.#linkNames.get(link.name)
+    if (namesake) this.#noted.delete(namesake.index)
+    const heard = this.#links.has(link.index)
     this.#putLink(link)
+    if (!heard) this.#noted.add(link.index)
   }
 
   /** The kernel acknowledged our route. */
@@ -190,6 +196,7 @@ export class KernelMirror {
   #take(event: NetlinkEvent): void {
     switch (event.type) {
       case 'link.put':
+        this.#noted.delete(event.link.index)
         return this.#putLink(event.link)
       case 'link.delete':
         return this.#dropLink(event.link)
@@ -218,7 +225,8 @@ export class KernelMirror {
     const renamed = old !== undefined && old.name !== link.name
     if (renamed && this.#linkNames.get(old.name)?.index === old.index) this.#linkNames.delete(old.name)
     this.#links.set(link.index, link)
-    this.#linkNames.set(link.name, link) // also if nothing changed: a late event of a namesake may have taken the name
+    const namesake = this.#linkNames.get(link.name)
+    if (!namesake || !this.#noted.has(namesake.index)) this.#linkNames.set(link.name, link)
     if (old && sameLink(old, link)) return
     this.#tell({ what: 'link', link, gone: false, renamed })
   }
@@ -227,6 +235,7 @@ export class KernelMirror {
     const old = this.#links.get(link.index)
     if (!old) return
     this.#links.delete(link.index)
+    this.#noted.delete(link.index)
     if (this.#linkNames.get(old.name)?.index === old.index) this.#linkNames.delete(old.name)
     for (const [key, address] of this.#addresses) if (address.link === link.index) this.#addresses.delete(key)
     this.#tell({ what: 'link', link: old, gone: true, renamed: false })

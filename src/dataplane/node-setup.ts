@@ -18,14 +18,14 @@ export async function setUpNode(kernel: Kernel, fabric: readonly string[]): Prom
   const done = await ensureSysctls(kernel, [
     ...listening.map(device => ({ name: `net/ipv6/conf/${device}/accept_ra`, value: '2' }) as const),
     { name: 'net/ipv4/ip_forward', value: '1' },
-    { name: 'net/ipv6/conf/all/forwarding', value: '1' },
+    { name: 'net/ipv6/conf/all/forwarding', value: '1', optional: true },
     { name: 'net/ipv4/fib_multipath_hash_policy', value: '1' },
-    { name: 'net/ipv6/fib_multipath_hash_policy', value: '1' },
+    { name: 'net/ipv6/fib_multipath_hash_policy', value: '1', optional: true },
     ...fabric.flatMap(
       device =>
         [
           { name: `net/ipv4/conf/${device}/ignore_routes_with_linkdown`, value: '1' },
-          { name: `net/ipv6/conf/${device}/ignore_routes_with_linkdown`, value: '1' },
+          { name: `net/ipv6/conf/${device}/ignore_routes_with_linkdown`, value: '1', optional: true },
         ] as const,
     ),
   ])

@@ -70,8 +70,10 @@ async function checkSettings(
 ): Promise<EndpointProblem[]> {
   const names = settings.map(setting => setting.name)
   const values = await kernel.readSysctls(names, netns)
-  return settings.flatMap(({ name, value }, i) =>
-    values[i] === value ? [] : [problem(endpoint, 'sysctl', `${name} is ${values[i] ?? 'absent'}, not ${value}`)],
+  return settings.flatMap(({ name, value, optional }, i) =>
+    values[i] === value || (optional && values[i] === undefined)
+      ? []
+      : [problem(endpoint, 'sysctl', `${name} is ${values[i] ?? 'absent'}, not ${value}`)],
   )
 }
 

@@ -214,7 +214,6 @@ export class Endpoints {
         `endpoint ${nameOf(endpoint)}: the pod's namespace went away meanwhile; start it again`,
       )
     await this.#set(endpoint, wiring.hostSettings(host.name, families))
-    if (!families.v6) await this.#kernel.writeSysctls(wiring.hostDefence(host.name))
     await this.#set(endpoint, wiring.podSettings(far.name, families), endpoint.netns)
     await apply(node, endpoint, 'set up the host end', wiring.hostOperations(host.index, families))
     await apply(pod, endpoint, 'set up the pod end', wiring.podOperations(far.index, endpoint.addresses))

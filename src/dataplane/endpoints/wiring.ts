@@ -47,7 +47,7 @@ export function endpointRoutes(endpoint: {
   }))
 }
 
-/** Of the host end. rp_filter: a pod may send from its own addresses only. accept_ra: a pod is no router for the node. */
+/** Of the host end. rp_filter: a pod may send from its own addresses only. accept_ra: no pod is a router for the node. */
 export function hostSettings(device: string, { v4, v6 }: Families): Sysctl[] {
   return [
     ...(v4
@@ -61,16 +61,11 @@ export function hostSettings(device: string, { v4, v6 }: Families): Sysctl[] {
       ? ([
           { name: `net/ipv6/conf/${device}/disable_ipv6`, value: '0' },
           { name: `net/ipv6/conf/${device}/accept_dad`, value: '0' },
-          { name: `net/ipv6/conf/${device}/accept_ra`, value: '0' },
           { name: `net/ipv6/conf/${device}/forwarding`, value: '1' },
         ] as const)
       : []),
+    { name: `net/ipv6/conf/${device}/accept_ra`, value: '0', optional: true },
   ]
-}
-
-/** The host end must not take router advertisements from a pod even where pods have no IPv6; a kernel without IPv6 is fine. */
-export function hostDefence(device: string): Sysctl[] {
-  return [{ name: `net/ipv6/conf/${device}/accept_ra`, value: '0' }]
 }
 
 /** Of the pod's namespace, before its end goes up: no forwarding (a new namespace inherits the node's), no address checks. */

@@ -86,7 +86,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('refuse'), every: fc.integer({ min: 0, max: 3 }) }),
   fc.constant({ do: 'restart' } as const),
   { weight: 4, arbitrary: fc.constant({ do: 'wait' } as const) },
-) as fc.Arbitrary<Step>
+)
 
 class Run {
   readonly w: FakeWorld

@@ -187,6 +187,20 @@ t.test('an endpoint keeps its route beside a foreign one of another metric', asy
   t.equal(held(w, '10.42.0.5/32').length, 2)
 })
 
+t.test('a pod whose address a foreign route of a lower metric takes is a conflict', async t => {
+  const w = await world()
+  const plane = await start(t, w)
+  plane.routes.set('endpoint', [{ prefix: '10.42.0.5/32', kind: 'unicast', nextHops: [{ device: 'eth1' }] }])
+  await plane.routes.idle()
+  t.same(plane.routes.trouble, [])
+  await w.other.apply([
+    { do: 'route.add', route: { dst: '10.42.0.5/32', metric: 5, scope: 'link', nextHops: [{ link: w.eth0 }] } },
+  ])
+  await settle(plane, w)
+  t.match(plane.routes.trouble, [{ state: 'conflict', text: /eth0.*metric 5/ }])
+  t.equal(held(w, '10.42.0.5/32').length, 2, 'both stay')
+})
+
 t.test('what others do to our routes is repaired', async t => {
   for (const c of [
     {
@@ -353,24 +367,31 @@ t.test('the slow audit finds what no event told', async t => {
 
 t.test('a large table goes out in batches of 256, pods first', async t => {
   const w = await world()
-  const plane = await start(t, w)
   const batches: number[] = []
-  const apply = w.kernel.node.apply.bind(w.kernel.node)
-  let open = 0
-  w.kernel.node.apply = operation => {
-    if (open++ === 0) queueMicrotask(() => batches.push(open) && (open = 0))
-    return apply(operation)
-  }
+  const plane = await Dataplane.open({
+    clock: w.clock,
+    kernel: {
+      open: async () => {
+        const socket = await w.kernel.open()
+        return { ...socket, apply: operations => (batches.push(operations.length), socket.apply(operations)) }
+      },
+      identify: netns => w.kernel.identify(netns),
+      readSysctls: (names, netns) => w.kernel.readSysctls(names, netns),
+      writeSysctls: (settings, netns) => w.kernel.writeSysctls(settings, netns),
+    },
+  })
+  t.teardown(() => plane.close())
+  for (const owner of fibClasses) plane.routes.inSync(owner)
+  const prefixes = Array.from({ length: 1000 }, (_, i) => `10.${50 + (i >> 8)}.${i & 255}.0/24`)
   plane.routes.set(
     'bgp',
-    Array.from({ length: 1000 }, (_, i) => via(`10.${50 + (i >> 8)}.${i & 255}.0/24`, '10.0.1.1')),
+    prefixes.map(prefix => via(prefix, '10.0.1.1')),
   )
-  plane.routes.patch('endpoint', [
-    { prefix: '10.42.0.5/32', entry: { prefix: '10.42.0.5/32', kind: 'unicast', nextHops: [{ device: 'eth1' }] } },
-  ])
+  const pod: FibEntry = { prefix: '10.42.0.5/32', kind: 'unicast', nextHops: [{ device: 'eth1' }] }
+  plane.routes.patch('endpoint', [{ prefix: pod.prefix, entry: pod }])
   await plane.routes.idle()
   t.same(batches, [256, 256, 256, 233])
-  t.match(writes(w)[0], { route: { dst: '10.42.0.5/32' } })
+  t.match(writes(w)[0], { route: { dst: pod.prefix } })
 })
 
 t.test('settle tells what becomes of a prefix, whatever its state was', async t => {

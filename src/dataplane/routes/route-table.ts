@@ -12,7 +12,7 @@ import type { KernelMirror, MirrorChange } from '../mirror.ts'
 import { BackOff } from './back-off.ts'
 import { decide, type Step } from './decide.ts'
 import { DesiredRoutes, type FibChange, type Winner } from './desired.ts'
-import { deletionOf, describe, sameRoute, toRoute } from './route.ts'
+import { deletionOf, describe, metricOf, sameRoute, toRoute } from './route.ts'
 import * as say from './sentences.ts'
 
 export interface RouteTableOptions {
@@ -35,6 +35,8 @@ export interface RouteCounts {
 
 /** Messages in one hand-over to the kernel. */
 const batchSize = 256
+/** Hand-overs under way at once: the kernel works on one while the next is made. */
+const batchesInFlight = 3
 /** Prefixes judged before sockets and timers get their turn. */
 const unitsPerTurn = 4096
 /** Wait after an event, so that the rest of its burst (and the echo of our own writes) is in. Milliseconds. */
@@ -71,6 +73,9 @@ export class RouteTable {
   /** Events were lost, so others may hold what the mirror shows as ours: read the table before the next replace, too. */
   #blind = false
   #rereadAt = 0
+  /** A dump was asked for that begins later than the request. */
+  #rereadNow = false
+  #readError: unknown
   #running: Promise<void> | undefined
   #cancelWake: (() => void) | undefined
   #cancelReread: (() => void) | undefined
@@ -168,18 +173,22 @@ export class RouteTable {
     }
   }
 
-  /** Reads links and the whole table again and repairs what differs; resolves when that is done. */
+  /** Reads links and the whole table again and repairs what differs; resolves when that is done, rejects if the kernel does not let itself be read. */
   async audit(): Promise<void> {
     this.#stale = true
-    this.#rereadAt = 0
+    this.#rereadNow = true
     this.#backOff.hurry(() => true)
     this.#wake()
     await this.idle()
+    if (this.#readError !== undefined) throw this.#readError
   }
 
   /** Resolves when nothing is left to do now: what failed waits for its time, what is held for its class. */
   async idle(): Promise<void> {
-    while (!this.#closed && (this.#running || this.#cancelWake || this.#urgent.size > 0 || this.#dirty.size > 0)) {
+    while (
+      !this.#closed &&
+      (this.#running || this.#cancelWake || this.#rereadNow || this.#urgent.size + this.#dirty.size > 0)
+    ) {
       this.#wake()
       await (this.#running ?? nextTurn())
     }
@@ -227,7 +236,7 @@ export class RouteTable {
         return this.#hurry(this.#mirror.link(change.address.link)?.name, change.address.cidr.split('/')[0])
       case 'overrun':
         this.#blind = true
-        this.#rereadAt = 0
+        this.#rereadNow = true
         return this.#invalidate()
     }
   }
@@ -283,7 +292,7 @@ export class RouteTable {
     this.#running = this.#loop().finally(() => {
       this.#running = undefined
       if (this.#urgent.size > 0 || this.#dirty.size > 0) this.#wake(settleFor)
-      if (this.#stale) this.#wakeForReread()
+      if (this.#stale || this.#rereadNow) this.#wakeForReread()
     })
   }
 
@@ -295,19 +304,29 @@ export class RouteTable {
 
   async #loop(): Promise<void> {
     await nextTurn()
+    const flights = new Set<Promise<void>>()
     while (!this.#closed) {
-      if (this.#stale && this.#clock.now() >= this.#rereadAt) await this.#reread()
+      if (this.#rereadNow || (this.#stale && this.#clock.now() >= this.#rereadAt)) {
+        await Promise.all(flights)
+        await this.#reread()
+      }
       const { batch, results } = this.#take()
       if (results.length > 0) this.#report(results)
-      if (batch.length > 0) await this.#write(batch)
-      else if (this.#urgent.size === 0 && this.#dirty.size === 0) return
+      if (batch.length > 0) {
+        const flight = this.#write(batch).finally(() => flights.delete(flight))
+        flights.add(flight)
+        if (flights.size >= batchesInFlight) await Promise.race(flights)
+      } else if (flights.size > 0) await Promise.race(flights)
+      else if (this.#urgent.size + this.#dirty.size === 0 && !this.#rereadNow) return
       else await nextTurn()
     }
+    await Promise.all(flights)
   }
 
   /** Dumps never take more than a tenth of the time, however often links change. */
   async #reread(): Promise<void> {
     const started = this.#clock.now()
+    this.#rereadNow = false
     try {
       await this.#mirror.rereadLinks()
       this.#stale = false
@@ -315,8 +334,10 @@ export class RouteTable {
       this.#blind = false
       this.#rereadAt = this.#clock.now() + 10 * (this.#clock.now() - started)
       this.#release()
-    } catch {
-      this.#stale = true // the next audit or event tries again; adds and replaces go on
+      this.#readError = undefined
+    } catch (error) {
+      this.#readError = error
+      this.#stale = true // tried again in a second; adds and replaces go on
       this.#rereadAt = this.#clock.now() + 1000
     }
   }
@@ -328,6 +349,7 @@ export class RouteTable {
     for (const queue of [this.#urgent, this.#dirty]) {
       for (const prefix of queue) {
         if (batch.length >= batchSize || units++ >= unitsPerTurn) return { batch, results }
+        if (this.#inFlight.has(prefix)) continue // judged anew when its answer is in
         queue.delete(prefix)
         this.#judge(prefix, batch, results)
       }
@@ -358,7 +380,7 @@ export class RouteTable {
     switch (step.do) {
       case 'nothing':
         this.#backOff.succeeded(prefix)
-        results.push({ prefix, state: winner ? 'installed' : 'removed' })
+        results.push(winner ? this.#installed(prefix, winner) : { prefix, state: 'removed' })
         return
       case 'hold':
         this.#backOff.succeeded(prefix)
@@ -393,7 +415,7 @@ export class RouteTable {
       const result = this.#answered(one, answers[i])
       if (result) results.push(result)
     })
-    this.#inFlight.clear()
+    for (const { prefix } of batch) this.#inFlight.delete(prefix)
     this.#report(results)
   }
 
@@ -413,13 +435,20 @@ export class RouteTable {
       if (step.do === 'add' || step.do === 'replace') this.#mirror.noteWritten(step.route)
       else this.#mirror.noteDeleted(prefix)
       if (step.do === 'yield') return this.#conflict(prefix, winner, step.holder)
-      return { prefix, state: step.do === 'delete' ? 'removed' : 'installed' }
+      return winner ? this.#installed(prefix, winner) : { prefix, state: 'removed' }
     }
     // The key is taken by a route that the mirror does not know, or the mirror's own is gone: look, then judge again.
     if (answer.errno === 'EEXIST' || answer.errno === 'ENOENT') this.#stale = true
     const wait = this.#backOff.failed(prefix)
     const what = winner ? describe(winner.entry) : `${prefix} (to be removed)`
     return { prefix, state: 'failed', text: say.refused(what, answer, wait) }
+  }
+
+  /** A pod's route stays beside a foreign one, but packets take the one of the lower metric. */
+  #installed(prefix: string, winner: Winner): FibResult {
+    const shadow = this.#mirror.foreign(prefix).find(route => metricOf(route) < this.#mirror.mark.metric)
+    if (winner.class === 'endpoint' && shadow) return this.#conflict(prefix, winner, shadow)
+    return { prefix, state: 'installed' }
   }
 
   #conflict(prefix: string, winner: Winner | undefined, holder: Route): FibResult {

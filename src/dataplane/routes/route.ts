@@ -98,14 +98,14 @@ function scopeOf(kind: FibEntry['kind'], nextHops: readonly RouteNextHop[]): 'li
 
 function sameNextHops(a: readonly RouteNextHop[], b: readonly RouteNextHop[]): boolean {
   if (a.length !== b.length) return false
-  if (a.length === 1) return hopKey(a[0]) === hopKey(b[0])
-  const keys = a.map(hopKey).toSorted()
-  return b
-    .map(hopKey)
-    .toSorted()
-    .every((key, i) => key === keys[i])
+  return a.every((hop, i) => sameNextHop(hop, b[i])) || a.every(hop => b.some(other => sameNextHop(hop, other)))
 }
 
-function hopKey(hop: RouteNextHop): string {
-  return `${hop.link} ${hop.gateway ?? ''} ${hop.onlink ?? false} ${hop.weight ?? 1}`
+function sameNextHop(a: RouteNextHop, b: RouteNextHop): boolean {
+  return (
+    a.link === b.link &&
+    a.gateway === b.gateway &&
+    (a.onlink ?? false) === (b.onlink ?? false) &&
+    (a.weight ?? 1) === (b.weight ?? 1)
+  )
 }

@@ -16,7 +16,7 @@ export function conflict(entry: FibEntry | undefined, holder: Route, device: str
   const where = device === undefined ? '' : ` dev ${device}`
   const whose = `${where} (protocol ${holder.protocol ?? 0}, metric ${metricOf(holder)})`
   const what = entry ? describe(entry) : holder.dst
-  return `route ${what}: not installed, because another program's route for ${holder.dst}${whose} has precedence; remove that one if it is not wanted`
+  return `route ${what}: not in force, because another program's route for ${holder.dst}${whose} has precedence; remove that one if it is not wanted`
 }
 
 export function closed(prefix: string): string {
