@@ -213,7 +213,10 @@ export class GroupTables implements Outbound, Downstream {
   }
 
   #wakeDumped(): void {
-    for (const member of this.#dumps.keys()) if (!member.ready && this.#dumped(member)) member.wake()
+    // One whose ring holds only what is not for it has nothing to pull, but has to get past that.
+    for (const member of this.#dumps.keys()) {
+      if (!member.ready && (this.#dumped(member) || (this.#complete && member.hasMore))) member.wake()
+    }
   }
 }
 
