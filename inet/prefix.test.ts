@@ -1,11 +1,20 @@
 import t from 'tap'
-import { addressAt, contains, formatAddress, formatPrefix, indexOf, parseAddress, parsePrefix, subnetAt } from './index.ts'
+import {
+  addressAt,
+  contains,
+  formatAddress,
+  formatPrefix,
+  indexOf,
+  parseAddress,
+  parsePrefix,
+  subnetAt,
+} from './index.ts'
 import { PrefixTable } from './table.ts'
 import type { Address } from './address.ts'
 import type { Prefix } from './prefix.ts'
 
-const address = (text: string): Address => parseAddress(text) ?? t.bailout(`bad address ${text}`) as never
-const prefix = (text: string): Prefix => parsePrefix(text) ?? t.bailout(`bad prefix ${text}`) as never
+const address = (text: string): Address => parseAddress(text) ?? (t.bailout(`bad address ${text}`) as never)
+const prefix = (text: string): Prefix => parsePrefix(text) ?? (t.bailout(`bad prefix ${text}`) as never)
 
 t.test('addresses are read and written in their canonical form', async t => {
   for (const [text, canonical] of [
@@ -15,8 +24,20 @@ t.test('addresses are read and written in their canonical form', async t => {
     ['fe80:0:0:1:0:0:0:1', 'fe80:0:0:1::1'],
     ['2001:db8:0:1:1:1:1:1', '2001:db8:0:1:1:1:1:1'],
     ['::ffff:10.0.0.1', '::ffff:a00:1'],
-  ]) t.equal(formatAddress(address(text)), canonical)
-  for (const text of ['', '10.0.0', '10.0.0.256', '010.0.0.1', '1:2:3', '1::2::3', ':::', '1:2:3:4:5:6:7:8::', 'g::', '10.0.0.1 '])
+  ])
+    t.equal(formatAddress(address(text)), canonical)
+  for (const text of [
+    '',
+    '10.0.0',
+    '10.0.0.256',
+    '010.0.0.1',
+    '1:2:3',
+    '1::2::3',
+    ':::',
+    '1:2:3:4:5:6:7:8::',
+    'g::',
+    '10.0.0.1 ',
+  ])
     t.equal(parseAddress(text), undefined, text)
 })
 

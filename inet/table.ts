@@ -37,7 +37,10 @@ export class PrefixTable<V> {
   }
 
   /** The most specific entry that holds the address and that `accept` (if given) takes. */
-  match(address: Address, accept: (value: V, prefix: Prefix) => boolean = () => true): { prefix: Prefix; value: V } | undefined {
+  match(
+    address: Address,
+    accept: (value: V, prefix: Prefix) => boolean = () => true,
+  ): { prefix: Prefix; value: V } | undefined {
     const family = this.#lengths.get(address.family)
     if (!family) return undefined
     for (let length = bitsOf(address.family) as number; length >= 0; length--) {

@@ -39,6 +39,11 @@ const bgpRooms: readonly string[] = [
 /** Folders of which only these packages may be imported at run time. */
 const packages: Readonly<Record<string, readonly string[]>> = { inet: [], bgp: [], netlink: [] }
 
+/** Where a module names another. */
+const specifiers = /^(?:import|export)\s(?:[^'";]*?\bfrom\s)?'([^']+)'|\bimport\('([^']+)'\)/gm
+/** Tests, and what only tests use. */
+const testFile = /(\.test|\/test-[a-z-]+|\/testing|-suite)\.ts$/
+
 interface Room {
   readonly name: string
   readonly floor: number
@@ -84,12 +89,12 @@ let faults = 0
 for (const file of globSync('{inet,bgp,netlink,src,cni-plugin}/**/*.ts', { cwd: root }).toSorted()) {
   if (/(^|\/)(dist|node_modules)\//.test(file)) continue
   const text = readFileSync(join(root, file), 'utf8')
-  for (const match of text.matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*|new URL\(\s*)'([^']+)'/g)) {
-    const wrong = fault(relative(root, join(root, file)), match[1], file.endsWith('.test.ts'))
+  for (const match of text.matchAll(specifiers)) {
+    const wrong = fault(relative(root, join(root, file)), match[1] ?? match[2], testFile.test(file))
     if (!wrong) continue
     faults++
     const line = text.slice(0, match.index).split('\n').length
-    console.error(`${file}:${line} imports ${match[1]}: ${wrong}`)
+    console.error(`${file}:${line} imports ${match[1] ?? match[2]}: ${wrong}`)
   }
 }
 process.exit(faults === 0 ? 0 : 1)

@@ -9,7 +9,10 @@ interface Named {
 }
 
 export function registerLab(program: Command, _context: Context): void {
-  const lab = program.command('lab').description('a data centre on this machine, in network namespaces')
+  const lab = program
+    .command('lab')
+    .description('a data centre on this machine, in network namespaces')
+    .enablePositionalOptions()
   const named = (command: Command): Command => command.option('--name <name>', 'which lab; default: the one that is up')
 
   named(lab.command('up'))

@@ -20,6 +20,10 @@ export interface Endpoint {
 }
 
 /** The key of an endpoint within its node. */
-export function endpointKey(e: { readonly network: string; readonly containerId: string; readonly ifName: string }): string {
+export function endpointKey(e: {
+  readonly network: string
+  readonly containerId: string
+  readonly ifName: string
+}): string {
   return `${e.network}/${e.containerId}/${e.ifName}`
 }
