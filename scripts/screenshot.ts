@@ -5,6 +5,8 @@
 import { text } from 'node:stream/consumers'
 
 const cell = { width: 7.8, height: 17, margin: 16 } as const
+const escape = String.fromCharCode(27)
+const sequence = new RegExp(`(${escape}\\[[\\d;?]*[A-Za-z])`)
 const colors: Readonly<Record<number, string>> = { 31: '#ff7b72', 32: '#3fb950', 33: '#d29922', 36: '#39c5cf' }
 
 interface Style {
@@ -44,10 +46,10 @@ function render(line: string): { readonly spans: string; readonly length: number
   let style: Style = {}
   let column = 0
   let spans = ''
-  for (const part of shown.split(/(\x1b\[[\d;?]*[A-Za-z])/)) {
-    const sequence = /^\x1b\[([\d;]*)m$/.exec(part)
-    if (sequence) style = restyled(style, sequence[1].split(';').map(Number))
-    else if (!part.startsWith('\x1b') && part !== '') {
+  for (const part of shown.split(sequence)) {
+    if (part.startsWith(escape)) {
+      if (part.endsWith('m')) style = restyled(style, part.slice(2, -1).split(';').map(Number))
+    } else if (part !== '') {
       if (part.trim() !== '') spans += span(style, part, column)
       column += part.length
     }
