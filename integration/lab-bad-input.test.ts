@@ -1,7 +1,7 @@
 // Bad input, one clear refusal each: object, value, reason, next step. The daemon and the other sessions go on.
 
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -71,90 +71,123 @@ t.test('a lab file', async t => {
   })
 })
 
-const lab = await TestLab.up(t, { lab: 'full-mesh' }, 'input')
+/** The mesh, and a router that only n1 will be told of. */
+const meshWithRouter = readFileSync(labFile('full-mesh'), 'utf8').replace(
+  /^nodes:$/m,
+  `routers:
+  - name: tor
+    kind: bird
+    asn: 64600
+    routerId: 10.2.0.1
+    interfaces: [{ subnet: lan, ipv4: 10.2.0.1, ipv6: 'fd00:2::1' }]
+    neighbours: [{ host: n1, accept: pods }]
 
-/** Applies a document and gives back what was said. */
-const apply = (text: string) => lab.margayctl('n1', 'apply', '-f', fileOf('resource.yaml', text))
-const pids = () => Promise.all(lab.nodes.map(async node => (await lab.ask(node, '/v1/status', {})).pid))
-const before = await pids()
+nodes:`,
+)
 
-t.test('a wrong field', async t => {
-  const { code, stderr } = await apply(document('BGPPeer', 'tor', '{ peerIP: 10.2.0.99, asNumer: 64600 }'))
-  t.equal(code, 1)
-  t.match(stderr, /bgppeer "tor": .*asNumer/)
-  t.match(stderr, /resource\.yaml:4:\d+ /)
-  t.match(stderr, /asNumber/, 'what was meant')
-  t.match(await lab.margayctl('n1', 'get', 'bgppeer', 'tor'), { code: 3 }, 'nothing was written')
-})
+t.test('a running cluster', async t => {
+  const lab = await TestLab.up(t, { text: meshWithRouter }, 'input')
 
-t.test('a pool that overlaps', async t => {
-  const { code, stderr } = await apply(document('IPPool', 'second', '{ cidr: 10.43.128.0/17 }'))
-  t.equal(code, 1)
-  t.match(stderr, /ippool "second": cidr 10\.43\.128\.0\/17 overlaps pool "pods-v4"/)
-  t.match(stderr, /resource\.yaml:4:\d+ /)
-})
+  /** Applies a document and gives back what was said. */
+  const apply = (text: string) => lab.margayctl('n1', 'apply', '-f', fileOf('resource.yaml', text))
+  const pids = () => Promise.all(lab.nodes.map(async node => (await lab.ask(node, '/v1/status', {})).pid))
+  const before = await pids()
 
-t.test('a peer with the wrong AS', async t => {
-  const applied = await apply(document('BGPPeer', 'stranger', '{ node: n1, peerIP: 10.2.0.12, asNumber: 65099 }'))
-  t.equal(applied.code, 0, applied.stderr)
-  t.teardown(() => lab.margayctl('n1', 'delete', 'bgppeer', 'stranger'))
-  const text = await eventually('the session says so', async () => {
-    const { peers } = await lab.ask('n1', '/v1/bgp/summary', {})
-    return peers.find(peer => peer.remoteAs === 65099)?.lastError
+  await t.test('a wrong field', async t => {
+    const { code, stderr } = await apply(document('BGPPeer', 'tor', '{ peerIP: 10.2.0.99, asNumer: 64600 }'))
+    t.equal(code, 1)
+    t.match(stderr, /bgppeer "tor": .*asNumer/)
+    t.match(stderr, /resource\.yaml:4:\d+ /)
+    t.match(stderr, /asNumber/, 'what was meant')
+    t.match(await lab.margayctl('n1', 'get', 'bgppeer', 'tor'), { code: 3 }, 'nothing was written')
   })
-  t.match(text, /65099/, 'the value')
-  t.match(text, /64512/, 'what the other side says')
-  const others = (await lab.ask('n1', '/v1/bgp/summary', {})).peers.filter(peer => peer.address === '10.2.0.13')
-  t.match(others, [{ state: 'Established', flaps: 0 }], 'the other session goes on')
-})
 
-t.test('the wrong peer is gone, the right one returns', async t => {
-  await lab.established()
-  await everyPairReaches(t, lab)
-})
+  await t.test('a pool that overlaps', async t => {
+    const { code, stderr } = await apply(document('IPPool', 'second', '{ cidr: 10.43.128.0/17 }'))
+    t.equal(code, 1)
+    t.match(stderr, /ippool "second": cidr 10\.43\.128\.0\/17 overlaps pool "pods-v4"/)
+    t.match(stderr, /resource\.yaml:4:\d+ /)
+  })
 
-t.test('a busy port 179', async t => {
-  await lab.stop('n3', 'margayd')
-  const script = "require('net').createServer().listen(179, () => console.log('mine'))"
-  const [command, ...args] = inNamespace(lab.netns('n3'), [process.execPath, '-e', script])
-  const holder = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.teardown(() => holder.kill())
-  await new Promise(resolve => holder.stdout.once('data', resolve))
-  lab.startNode('n3')
-  const status = await eventually('n3 answers', async () => lab.ask('n3', '/v1/status', {}).catch(() => undefined))
-  const said = await eventually('it says so', async () =>
-    (await lab.ask('n3', '/v1/status', {})).problems.find(problem => problem.includes('179')),
-  )
-  t.match(said, /179/)
-  t.match(said, /in use|busy|EADDRINUSE/i)
-  t.equal((await lab.ask('n3', '/v1/status', {})).pid, status.pid, 'the daemon goes on')
-  t.ok(
-    (await lab.ask('n1', '/v1/bgp/summary', {})).peers.some(
-      peer => peer.address === '10.2.0.12' && peer.state === 'Established',
-    ),
-  )
-  holder.kill()
-  await lab.established()
-  await everyPairReaches(t, lab)
-})
+  await t.test("a peer with another AS than its Node's", async t => {
+    const { code, stderr } = await apply(
+      document('BGPPeer', 'stranger', '{ node: n1, peerIP: 10.2.0.12, asNumber: 65099 }'),
+    )
+    t.equal(code, 1)
+    t.match(stderr, /bgppeer "stranger": asNumber 65099 is not that of node "n2" at 10\.2\.0\.12 \(64512\)/)
+  })
 
-t.test('a namespace that does not exist', async t => {
-  const given = async () => (await lab.ask('n2', '/v1/ipam', {})).addresses.length
-  const count = await given()
-  const runtime = lab.runtime('n2')
-  const error = await runtime.add('ghost', '/run/netns/no-such-namespace').then(
-    () => undefined,
-    (error: unknown) => error as Error,
-  )
-  t.match(error?.message, /no-such-namespace/)
-  t.match(error?.message, /does not exist|no network namespace|ENOENT/i)
-  t.equal(await given(), count, 'no address is given')
-  await runtime.del('ghost')
-})
+  await t.test('a router with another AS than was said', async t => {
+    const applied = await apply(document('BGPPeer', 'tor', '{ node: n1, peerIP: 10.2.0.1, asNumber: 65099 }'))
+    t.equal(applied.code, 0, applied.stderr)
+    const tor = async () => (await lab.ask('n1', '/v1/bgp/summary', {})).peers.find(peer => peer.address === '10.2.0.1')
+    const text = await eventually('the session says so', async () => {
+      const said = (await tor())?.lastError
+      return said?.includes('64600') && said
+    })
+    t.match(text, /65099/, 'what was configured')
+    t.match(text, /64600/, 'what the router says')
+    t.not((await tor())?.state, 'Established')
+    const others = (await lab.ask('n1', '/v1/bgp/summary', {})).peers.filter(peer => peer.address !== '10.2.0.1')
+    t.match(
+      others,
+      [
+        { state: 'Established', flaps: 0 },
+        { state: 'Established', flaps: 0 },
+      ],
+      'the other sessions go on',
+    )
 
-t.test('all of it went by without a restart', async t => {
-  const after = await pids()
-  t.same(after.slice(0, 2), before.slice(0, 2))
-  t.ok(processesIn([lab.netns('n3')]).length > 0)
-  t.ok(existsSync(lab.files('n1').api))
+    t.equal((await apply(document('BGPPeer', 'tor', '{ node: n1, peerIP: 10.2.0.1, asNumber: 64600 }'))).code, 0)
+    await eventually('corrected, it opens', async () => (await tor())?.state === 'Established', 40)
+    await everyPairReaches(t, lab)
+  })
+
+  await t.test('a busy port 179', async t => {
+    await lab.stop('n3', 'margayd')
+    const script = "require('net').createServer().listen(179, () => console.log('mine'))"
+    const [command, ...args] = inNamespace(lab.netns('n3'), [process.execPath, '-e', script])
+    const holder = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    t.teardown(() => holder.kill())
+    await new Promise(resolve => holder.stdout.once('data', resolve))
+    lab.startNode('n3')
+    const status = await eventually('n3 answers', async () => lab.ask('n3', '/v1/status', {}).catch(() => undefined))
+    const said = await eventually('its log says so', async () =>
+      readFileSync(lab.dir.log('n3', 'margayd'), 'utf8')
+        .split('\n')
+        .find(line => line.includes('cannot listen')),
+    )
+    t.match(said, /port 179: another process has it/)
+    t.match(said, /ss -ltnp/, 'the next step')
+    t.equal((await lab.ask('n3', '/v1/status', {})).pid, status.pid, 'the daemon goes on')
+    t.ok(
+      (await lab.ask('n1', '/v1/bgp/summary', {})).peers.some(
+        peer => peer.address === '10.2.0.12' && peer.state === 'Established',
+      ),
+    )
+    holder.kill()
+    await lab.established()
+    await everyPairReaches(t, lab)
+  })
+
+  await t.test('a namespace that does not exist', async t => {
+    const given = async () => (await lab.ask('n2', '/v1/ipam', {})).addresses.length
+    const count = await given()
+    const runtime = lab.runtime('n2')
+    const error = await runtime.add('ghost', '/run/netns/no-such-namespace').then(
+      () => undefined,
+      (error: unknown) => error as Error,
+    )
+    t.match(error?.message, /no-such-namespace/)
+    t.match(error?.message, /does not exist|no network namespace|ENOENT/i)
+    t.equal(await given(), count, 'no address is given')
+    await runtime.del('ghost')
+  })
+
+  await t.test('all of it went by without a restart', async t => {
+    const after = await pids()
+    t.same(after.slice(0, 2), before.slice(0, 2))
+    t.ok(processesIn([lab.netns('n3')]).length > 0)
+    t.ok(existsSync(lab.files('n1').api))
+  })
 })
