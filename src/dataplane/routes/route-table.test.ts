@@ -1,13 +1,14 @@
 import t from 'tap'
-import type { Operation, Route } from '../../../netlink/types.ts'
-import { fibClasses, type FibEntry, type FibResult } from '../../model/fib.ts'
+import type { Operation, Route, Rtnetlink } from '../../../netlink/types.ts'
+import { type FibClass, fibClasses, type FibEntry, type FibResult } from '../../model/fib.ts'
 import { Dataplane } from '../dataplane.ts'
+import type { Kernel } from '../kernel.ts'
 import { type FakeWorld as World, fakeWorld as world, settle } from '../fake-world.ts'
 
 async function start(
   t: { teardown(f: () => Promise<void>): void },
-  w: World,
-  synced: readonly (typeof fibClasses)[number][] = fibClasses,
+  w: { readonly kernel: Kernel; readonly clock: World['clock'] },
+  synced: readonly FibClass[] = fibClasses,
 ): Promise<Dataplane> {
   const plane = await Dataplane.open({ kernel: w.kernel, clock: w.clock, auditEvery: 90_000 })
   t.teardown(() => plane.close())
@@ -365,23 +366,30 @@ t.test('the slow audit finds what no event told', async t => {
   t.same(ours(w), ['10.42.1.0/26'])
 })
 
+/** The world's kernel with a say in what becomes of each hand-over. */
+function through(
+  w: World,
+  apply: (operations: readonly Operation[], socket: Rtnetlink) => ReturnType<Rtnetlink['apply']>,
+): Kernel {
+  return {
+    open: async () => {
+      const socket = await w.kernel.open()
+      return { ...socket, apply: operations => apply(operations, socket) }
+    },
+    identify: netns => w.kernel.identify(netns),
+    readSysctls: (names, netns) => w.kernel.readSysctls(names, netns),
+    writeSysctls: (settings, netns) => w.kernel.writeSysctls(settings, netns),
+  }
+}
+
 t.test('a large table goes out in batches of 256, pods first', async t => {
   const w = await world()
   const batches: number[] = []
-  const plane = await Dataplane.open({
-    clock: w.clock,
-    kernel: {
-      open: async () => {
-        const socket = await w.kernel.open()
-        return { ...socket, apply: operations => (batches.push(operations.length), socket.apply(operations)) }
-      },
-      identify: netns => w.kernel.identify(netns),
-      readSysctls: (names, netns) => w.kernel.readSysctls(names, netns),
-      writeSysctls: (settings, netns) => w.kernel.writeSysctls(settings, netns),
-    },
+  const kernel = through(w, (operations, socket) => {
+    batches.push(operations.length)
+    return socket.apply(operations)
   })
-  t.teardown(() => plane.close())
-  for (const owner of fibClasses) plane.routes.inSync(owner)
+  const plane = await start(t, { ...w, kernel })
   const prefixes = Array.from({ length: 1000 }, (_, i) => `10.${50 + (i >> 8)}.${i & 255}.0/24`)
   plane.routes.set(
     'bgp',
@@ -402,4 +410,48 @@ t.test('settle tells what becomes of a prefix, whatever its state was', async t 
   t.match(await plane.routes.settle(['10.42.1.0/26']), [{ state: 'installed' }])
   const late = plane.close().then(() => plane.routes.settle(['10.42.1.0/26']))
   t.match(await late, [{ state: 'failed', text: /stopping/ }])
+})
+
+t.test('a wish that overtakes a write under way is answered for itself', async t => {
+  const w = await world()
+  const gates: PromiseWithResolvers<void>[] = []
+  const kernel = through(w, async (operations, socket) => {
+    const gate = Promise.withResolvers<void>()
+    gates.push(gate)
+    await gate.promise
+    return socket.apply(operations)
+  })
+  const plane = await start(t, { ...w, kernel })
+  const entry = via('10.42.1.0/26', '10.0.1.1')
+  const next = async (): Promise<void> => {
+    while (gates.length === 0) await new Promise(resolve => setImmediate(resolve))
+    gates.shift()?.resolve()
+  }
+  plane.routes.patch('bgp', [{ prefix: entry.prefix, entry }])
+  await next()
+  await plane.routes.idle()
+  plane.routes.patch('bgp', [{ prefix: entry.prefix }])
+  while (gates.length === 0) await new Promise(resolve => setImmediate(resolve))
+  plane.routes.patch('bgp', [{ prefix: entry.prefix, entry }])
+  const settled = plane.routes.settle([entry.prefix])
+  await next()
+  await next()
+  t.match(await settled, [{ state: 'installed' }])
+  t.same(ours(w), [entry.prefix])
+})
+
+t.test('a kernel that stops answering is a failure for each route, not the end', async t => {
+  const w = await world()
+  let broken = true
+  const kernel = through(w, (operations, socket) =>
+    broken ? Promise.reject(new Error('socket lost')) : socket.apply(operations),
+  )
+  const plane = await start(t, { ...w, kernel })
+  plane.routes.set('bgp', [via('10.42.1.0/26', '10.0.1.1')])
+  await plane.routes.idle()
+  t.match(plane.routes.trouble, [{ state: 'failed', text: /socket lost/ }])
+  broken = false
+  w.clock.advance(250)
+  await plane.routes.idle()
+  t.same(ours(w), ['10.42.1.0/26'])
 })

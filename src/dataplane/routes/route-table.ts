@@ -350,7 +350,8 @@ export class RouteTable {
       for (const prefix of queue) {
         if (batch.length >= batchSize || units++ >= unitsPerTurn) return { batch, results }
         if (this.#inFlight.has(prefix)) continue // judged anew when its answer is in
-        queue.delete(prefix)
+        this.#urgent.delete(prefix)
+        this.#dirty.delete(prefix)
         this.#judge(prefix, batch, results)
       }
     }
@@ -461,7 +462,7 @@ export class RouteTable {
       if (result.state === 'conflict' || result.state === 'failed') this.#trouble.set(result.prefix, result)
       else this.#trouble.delete(result.prefix)
       const waiters = this.#waiters.get(result.prefix)
-      if (!waiters) continue
+      if (!waiters || this.#urgent.has(result.prefix) || this.#dirty.has(result.prefix)) continue // the answer to an old wish
       this.#waiters.delete(result.prefix)
       for (const resolve of waiters) resolve(result)
     }
