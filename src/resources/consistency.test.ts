@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type AnyResource, formatProblem, parseResources, validateAgainst } from './index.ts'
+import { type AnyResource, formatProblem, parseResources, validateAgainst, validateAll } from './index.ts'
 
 const read = (kind: string, name: string, spec: object): AnyResource => {
   const text = JSON.stringify({ apiVersion: 'margay.io/v1', kind, metadata: { name }, spec })
@@ -99,4 +99,23 @@ t.test('what fits is left alone', async t => {
     read('BGPConfiguration', 'default', { asNumber: 65000 }),
   ])
     t.same(validateAgainst(existing, resource), [], `${resource.kind} ${resource.metadata.name}`)
+})
+
+t.test('what is written together is looked at together, in any order', async t => {
+  const together = [
+    peer('mate', { node: 'n2', peerIP: '10.0.1.11', asNumber: 65000 }),
+    read('BGPConfiguration', 'default', { asNumber: 65000 }),
+    pool('a', '10.50.0.0/16'),
+    pool('b', '10.50.1.0/24'),
+  ]
+  for (const written of [together, together.toReversed()])
+    t.same(
+      validateAll(existing, written)
+        .map(({ resource, problem }) => `${resource.metadata.name}: ${problem.what}`)
+        .toSorted(),
+      [
+        'a: cidr 10.50.0.0/16 overlaps pool "b" (10.50.1.0/24)',
+        'b: cidr 10.50.1.0/24 overlaps pool "a" (10.50.0.0/16)',
+      ],
+    )
 })

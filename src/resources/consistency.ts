@@ -20,13 +20,26 @@ import { nameOf, type Problem } from './problem.ts'
 
 /** What is wrong with writing `resource` beside `existing`; an object of its own name among them is the one to be replaced. */
 export function validateAgainst(existing: readonly AnyResource[], resource: AnyResource): Problem[] {
-  const others = existing.filter(
-    other => other.kind !== resource.kind || other.metadata.name !== resource.metadata.name,
-  )
-  const before = existing.find(other => other.kind === resource.kind && other.metadata.name === resource.metadata.name)
-  const object = nameOf(resource.kind, resource.metadata.name)
-  const findings = (rules[resource.kind] as Rule<AnyResource>)(resource, others, before)
-  return findings.map(finding => ({ object, ...finding }))
+  return validateAll(existing, [resource]).map(({ problem }) => problem)
+}
+
+/** The same for several that are written together: each has to fit the others too, in whatever order they come. */
+export function validateAll(
+  existing: readonly AnyResource[],
+  written: readonly AnyResource[],
+): { readonly resource: AnyResource; readonly problem: Problem }[] {
+  const after = [...existing.filter(old => !written.some(resource => isSame(old, resource))), ...written]
+  return written.flatMap(resource => {
+    const others = after.filter(other => !isSame(other, resource))
+    const before = existing.find(old => isSame(old, resource))
+    const findings = (rules[resource.kind] as Rule<AnyResource>)(resource, others, before)
+    const object = nameOf(resource.kind, resource.metadata.name)
+    return findings.map(finding => ({ resource, problem: { object, ...finding } }))
+  })
+}
+
+function isSame(a: AnyResource, b: AnyResource): boolean {
+  return a.kind === b.kind && a.metadata.name === b.metadata.name
 }
 
 type Finding = Omit<Problem, 'object' | 'place'>

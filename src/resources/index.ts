@@ -1,6 +1,6 @@
 // The resources of a cluster: schema, defaults, validation, selectors, YAML. No I/O.
 
-export { validateAgainst } from './consistency.ts'
+export { validateAgainst, validateAll } from './consistency.ts'
 export * from './kind.ts'
 export { type AnyResource, type Kind, kinds, kindNamed, type ResourceOf } from './kinds/index.ts'
 export type { BGPConfigurationResource, BGPConfigurationSpec } from './kinds/bgp-configuration.ts'

@@ -19,7 +19,9 @@ import { defineKind, type Resource } from '../kind.ts'
 import { Refusal } from '../problem.ts'
 
 const fields = v.strictObject({
-  node: v.optional(described(objectName(), 'The one node that has the session. Neither this nor nodeSelector: all nodes.')),
+  node: v.optional(
+    described(objectName(), 'The one node that has the session. Neither this nor nodeSelector: all nodes.'),
+  ),
   nodeSelector: v.optional(described(selector(), 'The nodes that have the session. Not together with node.')),
   peerIP: v.optional(
     described(addressAndPort(), "The router's address, and its port if that is not 179. Needs asNumber."),
