@@ -1,0 +1,94 @@
+// The two libraries as npm would publish them: packed, installed into an empty project, and the examples of their READMEs run there,
+// with types.
+
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** The TypeScript example of a README: its first ```js or ```ts block. */
+function exampleOf(library: string): string {
+  const text = readFileSync(join(root, library, 'README.md'), 'utf8')
+  const [, code] = /```(?:ts|js)\n([\s\S]*?)```/.exec(text) ?? []
+  return code
+}
+
+/** An empty project with one packed library in it; gone when the test ends. */
+function project(t: Tap, library: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `margay-${library}-`))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], {
+    cwd: join(root, library),
+    encoding: 'utf8',
+  })
+  writeFileSync(join(folder, 'package.json'), '{ "name": "empty", "private": true, "type": "module" }\n')
+  execFileSync('npm', ['install', '--silent', '--no-audit', '--no-fund', `./${tarball.trim().split('\n').at(-1)}`], {
+    cwd: folder,
+  })
+  return folder
+}
+type Tap = typeof t
+
+/** Fails the test unless the example type-checks against the installed declarations. */
+function typeCheck(folder: string): void {
+  symlinkSync(join(root, 'node_modules/@types'), join(folder, 'node_modules/@types'))
+  const flags = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext', '--types', 'node', 'example.ts']
+  execFileSync(join(root, 'node_modules/.bin/tsc'), ['--ignoreConfig', ...flags], { cwd: folder, stdio: 'pipe' })
+}
+
+const userLines = (code: string): number =>
+  code.split('\n').filter(line => line.trim() !== '' && !line.trim().startsWith('//')).length
+
+t.test('netlink-ts dumps the routing table', async t => {
+  const folder = project(t, 'netlink')
+  const code = exampleOf('netlink')
+  t.ok(userLines(code) <= 15, 'in at most fifteen lines')
+  writeFileSync(join(folder, 'example.ts'), code)
+  t.doesNotThrow(() => typeCheck(folder), 'with types')
+  const netns = `mgi-lib-${process.pid}`
+  execFileSync('ip', ['netns', 'add', netns])
+  t.teardown(() => execFileSync('ip', ['netns', 'del', netns]))
+  execFileSync('ip', ['-netns', netns, 'link', 'set', 'lo', 'up'])
+  execFileSync('ip', ['-netns', netns, 'route', 'add', '10.11.12.0/24', 'dev', 'lo'])
+  const shown = execFileSync('ip', ['netns', 'exec', netns, process.execPath, 'example.ts'], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  t.match(shown, /10\.11\.12\.0\/24/)
+})
+
+t.test('bgp-speaker has a session with BIRD and prints its routes', async t => {
+  const folder = project(t, 'bgp')
+  const code = exampleOf('bgp')
+  t.ok(userLines(code) <= 15, 'in at most fifteen lines')
+  writeFileSync(join(folder, 'example.ts'), code)
+  t.doesNotThrow(() => typeCheck(folder), 'with types')
+  const [, bird] =
+    /```(?:conf|bird|text)?\n([^`]*protocol bgp[\s\S]*?)```/.exec(readFileSync(join(root, 'bgp/README.md'), 'utf8')) ??
+    []
+  writeFileSync(join(folder, 'bird.conf'), bird)
+  const netns = `mgi-bird-${process.pid}`
+  execFileSync('ip', ['netns', 'add', netns])
+  t.teardown(() => execFileSync('ip', ['netns', 'del', netns]))
+  execFileSync('ip', ['-netns', netns, 'link', 'set', 'lo', 'up'])
+  const run = (program: string, ...args: string[]) =>
+    spawn('ip', ['netns', 'exec', netns, program, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
+  const daemon = run('bird', '-f', '-c', 'bird.conf', '-s', 'bird.ctl')
+  const example = run(process.execPath, 'example.ts')
+  t.teardown(() => {
+    daemon.kill('SIGKILL')
+    example.kill('SIGKILL')
+  })
+  const prefixes = [...bird.matchAll(/route ([\d.]+\/\d+)/g)].map(([, prefix]) => prefix)
+  t.ok(prefixes.length > 0, 'the README’s bird.conf announces something')
+  let shown = ''
+  for await (const data of example.stdout) {
+    shown += String(data)
+    if (prefixes.every(prefix => shown.includes(prefix))) break
+  }
+  for (const prefix of prefixes) t.ok(shown.includes(prefix), prefix)
+})
