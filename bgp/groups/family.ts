@@ -36,7 +36,7 @@ export interface Usage {
 }
 
 /** Makes the tables of a family: empty, with no peer. */
-export function createFamily(options: FamilyOptions): { rib: Rib; out: Outbound; usage(): Usage } {
+export function createFamily(options: FamilyOptions): { rib: Rib; out: Outbound; usage: () => Usage } {
   const { family, seed, clusterId, maxPrefixes = 16 << 20, limits } = options
   const reserve = Math.ceil(maxPrefixes / STEP) * STEP
   const tables = new LocRib(family === 'ipv4-unicast' ? 32 : 128, seed, reserve)

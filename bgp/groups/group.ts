@@ -201,13 +201,10 @@ export class Group implements Follower {
   /** Brings a row up to date; true if it changed. */
   #evaluate(prefix: number, flush: number, listening: boolean): boolean {
     const { sets, paths, prefixes, sessions } = this.#rib
-    const best = prefixes.best[prefix]
-    let set = 0
-    let source = 0
-    if (best !== 0) {
-      source = paths.slot[best]
-      set = this.#rules.apply(prefix, paths.accepted[best], sessions.at(source))
-    }
+    const best = this.#rib.bestSet(prefix)
+    if (best < 0) return false
+    const source = best === 0 ? 0 : paths.slot[prefixes.best[prefix]]
+    const set = best === 0 ? 0 : this.#rules.apply(prefix, best, sessions.at(source))
     const before = this.set[prefix]
     const sourceBefore = this.source[prefix]
     if (set === before && (set === 0 || source === sourceBefore)) {

@@ -1,7 +1,7 @@
 // Random histories against a naive model: whatever happens in whatever order, every peer ends up with exactly the
 // routes that a plain reading of the RFCs gives it, and nothing is left behind when all is gone.
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import { acceptAll, type Policy, rejectAll } from '../types.ts'
 import type { PeerTraits } from '../rib/port.ts'

@@ -3,7 +3,7 @@
 // A segment is a run of messages for the same members: all of them, all but the one from which the routes came, or that
 // one alone. So split horizon is a skip, and the octets are made once.
 
-import { type Chunk, type ChunkPool, ChunkTarget, type Run } from './chunks.ts'
+import { type Chunk, ChunkTarget, type Run } from './chunks.ts'
 
 /** For whom: `except` all but the session in the slot, `only` it alone. */
 export type Tag = 'except' | 'only'
@@ -32,10 +32,6 @@ export class Ring extends ChunkTarget {
   #slot = 0
   #flush = 0
   #open: Segment | undefined
-
-  constructor(pool: ChunkPool) {
-    super(pool)
-  }
 
   /** What is written from here on belongs to this flush. */
   begin(flush: number): void {

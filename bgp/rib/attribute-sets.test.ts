@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import { attributeOctets, octetsOfAddress } from '../groups/testing.ts'
 import { AttributeSets, HAS_LOCAL_PREF, HAS_MED, STAYS_HERE, STAYS_IN_AS } from './attribute-sets.ts'

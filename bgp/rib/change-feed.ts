@@ -27,7 +27,9 @@ export class ChangeFeed implements ChangeCursor, Follower {
 
   next(into: ChangeView): boolean {
     for (let prefix = this.#queue.take(); prefix !== 0; prefix = this.#queue.take()) {
-      const there = this.#rib.prefixes.best[prefix] !== 0
+      const set = this.#rib.bestSet(prefix)
+      if (set < 0) continue
+      const there = set > 0
       if (!there && !this.#wasTold(prefix)) continue
       this.#setTold(prefix, there)
       this.#fill(prefix, into)

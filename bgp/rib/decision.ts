@@ -83,8 +83,9 @@ export class Decision {
       case 'clusterList':
         return this.#sets.clusterListLength(set)
       case 'address':
-        return 0
+        break
     }
+    return 0
   }
 
   #run(list: readonly Step[], count: number, lost?: (path: number, step: Step) => void): number {

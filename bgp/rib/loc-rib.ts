@@ -123,8 +123,11 @@ export class LocRib {
     return used
   }
 
-  /** Frees the ids that nobody refers to any more, looking at no more than `units`; stops at the first one in use. */
-  free(units: number): void {
+  /**
+   * Frees the ids that nobody refers to any more, looking at no more than `units`; stops at the first one in use. True
+   * if it could go on.
+   */
+  free(units: number): boolean {
     const { prefixes } = this
     for (let left = Math.min(units, this.#unused.put - this.#unused.taken); left > 0; left--) {
       const prefix = this.#unused.take()
@@ -134,11 +137,21 @@ export class LocRib {
       }
       if (this.undecided.has(prefix) || !this.#passed(prefix)) {
         this.#unused.mark(prefix)
-        return
+        return false
       }
       for (const follower of this.#followers) follower.forget(prefix)
       prefixes.release(prefix)
     }
+    return !this.#unused.empty
+  }
+
+  /**
+   * The attribute set of the best path; 0 if there is none. -1 if the path that was best is gone and the next decision,
+   * which will tell, has not been made yet.
+   */
+  bestSet(prefix: number): number {
+    const best = this.prefixes.best[prefix]
+    return best === 0 ? 0 : this.paths.accepted[best] || -1
   }
 
   /** The chosen paths of a prefix: the best first. */
@@ -147,7 +160,7 @@ export class LocRib {
     if (best === 0) return
     yield best
     for (let path = this.prefixes.firstPath[prefix]; path !== 0; path = this.paths.next[path]) {
-      if (path !== best && this.paths.flags[path] & CHOSEN && !(this.paths.flags[path] & DEAD)) yield path
+      if (path !== best && this.paths.flags[path] & CHOSEN && this.paths.accepted[path] !== 0) yield path
     }
   }
 

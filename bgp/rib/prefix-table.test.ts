@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import { nlriOctets } from '../wire/nlri.ts'
 import { column, resized } from './columns.ts'

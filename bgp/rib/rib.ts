@@ -59,6 +59,8 @@ export class FamilyRib implements Rib {
   readonly #views: Views
   readonly #reserve: number
   readonly #feeds = new Map<string, ChangeFeed>()
+  /** Ids of prefixes are left to be freed. */
+  #freeing = false
 
   constructor(family: Family, rib: LocRib, groups: Downstream, reserve: number) {
     this.family = family
@@ -146,7 +148,7 @@ export class FamilyRib implements Rib {
 
   get pending(): boolean {
     const { undecided, sets } = this.#rib
-    return this.#scans.pending || !undecided.empty || this.#groups.pending || sets.wasteful
+    return this.#scans.pending || !undecided.empty || this.#groups.pending || this.#freeing || sets.wasteful
   }
 
   work(units: number): boolean {
@@ -159,7 +161,7 @@ export class FamilyRib implements Rib {
       if (left === before) break
     }
     if (left > 0 && this.#rib.sets.wasteful) this.#rib.sets.compact(left)
-    this.#rib.free(units)
+    this.#freeing = this.#rib.free(units)
     this.#groups.settled()
     return this.pending
   }
@@ -210,8 +212,8 @@ export class FamilyRib implements Rib {
   #row(table: 'in' | 'loc' | 'out', peer: PeerId | null, prefix: number): PathView | undefined {
     const { prefixes, paths, sessions } = this.#rib
     if (table === 'loc') {
-      const best = prefixes.best[prefix]
-      return best === 0 ? undefined : this.#views.path(best, paths.accepted[best])
+      const set = this.#rib.bestSet(prefix)
+      return set <= 0 ? undefined : this.#views.path(prefixes.best[prefix], set)
     }
     const session = peer === null ? sessions.local : sessions.of(peer)
     if (!session) return undefined

@@ -150,8 +150,9 @@ export class Views {
       case 'clusterList':
         return `cluster list of length ${mine} is longer than ${theirs}`
       case 'address':
-        return `peer address ${formatAddress(sessions.at(paths.slot[path]).address)} is higher than that of ${bestName}`
+        break
     }
+    return `peer address ${formatAddress(sessions.at(paths.slot[path]).address)} is higher than that of ${bestName}`
   }
 
   #lowestMed(path: number, field: readonly number[]): number {

@@ -25,9 +25,6 @@ export interface NlriSource {
   putNlri(id: number, out: Uint8Array, at: number): number
 }
 
-/** Longest NLRI: length octet and 16 octets. */
-const LONGEST_NLRI = 17
-
 /**
  * Writes runs of prefixes: `announce` or `withdraw` begins one, `add` takes a prefix, `end` closes it. A full message
  * is committed and another one begun by itself.
@@ -57,8 +54,8 @@ export class UpdateWriter {
 
   /** Octets of attributes (with NEXT_HOP for IPv4) that leave room for one prefix. */
   roomForAttributes(nextHopLength: number): number {
-    const fixed = HEADER_LENGTH + 4 + LONGEST_NLRI
-    return MAX_MESSAGE - fixed - (this.#classic ? 0 : 4 + 5 + nextHopLength)
+    const longestNlri = this.#classic ? 5 : 17
+    return MAX_MESSAGE - HEADER_LENGTH - 4 - longestNlri - (this.#classic ? 0 : 4 + 5 + nextHopLength)
   }
 
   /** Begins a run with `attributes[0, length)`; IPv4 has its NEXT_HOP among them, other families give it here. */
