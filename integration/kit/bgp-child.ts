@@ -48,7 +48,8 @@ function act(speaker: Speaker, message: Exclude<Call, { call: 'start' }>): unkno
     case 'originate':
       return speaker.originate(message.prefixes.map(prefix => ({ prefix })))
     case 'complete':
-      return speaker.setComplete(true)
+      speaker.setComplete(true)
+      return undefined
     case 'state': {
       const best = [...table(speaker, 'ipv4-unicast'), ...table(speaker, 'ipv6-unicast')]
       return { peers: speaker.status(), best, reports }
