@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -18,7 +18,7 @@ function exampleOf(library: string): string {
 }
 
 /** An empty project with one packed library in it; gone when the test ends. */
-function project(t: Tap, library: string): string {
+function project(t: Test, library: string): string {
   const folder = mkdtempSync(join(tmpdir(), `margay-${library}-`))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], {
@@ -31,7 +31,6 @@ function project(t: Tap, library: string): string {
   })
   return folder
 }
-type Tap = typeof t
 
 /** Fails the test unless the example type-checks against the installed declarations. */
 function typeCheck(folder: string): void {
