@@ -73,7 +73,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('restart', 'tidy', 'refresh'), node }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('lose-answer', 'cut', 'mend') }) },
-) as fc.Arbitrary<Step>
+)
 
 t.test('random histories: steps of one batch run at once', async t => {
   await fc.assert(fc.asyncProperty(fc.array(fc.array(step, { maxLength: 6 }), { maxLength: 25 }), history), {

@@ -4,9 +4,9 @@
 // an empty value, something else where a mapping should be.
 
 import * as v from 'valibot'
-import { refusalIn } from './fields.ts'
 import type { ForeignField } from './kind.ts'
 import { fieldName, Refusal, show } from './problem.ts'
+import { refusalIn } from './schema.ts'
 import { nearest } from './suggest.ts'
 
 export interface Finding {

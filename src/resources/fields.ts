@@ -1,9 +1,6 @@
 // The types of fields that the kinds are made of. Each reads what people write, keeps the canonical form, and refuses with a
 // reason and a next step.
-//
-// A refusal travels through the schema library as a message of three lines (what, why, fix); issues.ts takes it apart again.
 
-import * as v from 'valibot'
 import {
   formatAddress,
   formatPrefix,
@@ -14,60 +11,9 @@ import {
   prefixOf,
 } from '../../inet/index.ts'
 import { Refusal, show } from './problem.ts'
+import { field } from './schema.ts'
 import { parseSelector } from './selector.ts'
 import { nearest } from './suggest.ts'
-
-/** What the field table of the documentation says about a field. */
-export interface FieldDoc extends Record<string, unknown> {
-  readonly form: string
-}
-
-/** The same schema, with the sentence that the documentation prints for the field. */
-export function described<S extends v.GenericSchema>(schema: S, description: string) {
-  return v.pipe(schema, v.description<v.InferOutput<S>, string>(description))
-}
-
-const toMessage = (refusal: Refusal): string => `${refusal.what}\n${refusal.why}\n${refusal.fix}`
-
-/** The refusal that a message of the schema library carries; undefined if it is the library's own. */
-export function refusalIn(message: string): Refusal | undefined {
-  const lines = message.split('\n')
-  return lines.length === 3 ? new Refusal(lines[0], lines[1], lines[2]) : undefined
-}
-
-/** Why an object whose fields are sound one by one cannot be taken, told of the field to change. */
-export interface Misfit<Field extends string = string> {
-  readonly field: Field
-  readonly refusal: Refusal
-}
-
-/** Looks at a whole object whose fields are sound one by one. */
-export function whole<T extends object>(check: (value: T) => Misfit<keyof T & string> | undefined) {
-  return v.rawCheck<T>(({ dataset, addIssue }) => {
-    const misfit = dataset.typed ? check(dataset.value) : undefined
-    if (!misfit) return
-    const input = dataset.value as Record<string, unknown>
-    const key = misfit.field
-    addIssue({
-      message: toMessage(misfit.refusal),
-      path: [{ type: 'object', origin: 'value', input, key, value: input[key] }],
-    })
-  })
-}
-
-/** A field of the form named (for the documentation) whose text or number `read` turns into the value kept. */
-function field<T>(form: string, read: (value: unknown) => T | Refusal) {
-  return v.pipe(
-    v.unknown(),
-    v.rawTransform<unknown, T>(({ dataset, addIssue, NEVER }) => {
-      const value = read(dataset.value)
-      if (!(value instanceof Refusal)) return value
-      addIssue({ message: toMessage(value) })
-      return NEVER
-    }),
-    v.metadata({ form } satisfies FieldDoc),
-  )
-}
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value.trim() : undefined)
 

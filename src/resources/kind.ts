@@ -22,7 +22,7 @@ export interface Resource<K extends string, Spec> {
   readonly spec: Spec
 }
 
-/** The fields of a spec; unknown fields are refused, and every field carries its description (fields.ts, `describe`). */
+/** The fields of a spec; unknown fields are refused, and every field carries its description (`described`). */
 export type SpecSchema = v.GenericSchema & { readonly entries: v.ObjectEntries }
 
 export interface KindDefinition<K extends string = string, S extends SpecSchema = SpecSchema> {

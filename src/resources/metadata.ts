@@ -1,7 +1,8 @@
 // What every object carries beside its spec: name, labels, annotations, version.
 
 import * as v from 'valibot'
-import { described, line, objectName, only, stringMap } from './fields.ts'
+import { line, objectName, only, stringMap } from './fields.ts'
+import { described } from './schema.ts'
 
 /** Fields that a store writes and nobody sets; read over in what was exported from one. */
 const written = [

@@ -47,7 +47,13 @@ export class Refusal {
  */
 export function formatProblem(problem: Problem): string {
   const place = problem.place ? `${problem.place.file}:${problem.place.line}:${problem.place.column}   ` : ''
-  return `${problem.object}: ${problem.what}.\n  ${place}${problem.why}\n  ${problem.fix}`
+  const { object, what, why, fix } = problem
+  return `${printable(object)}: ${printable(what)}.\n  ${place}${printable(why)}\n  ${printable(fix)}`
+}
+
+/** What a file says may hold line ends and terminal codes; a message holds neither. */
+function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
 }
 
 /** `ippool "rack-2"`, as every message calls an object. */
@@ -63,7 +69,10 @@ export function fieldName(path: readonly (string | number)[]): string {
 
 /** A value within a sentence: short, on one line. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return value === '' ? '""' : value.length > 60 ? `${value.slice(0, 57)}...` : value
+  if (typeof value === 'string') {
+    const text = printable(value)
+    return text === '' ? '""' : text.length > 60 ? `${text.slice(0, 57)}...` : text
+  }
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'a mapping'
   return String(value)

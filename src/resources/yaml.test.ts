@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import t from 'tap'
 import { formatProblem, formatResource, formatResources, kinds, parseResource, parseResources } from './index.ts'
 
@@ -362,4 +363,51 @@ t.test('what is written is read back the same', async t => {
   }
   const all = Object.values(kinds).flatMap(({ example }) => parseResources(example, 'x.yaml').resources)
   t.same(parseResources(formatResources(all, 'yaml'), 'x.yaml').resources, all)
+})
+
+t.test('whatever stands in a file ends in sentences of one line each', async t => {
+  const values = fc.oneof(
+    fc.string(),
+    fc.constantFrom(
+      '10.42.0.0/16',
+      'fd00::/64',
+      '10.0.1.7/24',
+      '1.10',
+      "a == 'x\ny",
+      'all()',
+      '90s',
+      'Auto',
+      'Never',
+      null,
+      true,
+      [],
+    ),
+    fc.integer(),
+    fc.jsonValue(),
+  )
+  const fields = Object.values(kinds).flatMap(({ spec, foreign }) => [
+    ...Object.keys(spec.entries),
+    ...Object.keys(foreign),
+  ])
+  const spec = fc.oneof(fc.dictionary(fc.constantFrom(...fields, 'oops'), values), values)
+  const metadata = fc.oneof(fc.record({ name: values, labels: values }, { requiredKeys: [] }), values)
+  const apiVersion = fc.constantFrom('margay.io/v1', 'projectcalico.org/v3')
+  const object = fc.record({
+    apiVersion,
+    kind: fc.oneof(fc.constantFrom(...Object.keys(kinds)), values),
+    metadata,
+    spec,
+  })
+  fc.assert(
+    fc.property(fc.oneof({ weight: 9, arbitrary: object }, values), value => {
+      for (const problem of parseResources(JSON.stringify(value), 'x').problems) {
+        if (!problem.place || formatProblem(problem).split('\n').length !== 3) throw new Error(formatProblem(problem))
+        for (const part of [problem.object, problem.what, problem.why, problem.fix])
+          if (/undefined|\[object/.test(part) && !JSON.stringify(value).includes('undefined'))
+            throw new Error(formatProblem(problem))
+      }
+    }),
+    { numRuns: 3000 },
+  )
+  t.pass()
 })

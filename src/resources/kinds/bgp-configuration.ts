@@ -1,8 +1,9 @@
 // BGPConfiguration: what holds for all nodes. There is one object, called default.
 
 import * as v from 'valibot'
-import { asNumber, connectRetryTime, described, flag, holdTime, integer } from '../fields.ts'
+import { asNumber, connectRetryTime, flag, holdTime, integer } from '../fields.ts'
 import { defineKind, type Resource } from '../kind.ts'
+import { described } from '../schema.ts'
 
 const spec = v.strictObject({
   asNumber: v.optional(described(asNumber(), 'AS of the nodes that name none.'), 64512),

@@ -6,17 +6,15 @@ import {
   asNumber,
   choice,
   connectRetryTime,
-  described,
   flag,
   holdTime,
   line,
-  type Misfit,
   objectName,
   selector,
-  whole,
 } from '../fields.ts'
 import { defineKind, type Resource } from '../kind.ts'
 import { Refusal } from '../problem.ts'
+import { described, type Misfit, whole } from '../schema.ts'
 
 const fields = v.strictObject({
   node: v.optional(

@@ -2,9 +2,10 @@
 
 import * as v from 'valibot'
 import { isLinkLocal, parsePrefix, type Prefix } from '../../../inet/index.ts'
-import { blockSizes, cidr, described, flag, integer, type Misfit, only, selector, whole } from '../fields.ts'
+import { blockSizes, cidr, flag, integer, only, selector } from '../fields.ts'
 import { defineKind, type Resource } from '../kind.ts'
 import { Refusal } from '../problem.ts'
+import { described, type Misfit, whole } from '../schema.ts'
 
 const noTunnels = [
   'Margay routes pods without tunnels so far.',

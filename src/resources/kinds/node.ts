@@ -1,8 +1,9 @@
 // Node: a machine that runs pods, how the others reach it, and its part in BGP.
 
 import * as v from 'valibot'
-import { described, asNumber, dottedQuad, interfaceAddress } from '../fields.ts'
+import { asNumber, dottedQuad, interfaceAddress } from '../fields.ts'
 import { defineKind, type Resource } from '../kind.ts'
+import { described } from '../schema.ts'
 
 const bgp = v.strictObject({
   asNumber: v.optional(described(asNumber(), "The node's AS. Absent: `asNumber` of the BGPConfiguration.")),
