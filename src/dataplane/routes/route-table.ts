@@ -12,6 +12,7 @@ import type { KernelMirror, MirrorChange } from '../mirror.ts'
 import { BackOff } from './back-off.ts'
 import { decide, type Step } from './decide.ts'
 import { DesiredRoutes, type FibChange, type Winner } from './desired.ts'
+import { Outcomes } from './outcomes.ts'
 import { deletionOf, describe, metricOf, sameRoute, toRoute } from './route.ts'
 import * as say from './sentences.ts'
 
@@ -58,14 +59,12 @@ export class RouteTable {
   readonly #ready = new Set<FibClass>()
   readonly #synced = new Set<FibClass>()
   readonly #backOff: BackOff
-  readonly #listeners = new Set<(results: readonly FibResult[]) => void>()
-  readonly #waiters = new Map<string, ((result: FibResult) => void)[]>()
+  readonly #outcomes = new Outcomes(prefix => this.#urgent.has(prefix) || this.#dirty.has(prefix))
 
   /** To be judged: pods before all else. */
   readonly #urgent = new Set<string>()
   readonly #dirty = new Set<string>()
   readonly #held = new Set<string>()
-  readonly #trouble = new Map<string, FibResult>()
   /** What is on its way to the kernel; undefined: a delete. */
   readonly #inFlight = new Map<string, Route | undefined>()
   /** The kernel may have flushed routes silently: read the table before the next delete. */
@@ -130,8 +129,7 @@ export class RouteTable {
 
   /** Calls back with what became of prefixes, a batch at a time. Returns the unsubscribe. */
   onResults(listener: (results: readonly FibResult[]) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#outcomes.listen(listener)
   }
 
   /** Tells of a device that was just made, so that routes by it need not wait for its event. */
@@ -141,24 +139,18 @@ export class RouteTable {
 
   /** What becomes of each prefix at its next turn, which is asked for now. Rejects never; a closed table says `failed`. */
   settle(prefixes: readonly string[]): Promise<readonly FibResult[]> {
-    const results = prefixes.map(
-      prefix =>
-        new Promise<FibResult>(resolve => {
-          if (this.#closed) return resolve({ prefix, state: 'failed', text: say.closed(prefix) })
-          this.#waiters.set(prefix, [...(this.#waiters.get(prefix) ?? []), resolve])
-        }),
-    )
+    const results = prefixes.map(prefix => this.#outcomes.next(prefix))
     this.#touch(prefixes, true)
     return Promise.all(results)
   }
 
   /** Every conflict and failure that stands. */
   get trouble(): readonly FibResult[] {
-    return [...this.#trouble.values()]
+    return this.#outcomes.trouble
   }
 
   get counts(): RouteCounts {
-    const states = [...this.#trouble.values()]
+    const { trouble } = this
     return {
       wanted: {
         endpoint: this.#desired.size('endpoint'),
@@ -167,13 +159,16 @@ export class RouteTable {
         block: this.#desired.size('block'),
       },
       installed: this.#mirror.oursCount,
-      conflicts: states.filter(result => result.state === 'conflict').length,
-      failed: states.filter(result => result.state === 'failed').length,
+      conflicts: trouble.filter(result => result.state === 'conflict').length,
+      failed: trouble.filter(result => result.state === 'failed').length,
       held: this.#held.size,
     }
   }
 
-  /** Reads links and the whole table again and repairs what differs; resolves when that is done, rejects if the kernel does not let itself be read. */
+  /**
+   * Reads links and the whole table again and repairs what differs. Resolves when that is done; rejects if the kernel
+   * does not let itself be read.
+   */
   async audit(): Promise<void> {
     this.#stale = true
     this.#rereadNow = true
@@ -203,9 +198,7 @@ export class RouteTable {
     this.#cancelReread?.()
     this.#cancelAudit?.()
     await this.#running
-    for (const [prefix, waiters] of this.#waiters)
-      for (const resolve of waiters) resolve({ prefix, state: 'failed', text: say.closed(prefix) })
-    this.#waiters.clear()
+    this.#outcomes.close()
   }
 
   // What makes prefixes dirty.
@@ -311,7 +304,7 @@ export class RouteTable {
         await this.#reread()
       }
       const { batch, results } = this.#take()
-      if (results.length > 0) this.#report(results)
+      if (results.length > 0) this.#outcomes.report(results)
       if (batch.length > 0) {
         const flight = this.#write(batch).finally(() => flights.delete(flight))
         flights.add(flight)
@@ -417,7 +410,7 @@ export class RouteTable {
       if (result) results.push(result)
     })
     for (const { prefix } of batch) this.#inFlight.delete(prefix)
-    this.#report(results)
+    this.#outcomes.report(results)
   }
 
   async #send(operations: readonly Operation[]): Promise<readonly Result[]> {
@@ -455,18 +448,6 @@ export class RouteTable {
   #conflict(prefix: string, winner: Winner | undefined, holder: Route): FibResult {
     const device = this.#mirror.link(holder.nextHops[0]?.link ?? -1)?.name
     return { prefix, state: 'conflict', text: say.conflict(winner?.entry, holder, device) }
-  }
-
-  #report(results: readonly FibResult[]): void {
-    for (const result of results) {
-      if (result.state === 'conflict' || result.state === 'failed') this.#trouble.set(result.prefix, result)
-      else this.#trouble.delete(result.prefix)
-      const waiters = this.#waiters.get(result.prefix)
-      if (!waiters || this.#urgent.has(result.prefix) || this.#dirty.has(result.prefix)) continue // the answer to an old wish
-      this.#waiters.delete(result.prefix)
-      for (const resolve of waiters) resolve(result)
-    }
-    for (const listener of this.#listeners) listener(results)
   }
 }
 
