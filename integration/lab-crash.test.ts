@@ -26,26 +26,26 @@ const runtime = lab.runtime('n1')
 
 t.test(`${kills} kills during ${calls} calls`, async t => {
   for (let lane = 0; lane < lanes; lane++) await makePodNamespace(lab.netns(`p${lane}`))
-  let [made, refused, killed] = [0, 0, 0]
+  const done = { calls: 0, refused: 0, kills: 0 }
 
   /** One pod after another in one namespace, as a busy runtime does it; refusals are part of the game. */
   const work = async (pod: string): Promise<void> => {
-    while (made < calls || killed < kills) {
-      made++
+    while (done.calls < calls || done.kills < kills) {
+      done.calls++
       const call = runtime.get(pod) ? runtime.del(pod) : runtime.add(pod, netnsPath(lab.netns(pod)))
-      await call.catch(() => refused++)
+      await call.catch(() => done.refused++)
     }
   }
   const killer = async (): Promise<void> => {
-    for (; killed < kills; killed++) {
+    for (; done.kills < kills; done.kills++) {
       await sleep(Math.random() * 600)
       await lab.kill('n1', 'margayd')
       lab.startNode('n1')
     }
   }
   await Promise.all([killer(), ...Array.from({ length: lanes }, (_, lane) => work(`p${lane}`))])
-  t.comment(`${made} calls, ${refused} refused`)
-  t.ok(refused < made, 'calls were answered between the kills')
+  t.comment(`${done.calls} calls, ${done.refused} refused`)
+  t.ok(done.refused < done.calls, 'calls were answered between the kills')
 
   await eventually('the daemon answers', async () => lab.ask('n1', '/v1/status', {}).catch(() => undefined))
   await eventually('it is in sync', async () => (await lab.ask('n1', '/v1/status', {})).inSync)

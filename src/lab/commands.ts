@@ -52,10 +52,10 @@ export const labCommands = {
     answering(io, () => ping(options, io)),
 } as const
 
-/** Ctrl-C and its like abort instead of killing. */
+/** Ctrl-C and its like abort instead of killing, however often they come: npm passes on what the terminal has sent already. */
 function interruptible(): LabIo {
   const controller = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => controller.abort())
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => controller.abort())
   return processIo(controller.signal)
 }
 

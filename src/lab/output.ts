@@ -17,6 +17,8 @@ export interface LabIo {
 /** This process's own streams. `signal` defaults to one that is never aborted. */
 export function processIo(signal: AbortSignal = new AbortController().signal): LabIo {
   const tty = process.stdout.isTTY
+  // Whoever reads may go before the end (`| head`): the work goes on.
+  process.stdout.on('error', () => {})
   const color = tty && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
   return {
     out: text => process.stdout.write(text),
