@@ -66,18 +66,26 @@ t.test('bgp-speaker has a session with BIRD and prints its routes', async t => {
   t.ok(userLines(code) <= 15, 'in at most fifteen lines')
   writeFileSync(join(folder, 'example.ts'), code)
   t.doesNotThrow(() => typeCheck(folder), 'with types')
-  const [, bird] =
-    /```(?:conf|bird|text)?\n([^`]*protocol bgp[\s\S]*?)```/.exec(readFileSync(join(root, 'bgp/README.md'), 'utf8')) ??
-    []
+  const blocks = readFileSync(join(root, 'bgp/README.md'), 'utf8').matchAll(/(?:^ {4}.*\n)+/gm)
+  const [bird] = [...blocks].map(([block]) => block).filter(block => block.includes('protocol bgp'))
   writeFileSync(join(folder, 'bird.conf'), bird)
-  const netns = `mgi-bird-${process.pid}`
-  execFileSync('ip', ['netns', 'add', netns])
-  t.teardown(() => execFileSync('ip', ['netns', 'del', netns]))
-  execFileSync('ip', ['-netns', netns, 'link', 'set', 'lo', 'up'])
-  const run = (program: string, ...args: string[]) =>
-    spawn('ip', ['netns', 'exec', netns, program, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
-  const daemon = run('bird', '-f', '-c', 'bird.conf', '-s', 'bird.ctl')
-  const example = run(process.execPath, 'example.ts')
+  const [here, there] = [`mgi-bgp-${process.pid}`, `mgi-bird-${process.pid}`]
+  for (const netns of [here, there]) {
+    execFileSync('ip', ['netns', 'add', netns])
+    t.teardown(() => execFileSync('ip', ['netns', 'del', netns]))
+  }
+  execFileSync('ip', ['-netns', here, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', there])
+  for (const [netns, address] of [
+    [here, '10.0.0.1/24'],
+    [there, '10.0.0.2/24'],
+  ]) {
+    execFileSync('ip', ['-netns', netns, 'address', 'add', address, 'dev', 'eth0'])
+    execFileSync('ip', ['-netns', netns, 'link', 'set', 'eth0', 'up'])
+  }
+  const run = (netns: string, ...command: string[]) =>
+    spawn('ip', ['netns', 'exec', netns, ...command], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
+  const daemon = run(there, 'bird', '-f', '-c', 'bird.conf', '-s', 'bird.ctl')
+  const example = run(here, process.execPath, 'example.ts')
   t.teardown(() => {
     daemon.kill('SIGKILL')
     example.kill('SIGKILL')
