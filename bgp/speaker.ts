@@ -33,7 +33,9 @@ export interface SpeakerOptions {
 /** A change of the best route to a prefix. */
 export interface RouteChange {
   readonly prefix: string
-  /** Next hops of the best path and its equals; none: the prefix is withdrawn. */
+  /** No path is left; the rest says nothing then. */
+  readonly withdrawn: boolean
+  /** Next hops of the best path and its equals; none for a route of our own. */
   readonly nextHops: readonly string[]
   /** Name of the peer whose path is best; `local` for our own. */
   readonly peer: string
@@ -177,7 +179,7 @@ export class Speaker implements AsyncDisposable {
     const off = this.on('turn', () => wake())
     try {
       while (this.#state === 'running') {
-        if (cursor.next(view)) yield { ...view, nextHops: [...view.nextHops] }
+        if (cursor.next(view)) yield { ...view, withdrawn: view.peer === '', nextHops: [...view.nextHops] }
         else await new Promise<void>(resolve => (wake = resolve))
       }
     } finally {
