@@ -4,11 +4,8 @@ import type { Test } from 'tap'
 import type { Datastore, StoreErrorCode, WatchEvent } from './contract.ts'
 import { StoreError } from './contract.ts'
 
-/** `open` gives a new client of one and the same empty store, each time it is called within a test. */
-export function datastoreSuite(
-  t: Test,
-  fresh: () => Promise<{ open: () => Datastore; remove: () => Promise<void> }>,
-): void {
+/** `a` and `b` are clients of one empty store (the same client twice, for a store that has only one). They are closed at the end. */
+export async function datastoreSuite(t: Test, a: Datastore, b: Datastore): Promise<void> {
   const cases: Record<string, (t: Test, a: Datastore, b: Datastore) => Promise<void>> = {
     'what one client creates another reads': async (t, a, b) => {
       const value = { cidr: '10.42.0.0/26', list: [1, null, 'ü'], deep: { yes: true } }
@@ -92,7 +89,7 @@ export function datastoreSuite(
       await writes
       t.equal(known.size, 60)
     },
-    'closing ends a watch': async (t, a) => {
+    [last]: async (t, a) => {
       const heard = follow(a, ['Node'], new AbortController().signal)
       t.same(await heard.next(), { snapshot: [] })
       const end = heard.next()
@@ -101,18 +98,17 @@ export function datastoreSuite(
     },
   }
   for (const [name, run] of Object.entries(cases)) {
-    void t.test(name, async t => {
-      const { open, remove } = await fresh()
-      const [a, b] = [open(), open()]
-      try {
-        await run(t, a, b)
-      } finally {
-        await a.close()
-        if (b !== a) await b.close()
-        await remove()
-      }
-    })
+    await t.test(name, t => run(t, a, b))
+    if (name !== last) await clear(b)
   }
+  await b.close()
+}
+
+const last = 'closing ends a watch'
+
+async function clear(store: Datastore): Promise<void> {
+  for (const kind of ['Block', 'Node', 'Other', 'Pool', 'Unwatched'])
+    for (const entry of (await store.list(kind)).entries) await store.delete(kind, entry.name)
 }
 
 async function fails(t: Test, code: StoreErrorCode, call: Promise<unknown>): Promise<void> {

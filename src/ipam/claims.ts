@@ -80,7 +80,12 @@ export async function claim(
 export async function unclaim(datastore: Datastore, prefix: Prefix, node: string): Promise<void> {
   const found = await datastore.get(blockKind, blockName(prefix))
   if (!found || readBlock(found.value)?.node !== node) return
-  await datastore.delete(blockKind, blockName(prefix), found.version)
+  try {
+    await datastore.delete(blockKind, blockName(prefix), found.version)
+  } catch (error) {
+    const moved = error instanceof StoreError && (error.code === 'conflict' || error.code === 'not-found')
+    if (!moved) throw error // else: it was taken from this node meanwhile
+  }
 }
 
 /** FNV-1a, 32 bits, over UTF-8. */

@@ -7,11 +7,8 @@ import { datastoreSuite } from '../contract-suite.ts'
 import { openEmbeddedDatastore } from './datastore.ts'
 
 t.test('contract', async t => {
-  let n = 0
-  datastoreSuite(t, async () => {
-    const path = join(t.testdir(), `${++n}`, 'cluster.db')
-    return { open: () => openEmbeddedDatastore(path), remove: async () => {} }
-  })
+  const path = join(t.testdir(), 'deep', 'cluster.db')
+  await datastoreSuite(t, openEmbeddedDatastore(path), openEmbeddedDatastore(path))
 })
 
 t.test('what was written is there after the last process has closed', async t => {
