@@ -75,6 +75,33 @@ for (const [name, asn, birdAsn] of [
   })
 }
 
+t.test('a session over IPv6, with IPv4 routes on it too', async t => {
+  const pair = BgpPair.make(t)
+  pair.startBird(`${statics}
+protocol bgp margay {
+  local ${BIRDS.ipv6} as 65002;
+  neighbor ${OURS.ipv6} as 65001;
+  connect delay time 1;
+  ipv4 { import all; export where source = RTS_STATIC; next hop address ${BIRDS.ipv4}; };
+  ipv6 { import all; export where source = RTS_STATIC; next hop self; };
+}
+`)
+  const nextHopSelf = { 'ipv4-unicast': OURS.ipv4 }
+  const bird = { address: BIRDS.ipv6, remoteAs: 65002, nextHopSelf, connectRetry: 1 }
+  const speaker = await pair.startSpeaker({ asn: 65001, routerId: OURS.ipv4, peers: { bird } })
+  await speaker.call({ call: 'originate', prefixes: ours })
+  t.ok(await within(20, async () => (await speaker.best()).length === 6))
+  t.match((await speaker.best()).slice(2, 5), [
+    `10.2.0.0/24 via ${BIRDS.ipv4} [65002]`,
+    `10.2.1.0/26 via ${BIRDS.ipv4} [65002]`,
+    /^fd01/,
+  ])
+  t.match((await speaker.best())[5], `fd02::/64 via ${BIRDS.ipv6} [65002]`)
+  const six = await pair.birdc('show', 'route', 'all', 'protocol', 'margay', 'table', 'master6')
+  t.match(six, /fd01::\/64/)
+  t.match(six, `BGP.next_hop: ${OURS.ipv6}`)
+})
+
 t.test('BIRD dies and comes back; BIRD is shut down with words', async t => {
   const pair = BgpPair.make(t)
   pair.startBird(birdBgp(65002, 65001))

@@ -222,6 +222,26 @@ t.test('routes of a family that was not agreed on are ignored', t => {
   t.end()
 })
 
+t.test('a fault of our own ends that session with words, and no other', t => {
+  const { net, puppet, a, c } = stage()
+  const rib = a.engine.rib('ipv4-unicast')
+  const announce = rib.announce.bind(rib)
+  rib.announce = () => {
+    throw new Error('a bug')
+  }
+  puppet.send(update({ attributes: good, announced: ['10.1.0.0/24'] }))
+  net.run(0.5)
+  rib.announce = announce
+  t.match(puppet.notification, 'Cease / Administrative Reset: "internal error: a bug"')
+  t.match(a.peer(B).lastError, /internal error: a bug/)
+  t.equal(c.peer(A).flaps, 0)
+  t.ok(
+    net.runUntil(() => a.peer(B).state === 'Established', 20),
+    'and it is tried again',
+  )
+  t.end()
+})
+
 t.test('random messages after a good start never get beyond their own session', t => {
   const body = fc.uint8Array({ maxLength: 200 })
   const octets = fc.oneof(
