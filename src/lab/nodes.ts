@@ -116,17 +116,17 @@ export async function attachPod(lab: LabDir, pod: PodPlan, programs: Programs): 
   await runtimeOf(lab, pod.node, programs).add(pod.name, netnsPath(pod.netns))
 }
 
-/** Polls until `done` returns true; after `limit` milliseconds throws what `otherwise` says. */
+/** Polls until `done` returns true; after `limit` milliseconds throws what `otherwise` gives. */
 export async function until(
   done: () => Promise<boolean>,
   limit: number,
-  otherwise: () => Promise<string>,
+  otherwise: () => LabError | Promise<LabError>,
   signal?: AbortSignal,
 ): Promise<void> {
   const deadline = performance.now() + limit
   while (!(await done())) {
     signal?.throwIfAborted()
-    if (performance.now() > deadline) throw new LabError(1, await otherwise())
+    if (performance.now() > deadline) throw await otherwise()
     await sleep(50)
   }
 }

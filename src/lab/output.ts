@@ -39,6 +39,13 @@ export class LabError extends Error {
   }
 }
 
+/** All of the lab is made, but it does not come to what it should: it is left up, to look into. */
+export class NotConverged extends LabError {
+  constructor(message: string) {
+    super(1, message)
+  }
+}
+
 const codes = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const
 
 export type Paint = (style: keyof typeof codes, text: string) => string

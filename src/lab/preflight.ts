@@ -1,6 +1,7 @@
 // What has to be true before a lab can be made. Each refusal is one sentence with the next step.
 
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { routerKinds } from './routers/index.ts'
 import { LabError } from './output.ts'
 import { run } from './run.ts'
@@ -18,8 +19,23 @@ export async function preflight(topology: Topology): Promise<void> {
         `The lab has ${kind} routers, but ${missing} is not installed: apt-get install --no-install-recommends ${debianPackage}`,
       )
   }
+  for (const [program, debianPackage] of tools)
+    if (!searchPath.some(folder => existsSync(join(folder, program))))
+      throw new LabError(
+        1,
+        `The lab needs ${program}, which is not installed: apt-get install --no-install-recommends ${debianPackage}`,
+      )
   await requireKernel()
 }
+
+const tools = [
+  ['ip', 'iproute2'],
+  ['nsenter', 'util-linux'],
+  ['unshare', 'util-linux'],
+  ['ping', 'iputils-ping'],
+] as const
+
+const searchPath = (process.env['PATH'] ?? '').split(':')
 
 export function requireRoot(): void {
   if (process.getuid?.() !== 0)
@@ -42,9 +58,7 @@ async function requireKernel(): Promise<void> {
     const [what, option] = tries[at] ?? tries[0]
     throw new LabError(
       1,
-      code === 'ENOENT'
-        ? 'The lab needs unshare and nsenter: apt-get install util-linux iproute2'
-        : `This kernel gives no ${what} (${option}): load the module, or use a kernel that has it, such as Debian's; in a container, run it with --privileged.`,
+      `This kernel gives no ${what} (${option}): load the module, or use a kernel that has it, such as Debian's; in a container, run it with --privileged.`,
     )
   }
 }

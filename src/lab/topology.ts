@@ -6,8 +6,9 @@
 
 import { contains, type IpFamily, parseAddress, parsePrefix } from '../../inet/index.ts'
 import type { Problem } from '../resources/problem.ts'
+import { nearest } from '../resources/suggest.ts'
 import type { HostInterface, LabFile } from './file/schema.ts'
-import { nearest, type Places, type RawResource, type ReadLab } from './file/read.ts'
+import type { Places, RawResource, ReadLab } from './file/read.ts'
 
 export interface Topology {
   readonly name: string

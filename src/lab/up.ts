@@ -7,9 +7,9 @@ import { formatProblem } from '../resources/problem.ts'
 import { tearDown } from './down.ts'
 import { type ReadLab, readLab } from './file/read.ts'
 import { isName } from './file/schema.ts'
-import { makeNetwork } from './network.ts'
+import { makeNetwork, namespacesThere } from './network.ts'
 import { applyResources, ask, attachPod, nodeResources, prepareNode, startNode, until } from './nodes.ts'
-import { counted, LabError, type LabIo, Progress } from './output.ts'
+import { counted, LabError, type LabIo, NotConverged, Progress } from './output.ts'
 import { partiesOf } from './parties.ts'
 import { preflight, requireRoot } from './preflight.ts'
 import { isAlive, recorded, self } from './processes.ts'
@@ -43,6 +43,7 @@ export async function bringUp(file: string, name: string | undefined, io: LabIo)
     owner: self(),
     topology,
   }
+  if (!lab.exists) requireFree(topology)
   if (!lab.claim(state)) throw new LabError(1, alreadyThere(lab))
   const progress = new Progress(io)
   try {
@@ -56,11 +57,14 @@ export async function bringUp(file: string, name: string | undefined, io: LabIo)
     return { state, probes, took: progress.elapsed }
   } catch (error) {
     const stopped = io.signal.aborted
-    io.err(stopped ? `\nInterrupted: removing what was made.\n` : '')
+    if (error instanceof NotConverged && !stopped) {
+      lab.write({ ...state, phase: 'up' })
+      throw new LabError(1, `${error.message}\nThe lab stays up: look into ${lab.path}/logs, then take it down.`)
+    }
+    if (stopped) io.err(`\nInterrupted: removing what was made.\n`)
 
     await tearDown(topology.name)
     if (stopped) throw new LabError(1, `Lab ${topology.name} was interrupted while it came up; nothing of it is left.`)
-    if (error instanceof LabError) throw new LabError(error.exitCode, error.message)
     throw error
   }
 }
@@ -94,6 +98,17 @@ function alreadyThere(lab: LabDir): string {
         ? `is coming up (pid ${state.owner.pid})`
         : 'was left half made'
   return `Lab ${lab.name} ${how}: take it down first with margayctl lab down ${lab.name}, or give this one another name with --name.`
+}
+
+/** A namespace of one of our names that no lab made is somebody's, or what is left of a lab whose record is lost. */
+function requireFree(topology: Topology): void {
+  const there = new Set(namespacesThere())
+  const taken = namespacesOf(topology).find(netns => there.has(netns))
+  if (taken)
+    throw new LabError(
+      1,
+      `Network namespace ${taken} exists already and no lab of that name is up: remove what begins with ${topology.name}- by margayctl lab down ${topology.name}, or give the lab another name with --name.`,
+    )
 }
 
 interface Building {
@@ -171,7 +186,7 @@ async function daemonAnswers(lab: LabDir, node: string, signal: AbortSignal): Pr
       }
     },
     patience.daemons,
-    async () => `margayd of ${node} does not answer: ${last}`,
+    () => new LabError(1, `margayd of ${node} does not answer: ${last}`),
     signal,
   )
 }
@@ -195,7 +210,9 @@ export async function sessionsUp(lab: LabDir, nodes: readonly string[], signal?:
             : [`${summary.node} to ${peer.name} is ${peer.state}${peer.lastError ? `: ${peer.lastError}` : ''}`],
         ),
       )
-      return `After ${patience.sessions / 1000} s ${down.length} sessions are not Established:\n  ${down.join('\n  ')}`
+      return new NotConverged(
+        `After ${patience.sessions / 1000} s ${counted(down.length, 'session')} of ${count} not Established:\n  ${down.join('\n  ')}`,
+      )
     },
     signal,
   )
@@ -226,7 +243,8 @@ export async function routesThere(lab: LabDir, topology: Topology, signal?: Abor
   await until(
     async () => (await missing()).length === 0,
     patience.routes,
-    async () => `After ${patience.routes / 1000} s routes are missing: ${(await missing()).join(', ')}`,
+    async () =>
+      new NotConverged(`After ${patience.routes / 1000} s routes are missing: ${(await missing()).join(', ')}.`),
     signal,
   )
   return count

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { formatProblem } from '../../resources/problem.ts'
 import { planTopology } from '../topology.ts'
-import { nearest, readLab } from './read.ts'
+import { readLab } from './read.ts'
 
 const labs = new URL('../../../configs/labs/', import.meta.url).pathname
 
@@ -76,6 +76,13 @@ t.test('a refusal names value, reason, place and next step', async t => {
       place: '4:13',
       says: [/N_1 is not a name/],
     },
+    { name: 'no subnet', text: 'name: x\nsubnets: []\n', place: '2:10', says: [/subnets is empty/] },
+    {
+      name: 'half a pod',
+      text: `${head}nodes:\n  - { name: n, pods: 1.5, interfaces: [{ subnet: lan }] }\n`,
+      place: '4:22',
+      says: [/pods 1\.5 is neither/],
+    },
     { name: 'no YAML', text: 'name: [\n', place: '2:1', says: [/not YAML/] },
     { name: 'an empty file', text: '', place: '1:1', says: [/describes no lab/, /configs\/labs/] },
   ])
@@ -139,9 +146,4 @@ t.test('what the schema cannot see is refused as well', async t => {
       t.match(formatProblem(planning.problems[0]), c.says)
       t.match(formatProblem(planning.problems[0]), /bad\.yaml:\d+:\d+ /)
     })
-})
-
-t.test('a suggestion is made for a slip, not for another word', async t => {
-  t.equal(nearest('nieghbours', ['neighbours', 'name']), 'neighbours')
-  t.equal(nearest('colour', ['neighbours', 'name']), undefined)
 })

@@ -6,6 +6,8 @@
 import * as v from 'valibot'
 import { type Document, isCollection, isMap, isScalar, LineCounter, type Node, parseAllDocuments } from 'yaml'
 import { fieldName, type Place, type Problem, show } from '../../resources/problem.ts'
+import { refusalIn } from '../../resources/schema.ts'
+import { nearest } from '../../resources/suggest.ts'
 import { type LabFile, labSchema } from './schema.ts'
 
 type Path = readonly (string | number)[]
@@ -149,8 +151,8 @@ function problemOf(issue: v.BaseIssue<unknown>, object: string, places: Places):
   const path = (issue.path ?? []).map(item => item.key as string | number)
   const field = fieldName(path)
   const place = places.at(path)
-  const [what, why, fix] = issue.message.split('\n')
-  if (fix !== undefined) return { object, path, what: `${field} ${show(issue.input)} ${what}`, why, fix, place }
+  const own = refusalIn(issue.message)
+  if (own) return { object, path, what: `${field} ${show(issue.input)} ${own.what}`, why: own.why, fix: own.fix, place }
   if (issue.type === 'strict_object' && issue.expected === 'never')
     return { object, path, ...unknownKey(path), place: places.ofKey(path) }
   if (issue.type === 'strict_object' && issue.received === 'undefined')
@@ -162,6 +164,8 @@ function problemOf(issue: v.BaseIssue<unknown>, object: string, places: Places):
       fix: `Add ${String(path.at(-1))}.`,
       place,
     }
+  if (issue.type === 'min_length')
+    return { object, path, what: `${field} is empty`, why: 'The lab cannot do without.', fix: 'Add one.', place }
   return {
     object,
     path,
@@ -206,25 +210,4 @@ const expected = (text: string | null): string => {
   if (text === 'boolean') return 'true or false'
   if (text === 'number') return 'a number'
   return (text ?? 'that').replaceAll(/[()"]/g, '').replaceAll(' | ', ' or ')
-}
-
-/** The known word that a mistyped one most likely meant. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  const ranked = known.map(candidate => ({
-    candidate,
-    steps: editDistance(word.toLowerCase(), candidate.toLowerCase()),
-  }))
-  const best = ranked.toSorted((a, b) => a.steps - b.steps)[0]
-  return best && best.steps <= Math.max(1, Math.floor(best.candidate.length / 3)) ? best.candidate : undefined
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++)
-      next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1))
-    row = next
-  }
-  return row[b.length]
 }

@@ -4,43 +4,44 @@
 import * as v from 'valibot'
 import { formatAddress, type IpFamily, parseAddress } from '../../../inet/index.ts'
 import { asNumber, cidr, dottedQuad, holdTime } from '../../resources/fields.ts'
-
-/** Three lines, as fields.ts has them: what, why, what next. */
-const refusal = (what: string, why: string, fix: string): string => `${what}\n${why}\n${fix}`
+import { Refusal } from '../../resources/problem.ts'
+import { field } from '../../resources/schema.ts'
 
 const nameForm = /^[a-z0-9]([-a-z0-9]{0,22}[a-z0-9])?$/
 
 export const isName = (text: string): boolean => nameForm.test(text)
 
 const name = () =>
-  v.pipe(
-    v.string(),
-    v.regex(
-      nameForm,
-      refusal(
-        'is not a name',
-        'Names become network namespaces: small letters, digits and dashes, at most 24, beginning and ending with a letter or digit.',
-        'Write it like r1n1.',
-      ),
-    ),
-  )
+  field('name', value => {
+    if (typeof value === 'string' && isName(value)) return value
+    return new Refusal(
+      'is not a name',
+      'Names become network namespaces: small letters, digits and dashes, at most 24, beginning and ending with a letter or digit.',
+      'Write it like r1n1.',
+    )
+  })
 
+/** Without a length: the subnet's applies. */
 const address = (family: IpFamily) =>
-  v.pipe(
-    v.string(),
-    v.check(
-      text => parseAddress(text)?.family === family,
-      refusal(
-        `is not an IPv${family} address`,
-        "The address stands without a length: the subnet's applies.",
-        `Write it like ${family === 4 ? '10.1.1.11' : 'fd00:1:1::11'}.`,
-      ),
-    ),
-    v.transform(text => {
-      const parsed = parseAddress(text)
-      return parsed ? formatAddress(parsed) : text
-    }),
-  )
+  field(`IPv${family} address`, value => {
+    const parsed = typeof value === 'string' ? parseAddress(value) : undefined
+    if (parsed?.family === family) return formatAddress(parsed)
+    return new Refusal(
+      `is not an IPv${family} address`,
+      "The address stands without a length: the subnet's applies.",
+      `Write it like ${family === 4 ? '10.1.1.11' : 'fd00:1:1::11'}.`,
+    )
+  })
+
+const podCount = () =>
+  field('number of pods', value => {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 100) return value
+    return new Refusal(
+      'is neither a number of pods nor a list of their names',
+      'A lab runs on one machine: a node has at most 100.',
+      'Write it like 2 or [web, db].',
+    )
+  })
 
 const listOf = <S extends v.GenericSchema>(item: S) => v.optional(v.array(item), [])
 
@@ -56,17 +57,10 @@ const hostInterface = v.strictObject({
   ipv6: v.optional(address(6)),
 })
 
-const interfaces = v.pipe(
-  v.array(hostInterface),
-  v.minLength(
-    1,
-    refusal(
-      'is empty',
-      'A host is reached through its interfaces.',
-      'Give it one, like [{ subnet: rack1, ipv4: 10.1.1.11 }].',
-    ),
-  ),
-)
+/** At least one. */
+const listOfSome = <S extends v.GenericSchema>(item: S) => v.pipe(v.array(item), v.minLength(1, 'empty'))
+
+const interfaces = listOfSome(hostInterface)
 
 const neighbour = v.strictObject({
   /** Name of a router or node on a common subnet; its address and AS number follow from there. */
@@ -90,13 +84,6 @@ const router = v.strictObject({
   neighbours: listOf(neighbour),
 })
 
-const podCount = v.pipe(
-  v.number(),
-  v.integer(),
-  v.minValue(0),
-  v.maxValue(100, refusal('is too many', 'A lab runs on one machine.', 'Write at most 100.')),
-)
-
 const node = v.strictObject({
   name: name(),
   /** Default: BGPConfiguration's. */
@@ -105,7 +92,10 @@ const node = v.strictObject({
   routeReflectorClusterID: v.optional(dottedQuad('cluster id')),
   interfaces,
   /** How many (`r1n1-p1`, `r1n1-p2`, …), or their names. */
-  pods: v.optional(v.union([podCount, v.array(name())]), 0),
+  pods: v.optional(
+    v.lazy(input => (Array.isArray(input) ? v.array(name()) : podCount())),
+    0,
+  ),
   /** Name of the host that is its default gateway; without it the node has no default route. */
   gateway: v.optional(name()),
 })
@@ -114,10 +104,7 @@ const outsideHost = v.strictObject({ name: name(), interfaces, gateway: v.option
 
 export const labSchema = v.strictObject({
   name: name(),
-  subnets: v.pipe(
-    v.array(subnet),
-    v.minLength(1, refusal('is empty', 'Hosts meet on subnets.', 'Add one, like { name: lan, ipv4: 10.2.0.0/24 }.')),
-  ),
+  subnets: listOfSome(subnet),
   routers: listOf(router),
   nodes: listOf(node),
   outside: listOf(outsideHost),
