@@ -4,41 +4,59 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import * as v from 'valibot'
-import { parse } from 'yaml'
+import { choice, integer, objectName, only } from '../resources/fields.ts'
+import { formatProblem, readSettings } from '../resources/index.ts'
+import { Refusal } from '../resources/problem.ts'
+import { field } from '../resources/schema.ts'
 
 export const defaultConfigFile = '/etc/margay/margayd.yaml'
 
-const path = v.pipe(v.string(), v.nonEmpty())
+const path = () =>
+  field('path', value =>
+    typeof value === 'string' && value !== ''
+      ? value
+      : new Refusal(
+          'is not a path',
+          'It names a file or folder.',
+          'Write an absolute path, or one relative to this file.',
+        ),
+  )
 
 const schema = v.strictObject({
   /** Which Node resource is this machine. Default: the host name. */
-  node: v.optional(v.strictObject({ name: v.string() })),
-  datastore: v.optional(v.strictObject({ type: v.literal('embedded'), path }), {
-    type: 'embedded',
-    path: '/var/lib/margay/cluster.db',
-  }),
+  node: v.optional(v.strictObject({ name: objectName() })),
+  datastore: v.optional(
+    v.strictObject({
+      type: v.optional(only('embedded', 'Margay has no other datastore so far.', 'Write type: embedded.'), 'embedded'),
+      path: v.optional(path(), '/var/lib/margay/cluster.db'),
+    }),
+    {},
+  ),
   /** Folder of what this node alone must remember: addresses given, endpoints, the checkpoint. */
-  stateDir: v.optional(path, '/var/lib/margay'),
+  stateDir: v.optional(path(), '/var/lib/margay'),
   dataplane: v.optional(
     v.strictObject({
       /** rtm_protocol that marks our routes (Linux keeps 0–4; 80 is Calico's). */
-      routeProtocol: v.optional(v.pipe(v.number(), v.integer(), v.minValue(5), v.maxValue(255)), 81),
+      routeProtocol: v.optional(
+        integer('number', 5, 255, 'It marks our routes in the kernel; Linux keeps 0 to 4.'),
+        81,
+      ),
     }),
     {},
   ),
   cni: v.optional(
     v.strictObject({
-      socket: v.optional(path, '/run/margay/cni.sock'),
+      socket: v.optional(path(), '/run/margay/cni.sock'),
       /** Where the CNI executable leaves a DEL while the daemon is down. */
-      spoolDir: v.optional(path, '/var/lib/margay/cni-spool'),
+      spoolDir: v.optional(path(), '/var/lib/margay/cni-spool'),
     }),
     {},
   ),
-  api: v.optional(v.strictObject({ socket: v.optional(path, '/run/margay/api.sock') }), {}),
+  api: v.optional(v.strictObject({ socket: v.optional(path(), '/run/margay/api.sock') }), {}),
   log: v.optional(
     v.strictObject({
-      level: v.optional(v.picklist(['debug', 'info', 'warn', 'error']), 'info'),
-      format: v.optional(v.picklist(['text', 'json']), 'text'),
+      level: v.optional(choice('info', 'debug', 'warn', 'error'), 'info'),
+      format: v.optional(choice('text', 'json'), 'text'),
     }),
     {},
   ),
@@ -63,12 +81,9 @@ export function loadConfig(file: string, hostName: string): DaemonConfig {
 }
 
 export function parseConfig(text: string, file: string, hostName: string): DaemonConfig {
-  const parsed = v.safeParse(schema, parse(text) ?? {})
-  if (!parsed.success) {
-    const issue = parsed.issues[0]
-    throw new ConfigError(`${file}: ${v.getDotPath(issue) ?? 'the file'}: ${issue.message}`)
-  }
-  const config = parsed.output
+  const read = readSettings(schema, text, { file, owner: 'margayd.yaml' })
+  if (!read.ok) throw new ConfigError(read.problems.map(formatProblem).join('\n'))
+  const config = read.value
   const beside = (path: string): string => resolve(dirname(file), path)
   return {
     ...config,

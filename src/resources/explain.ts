@@ -19,18 +19,18 @@ export interface Finding {
 
 export interface Subject {
   readonly schema: v.GenericSchema
-  /** Where the schema's value stands in the object. */
-  readonly root: 'metadata' | 'spec'
+  /** Where the schema's value stands in the object; absent: it is the object. */
+  readonly root?: 'metadata' | 'spec'
   /** What the value belongs to: `IPPool`. */
   readonly owner: string
-  readonly foreign: Readonly<Record<string, ForeignField>>
+  readonly foreign?: Readonly<Record<string, ForeignField>>
 }
 
 /** What one issue means for the reader of the file. */
 export function explain(issue: v.BaseIssue<unknown>, subject: Subject): Finding {
   const items = issue.path ?? []
   const inner = items.map(item => (typeof item.key === 'number' ? item.key : String(item.key)))
-  const path = [subject.root, ...inner]
+  const path = [...rootOf(subject), ...inner]
   const name = fieldName(path)
   const known = entriesOf(schemaAt(subject.schema, inner.slice(0, -1)))
   if (issue.expected === 'never') return { path, onKey: true, refusal: unknownKey(name, inner, known, subject) }
@@ -38,7 +38,7 @@ export function explain(issue: v.BaseIssue<unknown>, subject: Subject): Finding 
   const value = items.length > 0 ? items[items.length - 1].value : issue.input
   const own = refusalIn(issue.message)
   const form = formOf(schemaAt(subject.schema, inner))
-  const example = form ? `${inner.at(-1) ?? subject.root}: <${form}>` : 'it'
+  const example = form ? `${inner.at(-1) ?? subject.root ?? 'it'}: <${form}>` : 'it'
   if (value === undefined && !own)
     return finding(path, `${name} is missing`, `${parentOf(inner, subject)} cannot do without it.`, `Add ${example}.`)
   if (value === null)
@@ -50,10 +50,17 @@ export function explain(issue: v.BaseIssue<unknown>, subject: Subject): Finding 
     )
   const shown = value === undefined || typeof value === 'object' ? '' : ` ${show(value)}`
   if (own) return finding(path, `${name}${shown} ${own.what}`, own.why, own.fix)
+  if (itemOf(schemaAt(subject.schema, inner)))
+    return finding(
+      path,
+      `${name} ${show(value)} is not a list`,
+      'It takes any number of items.',
+      'Write each below it, after a dash.',
+    )
   const keys = entriesOf(schemaAt(subject.schema, inner)).join(', ')
   return finding(
     path,
-    `${name} ${show(value)} is not a mapping`,
+    `${name || 'the file'} ${show(value)} is not a mapping`,
     `It has the fields ${keys}.`,
     'Write them below it, indented.',
   )
@@ -64,15 +71,19 @@ function finding(path: Finding['path'], what: string, why: string, fix: string):
 }
 
 function unknownKey(name: string, inner: Finding['path'], known: readonly string[], subject: Subject): Refusal {
-  const foreign = subject.foreign[inner.join('.')]
+  const foreign = subject.foreign?.[inner.join('.')]
   if (foreign) return new Refusal(`${name} is not supported`, foreign.why, foreign.fix ?? `Remove ${name}.`)
   const meant = nearest(String(inner.at(-1)), known)
   const why = `The fields of ${parentOf(inner, subject)} are ${known.join(', ')}.`
   return new Refusal(`${name} is not a field`, why, meant ? `Did you mean ${meant}?` : `Remove ${name}.`)
 }
 
+function rootOf({ root }: Subject): readonly string[] {
+  return root === undefined ? [] : [root]
+}
+
 function parentOf(inner: Finding['path'], subject: Subject): string {
-  return inner.length > 1 ? fieldName([subject.root, ...inner.slice(0, -1)]) : subject.owner
+  return inner.length > 1 ? fieldName([...rootOf(subject), ...inner.slice(0, -1)]) : subject.owner
 }
 
 // ---- walking a schema --------------------------------------------------------------------------------------------------------
@@ -83,13 +94,19 @@ export function schemaAt(schema: v.GenericSchema, path: readonly (string | numbe
   for (const key of path) {
     const entries: Record<string, v.GenericSchema> =
       at && 'entries' in at ? (at.entries as Record<string, v.GenericSchema>) : {}
-    at = Object.hasOwn(entries, key) ? unwrap(entries[key]) : undefined
+    const inner: v.GenericSchema | undefined = typeof key === 'number' ? itemOf(at) : Object.hasOwn(entries, key) ? entries[key] : undefined
+    at = inner && unwrap(inner)
   }
   return at
 }
 
 function unwrap(schema: v.GenericSchema): v.GenericSchema {
   return 'wrapped' in schema ? unwrap(schema.wrapped as v.GenericSchema) : schema
+}
+
+/** The schema of a list's items. */
+function itemOf(schema: v.GenericSchema | undefined): v.GenericSchema | undefined {
+  return schema && 'item' in schema ? (schema.item as v.GenericSchema) : undefined
 }
 
 function entriesOf(schema: v.GenericSchema | undefined): string[] {

@@ -1,8 +1,9 @@
 // Resource files: one or more YAML documents, each a resource or a list of them. JSON is YAML too.
 
-import { type Document, isAlias, isCollection, isMap, isScalar, LineCounter, parseAllDocuments, visit } from 'yaml'
+import { type Document, LineCounter, parseAllDocuments } from 'yaml'
 import type { AnyResource } from './kinds/index.ts'
 import { parseResource } from './parse.ts'
+import { keepFractionsAsText, offsetOf, syntaxProblem } from './places.ts'
 import { nameOf, type Place, type Problem } from './problem.ts'
 
 export interface ParsedFile {
@@ -31,7 +32,7 @@ export function parseResources(text: string, fileName: string): ParsedFile {
   }
   for (const document of parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })) {
     if (document.errors.length > 0) {
-      for (const error of document.errors) problems.push(syntaxProblem(error.message, placeAt(error.pos[0])))
+      for (const error of document.errors) problems.push(syntaxProblem(error, placeAt(error.pos[0])))
       continue
     }
     keepFractionsAsText(document)
@@ -68,18 +69,6 @@ function twiceProblem(resource: AnyResource, place: Place, first: Place): Proble
   }
 }
 
-function syntaxProblem(message: string, place: Place): Problem {
-  const what = message.split('\n')[0].replace(/[.:]$/, '')
-  return {
-    object: 'document',
-    path: [],
-    what: `not YAML: ${what}`,
-    why: 'Nothing of this document can be read.',
-    fix: 'Mend the YAML there; indent with spaces, two a level.',
-    place,
-  }
-}
-
 /** The objects of a document with their paths: itself, or the items of a list as `calicoctl get -o yaml` writes them. */
 function objectsIn(document: Document): { readonly path: readonly (string | number)[]; readonly value: unknown }[] {
   const value: unknown = document.toJS({ maxAliasCount: 100 })
@@ -87,40 +76,4 @@ function objectsIn(document: Document): { readonly path: readonly (string | numb
   if (typeof value === 'object' && 'items' in value && Array.isArray(value.items))
     return value.items.map((item: unknown, i) => ({ path: ['items', i], value: item }))
   return [{ path: [], value }]
-}
-
-/** No field takes a fraction, but an AS number with a dot looks like one: `1.10` shall not become 1.1. */
-function keepFractionsAsText(document: Document): void {
-  visit(document, {
-    Scalar(_, scalar) {
-      if (typeof scalar.value === 'number' && !Number.isInteger(scalar.value) && scalar.source !== undefined)
-        scalar.value = scalar.source
-    },
-  })
-}
-
-/**
- * Where the value at the path begins; its key instead if that is wanted or if the value is a mapping, a list or empty.
- * What is not written stands where the nearest thing around it does.
- */
-function offsetOf(document: Document, path: readonly (string | number)[], onKey: boolean): number {
-  let node: unknown = document.contents
-  let offset = rangeStart(node) ?? document.range?.[0] ?? 0
-  for (const [depth, key] of path.entries()) {
-    if (isAlias(node)) node = node.resolve(document)
-    if (!isCollection(node)) return offset
-    const pair = isMap(node) ? node.items.find(item => isScalar(item.key) && item.key.value === key) : undefined
-    if (isMap(node) && !pair) return offset
-    node = pair ? pair.value : node.get(key, true)
-    offset = rangeStart(pair ? pair.key : node) ?? offset
-    const last = depth === path.length - 1
-    if (last && !onKey && isScalar(node) && node.value !== null) offset = rangeStart(node) ?? offset
-  }
-  return offset
-}
-
-function rangeStart(node: unknown): number | undefined {
-  if (typeof node !== 'object' || node === null || !('range' in node) || !Array.isArray(node.range)) return undefined
-  const start: unknown = node.range[0]
-  return typeof start === 'number' ? start : undefined
 }

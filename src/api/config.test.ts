@@ -1,0 +1,55 @@
+import t from 'tap'
+import { ConfigError, loadConfig, parseConfig } from './config.ts'
+
+const parse = (text: string) => parseConfig(text, '/etc/margay/margayd.yaml', 'host7')
+
+t.test('an empty file is the default node', async t => {
+  t.match(parse(''), {
+    node: { name: 'host7' },
+    datastore: { type: 'embedded', path: '/var/lib/margay/cluster.db' },
+    dataplane: { routeProtocol: 81 },
+    cni: { socket: '/run/margay/cni.sock' },
+    log: { level: 'info', format: 'text' },
+  })
+})
+
+t.test('relative paths are relative to the file', async t => {
+  const { datastore, stateDir, api } = parse(
+    'datastore: { path: ../shared/cluster.db }\nstateDir: state\napi: { socket: /run/x.sock }\n',
+  )
+  t.equal(datastore.path, '/etc/shared/cluster.db')
+  t.equal(stateDir, '/etc/margay/state')
+  t.equal(api.socket, '/run/x.sock')
+})
+
+t.test('every fault is one refusal with object, value, reason, place and next step', async t => {
+  for (const [text, sentence] of [
+    [
+      'datstore: {}',
+      /margayd\.yaml: datstore is not a field\.\n {2}\/etc\/margay\/margayd\.yaml:1:1 {3}The fields of margayd\.yaml are node.*\n {2}Did you mean datastore\?/,
+    ],
+    [
+      'log:\n  level: loud',
+      /margayd\.yaml: log\.level loud is not one of its values\.\n {2}\S+:2:10 {3}It takes info, debug, warn, error\./,
+    ],
+    ['dataplane: { routeProtocol: 4 }', /dataplane\.routeProtocol 4 is not a whole number from 5 to 255/],
+    [
+      'datastore: { type: etcd }',
+      /datastore\.type etcd is not supported\.\n.*no other datastore so far\.\n {2}Write type: embedded\./,
+    ],
+    ['node: rack1', /node rack1 is not a mapping/],
+    ['node: { name: Rack_1 }', /node\.name Rack_1 is not a name/],
+    ['cni: [', /margayd\.yaml: not YAML: /],
+    ['just words', /margayd\.yaml: the file just words is not a mapping/],
+  ] as const)
+    t.throws(() => parse(text), { message: sentence }, text)
+})
+
+t.test('a missing file says what to do', async t => {
+  const error = t.throws(() => loadConfig('/nonexistent/margayd.yaml', 'host7'))
+  t.ok(error instanceof ConfigError)
+  t.match(error, {
+    message:
+      /\/nonexistent\/margayd\.yaml cannot be read \(ENOENT\): write one as docs\/configuration\.md shows, or name another with --config FILE/,
+  })
+})
