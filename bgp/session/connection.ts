@@ -27,6 +27,8 @@ export class Connection {
   negotiated: Negotiated | undefined
   /** The shell holds input that was not taken for want of budget. */
   unread = false
+  /** When the last UPDATE came, while Established. */
+  heardAt = -1
   /** The hold timer ran out once already since input last came. */
   overdue = false
   readonly timers: { readonly [T in TimerName]: Timer }
@@ -55,6 +57,7 @@ export class Connection {
     this.remote = remote
     this.negotiated = undefined
     this.unread = false
+    this.heardAt = -1
     this.overdue = false
     this.#control = []
   }

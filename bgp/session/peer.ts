@@ -164,8 +164,11 @@ export class Peer {
     switch (octets[from + 18]) {
       case UPDATE:
         this.counters.updatesIn++
-        this.#dispatch(connection, updateEvent)
-        return this.#session?.connection === connection ? this.#update(octets, body, to) : 1
+        // The state machine restarts the hold timer; once is enough for all messages of one moment.
+        if (connection.heardAt !== this.#host.now) this.#dispatch(connection, updateEvent)
+        if (this.#session?.connection !== connection) return 1
+        connection.heardAt = this.#host.now
+        return this.#update(octets, body, to)
       case KEEPALIVE:
         this.#dispatch(connection, keepaliveEvent)
         return 1

@@ -1,9 +1,14 @@
 // Octets that came from a connection and were not taken yet. Copies what it is given; what is partly taken moves to the
 // front when room is needed.
 
+/** Buffers that idle connections gave back, so that a busy one need not make its own each time. */
+const spare: Uint8Array<ArrayBuffer>[] = []
+const SPARE = 65536
+const nothing = new Uint8Array(0)
+
 export class Inbox {
   /** What is unread is `octets[from, to)`. */
-  octets = new Uint8Array(0)
+  octets = nothing
   from = 0
   to = 0
 
@@ -22,16 +27,23 @@ export class Inbox {
     if (this.from < this.to) return
     this.from = this.to = 0
     // An idle session keeps no large buffer.
-    if (this.octets.length > 4096) this.octets = new Uint8Array(0)
+    if (this.octets.length <= 4096) return
+    if (this.octets.length === SPARE && spare.length < 8) spare.push(this.octets)
+    this.octets = nothing
   }
 
   #makeRoom(extra: number): void {
     const needed = this.size + extra
-    const target =
-      needed <= this.octets.length ? this.octets : new Uint8Array(Math.max(needed, Math.min(2 * needed, 65536)))
+    const target = needed <= this.octets.length ? this.octets : buffer(needed)
     target.set(this.octets.subarray(this.from, this.to))
     this.octets = target
     this.to -= this.from
     this.from = 0
   }
+}
+
+/** Room for so many octets: small for small messages, else at least 64 KiB. */
+function buffer(needed: number): Uint8Array<ArrayBuffer> {
+  if (needed <= 4096) return new Uint8Array(4096)
+  return needed <= SPARE ? (spare.pop() ?? new Uint8Array(SPARE)) : new Uint8Array(2 * needed)
 }
