@@ -14,7 +14,7 @@ import {
   parseResource,
   parseResources,
   type Problem,
-  validateAgainst,
+  validateAll,
 } from '../resources/index.ts'
 import type { Context } from './context.ts'
 import { columnsOf } from './columns.ts'
@@ -163,13 +163,7 @@ function refuse(problems: readonly Problem[]): void {
 async function apply(store: Datastore, files: readonly string[]): Promise<void> {
   const { resources, place } = readFiles(files)
   const existing = (await Promise.all(Object.keys(kinds).map(kind => listAll(store, kind as Kind)))).flat()
-  const known = new Map(existing.map(resource => [keyOf(resource), resource]))
-  const problems: Problem[] = []
-  for (const resource of resources) {
-    problems.push(...validateAgainst([...known.values()], resource).map(problem => place(resource, problem)))
-    known.set(keyOf(resource), resource)
-  }
-  refuse(problems)
+  refuse(validateAll(existing, resources).map(({ resource, problem }) => place(resource, problem)))
   for (const resource of resources) {
     const before = existing.find(each => keyOf(each) === keyOf(resource))
     process.stdout.write(`${keyOf(resource)} ${await put(store, resource, before)}\n`)
