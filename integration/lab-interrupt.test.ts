@@ -23,7 +23,7 @@ async function interrupt(
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (data: Buffer) => {
       text += data.toString()
-      if (text.includes(`✔ ${step}`)) child.kill(signal)
+      if (text.includes(`✔ ${step}`) && !child.killed) child.kill(signal)
     })
   const code = await new Promise<number | null>(resolve => child.on('close', resolve))
   return { code, text }
