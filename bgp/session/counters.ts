@@ -14,20 +14,12 @@ export class Counters {
   readonly endOfRib = new Set<Family>()
   /** Seconds that the session which ended just now was Established. */
   lastLife = 0
-  #lastIncident = -Infinity
   readonly #sink = new CountingSink(this)
 
   takeLastLife(): number {
     const { lastLife } = this
     this.lastLife = 0
     return lastLife
-  }
-
-  /** Whether an incident may be reported now, at least `pause` milliseconds after the one before. */
-  mayReport(now: number, pause: number): boolean {
-    if (now - this.#lastIncident < pause) return false
-    this.#lastIncident = now
-    return true
   }
 
   /** The sink, with what goes through it counted. Valid until the next call. */

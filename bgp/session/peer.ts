@@ -7,9 +7,9 @@ import { Backoff } from '../fsm/backoff.ts'
 import { resolveCollision } from '../fsm/collision.ts'
 import { type FsmAction, type FsmEvent, step, type TimerName } from '../fsm/machine.ts'
 import type { ChunkSink } from '../groups/port.ts'
-import type { ConnId, PeerConfig, PeerId, PeerStatus, Report, State } from '../types.ts'
+import type { ConnId, PeerConfig, PeerId, PeerStatus, State } from '../types.ts'
 import { KEEPALIVE, keepalive, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE, HEADER_LENGTH } from '../wire/header.ts'
-import { cease, ceaseFault, decodeNotification, encodeNotification, notificationText } from '../wire/notification.ts'
+import { cease, ceaseFault, decodeNotification, encodeNotification } from '../wire/notification.ts'
 import { decodeOpen, encodeOpen } from '../wire/open.ts'
 import { decodeRefresh } from '../wire/refresh.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
@@ -19,14 +19,13 @@ import { Counters } from './counters.ts'
 import type { Ends } from './explain.ts'
 import * as explain from './explain.ts'
 import type { Host } from './host.ts'
+import { Journal } from './journal.ts'
 import { type LocalSide, negotiate, ourOpen } from './negotiate.ts'
 import { applyUpdate, type Inbound } from './routes.ts'
 import { offered, ownAddresses, traits } from './traits.ts'
 
 /** Milliseconds between the first time a hold timer runs out and the last look whether input came after all. */
 const LAST_LOOK = 100
-/** Incident reports of one peer are at least so many milliseconds apart. */
-const INCIDENT_PAUSE = 1000
 
 const ranks: { readonly [S in State]: number } = {
   Idle: 0,
@@ -42,8 +41,8 @@ export class Peer {
   readonly name: string
   config: PeerConfig
   readonly counters = new Counters()
-  lastError: string | undefined
   readonly #host: Host
+  readonly #journal: Journal
   readonly #backoff = new Backoff()
   /** The machine that dials; it rests in Idle while a connection that the peer made is Established. */
   readonly #main: Connection
@@ -51,10 +50,6 @@ export class Peer {
   #session: { readonly connection: Connection; readonly inbound: Inbound; readonly since: number } | undefined
   #running = false
   #everEstablished = false
-  /** The last error is the reason in a NOTIFICATION, theirs or ours. */
-  #hasReason = false
-  #shown: State = 'Idle'
-  #since: number
   #depth = 0
 
   constructor(host: Host, id: PeerId, name: string, config: PeerConfig) {
@@ -62,7 +57,7 @@ export class Peer {
     this.id = id
     this.name = name
     this.config = config
-    this.#since = host.now
+    this.#journal = new Journal(host, name, () => this.config)
     this.#main = new Connection({ incoming: false, passive: config.passive ?? false }, host.wheel, host.now)
   }
 
@@ -131,16 +126,13 @@ export class Peer {
   }
 
   connectFailed(connection: Connection, reason: string): void {
-    this.#notReached(reason)
+    this.#journal.notReached(this.#ends(), reason)
     this.#forget(connection)
     this.#dispatch(connection, { kind: 'connectFailed' })
   }
 
   closed(connection: Connection, reason: string): void {
-    // A peer that has told why it does not want us, and then only hangs up, still has that reason.
-    if (!(this.#hasReason && connection.state === 'OpenSent')) {
-      this.lastError = explain.connectionLost(this.#ends(connection), reason, connection.state)
-    }
+    this.#journal.lost(this.#ends(connection), reason, connection.state)
     this.#forget(connection)
     this.#dispatch(connection, { kind: 'closed' })
   }
@@ -152,7 +144,7 @@ export class Peer {
       this.#host.arm(this, connection, 'hold', this.#host.now + LAST_LOOK)
       return
     }
-    if (timer === 'connectRetry' && connection.state === 'Connect') this.#notReached('ETIMEDOUT')
+    if (timer === 'connectRetry' && connection.state === 'Connect') this.#journal.notReached(this.#ends(), 'ETIMEDOUT')
     this.#dispatch(connection, { kind: `${timer}Expired` })
   }
 
@@ -220,8 +212,8 @@ export class Peer {
       address: config.address,
       remoteAs: config.remoteAs,
       localAs: this.#localAs,
-      state: this.#shown,
-      since: this.#since,
+      state: this.#journal.state,
+      since: this.#journal.since,
       routerId: negotiated && formatAddress(octetsOf(negotiated.routerId)),
       holdTime: negotiated?.holdTime,
       families,
@@ -234,7 +226,7 @@ export class Peer {
       updatesOut: counters.updatesOut,
       flaps: counters.flaps,
       endOfRib: [...counters.endOfRib],
-      lastError: this.lastError,
+      lastError: this.#journal.lastError,
       description: config.description,
     }
   }
@@ -263,7 +255,7 @@ export class Peer {
           this.#dispatch(other, { kind: 'stop', fault: lost })
           break
         case 'existing is old':
-          this.lastError = 'the peer restarted and connected anew'
+          this.#journal.restarted()
           this.#dispatch(other, { kind: 'stop' })
           break
         case 'keep both':
@@ -280,18 +272,7 @@ export class Peer {
     // Losing a collision is no error, as long as there is a winner.
     const winner = this.#connections().some(other => other !== connection && ranks[other.state] >= ranks.OpenSent)
     const collision = code === 6 && subcode === cease.collision && winner
-    if (!collision) {
-      this.lastError = explain.received(this.#ends(connection), notification)
-      this.#hasReason = true
-      this.#report({
-        type: 'sessionError',
-        peer: this.name,
-        code,
-        subcode,
-        sent: false,
-        text: this.#say(this.lastError),
-      })
-    }
+    if (!collision) this.#journal.received(this.#ends(connection), notification)
     this.#dispatch(connection, collision ? { kind: 'stop' } : { kind: 'notification' })
   }
 
@@ -305,24 +286,14 @@ export class Peer {
   #update(octets: Uint8Array, from: number, to: number): number {
     const session = this.#session
     if (!session) return 1
-    const { decoder, now } = this.#host
+    const { decoder } = this.#host
     const { fault, incident, endOfRib } = applyUpdate(decoder, session.inbound, octets, from, to)
     if (fault) this.fault(session.connection, fault)
     if (endOfRib && !this.counters.endOfRib.has(endOfRib)) {
       this.counters.endOfRib.add(endOfRib)
-      const text = this.#say(`has sent all its ${endOfRib} routes`)
-      this.#report({ type: 'endOfRib', peer: this.name, family: endOfRib, text })
+      this.#journal.endOfRib(endOfRib)
     }
-    if (incident && this.counters.mayReport(now, INCIDENT_PAUSE)) {
-      const { treatment, why } = incident
-      const text = this.#say(
-        treatment === 'discard'
-          ? `an attribute of an UPDATE is ignored: ${why}`
-          : `the routes of an UPDATE count as withdrawn: ${why}`,
-      )
-      const copy = octets.slice(from - HEADER_LENGTH, to)
-      this.#report({ type: 'update', peer: this.name, treatment, octets: copy, text })
-    }
+    if (incident) this.#journal.incident(incident, octets.subarray(from - HEADER_LENGTH, to))
     return 1 + decoder.prefixes
   }
 
@@ -390,16 +361,7 @@ export class Peer {
 
   #notify(connection: Connection, why: Fault, administrative: boolean): void {
     if (connection.conn === undefined) return
-    const text = explain.sent(this.#ends(connection), why)
-    if (!administrative) {
-      this.lastError = text
-      this.#hasReason = true
-    }
-    if (why.subcode !== cease.collision || why.code !== 6) {
-      const { code, subcode } = why
-      const words = `${text} (${notificationText(why)} sent)`
-      this.#report({ type: 'sessionError', peer: this.name, code, subcode, sent: true, text: this.#say(words) })
-    }
+    this.#journal.sent(this.#ends(connection), why, administrative)
     connection.send(encodeNotification(why))
     this.counters.messagesOut++
     this.#host.release(connection.conn, connection.takeControl())
@@ -428,7 +390,6 @@ export class Peer {
     }
     this.#session = { connection, inbound, since: this.#host.now }
     this.#everEstablished = true
-    this.#hasReason = false
     this.counters.endOfRib.clear()
     for (const family of negotiated.families) {
       const how = traits(this.name, this.config, this.#localAs, negotiated, connection, family)
@@ -508,33 +469,8 @@ export class Peer {
   // ---- words -----------------------------------------------------------------------------------------------------
 
   #show(): void {
-    const to = this.#connections().reduce<State>(
-      (most, { state }) => (ranks[state] > ranks[most] ? state : most),
-      'Idle',
-    )
-    const from = this.#shown
-    if (to === from) return
-    this.#shown = to
-    this.#since = this.#host.now
-    const why = from === 'Established' && this.lastError ? `: ${this.lastError}` : ''
-    this.#report({ type: 'state', peer: this.name, from, to, text: this.#say(`${from} -> ${to}${why}`) })
-  }
-
-  /** Told once, not at every attempt. */
-  #notReached(reason: string): void {
-    const text = explain.connectFailure(this.#ends(), reason)
-    if (text === this.lastError) return
-    this.lastError = text
-    this.#hasReason = false
-    this.#report({ type: 'connectFailed', peer: this.name, text: this.#say(text) })
-  }
-
-  #say(text: string): string {
-    return `peer ${this.name} (${this.config.address}, AS ${this.config.remoteAs}): ${text}`
-  }
-
-  #report(report: Report): void {
-    this.#host.emit({ do: 'report', report })
+    const states = this.#connections().map(({ state }) => state)
+    this.#journal.entered(states.reduce((most, state) => (ranks[state] > ranks[most] ? state : most)))
   }
 
   #ends(connection?: Connection): Ends {

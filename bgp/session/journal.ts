@@ -1,0 +1,107 @@
+// What a peer tells the operator: its state as a whole, why it is down, and what it reports.
+
+import type { Family, PeerConfig, Report, State } from '../types.ts'
+import { CEASE, cease, type Notification, notificationText } from '../wire/notification.ts'
+import type { Fault } from '../wire/verdict.ts'
+import type { Ends } from './explain.ts'
+import * as explain from './explain.ts'
+import type { Host } from './host.ts'
+import type { UpdateResult } from './routes.ts'
+
+/** Milliseconds between two reports of incidents. */
+const INCIDENT_PAUSE = 1000
+
+export class Journal {
+  readonly #host: Host
+  readonly #name: string
+  readonly #config: () => PeerConfig
+  /** The most advanced state among the peer's connections, and when it was entered. */
+  state: State = 'Idle'
+  since: number
+  /** Why the peer is down or was last: cause and next step. */
+  lastError: string | undefined
+  /** The last error is the reason in a NOTIFICATION, theirs or ours. */
+  #hasReason = false
+  #lastIncident = -Infinity
+
+  constructor(host: Host, name: string, config: () => PeerConfig) {
+    this.#host = host
+    this.#name = name
+    this.#config = config
+    this.since = host.now
+  }
+
+  entered(to: State): void {
+    const from = this.state
+    if (to === from) return
+    this.state = to
+    this.since = this.#host.now
+    if (to === 'Established') this.#hasReason = false
+    const why = from === 'Established' && this.lastError ? `: ${this.lastError}` : ''
+    this.#report({ type: 'state', peer: this.#name, from, to, text: this.#say(`${from} -> ${to}${why}`) })
+  }
+
+  /** A connection could not be made. Told once, not at every attempt. */
+  notReached(ends: Ends, reason: string): void {
+    const text = explain.connectFailure(ends, reason)
+    if (text === this.lastError) return
+    this.lastError = text
+    this.#hasReason = false
+    this.#report({ type: 'connectFailed', peer: this.#name, text: this.#say(text) })
+  }
+
+  /** A connection ended without a word. */
+  lost(ends: Ends, reason: string, state: State): void {
+    // A peer that has told why it does not want us, and then only hangs up, still has that reason.
+    if (!(this.#hasReason && state === 'OpenSent')) this.lastError = explain.connectionLost(ends, reason, state)
+  }
+
+  /** The peer restarted and connected anew before we noticed. */
+  restarted(): void {
+    this.lastError = 'the peer restarted and connected anew'
+  }
+
+  received(ends: Ends, notification: Notification): void {
+    const { code, subcode } = notification
+    this.lastError = explain.received(ends, notification)
+    this.#hasReason = true
+    const text = this.#say(this.lastError)
+    this.#report({ type: 'sessionError', peer: this.#name, code, subcode, sent: false, text })
+  }
+
+  /** We sent a NOTIFICATION; losing a collision is not worth a word. */
+  sent(ends: Ends, why: Fault, administrative: boolean): void {
+    const text = explain.sent(ends, why)
+    if (!administrative) {
+      this.lastError = text
+      this.#hasReason = true
+    }
+    const { code, subcode } = why
+    if (code === CEASE && subcode === cease.collision) return
+    const words = this.#say(`${text} (${notificationText(why)} sent)`)
+    this.#report({ type: 'sessionError', peer: this.#name, code, subcode, sent: true, text: words })
+  }
+
+  endOfRib(family: Family): void {
+    this.#report({ type: 'endOfRib', peer: this.#name, family, text: this.#say(`has sent all its ${family} routes`) })
+  }
+
+  /** RFC 7606 was applied to the UPDATE in these octets. Told once a second at most. */
+  incident({ treatment, why }: NonNullable<UpdateResult['incident']>, octets: Uint8Array): void {
+    if (this.#host.now - this.#lastIncident < INCIDENT_PAUSE) return
+    this.#lastIncident = this.#host.now
+    const what =
+      treatment === 'discard' ? 'an attribute of an UPDATE is ignored' : 'the routes of an UPDATE count as withdrawn'
+    const text = this.#say(`${what}: ${why}`)
+    this.#report({ type: 'update', peer: this.#name, treatment, octets: octets.slice(), text })
+  }
+
+  #say(text: string): string {
+    const { address, remoteAs } = this.#config()
+    return `peer ${this.#name} (${address}, AS ${remoteAs}): ${text}`
+  }
+
+  #report(report: Report): void {
+    this.#host.emit({ do: 'report', report })
+  }
+}
