@@ -1,0 +1,84 @@
+import t from 'tap'
+import { MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
+import { Cluster } from './cluster.ts'
+import { createLog } from './log.ts'
+
+const log = createLog({ level: 'error', format: 'text' })
+
+/** A cluster on stores that outlive it, and what it heard of. */
+function open(datastore: MemoryDatastore, nodeStore: MemoryNodeStore) {
+  const heard: string[][] = []
+  const cluster = new Cluster({
+    datastore,
+    nodeStore,
+    kinds: ['Node', 'IPPool'],
+    log,
+    onChange: kinds => heard.push([...kinds].toSorted()),
+  })
+  return { cluster, heard }
+}
+
+async function until(what: () => boolean): Promise<void> {
+  while (!what()) await new Promise(resolve => setTimeout(resolve, 5))
+}
+
+t.test('what is written is seen, and only the kinds that changed are told', async t => {
+  const datastore = new MemoryDatastore()
+  const version = await datastore.create('Node', 'n1', { a: 1 })
+  await datastore.create('Secret', 'other', {})
+  const { cluster, heard } = open(datastore, new MemoryNodeStore())
+  cluster.start()
+  await until(() => cluster.state === 'in sync')
+  t.match(cluster.list('Node'), [{ name: 'n1', value: { a: 1 } }])
+  t.same(cluster.list('Secret'), [], 'kinds that were not asked for stay out')
+  await datastore.create('IPPool', 'p1', {})
+  await until(() => cluster.list('IPPool').length === 1)
+  await datastore.update('Node', 'n1', { a: 2 }, version)
+  await datastore.delete('IPPool', 'p1')
+  await until(() => cluster.list('IPPool').length === 0)
+  t.match(cluster.list('Node'), [{ value: { a: 2 } }])
+  t.same(
+    heard.filter(kinds => kinds.length > 0),
+    [['Node'], ['IPPool'], ['Node'], ['IPPool']],
+  )
+  await cluster.stop()
+})
+
+t.test('a lost datastore changes nothing, and its next snapshot is compared with what is held', async t => {
+  const datastore = new MemoryDatastore()
+  await datastore.create('Node', 'n1', {})
+  const { cluster, heard } = open(datastore, new MemoryNodeStore())
+  cluster.start()
+  await until(() => cluster.state === 'in sync')
+  datastore.fail('the disk is gone')
+  await until(() => cluster.state === 'lost')
+  t.match(cluster.text, /the disk is gone/)
+  t.match(cluster.list('Node'), [{ name: 'n1' }])
+  heard.length = 0
+  datastore.fail(undefined)
+  await until(() => cluster.state === 'in sync')
+  t.ok(
+    heard.every(kinds => kinds.length === 0),
+    'nothing had changed',
+  )
+  await cluster.stop()
+})
+
+t.test('a restart without the datastore knows what the last run knew', async t => {
+  const datastore = new MemoryDatastore()
+  const nodeStore = new MemoryNodeStore()
+  await datastore.create('Node', 'n1', { a: 1 })
+  await datastore.create('Node', 'n2', {})
+  const first = open(datastore, nodeStore).cluster
+  t.notOk(await first.load(), 'a first run knows nothing')
+  first.start()
+  await until(() => first.list('Node').length === 2)
+  await datastore.delete('Node', 'n2')
+  await until(() => first.list('Node').length === 1)
+  await first.stop()
+  datastore.fail('down')
+  const { cluster } = open(datastore, nodeStore)
+  t.ok(await cluster.load())
+  t.match(cluster.list('Node'), [{ name: 'n1', value: { a: 1 } }])
+  t.equal(cluster.state, 'connecting')
+})
