@@ -54,7 +54,7 @@ function nothingIsLeft(t: Test, name: string): void {
 
 t.test('Ctrl-C on the way', async t => {
   const name = await TestLab.reserve(t, 'int')
-  for (const step of ['network', 'margayd', 'pods'] as const) {
+  for (const step of ['network', 'routers', 'margayd'] as const) {
     const { code, text } = await interrupt(name, step, 'SIGINT')
     t.equal(code, 1, step)
     t.match(text, /was interrupted while it came up; nothing of it is left/)

@@ -53,6 +53,7 @@ export async function bringUp(file: string, name: string | undefined, io: LabIo)
       probes = await reachability(lab, topology, io.signal)
       return `${probes.filter(probe => probe.ok).length} of ${probes.length} pings answered`
     })
+    io.signal.throwIfAborted()
     lab.write({ ...state, phase: 'up' })
     return { state, probes, took: progress.elapsed }
   } catch (error) {
