@@ -82,7 +82,7 @@ t.test('--wait stays, and Ctrl-C takes it down', async t => {
   let text = ''
   child.stdout.on('data', (data: Buffer) => {
     text += data.toString()
-    if (text.includes('Ctrl-C takes it down.')) child.kill('SIGINT')
+    if (text.includes('Ctrl-C takes it down.') && !child.killed) child.kill('SIGINT')
   })
   const code = await new Promise(resolve => child.on('close', resolve))
   t.equal(code, 0)
