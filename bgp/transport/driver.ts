@@ -42,6 +42,7 @@ export class Driver {
   #cancelWake: (() => void) | undefined
   #scheduled = false
   #working = false
+  #disposed = false
 
   /** `turned` is called after each turn, when the RIBs may have changed. */
   constructor(
@@ -78,8 +79,9 @@ export class Driver {
     return this.#links.size + this.#dials.size
   }
 
-  /** Closes everything at once. */
+  /** Closes everything at once; nothing is done any more. */
   dispose(): void {
+    this.#disposed = true
     this.#cancelWake?.()
     for (const cancel of this.#dials.values()) cancel()
     for (const { conn } of this.#links.values()) conn.close(false)
@@ -96,6 +98,7 @@ export class Driver {
   }
 
   #do(actions: readonly Action[]): void {
+    if (this.#disposed) return
     for (const action of actions) {
       switch (action.do) {
         case 'connect':
@@ -186,6 +189,7 @@ export class Driver {
   }
 
   #turn(): void {
+    if (this.#disposed) return
     this.with(() => this.#read())
     if (this.#working) {
       this.#working = false
