@@ -206,5 +206,5 @@ t.test('the node forwards, and is put back as it was', { skip }, async t => {
 })
 
 async function waitFor(condition: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 200 && !(await condition()); i++) await new Promise(resolve => setTimeout(resolve, 10))
+  for (let i = 0; i < 1_000 && !(await condition()); i++) await new Promise(resolve => setTimeout(resolve, 10))
 }

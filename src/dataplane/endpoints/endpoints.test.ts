@@ -71,11 +71,15 @@ async function leftIn(kernel: Kernel, netns?: string): Promise<readonly string[]
 }
 
 /** Sees every message and may cut the wire: from then on nothing is answered, as for a process that was killed. */
-function wiretap(kernel: Kernel, cutAfter = Infinity): { kernel: Kernel; log: Operation[]; settings: number } {
-  const tap = { log: [] as Operation[], settings: 0, kernel }
+function wiretap(kernel: Kernel, cutAfter = Infinity) {
+  const { promise: severed, resolve: sever } = Promise.withResolvers<void>()
+  const tap = { log: [] as Operation[], settings: 0, kernel, severed }
   let steps = 0
-  const alive = async <T>(step: () => Promise<T>): Promise<T> =>
-    ++steps > cutAfter ? new Promise<never>(() => {}) : step()
+  const alive = async <T>(step: () => Promise<T>): Promise<T> => {
+    if (++steps <= cutAfter) return step()
+    sever()
+    return new Promise<never>(() => {})
+  }
   tap.kernel = {
     ...kernel,
     identify: netns => kernel.identify(netns),
@@ -209,9 +213,9 @@ for (const [where, open, skip] of [
       }
       const steps = whole.log.length - 3 + 4 // without the deletes; with the writes of settings
       for (let cut = 0; cut <= steps; cut++) {
-        await using victim = await start(wiretap(world.kernel, cut).kernel)
-        void victim.endpoints.add(request(netns))
-        await new Promise(resolve => setTimeout(resolve, where === 'fake' ? 2 : 15))
+        const wire = wiretap(world.kernel, cut)
+        await using victim = await start(wire.kernel)
+        await Promise.race([victim.endpoints.add(request(netns)), wire.severed])
         await using plane = await Dataplane.open({ kernel: world.kernel })
         const { strays } = await plane.endpoints.adopt([])
         for (const owner of fibClasses) plane.routes.inSync(owner)
@@ -378,5 +382,5 @@ for (const [where, open, skip] of [
   })
 
 async function waitFor(condition: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 200 && !(await condition()); i++) await new Promise(resolve => setTimeout(resolve, 10))
+  for (let i = 0; i < 1_000 && !(await condition()); i++) await new Promise(resolve => setTimeout(resolve, 10))
 }
