@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { inNamespace, processesIn } from '../src/lab/processes.ts'
-import { namespacesThere } from '../src/lab/network.ts'
+import { makePodNamespace, namespacesThere, removeNamespaces } from '../src/lab/network.ts'
 import { LabDir } from '../src/lab/state.ts'
 import { everyPairReaches } from './kit/expect.ts'
 import { eventually, execute, labFile, margayctl, TestLab } from './kit/lab.ts'
@@ -52,6 +52,17 @@ t.test('a lab file', async t => {
         [],
       )
     })
+
+  t.test("somebody's namespace of the same name", async t => {
+    const netns = `${name}-n1`
+    await makePodNamespace(netns)
+    t.teardown(() => removeNamespaces([netns]))
+    const { code, stderr } = await margayctl('lab', 'up', '--name', name, labFile('full-mesh'))
+    t.equal(code, 1)
+    t.match(stderr, `Network namespace ${netns} exists already`)
+    t.ok(namespacesThere().includes(netns), 'it is left alone')
+    t.notOk(new LabDir(name).exists)
+  })
 
   t.test('without root', async t => {
     const { code, stderr } = await execute([
