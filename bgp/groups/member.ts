@@ -19,7 +19,7 @@ const ENCODE = 2048
 interface Walk {
   /** Next row. */
   next: number
-  /** Rows changed later come by the ring. */
+  /** Rows announced later come by the ring. */
   upTo: number
   /** Rows announced in an earlier flush or in this one are known to the member. */
   announceAfter: number
@@ -48,7 +48,7 @@ export class Member {
   #position = 0
   #walk: Walk | undefined
   #formers: Former[] = []
-  /** Everything goes out again, whatever the former tables say. */
+  /** Everything goes out again: the former tables no longer say what the member has. */
   #resend = false
   /** Waits for the new group's table to be complete before it is compared with the former one. */
   #waiting = false
@@ -117,7 +117,9 @@ export class Member {
   renumbered(last: number): void {
     const whole = this.#walk === undefined && this.#position === last
     this.#position = whole ? 2 : 0
-    if (!whole && !this.#waiting) this.#startWalk(0, 0)
+    if (whole || this.#waiting) return
+    this.#resend = true
+    this.#startWalk(0, 0)
   }
 
   /** The former group starts its flush numbers anew: nothing is known of its rows. */
@@ -134,8 +136,8 @@ export class Member {
     if (this.#waiting) return false
     if (!this.#walk && this.index < this.group.ring.first) this.#startWalk(this.#position, this.#position)
     if (this.#walk && this.#own.runs.length === 0) this.#walkOn(this.#walk)
-    let left = this.#own.hand(sink, PULL)
-    if (!this.#walk && this.#own.runs.length === 0 && left > 0) left = this.#readRing(sink, left)
+    const left = this.#own.hand(sink, PULL)
+    if (!this.#walk && this.#own.runs.length === 0 && this.index >= this.group.ring.first) this.#readRing(sink, left)
     return this.hasMore
   }
 
@@ -178,15 +180,13 @@ export class Member {
     const changed = group.changed[prefix]
     const source = group.source[prefix]
     const has = set !== 0 && source !== session.slot
-    if (this.#formers.length > 0) {
-      if (has) {
-        if (changed <= walk.upTo && !this.#knows(prefix, set, source)) this.#buckets.add(prefix, set, source, 'except')
-      } else if (this.#mayHave(prefix)) this.#buckets.add(prefix, 0, source, 'only')
-      return
+    if (has) {
+      if (changed <= walk.announceAfter || changed > walk.upTo) return
+      if (!this.#knows(prefix, set, source)) this.#buckets.add(prefix, set, source, 'except')
+    } else if (changed > walk.withdrawAfter || this.#mayHave(prefix)) {
+      // Also of later rows: one that the session itself became the source of may never be mentioned to it in the ring.
+      this.#buckets.add(prefix, 0, source, 'only')
     }
-    if (changed > walk.upTo) return
-    if (has && changed > walk.announceAfter) this.#buckets.add(prefix, set, source, 'except')
-    else if (!has && changed > walk.withdrawAfter) this.#buckets.add(prefix, 0, source, 'only')
   }
 
   /** Whether the one former table told the member exactly this. */
@@ -206,7 +206,7 @@ export class Member {
     return false
   }
 
-  #readRing(sink: ChunkSink, left: number): number {
+  #readRing(sink: ChunkSink, left: number): void {
     const { ring } = this.group
     const { slot } = this.session
     let run: Run | undefined
@@ -228,7 +228,6 @@ export class Member {
     }
     if (run) hand(run, sink)
     this.#position = this.index === ring.end ? this.group.flushes : ring.segment(this.index).flush - 1
-    return left
   }
 
   #forgetFormers(): void {

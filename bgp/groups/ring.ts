@@ -50,9 +50,10 @@ export class Ring extends ChunkTarget {
     return this.#segments[this.#head + index - this.first]
   }
 
-  /** Octets from the segment `index` to the end. */
+  /** Octets from the segment `index` to the end, as far as they are kept. */
   lag(index: number): number {
-    return index >= this.end ? 0 : this.octetsWritten - this.segment(Math.max(index, this.first)).before
+    const next = Math.max(index, this.first)
+    return next >= this.end ? 0 : this.octetsWritten - this.segment(next).before
   }
 
   sees(index: number, slot: number): boolean {
