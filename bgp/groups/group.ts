@@ -108,6 +108,11 @@ export class Group implements Follower {
     return (this.#bySource[slot] ?? 0) > 0
   }
 
+  /** Prefixes that may have a row lie below this id. */
+  get end(): number {
+    return this.#rib.prefixes.end
+  }
+
   /** Rows that a member's Adj-RIB-Out has. */
   sentTo(slot: number): number {
     return this.size - (this.#bySource[slot] ?? 0)

@@ -149,7 +149,7 @@ export class Member {
   #walkOn(walk: Walk): void {
     const { group } = this
     const { writer } = group
-    const end = Math.min(group.set.length, this.#reach())
+    const { end } = group
     for (let looked = 0; looked < LOOK && walk.next < end && this.#buckets.size < ENCODE; looked++) {
       this.#compare(walk.next++, walk)
     }
@@ -168,17 +168,13 @@ export class Member {
     this.#forgetFormers()
   }
 
-  /** Rows that exist in the group's table or in a former one end here. */
-  #reach(): number {
-    return Math.max(this.group.set.length, ...this.#formers.map(({ group }) => group.set.length))
-  }
-
   /** Buckets a row if the member has to hear of it. */
   #compare(prefix: number, walk: Walk): void {
     const { group, session } = this
-    const set = group.set[prefix]
-    const changed = group.changed[prefix]
-    const source = group.source[prefix]
+    const there = prefix < group.set.length
+    const set = there ? group.set[prefix] : 0
+    const changed = there ? group.changed[prefix] : 0
+    const source = there ? group.source[prefix] : session.slot
     const has = set !== 0 && source !== session.slot
     if (has) {
       if (changed <= walk.announceAfter || changed > walk.upTo) return

@@ -76,10 +76,7 @@ export class GroupTables implements Outbound, Downstream {
 
   setComplete(complete: boolean): void {
     if (complete && !this.#complete) {
-      for (const dump of this.#dumps.values()) {
-        dump.stage = 'decide'
-        dump.mark = this.#rib.undecided.put
-      }
+      for (const dump of this.#dumps.values()) this.#restart(dump)
     }
     this.#complete = complete
     this.#wakeDumped()
@@ -109,7 +106,10 @@ export class GroupTables implements Outbound, Downstream {
     const member = session.peer === null ? undefined : this.#members[session.peer]
     if (!member) return
     const group = this.#groupFor(traits, policy)
-    if (group !== member.group) member.move(group)
+    if (group === member.group) return
+    member.move(group)
+    const dump = this.#dumps.get(member)
+    if (dump) this.#restart(dump) // its mark counts in the group before
   }
 
   refresh(session: Session): void {
@@ -210,6 +210,11 @@ export class GroupTables implements Outbound, Downstream {
       dump.mark = ring.end
     }
     return member.index >= dump.mark && !member.hasMore
+  }
+
+  #restart(dump: Dump): void {
+    dump.stage = 'decide'
+    dump.mark = this.#rib.undecided.put
   }
 
   #wakeDumped(): void {

@@ -66,11 +66,11 @@ export interface Rib {
   announce(peer: PeerId, octets: Uint8Array, from: number, to: number, set: SetId, ineligible?: Ineligible): void
   withdraw(peer: PeerId, octets: Uint8Array, from: number, to: number): void
 
-  /** The complete list of our own routes; differences are announced and withdrawn. `origin` names who owns the list. */
+  /** The complete list of our own routes; differences are announced and withdrawn. Routes of another family are passed over. */
   originate(replace: Iterable<Origination>): void
   setNextHops(changes: Iterable<NextHopState>): void
 
-  /** Decision, policy re-runs, sweeps, group tables. True if work is left. */
+  /** Decision, policy re-runs, sweeps, group tables. True if work is left. A `pull` may make work: look at `pending` after it. */
   work(units: number): boolean
   readonly pending: boolean
 
@@ -79,6 +79,11 @@ export interface Rib {
   /** Prefixes in the peer's Adj-RIB-Out. */
   sent(peer: PeerId): number
 
+  /**
+   * The Loc-RIB feed: all of it, then changes; a second cursor of that name closes the first. A withdrawn prefix has no
+   * next hops and no peer; an own route without a next hop has no next hops and peer `local` (nothing to install).
+   * A cursor that is never read keeps the ids of withdrawn prefixes from being used again: close it.
+   */
   changes(reader: string): ChangeCursor
   lookup(prefix: string): PrefixId | undefined
   /** Every path of the prefix, best first, each with its reason. */
