@@ -207,7 +207,7 @@ export type Report =
       readonly text: string
     }
   | { readonly type: 'endOfRib'; readonly peer: string; readonly family: Family; readonly text: string }
-  | { readonly type: 'listen'; readonly text: string }
+  | { readonly type: 'listen'; readonly listening: boolean; readonly text: string }
 
 /** A peer as `bgp summary` shows it. */
 export interface PeerStatus {

@@ -30,7 +30,7 @@ t.test('a lab file', async t => {
       name: 'a mistyped key',
       text: `name: x\n${subnets}nods: []\n`,
       code: 2,
-      says: [/nods is not a key/, /bad\.yaml:3:1/, /Did you mean nodes\?/],
+      says: [/nods is not a field/, /bad\.yaml:3:1/, /Did you mean nodes\?/],
     },
     { name: 'no such file', text: undefined, code: 2, says: [/missing\.yaml does not exist/, /configs\/labs/] },
     {

@@ -58,6 +58,7 @@ async function bundle({ entries, into, banner, sources }: Bundle): Promise<void>
         throw new Error(warning.message)
     },
   })
+  rmSync(join(into, 'shared'), { recursive: true, force: true })
   await build.write({
     dir: into,
     format: 'es',

@@ -20,6 +20,8 @@ export class Journal {
   since: number
   /** Why the peer is down or was last: cause and next step. */
   lastError: string | undefined
+  /** The last error is of this session or of an attempt since, not of the time before it. */
+  #isFresh = false
   /** The last error is the reason in a NOTIFICATION, theirs or ours. */
   #hasReason = false
   #lastIncident = -Infinity
@@ -36,8 +38,8 @@ export class Journal {
     if (to === from) return
     this.state = to
     this.since = this.#host.now
-    if (to === 'Established') this.#hasReason = false
-    const why = from === 'Established' && this.lastError ? `: ${this.lastError}` : ''
+    const why = from === 'Established' && this.#isFresh ? `: ${this.lastError}` : ''
+    if (to === 'Established') this.#hasReason = this.#isFresh = false
     this.#report({ type: 'state', peer: this.#name, from, to, text: this.#say(`${from} -> ${to}${why}`) })
   }
 
@@ -45,7 +47,7 @@ export class Journal {
   notReached(ends: Ends, reason: string): void {
     const text = explain.connectFailure(ends, reason)
     if (text === this.lastError) return
-    this.lastError = text
+    this.#blame(text)
     this.#hasReason = false
     this.#report({ type: 'connectFailed', peer: this.#name, text: this.#say(text) })
   }
@@ -53,19 +55,19 @@ export class Journal {
   /** A connection ended without a word. */
   lost(ends: Ends, reason: string, state: State): void {
     // A peer that has told why it does not want us, and then only hangs up, still has that reason.
-    if (!(this.#hasReason && state === 'OpenSent')) this.lastError = explain.connectionLost(ends, reason, state)
+    if (!(this.#hasReason && state === 'OpenSent')) this.#blame(explain.connectionLost(ends, reason, state))
   }
 
   /** The peer restarted and connected anew before we noticed. */
   restarted(): void {
-    this.lastError = 'the peer restarted and connected anew'
+    this.#blame('the peer restarted and connected anew')
   }
 
   received(ends: Ends, notification: Notification): void {
     const { code, subcode } = notification
-    this.lastError = explain.received(ends, notification)
+    this.#blame(explain.received(ends, notification))
     this.#hasReason = true
-    const text = this.#say(this.lastError)
+    const text = this.#say(explain.received(ends, notification))
     this.#report({ type: 'sessionError', peer: this.#name, code, subcode, sent: false, text })
   }
 
@@ -73,7 +75,7 @@ export class Journal {
   sent(ends: Ends, why: Fault, administrative: boolean): void {
     const text = explain.sent(ends, why)
     if (!administrative) {
-      this.lastError = text
+      this.#blame(text)
       this.#hasReason = true
     }
     const { code, subcode } = why
@@ -94,6 +96,11 @@ export class Journal {
       treatment === 'discard' ? 'an attribute of an UPDATE is ignored' : 'the routes of an UPDATE count as withdrawn'
     const text = this.#say(`${what}: ${why}`)
     this.#report({ type: 'update', peer: this.#name, treatment, octets: octets.slice(), text })
+  }
+
+  #blame(text: string): void {
+    this.lastError = text
+    this.#isFresh = true
   }
 
   #say(text: string): string {

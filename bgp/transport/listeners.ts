@@ -50,10 +50,10 @@ export class Listeners {
         listening: () => {
           if (!listener.told) return
           listener.told = false
-          this.#report({ type: 'listen', text: `listening on ${place(address, port)} now` })
+          this.#report({ type: 'listen', listening: true, text: `listening on ${place(address, port)} now` })
         },
         failed: code => {
-          if (!listener.told) this.#report({ type: 'listen', text: failure(code, address, port) })
+          if (!listener.told) this.#report({ type: 'listen', listening: false, text: failure(code, address, port) })
           listener.told = true
           listener.stop = this.#clock.at(this.#clock.now() + RETRY, () => this.#listen(listener, address, port))
         },

@@ -9,10 +9,8 @@ interface Named {
 }
 
 export function registerLab(program: Command, _context: Context): void {
-  const lab = program
-    .command('lab')
-    .description('a data centre on this machine, in network namespaces')
-    .enablePositionalOptions()
+  const lab = program.command('lab').description('a data centre on this machine, in network namespaces')
+
   const named = (command: Command): Command => command.option('--name <name>', 'which lab; default: the one that is up')
 
   named(lab.command('up'))
@@ -35,12 +33,24 @@ export function registerLab(program: Command, _context: Context): void {
     .argument('<host>', 'a host or pod of the lab')
     .argument('<command...>', 'what to run there')
     .description('run a command on a host or in a pod')
-    .passThroughOptions()
     .action((host: string, command: string[], options: Named) => end(labCommands.exec({ host, command, ...options })))
 
   named(lab.command('ping'))
     .description('who reaches whom')
     .action((options: Named) => end(labCommands.ping(options)))
+}
+
+/**
+ * The options of the command that `lab exec` runs are its own: a `--` before the host says so, unless the user wrote one.
+ * Takes and returns the words after the program's name.
+ */
+export function withCommandApart(words: readonly string[]): string[] {
+  const verb = words.indexOf('exec')
+  if (verb < 1 || words[verb - 1] !== 'lab') return [...words]
+  let host = verb + 1
+  while (host < words.length && words[host].startsWith('-') && words[host] !== '--')
+    host += words[host] === '--name' ? 2 : 1
+  return words[host] === '--' ? [...words] : [...words.slice(0, host), '--', ...words.slice(host)]
 }
 
 async function end(code: Promise<number>): Promise<void> {

@@ -7,7 +7,7 @@ import { registerBgp } from './bgp.ts'
 import { createContext } from './context.ts'
 import { registerIpam } from './ipam.ts'
 import { CommandError, type Format } from './output.ts'
-import { registerLab } from './lab.ts'
+import { registerLab, withCommandApart } from './lab.ts'
 import { registerResources } from './resources.ts'
 import { registerRoute } from './route.ts'
 import { registerStatus } from './status.ts'
@@ -34,7 +34,7 @@ function inherit(command: Command): void {
 }
 
 try {
-  await program.parseAsync()
+  await program.parseAsync(withCommandApart(process.argv.slice(2)), { from: 'user' })
 } catch (error) {
   process.exitCode = report(error)
 }

@@ -1,5 +1,6 @@
 // What the daemon answers on its API: each path's view of what the rooms hold.
 
+import { systemClock } from '../../bgp/index.ts'
 import type { Family, PathView, PrefixId } from '../../bgp/types.ts'
 import { type Address, bitsOf, formatPrefix, parseAddress, parsePrefix, prefixOf } from '../../inet/index.ts'
 import type { BgpRoutes, DaemonStatus, RoutesQuery } from '../api/contract.ts'
@@ -63,7 +64,7 @@ export function createHandlers(rooms: Rooms): Handlers {
       clusterId: bgp.config?.clusterId,
       peers: bgp
         .peers()
-        .map(({ since, ...peer }) => ({ ...peer, seconds: Math.max(0, (performance.now() - since) / 1000) })),
+        .map(({ since, ...peer }) => ({ ...peer, seconds: Math.max(0, (systemClock.now() - since) / 1000) })),
     }),
 
     '/v1/bgp/routes': query => routes(bgp, query),

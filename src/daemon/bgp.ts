@@ -30,6 +30,8 @@ export class Bgp {
   #routing: Routing | undefined
   #config: SpeakerConfig | undefined
   #problems: readonly string[] = []
+  /** What the speaker cannot listen on, while it cannot. */
+  #deaf: string | undefined
   /** Changes run one after another: starting and stopping take turns of the event loop. */
   #turn: Promise<void> = Promise.resolve()
 
@@ -47,9 +49,9 @@ export class Bgp {
     return this.#config
   }
 
-  /** Sentences for what the speaker refused. */
+  /** Sentences for what the speaker refused, and for what keeps it from listening. */
   get problems(): readonly string[] {
-    return this.#problems
+    return this.#deaf === undefined ? this.#problems : [...this.#problems, this.#deaf]
   }
 
   get routing(): Routing | undefined {
@@ -84,7 +86,7 @@ export class Bgp {
     await this.#turn
     this.#routing?.close()
     await this.#speaker?.stop(mode)
-    this.#speaker = this.#routing = this.#config = undefined
+    this.#speaker = this.#routing = this.#config = this.#deaf = undefined
   }
 
   async #apply(intent: Intent, complete: boolean): Promise<void> {
@@ -133,7 +135,7 @@ export class Bgp {
     this.#ports.log.warn('speaker stops: its AS number, router id or cluster id changed, or its Node is gone')
     this.#routing?.close()
     await this.#speaker?.stop('cease')
-    this.#speaker = this.#routing = this.#config = undefined
+    this.#speaker = this.#routing = this.#config = this.#deaf = undefined
     this.#ports.clear()
   }
 
@@ -153,6 +155,7 @@ export class Bgp {
       else log.debug(report.text, { peer, from: report.from, to: report.to })
       return
     }
+    if (report.type === 'listen') this.#deaf = report.listening ? undefined : report.text
     if (report.type === 'endOfRib') return log.debug(report.text, { peer })
     const key = `${report.type} ${peer ?? ''} ${report.text}`
     const now = performance.now()

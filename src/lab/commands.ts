@@ -108,10 +108,11 @@ async function untilInterrupted(name: string, io: LabIo): Promise<void> {
   io.out(`\nLab ${name} is down.\n`)
 }
 
-/** How the user calls these commands: npm's demo script says so in the environment. */
-function labCommand(name: string): string {
+/** How the user calls one of these commands: npm's demo script says so in the environment. The lab is named where there are several. */
+function labCommand(name: string): (verb: string) => string {
   const called = process.env['MARGAY_LAB_COMMAND'] ?? 'margayctl lab'
-  return labNames().length > 1 ? `${called} --name ${name}` : called
+  if (labNames().length === 1) return verb => `${called} ${verb}`
+  return verb => `${called} ${verb} ${verb === 'down' ? name : `--name ${name}`}`
 }
 
 async function down({ name }: NamedOptions, io: LabIo): Promise<ExitCode> {

@@ -101,7 +101,7 @@ export function lossText(probes: readonly Probe[]): readonly string[] {
 }
 
 /** `lab` is how the user calls the lab's commands. */
-export function tryText(topology: Topology, lab: string, paint: Paint): string {
+export function tryText(topology: Topology, command: (verb: string) => string, paint: Paint): string {
   const node = topology.nodes[0]?.host
   const pod = topology.pods[0]?.name
   const router =
@@ -109,16 +109,22 @@ export function tryText(topology: Topology, lab: string, paint: Paint): string {
   const far = topology.hosts.find(host => host.role === 'outside')?.links[0]?.ipv4?.split('/')[0]
   const show = router?.kind === 'frr' ? "vtysh -c 'show bgp ipv4 unicast'" : 'birdc show route'
   const commands: readonly (readonly [string, string])[] = [
-    ...(node ? ([[`exec ${node} ip route`, 'blocks of other nodes, one blackhole, one /32 a pod']] as const) : []),
-    ...(node ? ([[`exec ${node} margayctl bgp summary`, "the node's own view of its sessions"]] as const) : []),
-    ...(router ? ([[`exec ${router.host} ${show}`, "a router's table: every block"]] as const) : []),
-    ...(pod && far ? ([[`exec ${pod} ping -c 3 ${far}`, 'from a pod to the world, without NAT']] as const) : []),
-    ...(node && !router ? ([[`exec ${node} margayctl ipam show`, 'its blocks and addresses']] as const) : []),
-    ['ping', 'everyone to everyone again'],
-    ['down', 'remove all of it'],
+    ...(node
+      ? ([[`${command('exec')} ${node} ip route`, 'blocks of other nodes, one blackhole, one /32 a pod']] as const)
+      : []),
+    ...(node
+      ? ([[`${command('exec')} ${node} margayctl bgp summary`, "the node's own view of its sessions"]] as const)
+      : []),
+    ...(router ? ([[`${command('exec')} ${router.host} ${show}`, "a router's table: every block"]] as const) : []),
+    ...(pod && far
+      ? ([[`${command('exec')} ${pod} ping -c 3 ${far}`, 'from a pod to the world, without NAT']] as const)
+      : []),
+    ...(node && !router
+      ? ([[`${command('exec')} ${node} margayctl ipam show`, 'its blocks and addresses']] as const)
+      : []),
+    [command('ping'), 'everyone to everyone again'],
+    [command('down'), 'remove all of it'],
   ]
-  const width = Math.max(...commands.map(([command]) => command.length))
-  return commands
-    .map(([command, why]) => `  ${paint('cyan', `${lab} ${command.padEnd(width)}`)}  ${paint('dim', why)}`)
-    .join('\n')
+  const width = Math.max(...commands.map(([line]) => line.length))
+  return commands.map(([line, why]) => `  ${paint('cyan', line.padEnd(width))}  ${paint('dim', why)}`).join('\n')
 }

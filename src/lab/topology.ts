@@ -8,7 +8,7 @@ import { contains, type IpFamily, parseAddress, parsePrefix } from '../../inet/i
 import type { Problem } from '../resources/problem.ts'
 import { nearest } from '../resources/suggest.ts'
 import type { HostInterface, LabFile } from './file/schema.ts'
-import type { Places, RawResource, ReadLab } from './file/read.ts'
+import type { RawResource, ReadLab } from './file/read.ts'
 
 export interface Topology {
   readonly name: string
@@ -230,16 +230,16 @@ type Path = readonly (string | number)[]
 class Checker {
   readonly problems: Problem[] = []
   readonly #object: string
-  readonly #places: Places
+  readonly #placeOf: ReadLab['placeOf']
   readonly #addresses = new Map<string, string>()
 
   constructor(read: ReadLab) {
     this.#object = `lab "${read.lab.name}"`
-    this.#places = read.places
+    this.#placeOf = read.placeOf
   }
 
   #refuse(path: Path, what: string, why: string, fix: string): undefined {
-    this.problems.push({ object: this.#object, path, what, why, fix, place: this.#places.at(path) })
+    this.problems.push({ object: this.#object, path, what, why, fix, place: this.#placeOf(path) })
     return undefined
   }
 

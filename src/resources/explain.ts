@@ -94,7 +94,8 @@ export function schemaAt(schema: v.GenericSchema, path: readonly (string | numbe
   for (const key of path) {
     const entries: Record<string, v.GenericSchema> =
       at && 'entries' in at ? (at.entries as Record<string, v.GenericSchema>) : {}
-    const inner: v.GenericSchema | undefined = typeof key === 'number' ? itemOf(at) : Object.hasOwn(entries, key) ? entries[key] : undefined
+    const inner: v.GenericSchema | undefined =
+      typeof key === 'number' ? itemOf(at) : Object.hasOwn(entries, key) ? entries[key] : undefined
     at = inner && unwrap(inner)
   }
   return at

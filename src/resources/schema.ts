@@ -16,7 +16,8 @@ export function described<S extends v.GenericSchema>(schema: S, description: str
 
 const mark = 'refusal:'
 
-function toMessage({ what, why, fix }: Refusal): string {
+/** A refusal as the message of one of the library's own checks. */
+export function toMessage({ what, why, fix }: Refusal): string {
   return mark + JSON.stringify([what, why, fix])
 }
 

@@ -10,8 +10,10 @@ export interface SettingsFile<T> {
   readonly value: T
   /** Where the value at the path stands, or the nearest thing around it. */
   readonly placeOf: (path: readonly (string | number)[]) => Place
-  /** The documents after the first, unread, and where they begin in the text. */
+  /** The documents after the first, unread. */
   readonly others: readonly Document.Parsed[]
+  /** Where the first document ends in the text. */
+  readonly end: number
 }
 
 export type Settings<T> =
@@ -38,12 +40,23 @@ export function readSettings<S extends v.GenericSchema>(
   const placeOf = (path: readonly (string | number)[], onKey = false): Place =>
     placeAt(document ? offsetOf(document, path, onKey) : 0)
   const result = v.safeParse(schema, document?.toJS({ maxAliasCount: 100 }) ?? {})
-  if (result.success) return { ok: true, value: result.output, placeOf, others }
+  if (result.success) return { ok: true, value: result.output, placeOf, others, end: document?.range[1] ?? 0 }
   const problems = result.issues.map((issue): Problem => {
     const { path, onKey, refusal } = explain(issue, { schema, owner })
     return { object, path, onKey, what: refusal.what, why: refusal.why, fix: refusal.fix, place: placeOf(path, onKey) }
   })
-  return { ok: false, problems: problems.toSorted(byPlace) }
+  return { ok: false, problems: withoutEchoes(problems).toSorted(byPlace) }
+}
+
+/** A mistyped key is one mistake, not two: that the right one is missing need not be said. */
+function withoutEchoes(problems: readonly Problem[]): readonly Problem[] {
+  const meant = new Set(
+    problems.flatMap(({ path, fix }) => {
+      const [, key] = /^Did you mean (.*)\?$/.exec(fix) ?? []
+      return key === undefined ? [] : [[...path.slice(0, -1), key].join('.')]
+    }),
+  )
+  return problems.filter(({ path, what }) => !what.endsWith('is missing') || !meant.has(path.join('.')))
 }
 
 function byPlace(a: Problem, b: Problem): number {

@@ -37,19 +37,19 @@ t.test('a refusal names value, reason, place and next step', async t => {
       name: 'a mistyped key',
       text: `${head}node: []\n`,
       place: '3:1',
-      says: [/node is not a key/, /Did you mean nodes\?/],
+      says: [/node is not a field/, /Did you mean nodes\?/],
     },
     {
       name: 'a mistyped key deep down',
       text: `${head}routers:\n  - { name: tor, kind: bird, asn: 1, routerID: 1.1.1.1, interfaces: [{ subnet: lan }] }\n`,
       place: '4:38',
-      says: [/routers\[0\]\.routerID is not a key/, /Did you mean routerId\?/],
+      says: [/routers\[0\]\.routerID is not a field/, /Did you mean routerId\?/],
     },
     {
       name: 'a kind of router that does not exist',
       text: `${head}routers:\n  - { name: tor, kind: cisco, asn: 1, routerId: 1.1.1.1, interfaces: [{ subnet: lan }] }\n`,
       place: '4:24',
-      says: [/cisco is not bird or frr/],
+      says: [/cisco is not one of its values/],
     },
     {
       name: 'an AS number out of range',
@@ -76,7 +76,7 @@ t.test('a refusal names value, reason, place and next step', async t => {
       place: '4:13',
       says: [/N_1 is not a name/],
     },
-    { name: 'no subnet', text: 'name: x\nsubnets: []\n', place: '2:10', says: [/subnets is empty/] },
+    { name: 'no subnet', text: 'name: x\nsubnets: []\n', place: '2:1', says: [/subnets is empty/] },
     {
       name: 'half a pod',
       text: `${head}nodes:\n  - { name: n, pods: 1.5, interfaces: [{ subnet: lan }] }\n`,

@@ -3,9 +3,9 @@
 
 import * as v from 'valibot'
 import { formatAddress, type IpFamily, parseAddress } from '../../../inet/index.ts'
-import { asNumber, cidr, dottedQuad, holdTime } from '../../resources/fields.ts'
+import { asNumber, choice, cidr, dottedQuad, flag, holdTime, stringMap } from '../../resources/fields.ts'
 import { Refusal } from '../../resources/problem.ts'
-import { field } from '../../resources/schema.ts'
+import { field, toMessage } from '../../resources/schema.ts'
 
 const nameForm = /^[a-z0-9]([-a-z0-9]{0,22}[a-z0-9])?$/
 
@@ -58,7 +58,8 @@ const hostInterface = v.strictObject({
 })
 
 /** At least one. */
-const listOfSome = <S extends v.GenericSchema>(item: S) => v.pipe(v.array(item), v.minLength(1, 'empty'))
+const listOfSome = <S extends v.GenericSchema>(item: S) =>
+  v.pipe(v.array(item), v.minLength(1, toMessage(new Refusal('is empty', 'The lab cannot do without.', 'Add one.'))))
 
 const interfaces = listOfSome(hostInterface)
 
@@ -66,14 +67,14 @@ const neighbour = v.strictObject({
   /** Name of a router or node on a common subnet; its address and AS number follow from there. */
   host: name(),
   /** What the router takes from it: everything, or only what lies in an IPPool. */
-  accept: v.optional(v.picklist(['all', 'pods']), 'all'),
+  accept: v.optional(choice('all', 'pods'), 'all'),
   /** The router reflects routes to and from it (RFC 4456). */
-  client: v.optional(v.boolean(), false),
+  client: v.optional(flag(), false),
 })
 
 const router = v.strictObject({
   name: name(),
-  kind: v.picklist(['bird', 'frr']),
+  kind: choice('bird', 'frr'),
   asn: asNumber(),
   routerId: dottedQuad('router id'),
   interfaces,
@@ -88,7 +89,7 @@ const node = v.strictObject({
   name: name(),
   /** Default: BGPConfiguration's. */
   asn: v.optional(asNumber()),
-  labels: v.optional(v.record(v.string(), v.string()), {}),
+  labels: v.optional(stringMap('labels'), {}),
   routeReflectorClusterID: v.optional(dottedQuad('cluster id')),
   interfaces,
   /** How many (`r1n1-p1`, `r1n1-p2`, …), or their names. */
