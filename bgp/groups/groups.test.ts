@@ -166,6 +166,25 @@ t.test('a peer that does not read holds no octets beyond the limit, and catches 
   for (const view of slow.routes.values()) if (view.asPath !== '64999 65000 50') t.fail(view.asPath)
 })
 
+t.test('a peer that read part of a flush and then falls behind misses nothing', async t => {
+  const bench = new Bench({ limits: { lead: 400_000, ring: 400_000, slice: 4096 } })
+  for (const n of [0, 1, 2]) bench.up(n)
+  const receivers = receiversOf(bench, 1, 2)
+  bench.settle(receivers)
+  const [slow, fast] = [receivers.get(1)!, receivers.get(2)!]
+  for (const [i, p] of prefixes(3000).entries()) bench.announce(0, [p], { path: [65000, i + 1] })
+  bench.work()
+  t.ok(bench.out.pull(id(1), slow), 'there is more than one pull hands over')
+  receivers.delete(1)
+  for (let round = 1; round <= 8; round++) {
+    for (const [i, p] of prefixes(1000, 10_000).entries()) bench.announce(0, [p], { path: [65000, round, i + 1] })
+    bench.settle(receivers)
+  }
+  bench.pull(1, slow)
+  t.equal(fast.routes.size, 4000)
+  t.same([...slow.routes.keys()].toSorted(), [...fast.routes.keys()].toSorted())
+})
+
 t.test('with nobody reading, changes wait as state and no work is left to do', async t => {
   const bench = new Bench({ limits: { lead: 2000, ring: 40_000, slice: 16 } })
   bench.up(0)
