@@ -308,7 +308,7 @@ export class Daemon {
       dataplane: this.#dataplane,
       ipam: this.#ipam,
       intent: () => this.#intent,
-      waitingFor: () => this.#waitingFor(),
+      waitingFor: () => [...this.#waitingFor(), ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
       problems: () => [
         ...this.#snapshots.problems,
         ...this.#intent.problems,
