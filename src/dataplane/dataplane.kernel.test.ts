@@ -184,7 +184,8 @@ t.test('the node forwards, and is put back as it was', { skip }, async t => {
   await using namespaces = new TestNamespaces()
   const { path, plane } = await node(namespaces)
   await using _ = plane
-  const read = async (name: string) => (await namespaces.run(path, 'cat', `/proc/sys/${name.replaceAll('.', '/')}`)).trim()
+  const read = async (name: string) =>
+    (await namespaces.run(path, 'cat', `/proc/sys/${name.replaceAll('.', '/')}`)).trim()
   const names = [
     'net.ipv4.ip_forward',
     'net.ipv6.conf.all.forwarding',
