@@ -26,6 +26,7 @@ const also: readonly { readonly from: string; readonly to: string; readonly why:
 const bgpRooms: readonly string[] = [
   'types.ts',
   'wire',
+  'tables',
   'policy',
   'rib',
   'groups',

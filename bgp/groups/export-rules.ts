@@ -3,7 +3,7 @@
 import { CompiledPolicy } from '../policy/compile.ts'
 import { SetMemo } from '../policy/memo.ts'
 import { SetTransform } from '../policy/transform.ts'
-import { HAS_MED, STAYS_HERE, STAYS_IN_AS } from '../rib/attribute-sets.ts'
+import { HAS_MED, STAYS_HERE, STAYS_IN_AS } from '../tables/attribute-sets.ts'
 import type { LocRib } from '../rib/loc-rib.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import type { Session } from '../rib/sessions.ts'

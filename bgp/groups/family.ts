@@ -1,6 +1,6 @@
 // One address family, whole: its RIB and its update groups, tied together.
 
-import { STEP } from '../rib/columns.ts'
+import { STEP } from '../tables/columns.ts'
 import { LocRib } from '../rib/loc-rib.ts'
 import type { Rib } from '../rib/port.ts'
 import { FamilyRib } from '../rib/rib.ts'

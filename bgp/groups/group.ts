@@ -5,8 +5,8 @@
 // into the ring. Nothing is encoded while even the fastest member has enough to send: what waits is a set of prefixes.
 
 import type { LocRib, Follower } from '../rib/loc-rib.ts'
-import { DirtyQueue } from '../rib/dirty-queue.ts'
-import { column, resized } from '../rib/columns.ts'
+import { DirtyQueue } from '../tables/dirty-queue.ts'
+import { column, resized } from '../tables/columns.ts'
 import type { UpdateWriter } from '../wire/update-writer.ts'
 import { Buckets } from './buckets.ts'
 import type { ChunkPool } from './chunks.ts'

@@ -1,8 +1,8 @@
 // What the kind of session makes of an attribute set on its way out, after policy (RFC 4271 §5.1, RFC 4456 §8,
 // RFC 6793 §4.2.2): prepend, strip, next hop, reflection, 2-octet AS numbers. Done once per bucket, when it is encoded.
 
-import { addressOf } from '../rib/next-hops.ts'
-import { type AttributeSets, DEFAULT_LOCAL_PREF, HAS_LOCAL_PREF, HAS_ORIGINATOR } from '../rib/attribute-sets.ts'
+import { addressOf } from '../tables/next-hops.ts'
+import { type AttributeSets, DEFAULT_LOCAL_PREF, HAS_LOCAL_PREF, HAS_ORIGINATOR } from '../tables/attribute-sets.ts'
 import { LOCAL, type Session, type Sessions } from '../rib/sessions.ts'
 import { type Edit, prependAs, Rewriter } from '../policy/rewrite.ts'
 import {

@@ -1,10 +1,9 @@
 // Policy: data compiled to "prefix predicate × set transform", a rule at a time, remembered per (rule, set).
 
-import type { AttributeSets } from '../rib/attribute-sets.ts'
-import type { PrefixTable } from '../rib/prefix-table.ts'
-import type { Session } from '../rib/sessions.ts'
+import type { AttributeSets } from '../tables/attribute-sets.ts'
+import type { PrefixTable } from '../tables/prefix-table.ts'
 import type { Policy, Rule, SetId } from '../types.ts'
-import { RouteMatch, setMatch } from './match.ts'
+import { RouteMatch, type RouteSource, setMatch } from './match.ts'
 import { SetMemo } from './memo.ts'
 import { SetTransform } from './transform.ts'
 
@@ -21,7 +20,7 @@ export class CompiledPolicy {
   }
 
   /** What the policy makes of a route: a set with a reference, or 0 if it rejects the route. */
-  apply(prefix: number, set: number, from: Session): number {
+  apply(prefix: number, set: number, from: RouteSource): number {
     const sets = this.#sets
     let current = sets.acquire(set)
     for (const rule of this.#rules) {
@@ -36,7 +35,7 @@ export class CompiledPolicy {
   }
 
   /** Why the policy rejects the route, in words; undefined if it accepts it. */
-  explain(prefix: number, set: number, from: Session, direction: 'import' | 'export'): string | undefined {
+  explain(prefix: number, set: number, from: RouteSource, direction: 'import' | 'export'): string | undefined {
     const sets = this.#sets
     let current = sets.acquire(set)
     let [verdict, by] = [this.policy.otherwise as Rule['then'], 'no rule decides']

@@ -2,9 +2,8 @@
 // The second part is remembered per set (memo.ts), so a rule costs one look-up per route.
 
 import { parsePrefix } from '../../inet/index.ts'
-import type { AttributeSets } from '../rib/attribute-sets.ts'
-import type { PrefixTable } from '../rib/prefix-table.ts'
-import type { Session } from '../rib/sessions.ts'
+import type { AttributeSets } from '../tables/attribute-sets.ts'
+import type { PrefixTable } from '../tables/prefix-table.ts'
 import type { Match, PrefixRange } from '../types.ts'
 import {
   asPath,
@@ -14,6 +13,12 @@ import {
   hasCommunity,
   parseCommunity,
 } from '../wire/attributes.ts'
+
+/** Who a route is from, as far as policy asks. */
+export interface RouteSource {
+  readonly kind: 'local' | 'ibgp' | 'ebgp'
+  readonly name: string
+}
 
 /** Prefix ranges and source. */
 export class RouteMatch {
@@ -29,7 +34,7 @@ export class RouteMatch {
     this.#peers = peers && new Set(peers)
   }
 
-  matches(prefix: number, from: Session): boolean {
+  matches(prefix: number, from: RouteSource): boolean {
     if (this.#sources && !this.#sources.has(from.kind)) return false
     if (this.#peers && !this.#peers.has(from.name)) return false
     if (!this.#ranges) return true

@@ -3,8 +3,8 @@
 // Every set ever made has a serial number. An entry counts only while both its ends still bear the serial they had when
 // it was written, so nothing has to be told when a set is freed, and two memos cannot keep each other's sets alive.
 
-import type { AttributeSets } from '../rib/attribute-sets.ts'
-import { type Column, column, resized, STEP } from '../rib/columns.ts'
+import type { AttributeSets } from '../tables/attribute-sets.ts'
+import { type Column, column, resized, STEP } from '../tables/columns.ts'
 
 export class SetMemo {
   readonly #sets: AttributeSets

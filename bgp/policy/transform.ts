@@ -1,6 +1,6 @@
 // The transform half of a rule: an attribute set in, an attribute set out.
 
-import type { AttributeSets } from '../rib/attribute-sets.ts'
+import type { AttributeSets } from '../tables/attribute-sets.ts'
 import type { SetId, Transform } from '../types.ts'
 import {
   asPath,

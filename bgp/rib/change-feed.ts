@@ -4,9 +4,9 @@
 // last state of each only, and a prefix that came and went unseen is never mentioned.
 
 import type { ChangeCursor, ChangeView } from '../types.ts'
-import { column, resized, roundUp, STEP } from './columns.ts'
-import { DirtyQueue } from './dirty-queue.ts'
-import { HAS_LOCAL_PREF, HAS_MED } from './attribute-sets.ts'
+import { column, resized, roundUp, STEP } from '../tables/columns.ts'
+import { DirtyQueue } from '../tables/dirty-queue.ts'
+import { HAS_LOCAL_PREF, HAS_MED } from '../tables/attribute-sets.ts'
 import type { Follower, LocRib } from './loc-rib.ts'
 
 export class ChangeFeed implements ChangeCursor, Follower {

@@ -5,7 +5,7 @@
 // rather than at pairs, is what makes MED deterministic: it is compared within one neighbouring AS only, which is no order.
 
 import { compareOctets } from '../../inet/index.ts'
-import type { AttributeSets } from './attribute-sets.ts'
+import type { AttributeSets } from '../tables/attribute-sets.ts'
 import type { Paths } from './paths.ts'
 import { LOCAL, type Sessions } from './sessions.ts'
 

@@ -4,11 +4,11 @@
 // readers and update groups of those whose chosen paths changed. This file holds the tables together; it knows no
 // budget and no peer's life cycle.
 
-import { PrefixTable, UNUSED } from './prefix-table.ts'
-import { AttributeSets } from './attribute-sets.ts'
+import { PrefixTable, UNUSED } from '../tables/prefix-table.ts'
+import { AttributeSets } from '../tables/attribute-sets.ts'
 import { Decision } from './decision.ts'
-import { DirtyQueue } from './dirty-queue.ts'
-import { NextHops } from './next-hops.ts'
+import { DirtyQueue } from '../tables/dirty-queue.ts'
+import { NextHops } from '../tables/next-hops.ts'
 import { CHANGED, CHOSEN, DEAD, INELIGIBLE, INELIGIBLE_SHIFT, Paths, REJECTED } from './paths.ts'
 import type { Ineligible } from './port.ts'
 import { type Session, Sessions } from './sessions.ts'

@@ -4,8 +4,8 @@
 // asking the peer. A withdrawn path stays in its chain as DEAD until the decision process, which walks the chain anyway,
 // takes it out. A peer's paths are found by scanning the peer column, so a peer costs nothing per path.
 
-import { type Column, column, resized, roundUp, STEP } from './columns.ts'
-import { mix, ShardedIndex } from './sharded-index.ts'
+import { type Column, column, resized, roundUp, STEP } from '../tables/columns.ts'
+import { mix, ShardedIndex } from '../tables/sharded-index.ts'
 
 // Flags of a path.
 /** Withdrawn; to be unlinked. */

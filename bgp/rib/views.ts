@@ -20,7 +20,7 @@ import {
 } from '../wire/attributes.ts'
 import type { Step } from './decision.ts'
 import { ineligibleKinds, type LocRib } from './loc-rib.ts'
-import { addressOf } from './next-hops.ts'
+import { addressOf } from '../tables/next-hops.ts'
 import { CHOSEN, DEAD, INELIGIBLE, INELIGIBLE_SHIFT, REJECTED } from './paths.ts'
 
 const walker = new AttributeWalker()
