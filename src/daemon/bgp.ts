@@ -29,6 +29,7 @@ export class Bgp {
   #speaker: Speaker | undefined
   #routing: Routing | undefined
   #config: SpeakerConfig | undefined
+  #applied: Intent | undefined
   #problems: readonly string[] = []
   /** What the speaker cannot listen on, while it cannot. */
   #deaf: string | undefined
@@ -86,7 +87,7 @@ export class Bgp {
     await this.#turn
     this.#routing?.close()
     await this.#speaker?.stop(mode)
-    this.#speaker = this.#routing = this.#config = this.#deaf = undefined
+    this.#speaker = this.#routing = this.#config = this.#applied = this.#deaf = undefined
   }
 
   async #apply(intent: Intent, complete: boolean): Promise<void> {
@@ -100,9 +101,12 @@ export class Bgp {
     } else if (!(await this.#begin(wanted, intent))) {
       return
     }
-    this.#routing?.setRules(intent.routes)
-    for (const issue of this.#speaker?.originate(intent.originate) ?? [])
-      log.error('own route refused', { reason: issueText(issue) })
+    // Plan keeps what did not change: the same object means the same content.
+    if (intent.routes !== this.#applied?.routes) this.#routing?.setRules(intent.routes)
+    if (intent.originate !== this.#applied?.originate)
+      for (const issue of this.#speaker?.originate(intent.originate) ?? [])
+        log.error('own route refused', { reason: issueText(issue) })
+    this.#applied = intent
     if (complete) this.#speaker?.setComplete(true)
   }
 
@@ -135,7 +139,7 @@ export class Bgp {
     this.#ports.log.warn('speaker stops: its AS number, router id or cluster id changed, or its Node is gone')
     this.#routing?.close()
     await this.#speaker?.stop('cease')
-    this.#speaker = this.#routing = this.#config = this.#deaf = undefined
+    this.#speaker = this.#routing = this.#config = this.#applied = this.#deaf = undefined
     this.#ports.clear()
   }
 
