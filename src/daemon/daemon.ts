@@ -10,9 +10,9 @@ import { type CniServer, listenCni } from '../../cni-plugin/protocol/server.ts'
 import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import type { DaemonConfig } from '../api/config.ts'
 import { serve } from '../api/server.ts'
-import { Dataplane, isHostDeviceName, linuxKernel } from '../dataplane/index.ts'
+import { Dataplane, linuxKernel } from '../dataplane/index.ts'
 import { type Datastore, openEmbeddedDatastore, openNodeStore, type NodeStore } from '../datastore/index.ts'
-import { type AddressInUse, Ipam } from '../ipam/index.ts'
+import { Ipam } from '../ipam/index.ts'
 import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
@@ -22,7 +22,7 @@ import { createHandlers } from './answers.ts'
 import { Bgp } from './bgp.ts'
 import { Cluster } from './cluster.ts'
 import type { Log } from './log.ts'
-import { Pods } from './pods.ts'
+import { addressesOfPods, Pods } from './pods.ts'
 import { blockKind, SnapshotBuilder, watchedKinds } from './snapshot.ts'
 import { waitedFor } from './sync.ts'
 
@@ -130,7 +130,9 @@ export class Daemon {
     this.#forwarding = this.#restarting && routes.counts.installed > 0
     await this.#cluster.load()
     this.#snapshots.update(watchedKinds, kind => this.#cluster.list(kind))
-    await this.#ipam.load({ inUse: mark === undefined ? await this.#addressesOfPods() : [] })
+    await this.#ipam.load({
+      inUse: mark === undefined ? await addressesOfPods(linuxKernel(), this.#config.dataplane.routeProtocol) : [],
+    })
     await this.#pods.recover(mark === undefined)
     await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: { boot } satisfies Mark }])
 
@@ -282,17 +284,6 @@ export class Daemon {
     const own = [ipv4Address, ipv6Address].flatMap(text => hostOf(text) ?? [])
     const link = addresses.find(({ cidr }) => own.includes(hostOf(cidr) ?? ''))?.link
     return links.find(({ name }) => name === link)?.mtu ?? defaultMtu
-  }
-
-  /** Addresses that the kernel leads to a pod: what a node whose own store was lost must not give again. */
-  async #addressesOfPods(): Promise<readonly AddressInUse[]> {
-    await using kernel = await linuxKernel().open()
-    const devices = new Set((await kernel.links()).filter(link => isHostDeviceName(link.name)).map(link => link.index))
-    const routes = await kernel.routes({ protocol: this.#config.dataplane.routeProtocol })
-    return routes
-      .filter(({ nextHops: [hop] }) => hop?.link !== undefined && devices.has(hop.link))
-      .flatMap(({ dst }) => hostOf(dst) ?? [])
-      .map(address => ({ address }))
   }
 
   #obstacle(): string | undefined {

@@ -18,10 +18,11 @@ import { CniError, code } from '../../cni-plugin/protocol/errors.ts'
 import { namespaceKind } from '../../cni-plugin/protocol/namespace.ts'
 import type { EndpointErrorCode } from '../dataplane/endpoints/errors.ts'
 import type { Adoption, Endpoints } from '../dataplane/endpoints/endpoints.ts'
-import { hostDeviceName, hostMac } from '../dataplane/endpoints/names.ts'
+import { hostDeviceName, hostMac, isHostDeviceName } from '../dataplane/endpoints/names.ts'
+import type { Kernel } from '../dataplane/kernel.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
 import { IpamError } from '../ipam/errors.ts'
-import type { Ipam } from '../ipam/ipam.ts'
+import type { AddressInUse, Ipam } from '../ipam/index.ts'
 import { type Endpoint, endpointKey } from '../model/endpoint.ts'
 import type { IpFamily } from '../../inet/index.ts'
 import type { Log } from './log.ts'
@@ -55,19 +56,28 @@ export class Pods implements CniBackend {
 
   /**
    * After a start: takes over what is recorded, and takes back what no runtime was told of. A node whose store was lost
-   * (`lostStore`) takes every address that the datastore's copies name for an attachment.
+   * (`lostStore`) takes every pod that the datastore's copies or its own kernel show, and takes nothing back.
    */
   async recover(lostStore: boolean): Promise<Adoption> {
-    const { ipam, endpoints, log } = this.#options
-    const adoption = await endpoints.adopt(lostStore ? await this.#rebuild() : await this.records())
-    const known = new Set([...adoption.adopted, ...adoption.lost].map(endpointKey))
-    for (const row of ipam.show().addresses) {
-      if (known.has(endpointKey(row))) continue
-      await ipam.release(row)
-      log.info('address of an unfinished ADD released', { address: row.address, container: row.containerId })
+    const { ipam, endpoints, nodeStore, log } = this.#options
+    const records = lostStore ? this.#rebuild() : await this.records()
+    const adoption = await endpoints.adopt(records, { keepStrays: lostStore })
+    const { adopted, lost, unknown, strays, problems } = adoption
+    if (lostStore) {
+      const found = [...records, ...unknown]
+      await nodeStore.commit(found.map(value => ({ do: 'put', table, key: endpointKey(value), value })))
+      if (found.length > 0)
+        log.warn('the store of this node was lost; its pods are known again from the datastore and the kernel', {
+          pods: found.length,
+          nameless: unknown.length,
+        })
     }
-    for (const name of adoption.strays) log.info('device of an unfinished ADD deleted', { device: name })
-    for (const problem of adoption.problems) log.warn(problem)
+    const held = new Set([...adopted, ...lost, ...unknown].flatMap(endpoint => endpoint.addresses))
+    for (const { address, containerId } of ipam.show().addresses)
+      if (!held.has(address)) log.info('address of an unfinished ADD released', { address, container: containerId })
+    await ipam.releaseExcept(row => held.has(row.address))
+    for (const name of strays) log.info('device of an unfinished ADD deleted', { device: name })
+    for (const problem of problems) log.warn(problem)
     return adoption
   }
 
@@ -108,10 +118,14 @@ export class Pods implements CniBackend {
 
   async del(key: AttachmentKey): Promise<void> {
     const { ipam, endpoints, nodeStore, log } = this.#options
+    const endpoint = endpoints.get(key)
     const outcome = await endpoints.remove(key)
     if (!outcome.ok) throw new CniError(code.tryAgainLater, outcome.error.text)
     await ipam.release(key)
-    await nodeStore.commit([{ do: 'delete', table, key: endpointKey(key) }])
+    const addresses = new Set(endpoint?.addresses)
+    if (addresses.size > 0) await ipam.releaseExcept(row => !addresses.has(row.address))
+    const keys = new Set([endpointKey(key), ...(endpoint ? [endpointKey(endpoint)] : [])])
+    await nodeStore.commit([...keys].map(each => ({ do: 'delete', table, key: each })))
     if (outcome.removed) log.info('pod detached', { pod: nameOf(key) })
   }
 
@@ -139,10 +153,13 @@ export class Pods implements CniBackend {
 
   async gc(network: string, valid: readonly Target[]): Promise<void> {
     const keep = new Set(valid.map(target => endpointKey({ network, ...target })))
-    const stale = this.#options.endpoints.all.filter(
-      endpoint => endpoint.network === network && !keep.has(endpointKey(endpoint)),
+    // Records and addresses rather than devices: after a reboot they are all that is left of a pod.
+    const known = [...(await this.records()), ...this.#options.ipam.show().addresses]
+    const stale = new Map(known.filter(each => each.network === network).map(each => [endpointKey(each), each]))
+    for (const key of keep) stale.delete(key)
+    const outcomes = await Promise.allSettled(
+      [...stale.values()].map(({ containerId, ifName }) => this.del({ network, containerId, ifName })),
     )
-    const outcomes = await Promise.allSettled(stale.map(endpoint => this.del(endpoint)))
     const faults = outcomes.flatMap(outcome =>
       outcome.status === 'rejected' ? [(outcome.reason as Error).message] : [],
     )
@@ -158,29 +175,16 @@ export class Pods implements CniBackend {
     return namespaceKind(path)
   }
 
-  async #rebuild(): Promise<readonly Endpoint[]> {
-    const { ipam, nodeStore, log } = this.#options
-    const owners = Map.groupBy(
-      ipam.show().addresses.filter(row => row.containerId !== ''),
-      endpointKey,
-    )
-    const found = [...owners.values()].map((rows): Endpoint => {
+  /** Endpoints of the addresses whose owners the datastore's copies name. */
+  #rebuild(): readonly Endpoint[] {
+    const owned = this.#options.ipam.show().addresses.filter(row => row.containerId !== '')
+    return [...Map.groupBy(owned, endpointKey).values()].map((rows): Endpoint => {
       const [{ network, containerId, ifName, label }] = rows
       const key = { network, containerId, ifName }
       const addresses = rows.map(row => row.address)
-      return {
-        ...key,
-        netns: '',
-        hostDevice: hostDeviceName(key),
-        addresses,
-        mtu: this.#options.mtu(),
-        ...(label && { label }),
-      }
+      const mtu = this.#options.mtu()
+      return { ...key, netns: '', hostDevice: hostDeviceName(key), addresses, mtu, ...(label && { label }) }
     })
-    if (found.length > 0)
-      log.warn('the store of this node was lost; its pods are known again from the datastore', { pods: found.length })
-    await nodeStore.commit(found.map(endpoint => ({ do: 'put', table, key: endpointKey(endpoint), value: endpoint })))
-    return found
   }
 
   async #assign(request: AddRequest): Promise<readonly string[]> {
@@ -208,7 +212,8 @@ export class Pods implements CniBackend {
     const { ipam, endpoints, nodeStore, log } = this.#options
     try {
       if (attached) {
-        await endpoints.remove(request)
+        const outcome = await endpoints.remove(request)
+        if (!outcome.ok) throw new Error(outcome.error.text) // the device may still have the address: keep it
         await nodeStore.commit([{ do: 'delete', table, key: endpointKey(request) }])
       }
       await ipam.release(request)
@@ -219,6 +224,16 @@ export class Pods implements CniBackend {
       })
     }
   }
+}
+
+/** Addresses that the kernel leads to a pod of this node: what a node whose own store was lost must not give again. */
+export async function addressesOfPods(kernel: Kernel, protocol: number): Promise<readonly AddressInUse[]> {
+  await using node = await kernel.open()
+  const devices = new Set((await node.links()).filter(link => isHostDeviceName(link.name)).map(link => link.index))
+  const routes = await node.routes({ protocol })
+  return routes
+    .filter(({ nextHops: [hop] }) => hop?.link !== undefined && devices.has(hop.link))
+    .map(({ dst }) => ({ address: dst.split('/')[0] }))
 }
 
 const codeOf: { readonly [C in EndpointErrorCode]: number } = {

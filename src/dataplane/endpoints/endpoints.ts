@@ -29,8 +29,10 @@ export interface Adoption {
   readonly adopted: readonly Endpoint[]
   /** Recorded, but their device is gone: the node was restarted, or the pod's namespace is gone. */
   readonly lost: readonly Endpoint[]
-  /** Devices of ours that no record named; deleted. */
+  /** Devices of ours that no record named; deleted, unless they were to be kept. */
   readonly strays: readonly string[]
+  /** Those that were kept: whose pods they are is not known, only their device and addresses. */
+  readonly unknown: readonly Endpoint[]
   /** Sentences for what could not be repaired or deleted. */
   readonly problems: readonly string[]
 }
@@ -54,15 +56,19 @@ export class Endpoints {
     return [...this.#known.values()]
   }
 
+  /** By its key, or by its device where only that is known. */
   get(id: EndpointId): Endpoint | undefined {
-    return this.#known.get(endpointKey(id))
+    const device = hostDeviceName(id)
+    return this.#known.get(endpointKey(id)) ?? this.all.find(endpoint => endpoint.hostDevice === device)
   }
 
   /**
    * Takes over what an earlier process made, to be called once with every record. Host ends are put right where they
-   * differ; devices of ours that no record names go. Declares the class `endpoint` of the route table in sync.
+   * differ. Devices of ours that no record names go: an ADD that was never answered left them. With `keepStrays` the records
+   * are known to be incomplete, and such a device stays with the addresses that the kernel leads to it. Declares the class
+   * `endpoint` of the route table in sync.
    */
-  async adopt(records: readonly Endpoint[]): Promise<Adoption> {
+  async adopt(records: readonly Endpoint[], { keepStrays = false } = {}): Promise<Adoption> {
     await using node = await this.#kernel.open()
     const devices = new Map((await node.links()).filter(isHostDevice).map(link => [link.name, link]))
     const adopted: Endpoint[] = []
@@ -79,8 +85,12 @@ export class Endpoints {
       this.#remember(endpoint)
       problems.push(...(await this.#putRight(node, endpoint, link)))
     }
-    const strays = await Promise.all(
-      [...devices.values()].map(async link => {
+    const strays = [...devices.values()]
+    const unknown = keepStrays ? await endpointsOf(node, strays) : []
+    for (const endpoint of unknown) this.#remember(endpoint)
+    const deleted = await Promise.all(
+      strays.map(async link => {
+        if (keepStrays) return undefined
         const outcome = await this.#deleteDevice(link.name)
         if (!outcome.ok) problems.push(outcome.error.text)
         return outcome.ok ? link.name : undefined
@@ -89,7 +99,7 @@ export class Endpoints {
     this.#routes.set('endpoint', [...this.#known.values()].flatMap(wiring.endpointRoutes))
     this.#routes.inSync('endpoint')
     this.#ready = true
-    return { adopted, lost, strays: strays.filter(name => name !== undefined), problems }
+    return { adopted, lost, strays: deleted.filter(name => name !== undefined), unknown, problems }
   }
 
   /** Attaches a pod, wholly or not at all. */
@@ -121,7 +131,7 @@ export class Endpoints {
   /** Detaches a pod. Needs no record, no namespace; may be repeated. */
   remove(id: EndpointId): Promise<RemoveOutcome> {
     return this.#inTurn(id, async () => {
-      const endpoint = this.#known.get(endpointKey(id))
+      const endpoint = this.get(id)
       // First the wish, then the device: otherwise the route table would put back what goes with the device.
       if (endpoint)
         this.#routes.patch(
@@ -301,6 +311,16 @@ export class Endpoints {
     if (this.#queues.get(key) === settled) this.#queues.delete(key)
     return turn
   }
+}
+
+/** What the kernel shows of attachments whose records are lost. */
+async function endpointsOf(node: Rtnetlink, links: readonly Link[]): Promise<readonly Endpoint[]> {
+  const routes = await node.routes()
+  return links.map(({ index, name, mtu }) => {
+    const toIt = routes.filter(({ dst, nextHops }) => nextHops[0]?.link === index && /\/(32|128)$/.test(dst))
+    const addresses = toIt.map(({ dst }) => dst.slice(0, dst.indexOf('/')))
+    return { network: '', containerId: name, ifName: '', netns: '', hostDevice: name, addresses, mtu }
+  })
 }
 
 function pairOf(endpoint: Endpoint): Operation {
