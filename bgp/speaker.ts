@@ -73,6 +73,8 @@ export class Speaker implements AsyncDisposable {
   readonly #announced = new Map<string, Origination>()
   readonly #listenersOf = { peer: new Set<(report: Report) => void>(), incident: new Set<(report: Report) => void>() }
   readonly #turns = new Set<() => void>()
+  /** Readers that came before `start`. */
+  readonly #waiting: (() => void)[] = []
   #config: SpeakerConfig
   #state: 'new' | 'running' | 'stopped' = 'new'
   #dirty = false
@@ -98,6 +100,7 @@ export class Speaker implements AsyncDisposable {
     const issues = this.#apply(this.#config)
     if (issues.length > 0) throw new ConfigError(issues)
     this.#state = 'running'
+    for (const resolve of this.#waiting.splice(0)) resolve()
     this.#flush()
     await this.#turn()
   }
@@ -172,7 +175,7 @@ export class Speaker implements AsyncDisposable {
 
   /** Changes of the best routes, from those of now on. One that is not read in time shows the last state only. */
   async *best(family: Family = 'ipv4-unicast'): AsyncGenerator<RouteChange, void, void> {
-    while (this.#state === 'new') await this.#turn()
+    if (this.#state === 'new') await new Promise<void>(resolve => this.#waiting.push(resolve))
     const cursor = this.engine.rib(family).changes(`best-${this.#readers++}`)
     const view: ChangeView = { prefix: '', nextHops: [], peer: '', med: undefined, localPref: undefined }
     let wake = () => {}

@@ -41,7 +41,7 @@ const bgpRooms: readonly string[] = [
 const packages: Readonly<Record<string, readonly string[]>> = { inet: [], bgp: [], netlink: [] }
 
 /** Where a module names another. */
-const specifiers = /^(?:import|export)\s(?:[^'";]*?\bfrom\s)?'([^']+)'|\bimport\('([^']+)'\)/gm
+const specifiers = /^(?:import|export)\s(?:[^'";]*?\bfrom\s)?'([^']+)'|\bimport\(\s*'([^']+)'/gm
 /** Tests, and what only tests use. */
 const testFile = /(\.test|\/test-[a-z-]+|\/testing|-suite)\.ts$/
 

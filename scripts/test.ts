@@ -73,6 +73,12 @@ const integration = globSync('integration/**/*.test.ts')
 const pick = (files: readonly string[]): string[] =>
   files.filter(file => chosen.length === 0 || chosen.includes(file)).toSorted()
 
+const unknown = chosen.filter(file => !beside.includes(file) && !integration.includes(file))
+if (unknown.length > 0) {
+  console.error(`no such test file: ${unknown.join(', ')}`)
+  process.exit(2)
+}
+
 const started = performance.now()
 const outcomes: Outcome[] = []
 if (chosen.length === 0) {

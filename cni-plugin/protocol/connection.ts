@@ -71,6 +71,9 @@ async function undo(response: CniResponse): Promise<string | undefined> {
 
 type Asked = CniRequest | { readonly refused: string }
 
+/** Milliseconds that a stub has for its answer when the daemon stops. */
+const confirmWithin = 2_000
+
 /** The stub at the other end. */
 class Peer {
   readonly #socket: Socket
@@ -121,8 +124,10 @@ class Peer {
     else this.#asked.resolve({ refused: reading.reason })
   }
 
+  /** The daemon stops: a stub that has not asked is sent away, one that does not confirm its answer soon counts as gone. */
   readonly #giveUpAsking = (): void => {
     if (!this.#hasAsked) this.#socket.destroy()
+    else setTimeout(() => this.#socket.destroy(), confirmWithin).unref()
   }
 
   #leave(): void {

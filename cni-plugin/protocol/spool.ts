@@ -19,7 +19,7 @@ export async function replaySpool(dir: string, backend: CniBackend): Promise<Rep
   const problems: string[] = []
   for (const name of await entries(dir)) {
     const path = join(dir, name)
-    const problem = await replay(path, backend)
+    const problem = await replay(path, backend).catch((error: unknown) => unreadable(path, error))
     if (problem === undefined) done++
     else problems.push(problem)
   }
@@ -34,6 +34,11 @@ async function entries(dir: string): Promise<readonly string[]> {
   })
   for (const name of names.filter(each => each.startsWith('.tmp-'))) await rm(join(dir, name), { force: true })
   return names.filter(name => name.endsWith('.del')).toSorted()
+}
+
+function unreadable(path: string, error: unknown): string {
+  const why = error instanceof Error ? error.message : String(error)
+  return `spool entry ${path}: it cannot be read or removed (${why}), so it was left; remove it by hand if it is no DEL.`
 }
 
 async function replay(path: string, backend: CniBackend): Promise<string | undefined> {

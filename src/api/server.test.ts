@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -42,4 +43,20 @@ t.test('an absent daemon is a sentence with the next step', async t => {
   const error = await call(join(folder, 'none.sock'), '/v1/status', {}).catch((error: unknown) => error)
   t.ok(error instanceof ApiError)
   t.match(error, { status: 0, message: /does not answer on .*none\.sock: is it running\? Start it/ })
+})
+
+t.test('a request that is no path is refused, and the server goes on', async t => {
+  const socket = join(folder, 'odd.sock')
+  const server = await serve(socket, handlers)
+  t.teardown(() => server.close())
+  for (const line of ['GET // HTTP/1.1', 'GET http:// HTTP/1.1', 'BREW /v1/status HTTP/1.1', '\u0000\u0001']) {
+    await new Promise<void>(resolve => {
+      const raw = connect(socket, () => raw.end(`${line}\r\nhost: x\r\n\r\n`))
+      raw
+        .on('close', () => resolve())
+        .on('error', () => resolve())
+        .resume()
+    })
+  }
+  t.same(await call(socket, '/v1/bgp/routes', {}), { rows: [], next: undefined })
 })

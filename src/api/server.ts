@@ -30,7 +30,8 @@ export async function serve(socket: string, handlers: Handlers): Promise<Server>
   }
   rmSync(socket, { force: true })
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://margayd')
+    const url = URL.parse(request.url ?? '/', 'http://margayd')
+    if (!url) return reply(response, 400, { error: `${request.url} is no path` })
     const handler = (handlers as Readonly<Record<string, ((query: never) => unknown) | undefined>>)[url.pathname]
     if (request.method !== 'GET' || !handler) {
       reply(response, 404, {

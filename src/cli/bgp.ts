@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import type { PathView } from '../../bgp/types.ts'
 import type { BgpSummary, PeerSummary } from '../api/contract.ts'
 import { ask, type Context } from './context.ts'
-import { duration, print, table } from './output.ts'
+import { CommandError, duration, print, table } from './output.ts'
 
 export function registerBgp(program: Command, context: Context): void {
   const bgp = program.command('bgp').description('sessions and routes of this node')
@@ -25,6 +25,10 @@ export function registerBgp(program: Command, context: Context): void {
     .option('--received <peer>', 'what the peer sent, before policy')
     .option('--advertised <peer>', 'what the peer was sent')
     .action(async (prefix: string | undefined, options: { ipv6?: boolean; received?: string; advertised?: string }) => {
+      if (options.received && options.advertised)
+        throw new CommandError(2, 'give one of --received and --advertised: what a peer sent, or what it was sent')
+      if (prefix && (options.received ?? options.advertised))
+        throw new CommandError(2, 'a prefix shows the paths of all peers: leave out the peer, or the prefix')
       const rows: PathView[] = []
       let after: string | undefined
       do {

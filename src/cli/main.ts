@@ -33,6 +33,12 @@ function inherit(command: Command): void {
   }
 }
 
+// `margayctl … | head` closes the pipe early; a full disk is a failure like any other.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') process.stderr.write(`margayctl: the output could not be written: ${error.message}\n`)
+  process.exit(error.code === 'EPIPE' ? 0 : 1)
+})
+
 try {
   await program.parseAsync(withCommandApart(process.argv.slice(2)), { from: 'user' })
 } catch (error) {

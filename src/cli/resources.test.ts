@@ -67,6 +67,22 @@ t.test(
   },
 )
 
+t.test('what another program writes later is waited for', async t => {
+  const main = new URL('main.ts', import.meta.url).pathname
+  const command = `{ sleep 1; cat <<'E'\n${pool('late', '10.70.0.0/16')}E\n} | ${process.execPath} ${main} --config ${join(folder, 'margayd.yaml')} apply -f -`
+  t.match(spawnSync('sh', ['-c', command], { encoding: 'utf8' }), { status: 0, stdout: 'ippool "late" created\n' })
+})
+
+t.test('a reader that has seen enough is no failure', async t => {
+  const main = new URL('main.ts', import.meta.url).pathname
+  const { stderr } = spawnSync(
+    'sh',
+    ['-c', `${process.execPath} ${main} --config ${join(folder, 'margayd.yaml')} get pools -o yaml | true`],
+    { encoding: 'utf8' },
+  )
+  t.equal(stderr, '')
+})
+
 t.test('exit codes tell usage from failure', async t => {
   for (const [args, code] of [
     ['frobnicate', 2],

@@ -1,6 +1,7 @@
 // `margayctl get`, `apply`, `delete`: the cluster's resources, straight from and to the datastore. They work without any daemon.
 
 import { readFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
 import { isDeepStrictEqual } from 'node:util'
 import type { Command } from 'commander'
 import { type Datastore, type Entry, StoreError } from '../datastore/contract.ts'
@@ -11,6 +12,7 @@ import {
   type Kind,
   kindNamed,
   kinds,
+  type ParsedFile,
   parseResource,
   parseResources,
   type Problem,
@@ -58,15 +60,34 @@ export function registerResources(program: Command, context: Context): void {
     .description('delete resources')
     .action(async (word: string | undefined, name: string | undefined, { file }: { file?: string[] }) => {
       const targets = file
-        ? readFiles(file).resources.map(({ kind, metadata }) => ({ kind, name: metadata.name }))
+        ? (await readFiles(file)).resources.map(({ kind, metadata }) => ({ kind, name: metadata.name }))
         : one(word, name)
       await withDatastore(context, async store => {
         for (const { kind, name } of targets) {
+          if (kind === 'IPPool') await tellOfBlocks(store, name)
           await store.delete(kind, name)
           process.stdout.write(`${kind.toLowerCase()} "${name}" deleted\n`)
         }
       })
     })
+}
+
+/** A pool may go while pods have addresses of it: they keep them, and no new ones are given. */
+async function tellOfBlocks(store: Datastore, pool: string): Promise<void> {
+  const owners = new Map<string, number>()
+  for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
+    const page = await store.list('Block', { next })
+    for (const { value } of page.entries) {
+      const block = value as { readonly pool?: string; readonly node?: string }
+      if (block.pool === pool && block.node) owners.set(block.node, (owners.get(block.node) ?? 0) + 1)
+    }
+    next = page.next
+  }
+  if (owners.size === 0) return
+  const list = [...owners].map(([node, count]) => `${node} (${count})`).join(', ')
+  process.stderr.write(
+    `margayctl: ippool "${pool}" still has blocks on ${list}; their pods keep their addresses until they end\n`,
+  )
 }
 
 function one(word: string | undefined, name: string | undefined): { readonly kind: Kind; readonly name: string }[] {
@@ -132,12 +153,16 @@ function resourceOf(entry: Entry): AnyResource {
 
 // ---- writing ---------------------------------------------------------------------------------------------------
 
-/** Every sound resource of the files; all problems at once end the command. */
-function readFiles(files: readonly string[]): {
+interface WrittenResources {
   readonly resources: AnyResource[]
+  /** The problem with the place of what it is about. */
   readonly place: (resource: AnyResource, problem: Problem) => Problem
-} {
-  const parsed = files.map(file => parseResources(readText(file), file === '-' ? 'standard input' : file))
+}
+
+/** Every sound resource of the files; all problems at once end the command. */
+async function readFiles(files: readonly string[]): Promise<WrittenResources> {
+  const parsed: ParsedFile[] = []
+  for (const file of files) parsed.push(parseResources(await readText(file), file === '-' ? 'standard input' : file))
   refuse(parsed.flatMap(each => each.problems))
   return {
     resources: parsed.flatMap(each => each.resources),
@@ -148,9 +173,9 @@ function readFiles(files: readonly string[]): {
   }
 }
 
-function readText(file: string): string {
+async function readText(file: string): Promise<string> {
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
+    return file === '-' ? await text(process.stdin) : readFileSync(file, 'utf8')
   } catch (error) {
     throw new CommandError(2, `${file} cannot be read (${(error as NodeJS.ErrnoException).code}): check the path`)
   }
@@ -161,7 +186,7 @@ function refuse(problems: readonly Problem[]): void {
 }
 
 async function apply(store: Datastore, files: readonly string[]): Promise<void> {
-  const { resources, place } = readFiles(files)
+  const { resources, place } = await readFiles(files)
   const existing = (await Promise.all(Object.keys(kinds).map(kind => listAll(store, kind as Kind)))).flat()
   refuse(validateAll(existing, resources).map(({ resource, problem }) => place(resource, problem)))
   for (const resource of resources) {

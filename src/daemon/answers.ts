@@ -82,7 +82,7 @@ export function createHandlers(rooms: Rooms): Handlers {
         blocks: rooms.intent().blackholes,
         facts: dataplane.facts.current,
         learned: learnedFor(bgp, address),
-        trouble: dataplane.routes.trouble,
+        obstacle: prefix => dataplane.routes.obstacle(prefix),
         paths: prefix => pathsOf(bgp, prefix),
       })
     },

@@ -14,6 +14,7 @@ const families: readonly Family[] = ['ipv4-unicast', 'ipv6-unicast']
 
 /** One line for the same trouble with a peer in this time, in milliseconds. */
 const quietFor = 60_000
+const rememberedTroubles = 1_000
 
 export interface BgpPorts {
   readonly log: Log
@@ -42,8 +43,9 @@ export class Bgp {
 
   /** Puts an intent into force. `complete`: End-of-RIB may be sent. */
   apply(intent: Intent, complete: boolean): Promise<void> {
-    this.#turn = this.#turn.then(() => this.#apply(intent, complete))
-    return this.#turn
+    const turn = this.#turn.then(() => this.#apply(intent, complete))
+    this.#turn = turn.catch(() => undefined) // the caller hears of it; the next plan has its turn all the same
+    return turn
   }
 
   get config(): SpeakerConfig | undefined {
@@ -164,6 +166,7 @@ export class Bgp {
     const key = `${report.type} ${peer ?? ''} ${report.text}`
     const now = performance.now()
     if (now - (this.#lastSaid.get(key) ?? -Infinity) < quietFor) return
+    if (this.#lastSaid.size >= rememberedTroubles) this.#lastSaid.clear()
     this.#lastSaid.set(key, now)
     log.warn(report.text, { peer })
   }

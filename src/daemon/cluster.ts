@@ -1,6 +1,7 @@
 // The cluster as this node last saw it: every watched record, kept current by the datastore's watch and kept over a restart by a
 // checkpoint in the node's own store. A lost datastore changes nothing here (design, promises 3 and 6).
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Datastore, Entry, WatchEvent } from '../datastore/contract.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
 import type { Log } from './log.ts'
@@ -90,7 +91,7 @@ export class Cluster {
       } catch (error) {
         this.#apply({ type: 'lost', reason: error instanceof Error ? error.message : String(error) })
       }
-      if (!signal.aborted) await new Promise(resolve => setTimeout(resolve, wait))
+      await sleep(wait, undefined, { signal }).catch(() => undefined)
     }
   }
 

@@ -31,6 +31,7 @@ const aboutTable = 'daemon'
 /** Milliseconds between looks at whether all is in sync. */
 const syncEvery = 250
 const defaultMtu = 1500
+const theDatastore = 'the datastore'
 
 interface Mark {
   /** Linux's boot id: the kernel's state is that of our last run only within one boot. */
@@ -240,13 +241,16 @@ export class Daemon {
   /** What stands between now and deletes from the kernel. */
   #waitingFor(): readonly string[] {
     if (this.#synced) return []
-    const datastore = this.#cluster.state === 'in sync' ? [] : ['the datastore']
+    const datastore = this.#cluster.state === 'in sync' ? [] : [theDatastore]
     const peers = waitedFor(this.#bgp.peers(), performance.now() - this.#started)
     return [...datastore, ...peers, ...(this.#bgp.busy ? ['routes under way'] : [])]
   }
 
   #lookAtSync(): void {
-    if (this.#waitingFor().length > 0) return
+    const waitingFor = this.#waitingFor()
+    // The peers have told all: what they say may be added and replaced, also while the datastore is away.
+    if (this.#knowsCluster() && waitingFor.every(what => what === theDatastore)) this.#dataplane.routes.ready('bgp')
+    if (waitingFor.length > 0) return
     this.#synced = true
     clearInterval(this.#syncTimer)
     this.#dataplane.routes.inSync('bgp')
@@ -258,8 +262,8 @@ export class Daemon {
     const loopback = (name: string): boolean => name === 'lo'
     const devices = [...new Set(facts.addresses.map(({ link }) => link))].filter(name => !loopback(name)).toSorted()
     if (devices.join() === this.#fabric) return
-    this.#fabric = devices.join()
     const { previous, problems } = await this.#dataplane.setUpNode(devices)
+    this.#fabric = devices.join()
     for (const problem of problems) this.#log.warn(problem)
     if (previous.length === 0) return
     const known = new Set((await this.#nodeStore.all('sysctls')).map(row => row.key))

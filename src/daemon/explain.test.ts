@@ -26,7 +26,7 @@ const node: ExplainPorts = {
     ],
   },
   learned: [],
-  trouble: [],
+  obstacle: () => undefined,
   paths: () => [],
 }
 
@@ -80,7 +80,7 @@ t.test('what stands in the way is said', async t => {
   const conflict = {
     ...lonely,
     learned: [{ prefix: '10.42.8.0/26', peer: 'tor1', entry }],
-    trouble: [{ prefix: '10.42.8.0/26', state: 'conflict', text: 'a foreign route holds it' } as const],
+    obstacle: (prefix: string) => ({ prefix, state: 'conflict', text: 'a foreign route holds it' }) as const,
   }
   t.match(explain(address, conflict), { installed: false, explanation: [/Learned by BGP/, 'a foreign route holds it'] })
 })

@@ -15,7 +15,8 @@ export interface ExplainPorts {
   readonly facts: Facts
   /** Verdicts on learned prefixes that hold the address, longest first. */
   readonly learned: readonly (FibUpdate & { readonly peer: string })[]
-  readonly trouble: readonly FibResult[]
+  /** Why the kernel does not hold what is wanted for a prefix. */
+  readonly obstacle: (prefix: string) => FibResult | undefined
   readonly paths: (prefix: string) => readonly PathView[]
 }
 
@@ -45,21 +46,26 @@ export function explain(address: Address, ports: ExplainPorts): RouteAnswer {
     const why = `Nothing on this node leads to ${text}: no pod, no block, no BGP route, no other route in the kernel. margayctl bgp summary tells whether the peers are up.`
     return { address: text, installed: false, paths: [], explanation: [...refused, why] }
   }
-  const trouble = ports.trouble.find(result => result.prefix === chosen.text)
+  const obstacle = isOurs(chosen) ? ports.obstacle(chosen.text) : undefined
   return {
     address: text,
     prefix: chosen.text,
     owner: chosen.owner,
     ...(chosen.entry && { entry: chosen.entry }),
-    installed: trouble === undefined,
+    installed: obstacle === undefined,
     paths: chosen.owner === 'bgp' ? ports.paths(chosen.text) : [],
     explanation: [
       chosen.say,
-      ...(trouble?.text ? [trouble.text] : []),
+      ...(obstacle?.text ? [obstacle.text] : []),
       ...refused,
       ...others.map(other => `Less specific or less preferred: ${other.text} (${other.owner}).`),
     ],
   }
+}
+
+/** Routes of others are read from the kernel: they are there. */
+function isOurs({ owner }: Candidate): boolean {
+  return owner === 'endpoint' || owner === 'bgp' || owner === 'block'
 }
 
 function endpoints(text: string, address: Address, ports: ExplainPorts): Candidate[] {

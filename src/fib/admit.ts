@@ -5,11 +5,9 @@
 
 import { contains, formatPrefix, parsePrefix } from '../../inet/index.ts'
 import type { Prefix } from '../../inet/index.ts'
+import { ourMetric } from '../model/fib.ts'
 import type { RouteRules } from '../model/intent.ts'
 import type { FactsIndex } from './facts-index.ts'
-
-/** The kernel metric of our routes unless the rules say otherwise. */
-export const defaultRouteMetric = 1024
 
 /** RFC 6890: ranges that no router may lead elsewhere. Pods find their gateway in 169.254.0.0/16. */
 const special = [
@@ -59,8 +57,7 @@ export function refusal(
       return `it lies in ${subnet.route.prefix}, which is connected on ${subnet.route.device}`
     }
   }
-  const metric = rules.metric ?? defaultRouteMetric
-  const better = facts.routes.get(text)?.find(({ route }) => route.metric <= metric)?.route
+  const better = facts.routes.get(text)?.find(({ route }) => route.metric <= ourMetric)?.route
   return (
     better && `the kernel has a route for it that is not ours (protocol ${better.protocol}, metric ${better.metric})`
   )

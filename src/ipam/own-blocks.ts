@@ -16,7 +16,7 @@ export class OwnBlocks {
   readonly #listeners = new Set<(blocks: readonly OwnBlock[]) => void>()
   #blocks = new Map<string, Block>()
   /** Blocks of the node's store that another node's record names, and that node: never given from. */
-  readonly #stranded = new Map<string, string>()
+  #stranded: ReadonlyMap<string, string> = new Map()
   #told = ''
 
   constructor(options: IpamOptions, local: LocalRecords) {
@@ -92,7 +92,7 @@ export class OwnBlocks {
     const known = new Set([...this.#local.blocks].map(block => block.cidr))
     for (const record of records)
       if (record.node === node && !known.has(record.cidr)) await this.#local.putBlock(record)
-    this.#stranded.clear()
+    const stranded = new Map<string, string>()
     for (const block of [...this.#local.blocks].filter(({ cidr }) => !isMine(records, cidr, node))) {
       const inUse = [...this.#local.addresses.keys()].some(address => holds(block.prefix, address))
       if (!inUse) {
@@ -102,8 +102,10 @@ export class OwnBlocks {
       // Pods depend on it: a record that was lost is made again. Whoever creates it first has it.
       const rival = records.find(other => overlaps(other.prefix, block.prefix))
       const { node: owner } = rival ?? (await claim(datastore, block.prefix, block.pool, node, block.claimedAt))
-      if (owner !== node) this.#stranded.set(block.cidr, owner)
+      if (owner !== node) stranded.set(block.cidr, owner)
     }
+    // At the end, at once: an outage on the way leaves what was known in force.
+    this.#stranded = stranded
     this.rebuild()
   }
 

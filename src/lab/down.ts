@@ -41,7 +41,9 @@ export function namespacesOfLab(name: string): readonly string[] {
       .filter(other => other !== name)
       .flatMap(planOf),
   )
-  return namespacesThere().filter(netns => planned.has(netns) || (netns.startsWith(`${name}-`) && !others.has(netns)))
+  // Without its directory, which is made first and removed last, nothing that bears the name is this lab's.
+  const ours = (netns: string): boolean => new LabDir(name).exists && netns.startsWith(`${name}-`) && !others.has(netns)
+  return namespacesThere().filter(netns => planned.has(netns) || ours(netns))
 }
 
 function planOf(name: string): readonly string[] {

@@ -4,6 +4,9 @@
 export const fibClasses = ['endpoint', 'tunnel', 'bgp', 'block'] as const
 export type FibClass = (typeof fibClasses)[number]
 
+/** Kernel metric of our routes; with our protocol number it marks them ours. */
+export const ourMetric = 1024
+
 export interface NextHop {
   /** Absent: directly on the device. */
   readonly gateway?: string

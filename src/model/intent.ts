@@ -27,6 +27,4 @@ export interface RouteRules {
   /** Preferred source addresses of learned routes. */
   readonly source4?: string
   readonly source6?: string
-  /** Kernel metric of our routes; with our protocol number it marks them ours. Default 1024. */
-  readonly metric?: number
 }

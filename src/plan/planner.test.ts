@@ -14,7 +14,6 @@ t.test('the intent of a node', async t => {
       pools: ['10.42.0.0/16', 'fd00:42::/112'],
       source4: '10.0.1.11',
       source6: 'fd00:0:1::11',
-      metric: 1024,
     },
     problems: [],
   })

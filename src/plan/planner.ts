@@ -82,8 +82,8 @@ export function createPlanner(node: string): Planner {
         [local, found.sessions, policies, settings.listenPort, restarting, forwarding],
         () => local && speakerConfig(local, found.sessions, policies, settings, situation),
       )
-      const routes = sections.routes.get([local, found.sessions, own.own, pools, settings.routeMetric], () =>
-        routeRules(local, found.sessions, own.own, pools, settings.routeMetric),
+      const routes = sections.routes.get([local, found.sessions, own.own, pools], () =>
+        routeRules(local, found.sessions, own.own, pools),
       )
       const poolTrouble = sections.pools.get([pools, nodes], () => poolProblems(pools, nodes))
       const problems = sections.problems.get(
@@ -126,7 +126,6 @@ function routeRules(
   sessions: readonly Session[],
   own: readonly string[],
   pools: readonly IPPoolResource[],
-  metric: number,
 ): RouteRules {
   return {
     acceptDefault: sessions.some(session => session.acceptDefault),
@@ -134,7 +133,6 @@ function routeRules(
     pools: pools.map(pool => pool.spec.cidr),
     source4: local?.address4 && formatAddress(local.address4.address),
     source6: local?.address6 && formatAddress(local.address6.address),
-    metric,
   }
 }
 

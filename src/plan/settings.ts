@@ -10,7 +10,6 @@ export interface BgpSettings {
   readonly holdTime: number
   /** Seconds. */
   readonly connectRetry: number
-  readonly routeMetric: number
 }
 
 const defaults: BgpSettings = {
@@ -19,7 +18,6 @@ const defaults: BgpSettings = {
   listenPort: 179,
   holdTime: 90,
   connectRetry: 5,
-  routeMetric: 1024,
 }
 
 export function bgpSettings(configurations: readonly BGPConfigurationResource[]): BgpSettings {
@@ -31,6 +29,5 @@ export function bgpSettings(configurations: readonly BGPConfigurationResource[])
     listenPort: spec.listenPort,
     holdTime: spec.holdTime,
     connectRetry: spec.connectRetryTime,
-    routeMetric: spec.routeMetric,
   }
 }

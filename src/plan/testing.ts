@@ -60,7 +60,6 @@ export function configuration(spec: Partial<BGPConfigurationSpec>): BGPConfigura
       listenPort: 179,
       holdTime: 90,
       connectRetryTime: 5,
-      routeMetric: 1024,
       ...spec,
     },
   }

@@ -54,7 +54,6 @@ t.test('defaults are filled in and text is canonical', async t => {
         listenPort: 179,
         holdTime: 90,
         connectRetryTime: 5,
-        routeMetric: 1024,
       },
     },
     {

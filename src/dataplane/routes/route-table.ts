@@ -149,6 +149,12 @@ export class RouteTable {
     return this.#outcomes.trouble
   }
 
+  /** Why the kernel does not hold what is wanted for a prefix; undefined: it does. */
+  obstacle(prefix: string): FibResult | undefined {
+    if (this.#held.has(prefix)) return { prefix, state: 'held', text: say.held(prefix, this.waitingFor) }
+    return this.trouble.find(result => result.prefix === prefix)
+  }
+
   get counts(): RouteCounts {
     const { trouble } = this
     return {

@@ -1,7 +1,7 @@
 // A FIB entry as a kernel route, and back to people: translation, equality, and what marks a route as ours.
 
 import type { Link, Route, RouteNextHop } from '../../../netlink/types.ts'
-import type { FibEntry } from '../../model/fib.ts'
+import { ourMetric, type FibEntry } from '../../model/fib.ts'
 
 /** A route is ours if it carries all three (design §4, promise 1); the key in the kernel is (table, prefix, tos, metric). */
 export interface Mark {
@@ -10,7 +10,7 @@ export interface Mark {
   readonly metric: number
 }
 
-export const defaultMark: Mark = { table: 254, protocol: 81, metric: 1024 }
+export const defaultMark: Mark = { table: 254, protocol: 81, metric: ourMetric }
 
 export function isMarked(route: Route, mark: Mark): boolean {
   return hasKeyOf(route, mark) && route.protocol === mark.protocol

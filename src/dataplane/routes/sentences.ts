@@ -1,7 +1,7 @@
 // What the route table says to people: object, value, reason, next step, one sentence each.
 
 import type { Result, Route } from '../../../netlink/types.ts'
-import type { FibEntry } from '../../model/fib.ts'
+import type { FibClass, FibEntry } from '../../model/fib.ts'
 import { describe, metricOf } from './route.ts'
 
 export function noDevice(entry: FibEntry, device: string, wait: number): string {
@@ -17,6 +17,12 @@ export function conflict(entry: FibEntry | undefined, holder: Route, device: str
   const whose = `${where} (protocol ${holder.protocol ?? 0}, metric ${metricOf(holder)})`
   const what = entry ? describe(entry) : holder.dst
   return `route ${what}: not in force, because another program's route for ${holder.dst}${whose} has precedence; remove that one if it is not wanted`
+}
+
+export function held(prefix: string, classes: readonly FibClass[]): string {
+  const what =
+    classes.length > 0 ? `the routes of ${classes.join(' and ')} are complete` : 'the kernel has been read again'
+  return `route ${prefix}: held until ${what}; margayctl status says what is waited for`
 }
 
 export function closed(prefix: string): string {

@@ -26,13 +26,6 @@ const spec = v.strictObject({
     90,
   ),
   connectRetryTime: v.optional(described(connectRetryTime(), 'Time between attempts to connect.'), 5),
-  routeMetric: v.optional(
-    described(
-      integer('metric', 1, 4294967295, 'It tells our routes from those of others in the kernel.'),
-      'Metric of the routes that Margay writes to the kernel.',
-    ),
-    1024,
-  ),
 })
 
 export type BGPConfigurationSpec = v.InferOutput<typeof spec>
