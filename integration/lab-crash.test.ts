@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { makePodNamespace } from '../src/lab/network.ts'
+import { makePodNamespace, removeNamespaces } from '../src/lab/network.ts'
 import { netnsPath } from '../src/lab/processes.ts'
 import { podDevices } from './kit/expect.ts'
 import { eventually, TestLab } from './kit/lab.ts'
@@ -25,7 +25,9 @@ const lab = await TestLab.up(t, { text }, 'crash')
 const runtime = lab.runtime('n1')
 
 t.test(`${kills} kills during ${calls} calls`, async t => {
-  for (let lane = 0; lane < lanes; lane++) await makePodNamespace(lab.netns(`p${lane}`))
+  const namespaces = Array.from({ length: lanes }, (_, lane) => lab.netns(`p${lane}`))
+  t.teardown(() => removeNamespaces(namespaces))
+  for (const netns of namespaces) await makePodNamespace(netns)
   const done = { calls: 0, refused: 0, kills: 0 }
 
   /** One pod after another in one namespace, as a busy runtime does it; refusals are part of the game. */

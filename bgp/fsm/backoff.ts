@@ -5,9 +5,9 @@
 
 /** Seconds of the first rest, and of the longest. */
 export const FIRST_REST = 1
-export const LONGEST_REST = 120
+export const LONGEST_REST = 30
 /** A session that stays Established so many seconds clears the record. */
-export const SETTLED = 60
+export const SETTLED = 30
 
 export class Backoff {
   #deaths = 0

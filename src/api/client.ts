@@ -12,6 +12,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Milliseconds without an octet after which a daemon counts as hanging. */
+const answersWithin = 10_000
+
 /** One call; rejects with `ApiError`. */
 export function call<P extends Path>(socket: string, path: P, query: Api[P]['query']): Promise<Api[P]['answer']> {
   const given = Object.entries(query as Readonly<Record<string, string | undefined>>).flatMap(([key, value]) =>
@@ -32,6 +35,13 @@ export function call<P extends Path>(socket: string, path: P, query: Api[P]['que
           else reject(new ApiError(response.statusCode ?? 0, (body as Failure).error))
         })
       },
+    )
+    asked.setTimeout(answersWithin, () =>
+      asked.destroy(
+        new Error(
+          `no answer within ${answersWithin / 1000} s: the process hangs or is stopped; look at its log, and restart it`,
+        ),
+      ),
     )
     asked.on('error', (error: NodeJS.ErrnoException) => reject(new ApiError(0, unreachable(socket, error))))
     asked.end()

@@ -14,8 +14,8 @@ export interface Context {
   readonly format: () => Format
   /** The file of `--config`, of MARGAY_CONFIG, or the default one. */
   readonly config: () => DaemonConfig
-  /** The cluster's datastore; the caller closes it. */
-  readonly datastore: () => Promise<Datastore>
+  /** The cluster's datastore; the caller closes it. `create`: begin one if there is none. */
+  readonly datastore: (options: { readonly create: boolean }) => Promise<Datastore>
 }
 
 export function createContext(options: () => { readonly config?: string; readonly output: Format }): Context {
@@ -29,7 +29,7 @@ export function createContext(options: () => { readonly config?: string; readonl
   return {
     format: () => options().output,
     config,
-    datastore: async () => openEmbeddedDatastore(config().datastore.path),
+    datastore: async options => openEmbeddedDatastore(config().datastore.path, options),
   }
 }
 

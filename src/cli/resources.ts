@@ -49,7 +49,7 @@ export function registerResources(program: Command, context: Context): void {
     .requiredOption('-f, --file <file...>', 'YAML or JSON files; - reads standard input')
     .description('create or change resources; nothing is written unless all of them are sound')
     .action(async ({ file }: { file: string[] }) => {
-      await withDatastore(context, store => apply(store, file))
+      await withDatastore(context, store => apply(store, file), { create: true })
     })
 
   program
@@ -105,8 +105,12 @@ function kindOf(word: string): Kind {
   throw new CommandError(2, `${word} is no kind of resource: the kinds are ${Object.keys(kinds).join(', ')}`)
 }
 
-async function withDatastore(context: Context, use: (store: Datastore) => Promise<void>): Promise<void> {
-  const store = await context.datastore()
+async function withDatastore(
+  context: Context,
+  use: (store: Datastore) => Promise<void>,
+  { create = false } = {},
+): Promise<void> {
+  const store = await context.datastore({ create })
   try {
     await use(store)
   } catch (error) {

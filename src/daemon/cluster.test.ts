@@ -82,3 +82,39 @@ t.test('a restart without the datastore knows what the last run knew', async t =
   t.match(cluster.list('Node'), [{ name: 'n1', value: { a: 1 } }])
   t.equal(cluster.state, 'connecting')
 })
+
+t.test('an empty store, or another cluster’s, in the place of the known one changes nothing', async t => {
+  const nodeStore = new MemoryNodeStore()
+  const mine = new MemoryDatastore()
+  await mine.create('Node', 'n1', {})
+  const first = open(mine, nodeStore).cluster
+  first.start()
+  await until(() => first.list('ClusterInformation').length === 1)
+  await first.stop()
+  const others = new MemoryDatastore()
+  await others.create('ClusterInformation', 'default', { clusterGUID: 'somebody else' })
+  await others.create('Node', 'theirs', {})
+  for (const [store, what] of [
+    [new MemoryDatastore(), /it is empty or new/],
+    [others, /it holds another cluster.*put back the store/],
+  ] as const) {
+    const { cluster } = open(store, nodeStore)
+    await cluster.load()
+    cluster.start()
+    await until(() => cluster.state === 'lost')
+    t.match(cluster.text, what)
+    await store.create('Node', 'n9', {})
+    await new Promise(resolve => setImmediate(resolve))
+    t.same(
+      cluster.list('Node').map(entry => entry.name),
+      ['n1'],
+    )
+    await cluster.stop()
+  }
+  const { cluster } = open(mine, nodeStore)
+  await cluster.load()
+  cluster.start()
+  await until(() => cluster.state === 'in sync')
+  t.pass('the right one is taken back')
+  await cluster.stop()
+})

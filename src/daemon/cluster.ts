@@ -2,7 +2,8 @@
 // checkpoint in the node's own store. A lost datastore changes nothing here (design, promises 3 and 6).
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Datastore, Entry, WatchEvent } from '../datastore/contract.ts'
+import { randomUUID } from 'node:crypto'
+import { type Datastore, type Entry, StoreError, type WatchEvent } from '../datastore/contract.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
 import type { Log } from './log.ts'
 
@@ -12,6 +13,14 @@ export type ClusterState = 'connecting' | 'in sync' | 'lost'
 const table = 'checkpoint'
 const checkpointDelay = 500
 const slowestRetry = 5_000
+
+/** The record that tells one cluster from another: made by the first daemon, never changed (Calico's kind and field). */
+const identity = { kind: 'ClusterInformation', name: 'default' } as const
+
+/** Whether an earlier run of this node has seen a cluster. */
+export async function hasCheckpoint(nodeStore: NodeStore): Promise<boolean> {
+  return (await nodeStore.all(table)).length > 0
+}
 
 const keyOf = (entry: { readonly kind: string; readonly name: string }): string => `${entry.kind}/${entry.name}`
 
@@ -24,6 +33,8 @@ export class Cluster {
   readonly #stopped = new AbortController()
   #entries = new Map<string, Entry>()
   #saved = new Map<string, Entry>()
+  /** What answers is not the store of this node's cluster: nothing of it counts. */
+  #isForeign = false
   #state: ClusterState = 'connecting'
   #text: string | undefined
   #watching: Promise<void> = Promise.resolve()
@@ -40,7 +51,7 @@ export class Cluster {
   }) {
     this.#datastore = options.datastore
     this.#nodeStore = options.nodeStore
-    this.#kinds = options.kinds
+    this.#kinds = [...options.kinds, identity.kind]
     this.#log = options.log
     this.#onChange = options.onChange
   }
@@ -100,6 +111,15 @@ export class Cluster {
     switch (event.type) {
       case 'snapshot': {
         const entries = new Map(event.entries.map(entry => [keyOf(entry), entry]))
+        const [mine, theirs] = [guidOf(this.#entries), guidOf(entries)]
+        this.#isForeign = mine !== undefined && mine !== theirs
+        if (this.#isForeign) {
+          const what = theirs === undefined ? 'it is empty or new' : 'it holds another cluster'
+          const fix = 'put back the store of this cluster; to leave that cluster, stop margayd and remove its stateDir'
+          this.#become('lost', `the datastore answers, but ${what}: what is known stays in force; ${fix}`)
+          break
+        }
+        if (theirs === undefined) this.#name()
         for (const [key, entry] of entries)
           if (this.#entries.get(key)?.version !== entry.version) changed.add(entry.kind)
         for (const [key, entry] of this.#entries) if (!entries.has(key)) changed.add(entry.kind)
@@ -108,10 +128,12 @@ export class Cluster {
         break
       }
       case 'put':
+        if (this.#isForeign) return
         this.#entries.set(keyOf(event.entry), event.entry)
         changed.add(event.entry.kind)
         break
       case 'delete':
+        if (this.#isForeign || keyOf(event) === keyOf(identity)) return
         if (this.#entries.delete(keyOf(event))) changed.add(event.kind)
         break
       case 'bookmark':
@@ -120,11 +142,23 @@ export class Cluster {
         this.#become('lost', event.reason)
         break
     }
+    const isNew = changed.size > 0
+    changed.delete(identity.kind)
     this.#onChange(changed)
-    if (changed.size > 0) {
+    if (isNew) {
       clearTimeout(this.#checkpointTimer)
       this.#checkpointTimer = setTimeout(() => this.#save(), checkpointDelay)
     }
+  }
+
+  /** Gives a new cluster its identity; another daemon may be faster. */
+  #name(): void {
+    this.#datastore.create(identity.kind, identity.name, { clusterGUID: randomUUID() }).catch((error: unknown) => {
+      if (error instanceof StoreError && error.code === 'exists') return
+      this.#log.warn('the cluster could not be given its identity; the next start tries again', {
+        reason: String(error),
+      })
+    })
   }
 
   #become(state: ClusterState, text?: string): void {
@@ -156,4 +190,9 @@ export class Cluster {
       }
     })
   }
+}
+
+function guidOf(entries: ReadonlyMap<string, Entry>): string | undefined {
+  const { clusterGUID } = (entries.get(keyOf(identity))?.value ?? {}) as { readonly clusterGUID?: string }
+  return clusterGUID
 }

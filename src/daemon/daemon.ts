@@ -20,7 +20,7 @@ import { createPlanner } from '../plan/planner.ts'
 import type { Labels } from '../resources/index.ts'
 import { createHandlers } from './answers.ts'
 import { Bgp } from './bgp.ts'
-import { Cluster } from './cluster.ts'
+import { Cluster, hasCheckpoint } from './cluster.ts'
 import type { Log } from './log.ts'
 import { addressesOfPods, Pods } from './pods.ts'
 import { blockKind, SnapshotBuilder, watchedKinds } from './snapshot.ts'
@@ -64,7 +64,10 @@ export class Daemon {
   /** Opens everything and serves; rejects with a sentence if this node cannot run. */
   static async start(config: DaemonConfig, log: Log): Promise<Daemon> {
     const nodeStore = await openNodeStore(join(config.stateDir, 'node.db'))
-    const datastore = openEmbeddedDatastore(config.datastore.path)
+    log.info('starting', { node: config.node.name, datastore: config.datastore.path })
+    // Who has seen the cluster before must not begin another one in a place where it is missing.
+    const seen = await hasCheckpoint(nodeStore)
+    const datastore = openEmbeddedDatastore(config.datastore.path, { create: !seen })
     const dataplane = await Dataplane.open({
       kernel: linuxKernel(),
       mark: { protocol: config.dataplane.routeProtocol },

@@ -7,7 +7,9 @@ import type { StoreSettings } from './worker/protocol.ts'
 import { serve } from './worker/server.ts'
 import { plain } from './worker/sqlite.ts'
 
-const { store, path } = workerData as StoreSettings
+const settings = workerData as StoreSettings
 if (!parentPort) throw new Error('store-worker runs as a worker thread only')
-const calls = store === 'cluster' ? clusterCalls(path) : nodeCalls(path)
-serve(parentPort, calls, error => plain(error, store === 'cluster' ? 'datastore' : 'node store', path))
+const calls = settings.store === 'cluster' ? clusterCalls(settings.path, settings.create) : nodeCalls(settings.path)
+serve(parentPort, calls, error =>
+  plain(error, settings.store === 'cluster' ? 'datastore' : 'node store', settings.path),
+)

@@ -60,7 +60,7 @@ t.test('kill -9 at any moment', async t => {
   t.same(faults, [])
   t.ok(adds > names.length * lives, `${adds} addresses were given`)
 
-  const datastore = openEmbeddedDatastore(cluster)
+  const datastore = openEmbeddedDatastore(cluster, { create: true })
   for (const name of names) {
     const nodeStore = await openNodeStore(own(name))
     const ipam = new Ipam({ node: name, datastore, nodeStore, pools: () => hammerPools, labels: () => ({}) })

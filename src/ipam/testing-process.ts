@@ -13,7 +13,7 @@ import { hammerPools, owner } from './testing.ts'
 const [node, cluster, own] = process.argv.slice(2)
 const ipam = new Ipam({
   node,
-  datastore: openEmbeddedDatastore(cluster),
+  datastore: openEmbeddedDatastore(cluster, { create: true }),
   nodeStore: await openNodeStore(own),
   pools: () => hammerPools,
   labels: () => ({}),

@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { tearDown, namespacesOfLab } from './down.ts'
+import { isName } from './file/schema.ts'
 import { ask } from './nodes.ts'
 import { counted, type ExitCode, LabError, type LabIo, paintFor, processIo } from './output.ts'
 import { partiesOf } from './parties.ts'
@@ -117,6 +118,7 @@ function labCommand(name: string): (verb: string) => string {
 
 async function down({ name }: NamedOptions, io: LabIo): Promise<ExitCode> {
   requireRoot()
+  requireName(name)
   const names = name === undefined ? labNames() : [name]
   if (names.length === 0) {
     io.out('No lab is up: nothing to remove.\n')
@@ -207,7 +209,17 @@ async function summariesOf(lab: LabDir, state: LabState): Promise<readonly BgpSu
   return asked.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
 }
 
+/** A name becomes a path: nothing but names of labs may. */
+function requireName(name: string | undefined): void {
+  if (name === undefined || isName(name)) return
+  throw new LabError(
+    2,
+    `${JSON.stringify(name)} is no name of a lab: names have small letters, digits and dashes, like two-racks.`,
+  )
+}
+
 function find(name: string | undefined): { readonly lab: LabDir; readonly state: LabState } {
+  requireName(name)
   const names = labNames()
   if (name === undefined && names.length > 1)
     throw new LabError(2, `Several labs are up: say which with --name, ${names.join(' or ')}.`)

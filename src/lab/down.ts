@@ -1,12 +1,12 @@
 // Takes a lab down: its processes, its namespaces, its files, in that order, from whatever of them is left.
 //
-// Three ways lead to what a lab made, because any one may be missing after a kill: the plan in lab.json, the namespaces that
-// bear its name, and its directory.
+// lab.json names what a lab is made of and is written before any of it is, so a lab that was killed at any point is found whole.
+// What merely bears a similar name is somebody else's.
 
 import type { LabIo } from './output.ts'
 import { namespacesThere, removeNamespaces } from './network.ts'
 import { isAlive, recorded, self, stop, stopIn } from './processes.ts'
-import { LabDir, labNames } from './state.ts'
+import { LabDir } from './state.ts'
 import { namespacesOf } from './topology.ts'
 
 /** What was found and removed; all zero if there was nothing. */
@@ -33,20 +33,9 @@ export async function tearDown(name: string, io?: LabIo): Promise<Removed> {
   return { processes, namespaces: namespaces.length, files }
 }
 
-/** The namespaces of a lab that exist: those planned, and those that bear its name and belong to no other lab. */
+/** The namespaces of a lab that exist. Its record names every one before it is made, so nothing else is ever touched. */
 export function namespacesOfLab(name: string): readonly string[] {
-  const planned = new Set(planOf(name))
-  const others = new Set(
-    labNames()
-      .filter(other => other !== name)
-      .flatMap(planOf),
-  )
-  // Without its directory, which is made first and removed last, nothing that bears the name is this lab's.
-  const ours = (netns: string): boolean => new LabDir(name).exists && netns.startsWith(`${name}-`) && !others.has(netns)
-  return namespacesThere().filter(netns => planned.has(netns) || ours(netns))
-}
-
-function planOf(name: string): readonly string[] {
   const state = new LabDir(name).read()
-  return state ? namespacesOf(state.topology) : []
+  const planned = new Set(state ? namespacesOf(state.topology) : [])
+  return namespacesThere().filter(netns => planned.has(netns))
 }

@@ -108,7 +108,7 @@ function requireFree(topology: Topology): void {
   if (taken)
     throw new LabError(
       1,
-      `Network namespace ${taken} exists already and no lab of that name is up: remove what begins with ${topology.name}- by margayctl lab down ${topology.name}, or give the lab another name with --name.`,
+      `Network namespace ${taken} exists already and no lab made it: give the lab another name with --name, or, if nobody needs it, remove it with ip netns del ${taken}.`,
     )
 }
 

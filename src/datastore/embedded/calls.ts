@@ -15,8 +15,9 @@ export type ClusterCalls = ReturnType<typeof clusterCalls>
 
 const defaultLimit = 500
 
-export function clusterCalls(path: string) {
-  const file = new ClusterFile(path)
+/** `create`: make the file if it is missing. */
+export function clusterCalls(path: string, create: boolean) {
+  const file = new ClusterFile(path, create)
   const watches = new Watches(file)
 
   const versionOf = (db: DatabaseSync, kind: string, name: string): Version | undefined => {

@@ -4,9 +4,12 @@ import type { Datastore, Version, WatchEvent } from '../contract.ts'
 import { WorkerClient } from '../worker/client.ts'
 import type { ClusterCalls } from './calls.ts'
 
-/** The file is opened (and made if it is missing) by the first call; what cannot be opened is tried again with the next. */
-export function openEmbeddedDatastore(path: string): Datastore {
-  const client = new WorkerClient<ClusterCalls>({ store: 'cluster', path })
+/**
+ * The file is opened by the first call; what cannot be opened is tried again with the next. A missing file is made only with
+ * `create`: whoever knows that there was a cluster, or only wants to read, must not begin another one.
+ */
+export function openEmbeddedDatastore(path: string, { create }: { readonly create: boolean }): Datastore {
+  const client = new WorkerClient<ClusterCalls>({ store: 'cluster', path, create })
   return {
     get: (kind, name) => client.call('get', kind, name),
     list: (kind, page) => client.call('list', kind, page?.next, page?.limit),

@@ -8,15 +8,15 @@ import { openEmbeddedDatastore } from './datastore.ts'
 
 t.test('contract', async t => {
   const path = join(t.testdir(), 'deep', 'cluster.db')
-  await datastoreSuite(t, openEmbeddedDatastore(path), openEmbeddedDatastore(path))
+  await datastoreSuite(t, openEmbeddedDatastore(path, { create: true }), openEmbeddedDatastore(path, { create: true }))
 })
 
 t.test('what was written is there after the last process has closed', async t => {
   const path = join(t.testdir(), 'cluster.db')
-  const first = openEmbeddedDatastore(path)
+  const first = openEmbeddedDatastore(path, { create: true })
   const version = await first.create('Node', 'n', { a: 1 })
   await first.close()
-  const second = openEmbeddedDatastore(path)
+  const second = openEmbeddedDatastore(path, { create: true })
   t.same(await second.get('Node', 'n'), { kind: 'Node', name: 'n', version, value: { a: 1 } })
   await second.close()
   await t.rejects(second.get('Node', 'n'), { code: 'unreachable', message: /it is closed/ })
@@ -24,7 +24,10 @@ t.test('what was written is there after the last process has closed', async t =>
 
 t.test('a slow watcher gets the latest state, and a snapshot if the log was trimmed meanwhile', async t => {
   const path = join(t.testdir(), 'cluster.db')
-  const [reader, writer] = [openEmbeddedDatastore(path), openEmbeddedDatastore(path)]
+  const [reader, writer] = [
+    openEmbeddedDatastore(path, { create: true }),
+    openEmbeddedDatastore(path, { create: true }),
+  ]
   const stop = new AbortController()
   const events = reader.watch(['Node'], stop.signal)[Symbol.asyncIterator]()
   t.match((await events.next()).value, { type: 'snapshot', entries: [] })
@@ -59,14 +62,14 @@ t.test('a slow watcher gets the latest state, and a snapshot if the log was trim
 t.test('a file that goes is lost, not empty', async t => {
   const folder = t.testdir()
   const path = join(folder, 'cluster.db')
-  const store = openEmbeddedDatastore(path)
+  const store = openEmbeddedDatastore(path, { create: true })
   await store.create('Node', 'n', 1)
   const events = store.watch(['Node'], new AbortController().signal)[Symbol.asyncIterator]()
   t.match((await events.next()).value, { type: 'snapshot', entries: [{ name: 'n' }] })
   renameSync(path, join(folder, 'away.db'))
   await t.rejects(store.get('Node', 'n'), {
     code: 'unreachable',
-    message: `datastore ${path}: was removed. Put the file back, or restart every node if the cluster is to begin anew.`,
+    message: `datastore ${path}: was removed. Put the file back; every node goes on with what it knows until then.`,
   })
   t.match((await events.next()).value, { type: 'lost', reason: /was removed/ })
   t.notOk(existsSync(path), 'it is not made anew')
@@ -81,7 +84,7 @@ t.test('a file that cannot be used is told with the next step', async t => {
   newer.exec('PRAGMA user_version = 9')
   newer.close()
   const record = new DatabaseSync(join(folder, 'record.db'))
-  const broken = openEmbeddedDatastore(join(folder, 'record.db'))
+  const broken = openEmbeddedDatastore(join(folder, 'record.db'), { create: true })
   await broken.create('Node', 'n', 1)
   record.exec(`UPDATE entries SET value = '{"layout":7,"value":{}}'`)
   record.close()
@@ -95,16 +98,30 @@ t.test('a file that cannot be used is told with the next step', async t => {
     { file: 'newer.db', reason: 'was written by a newer Margay (layout 9, this one knows 1). Upgrade this node.' },
   ]) {
     const path = join(folder, file)
-    const store = openEmbeddedDatastore(path)
+    const store = openEmbeddedDatastore(path, { create: true })
     const expected = { code: 'unreachable', message: `datastore ${path}: ${reason}` }
     await t.rejects(store.get('Node', 'n'), expected, file)
     const events = store.watch(['Node'], new AbortController().signal)[Symbol.asyncIterator]()
     t.same((await events.next()).value, { type: 'lost', reason: expected.message })
     await store.close()
   }
-  const store = openEmbeddedDatastore(join(folder, 'record.db'))
+  const store = openEmbeddedDatastore(join(folder, 'record.db'), { create: true })
   await t.rejects(store.get('Node', 'n'), {
     message: 'Node n was written by a newer Margay (layout 7, this one knows 1). Upgrade this node.',
   })
   await store.close()
+})
+
+t.test('who must not begin a cluster makes no file, and takes one that comes', async t => {
+  const path = join(t.testdir(), 'absent', 'cluster.db')
+  const reader = openEmbeddedDatastore(path, { create: false })
+  await t.rejects(reader.list('Node'), {
+    code: 'unreachable',
+    message: /there is no such file\. Put it back or correct datastore\.path/,
+  })
+  t.notOk(existsSync(path))
+  const writer = openEmbeddedDatastore(path, { create: true })
+  await writer.create('Node', 'n1', {})
+  t.match(await reader.list('Node'), { entries: [{ name: 'n1' }] })
+  await Promise.all([reader.close(), writer.close()])
 })

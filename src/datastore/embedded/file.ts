@@ -4,7 +4,7 @@
 // the bell; a watch on it wakes the others, and `PRAGMA data_version` tells them whether there is news. A process that dies
 // between commit and bell leaves the news to the slow look that everyone takes each second.
 
-import { closeSync, type FSWatcher, openSync, statSync, watch, writeSync } from 'node:fs'
+import { closeSync, existsSync, type FSWatcher, openSync, statSync, watch, writeSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../contract.ts'
@@ -37,14 +37,16 @@ interface OpenFile {
 
 export class ClusterFile {
   readonly #path: string
+  readonly #create: boolean
   #open: OpenFile | undefined
   #generation = 0
   #dataVersion = 0
   #watcher: FSWatcher | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor(path: string) {
+  constructor(path: string, create: boolean) {
     this.#path = path
+    this.#create = create
   }
 
   /**
@@ -73,11 +75,16 @@ export class ClusterFile {
     this.#shut()
     return new StoreError(
       'unreachable',
-      `datastore ${this.#path}: ${what}. Put the file back, or restart every node if the cluster is to begin anew.`,
+      `datastore ${this.#path}: ${what}. Put the file back; every node goes on with what it knows until then.`,
     )
   }
 
   #openFile(): OpenFile {
+    if (!this.#create && !existsSync(this.#path))
+      throw new StoreError(
+        'unreachable',
+        `datastore ${this.#path}: there is no such file. Put it back or correct datastore.path; a new cluster begins with margayctl apply, or with a margayd that has never run before.`,
+      )
     const database = openSqlite({
       what: 'datastore',
       path: this.#path,

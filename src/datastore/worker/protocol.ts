@@ -3,7 +3,9 @@
 import type { StoreErrorCode } from '../contract.ts'
 
 /** Handed to the worker at its start. */
-export type StoreSettings = { readonly store: 'cluster' | 'node'; readonly path: string }
+export type StoreSettings =
+  | { readonly store: 'cluster'; readonly path: string; readonly create: boolean }
+  | { readonly store: 'node'; readonly path: string }
 
 export interface Request {
   readonly id: number
