@@ -2,4 +2,5 @@
 
 export * from './address.ts'
 export * from './prefix.ts'
+export { specialRange, type SpecialRange, specialRangeWithin } from './special.ts'
 export { PrefixTable } from './table.ts'

@@ -1,6 +1,7 @@
 // `margayctl bgp summary` and `bgp routes`: the views that users of birdc and vtysh look for.
 
 import type { Command } from 'commander'
+import { comparePrefixes, parsePrefix } from '../../inet/index.ts'
 import type { PathView } from '../../bgp/types.ts'
 import type { BgpSummary, PeerSummary } from '../api/contract.ts'
 import { ask, type Context } from './context.ts'
@@ -29,6 +30,8 @@ export function registerBgp(program: Command, context: Context): void {
         throw new CommandError(2, 'give one of --received and --advertised: what a peer sent, or what it was sent')
       if (prefix && (options.received ?? options.advertised))
         throw new CommandError(2, 'a prefix shows the paths of all peers: leave out the peer, or the prefix')
+      if (prefix && options.ipv6 && !prefix.includes(':'))
+        throw new CommandError(2, `${prefix} is an IPv4 prefix: leave out -6`)
       const rows: PathView[] = []
       let after: string | undefined
       do {
@@ -42,8 +45,15 @@ export function registerBgp(program: Command, context: Context): void {
         rows.push(...page.rows)
         after = page.next
       } while (after !== undefined)
-      print(context.format(), rows, () => routesText(rows))
+      const sorted = prefix ? rows : rows.toSorted(byPrefix)
+      print(context.format(), sorted, () => routesText(sorted))
     })
+}
+
+/** By network; a page comes in the order in which the prefixes became known. */
+function byPrefix(a: PathView, b: PathView): number {
+  const [left, right] = [parsePrefix(a.prefix), parsePrefix(b.prefix)]
+  return left && right ? comparePrefixes(left, right) : 0
 }
 
 /** The table and, below it, a sentence for each session that is down. */

@@ -13,8 +13,10 @@ export function registerLab(program: Command, _context: Context): void {
 
   const named = (command: Command): Command => command.option('--name <name>', 'which lab; default: the one that is up')
 
-  named(lab.command('up'))
+  lab
+    .command('up')
     .argument('<file>', 'what to build, like configs/labs/two-racks.yaml')
+    .option('--name <name>', "another name than the file's")
     .option('--wait', 'stay until Ctrl-C, then take it down')
     .description('bring a lab up and show it')
     .action((file: string, options: Named & { wait?: boolean }) => end(labCommands.up({ file, ...options })))
@@ -22,8 +24,9 @@ export function registerLab(program: Command, _context: Context): void {
   lab
     .command('down')
     .argument('[name]', 'which lab; default: the one that is up')
+    .option('--name <name>', 'the same')
     .description('remove every namespace, process and file of a lab')
-    .action((name: string | undefined) => end(labCommands.down({ name })))
+    .action((name: string | undefined, options: Named) => end(labCommands.down({ name: name ?? options.name })))
 
   named(lab.command('status'))
     .description('what runs, and which sessions are up')

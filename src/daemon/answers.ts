@@ -53,7 +53,15 @@ export function createHandlers(rooms: Rooms): Handlers {
             text: text ?? 'the kernel refused it',
           })),
         },
-        problems: rooms.problems(),
+        problems: [
+          ...rooms.problems(),
+          ...peers
+            .filter(peer => peer.state !== 'Established')
+            .map(
+              peer =>
+                `session ${peer.name} (${peer.address}) is ${peer.state}: ${peer.lastError ?? 'it has not come up yet'}`,
+            ),
+        ],
       }
     },
 
@@ -101,7 +109,8 @@ function routes(bgp: Bgp, query: RoutesQuery): BgpRoutes {
   const family: Family = query.family === '6' ? 'ipv6-unicast' : 'ipv4-unicast'
   const rib = bgp.rib(family)
   if (!rib) throw new RequestError(404, 'this node has no speaker: margayctl status says why')
-  const peer = query.peer === undefined ? null : bgp.peerId(query.peer)
+  const named = bgp.peers().find(({ name, address }) => name === query.peer || address === query.peer)
+  const peer = query.peer === undefined ? null : named && bgp.peerId(named.name)
   if (peer === undefined) {
     const known = bgp.peers().map(({ name }) => name)
     throw new RequestError(404, `there is no peer ${query.peer}: the peers are ${known.join(', ') || 'none'}`)

@@ -8,6 +8,7 @@ const peer = (name: string, fields: Partial<PeerStatus>): PeerStatus =>
 const done = peer('done', { endOfRib: ['ipv6-unicast', 'ipv4-unicast'] })
 const loading = peer('loading', { endOfRib: ['ipv4-unicast'] })
 const down = peer('down', { state: 'Active' })
+const refused = peer('refused', { state: 'Active', lastError: 'connection refused' })
 
 t.test('who delays the first sweep, and for how long', async t => {
   for (const c of [
@@ -15,6 +16,8 @@ t.test('who delays the first sweep, and for how long', async t => {
     { name: 'a peer that said everything does not', peers: [done], after: 0, want: [] },
     { name: 'one family is missing', peers: [done, loading], after: 20_000, want: ['End-of-RIB of loading'] },
     { name: 'a peer may still come up', peers: [done, down], after: 14_999, want: ['down to come up'] },
+    { name: 'one that refused, not for long', peers: [refused], after: 4_999, want: ['refused to come up'] },
+    { name: 'one that refused delays no longer', peers: [refused], after: 5_000, want: [] },
     { name: 'a peer that stays down delays no longer', peers: [done, down], after: 15_000, want: [] },
     { name: 'at the deadline nobody does', peers: [loading, down], after: 60_000, want: [] },
   ])

@@ -5,6 +5,8 @@ import type { PeerStatus } from '../../bgp/types.ts'
 
 /** Milliseconds after start within which a peer is expected to come up: three attempts to connect. */
 const comingUp = 15_000
+/** The same for a peer that has already refused or failed: it is down, or about to be tried again. */
+const tryingAgain = 5_000
 /** Milliseconds after start at which nobody is waited for any more. */
 const deadline = 60_000
 
@@ -12,7 +14,10 @@ const deadline = 60_000
 export function waitedFor(peers: readonly PeerStatus[], sinceStart: number): readonly string[] {
   if (sinceStart >= deadline) return []
   return peers.flatMap(peer => {
-    if (peer.state !== 'Established') return sinceStart < comingUp ? [`${peer.name} to come up`] : []
+    if (peer.state !== 'Established') {
+      const patience = peer.lastError === undefined ? comingUp : tryingAgain
+      return sinceStart < patience ? [`${peer.name} to come up`] : []
+    }
     const missing = peer.families.filter(family => !peer.endOfRib.includes(family))
     return missing.length > 0 ? [`End-of-RIB of ${peer.name}`] : []
   })

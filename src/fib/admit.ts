@@ -3,23 +3,11 @@
 // A peer's routes are hostile until checked: they never reach into what this node holds itself, into a subnet that it is
 // connected to, or into ranges with a meaning of their own. This file looks at the prefix only; next hops are next-hop.ts.
 
-import { contains, formatPrefix, parsePrefix } from '../../inet/index.ts'
+import { contains, formatPrefix, parsePrefix, specialRange } from '../../inet/index.ts'
 import type { Prefix } from '../../inet/index.ts'
 import { ourMetric } from '../model/fib.ts'
 import type { RouteRules } from '../model/intent.ts'
 import type { FactsIndex } from './facts-index.ts'
-
-/** RFC 6890: ranges that no router may lead elsewhere. Pods find their gateway in 169.254.0.0/16. */
-const special = [
-  '0.0.0.0/8',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '224.0.0.0/4',
-  '255.255.255.255/32',
-  '::1/128',
-  'fe80::/10',
-  'ff00::/8',
-].flatMap(text => parsePrefix(text) ?? [])
 
 /** Route rules with their prefixes read once. */
 export interface ReadRules {
@@ -48,8 +36,8 @@ export function refusal(
   if (prefix.length === 0) {
     if (!rules.acceptDefault) return 'default routes learned by BGP are not accepted here'
   } else {
-    const range = special.find(around)
-    if (range) return `it lies in ${formatPrefix(range)}, which is never routed`
+    const range = specialRange(prefix)
+    if (range) return `it lies in ${formatPrefix(range.prefix)} (${range.meaning}), which is never routed`
     const ours = own.find(around)
     if (ours) return `it lies in ${formatPrefix(ours)}, which is this node's own`
     const subnet = facts.connected.find(each => around(each.prefix))

@@ -98,7 +98,7 @@ function alreadyThere(lab: LabDir): string {
       : state && isAlive(state.owner)
         ? `is coming up (pid ${state.owner.pid})`
         : 'was left half made'
-  return `Lab ${lab.name} ${how}: take it down first with margayctl lab down ${lab.name}, or give this one another name with --name.`
+  return `Lab ${lab.name} ${how}: take it down first with ${process.env['MARGAY_LAB_COMMAND'] ?? 'margayctl lab'} down ${lab.name}, or give this one another name with --name.`
 }
 
 /** A namespace of one of our names that no lab made is somebody's, or what is left of a lab whose record is lost. */

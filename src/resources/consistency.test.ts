@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type AnyResource, formatProblem, parseResources, validateAgainst, validateAll } from './index.ts'
+import { type AnyResource, formatProblem, parseResource, parseResources, validateAgainst, validateAll } from './index.ts'
 
 const read = (kind: string, name: string, spec: object): AnyResource => {
   const text = JSON.stringify({ apiVersion: 'margay.io/v1', kind, metadata: { name }, spec })
@@ -81,7 +81,7 @@ ippool "hosts": cidr 10.0.1.0/28 holds the address of node "n2" (10.0.1.12).
       peer('tor-again', { nodeSelector: "rack == 'r1'", peerIP: '10.0.1.1', asNumber: 65102 }),
       `bgppeer "tor-again": peerIP 10.0.1.1 is already the peer of the same nodes in bgppeer "tor".
   A session is set up by one object.
-  Change "tor" instead, or delete it first.`,
+  Change "tor" instead, or delete it first, or select other nodes.`,
     ],
   ] as const)
     t.equal(validateAgainst(existing, resource).map(formatProblem).join('\n'), expected)
@@ -118,4 +118,31 @@ t.test('what is written together is looked at together, in any order', async t =
         'b: cidr 10.50.1.0/24 overlaps pool "a" (10.50.0.0/16)',
       ],
     )
+})
+
+t.test('two objects for one router are refused where a node is selected by both, however they select', async t => {
+  const nodeOf = (name: string, rack: string, ipv4Address: string) => {
+    const parsed = parseResource({
+      apiVersion: 'margay.io/v1',
+      kind: 'Node',
+      metadata: { name, labels: { rack } },
+      spec: { bgp: { ipv4Address } },
+    })
+    if (!parsed.ok) throw new Error('bad node')
+    return parsed.resource
+  }
+  const nodes = [nodeOf('a1', 'a', '10.9.1.11/24'), nodeOf('b1', 'b', '10.9.2.11/24')]
+  const tor = peer('tor-a', { nodeSelector: "rack == 'a'", peerIP: '10.9.1.1', asNumber: 64601 })
+  for (const [selection, refused] of [
+    [{}, true],
+    [{ node: 'a1' }, true],
+    [{ nodeSelector: 'has(rack)' }, true],
+    [{ node: 'b1' }, false],
+    [{ nodeSelector: "rack == 'b'" }, false],
+  ] as const) {
+    const second = peer('second', { ...selection, peerIP: '10.9.1.1', asNumber: 64999 })
+    const problems = validateAgainst([...nodes, tor], second)
+    t.equal(problems.length > 0, refused, JSON.stringify(selection))
+    if (refused) t.match(problems[0].what, /peerIP 10\.9\.1\.1 is already the peer of node "a1" in bgppeer "tor-a"/)
+  }
 })

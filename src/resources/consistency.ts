@@ -17,6 +17,7 @@ import { type AnyResource, type Kind, kinds, type ResourceOf } from './kinds/ind
 import type { IPPoolResource } from './kinds/ip-pool.ts'
 import type { NodeResource } from './kinds/node.ts'
 import { nameOf, type Problem } from './problem.ts'
+import { selects } from './selector.ts'
 
 /** What is wrong with writing `resource` beside `existing`; an object of its own name among them is the one to be replaced. */
 export function validateAgainst(existing: readonly AnyResource[], resource: AnyResource): Problem[] {
@@ -57,7 +58,7 @@ const rules: { readonly [K in Kind]: Rule<ResourceOf<K>> } = {
   ],
   BGPPeer: (peer, others) => [
     ...ofKind(others, 'Node').flatMap(node => [...notItself(peer, node), ...rightAs(peer, node, others)]),
-    ...ofKind(others, 'BGPPeer').flatMap(other => once(peer, other)),
+    ...ofKind(others, 'BGPPeer').flatMap(other => once(peer, other, ofKind(others, 'Node'))),
   ],
   BGPConfiguration: () => [],
 }
@@ -180,21 +181,28 @@ function rightAs(peer: BGPPeerResource, node: NodeResource, others: readonly Any
 
 const defaultAs = kinds.BGPConfiguration.spec.entries.asNumber.default
 
-/** Two objects for one session would each want to set it up. */
-function once(peer: BGPPeerResource, other: BGPPeerResource): Finding[] {
-  const same = (['node', 'nodeSelector', 'peerIP', 'peerSelector'] as const).every(
-    field => peer.spec[field] === other.spec[field],
-  )
-  if (!same) return []
+/** Two objects for one session would each want to set it up, and the loser's settings would silently mean nothing. */
+function once(peer: BGPPeerResource, other: BGPPeerResource, nodes: readonly NodeResource[]): Finding[] {
   const field = peer.spec.peerIP === undefined ? 'peerSelector' : 'peerIP'
+  if (peer.spec[field] === undefined || peer.spec[field] !== other.spec[field]) return []
+  const sameSide = peer.spec.node === other.spec.node && peer.spec.nodeSelector === other.spec.nodeSelector
+  const shared = nodes.filter(node => isAt(peer, node) && isAt(other, node)).map(node => node.metadata.name)
+  if (!sameSide && shared.length === 0) return []
+  const where = shared.length > 0 ? `node ${shared.map(name => `"${name}"`).join(', ')}` : 'the same nodes'
   return [
     {
       path: ['spec', field],
-      what: `${field} ${peer.spec[field]} is already the peer of the same nodes in bgppeer "${other.metadata.name}"`,
+      what: `${field} ${peer.spec[field]} is already the peer of ${where} in bgppeer "${other.metadata.name}"`,
       why: 'A session is set up by one object.',
-      fix: `Change "${other.metadata.name}" instead, or delete it first.`,
+      fix: `Change "${other.metadata.name}" instead, or delete it first, or select other nodes.`,
     },
   ]
+}
+
+/** Whether the peering is for that node. */
+function isAt({ spec }: BGPPeerResource, { metadata }: NodeResource): boolean {
+  if (spec.node !== undefined) return spec.node === metadata.name
+  return selects(spec.nodeSelector ?? 'all()', metadata.labels)
 }
 
 /** Text that a schema has accepted. */

@@ -2,13 +2,21 @@
 // reason and a next step.
 
 import {
+  addressAt,
+  bitsOf,
+  equalAddresses,
   formatAddress,
   formatPrefix,
+  type InterfaceAddress,
   type IpFamily,
   parseAddress,
   parseInterfaceAddress,
   parsePrefix,
+  type Prefix,
   prefixOf,
+  sizeOf,
+  specialRange,
+  specialRangeWithin,
 } from '../../inet/index.ts'
 import { Refusal, show } from './problem.ts'
 import { field } from './schema.ts'
@@ -22,7 +30,7 @@ export const cidr = () =>
   field('CIDR', value => {
     const text = textOf(value) ?? ''
     const prefix = text.includes('/') ? parsePrefix(text) : undefined
-    if (prefix) return formatPrefix(prefix)
+    if (prefix) return outsideSpecial(prefix) ?? formatPrefix(prefix)
     const loose = parseInterfaceAddress(text)
     if (!loose)
       return new Refusal(
@@ -38,6 +46,43 @@ export const cidr = () =>
       'Write the network itself, or another length.',
     )
   })
+
+/** Why a network is no use to pods or hosts. */
+function outsideSpecial(prefix: Prefix): Refusal | undefined {
+  const range = specialRangeWithin(prefix)
+  if (!range || prefix.length === 0) return undefined
+  const where = `${formatPrefix(range.prefix)} (${range.meaning})`
+  return new Refusal(
+    `reaches into ${where}`,
+    'Nothing is routed there (RFC 6890).',
+    'Choose a range of your own, like 10.42.0.0/16.',
+  )
+}
+
+/** Why no host can be reached by an address. */
+function unusableHost(text: string): Refusal | undefined {
+  const address = parseAddress(text)
+  const range = address && specialRange(address)
+  if (!range) return undefined
+  const why = `It lies in ${formatPrefix(range.prefix)}, which is ${range.meaning} (RFC 6890).`
+  return new Refusal('is no address of a host', why, 'Write the address by which the host is reached.')
+}
+
+/** Why an address cannot be a host's in its subnet. */
+function hostRefusal({ address, length }: InterfaceAddress, example: string): Refusal | undefined {
+  const unusable = unusableHost(formatAddress(address))
+  if (unusable || length >= bitsOf(address.family) - 1) return unusable
+  const subnet = prefixOf(address, length)
+  const last = address.family === 4 ? addressAt(subnet, sizeOf(subnet) - 1) : undefined
+  const isNetwork = equalAddresses(address, addressAt(subnet, 0))
+  if (!isNetwork && !(last && equalAddresses(address, last))) return undefined
+  const what = isNetwork ? 'is the subnet itself' : "is the subnet's broadcast address"
+  return new Refusal(
+    what,
+    'A node has an address of its own in its subnet.',
+    `Write the node's address, like ${example}.`,
+  )
+}
 
 /** A node's own address with its subnet's length, `10.0.1.7/24`. */
 export const interfaceAddress = (family: IpFamily) => {
@@ -57,7 +102,7 @@ export const interfaceAddress = (family: IpFamily) => {
         'The length tells which nodes share this subnet and need no router between them.',
         `Write the length of the node's subnet as well, like ${text}/${family === 4 ? 24 : 64}.`,
       )
-    return `${formatAddress(parsed.address)}/${parsed.length}`
+    return hostRefusal(parsed, example) ?? `${formatAddress(parsed.address)}/${parsed.length}`
   })
 }
 
@@ -65,7 +110,7 @@ export const interfaceAddress = (family: IpFamily) => {
 export const addressAndPort = () =>
   field('address or address:port', value => {
     const peer = splitAddressAndPort(textOf(value) ?? '')
-    if (peer) return joinAddressAndPort(peer.address, peer.port)
+    if (peer) return unusableHost(peer.address) ?? joinAddressAndPort(peer.address, peer.port)
     return new Refusal(
       'is not an address',
       'A peer is named by its IP address, and by its port where that is not 179.',

@@ -174,9 +174,9 @@ t.test('a wrong field is told with object, value, reason, place and next step', 
     ],
     [
       file('IPPool', 'cidr: fe80::/64'),
-      `ippool "x": cidr fe80::/64 is link-local.
-  rack2.yaml:6:9   No router carries such addresses.
-  Choose a range like fd00:42::/48.`,
+      `ippool "x": cidr fe80::/64 reaches into fe80::/10 (link-local).
+  rack2.yaml:6:9   Nothing is routed there (RFC 6890).
+  Choose a range of your own, like 10.42.0.0/16.`,
     ],
     [
       file('IPPool', 'cidr: 10.42.0.0/16\nipipMode: CrossSubnet'),
@@ -409,4 +409,31 @@ t.test('whatever stands in a file ends in sentences of one line each', async t =
     { numRuns: 3000 },
   )
   t.pass()
+})
+
+t.test('addresses that no host or pod can have are refused', async t => {
+  const problemsOf = (kind: string, spec: string) =>
+    parseResources(`apiVersion: margay.io/v1\nkind: ${kind}\nmetadata: { name: x }\nspec: ${spec}\n`, 'x.yaml').problems
+  for (const cidr of [
+    '224.0.0.0/8',
+    '240.0.0.0/4',
+    '169.254.0.0/16',
+    '0.0.0.0/8',
+    '127.0.0.0/16',
+    'ff00::/8',
+    'fe80::/64',
+  ])
+    t.match(problemsOf('IPPool', `{ cidr: '${cidr}' }`)[0]?.what, /reaches into|is no/, cidr)
+  for (const peerIP of ['0.0.0.0', '127.0.0.1', '224.0.0.1', '255.255.255.255', '::', '::1', 'ff02::1', 'fe80::1'])
+    t.match(problemsOf('BGPPeer', `{ peerIP: '${peerIP}', asNumber: 1 }`)[0]?.what, /is no address of a host/, peerIP)
+  for (const [address, what] of [
+    ['10.1.1.0/24', /is the subnet itself/],
+    ['10.1.1.255/24', /is the subnet's broadcast address/],
+    ['224.0.0.1/32', /is no address of a host/],
+    ['127.0.0.1/8', /is no address of a host/],
+    ['0.0.0.0/0', /is no address of a host/],
+  ] as const)
+    t.match(problemsOf('Node', `{ bgp: { ipv4Address: '${address}' } }`)[0]?.what, what, address)
+  for (const address of ['10.1.1.0/31', '10.1.1.1/31', '10.1.1.1/32', '10.1.1.254/24'])
+    t.same(problemsOf('Node', `{ bgp: { ipv4Address: '${address}' } }`), [], address)
 })

@@ -1,7 +1,7 @@
 // IPPool: a range that nodes take blocks from and pods get addresses from.
 
 import * as v from 'valibot'
-import { isLinkLocal, parsePrefix, type Prefix } from '../../../inet/index.ts'
+import { parsePrefix, type Prefix } from '../../../inet/index.ts'
 import { blockSizes, cidr, flag, integer, only, selector } from '../fields.ts'
 import { defineKind, type Resource } from '../kind.ts'
 import { Refusal } from '../problem.ts'
@@ -67,8 +67,6 @@ function check(pool: Fields): Misfit<keyof Fields> | undefined {
     field,
     refusal: new Refusal(what, why, fix),
   })
-  if (isLinkLocal({ family: range.family, octets: range.octets }))
-    return wrong('cidr', 'is link-local', 'No router carries such addresses.', 'Choose a range like fd00:42::/48.')
   if (size < min || size > max)
     return wrong(
       'blockSize',

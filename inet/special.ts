@@ -1,0 +1,35 @@
+// Ranges with a meaning of their own, which no router may lead elsewhere and no host may be called by (RFC 6890).
+
+import type { Address } from './address.ts'
+import { contains, overlaps, parsePrefix, type Prefix } from './prefix.ts'
+
+const ranges = [
+  ['0.0.0.0/8', '"this network"'],
+  ['127.0.0.0/8', 'loopback'],
+  ['169.254.0.0/16', 'link-local'],
+  ['224.0.0.0/4', 'multicast'],
+  ['240.0.0.0/4', 'reserved'],
+  ['::/128', 'unspecified'],
+  ['::1/128', 'loopback'],
+  ['fe80::/10', 'link-local'],
+  ['ff00::/8', 'multicast'],
+].flatMap(([text, meaning]) => {
+  const prefix = parsePrefix(text)
+  return prefix ? [{ prefix, meaning }] : []
+})
+
+export interface SpecialRange {
+  readonly prefix: Prefix
+  /** In a word: `multicast`. */
+  readonly meaning: string
+}
+
+/** The special range that holds the address or prefix; a default route lies in none. */
+export function specialRange(of: Address | Prefix): SpecialRange | undefined {
+  return ranges.find(({ prefix }) => contains(prefix, of))
+}
+
+/** A special range that the prefix reaches into, wholly or in part. */
+export function specialRangeWithin(of: Prefix): SpecialRange | undefined {
+  return ranges.find(({ prefix }) => overlaps(prefix, of))
+}
