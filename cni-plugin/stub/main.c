@@ -84,7 +84,10 @@ static int del_later(const struct request *request) {
     return fail_about(INVALID_ENVIRONMENT, "CNI_CONTAINERID \"%.140s\" is no container id%s.", container, "", "");
   if (!is_file_name(interface))
     return fail_about(INVALID_ENVIRONMENT, "CNI_IFNAME \"%.140s\" is no interface name%s.", interface, "", "");
-  char path[PATH_MAX];
+  char path[PATH_MAX], network[256];
+  if (!json_string(request->config, request->config_length, "name", network, sizeof network))
+    return fail(DECODE_FAILURE, "The network configuration on stdin names no network, so the DEL cannot be kept for later.",
+                "Call the plugin with its configuration, or start margayd, which says what is wrong with it.");
   if (!spool(spool_dir, container, interface, request, path, sizeof path))
     return fail_about(IO_FAILURE, "margayd does not answer, and the DEL cannot be kept in %s: %s.", spool_dir,
                       strerror(errno), "Start margayd, or make room there.");

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 // Codes of the CNI specification, and our own from 100 (protocol/errors.ts).
-enum { INVALID_ENVIRONMENT = 4, IO_FAILURE = 5, TRY_AGAIN_LATER = 11, UNAVAILABLE = 50, STUB_MISMATCH = 102 };
+enum { INVALID_ENVIRONMENT = 4, IO_FAILURE = 5, DECODE_FAILURE = 6, TRY_AGAIN_LATER = 11, UNAVAILABLE = 50, STUB_MISMATCH = 102 };
 
 // ---- wire.c: the request, and one exchange with the daemon
 

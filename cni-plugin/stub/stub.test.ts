@@ -196,5 +196,6 @@ t.test('a DEL that can neither be done nor kept says so', async t => {
     exitCode: 1,
     json: { code: 4, msg: /CNI_CONTAINERID "\.\.\/\.\.\/etc\/passwd"/ },
   })
+  t.match(await run(at, 'DEL', {}, { name: 3 }), { exitCode: 1, json: { code: 6, msg: /names no network/ } })
   t.match(await run(at, 'DEL', { CNI_IFNAME: '' }), { exitCode: 1, json: { code: 4, msg: /CNI_IFNAME ""/ } })
 })

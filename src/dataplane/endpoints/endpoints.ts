@@ -343,8 +343,14 @@ async function apply(
   what: string,
   operations: readonly Operation[],
 ): Promise<void> {
-  for (const result of await where.apply(operations)) {
+  for (const [i, result] of (await where.apply(operations)).entries()) {
     if (result.ok) continue
+    const operation = operations[i]
+    if (operation.do === 'route.add' && result.errno === 'EEXIST')
+      throw new Refused(
+        'interface-exists',
+        `endpoint ${nameOf(endpoint)}: the pod has a route ${operation.route.dst} already, by another attachment, and can have only one interface of Margay; remove that attachment, or leave this one out`,
+      )
     const text = `endpoint ${nameOf(endpoint)}: the kernel did not ${what} (${result.errno}: ${result.text}); nothing was left behind`
     throw new Refused('kernel-refused', text)
   }
