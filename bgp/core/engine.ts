@@ -8,11 +8,10 @@
 import { parseAddress } from '../../inet/index.ts'
 import { Random } from '../fsm/random.ts'
 import { TimerWheel } from '../fsm/timers.ts'
-import type { TimerName } from '../fsm/machine.ts'
 import { createFamily } from '../groups/family.ts'
 import type { ChunkSink } from '../groups/port.ts'
 import type { Rib } from '../rib/port.ts'
-import { type Connection, pump } from '../session/connection.ts'
+import { type Connection, type ConnectionTimer, pump } from '../session/connection.ts'
 import * as explain from '../session/explain.ts'
 import type { FamilyRib, Host, Identity } from '../session/host.ts'
 import type { RestartSide } from '../session/negotiate.ts'
@@ -64,7 +63,7 @@ export class Engine {
   readonly #ribs = new Map<Family, FamilyRib>()
   /** Who owns a TCP connection, and a timer. */
   readonly #owners = new Map<ConnId, Owner>()
-  readonly #timerOwners: (Owner & { readonly timer: TimerName })[] = []
+  readonly #timerOwners: (Owner & { readonly timer: ConnectionTimer })[] = []
   /** Last messages of connections that are being closed. */
   readonly #farewells = new Map<ConnId, readonly Uint8Array[]>()
   readonly #signalled = new Set<ConnId>()

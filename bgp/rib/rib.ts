@@ -1,5 +1,6 @@
 // The RIB of one family behind its port: peers come and go here, and bulk work is dealt out by units.
 
+import { compareOctets } from '../../inet/index.ts'
 import { CompiledPolicy } from '../policy/compile.ts'
 import type {
   ChangeCursor,
@@ -18,7 +19,7 @@ import { Originations } from './originations.ts'
 import { DEAD } from './paths.ts'
 import type { Ineligible, PeerTraits, Rib } from './port.ts'
 import { ROWS_PER_UNIT, Scans } from './scans.ts'
-import type { Session } from './sessions.ts'
+import { mayResume, type Session } from './sessions.ts'
 import { attributesView, Views } from './views.ts'
 
 /** A route as it is sent; good until the next one is asked for. */
@@ -75,6 +76,8 @@ export class FamilyRib implements Rib {
   // ---- peers --------------------------------------------------------------------------------------------------------
 
   peerUp(peer: PeerId, traits: PeerTraits): void {
+    const suspended = this.#rib.sessions.of(peer)
+    if (suspended && mayResume(suspended, traits)) return this.#resume(suspended, traits)
     this.peerDown(peer)
     const policy = this.#compile(traits.import, traits)
     const session = this.#rib.sessions.open(peer, traits, policy, slot => !this.#groups.refersTo(slot))
@@ -87,6 +90,19 @@ export class FamilyRib implements Rib {
     this.#groups.peerDown(session)
     this.#rib.sessions.close(session)
     this.#scans.sweep(session)
+  }
+
+  peerAway(peer: PeerId): void {
+    const session = this.#rib.sessions.of(peer)
+    if (!session || session.away) return
+    this.#groups.peerDown(session)
+    if (session.stale > 0) this.#scans.sweepStale(session)
+    this.#rib.sessions.suspend(session)
+  }
+
+  sweepStale(peer: PeerId): void {
+    const session = this.#rib.sessions.of(peer)
+    if (session && session.stale > 0) this.#scans.sweepStale(session)
   }
 
   setPolicies(peer: PeerId, policies: { readonly import: Policy; readonly export: Policy }): void {
@@ -168,9 +184,9 @@ export class FamilyRib implements Rib {
 
   // ---- reading ------------------------------------------------------------------------------------------------------
 
-  received(peer: PeerId): { readonly all: number; readonly accepted: number } {
+  received(peer: PeerId): { readonly all: number; readonly accepted: number; readonly stale: number } {
     const session = this.#rib.sessions.of(peer)
-    return { all: session?.paths ?? 0, accepted: session?.accepted ?? 0 }
+    return { all: session?.paths ?? 0, accepted: session?.accepted ?? 0, stale: session?.stale ?? 0 }
   }
 
   sent(peer: PeerId): number {
@@ -228,6 +244,18 @@ export class FamilyRib implements Rib {
     const view = this.#views.path(path, paths.received[path])
     view.reason = this.#views.refusal(path)
     return view
+  }
+
+  #resume(session: Session, traits: PeerTraits): void {
+    const before = session.traits
+    this.#rib.sessions.resume(session, traits)
+    const sameHop = before !== undefined && compareOctets(before.nextHopSelf, traits.nextHopSelf) === 0
+    if (!sameHop || JSON.stringify(session.importPolicy) !== JSON.stringify(traits.import)) {
+      session.importPolicy = traits.import
+      session.import = this.#compile(traits.import, traits)
+      this.#scans.reimport(session)
+    }
+    this.#groups.peerUp(session, traits)
   }
 
   #compile(policy: Policy, { nextHopSelf }: PeerTraits): CompiledPolicy {
