@@ -84,8 +84,10 @@ export interface Rib {
   work(units: number): boolean
   readonly pending: boolean
 
-  /** Prefixes in the peer's Adj-RIB-In: all, those that import policy and checks let through, and stale ones among all. */
-  received(peer: PeerId): { readonly all: number; readonly accepted: number; readonly stale: number }
+  /** Prefixes in the peer's Adj-RIB-In: all, and those that import policy and checks let through. */
+  received(peer: PeerId): { readonly all: number; readonly accepted: number }
+  /** Prefixes in the peer's Adj-RIB-In that are stale. */
+  stale(peer: PeerId): number
   /** Prefixes in the peer's Adj-RIB-Out. */
   sent(peer: PeerId): number
 

@@ -184,9 +184,13 @@ export class FamilyRib implements Rib {
 
   // ---- reading ------------------------------------------------------------------------------------------------------
 
-  received(peer: PeerId): { readonly all: number; readonly accepted: number; readonly stale: number } {
+  received(peer: PeerId): { readonly all: number; readonly accepted: number } {
     const session = this.#rib.sessions.of(peer)
-    return { all: session?.paths ?? 0, accepted: session?.accepted ?? 0, stale: session?.stale ?? 0 }
+    return { all: session?.paths ?? 0, accepted: session?.accepted ?? 0 }
+  }
+
+  stale(peer: PeerId): number {
+    return this.#rib.sessions.of(peer)?.stale ?? 0
   }
 
   sent(peer: PeerId): number {

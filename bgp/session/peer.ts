@@ -243,7 +243,7 @@ export class Peer {
       prefixesReceived: sum(rib => rib.received(this.id).all),
       prefixesAccepted: sum(rib => rib.received(this.id).accepted),
       prefixesStale: this.#helper.families.reduce(
-        (total, family) => total + this.#host.family(family).rib.received(this.id).stale,
+        (total, family) => total + this.#host.family(family).rib.stale(this.id),
         0,
       ),
       prefixesSent: sum(rib => rib.sent(this.id)),
