@@ -249,6 +249,8 @@ export interface PeerStatus {
   readonly flaps: number
   /** Families whose End-of-RIB the peer has sent in this session. */
   readonly endOfRib: readonly Family[]
+  /** The peer has announced graceful restart in this session, so it sends End-of-RIB. */
+  readonly gracefulRestart: boolean
   /**
    * Families whose End-of-RIB a speaker that has restarted waits for (RFC 4724 §4.1): the session is up, the peer has
    * announced graceful restart, does not restart itself, and has not sent it yet.

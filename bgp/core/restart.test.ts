@@ -355,12 +355,13 @@ t.test('two whole speakers: one is killed and comes back, a third hears nothing'
 
 t.test('bug 18: whom a speaker that has restarted waits for', t => {
   const net = new Simulation(4)
-  const E = '10.0.0.5'
+  const [E, F, G] = ['10.0.0.5', '10.0.0.6', '10.0.0.7']
   const restarting = { restartTime: 60, restarting: true, forwarding: true }
-  const peers = { [B]: 65002, [C]: 65003, [D]: 65004, [E]: 65005, '10.0.0.6': 65006 }
+  const peers = { [B]: 65002, [C]: 65003, [D]: 65004, [E]: 65005, [F]: 65006, [G]: 65007 }
   const a = speaker(net, A, 65001, peers, { gracefulRestart: restarting })
   a.originate('10.9.0.0/24')
-  // B restarts, too; C has not got graceful restart; D has it, but is not through; E only for IPv6; 10.0.0.6 is down.
+  // B restarts, too; C has not got graceful restart; D has it, but is not through; E has it for IPv6 only; F helps, and
+  // asks for no help; G is down.
   const b = speaker(net, B, 65002, { [A]: 65001 }, { gracefulRestart: restarting })
   const c = speaker(net, C, 65003, { [A]: 65001 })
   const puppetOf = (address: string, asn: number, families: { afi: number; safi: number; forwarding: boolean }[]) => {
@@ -373,13 +374,17 @@ t.test('bug 18: whom a speaker that has restarted waits for', t => {
   }
   const d = puppetOf(D, 65004, [{ afi: 1, safi: 1, forwarding: true }])
   puppetOf(E, 65005, [{ afi: 2, safi: 1, forwarding: true }])
-  t.ok(net.runUntil(() => [B, C, D, E].every(name => a.peer(name).state === 'Established'), 20))
+  const f = puppetOf(F, 65006, [])
+  t.ok(net.runUntil(() => [B, C, D, E, F].every(name => a.peer(name).state === 'Established'), 20))
   net.run(1)
   const awaited = () => a.engine.status().flatMap(({ name, awaited }) => (awaited.length > 0 ? [name] : []))
-  t.same(awaited(), [D])
+  t.same(awaited(), [D, F])
   t.same([b.best().length, c.best().length], [1, 1], 'our own routes do not wait for anybody')
   t.same(b.peer(A).endOfRib, [])
   d.send(update({}))
+  net.run(1)
+  t.same(awaited(), [F])
+  f.send(update({}))
   net.run(1)
   t.same(awaited(), [])
   t.end()

@@ -253,6 +253,7 @@ export class Peer {
       updatesOut: counters.updatesOut,
       flaps: counters.flaps,
       endOfRib: [...counters.endOfRib],
+      gracefulRestart: negotiated?.gracefulRestart !== undefined,
       awaited: this.awaited,
       lastError: this.#journal.lastError,
       description: config.description,
@@ -263,7 +264,9 @@ export class Peer {
   get awaited(): readonly Family[] {
     const { families, gracefulRestart } = this.#session?.inbound.negotiated ?? {}
     if (!families || !gracefulRestart || gracefulRestart.restarting) return []
-    return families.filter(family => gracefulRestart.families.includes(family) && !this.counters.endOfRib.has(family))
+    // A peer that lists no family asks for nothing to be kept, yet sends End-of-RIB for every one (RFC 4724 §3).
+    const listed = gracefulRestart.families.length > 0 ? gracefulRestart.families : families
+    return families.filter(family => listed.includes(family) && !this.counters.endOfRib.has(family))
   }
 
   // ---- messages --------------------------------------------------------------------------------------------------
