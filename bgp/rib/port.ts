@@ -80,6 +80,8 @@ export interface Rib {
   originate(replace: Iterable<Origination>): void
   setNextHops(changes: Iterable<NextHopState>): void
 
+  /** Route selection waits while true (RFC 4724 §4.1): routes are taken in, and none is chosen. */
+  defer(deferred: boolean): void
   /** Decision, policy re-runs, sweeps, group tables. True if work is left. A `pull` may make work: look at `pending` after it. */
   work(units: number): boolean
   readonly pending: boolean

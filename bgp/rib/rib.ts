@@ -62,6 +62,7 @@ export class FamilyRib implements Rib {
   readonly #feeds = new Map<string, ChangeFeed>()
   /** Ids of prefixes are left to be freed. */
   #freeing = false
+  #deferred = false
 
   constructor(family: Family, rib: LocRib, groups: Downstream, reserve: number) {
     this.family = family
@@ -162,9 +163,14 @@ export class FamilyRib implements Rib {
 
   // ---- bulk work ----------------------------------------------------------------------------------------------------
 
+  defer(deferred: boolean): void {
+    this.#deferred = deferred
+  }
+
   get pending(): boolean {
     const { undecided, sets } = this.#rib
-    return this.#scans.pending || !undecided.empty || this.#groups.pending || this.#freeing || sets.wasteful
+    const decides = !undecided.empty && !this.#deferred
+    return this.#scans.pending || decides || this.#groups.pending || this.#freeing || sets.wasteful
   }
 
   work(units: number): boolean {
@@ -172,7 +178,7 @@ export class FamilyRib implements Rib {
     while (left > 0) {
       const before = left
       left -= this.#scans.work(Math.min(left, TURN))
-      left -= this.#rib.decide(Math.min(left, TURN))
+      if (!this.#deferred) left -= this.#rib.decide(Math.min(left, TURN))
       left -= this.#groups.work(left)
       if (left === before) break
     }
