@@ -99,4 +99,9 @@ t.test('route reflectors: a client is killed, then a reflector, then both reflec
   t.same((await ping.end()).lost, [], 'both reflectors restarted')
   t.same(await losses.end(), [], 'a client let no route go')
   await everyPairReaches(t, lab)
+
+  // The router asks nobody to keep its routes: when it dies they go.
+  await lab.kill('edge', 'bgpd')
+  const outside = async () => (await lab.routes('n1')).some(route => route.dst === '198.51.100.0/24')
+  await eventually("the dead router's routes are gone within the hold time", async () => !(await outside()), 12)
 })

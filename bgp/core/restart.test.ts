@@ -144,6 +144,27 @@ t.test('what the operator ends, no helper keeps: Cease / Hard Reset', t => {
   t.end()
 })
 
+t.test('a Hard Reset says what it was sent for', t => {
+  const net = new Simulation(5)
+  const gracefulRestart = { restartTime: 60 }
+  const a = speaker(net, A, 65001, { [B]: 65002 }, { gracefulRestart })
+  const b = speaker(net, B, 65002, { [A]: 65001 }, { gracefulRestart })
+  a.originate(four[0])
+  t.ok(net.runUntil(() => b.best().length === 1, 20))
+  a.stop('cease')
+  net.run(0.5)
+  t.match(
+    b.peer(A).lastError,
+    /Cease \/ Hard Reset: Cease \/ Administrative Shutdown: "the speaker stops": the session is disabled there/,
+  )
+  t.match(
+    b.reports.findLast(report => report.type === 'sessionError'),
+    { code: 6, subcode: 9 },
+  )
+  t.same(b.best(), [])
+  t.end()
+})
+
 t.test('a peer that does not come back: its routes go when its restart time is over', t => {
   const { net, puppet, a, atC, becomes } = stage({ restartTime: 30 })
   becomes(undefined)

@@ -1,5 +1,5 @@
 // The routes of a peer that restarts: kept for it while it is away, dropped when it does not keep its word (RFC 4724 §4.2,
-// RFC 8538 §3.2). The paths themselves stay in the RIB; here is which families are kept, and until when.
+// RFC 8538 §4). The paths themselves stay in the RIB; here is which families are kept, and until when.
 
 import type { Family } from '../types.ts'
 import type { FsmEvent } from '../fsm/machine.ts'
