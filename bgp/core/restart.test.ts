@@ -1,6 +1,7 @@
 // Peers that restart (RFC 4724, RFC 8538): whose routes are kept, until when, and what is told to the others meanwhile.
 
 import t from 'tap'
+import * as fc from 'fast-check'
 import { Simulation } from '../transport/simulation.ts'
 import type { Capability } from '../wire/capabilities.ts'
 import { asPath, origin } from '../wire/attributes.ts'
@@ -435,3 +436,72 @@ t.test('a peer that never sends End-of-RIB holds the choice of routes up for the
   }
   t.end()
 })
+
+t.test(
+  'random lives: whatever restarts in between, all end in step, and what is always announced is never missed',
+  t => {
+    const steady = '10.0.0.0/24'
+    const prefixes = Array.from({ length: 6 }, (_, i) => `10.${i + 1}.0.0/16`)
+    const step = fc.record({
+      do: fc.constantFrom('routes', 'kill', 'restart', 'cut'),
+      own: fc.subarray(prefixes),
+      wait: fc.nat(40),
+      away: fc.nat(25),
+    })
+    fc.assert(
+      fc.property(fc.nat(), fc.array(step, { minLength: 1, maxLength: 12 }), (seed, steps) => {
+        const net = new Simulation(seed)
+        net.network.setLink(A, B, { piece: 50, delay: 1 + (seed % 5) })
+        const gracefulRestart = { restartTime: 60 }
+        const quick = { connectRetry: 1, holdTime: 9 }
+        const a = speaker(net, A, 65001, { [B]: { remoteAs: 65002, ...quick }, [C]: 65003 }, { gracefulRestart })
+        const c = speaker(net, C, 65003, { [A]: 65001 })
+        let own: readonly string[] = []
+        const start = (restarting: boolean) => {
+          const how = { restartTime: 60, restarting, forwarding: restarting }
+          const b = speaker(net, B, 65002, { [A]: { remoteAs: 65001, ...quick } }, { gracefulRestart: how })
+          b.originate(steady, ...own)
+          if (restarting) b.driver.with(engine => engine.setComplete(true))
+          return b
+        }
+        let b = start(false)
+        net.runUntil(() => c.best().length === 1, 30)
+        let missed = c.best().length !== 1
+        const pass = (seconds: number) => {
+          for (let tenths = 0; tenths < seconds * 10; tenths++) {
+            net.run(0.1)
+            missed ||= !c.best().join().includes(steady)
+          }
+        }
+        for (const one of steps) {
+          if (one.do === 'routes') b.originate(steady, ...(own = one.own))
+          else if (one.do === 'cut') {
+            net.network.cut(A, B)
+            pass(one.away)
+            net.network.mend(A, B)
+          } else {
+            if (one.do === 'kill') b.kill()
+            else {
+              b.stop('restart')
+              net.run(0.2)
+              b.kill()
+            }
+            own = one.own
+            pass(one.away)
+            b = start(true)
+          }
+          pass(one.wait / 10)
+        }
+        const expected = [steady, ...own].toSorted().join()
+        const inStep = () =>
+          c
+            .best()
+            .map(text => text.split(' ')[0])
+            .join() === expected && a.peer(B).prefixesStale === 0
+        return net.runUntil(inStep, 60) && !missed
+      }),
+      { numRuns: 40 },
+    )
+    t.end()
+  },
+)
