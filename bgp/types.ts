@@ -29,7 +29,10 @@ export interface SpeakerConfig {
   readonly peers: ReadonlyMap<string, PeerConfig>
 }
 
-/** RFC 4724. With it the capability is announced; `restarting` and `forwarding` hold for the first OPEN after start. */
+/**
+ * RFC 4724, RFC 8538. With it the capability is announced, N bit included, and routes of peers that restart are kept for
+ * them; `restarting` and `forwarding` hold for the first OPEN after start.
+ */
 export interface GracefulRestart {
   /** Seconds, 0–4095. */
   readonly restartTime: number
@@ -66,6 +69,8 @@ export interface PeerConfig {
   readonly reflectorClient?: boolean
   /** IP TTL of the connection; default 1 to 255 as the shell decides (eBGP single hop: 1). */
   readonly multihop?: boolean
+  /** Keep the peer's routes while it restarts, if it asks for that. Default true where `gracefulRestart` is configured. */
+  readonly gracefulRestartHelper?: boolean
   readonly description?: string
 }
 
@@ -206,6 +211,14 @@ export type Report =
       readonly octets: Uint8Array
       readonly text: string
     }
+  /** Routes of a peer that went away are kept, or dropped because it did not come back in time or not as it should. */
+  | {
+      readonly type: 'stale'
+      readonly peer: string
+      readonly families: readonly Family[]
+      readonly kept: boolean
+      readonly text: string
+    }
   | { readonly type: 'endOfRib'; readonly peer: string; readonly family: Family; readonly text: string }
   | { readonly type: 'listen'; readonly listening: boolean; readonly text: string }
 
@@ -225,6 +238,8 @@ export interface PeerStatus {
   readonly families: readonly Family[]
   readonly prefixesReceived: number
   readonly prefixesAccepted: number
+  /** Kept over a restart of the peer and not announced again yet; counted while it is away, too. */
+  readonly prefixesStale: number
   readonly prefixesSent: number
   readonly messagesIn: number
   readonly messagesOut: number
@@ -234,6 +249,13 @@ export interface PeerStatus {
   readonly flaps: number
   /** Families whose End-of-RIB the peer has sent in this session. */
   readonly endOfRib: readonly Family[]
+  /** The peer has announced graceful restart in this session, so it sends End-of-RIB. */
+  readonly gracefulRestart: boolean
+  /**
+   * Families whose End-of-RIB a speaker that has restarted waits for (RFC 4724 §4.1): the session is up, the peer has
+   * announced graceful restart, does not restart itself, and has not sent it yet.
+   */
+  readonly awaited: readonly Family[]
   /** Why it is down or was last: cause and next step in one sentence. */
   readonly lastError?: string
   readonly description?: string
@@ -258,6 +280,8 @@ export interface PathView {
   best: boolean
   /** Equal to the best path in every step up to the IGP metric, so used for ECMP beside it. */
   multipath: boolean
+  /** Kept while its peer restarts: the peer has not announced it again yet (RFC 4724). */
+  stale: boolean
   /** Why it is not best: the step that lost, or the policy rule or check that rejected it. */
   reason: string | undefined
 }

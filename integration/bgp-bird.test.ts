@@ -155,6 +155,74 @@ t.test('a restart that BIRD helps through: it never loses our routes (RFC 4724)'
   t.ok(await within(5, async () => (await routes()) === 2), 'End-of-RIB drops what we did not announce again')
 })
 
+t.test('BIRD restarts, and we help it through (RFC 4724)', async t => {
+  const pair = BgpPair.make(t)
+  const graceful = 'graceful restart on; graceful restart time 20;'
+  const speaker = await pair.startSpeaker({ ...ourConfig(65001, 65002), gracefulRestart: { restartTime: 60 } })
+  const has = (count: number) => within(20, async () => (await speaker.best()).length === count)
+  const stale = async () => (await speaker.state()).best.filter(row => row.stale).length
+  const isUp = async () => (await speaker.state()).peers[0].state === 'Established'
+  const isDown = async () => !(await isUp())
+  pair.startBird(birdBgp(65002, 65001, graceful))
+  t.ok(await has(3))
+
+  pair.killBird()
+  t.ok(await within(5, isDown))
+  t.equal(await stale(), 3, 'kept while it is away')
+  t.match((await speaker.state()).peers, [{ prefixesStale: 3 }])
+  const without = birdBgp(65002, 65001, graceful).replace('route 10.2.1.0/26 blackhole;', '')
+  pair.startBird(without, '-R')
+  t.ok(await within(20, isUp))
+  t.ok(await has(2), 'its End-of-RIB takes what it did not announce again')
+  t.equal(await stale(), 0)
+  t.notOk((await speaker.state()).reports.join().includes('are dropped'), 'nothing else was dropped meanwhile')
+
+  pair.killBird()
+  t.ok(await within(5, isDown))
+  t.equal(await stale(), 2)
+  pair.startBird(birdBgp(65002, 65001, graceful))
+  t.ok(await has(3), 'started without -R it has lost its state')
+  t.match((await speaker.state()).reports.join('\n'), /dropped: it is back, but without the forwarding state/)
+
+  await pair.birdc('disable', 'margay', '"maintenance"')
+  t.ok(await has(0), 'a NOTIFICATION ends all, as BIRD has no N bit')
+  t.equal(await stale(), 0)
+})
+
+t.test('BIRD dies and stays away; a BIRD that is only aware of restarts keeps nothing alive', async t => {
+  const pair = BgpPair.make(t)
+  const speaker = await pair.startSpeaker({ ...ourConfig(65001, 65002), gracefulRestart: { restartTime: 60 } })
+  const has = (count: number) => within(20, async () => (await speaker.best()).length === count)
+  pair.startBird(birdBgp(65002, 65001, 'graceful restart on; graceful restart time 4;'))
+  t.ok(await has(3))
+  pair.killBird()
+  t.ok(await has(0), 'its routes go when its restart time is over')
+  t.match((await speaker.state()).reports.join('\n'), /it did not come back within 4 s/)
+  pair.startBird(birdBgp(65002, 65001, 'graceful restart aware;'))
+  t.ok(await has(3))
+  pair.killBird()
+  t.ok(await within(3, async () => (await speaker.best()).length === 0), 'at once')
+})
+
+t.test('what we end for good, BIRD does not keep; what we restart, it does', async t => {
+  const pair = BgpPair.make(t)
+  pair.startBird(birdBgp(65002, 65001, 'graceful restart on;'))
+  const routes = async () =>
+    (await pair.birdc('show', 'route', 'protocol', 'margay')).match(/10\.1\.|fd01/g)?.length ?? 0
+  for (const [mode, left] of [
+    ['restart', 3],
+    ['cease', 0],
+  ] as const) {
+    const speaker = await pair.startSpeaker({ ...ourConfig(65001, 65002), gracefulRestart: { restartTime: 60 } })
+    await speaker.call({ call: 'originate', prefixes: ours })
+    t.ok(await within(20, async () => (await speaker.best()).length === 6 && (await routes()) === 3))
+    await speaker.call({ call: 'stop', mode })
+    t.ok(await within(5, async () => !(await pair.birdc('show', 'protocols', 'margay')).includes('Established')))
+    t.equal(await routes(), left, mode)
+    speaker.kill()
+  }
+})
+
 t.test('port 179 is taken: one sentence, and the sessions that we dial work', async t => {
   const pair = BgpPair.make(t)
   const first = await pair.startSpeaker({ asn: 65001, routerId: '1.1.1.1' })

@@ -69,6 +69,10 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
   if (peer.connectRetry !== undefined && !isWithin(peer.connectRetry, 1, 65535)) {
     add('connectRetry', peer.connectRetry, 'it is no time to wait', 'give 1 to 65535 seconds')
   }
+  if (peer.gracefulRestartHelper && !config.gracefulRestart) {
+    const reason = 'this speaker does not announce graceful restart, so no peer counts on its help'
+    add('gracefulRestartHelper', true, reason, "remove it, or set the speaker's gracefulRestart")
+  }
   if (peer.reflectorClient && peer.remoteAs !== (peer.localAs ?? config.asn)) {
     const reason = `only a peer in AS ${peer.localAs ?? config.asn} can be a client of this route reflector`
     add('reflectorClient', true, reason, 'remove it, or correct remoteAs')

@@ -7,12 +7,11 @@
 
 import { parseAddress } from '../../inet/index.ts'
 import { Random } from '../fsm/random.ts'
-import { TimerWheel } from '../fsm/timers.ts'
-import type { TimerName } from '../fsm/machine.ts'
+import { type TimerId, TimerWheel } from '../fsm/timers.ts'
 import { createFamily } from '../groups/family.ts'
 import type { ChunkSink } from '../groups/port.ts'
 import type { Rib } from '../rib/port.ts'
-import { type Connection, pump } from '../session/connection.ts'
+import { type Connection, type ConnectionTimer, pump } from '../session/connection.ts'
 import * as explain from '../session/explain.ts'
 import type { FamilyRib, Host, Identity } from '../session/host.ts'
 import type { RestartSide } from '../session/negotiate.ts'
@@ -64,7 +63,7 @@ export class Engine {
   readonly #ribs = new Map<Family, FamilyRib>()
   /** Who owns a TCP connection, and a timer. */
   readonly #owners = new Map<ConnId, Owner>()
-  readonly #timerOwners: (Owner & { readonly timer: TimerName })[] = []
+  readonly #timerOwners: (Owner & { readonly timer: ConnectionTimer })[] = []
   /** Last messages of connections that are being closed. */
   readonly #farewells = new Map<ConnId, readonly Uint8Array[]>()
   readonly #signalled = new Set<ConnId>()
@@ -75,6 +74,8 @@ export class Engine {
   #wake = Infinity
   #nextConn = 1
   #complete = true
+  /** Bounds the time that route selection waits after a restart. */
+  readonly #deferral: TimerId
   #workAsked = false
   #spent = 0
 
@@ -83,6 +84,7 @@ export class Engine {
     this.#maxPrefixes = maxPrefixes
     this.#random = new Random(seed)
     this.#wheel = new TimerWheel(now)
+    this.#deferral = this.#wheel.create()
     this.#host = this.#makeHost()
   }
 
@@ -127,7 +129,10 @@ export class Engine {
     return issues
   }
 
-  /** Our own routes are complete: End-of-RIB may be sent. Starts true unless `gracefulRestart.restarting` is set. */
+  /**
+   * Our own routes are complete: End-of-RIB may be sent. Starts true unless `gracefulRestart.restarting` is set. Until
+   * then, and for the restart time at most, route selection waits for the End-of-RIB of peers that are up (RFC 4724 §4.1).
+   */
   setComplete(complete: boolean): void {
     this.#complete = complete
     for (const { out } of this.#ribs.values()) out.setComplete(complete)
@@ -286,7 +291,9 @@ export class Engine {
       const seed = this.#random.seed()
       this.#ribs.set(family, createFamily({ family, seed, asn, routerId, clusterId, maxPrefixes: this.#maxPrefixes }))
     }
-    this.setComplete(!config.gracefulRestart?.restarting)
+    const { restarting, restartTime } = config.gracefulRestart ?? {}
+    if (restarting && restartTime) this.#arm(this.#deferral, this.#now + restartTime * 1000)
+    this.setComplete(!restarting)
   }
 
   #addPeer(name: string, config: SpeakerConfig): void {
@@ -349,6 +356,7 @@ export class Engine {
   #tick(now: number): void {
     this.#now = Math.max(this.#now, now)
     this.#wheel.advance(this.#now, id => {
+      if (id === this.#deferral) return // what waits for it looks whether it is armed
       const { peer, connection, timer } = this.#timerOwners[id]
       peer.expired(connection, timer)
     })
@@ -360,7 +368,8 @@ export class Engine {
   /** Tells the shell what the last call has made ready. */
   #afterwards(): void {
     let pending = false
-    for (const { rib, out } of this.#ribs.values()) {
+    for (const [family, { rib, out }] of this.#ribs) {
+      rib.defer(this.#defers(family))
       pending ||= rib.pending
       for (const id of out.takeReady()) this.#peerById.get(id)?.ready()
     }
@@ -368,6 +377,20 @@ export class Engine {
       this.#workAsked = true
       this.#emit({ do: 'work' })
     }
+  }
+
+  /** RFC 4724 §4.1: never for peers that are down, lack graceful restart or the family, or restart themselves. */
+  #defers(family: Family): boolean {
+    if (this.#complete || !this.#wheel.isArmed(this.#deferral)) return false
+    for (const peer of this.#peers.values()) if (peer.awaited.includes(family)) return true
+    return false
+  }
+
+  #arm(id: TimerId, at: number): void {
+    this.#wheel.arm(id, at)
+    if (at >= this.#wake) return
+    this.#wake = at
+    this.#emit({ do: 'wakeAt', at })
   }
 
   #emit(action: Action): void {
@@ -424,11 +447,7 @@ export class Engine {
       arm: (peer, connection, timer, at) => {
         const { id } = connection.timers[timer]
         if (this.#timerOwners[id]?.connection !== connection) this.#timerOwners[id] = { peer, connection, timer }
-        this.#wheel.arm(id, at)
-        if (at < this.#wake) {
-          this.#wake = at
-          this.#emit({ do: 'wakeAt', at })
-        }
+        this.#arm(id, at)
       },
     }
   }

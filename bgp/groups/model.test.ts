@@ -73,8 +73,15 @@ interface ModelRoute {
 class Model {
   readonly up = new Map<number, { import: Policy; export: Policy }>()
   readonly in = new Map<number, Map<string, Attributes>>()
+  /** Prefixes of a peer's table that it has not announced since it was away. */
+  readonly stale = new Map<number, Set<string>>()
   own = new Map<string, Attributes>()
   readonly unreachable = new Set<string>()
+
+  sweep(peer: number): void {
+    for (const prefix of this.stale.get(peer) ?? []) this.in.get(peer)?.delete(prefix)
+    this.stale.delete(peer)
+  }
 
   imported(peer: number, prefix: string, a: Attributes): Attributes | undefined {
     const policy = this.up.get(peer)!.import
@@ -170,6 +177,8 @@ const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('withdraw' as const), peer, prefixes }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('up' as const), peer }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('down' as const), peer }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('away' as const), peer }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('through' as const), peer }) },
   {
     weight: 2,
     arbitrary: fc.record({ do: fc.constant('policy' as const), peer, in: fc.nat(3), out: fc.nat(2) }),
@@ -196,10 +205,10 @@ function run(history: readonly Step[], limits: object): void {
   const receivers = new Map<number, Receiver>()
   const waiting: (() => void)[] = []
   const up = (n: number) => {
-    if (model.up.has(n)) return
+    if (receivers.has(n)) return
     bench.up(n, PEERS[n])
     model.up.set(n, { import: acceptAll, export: acceptAll })
-    model.in.set(n, new Map())
+    if (!model.in.has(n)) model.in.set(n, new Map())
     const receiver = bench.receiver(n)
     receiver.hold = done => waiting.push(done)
     receivers.set(n, receiver)
@@ -208,6 +217,13 @@ function run(history: readonly Step[], limits: object): void {
     bench.rib.peerDown(id(n))
     model.up.delete(n)
     model.in.delete(n)
+    model.stale.delete(n)
+    receivers.delete(n)
+  }
+  const away = (n: number) => {
+    bench.rib.peerAway(id(n))
+    model.sweep(n)
+    model.stale.set(n, new Set(model.in.get(n)!.keys()))
     receivers.delete(n)
   }
   for (const n of [0, 2, 3, 4, 6, 7]) up(n)
@@ -224,17 +240,28 @@ function run(history: readonly Step[], limits: object): void {
       else model.unreachable.add(address)
     } else if (s.do === 'up') up(s.peer)
     else if (!model.up.has(s.peer)) continue
-    else if (s.do === 'announce') {
-      bench.announce(s.peer, s.prefixes, ATTRIBUTES[s.a])
-      for (const prefix of s.prefixes) model.in.get(s.peer)!.set(prefix, ATTRIBUTES[s.a])
-    } else if (s.do === 'withdraw') {
-      bench.withdraw(s.peer, s.prefixes)
-      for (const prefix of s.prefixes) model.in.get(s.peer)!.delete(prefix)
-    } else if (s.do === 'down') down(s.peer)
+    else if (s.do === 'down') down(s.peer)
     else if (s.do === 'policy') {
       const policies = { import: IMPORT[s.in], export: EXPORT[s.out] }
       bench.rib.setPolicies(id(s.peer), policies)
       model.up.set(s.peer, policies)
+    } else if (!receivers.has(s.peer)) continue
+    else if (s.do === 'away') away(s.peer)
+    else if (s.do === 'through') {
+      bench.rib.sweepStale(id(s.peer))
+      model.sweep(s.peer)
+    } else if (s.do === 'announce') {
+      bench.announce(s.peer, s.prefixes, ATTRIBUTES[s.a])
+      for (const prefix of s.prefixes) {
+        model.in.get(s.peer)!.set(prefix, ATTRIBUTES[s.a])
+        model.stale.get(s.peer)?.delete(prefix)
+      }
+    } else if (s.do === 'withdraw') {
+      bench.withdraw(s.peer, s.prefixes)
+      for (const prefix of s.prefixes) {
+        model.in.get(s.peer)!.delete(prefix)
+        model.stale.get(s.peer)?.delete(prefix)
+      }
     } else if (s.do === 'refresh') bench.rib.refresh(id(s.peer))
     else {
       const receiver = receivers.get(s.peer)!
@@ -252,14 +279,18 @@ function run(history: readonly Step[], limits: object): void {
       throw new Error(`peer ${n} has\n  ${actual.join('\n  ')}\nand should have\n  ${expected.join('\n  ')}`)
     }
     if (bench.rib.sent(id(n)) !== expected.length) throw new Error(`sent ${bench.rib.sent(id(n))} to ${n}`)
+    if (receiver.endOfRib !== 1) throw new Error(`peer ${n} got ${receiver.endOfRib} End-of-RIB`)
+  }
+  for (const [n, routes] of model.in) {
     const { all, accepted } = bench.rib.received(id(n))
-    const table = [...model.in.get(n)!]
+    const table = [...routes]
     if (all !== table.length) throw new Error(`received ${all} of ${n}, not ${table.length}`)
     const let_in = table.filter(([prefix, a]) => model.imported(n, prefix, a)).length
     if (accepted !== let_in) throw new Error(`accepted ${accepted} of ${n}, not ${let_in}`)
-    if (receiver.endOfRib !== 1) throw new Error(`peer ${n} got ${receiver.endOfRib} End-of-RIB`)
+    const stale = model.stale.get(n)?.size ?? 0
+    if (bench.rib.stale(id(n)) !== stale) throw new Error(`stale ${bench.rib.stale(id(n))} of ${n}, not ${stale}`)
   }
-  for (const n of receivers.keys()) down(n)
+  for (const n of model.in.keys()) down(n)
   bench.rib.originate([])
   bench.settle(new Map())
   const { prefixes: left, paths, attributeSets } = bench.usage()

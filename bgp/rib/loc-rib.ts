@@ -67,9 +67,12 @@ export class LocRib {
     } else if (paths.flags[path] & DEAD) {
       paths.flags[path] &= ~DEAD
     } else {
+      if (this.isStale(path)) session.stale--
+      paths.age[path] = session.age
       if (paths.received[path] === set && (paths.flags[path] & INELIGIBLE) === check) return
       this.#clear(session, path)
     }
+    paths.age[path] = session.age
     paths.received[path] = this.sets.acquire(set)
     paths.flags[path] = (paths.flags[path] & ~INELIGIBLE) | check
     session.paths++
@@ -109,6 +112,11 @@ export class LocRib {
     const { flags, accepted, slot } = this.paths
     if (flags[path] & (DEAD | REJECTED | INELIGIBLE) || this.sessions.at(slot[path]).down) return false
     return this.nextHops.reachable(this.sets.nextHop[accepted[path]])
+  }
+
+  /** Kept over a restart of the peer, which has not announced it again yet (RFC 4724 §4.2). */
+  isStale(path: number): boolean {
+    return this.paths.age[path] !== this.sessions.at(this.paths.slot[path]).age
   }
 
   /** Takes at most `units` marked prefixes; returns how many it took. */
@@ -182,6 +190,7 @@ export class LocRib {
     sets.release(paths.received[path])
     paths.received[path] = 0
     session.paths--
+    if (paths.age[path] !== session.age) session.stale--
     if (paths.accepted[path] === 0) return
     sets.release(paths.accepted[path])
     paths.accepted[path] = 0

@@ -37,6 +37,8 @@ export class Paths extends ShardedIndex {
   /** Slot of the session that it came from. */
   slot: Uint16Array<ArrayBuffer>
   flags: Uint8Array<ArrayBuffer>
+  /** Age of the session when the path was last announced; an earlier one than the session's is stale (RFC 4724 §4.2). */
+  age: Uint8Array<ArrayBuffer>
   /** Entries in use. */
   size = 0
   /** Ids given out so far lie below this one. */
@@ -59,6 +61,7 @@ export class Paths extends ShardedIndex {
     this.next = words()
     this.slot = column(Uint16Array, STEP, reserve)
     this.flags = column(Uint8Array, STEP, reserve)
+    this.age = column(Uint8Array, STEP, reserve)
   }
 
   /** The path, living or dead, of the slot in the chain that starts at `first`; 0 if there is none. */
@@ -137,6 +140,7 @@ export class Paths extends ShardedIndex {
       this.next = grown(this.next)
       this.slot = grown(this.slot)
       this.flags = grown(this.flags)
+      this.age = grown(this.age)
     }
     return this.end++
   }

@@ -42,10 +42,20 @@ export type Ineligible = 'as-loop' | 'originator-loop' | 'cluster-loop'
 export interface Rib {
   readonly family: Family
 
-  /** The session is Established with this family: traits for both directions; its update group starts the full dump. */
+  /**
+   * The session is Established with this family: traits for both directions; its update group starts the full dump. The
+   * paths of a peer that was `peerAway` stay, stale until they are announced again or `sweepStale` takes them.
+   */
   peerUp(peer: PeerId, traits: PeerTraits): void
   /** The session is gone: its paths are withdrawn in slices by `work`; it leaves its group at once. */
   peerDown(peer: PeerId): void
+  /**
+   * The session is gone, but the peer is expected back (RFC 4724 §4.2): it leaves its group, and its paths stay in the
+   * decision, all stale from now on. Those that were stale already are withdrawn in slices by `work`.
+   */
+  peerAway(peer: PeerId): void
+  /** What the peer has not announced since it was `peerAway` is withdrawn in slices by `work`. */
+  sweepStale(peer: PeerId): void
   /** New policies of an established peer; re-run in slices from the kept Adj-RIB-In and to the Adj-RIB-Out. */
   setPolicies(peer: PeerId, policies: { readonly import: Policy; readonly export: Policy }): void
   /** The peer asked for a route refresh (RFC 2918): send it everything again. */
@@ -70,12 +80,16 @@ export interface Rib {
   originate(replace: Iterable<Origination>): void
   setNextHops(changes: Iterable<NextHopState>): void
 
+  /** Route selection waits while true (RFC 4724 §4.1): routes are taken in, and none is chosen. */
+  defer(deferred: boolean): void
   /** Decision, policy re-runs, sweeps, group tables. True if work is left. A `pull` may make work: look at `pending` after it. */
   work(units: number): boolean
   readonly pending: boolean
 
   /** Prefixes in the peer's Adj-RIB-In: all, and those that import policy and checks let through. */
   received(peer: PeerId): { readonly all: number; readonly accepted: number }
+  /** Prefixes in the peer's Adj-RIB-In that are stale. */
+  stale(peer: PeerId): number
   /** Prefixes in the peer's Adj-RIB-Out. */
   sent(peer: PeerId): number
 

@@ -1,5 +1,6 @@
 // The RIB of one family behind its port: peers come and go here, and bulk work is dealt out by units.
 
+import { compareOctets } from '../../inet/index.ts'
 import { CompiledPolicy } from '../policy/compile.ts'
 import type {
   ChangeCursor,
@@ -18,7 +19,7 @@ import { Originations } from './originations.ts'
 import { DEAD } from './paths.ts'
 import type { Ineligible, PeerTraits, Rib } from './port.ts'
 import { ROWS_PER_UNIT, Scans } from './scans.ts'
-import type { Session } from './sessions.ts'
+import { mayResume, type Session } from './sessions.ts'
 import { attributesView, Views } from './views.ts'
 
 /** A route as it is sent; good until the next one is asked for. */
@@ -61,6 +62,7 @@ export class FamilyRib implements Rib {
   readonly #feeds = new Map<string, ChangeFeed>()
   /** Ids of prefixes are left to be freed. */
   #freeing = false
+  #deferred = false
 
   constructor(family: Family, rib: LocRib, groups: Downstream, reserve: number) {
     this.family = family
@@ -75,6 +77,8 @@ export class FamilyRib implements Rib {
   // ---- peers --------------------------------------------------------------------------------------------------------
 
   peerUp(peer: PeerId, traits: PeerTraits): void {
+    const suspended = this.#rib.sessions.of(peer)
+    if (suspended && mayResume(suspended, traits)) return this.#resume(suspended, traits)
     this.peerDown(peer)
     const policy = this.#compile(traits.import, traits)
     const session = this.#rib.sessions.open(peer, traits, policy, slot => !this.#groups.refersTo(slot))
@@ -87,6 +91,19 @@ export class FamilyRib implements Rib {
     this.#groups.peerDown(session)
     this.#rib.sessions.close(session)
     this.#scans.sweep(session)
+  }
+
+  peerAway(peer: PeerId): void {
+    const session = this.#rib.sessions.of(peer)
+    if (!session || session.away) return
+    this.#groups.peerDown(session)
+    if (session.stale > 0) this.#scans.sweepStale(session)
+    this.#rib.sessions.suspend(session)
+  }
+
+  sweepStale(peer: PeerId): void {
+    const session = this.#rib.sessions.of(peer)
+    if (session && session.stale > 0) this.#scans.sweepStale(session)
   }
 
   setPolicies(peer: PeerId, policies: { readonly import: Policy; readonly export: Policy }): void {
@@ -146,9 +163,14 @@ export class FamilyRib implements Rib {
 
   // ---- bulk work ----------------------------------------------------------------------------------------------------
 
+  defer(deferred: boolean): void {
+    this.#deferred = deferred
+  }
+
   get pending(): boolean {
     const { undecided, sets } = this.#rib
-    return this.#scans.pending || !undecided.empty || this.#groups.pending || this.#freeing || sets.wasteful
+    const decides = !undecided.empty && !this.#deferred
+    return this.#scans.pending || decides || this.#groups.pending || this.#freeing || sets.wasteful
   }
 
   work(units: number): boolean {
@@ -156,7 +178,7 @@ export class FamilyRib implements Rib {
     while (left > 0) {
       const before = left
       left -= this.#scans.work(Math.min(left, TURN))
-      left -= this.#rib.decide(Math.min(left, TURN))
+      if (!this.#deferred) left -= this.#rib.decide(Math.min(left, TURN))
       left -= this.#groups.work(left)
       if (left === before) break
     }
@@ -171,6 +193,10 @@ export class FamilyRib implements Rib {
   received(peer: PeerId): { readonly all: number; readonly accepted: number } {
     const session = this.#rib.sessions.of(peer)
     return { all: session?.paths ?? 0, accepted: session?.accepted ?? 0 }
+  }
+
+  stale(peer: PeerId): number {
+    return this.#rib.sessions.of(peer)?.stale ?? 0
   }
 
   sent(peer: PeerId): number {
@@ -228,6 +254,18 @@ export class FamilyRib implements Rib {
     const view = this.#views.path(path, paths.received[path])
     view.reason = this.#views.refusal(path)
     return view
+  }
+
+  #resume(session: Session, traits: PeerTraits): void {
+    const before = session.traits
+    this.#rib.sessions.resume(session, traits)
+    const sameHop = before !== undefined && compareOctets(before.nextHopSelf, traits.nextHopSelf) === 0
+    if (!sameHop || JSON.stringify(session.importPolicy) !== JSON.stringify(traits.import)) {
+      session.importPolicy = traits.import
+      session.import = this.#compile(traits.import, traits)
+      this.#scans.reimport(session)
+    }
+    this.#groups.peerUp(session, traits)
   }
 
   #compile(policy: Policy, { nextHopSelf }: PeerTraits): CompiledPolicy {

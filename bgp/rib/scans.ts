@@ -1,17 +1,20 @@
 // Scans: what concerns many paths at once is found by reading a column from end to end, a slice at a time.
 //
-// A session that went down, a changed import policy, next hops that came or went: each is a scan over all paths. New
-// scans wait for the ones under way; every scan ends when it has seen each path once.
+// A session that went down, stale paths that were not announced again, a changed import policy, next hops that came or
+// went: each is a scan over all paths. New scans wait for the ones under way; every scan ends when it has seen each path
+// once.
 
 import { DEAD, NO_SLOT } from './paths.ts'
 import type { LocRib } from './loc-rib.ts'
-import type { Session } from './sessions.ts'
+import { isEarlier, type Session } from './sessions.ts'
 
 /** Entries of a column read for the price of one prefix. */
 export const ROWS_PER_UNIT = 16
 
 type Scan = { at: number; end: number } & (
-  { readonly kind: 'sweep' | 'import'; readonly session: Session } | { readonly kind: 'next-hops'; again: boolean }
+  | { readonly kind: 'sweep' | 'import'; readonly session: Session }
+  | { readonly kind: 'stale'; readonly session: Session; readonly before: number }
+  | { readonly kind: 'next-hops'; again: boolean }
 )
 
 export class Scans {
@@ -28,8 +31,14 @@ export class Scans {
 
   /** Withdraws every path of a session that is down. */
   sweep(session: Session): void {
-    this.#drop(scan => scan.kind === 'import' && scan.session === session)
+    this.#drop(scan => (scan.kind === 'import' || scan.kind === 'stale') && scan.session === session)
     this.#scans.push({ kind: 'sweep', session, at: 1, end: this.#rib.paths.end })
+  }
+
+  /** Withdraws the paths of a session that are of an earlier age than the session is now. */
+  sweepStale(session: Session): void {
+    this.#drop(scan => scan.kind === 'stale' && scan.session === session)
+    this.#scans.push({ kind: 'stale', session, before: session.age, at: 1, end: this.#rib.paths.end })
   }
 
   /** Asks the session's import policy again for each of its paths. */
@@ -76,7 +85,8 @@ export class Scans {
         undecided.mark(paths.prefix[path])
       } else {
         if (paths.slot[path] !== scan.session.slot || paths.flags[path] & DEAD) continue
-        if (scan.kind === 'sweep') this.#rib.bury(scan.session, path)
+        if (scan.kind === 'stale' && !isEarlier(paths.age[path], scan.before)) continue
+        if (scan.kind !== 'import') this.#rib.bury(scan.session, path)
         else this.#rib.judgeAgain(scan.session, path)
       }
       hits++
@@ -91,5 +101,6 @@ export class Scans {
 }
 
 function done(scan: Scan): boolean {
+  if (scan.kind === 'stale') return scan.session.stale === 0
   return scan.kind === 'sweep' && scan.session.paths === 0
 }

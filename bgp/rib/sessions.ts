@@ -2,7 +2,11 @@
 //
 // A peer that goes down and comes back gets another slot, so that the sweep of the old session's paths cannot meet the
 // new session's. A slot is given out again once nothing refers to it. Slot 0 is ourselves.
+//
+// A peer that restarts gracefully keeps its slot, and so its paths. Its age goes up by one when it is lost: paths of an
+// earlier age are stale, and one that is announced again takes the age of the session. No path needs to be looked at.
 
+import { compareOctets } from '../../inet/index.ts'
 import type { CompiledPolicy } from '../policy/compile.ts'
 import type { PeerId, Policy } from '../types.ts'
 import { NO_SLOT } from './paths.ts'
@@ -17,13 +21,19 @@ export interface Session {
   readonly name: string
   readonly kind: 'ebgp' | 'ibgp' | 'local'
   /** Undefined for ourselves. */
-  readonly traits: PeerTraits | undefined
+  traits: PeerTraits | undefined
   readonly routerId: number
   readonly address: Uint8Array
   readonly reflectorClient: boolean
   importPolicy: Policy | undefined
   import: CompiledPolicy | undefined
   down: boolean
+  /** The peer is expected back; its paths are kept meanwhile. */
+  away: boolean
+  /** Goes up with each restart of the peer, modulo 256. */
+  age: number
+  /** Paths of an earlier age. */
+  stale: number
   /** Paths in the peer's Adj-RIB-In, and those that may be used. */
   paths: number
   accepted: number
@@ -44,6 +54,9 @@ export class Sessions {
     importPolicy: undefined,
     import: undefined,
     down: false,
+    away: false,
+    age: 0,
+    stale: 0,
     paths: 0,
     accepted: 0,
     swept: false,
@@ -67,6 +80,9 @@ export class Sessions {
       importPolicy: traits.import,
       import: policy,
       down: false,
+      away: false,
+      age: 0,
+      stale: 0,
       paths: 0,
       accepted: 0,
       swept: false,
@@ -76,9 +92,23 @@ export class Sessions {
     return session
   }
 
+  /** The peer is gone for a while: its paths are stale from now on. */
+  suspend(session: Session): void {
+    session.away = true
+    session.age = (session.age + 1) & 255
+    session.stale = session.paths
+  }
+
+  /** The peer is back, in the same slot. */
+  resume(session: Session, traits: PeerTraits): void {
+    session.away = false
+    session.traits = traits
+  }
+
   /** The session is over: the peer has none, the slot stays until nothing refers to it. */
   close(session: Session): void {
     session.down = true
+    session.away = false
     if (session.peer !== null) this.#byPeer[session.peer] = undefined
     this.#retired.push(session.slot)
   }
@@ -102,4 +132,20 @@ export class Sessions {
     if (slot === NO_SLOT) throw new RangeError('65,534 sessions are open or being cleared; no more can be opened')
     return slot
   }
+}
+
+/** Whether a session with these traits may go on in the slot: what routes were decided and sent on by is the same. */
+export function mayResume(session: Session, traits: PeerTraits): boolean {
+  return (
+    session.away &&
+    session.kind === traits.kind &&
+    session.routerId === traits.routerId &&
+    session.reflectorClient === traits.reflectorClient &&
+    compareOctets(session.address, traits.address) === 0
+  )
+}
+
+/** Whether age `a` comes before age `b`. */
+export function isEarlier(a: number, b: number): boolean {
+  return a !== b && ((b - a) & 255) < 128
 }

@@ -46,6 +46,7 @@ export function attributesView(
     clusterList: [],
     best: false,
     multipath: false,
+    stale: false,
     reason: undefined,
   }
   for (walker.reset(octets, from, to); walker.next();) {
@@ -76,6 +77,7 @@ export class Views {
     const view = attributesView(sets.octets, sets.from(set), sets.to(set), nextHops.octets(sets.nextHop[set]), about)
     view.best = prefixes.best[prefix] === path
     view.multipath = !view.best && (paths.flags[path] & CHOSEN) !== 0
+    view.stale = this.#rib.isStale(path)
     return view
   }
 

@@ -6,7 +6,10 @@ import type { ChunkSink } from '../groups/port.ts'
 import type { ConnId, State } from '../types.ts'
 import type { Negotiated } from './negotiate.ts'
 
-export const timerNames: readonly TimerName[] = ['connectRetry', 'hold', 'keepalive', 'idleHold']
+/** `stale`: the routes of a peer that is away are kept no longer (RFC 4724 §4.2); of the dialing connection only. */
+export type ConnectionTimer = TimerName | 'stale'
+
+export const timerNames: readonly ConnectionTimer[] = ['connectRetry', 'hold', 'keepalive', 'idleHold', 'stale']
 
 interface Timer {
   readonly id: TimerId
@@ -31,7 +34,7 @@ export class Connection {
   heardAt = -1
   /** The hold timer ran out once already since input last came. */
   overdue = false
-  readonly timers: { readonly [T in TimerName]: Timer }
+  readonly timers: { readonly [T in ConnectionTimer]: Timer }
   #control: Uint8Array[] = []
 
   constructor(role: Role, wheel: TimerWheel, now: number) {
@@ -42,6 +45,7 @@ export class Connection {
       hold: { id: wheel.create(), period: 0 },
       keepalive: { id: wheel.create(), period: 0 },
       idleHold: { id: wheel.create(), period: 0 },
+      stale: { id: wheel.create(), period: 0 },
     }
   }
 

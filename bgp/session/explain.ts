@@ -1,7 +1,7 @@
 // The sentences that tell an operator why a session is down and what to do next. All words are here.
 
 import type { Notification } from '../wire/notification.ts'
-import { CEASE, cease, HOLD_TIMER_EXPIRED, notificationText } from '../wire/notification.ts'
+import { CEASE, cease, HOLD_TIMER_EXPIRED, meant, notificationText } from '../wire/notification.ts'
 import type { Fault } from '../wire/verdict.ts'
 
 /** Who talks to whom, as far as it is known. */
@@ -48,7 +48,7 @@ export function connectionLost(ends: Ends, reason: string, state: string): strin
 
 /** A NOTIFICATION came from the peer. */
 export function received(ends: Ends, notification: Notification): string {
-  return `the peer sent ${notificationText(notification)}${receivedHint(ends, notification)}`
+  return `the peer sent ${notificationText(notification)}${receivedHint(ends, meant(notification))}`
 }
 
 function receivedHint(ends: Ends, { code, subcode }: Notification): string {

@@ -1,13 +1,12 @@
 // What a peer needs of the engine around it.
 
 import type { Random } from '../fsm/random.ts'
-import type { TimerName } from '../fsm/machine.ts'
 import type { TimerWheel } from '../fsm/timers.ts'
 import type { Outbound } from '../groups/port.ts'
 import type { Rib } from '../rib/port.ts'
 import type { Action, ConnId, Family } from '../types.ts'
 import type { UpdateDecoder } from '../wire/update.ts'
-import type { Connection } from './connection.ts'
+import type { Connection, ConnectionTimer } from './connection.ts'
 import type { RestartSide } from './negotiate.ts'
 import type { Peer } from './peer.ts'
 
@@ -44,5 +43,5 @@ export interface Host {
   /** Something can be pulled for the connection. */
   writable(conn: ConnId): void
   /** Arms a timer of a connection at an absolute time. */
-  arm(peer: Peer, connection: Connection, timer: TimerName, at: number): void
+  arm(peer: Peer, connection: Connection, timer: ConnectionTimer, at: number): void
 }

@@ -88,6 +88,16 @@ export class Journal {
     this.#report({ type: 'endOfRib', peer: this.#name, family, text: this.#say(`has sent all its ${family} routes`) })
   }
 
+  /** Routes of these families are kept over a restart of the peer, for so many seconds; or dropped, and why. */
+  stale(families: readonly Family[], secondsOrWhy: number | string): void {
+    const kept = typeof secondsOrWhy === 'number'
+    const list = families.join(' and ')
+    const text = kept
+      ? `its ${list} routes are kept for up to ${secondsOrWhy} s, as it asked for when it restarts`
+      : `its ${list} routes, kept while it was away, are dropped: ${secondsOrWhy}`
+    this.#report({ type: 'stale', peer: this.#name, families, kept, text: this.#say(text) })
+  }
+
   /** RFC 7606 was applied to the UPDATE in these octets. Told once a second at most. */
   incident({ treatment, why }: NonNullable<UpdateResult['incident']>, octets: Uint8Array): void {
     if (this.#host.now - this.#lastIncident < INCIDENT_PAUSE) return

@@ -1,8 +1,9 @@
-// What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3). Pure.
+// What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2).
+// Pure.
 
 import type { Family } from '../types.ts'
 import { type Capability, offeredFamilies } from '../wire/capabilities.ts'
-import { numbersOf } from '../wire/family.ts'
+import { familyOf, numbersOf } from '../wire/family.ts'
 import type { Open } from '../wire/open.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
 
@@ -26,6 +27,20 @@ export interface RestartSide {
   readonly forwarding: boolean
 }
 
+/** What a peer says of its own restarts. */
+export interface PeerRestart {
+  /** R bit: it has just restarted, and waits for our End-of-RIB. */
+  readonly restarting: boolean
+  /** Seconds within which it means to be back. */
+  readonly time: number
+  /** Families whose routes it wants kept meanwhile. */
+  readonly families: readonly Family[]
+  /** Those of them whose forwarding went on while it was away (F bit). */
+  readonly forwarding: readonly Family[]
+  /** Both ends have set the N bit: a session that a NOTIFICATION ended may be resumed, too. */
+  readonly notification: boolean
+}
+
 export interface Negotiated {
   readonly kind: 'ebgp' | 'ibgp'
   /** Seconds; 0 = no keepalives. */
@@ -33,8 +48,8 @@ export interface Negotiated {
   readonly families: readonly Family[]
   readonly fourOctetAs: boolean
   readonly routeRefresh: boolean
-  /** The peer has announced graceful restart. */
-  readonly gracefulRestart: boolean
+  /** What the peer says of its own restarts, if it has announced graceful restart. */
+  readonly gracefulRestart?: PeerRestart
   /** The peer's AS and router id. */
   readonly asn: number
   readonly routerId: number
@@ -51,6 +66,7 @@ export function ourOpen({ asn, routerId, holdTime, families, restart }: LocalSid
     capabilities.push({
       kind: 'gracefulRestart',
       restarting: restart.restarting,
+      notification: true,
       restartTime: restart.time,
       families: list.map(({ afi, safi }) => ({ afi, safi, forwarding: restart.forwarding })),
     })
@@ -82,9 +98,22 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
     families,
     fourOctetAs: has('fourOctetAs'),
     routeRefresh: has('routeRefresh'),
-    gracefulRestart: has('gracefulRestart'),
+    gracefulRestart: peerRestart(side, open),
     asn: open.asn,
     routerId: open.routerId,
+  }
+}
+
+function peerRestart({ restart }: LocalSide, { capabilities }: Open): PeerRestart | undefined {
+  const said = capabilities.find(item => item.kind === 'gracefulRestart')
+  if (!said) return undefined
+  const known = (list: typeof said.families) => list.flatMap(({ afi, safi }) => familyOf(afi, safi) ?? [])
+  return {
+    restarting: said.restarting,
+    time: said.restartTime,
+    families: known(said.families),
+    forwarding: known(said.families.filter(({ forwarding }) => forwarding)),
+    notification: said.notification && restart !== undefined,
   }
 }
 

@@ -5,22 +5,31 @@
 
 import { Backoff } from '../fsm/backoff.ts'
 import { resolveCollision } from '../fsm/collision.ts'
-import { type FsmAction, type FsmEvent, step, type TimerName } from '../fsm/machine.ts'
+import { type FsmAction, type FsmEvent, step } from '../fsm/machine.ts'
 import type { ChunkSink } from '../groups/port.ts'
-import type { ConnId, PeerConfig, PeerId, PeerStatus, State } from '../types.ts'
+import type { ConnId, Family, PeerConfig, PeerId, PeerStatus, State } from '../types.ts'
 import { KEEPALIVE, keepalive, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE, HEADER_LENGTH } from '../wire/header.ts'
-import { cease, ceaseFault, decodeNotification, encodeNotification } from '../wire/notification.ts'
+import {
+  CEASE,
+  cease,
+  ceaseFault,
+  decodeNotification,
+  encodeNotification,
+  hardReset,
+  type Notification,
+} from '../wire/notification.ts'
 import { decodeOpen, encodeOpen } from '../wire/open.ts'
 import { decodeRefresh } from '../wire/refresh.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
 import { formatAddress } from '../../inet/index.ts'
-import { Connection, pump } from './connection.ts'
+import { Connection, type ConnectionTimer, pump } from './connection.ts'
 import { Counters } from './counters.ts'
 import type { Ends } from './explain.ts'
 import * as explain from './explain.ts'
 import type { Host } from './host.ts'
 import { Journal } from './journal.ts'
 import { type LocalSide, negotiate, ourOpen } from './negotiate.ts'
+import { endingOf, Helper, keptFamilies } from './restart.ts'
 import { applyUpdate, type Inbound } from './routes.ts'
 import { offered, ownAddresses, traits } from './traits.ts'
 
@@ -48,6 +57,9 @@ export class Peer {
   readonly #main: Connection
   readonly #incoming: Connection[] = []
   #session: { readonly connection: Connection; readonly inbound: Inbound; readonly since: number } | undefined
+  readonly #helper: Helper
+  /** The NOTIFICATION that is being handled. */
+  #notified: Notification | undefined
   #running = false
   #everEstablished = false
   #depth = 0
@@ -59,6 +71,13 @@ export class Peer {
     this.config = config
     this.#journal = new Journal(host, name, () => this.config)
     this.#main = new Connection({ incoming: false, passive: config.passive ?? false }, host.wheel, host.now)
+    this.#helper = new Helper(id, {
+      rib: family => host.family(family).rib,
+      wait: seconds => this.#arm(this.#main, 'stale', seconds),
+      cancel: () => this.#disarm(this.#main, 'stale'),
+      keeps: (families, seconds) => this.#journal.stale(families, seconds),
+      drops: (families, why) => this.#journal.stale(families, why),
+    })
   }
 
   // ---- from the operator -----------------------------------------------------------------------------------------
@@ -72,12 +91,14 @@ export class Peer {
   stop(why?: Fault): void {
     this.#running = false
     this.#endAll(why)
+    this.#helper.release()
     this.#disarm(this.#main, 'idleHold')
   }
 
   /** Ends the session, if any, and starts anew with the configuration in force. */
   reset(why: Fault): void {
     this.#endAll(why)
+    this.#helper.release()
     this.#disarm(this.#main, 'idleHold')
     this.#backoff.clear()
     this.#ensureStarted()
@@ -88,9 +109,10 @@ export class Peer {
     this.config = config
     this.#main.role = { incoming: false, passive: config.passive ?? false }
     if (!this.#main.role.passive && this.#main.state === 'Active') this.#arm(this.#main, 'connectRetry')
-    if (!policiesChanged || !this.#session) return
+    if (!this.#helps) this.#helper.release('keeping them was switched off')
+    if (!policiesChanged) return
     const policies = { import: config.import, export: config.export }
-    for (const family of this.#session.inbound.negotiated.families) {
+    for (const family of this.#session?.inbound.negotiated.families ?? this.#helper.families) {
       this.#host.family(family).rib.setPolicies(this.id, policies)
     }
   }
@@ -137,7 +159,8 @@ export class Peer {
     this.#dispatch(connection, { kind: 'closed' })
   }
 
-  expired(connection: Connection, timer: TimerName): void {
+  expired(connection: Connection, timer: ConnectionTimer): void {
+    if (timer === 'stale') return this.#helper.expired()
     if (timer === 'hold' && (connection.unread || !connection.overdue)) {
       // Input may lie unread, here or in the kernel, after a busy moment: look once more before giving up.
       connection.overdue = true
@@ -219,6 +242,10 @@ export class Peer {
       families,
       prefixesReceived: sum(rib => rib.received(this.id).all),
       prefixesAccepted: sum(rib => rib.received(this.id).accepted),
+      prefixesStale: this.#helper.families.reduce(
+        (total, family) => total + this.#host.family(family).rib.stale(this.id),
+        0,
+      ),
       prefixesSent: sum(rib => rib.sent(this.id)),
       messagesIn: counters.messagesIn,
       messagesOut: counters.messagesOut,
@@ -226,9 +253,20 @@ export class Peer {
       updatesOut: counters.updatesOut,
       flaps: counters.flaps,
       endOfRib: [...counters.endOfRib],
+      gracefulRestart: negotiated?.gracefulRestart !== undefined,
+      awaited: this.awaited,
       lastError: this.#journal.lastError,
       description: config.description,
     }
+  }
+
+  /** Families whose End-of-RIB a speaker that has restarted waits for (RFC 4724 §4.1). */
+  get awaited(): readonly Family[] {
+    const { families, gracefulRestart } = this.#session?.inbound.negotiated ?? {}
+    if (!families || !gracefulRestart || gracefulRestart.restarting) return []
+    // A peer that lists no family asks for nothing to be kept, yet sends End-of-RIB for every one (RFC 4724 §3).
+    const listed = gracefulRestart.families.length > 0 ? gracefulRestart.families : families
+    return families.filter(family => listed.includes(family) && !this.counters.endOfRib.has(family))
   }
 
   // ---- messages --------------------------------------------------------------------------------------------------
@@ -244,7 +282,7 @@ export class Peer {
       const rival = {
         state: other.state,
         incoming: other.role.incoming,
-        gracefulRestart: other.negotiated?.gracefulRestart ?? false,
+        gracefulRestart: other.negotiated?.gracefulRestart !== undefined,
       }
       const local = { routerId: this.#host.identity.routerId, asn: this.#localAs }
       const lost = fault(6, cease.collision, 'the other connection to this peer is kept')
@@ -273,7 +311,9 @@ export class Peer {
     const winner = this.#connections().some(other => other !== connection && ranks[other.state] >= ranks.OpenSent)
     const collision = code === 6 && subcode === cease.collision && winner
     if (!collision) this.#journal.received(this.#ends(connection), notification)
+    this.#notified = notification
     this.#dispatch(connection, collision ? { kind: 'stop' } : { kind: 'notification' })
+    this.#notified = undefined
   }
 
   #refresh(connection: Connection, octets: Uint8Array, from: number, to: number): void {
@@ -292,6 +332,7 @@ export class Peer {
     if (endOfRib && !this.counters.endOfRib.has(endOfRib)) {
       this.counters.endOfRib.add(endOfRib)
       this.#journal.endOfRib(endOfRib)
+      this.#helper.endOfRib(endOfRib)
     }
     if (incident) this.#journal.incident(incident, octets.subarray(from - HEADER_LENGTH, to))
     return 1 + decoder.prefixes
@@ -340,7 +381,7 @@ export class Peer {
       case 'up':
         return this.#up(connection)
       case 'down':
-        return this.#down()
+        return this.#down(event)
       case 'damp':
         return this.#damp(connection)
     }
@@ -362,7 +403,10 @@ export class Peer {
   #notify(connection: Connection, why: Fault, administrative: boolean): void {
     if (connection.conn === undefined) return
     this.#journal.sent(this.#ends(connection), why, administrative)
-    connection.send(encodeNotification(why))
+    // What the operator ends, helpers shall not keep alive, though the N bit would let them.
+    const isHard = administrative && why.code === CEASE && why.subcode !== cease.collision
+    const hard = isHard && connection.negotiated?.gracefulRestart?.notification
+    connection.send(encodeNotification(hard ? hardReset(why) : why))
     this.counters.messagesOut++
     this.#host.release(connection.conn, connection.takeControl())
     this.#host.emit({ do: 'close', conn: connection.conn, afterFlush: true })
@@ -391,6 +435,7 @@ export class Peer {
     this.#session = { connection, inbound, since: this.#host.now }
     this.#everEstablished = true
     this.counters.endOfRib.clear()
+    this.#helper.up(negotiated)
     for (const family of negotiated.families) {
       const how = traits(this.name, this.config, this.#localAs, negotiated, connection, family)
       this.#host.family(family).rib.peerUp(this.id, how)
@@ -398,14 +443,20 @@ export class Peer {
     this.ready()
   }
 
-  #down(): void {
+  #down(event: FsmEvent): void {
     if (!this.#session) return
-    const { families } = this.#session.inbound.negotiated
+    const { negotiated } = this.#session.inbound
     const lived = this.#host.now - this.#session.since
     this.counters.lastLife = lived / 1000
     this.counters.flaps++
     this.#session = undefined
-    for (const family of families) this.#host.family(family).rib.peerDown(this.id)
+    const ending = endingOf(event, this.#notified, this.#running)
+    this.#helper.down(negotiated, this.#helps ? keptFamilies(ending, negotiated) : [])
+  }
+
+  /** Whether routes of this peer are kept while it restarts. */
+  get #helps(): boolean {
+    return this.config.gracefulRestartHelper ?? this.#host.restart(false) !== undefined
   }
 
   /** Rests in Idle. A connection that the peer made puts the dialing machine to rest, unless it is further along. */
@@ -450,19 +501,19 @@ export class Peer {
 
   // ---- timers ----------------------------------------------------------------------------------------------------
 
-  #arm(connection: Connection, timer: TimerName, seconds = this.config.connectRetry ?? 5): void {
+  #arm(connection: Connection, timer: ConnectionTimer, seconds = this.config.connectRetry ?? 5): void {
     connection.timers[timer].period = seconds * 1000
     this.#again(connection, timer)
   }
 
-  #again(connection: Connection, timer: TimerName): void {
+  #again(connection: Connection, timer: ConnectionTimer): void {
     const { period } = connection.timers[timer]
     if (period === 0) return
-    const after = timer === 'hold' ? period : this.#host.random.jitter(period)
+    const after = timer === 'hold' || timer === 'stale' ? period : this.#host.random.jitter(period)
     this.#host.arm(this, connection, timer, this.#host.now + after)
   }
 
-  #disarm(connection: Connection, timer: TimerName): void {
+  #disarm(connection: Connection, timer: ConnectionTimer): void {
     this.#host.wheel.disarm(connection.timers[timer].id)
   }
 

@@ -17,6 +17,8 @@ export type Capability =
       readonly kind: 'gracefulRestart'
       /** R bit. */
       readonly restarting: boolean
+      /** N bit: a session that a NOTIFICATION ended may be resumed, too (RFC 8538 §2). */
+      readonly notification: boolean
       /** Seconds, 0–4095. */
       readonly restartTime: number
       readonly families: readonly RestartFamily[]
@@ -50,7 +52,7 @@ const routeRefresh: CapabilityType<'routeRefresh'> = {
   write: () => [],
 }
 
-/** RFC 4724 §3. */
+/** RFC 4724 §3, RFC 8538 §2. */
 const gracefulRestart: CapabilityType<'gracefulRestart'> = {
   kind: 'gracefulRestart',
   code: 64,
@@ -67,12 +69,13 @@ const gracefulRestart: CapabilityType<'gracefulRestart'> = {
     return {
       kind: 'gracefulRestart',
       restarting: (value[0] & 0x80) !== 0,
+      notification: (value[0] & 0x40) !== 0,
       restartTime: ((value[0] & 0x0f) << 8) | value[1],
       families: list,
     }
   },
-  write: ({ restarting, restartTime, families }) => [
-    (restarting ? 0x80 : 0) | (restartTime >> 8),
+  write: ({ restarting, notification, restartTime, families }) => [
+    (restarting ? 0x80 : 0) | (notification ? 0x40 : 0) | (restartTime >> 8),
     restartTime & 255,
     ...families.flatMap(({ afi, safi, forwarding }) => [afi >> 8, afi & 255, safi, forwarding ? 0x80 : 0]),
   ],

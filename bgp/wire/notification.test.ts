@@ -16,6 +16,10 @@ t.test('codes are told in words', t => {
     [[77, 1], 'error 77/1'],
     [[6, 2, 4, 98, 121, 101, 33], 'Cease / Administrative Shutdown: "bye!"'],
     [[6, 1, 0, 1, 1, 0, 0, 3, 232], 'Cease / Maximum Number of Prefixes Reached: limit 1000 of AFI 1'],
+    [[6, 9], 'Cease / Hard Reset'],
+    [[6, 9, 6, 2, 2, 98, 121], 'Cease / Hard Reset: Cease / Administrative Shutdown: "by"'],
+    [[6, 9, 6, 9, 6, 9], 'Cease / Hard Reset'],
+    [[6, 9, 4], 'Cease / Hard Reset'],
     [[2, 1, 0, 3], 'OPEN Message Error / Unsupported Version Number: it speaks version 3'],
   ] as [number[], string][]) {
     const [code, subcode, ...data] = octets

@@ -1,4 +1,4 @@
-// NOTIFICATION (RFC 4271 §4.5) and the words for its codes (RFC 4271 §6, RFC 4486, RFC 6608, RFC 9003, RFC 9384).
+// NOTIFICATION (RFC 4271 §4.5) and the words for its codes (RFC 4271 §6, RFC 4486, RFC 6608, RFC 8538, RFC 9003, RFC 9384).
 
 import { type Fault, fault } from './verdict.ts'
 import { message, NOTIFICATION } from './header.ts'
@@ -79,6 +79,7 @@ export const cease = {
   configChange: 6,
   collision: 7,
   resources: 8,
+  hardReset: 9,
 }
 
 export interface Notification {
@@ -110,6 +111,18 @@ export function ceaseFault(subcode: number, why: string): Fault {
   return fault(CEASE, subcode, why, data)
 }
 
+/** A Cease / Hard Reset around the error that is meant: nothing of the session is to be kept (RFC 8538 §3.1). */
+export function hardReset({ code, subcode, why, data }: Fault): Fault {
+  return fault(CEASE, cease.hardReset, why, Uint8Array.of(code, subcode, ...data))
+}
+
+/** What a Hard Reset was sent for; any other NOTIFICATION, and a Hard Reset that does not tell, as it is. */
+export function meant(notification: Notification): Notification {
+  const { code, subcode, data } = notification
+  if (code !== CEASE || subcode !== cease.hardReset || data.length < 2) return notification
+  return { code: data[0], subcode: data[1], data: data.subarray(2) }
+}
+
 /** `Cease / Administrative Shutdown: "maintenance at 10"`: code, subcode, and what its data say. */
 export function notificationText({ code, subcode, data }: Notification): string {
   const known = errorCodes[code]
@@ -123,6 +136,10 @@ function detailText(code: number, subcode: number, data: Uint8Array): string {
   if (code === CEASE && (subcode === cease.shutdown || subcode === cease.reset)) return shutdownText(data)
   if (code === 2 && subcode === 1 && data.length >= 2) return `it speaks version ${(data[0] << 8) | data[1]}`
   if (code === 2 && subcode === 7 && data.length >= 1) return `capability ${data[0]} is asked for`
+  if (code === CEASE && subcode === cease.hardReset && data.length >= 2) {
+    const isNested = data[0] === CEASE && data[1] === cease.hardReset
+    return isNested ? '' : notificationText({ code: data[0], subcode: data[1], data: data.subarray(2) })
+  }
   if (code === CEASE && subcode === 1 && data.length === 7) {
     const limit = ((data[3] << 24) | (data[4] << 16) | (data[5] << 8) | data[6]) >>> 0
     return `limit ${limit} of AFI ${(data[0] << 8) | data[1]}`

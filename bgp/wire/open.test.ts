@@ -20,6 +20,7 @@ const capability: fc.Arbitrary<Capability> = fc.oneof(
   fc.record({
     kind: fc.constant('gracefulRestart' as const),
     restarting: fc.boolean(),
+    notification: fc.boolean(),
     restartTime: fc.nat(4095),
     families: fc.array(fc.record({ afi: fc.nat(65535), safi: fc.nat(255), forwarding: fc.boolean() }), {
       maxLength: 4,

@@ -45,11 +45,24 @@ export class BgpPair {
     return pair
   }
 
-  /** BIRD with these protocols, besides a device protocol and its router id. */
-  startBird(protocols: string): void {
+  /** BIRD with these protocols, besides a device protocol and its router id; `-R`: it comes up after a restart. */
+  startBird(protocols: string, ...options: readonly '-R'[]): void {
     const file = join(this.#directory, 'bird.conf')
     writeFileSync(file, `router id ${BIRDS.ipv4};\nprotocol device {}\n${protocols}`)
-    const argv = ['netns', 'exec', this.#birds, 'bird', '-f', '-c', file, '-s', this.#socket, '-P', `${file}.pid`]
+    const argv = [
+      'netns',
+      'exec',
+      this.#birds,
+      'bird',
+      '-f',
+      '-c',
+      file,
+      '-s',
+      this.#socket,
+      '-P',
+      `${file}.pid`,
+      ...options,
+    ]
     this.#bird = spawn('ip', argv, { stdio: 'ignore' })
   }
 

@@ -221,6 +221,22 @@ export class TestLab {
       )
   }
 
+  /** Notes what a host's kernel loses of its route table, until `end`, which tells: a line a route. */
+  losses(host: string): { end: () => Promise<readonly string[]> } {
+    const [command, ...args] = inNamespace(this.netns(host), ['ip', '-o', 'monitor', 'route'])
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    let text = ''
+    child.stdout.on('data', (data: Buffer) => (text += data.toString()))
+    const closed = new Promise<void>(resolve => child.on('close', () => resolve()))
+    return {
+      end: async () => {
+        child.kill('SIGINT')
+        await closed
+        return text.split('\n').filter(line => line.startsWith('Deleted'))
+      },
+    }
+  }
+
   /** A ping that runs until `end`, which tells how many packets were sent, and the sequence numbers that had no answer. */
   pinging(
     pod: string,

@@ -86,7 +86,7 @@ export function routesText(rows: readonly PathView[]): string {
   if (rows.length === 0) return 'no routes'
   return table<PathView>(
     [
-      { head: '', cell: row => (row.best ? '*>' : row.multipath ? '*=' : ' ') },
+      { head: '', cell: row => (row.best ? '*>' : row.multipath ? '*=' : ' ') + (row.stale ? 'S' : '') },
       { head: 'PREFIX', cell: row => row.prefix },
       { head: 'NEXT HOP', cell: row => row.nextHop },
       { head: 'FROM', cell: row => row.peer },

@@ -163,6 +163,7 @@ export class Bgp {
     }
     if (report.type === 'listen') this.#deaf = report.listening ? undefined : report.text
     if (report.type === 'endOfRib') return log.debug(report.text, { peer })
+    if (report.type === 'stale' && report.kept) return log.info(report.text, { peer })
     const key = `${report.type} ${peer ?? ''} ${report.text}`
     const now = performance.now()
     if (now - (this.#lastSaid.get(key) ?? -Infinity) < quietFor) return

@@ -24,7 +24,7 @@ import { Cluster, hasCheckpoint } from './cluster.ts'
 import type { Log } from './log.ts'
 import { addressesOfPods, Pods } from './pods.ts'
 import { blockKind, SnapshotBuilder, watchedKinds } from './snapshot.ts'
-import { waitedFor } from './sync.ts'
+import { deferredFor, waitedFor } from './sync.ts'
 
 /** Table of the node's store for what the daemon itself remembers. */
 const aboutTable = 'daemon'
@@ -55,6 +55,8 @@ export class Daemon {
   #restarting = false
   #forwarding = false
   #synced = false
+  /** End-of-RIB has been allowed. */
+  #complete = false
   #fabric = ''
   #planTimer: NodeJS.Immediate | undefined
   #syncTimer: NodeJS.Timeout | undefined
@@ -226,7 +228,8 @@ export class Daemon {
     // After a restart the kernel holds what the last run wrote: nothing is replaced before the peers have told all again.
     if (this.#knowsCluster() && !this.#forwarding) routes.ready('bgp')
     await this.#setUpFabric(this.#dataplane.facts.current)
-    await this.#bgp.apply(this.#intent, this.#isComplete())
+    this.#complete = this.#isComplete()
+    await this.#bgp.apply(this.#intent, this.#complete)
   }
 
   /** The cluster has been seen, now or by the last run. */
@@ -236,20 +239,28 @@ export class Daemon {
 
   /** Whether all that this node announces is known. A restarted reflector passes on what its peers have yet to tell. */
   #isComplete(): boolean {
-    return (
-      this.#synced || (this.#knowsCluster() && !(this.#restarting && this.#intent.speaker?.clusterId !== undefined))
-    )
+    if (this.#synced) return true
+    if (!this.#knowsCluster()) return false
+    const { speaker } = this.#intent
+    if (!this.#restarting || speaker?.clusterId === undefined) return true
+    const peers = this.#bgp.peers()
+    return peers.length >= speaker.peers.size && deferredFor(peers, this.#sinceStart()).length === 0
   }
 
   /** What stands between now and deletes from the kernel. */
   #waitingFor(): readonly string[] {
     if (this.#synced) return []
     const datastore = this.#cluster.state === 'in sync' ? [] : [theDatastore]
-    const peers = waitedFor(this.#bgp.peers(), performance.now() - this.#started)
+    const peers = waitedFor(this.#bgp.peers(), this.#sinceStart())
     return [...datastore, ...peers, ...(this.#bgp.busy ? ['routes under way'] : [])]
   }
 
+  #sinceStart(): number {
+    return performance.now() - this.#started
+  }
+
   #lookAtSync(): void {
+    if (!this.#complete && this.#isComplete()) this.#planSoon()
     const waitingFor = this.#waitingFor()
     // The peers have told all: what they say may be added and replaced, also while the datastore is away.
     if (this.#knowsCluster() && waitingFor.every(what => what === theDatastore)) this.#dataplane.routes.ready('bgp')

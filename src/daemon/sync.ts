@@ -1,5 +1,6 @@
-// When a restarted node may delete what it finds in the kernel and no longer hears of (design, promise 3): the datastore is in sync,
-// and every peer that came up has told its last route. A peer that is down delays this only for as long as coming up takes.
+// What a restarted node waits for (design, promise 3; RFC 4724 §4.1). Before it deletes what it finds in the kernel and no longer hears
+// of: every peer that came up has told its last route. Before a reflector says that it has told all: those peers that do not wait for
+// it in turn. A peer that is down delays either only for as long as coming up takes.
 
 import type { PeerStatus } from '../../bgp/types.ts'
 
@@ -10,15 +11,31 @@ const tryingAgain = 5_000
 /** Milliseconds after start at which nobody is waited for any more. */
 const deadline = 60_000
 
-/** Names of peers still waited for; empty: the RIB is as complete as it gets. */
+/** Names of peers still waited for before routes are deleted; empty: the RIB is as complete as it gets. */
 export function waitedFor(peers: readonly PeerStatus[], sinceStart: number): readonly string[] {
+  return names(peers, sinceStart, peer => {
+    // Without graceful restart a peer may never say that it is through: it gets the time to come up.
+    if (!peer.gracefulRestart && sinceStart >= comingUp) return false
+    return peer.families.some(family => !peer.endOfRib.includes(family))
+  })
+}
+
+/** Names of peers whose routes a restarted reflector has yet to hear before its own End-of-RIB. */
+export function deferredFor(peers: readonly PeerStatus[], sinceStart: number): readonly string[] {
+  return names(peers, sinceStart, peer => peer.awaited.length > 0)
+}
+
+function names(
+  peers: readonly PeerStatus[],
+  sinceStart: number,
+  isLoading: (peer: PeerStatus) => boolean,
+): readonly string[] {
   if (sinceStart >= deadline) return []
   return peers.flatMap(peer => {
     if (peer.state !== 'Established') {
       const patience = peer.lastError === undefined ? comingUp : tryingAgain
       return sinceStart < patience ? [`${peer.name} to come up`] : []
     }
-    const missing = peer.families.filter(family => !peer.endOfRib.includes(family))
-    return missing.length > 0 ? [`End-of-RIB of ${peer.name}`] : []
+    return isLoading(peer) ? [`End-of-RIB of ${peer.name}`] : []
   })
 }
