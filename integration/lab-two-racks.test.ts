@@ -76,5 +76,7 @@ t.test('a ToR that dies', async t => {
   lab.startRouter('tor2')
   await eventually('they return', async () => (await remote('r2n1')) === before, 40)
   await lab.established()
+  // The router itself has yet to learn its other node's blocks.
+  await eventually('everyone reaches everyone', async () => (await lab.probe()).every(probe => probe.ok), 20)
   await everyPairReaches(t, lab)
 })

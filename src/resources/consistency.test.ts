@@ -1,5 +1,12 @@
 import t from 'tap'
-import { type AnyResource, formatProblem, parseResource, parseResources, validateAgainst, validateAll } from './index.ts'
+import {
+  type AnyResource,
+  formatProblem,
+  parseResource,
+  parseResources,
+  validateAgainst,
+  validateAll,
+} from './index.ts'
 
 const read = (kind: string, name: string, spec: object): AnyResource => {
   const text = JSON.stringify({ apiVersion: 'margay.io/v1', kind, metadata: { name }, spec })
