@@ -2,6 +2,7 @@ import t from 'tap'
 import * as fc from 'fast-check'
 import {
   aggregator,
+  aigp,
   asPath,
   asPathContains,
   asPathFirst,
@@ -28,6 +29,14 @@ const quad = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map(pa
 const some = <Value>(value: fc.Arbitrary<Value>) => fc.array(value, { minLength: 1, maxLength: 60 })
 const uint16 = fc.nat(65535)
 
+const extended = fc.oneof(
+  fc.tuple(fc.constantFrom('rt', 'ro'), fc.oneof(quad, uint16), uint16).map(parts => parts.join(':')),
+  fc
+    .tuple(fc.constantFrom('rt', 'ro'), fc.integer({ min: 65536, max: 4294967295 }), uint16)
+    .map(parts => parts.join(':')),
+  fc.uint8Array({ minLength: 7, maxLength: 7 }).map(octets => `0x43${Buffer.from(octets).toString('hex')}`),
+)
+
 /** A value of every attribute that is part of a route. */
 const values: [AttributeType, fc.Arbitrary<unknown>][] = [
   [origin, fc.constantFrom('igp', 'egp', 'incomplete')],
@@ -39,7 +48,8 @@ const values: [AttributeType, fc.Arbitrary<unknown>][] = [
   [communities, some(fc.tuple(uint16, uint16).map(parts => parts.join(':')))],
   [originatorId, quad],
   [clusterList, some(quad)],
-  [extendedCommunities, some(fc.uint8Array({ minLength: 8, maxLength: 8 }).map(o => Buffer.from(o).toString('hex')))],
+  [extendedCommunities, some(extended)],
+  [aigp, fc.uint8Array({ maxLength: 8 }).map(value => Uint8Array.of(1, 0, 3 + value.length, ...value))],
   [largeCommunities, some(fc.tuple(asn, asn, asn).map(parts => parts.join(':')))],
 ]
 
