@@ -3,8 +3,8 @@
 // A peer that goes down and comes back gets another slot, so that the sweep of the old session's paths cannot meet the
 // new session's. A slot is given out again once nothing refers to it. Slot 0 is ourselves.
 
-import type { CompiledPolicy } from '../policy/compile.ts'
-import type { PeerId, Policy } from '../types.ts'
+import type { PeerId } from '../types.ts'
+import type { ImportRules } from './import-rules.ts'
 import { NO_SLOT } from './paths.ts'
 import type { PeerTraits } from './port.ts'
 
@@ -17,12 +17,11 @@ export interface Session {
   readonly name: string
   readonly kind: 'ebgp' | 'ibgp' | 'local'
   /** Undefined for ourselves. */
-  readonly traits: PeerTraits | undefined
+  traits: PeerTraits | undefined
   readonly routerId: number
   readonly address: Uint8Array
   readonly reflectorClient: boolean
-  importPolicy: Policy | undefined
-  import: CompiledPolicy | undefined
+  import: ImportRules | undefined
   down: boolean
   /** Paths in the peer's Adj-RIB-In, and those that may be used. */
   paths: number
@@ -41,7 +40,6 @@ export class Sessions {
     routerId: 0,
     address: new Uint8Array(0),
     reflectorClient: false,
-    importPolicy: undefined,
     import: undefined,
     down: false,
     paths: 0,
@@ -53,7 +51,7 @@ export class Sessions {
   readonly #retired: number[] = []
 
   /** A new session of a peer that has none. `idle` says that nothing refers to a retired slot any more. */
-  open(peer: PeerId, traits: PeerTraits, policy: CompiledPolicy, idle: (slot: number) => boolean): Session {
+  open(peer: PeerId, traits: PeerTraits, rules: ImportRules, idle: (slot: number) => boolean): Session {
     const slot = this.#slotFor(idle)
     const session: Session = {
       slot,
@@ -64,8 +62,7 @@ export class Sessions {
       routerId: traits.routerId,
       address: traits.address.slice(),
       reflectorClient: traits.reflectorClient,
-      importPolicy: traits.import,
-      import: policy,
+      import: rules,
       down: false,
       paths: 0,
       accepted: 0,
