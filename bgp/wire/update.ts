@@ -106,7 +106,7 @@ export class UpdateDecoder {
     else if (attributesTo === attributesFrom) {
       if (withdrawn === 0) this.endOfRib = 'ipv4-unicast'
       return accept
-    } else if (this.#different === 1 && this.unreach.family && this.unreach.prefixes === 0 && withdrawn === 0) {
+    } else if (!this.#withdraw && this.#different === 1 && this.#isEmpty(withdrawn)) {
       this.endOfRib = this.unreach.family
     } else if (this.#withdraw && !this.reach.present) {
       // RFC 7606 §5.2: attributes in error and no reachable NLRI found: they may have been lost in the damage.
@@ -264,6 +264,11 @@ export class UpdateDecoder {
   #close(at: number, value: number, end: number, flags: number, code: number): number {
     if (headerLength(end - value) === 3) this.attributes.copyWithin(value - 1, value, end)
     return putHeader(this.attributes, at, flags, code, end - value) + end - value
+  }
+
+  /** No route is withdrawn, and MP_UNREACH_NLRI names a family that we carry. */
+  #isEmpty(withdrawn: number): boolean {
+    return withdrawn === 0 && this.unreach.family !== undefined && this.unreach.prefixes === 0
   }
 
   #has({ code }: AttributeType): boolean {
