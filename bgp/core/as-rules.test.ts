@@ -296,7 +296,7 @@ t.test('rules of decision change while it runs', async t => {
 t.test('what is wrong with the options is told', async t => {
   const check = (peer: Partial<PeerConfig>, decision: object = {}) =>
     new Engine({ seed: 1, now: 0 })
-      .configure({ ...config(A, 65001, { [B]: { remoteAs: 65002, ...peer } as PeerConfig }), decision })
+      .configure({ ...config(A, 65001, { [B]: { remoteAs: 65002, ...peer } }), decision })
       .map(({ field, reason, fix }) => `${field}: ${reason}; ${fix}`)
   for (const [peer, text] of [
     [{ localAsMode: 'prepend' }, /^localAsMode: the peer knows us by AS 65001, which is our own; set localAs/],

@@ -22,6 +22,7 @@ import {
   origin,
   originatorId,
   parseCommunity,
+  parseExtendedCommunity,
 } from './attributes.ts'
 
 const asn = fc.integer({ min: 1, max: 4294967295 })
@@ -108,6 +109,23 @@ t.test('communities as text', t => {
   }
   for (const bad of ['65536:1', '1:65536', '1', '1:2:3', 'a:b', '-1:2', ''])
     t.equal(parseCommunity(bad), undefined, bad)
+  t.equal(parseCommunity('no-export'), 0xffffff01)
+  t.equal(parseCommunity('blackhole'), 0xffff029a)
+  for (const [text, hex] of [
+    ['rt:65001:70000', '0002fde900011170'],
+    ['ro:10.0.0.1:5', '01030a0000010005'],
+    ['rt:4200000001:9', '0202fa56ea010009'],
+    ['0x4004fde900000001', '4004fde900000001'],
+  ] as const) {
+    t.equal(Buffer.from(parseExtendedCommunity(text) ?? []).toString('hex'), hex)
+    t.same(extendedCommunities.decode(Buffer.from(hex, 'hex'), 0, 8), [text])
+  }
+  const small = Buffer.from('0202000000010009', 'hex')
+  t.same(
+    extendedCommunities.decode(small, 0, 8),
+    ['0x0202000000010009'],
+    'an AS of four octets that would fit into two',
+  )
   const octets = communities.encode(['1:2', '3:4'])
   t.ok(hasCommunity(octets, 0, octets.length, 0x30004))
   t.notOk(hasCommunity(octets, 0, octets.length, 0x30005))
