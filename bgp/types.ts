@@ -359,6 +359,8 @@ export interface ChangeView {
   peer: string
   med: number | undefined
   localPref: number | undefined
+  /** The best path carries BLACKHOLE (RFC 7999): its sender asks that traffic to the prefix be dropped. */
+  blackhole?: boolean
 }
 
 /** A reader's place in the Loc-RIB feed. A slow reader sees the last state of a prefix only. */

@@ -2,14 +2,14 @@
 
 import t from 'tap'
 import { Simulation } from '../transport/simulation.ts'
-import { acceptAll, type DecisionOptions, type PeerConfig, type SpeakerConfig } from '../types.ts'
+import { acceptAll, type ChangeView, type DecisionOptions, type PeerConfig, type SpeakerConfig } from '../types.ts'
 import { attribute, raw, update } from '../wire/test-messages.ts'
 import { asPath, localPref, origin } from '../wire/attributes.ts'
 import { Engine } from './engine.ts'
 import { Puppet } from './test-puppet.ts'
 import { config, established, type Peers, speaker } from './test-speakers.ts'
 
-const [A, B, C, D] = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4']
+const [A, B, C, D, E] = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5']
 const P = '10.1.0.0/24'
 
 /** A puppet of AS 65002 announces paths to a speaker of AS 65001, which passes them on to one of AS 65003. */
@@ -155,6 +155,12 @@ t.test('communities that say how far a route goes', async t => {
   send('10.1.6.0/24', 0x1234)
   net.run(1)
   t.equal(a.best().length, 6, 'all are used here')
+  const cursor = a.engine.rib('ipv4-unicast').changes('test')
+  const view: ChangeView = { prefix: '', nextHops: [], peer: '', med: undefined, localPref: undefined }
+  const dropped: string[] = []
+  while (cursor.next(view)) if (view.blackhole) dropped.push(view.prefix)
+  cursor.close()
+  t.same(dropped, ['10.1.4.0/32'], 'who installs routes hears of it')
   t.same(
     c.table('ipv4-unicast').map(row => row.prefix),
     ['10.1.5.0/24', '10.1.6.0/24'],
@@ -315,10 +321,16 @@ t.test('what is wrong with the options is told', async t => {
 t.test('AIGP and extended communities that are not transitive stay in the AS', async t => {
   const net = new Simulation(1)
   const puppet = new Puppet(net, B, { open: { asn: 65001 } }).listen()
-  const a = speaker(net, A, 65001, { [B]: { remoteAs: 65001, reflectorClient: true }, [C]: 65003, [D]: 65001 })
+  const a = speaker(net, A, 65001, {
+    [B]: { remoteAs: 65001, reflectorClient: true },
+    [C]: { remoteAs: 65003, nextHop: 'keep' },
+    [D]: 65001,
+    [E]: { remoteAs: 65001, nextHop: 'self' },
+  })
+  const moved = new Puppet(net, E, { open: { asn: 65001, routerId: 8 } }).listen()
   const outside = new Puppet(net, C, { open: { asn: 65003 } }).listen()
   const inside = new Puppet(net, D, { open: { asn: 65001, routerId: 9 } }).listen()
-  net.runUntil(() => established([a, B], [a, C], [a, D]), 20)
+  net.runUntil(() => established([a, B], [a, C], [a, D], [a, E]), 20)
   const aigp = raw(26, [1, 0, 11, 0, 0, 0, 0, 0, 0, 0, 7])
   const extended = raw(16, [0, 2, 0xfd, 0xe9, 0, 0, 0, 7, 0x40, 4, 0xfd, 0xe9, 0, 0, 0, 9])
   puppet.send(
@@ -342,6 +354,10 @@ t.test('AIGP and extended communities that are not transitive stay in the AS', a
       .join()
   const hex = (attribute: readonly number[]) => Buffer.from(attribute).toString('hex')
   t.ok(octets(inside).includes(hex(aigp)) && octets(inside).includes(hex(extended)), 'as they came, inside')
+  t.ok(
+    octets(moved).includes(hex(extended)) && !octets(moved).includes('801a0b'),
+    'no AIGP where the next hop is another',
+  )
   t.notOk(octets(outside).includes('801a0b'), 'no AIGP outside')
   t.ok(octets(outside).includes('c010080002fde900000007'), 'the route target alone outside')
 })
