@@ -318,46 +318,55 @@ t.test('what is wrong with the options is told', async t => {
   t.match(check({}, { multipath: 'all' }), [/^decision.multipath: .* use relaxed, equal or off$/])
 })
 
-t.test('AIGP and extended communities that are not transitive stay in the AS', async t => {
-  const net = new Simulation(1)
-  const puppet = new Puppet(net, B, { open: { asn: 65001 } }).listen()
-  const a = speaker(net, A, 65001, {
-    [B]: { remoteAs: 65001, reflectorClient: true },
-    [C]: { remoteAs: 65003, nextHop: 'keep' },
-    [D]: 65001,
-    [E]: { remoteAs: 65001, nextHop: 'self' },
-  })
-  const moved = new Puppet(net, E, { open: { asn: 65001, routerId: 8 } }).listen()
-  const outside = new Puppet(net, C, { open: { asn: 65003 } }).listen()
-  const inside = new Puppet(net, D, { open: { asn: 65001, routerId: 9 } }).listen()
-  net.runUntil(() => established([a, B], [a, C], [a, D], [a, E]), 20)
-  const aigp = raw(26, [1, 0, 11, 0, 0, 0, 0, 0, 0, 0, 7])
-  const extended = raw(16, [0, 2, 0xfd, 0xe9, 0, 0, 0, 7, 0x40, 4, 0xfd, 0xe9, 0, 0, 0, 9])
-  puppet.send(
-    update({
-      attributes: [
-        attribute(origin, 'igp'),
-        attribute(asPath, []),
-        raw(3, [10, 0, 0, 2]),
-        attribute(localPref, 100),
-        extended,
-        aigp,
-      ],
-      announced: [P],
-    }),
-  )
-  net.run(1)
-  const octets = (one: Puppet) =>
-    one
-      .of(2)
-      .map(message => Buffer.from(message).toString('hex'))
-      .join()
-  const hex = (attribute: readonly number[]) => Buffer.from(attribute).toString('hex')
-  t.ok(octets(inside).includes(hex(aigp)) && octets(inside).includes(hex(extended)), 'as they came, inside')
-  t.ok(
-    octets(moved).includes(hex(extended)) && !octets(moved).includes('801a0b'),
-    'no AIGP where the next hop is another',
-  )
-  t.notOk(octets(outside).includes('801a0b'), 'no AIGP outside')
-  t.ok(octets(outside).includes('c010080002fde900000007'), 'the route target alone outside')
-})
+t.test(
+  'what goes on by its flags: AIGP, extended communities that are not transitive, attributes that nobody knows',
+  async t => {
+    const net = new Simulation(1)
+    const puppet = new Puppet(net, B, { open: { asn: 65001 } }).listen()
+    const a = speaker(net, A, 65001, {
+      [B]: { remoteAs: 65001, reflectorClient: true },
+      [C]: { remoteAs: 65003, nextHop: 'keep' },
+      [D]: 65001,
+      [E]: { remoteAs: 65001, nextHop: 'self' },
+    })
+    const moved = new Puppet(net, E, { open: { asn: 65001, routerId: 8 } }).listen()
+    const outside = new Puppet(net, C, { open: { asn: 65003 } }).listen()
+    const inside = new Puppet(net, D, { open: { asn: 65001, routerId: 9 } }).listen()
+    net.runUntil(() => established([a, B], [a, C], [a, D], [a, E]), 20)
+    const aigp = raw(26, [1, 0, 11, 0, 0, 0, 0, 0, 0, 0, 7])
+    const extended = raw(16, [0, 2, 0xfd, 0xe9, 0, 0, 0, 7, 0x40, 4, 0xfd, 0xe9, 0, 0, 0, 9])
+    puppet.send(
+      update({
+        attributes: [
+          attribute(origin, 'igp'),
+          attribute(asPath, []),
+          raw(3, [10, 0, 0, 2]),
+          attribute(localPref, 100),
+          extended,
+          aigp,
+          raw(200, [1, 2, 3], 0xc0),
+          raw(201, [4, 5, 6], 0x80),
+        ],
+        announced: [P],
+      }),
+    )
+    net.run(1)
+    const octets = (one: Puppet) =>
+      one
+        .of(2)
+        .map(message => Buffer.from(message).toString('hex'))
+        .join()
+    const hex = (attribute: readonly number[]) => Buffer.from(attribute).toString('hex')
+    t.ok(octets(inside).includes(hex(aigp)) && octets(inside).includes(hex(extended)), 'as they came, inside')
+    t.ok(
+      octets(moved).includes(hex(extended)) && !octets(moved).includes('801a0b'),
+      'no AIGP where the next hop is another',
+    )
+    t.notOk(octets(outside).includes('801a0b'), 'no AIGP outside')
+    t.ok(octets(outside).includes('c010080002fde900000007'), 'the route target alone outside')
+    for (const one of [inside, moved, outside]) {
+      t.ok(octets(one).includes('e0c803010203'), 'unknown and transitive: passed on, marked partial')
+      t.notOk(octets(one).includes('c903040506'), 'unknown and not transitive: dropped')
+    }
+  },
+)

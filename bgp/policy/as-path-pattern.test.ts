@@ -1,4 +1,5 @@
 import t from 'tap'
+import * as fc from 'fast-check'
 import { asPath, type AsPathSegment } from '../wire/attributes.ts'
 import { AsPathPattern } from './as-path-pattern.ts'
 
@@ -66,4 +67,63 @@ t.test('what is no pattern says where', async t => {
     const pattern = AsPathPattern.parse(text)
     t.match('error' in pattern ? pattern.error : 'none', error, text)
   }
+})
+
+/** A pattern over the ASes 1, 2 and 3, and the regular expression over `a`, `b` and `c` that means the same. */
+const { pattern: both } = fc.letrec<{
+  pattern: { text: string; regexp: string }
+  atom: { text: string; regexp: string }
+}>(tie => ({
+  atom: fc.oneof(
+    { maxDepth: 3 },
+    fc.constantFrom(
+      { text: '1', regexp: 'a' },
+      { text: '2', regexp: 'b' },
+      { text: '3', regexp: 'c' },
+      { text: '.', regexp: '.' },
+      { text: '2..3', regexp: '[bc]' },
+    ),
+    tie('pattern').map(({ text, regexp }) => ({ text: `(${text})`, regexp: `(?:${regexp})` })),
+    fc
+      .tuple(tie('pattern'), fc.constantFrom('*', '+', '?', '{2}', '{1,2}', '{1,}', '{0,1}'))
+      .map(([{ text, regexp }, times]) => ({ text: `(${text})${times}`, regexp: `(?:${regexp})${times}` })),
+  ),
+  pattern: fc
+    .tuple(
+      fc.array(tie('atom'), { maxLength: 3 }),
+      fc.option(fc.array(tie('atom'), { maxLength: 2 }), { nil: undefined }),
+    )
+    .map(([first, second]) => {
+      const side = (parts: readonly { text: string; regexp: string }[], key: 'text' | 'regexp') =>
+        parts.map(part => part[key]).join(key === 'text' ? ' ' : '')
+      const join = (key: 'text' | 'regexp') => side(first, key) + (second ? `|${side(second, key)}` : '')
+      return { text: join('text'), regexp: join('regexp') }
+    }),
+}))
+
+t.test('a pattern means what the same regular expression means', async t => {
+  const paths = fc.array(fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 6 }), { minLength: 5, maxLength: 5 })
+  fc.assert(
+    fc.property(both, paths, ({ text, regexp }, list) => {
+      const pattern = AsPathPattern.parse(text)
+      // So many groups inside each other, or so many repetitions, that it is refused: not what is asked here.
+      if ('error' in pattern) return /1000 steps|nested/.test(pattern.error)
+      const wanted = new RegExp(`^(?:${regexp})$`)
+      return list.every(asns => {
+        const octets = path(asns.join(' '))
+        return pattern.matches(octets, 0, octets.length) === wanted.test(asns.map(asn => ' abc'[asn]).join(''))
+      })
+    }),
+    { numRuns: 500 },
+  )
+  t.pass('whatever the pattern')
+})
+
+t.test('no text makes the parser throw', async t => {
+  const text = fc.string({ unit: fc.constantFrom(...'0123 .|()*+?{},x'.split('')), maxLength: 30 })
+  fc.assert(
+    fc.property(text, one => AsPathPattern.parse(one) !== undefined),
+    { numRuns: 2000 },
+  )
+  t.pass('none')
 })
