@@ -54,6 +54,7 @@ function traits(n: number): PeerTraits {
     name: `peer-${n}`,
     kind: 'ebgp',
     localAs: 64999,
+    asBehind: 0,
     remoteAs: 65001 + n,
     routerId: n + 1,
     address: Uint8Array.of(192, 0, 2, n + 1),
@@ -64,6 +65,10 @@ function traits(n: number): PeerTraits {
     fourOctetAs: true,
     import: acceptAll,
     export: acceptAll,
+    gracefulShutdown: false,
+    sendBlackhole: false,
+    asOverride: false,
+    privateAs: 'keep',
   }
 }
 

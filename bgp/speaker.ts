@@ -41,6 +41,8 @@ export interface RouteChange {
   readonly peer: string
   readonly med: number | undefined
   readonly localPref: number | undefined
+  /** The best path carries BLACKHOLE (RFC 7999): its sender asks that traffic to the prefix be dropped. */
+  readonly blackhole?: boolean
 }
 
 /** A configuration that was refused; `issues` says why, the message says it in words. */

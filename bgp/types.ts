@@ -25,8 +25,29 @@ export interface SpeakerConfig {
   /** Addresses to listen on; default: all. */
   readonly listenAddresses?: readonly string[]
   readonly gracefulRestart?: GracefulRestart
+  readonly decision?: DecisionOptions
+  /** The whole speaker is about to go: as if every peer had `gracefulShutdown`, except where it says `false`. */
+  readonly gracefulShutdown?: boolean
   /** Key: a stable name, not the address. */
   readonly peers: ReadonlyMap<string, PeerConfig>
+}
+
+/**
+ * How the best path is chosen where RFC 4271 leaves a choice. MED is always compared among all paths of one neighbouring
+ * AS, never in order of arrival ("deterministic MED"). A change takes effect at once, on every prefix.
+ */
+export interface DecisionOptions {
+  /** Compare MED of paths from different neighbouring ASes too. Default false. */
+  readonly alwaysCompareMed?: boolean
+  /** What a path without MED counts as. Default `lowest` (RFC 4271 §9.1.2.2 c). */
+  readonly missingMed?: 'lowest' | 'highest'
+  /** Keep the best path, if an eBGP peer sent it, where only router ids would tell (RFC 5004). Default false. */
+  readonly preferOldest?: boolean
+  /**
+   * Which paths share the load with the best one, all else up to the IGP metric being equal: `relaxed`: AS paths of equal
+   * length; `equal`: the very same AS path; `off`: none. Default `relaxed`.
+   */
+  readonly multipath?: 'relaxed' | 'equal' | 'off'
 }
 
 /**
@@ -49,8 +70,32 @@ export interface PeerConfig {
   /** Source address of our connections. */
   readonly localAddress?: string
   readonly remoteAs: number
-  /** Default: the speaker's `asn`. */
+  /** The AS that the peer knows us by. Default: the speaker's `asn`. */
   readonly localAs?: number
+  /**
+   * What becomes of AS paths where `localAs` is not our `asn`. `replace` (default): the peer sees `localAs` only.
+   * `no-prepend`: it sees our `asn` behind `localAs`. `prepend`: as `no-prepend`, and `localAs` is put in front of the
+   * paths that the peer sends, so that the AS that moved behind us still shows.
+   */
+  readonly localAsMode?: 'replace' | 'no-prepend' | 'prepend'
+  /** How often our own AS may be in a path that the peer sends, 0–255. Default 0: such a route is not used. */
+  readonly allowAsIn?: number
+  /** eBGP: show our AS wherever the path has the peer's, so that it takes routes of its other sites. Default false. */
+  readonly asOverride?: boolean
+  /**
+   * eBGP: private AS numbers (RFC 6996) in the paths that the peer is sent: `remove` leaves them out, `replace` puts ours in
+   * their place. The peer's own stays, so that it can see its loops. Default: all stay.
+   */
+  readonly removePrivateAs?: 'remove' | 'replace'
+  /** eBGP: a path has to begin with the peer's AS, or counts as withdrawn. Default true; false for a route server. */
+  readonly enforceFirstAs?: boolean
+  /**
+   * The session is about to end: an eBGP peer is sent every route with GRACEFUL_SHUTDOWN (RFC 8326), an iBGP peer with
+   * LOCAL_PREF 0, so that traffic leaves before the routes do. Default false. Takes effect without a new session.
+   */
+  readonly gracefulShutdown?: boolean
+  /** eBGP: routes of others with BLACKHOLE (RFC 7999) are passed on; else they stay in the AS. Default false. */
+  readonly sendBlackhole?: boolean
   /** Never dial, only accept. */
   readonly passive?: boolean
   /** Seconds: 0, or 3 and more. Default 90. */
@@ -59,8 +104,10 @@ export interface PeerConfig {
   readonly connectRetry?: number
   /** Default: those for which we have a next hop: the family of `address`, and each one in `nextHopSelf`. */
   readonly families?: readonly Family[]
-  readonly import: Policy
-  readonly export: Policy
+  /** Default: an eBGP peer's routes are all rejected (RFC 8212), an iBGP peer's all accepted. */
+  readonly import?: Policy
+  /** Default: an eBGP peer is told of none (RFC 8212), an iBGP peer of all. */
+  readonly export?: Policy
   /** auto: RFC 4271 §5.1.3 (eBGP: own address unless third party on one subnet is not tried; iBGP: unchanged, own for own routes). */
   readonly nextHop?: 'auto' | 'self' | 'keep'
   /** Our next hop per family where it is not the session's local address (IPv6 routes over an IPv4 session). */
@@ -95,30 +142,63 @@ export interface Rule {
 export interface Match {
   /** Any of them. */
   readonly prefixes?: readonly PrefixRange[]
-  /** Any of these standard communities, `65001:20`. */
+  readonly family?: Family
+  /**
+   * Any of these communities, of any kind: `65001:20`, large `65001:1:2`, extended `rt:65001:20`, `ro:10.0.0.1:5` or
+   * `0x4004fde900000001`, well known `no-export`, `no-advertise`, `no-export-subconfed`, `graceful-shutdown`, `blackhole`.
+   * `*` stands for any number: `65001:*`, `65001:1:*`, `rt:65001:*`.
+   */
   readonly communities?: readonly string[]
   /** Where the route came from. */
   readonly source?: readonly ('local' | 'ibgp' | 'ebgp')[]
   /** Names of peers that sent it. */
   readonly peers?: readonly string[]
-  /** The AS path contains this AS. */
+  /** The AS path contains one of these ASes. */
   readonly asPathContains?: readonly number[]
+  /**
+   * The whole AS path is as this says: AS numbers, ranges `64512..65534`, `.` for any AS, groups `( … | … )`, and `*`, `+`,
+   * `?`, `{2}`, `{1,3}` behind what is repeated. `65001 .*` is learned from AS 65001, `.* 65001` originated there; the
+   * empty text is an empty path. An AS_SET counts as one AS, which is any of its members.
+   */
+  readonly asPath?: string
+  /** The next hop is inside one of these prefixes, or one of these addresses. */
+  readonly nextHops?: readonly string[]
+  readonly origin?: readonly ('igp' | 'egp' | 'incomplete')[]
+  /** LOCAL_PREF in this range; a route without one has 100. */
+  readonly localPref?: NumberRange
+  /** MED in this range; a route without one does not match. */
+  readonly med?: NumberRange
 }
 
-/** Prefixes inside `prefix` with a length from `min` to `max`; both default to the prefix's own length. */
+/** Both ends belong to it; default 0 and 4294967295. */
+export interface NumberRange {
+  readonly min?: number
+  readonly max?: number
+}
+
+/**
+ * Prefixes inside `prefix` with a length from `min` to `max`. Default of `min`: the prefix's own length; of `max`: the
+ * longest there is if `min` is given, else the prefix's own length.
+ */
 export interface PrefixRange {
   readonly prefix: string
   readonly min?: number
   readonly max?: number
 }
 
+/** What a rule changes. Communities of all kinds are written as in `Match`. */
 export interface Transform {
   readonly localPref?: number
   readonly med?: number | 'remove'
+  readonly origin?: 'igp' | 'egp' | 'incomplete'
   readonly prepend?: { readonly asn: number; readonly count: number }
-  readonly addCommunities?: readonly string[]
+  /** All communities of the route, of every kind, are replaced by these. Goes before add and remove. */
+  readonly setCommunities?: readonly string[]
+  /** `*` stands for any number. Goes before add. */
   readonly removeCommunities?: readonly string[]
-  readonly nextHop?: 'self'
+  readonly addCommunities?: readonly string[]
+  /** Our own address, or one that is given; that one is set on routes of its family. */
+  readonly nextHop?: string
 }
 
 export const acceptAll: Policy = { name: 'accept-all', rules: [], otherwise: 'accept' }
@@ -140,6 +220,7 @@ export interface Origination {
   readonly prefix: string
   /** Default: our own address on each session (next hop self). */
   readonly nextHop?: string
+  /** Of all kinds, written as in `Match`. */
   readonly communities?: readonly string[]
   readonly med?: number
   readonly localPref?: number
@@ -207,7 +288,9 @@ export type Report =
   | {
       readonly type: 'update'
       readonly peer: string
-      readonly treatment: 'discard' | 'withdraw'
+      /** RFC 7606 §2: an attribute is ignored, the routes count as withdrawn, the session ends. */
+      readonly treatment: 'discard' | 'withdraw' | 'reset'
+      /** The whole message as it came. */
       readonly octets: Uint8Array
       readonly text: string
     }
@@ -274,7 +357,12 @@ export interface PathView {
   origin: 'igp' | 'egp' | 'incomplete'
   localPref: number | undefined
   med: number | undefined
+  /** Standard ones, `65001:20`. */
   communities: readonly string[]
+  /** `65001:1:2`. */
+  largeCommunities: readonly string[]
+  /** `rt:65001:20`, `ro:65001:20`, others as `0x` and 16 hex digits. */
+  extendedCommunities: readonly string[]
   originatorId: string | undefined
   clusterList: readonly string[]
   best: boolean
@@ -295,6 +383,8 @@ export interface ChangeView {
   peer: string
   med: number | undefined
   localPref: number | undefined
+  /** The best path carries BLACKHOLE (RFC 7999): its sender asks that traffic to the prefix be dropped. */
+  blackhole?: boolean
 }
 
 /** A reader's place in the Loc-RIB feed. A slow reader sees the last state of a prefix only. */

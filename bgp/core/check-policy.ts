@@ -1,10 +1,11 @@
 // What a policy must be before it comes into force.
 
-import { bitsOf, parsePrefix } from '../../inet/index.ts'
-import type { ConfigIssue, Match, Policy, Transform } from '../types.ts'
-import { parseCommunity } from '../wire/attributes.ts'
-
-const communityFix = 'write it like 65001:20, both numbers up to 65535'
+import { bitsOf, parseAddress, parsePrefix } from '../../inet/index.ts'
+import { AsPathPattern } from '../policy/as-path-pattern.ts'
+import { communityFix, parseAnyCommunity, parseCommunityPattern } from '../policy/communities.ts'
+import { parseHop } from '../policy/set-match.ts'
+import type { ConfigIssue, Match, NumberRange, Policy, PrefixRange, Transform } from '../types.ts'
+import { origins } from '../wire/attributes.ts'
 
 type Add = (field: string, value: unknown, reason: string, fix: string) => void
 
@@ -13,49 +14,98 @@ export function checkPolicy(policy: Policy): ConfigIssue[] {
   for (const rule of policy.rules) {
     const add: Add = (field, value, reason, fix) =>
       issues.push({ field: `${policy.name}.${rule.name}.${field}`, value, reason, fix })
+    if (!['accept', 'reject', 'next'].includes(rule.then)) {
+      add('then', rule.then, 'it is no decision', 'use accept, reject, or next to go on with the next rule')
+    }
     if (rule.when) checkMatch(rule.when, add)
     if (rule.set) checkTransform(rule.set, add)
+  }
+  if (policy.otherwise !== 'accept' && policy.otherwise !== 'reject') {
+    const [value, fix] = [policy.otherwise as unknown, 'use accept or reject']
+    issues.push({ field: `${policy.name}.otherwise`, value, reason: 'it is no decision', fix })
   }
   return issues
 }
 
 function checkMatch(when: Match, add: Add): void {
-  for (const range of when.prefixes ?? []) {
-    const prefix = parsePrefix(range.prefix)
-    if (!prefix) {
-      add('when.prefixes', range.prefix, 'it is no prefix', 'write it like 10.42.0.0/16, with all host bits zero')
-      continue
-    }
-    const { min = prefix.length, max = range.min === undefined ? prefix.length : bitsOf(prefix.family) } = range
-    if (min < prefix.length || max > bitsOf(prefix.family) || min > max) {
-      const reason = `no prefix inside ${range.prefix} has a length from ${min} to ${max}`
-      add('when.prefixes', range, reason, `give lengths from ${prefix.length} to ${bitsOf(prefix.family)}`)
-    }
+  for (const range of when.prefixes ?? []) checkPrefixRange(range, add)
+  if (when.family !== undefined && when.family !== 'ipv4-unicast' && when.family !== 'ipv6-unicast') {
+    add('when.family', when.family, 'it is no address family that is known', 'use ipv4-unicast or ipv6-unicast')
   }
-  for (const text of when.communities ?? []) community('when.communities', text, add)
+  for (const text of when.communities ?? []) {
+    if (!parseCommunityPattern(text)) add('when.communities', text, 'it is no community', communityFix)
+  }
+  const pattern = when.asPath === undefined ? undefined : AsPathPattern.parse(when.asPath)
+  if (pattern && 'error' in pattern) {
+    const fix = 'write it like "65001 .*", ".* 65001", "(64512..65534 | 65001)+", or "" for an empty path'
+    add('when.asPath', when.asPath, pattern.error, fix)
+  }
+  for (const asn of when.asPathContains ?? []) {
+    if (!isUint32(asn)) add('when.asPathContains', asn, 'it is no AS number', 'give a number from 1 to 4294967295')
+  }
+  for (const text of when.nextHops ?? []) {
+    if (!parseHop(text))
+      add('when.nextHops', text, 'it is no address and no prefix', 'write it like 10.0.0.1 or 10.0.0.0/24')
+  }
+  for (const text of when.origin ?? []) checkOrigin('when.origin', text, add)
+  for (const field of ['localPref', 'med'] as const) checkRange(`when.${field}`, when[field], add)
+  for (const source of when.source ?? []) {
+    if (['local', 'ibgp', 'ebgp'].includes(source)) continue
+    add('when.source', source, 'no route comes from there', 'use local, ibgp or ebgp')
+  }
+}
+
+function checkPrefixRange(range: PrefixRange, add: Add): void {
+  const prefix = parsePrefix(range.prefix)
+  if (!prefix) {
+    add('when.prefixes', range.prefix, 'it is no prefix', 'write it like 10.42.0.0/16, with all host bits zero')
+    return
+  }
+  const longest = bitsOf(prefix.family)
+  const { min = prefix.length, max = range.min === undefined ? prefix.length : longest } = range
+  if (Number.isInteger(min) && Number.isInteger(max) && min >= prefix.length && max <= longest && min <= max) return
+  const reason = `no prefix inside ${range.prefix} has a length from ${min} to ${max}`
+  add('when.prefixes', range, reason, `give lengths from ${prefix.length} to ${longest}`)
+}
+
+function checkRange(field: string, range: NumberRange | undefined, add: Add): void {
+  if (!range) return
+  const { min = 0, max = 4294967295 } = range
+  if (isUint32(min) && isUint32(max) && min <= max) return
+  add(field, range, `no value is from ${min} to ${max}`, 'give min and max from 0 to 4294967295, min first')
 }
 
 function checkTransform(set: Transform, add: Add): void {
   for (const field of ['localPref', 'med'] as const) {
     const value = set[field]
-    if (value !== undefined && value !== 'remove' && !isUint32(value)) {
+    if (value === undefined || (field === 'med' && value === 'remove')) continue
+    if (typeof value !== 'number' || !isUint32(value)) {
       add(`set.${field}`, value, 'it does not fit into 4 octets', 'give a number from 0 to 4294967295')
     }
   }
-  for (const text of [...(set.addCommunities ?? []), ...(set.removeCommunities ?? [])]) {
-    community('set.communities', text, add)
+  if (set.origin !== undefined) checkOrigin('set.origin', set.origin, add)
+  for (const field of ['setCommunities', 'addCommunities'] as const) {
+    for (const text of set[field] ?? []) {
+      if (!parseAnyCommunity(text)) add(`set.${field}`, text, 'it is no single community', communityFix)
+    }
   }
-  const { prepend } = set
+  for (const text of set.removeCommunities ?? []) {
+    if (!parseCommunityPattern(text)) add('set.removeCommunities', text, 'it is no community', communityFix)
+  }
+  const { prepend, nextHop } = set
   if (prepend && !(isUint32(prepend.asn) && prepend.asn > 0)) {
     add('set.prepend.asn', prepend.asn, 'it is no AS number', 'give a number from 1 to 4294967295')
   }
   if (prepend && !(Number.isInteger(prepend.count) && prepend.count >= 0 && prepend.count <= 32)) {
     add('set.prepend.count', prepend.count, 'it is no sensible number of times', 'give 0 to 32')
   }
+  if (nextHop !== undefined && nextHop !== 'self' && !parseAddress(nextHop)) {
+    add('set.nextHop', nextHop, 'it is no address', 'write self for our own, or an address like 10.0.0.1 or fd00::1')
+  }
 }
 
-function community(field: string, text: string, add: Add): void {
-  if (parseCommunity(text) === undefined) add(field, text, 'it is no community', communityFix)
+function checkOrigin(field: string, text: string, add: Add): void {
+  if (!(origins as readonly string[]).includes(text)) add(field, text, 'it is no origin', 'use igp, egp or incomplete')
 }
 
 function isUint32(value: number): boolean {

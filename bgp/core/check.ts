@@ -2,8 +2,8 @@
 // next step; nothing here changes anything.
 
 import { parseAddress } from '../../inet/index.ts'
-import type { ConfigIssue, Origination, PeerConfig, SpeakerConfig } from '../types.ts'
-import { parseCommunity } from '../wire/attributes.ts'
+import type { ConfigIssue, DecisionOptions, Origination, PeerConfig, SpeakerConfig } from '../types.ts'
+import { communityFix, parseAnyCommunity } from '../policy/communities.ts'
 import { numbersOf } from '../wire/family.ts'
 import { AS_TRANS } from '../wire/open.ts'
 import { parsePrefix } from '../../inet/index.ts'
@@ -28,6 +28,7 @@ export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
   if (time !== undefined && !isWithin(time, 0, 4095)) {
     add('gracefulRestart.restartTime', time, 'it does not fit into the message', 'give 0 to 4095 seconds')
   }
+  checkDecision(config.decision ?? {}, add)
   const owners = new Map<string, string>()
   for (const [name, peer] of config.peers) {
     issues.push(...checkPeer(name, peer, config))
@@ -78,8 +79,10 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
     add('reflectorClient', true, reason, 'remove it, or correct remoteAs')
   }
   checkFamilies(peer, add)
+  checkAsRules(peer, config.asn, add)
   for (const direction of ['import', 'export'] as const) {
-    for (const { field, value, reason, fix } of checkPolicy(peer[direction])) {
+    const policy = peer[direction]
+    for (const { field, value, reason, fix } of policy ? checkPolicy(policy) : []) {
       add(`${direction}.${field}`, value, reason, fix)
     }
   }
@@ -107,6 +110,37 @@ function checkFamilies(peer: PeerConfig, add: Add): void {
   }
 }
 
+function checkAsRules(peer: PeerConfig, asn: number, add: Add): void {
+  const { localAs = asn, localAsMode, allowAsIn, remoteAs } = peer
+  if (localAsMode !== undefined && !['replace', 'no-prepend', 'prepend'].includes(localAsMode)) {
+    add('localAsMode', localAsMode, 'it is none that is known', 'use replace, no-prepend or prepend')
+  } else if (localAsMode !== undefined && localAs === asn) {
+    const reason = `the peer knows us by AS ${asn}, which is our own`
+    add('localAsMode', localAsMode, reason, 'set localAs to the other AS, or remove it')
+  }
+  if (allowAsIn !== undefined && !isWithin(allowAsIn, 0, 255)) {
+    add('allowAsIn', allowAsIn, 'it is no number of times', 'give 0 to 255')
+  }
+  if (peer.removePrivateAs !== undefined && !['remove', 'replace'].includes(peer.removePrivateAs)) {
+    add('removePrivateAs', peer.removePrivateAs, 'it is none that is known', 'use remove or replace, or leave it out')
+  }
+  if (remoteAs !== localAs) return
+  for (const field of ['asOverride', 'removePrivateAs', 'enforceFirstAs', 'sendBlackhole'] as const) {
+    if (!peer[field]) continue
+    const reason = `the peer is in AS ${localAs} as we are, and paths to and from it are not changed`
+    add(field, peer[field], reason, 'remove it, or correct remoteAs')
+  }
+}
+
+function checkDecision({ missingMed, multipath }: DecisionOptions, add: Add): void {
+  if (missingMed !== undefined && missingMed !== 'lowest' && missingMed !== 'highest') {
+    add('decision.missingMed', missingMed, 'it is none that is known', 'use lowest or highest')
+  }
+  if (multipath !== undefined && !['relaxed', 'equal', 'off'].includes(multipath)) {
+    add('decision.multipath', multipath, 'it is none that is known', 'use relaxed, equal or off')
+  }
+}
+
 /** What is wrong with routes of our own; those are refused, the others are not. */
 export function checkOrigination(route: Origination): ConfigIssue | undefined {
   const field = `originate ${route.prefix}`
@@ -119,11 +153,10 @@ export function checkOrigination(route: Origination): ConfigIssue | undefined {
   if (hop !== undefined && parseAddress(hop)?.family !== prefix.family) {
     return { field, value: hop, reason: `its next hop is no IPv${prefix.family} address`, fix: addressFix }
   }
-  const bad = route.communities?.find(text => parseCommunity(text) === undefined)
+  const bad = route.communities?.find(text => parseAnyCommunity(text) === undefined)
   return bad === undefined ? undefined : { field, value: bad, reason: 'it is no community', fix: communityFix }
 }
 
-const communityFix = 'write it like 65001:20, both numbers up to 65535'
 const addressFix = 'write it like 10.0.1.1 or fd00::1'
 const asnFix = `give a number from 1 to 4294967294, not ${AS_TRANS} (RFC 6793) and not 65535 (RFC 7300)`
 const routerIdFix = 'write it like an IPv4 address, not 0.0.0.0; any number unique among the speakers will do'

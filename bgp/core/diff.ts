@@ -1,13 +1,25 @@
 // Which part of a peer's configuration changed, and what that takes.
 
-import type { PeerConfig } from '../types.ts'
+import { policies } from '../session/traits.ts'
+import type { ResolvedPeer } from '../session/host.ts'
 
 /** `session`: a new session is needed; `policies`: routes are filtered anew; `adjust`: nothing but to remember it. */
 export type Change = 'none' | 'adjust' | 'policies' | 'session'
 
 /** What both ends agreed on, or what every route was built with. */
-function sessionPart(config: PeerConfig): unknown {
-  const { address, port, localAddress, remoteAs, localAs, families, nextHop, nextHopSelf, reflectorClient } = config
+function sessionPart(config: ResolvedPeer): unknown {
+  const {
+    address,
+    port,
+    localAddress,
+    remoteAs,
+    localAs,
+    localAsMode,
+    families,
+    nextHop,
+    nextHopSelf,
+    reflectorClient,
+  } = config
   const sorted = families && [...families].toSorted()
   return [
     address,
@@ -15,6 +27,7 @@ function sessionPart(config: PeerConfig): unknown {
     localAddress,
     remoteAs,
     localAs,
+    localAsMode,
     sorted,
     nextHop,
     nextHopSelf,
@@ -23,10 +36,10 @@ function sessionPart(config: PeerConfig): unknown {
   ]
 }
 
-export function compare(before: PeerConfig, after: PeerConfig): Change {
-  const differ = (part: (config: PeerConfig) => unknown) => canonical(part(before)) !== canonical(part(after))
+export function compare(before: ResolvedPeer, after: ResolvedPeer): Change {
+  const differ = (part: (config: ResolvedPeer) => unknown) => canonical(part(before)) !== canonical(part(after))
   if (differ(sessionPart)) return 'session'
-  if (differ(config => [config.import, config.export])) return 'policies'
+  if (differ(policies)) return 'policies'
   return differ(config => config) ? 'adjust' : 'none'
 }
 

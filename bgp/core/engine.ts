@@ -37,6 +37,7 @@ import { fault } from '../wire/verdict.ts'
 import { checkConfig, checkOrigination } from './check.ts'
 import { canonical, compare } from './diff.ts'
 import { PeerIds } from './peer-ids.ts'
+import { resolvePeer } from './resolve.ts'
 
 export interface EngineOptions {
   /** Seeds hashes and jitter. */
@@ -101,7 +102,9 @@ export class Engine {
     this.#config = config
     if (!before) this.#begin(config)
     for (const [name, peer] of this.#peers) if (!config.peers.has(name)) this.#removePeer(peer)
-    for (const [name, wanted] of config.peers) {
+    if (before && canonical(before.decision) !== canonical(config.decision)) this.#setDecision(config)
+    for (const [name, given] of config.peers) {
+      const wanted = resolvePeer(given, config)
       const peer = this.#peers.get(name)
       if (!peer) {
         this.#addPeer(name, config)
@@ -291,16 +294,21 @@ export class Engine {
       const seed = this.#random.seed()
       this.#ribs.set(family, createFamily({ family, seed, asn, routerId, clusterId, maxPrefixes: this.#maxPrefixes }))
     }
+    this.#setDecision(config)
     const { restarting, restartTime } = config.gracefulRestart ?? {}
     if (restarting && restartTime) this.#arm(this.#deferral, this.#now + restartTime * 1000)
     this.setComplete(!restarting)
   }
 
+  #setDecision({ decision = {} }: SpeakerConfig): void {
+    for (const { rib } of this.#ribs.values()) rib.setDecision(decision)
+  }
+
   #addPeer(name: string, config: SpeakerConfig): void {
-    const wanted = config.peers.get(name)
-    if (!wanted) return
+    const given = config.peers.get(name)
+    if (!given) return
     const id = this.#ids.take(old => this.#isForgotten(old))
-    const peer = new Peer(this.#host, id, name, wanted)
+    const peer = new Peer(this.#host, id, name, resolvePeer(given, config))
     this.#peers.set(name, peer)
     this.#peerById.set(id, peer)
     peer.start()

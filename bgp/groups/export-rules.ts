@@ -1,13 +1,13 @@
 // Which routes a group hears of, and with which attribute set: what BGP itself demands, then export policy.
 
-import { CompiledPolicy } from '../policy/compile.ts'
-import { SetMemo } from '../policy/memo.ts'
-import { SetTransform } from '../policy/transform.ts'
-import { HAS_MED, STAYS_HERE, STAYS_IN_AS } from '../tables/attribute-sets.ts'
+import { parseAddress } from '../../inet/index.ts'
+import { CompiledPolicy, type Explanation } from '../policy/compile.ts'
+import { RememberedTransform } from '../policy/transform.ts'
 import type { LocRib } from '../rib/loc-rib.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import type { Session } from '../rib/sessions.ts'
-import type { Policy } from '../types.ts'
+import { IS_BLACKHOLE, STAYS_HERE, STAYS_IN_AS } from '../tables/attribute-sets.ts'
+import type { Transform } from '../types.ts'
 import type { Shape } from './outgoing.ts'
 
 /** Sets longer than this may outgrow a message on the way out, and are measured. */
@@ -16,26 +16,26 @@ const LONG_SET = 1500
 export class ExportRules {
   readonly #rib: LocRib
   readonly #shape: Shape
-  readonly #toClient: boolean
+  readonly #traits: PeerTraits
   readonly #policy: CompiledPolicy
-  /** RFC 4271 §5.1.4: MED of others does not leave the AS, but one that policy sets does. */
-  readonly #withoutMed: SetTransform
-  readonly #memo: SetMemo
+  /** What is done before policy, so that what it sets is meant: to our own routes, and to those of others. */
+  readonly #beforeOwn: RememberedTransform | undefined
+  readonly #beforeOthers: RememberedTransform | undefined
+  /** RFC 8326: the session is about to end. */
+  readonly #leaving: RememberedTransform | undefined
   readonly #fits: (set: number, slot: number) => boolean
 
-  constructor(
-    rib: LocRib,
-    shape: Shape,
-    toClient: boolean,
-    policy: Policy,
-    fits: (set: number, slot: number) => boolean,
-  ) {
+  constructor(rib: LocRib, shape: Shape, traits: PeerTraits, fits: (set: number, slot: number) => boolean) {
     this.#rib = rib
     this.#shape = shape
-    this.#toClient = toClient
-    this.#policy = new CompiledPolicy(policy, rib.sets, rib.prefixes, shape.self)
-    this.#withoutMed = new SetTransform(rib.sets, { med: 'remove' }, shape.self)
-    this.#memo = new SetMemo(rib.sets)
+    this.#traits = traits
+    this.#policy = new CompiledPolicy(traits.export, rib.sets, rib.prefixes, shape.self)
+    const remembered = (transform: Transform) =>
+      Object.keys(transform).length > 0 ? new RememberedTransform(rib.sets, transform, shape.self) : undefined
+    this.#beforeOwn = remembered(before(shape, 'local'))
+    this.#beforeOthers = remembered(before(shape, 'learned'))
+    const leaving: Transform = shape.kind === 'ebgp' ? { addCommunities: ['graceful-shutdown'] } : { localPref: 0 }
+    this.#leaving = remembered(traits.gracefulShutdown ? leaving : {})
     this.#fits = fits
   }
 
@@ -43,50 +43,91 @@ export class ExportRules {
   apply(prefix: number, set: number, from: Session): number {
     if (this.#refusal(set, from) !== undefined) return 0
     const { sets } = this.#rib
-    const input = this.#shape.keepsMed ? this.#stripMed(set, from) : sets.acquire(set)
-    const result = this.#policy.apply(prefix, input, from)
+    const input = this.#prepared(set, from)
+    let result = this.#policy.apply(prefix, input, from)
     sets.release(input)
+    if (result !== 0 && this.#leaving) {
+      const accepted = result
+      result = this.#leaving.apply(accepted)
+      sets.release(accepted)
+    }
     if (result === 0 || sets.length(result) <= LONG_SET || this.#fits(result, from.slot)) return result
     sets.release(result)
     return 0
   }
 
-  /** RFC 1997 and RFC 4271 §9.2.1 / RFC 4456 §6, before policy; the reason in words. */
+  /** The same in words. */
+  explain(prefix: number, set: number, from: Session): Explanation {
+    const refusal = this.#refusal(set, from)
+    if (refusal !== undefined) return { accepted: false, text: `not sent: ${refusal}` }
+    const { sets } = this.#rib
+    const input = this.#prepared(set, from)
+    const said = this.#policy.explain(prefix, input, from, 'export')
+    sets.release(input)
+    if (!said.accepted) return said
+    const sent = this.apply(prefix, set, from)
+    if (sent === 0) return { accepted: false, text: 'not sent: its attributes do not fit into a message' }
+    sets.release(sent)
+    return said
+  }
+
+  /** What communities and RFC 4271 §9.2.1 / RFC 4456 §6 forbid, before policy; the reason in words. */
   #refusal(set: number, from: Session): string | undefined {
-    const flags = this.#rib.sets.flags[set]
-    if (flags & STAYS_HERE) return 'community NO_ADVERTISE'
-    if (this.#shape.kind === 'ebgp') return flags & STAYS_IN_AS ? 'community NO_EXPORT' : undefined
-    if (from.kind !== 'ibgp' || this.#toClient || from.reflectorClient) return undefined
+    const flags = from.kind === 'local' ? 0 : this.#rib.sets.flags[set]
+    if (flags & STAYS_HERE) return 'it carries NO_ADVERTISE (RFC 1997)'
+    if (this.#shape.kind === 'ebgp') {
+      if (flags & STAYS_IN_AS) return 'it carries NO_EXPORT (RFC 1997)'
+      if (flags & IS_BLACKHOLE && !this.#traits.sendBlackhole) return 'it carries BLACKHOLE (RFC 7999)'
+      return undefined
+    }
+    if (from.kind !== 'ibgp' || this.#traits.reflectorClient || from.reflectorClient) return undefined
     return 'learned by iBGP from a peer that is no reflector client'
   }
 
-  #stripMed(set: number, from: Session): number {
-    const { sets } = this.#rib
-    if (from.kind === 'local' || !(sets.flags[set] & HAS_MED)) return sets.acquire(set)
-    const known = this.#memo.get(set)
-    if (known > 0) return sets.acquire(known)
-    const result = this.#withoutMed.apply(set)
-    this.#memo.put(set, result)
-    return result
+  #prepared(set: number, from: Session): number {
+    const transform = from.kind === 'local' ? this.#beforeOwn : this.#beforeOthers
+    return transform ? transform.apply(set) : this.#rib.sets.acquire(set)
   }
 }
 
-/** Octets and policy that members of one group share, from one member's traits. */
-export function shapeOf(traits: PeerTraits, policy: Policy, clusterId: number, classic: boolean): Shape {
+/** RFC 4271 §5.1.3, §5.1.4 for what policy may set: MED of others does not leave the AS, and next hops are ours. */
+function before({ keepsMed, keepsNextHop, kind, nextHop }: Shape, source: 'local' | 'learned'): Transform {
+  const ours = nextHop === 'self' || (nextHop === 'auto' && kind === 'ebgp' && source === 'learned')
+  return {
+    ...(keepsMed && source === 'learned' && { med: 'remove' }),
+    ...(keepsNextHop && ours && { nextHop: 'self' }),
+  }
+}
+
+/** Octets that members of one group share, from one member's traits. */
+export function shapeOf(traits: PeerTraits, clusterId: number, classic: boolean): Shape {
+  const { rules } = traits.export
+  const rewritesPath = traits.kind === 'ebgp' && (traits.asOverride || traits.privateAs !== 'keep')
   return {
     kind: traits.kind,
     localAs: traits.localAs,
+    asBehind: traits.asBehind,
+    peerAs: rewritesPath ? traits.remoteAs : 0,
+    asOverride: rewritesPath && traits.asOverride,
+    privateAs: rewritesPath ? traits.privateAs : 'keep',
     clusterId,
     nextHop: traits.nextHop,
     self: traits.nextHopSelf.slice(),
     fourOctetAs: traits.fourOctetAs,
-    keepsMed: traits.kind === 'ebgp' && policy.rules.some(rule => rule.set?.med !== undefined),
+    keepsMed: traits.kind === 'ebgp' && rules.some(rule => rule.set?.med !== undefined),
+    keepsNextHop: rules.some(({ set }) => set?.nextHop !== undefined && parseAddress(set.nextHop) !== undefined),
     classic,
   }
 }
 
 /** Equal for peers that may share a group: everything that decides what they are told, and in which octets. */
-export function groupKey(traits: PeerTraits, policy: Policy): string {
-  const { kind, localAs, nextHop, nextHopSelf, fourOctetAs, reflectorClient } = traits
-  return JSON.stringify([kind, localAs, nextHop, [...nextHopSelf], fourOctetAs, reflectorClient, policy])
+export function groupKey(traits: PeerTraits, shape: Shape): string {
+  const { reflectorClient, gracefulShutdown, sendBlackhole } = traits
+  return JSON.stringify([
+    { ...shape, self: [...shape.self] },
+    reflectorClient,
+    gracefulShutdown,
+    sendBlackhole,
+    traits.export,
+  ])
 }

@@ -7,6 +7,8 @@
 import type { LocRib, Follower } from '../rib/loc-rib.ts'
 import { DirtyQueue } from '../tables/dirty-queue.ts'
 import { column, resized } from '../tables/columns.ts'
+import type { Explanation } from '../policy/compile.ts'
+import type { Session } from '../rib/sessions.ts'
 import type { UpdateWriter } from '../wire/update-writer.ts'
 import { Buckets } from './buckets.ts'
 import type { ChunkPool } from './chunks.ts'
@@ -116,6 +118,11 @@ export class Group implements Follower {
   /** Rows that a member's Adj-RIB-Out has. */
   sentTo(slot: number): number {
     return this.size - (this.#bySource[slot] ?? 0)
+  }
+
+  /** Whether a route is for this group, and why. */
+  explain(prefix: number, set: number, from: Session): Explanation {
+    return this.#rules.explain(prefix, set, from)
   }
 
   // ---- flushing ---------------------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ const ATTRIBUTES: Attributes[] = [
   { path: [65002], communities: ['65000:1'], med: 10 }, // no other path through 65002: MED has its own table of cases
   { path: [65001, 7], origin: 'egp', nextHop: '198.51.100.1' },
   { path: [65001], nextHop: '198.51.100.2' },
+  { path: [65001], communities: ['65535:0'] },
+  { path: [65001, 9], communities: ['65535:666'] },
 ]
 
 const IMPORT: Policy[] = [
@@ -65,13 +67,20 @@ const EXPORT: Policy[] = [
 
 // ---- the model ------------------------------------------------------------------------------------------------------
 
+interface ModelPolicies {
+  readonly import: Policy
+  readonly export: Policy
+  readonly gracefulShutdown: boolean
+  readonly asOverride: boolean
+}
+
 interface ModelRoute {
   peer: number
   a: Attributes
 }
 
 class Model {
-  readonly up = new Map<number, { import: Policy; export: Policy }>()
+  readonly up = new Map<number, ModelPolicies>()
   readonly in = new Map<number, Map<string, Attributes>>()
   /** Prefixes of a peer's table that it has not announced since it was away. */
   readonly stale = new Map<number, Set<string>>()
@@ -87,6 +96,7 @@ class Model {
     const policy = this.up.get(peer)!.import
     const low = PREFIXES.indexOf(prefix) < 4
     if (policy === IMPORT[1] || (policy === IMPORT[2] && low)) return undefined
+    if (!isInternal(peer) && a.communities?.includes('65535:0')) return { ...a, localPref: 0 }
     if (policy === IMPORT[3] && a.communities?.includes('65000:1')) return { ...a, localPref: 300 }
     return a
   }
@@ -120,24 +130,32 @@ class Model {
     if (!best || best.peer === to) return undefined
     const { a, peer: from } = best
     const traits = PEERS[to]
-    const policy = this.up.get(to)!.export
+    const { export: policy, gracefulShutdown: leaves, asOverride } = this.up.get(to)!
     const external = !isInternal(to)
     if (a.communities?.includes('65535:65282')) return undefined
     if (external && a.communities?.includes('65535:65281')) return undefined
+    if (external && from >= 0 && a.communities?.includes('65535:666')) return undefined
     const reflected = from >= 0 && isInternal(from)
     if (reflected && !external && !traits.reflectorClient && !PEERS[from].reflectorClient) return undefined
     if (policy === EXPORT[1] && PREFIXES.indexOf(prefix) < 8) return undefined
     const tagged = policy === EXPORT[2]
     const keep = from < 0 ? a.nextHop !== undefined : !external || traits.nextHop === 'keep'
-    const path = (a.path ?? []).map(part => (typeof part === 'number' ? `${part}` : `{${part.join(' ')}}`))
+    const shown = (a.path ?? []).map(part => (external && asOverride && part === 65000 + to ? 64999 : part))
+    const path = shown.map(part => (typeof part === 'number' ? `${part}` : `{${part.join(' ')}}`))
     return [
       prefix,
       traits.nextHop !== 'self' && keep ? nextHopOf(from, a) : SELF,
       [...(external ? ['64999'] : []), ...path].join(' '),
       a.origin ?? 'igp',
-      `lp ${external ? undefined : (a.localPref ?? 100)}`,
+      `lp ${external ? undefined : leaves ? 0 : (a.localPref ?? 100)}`,
       `med ${tagged ? 7 : external && from >= 0 ? undefined : a.med}`,
-      [...(a.communities ?? []), ...(tagged ? ['65000:2'] : [])].join(' '),
+      [
+        ...new Set([
+          ...(a.communities ?? []),
+          ...(tagged ? ['65000:2'] : []),
+          ...(external && leaves ? ['65535:0'] : []),
+        ]),
+      ].join(' '),
       `originator ${reflected && !external ? `10.0.0.${from + 1}` : undefined}`,
       `clusters ${reflected && !external ? CLUSTER : ''}`,
     ].join(' | ')
@@ -181,7 +199,14 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('through' as const), peer }) },
   {
     weight: 2,
-    arbitrary: fc.record({ do: fc.constant('policy' as const), peer, in: fc.nat(3), out: fc.nat(2) }),
+    arbitrary: fc.record({
+      do: fc.constant('policy' as const),
+      peer,
+      in: fc.nat(3),
+      out: fc.nat(2),
+      gracefulShutdown: fc.boolean(),
+      asOverride: fc.boolean(),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('refresh' as const), peer }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('own' as const), prefixes, a: fc.nat(1) }) },
@@ -207,7 +232,7 @@ function run(history: readonly Step[], limits: object): void {
   const up = (n: number) => {
     if (receivers.has(n)) return
     bench.up(n, PEERS[n])
-    model.up.set(n, { import: acceptAll, export: acceptAll })
+    model.up.set(n, { import: acceptAll, export: acceptAll, gracefulShutdown: false, asOverride: false })
     if (!model.in.has(n)) model.in.set(n, new Map())
     const receiver = bench.receiver(n)
     receiver.hold = done => waiting.push(done)
@@ -242,7 +267,8 @@ function run(history: readonly Step[], limits: object): void {
     else if (!model.up.has(s.peer)) continue
     else if (s.do === 'down') down(s.peer)
     else if (s.do === 'policy') {
-      const policies = { import: IMPORT[s.in], export: EXPORT[s.out] }
+      const { gracefulShutdown, asOverride } = s
+      const policies = { import: IMPORT[s.in], export: EXPORT[s.out], gracefulShutdown, asOverride }
       bench.rib.setPolicies(id(s.peer), policies)
       model.up.set(s.peer, policies)
     } else if (!receivers.has(s.peer)) continue

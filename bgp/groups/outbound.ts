@@ -4,7 +4,8 @@ import type { LocRib } from '../rib/loc-rib.ts'
 import type { Downstream, Told } from '../rib/rib.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import type { Session } from '../rib/sessions.ts'
-import type { Family, PeerId, Policy } from '../types.ts'
+import type { Explanation } from '../policy/compile.ts'
+import type { Family, PeerId } from '../types.ts'
 import { UpdateWriter } from '../wire/update-writer.ts'
 import { ChunkPool } from './chunks.ts'
 import { ExportRules, groupKey, shapeOf } from './export-rules.ts'
@@ -86,7 +87,7 @@ export class GroupTables implements Outbound, Downstream {
 
   peerUp(session: Session, traits: PeerTraits): void {
     if (session.peer === null) return
-    const member = new Member(session, this.#groupFor(traits, traits.export), this.#pool, this.#wake)
+    const member = new Member(session, this.#groupFor(traits), this.#pool, this.#wake)
     this.#members[session.peer] = member
     this.#dumps.set(member, { stage: 'decide', mark: this.#rib.undecided.put })
     member.wake()
@@ -102,10 +103,10 @@ export class GroupTables implements Outbound, Downstream {
     this.#closeEmpty()
   }
 
-  setExport(session: Session, traits: PeerTraits, policy: Policy): void {
+  setExport(session: Session, traits: PeerTraits): void {
     const member = session.peer === null ? undefined : this.#members[session.peer]
     if (!member) return
-    const group = this.#groupFor(traits, policy)
+    const group = this.#groupFor(traits)
     if (group === member.group) return
     member.move(group)
     const dump = this.#dumps.get(member)
@@ -130,6 +131,12 @@ export class GroupTables implements Outbound, Downstream {
     outgoing.show(group.shape, group.set[prefix], group.source[prefix])
     const { octets, length, nextHop } = outgoing
     return { attributes: octets.subarray(0, length), nextHop, from: this.#rib.sessions.at(group.source[prefix]) }
+  }
+
+  explain(session: Session, prefix: number, set: number, from: Session): Explanation | undefined {
+    const group = session.peer === null ? undefined : this.#members[session.peer]?.group
+    if (group && from.slot === session.slot) return { accepted: false, text: 'not sent: it came from this peer' }
+    return group?.explain(prefix, set, from)
   }
 
   refersTo(slot: number): boolean {
@@ -168,16 +175,15 @@ export class GroupTables implements Outbound, Downstream {
     this.#ready.push(member)
   }
 
-  #groupFor(traits: PeerTraits, policy: Policy): Group {
-    const key = groupKey(traits, policy)
+  #groupFor(traits: PeerTraits): Group {
+    const rib = this.#rib
+    const shape = shapeOf(traits, this.#clusterId, this.#family === 'ipv4-unicast')
+    const key = groupKey(traits, shape)
     let group = this.#groups.get(key)
     if (group) return group
-    const rib = this.#rib
-    const classic = this.#family === 'ipv4-unicast'
-    const shape = shapeOf(traits, policy, this.#clusterId, classic)
     const outgoing = this.#outgoing
     const writer = new UpdateWriter(this.#family, rib.prefixes)
-    const rules = new ExportRules(rib, shape, traits.reflectorClient, policy, (set, slot) => {
+    const rules = new ExportRules(rib, shape, traits, (set, slot) => {
       outgoing.make(shape, set, slot)
       return outgoing.length <= writer.roomForAttributes(outgoing.nextHop.length)
     })

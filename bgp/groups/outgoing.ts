@@ -2,16 +2,26 @@
 // RFC 6793 §4.2.2): prepend, strip, next hop, reflection, 2-octet AS numbers. Done once per bucket, when it is encoded.
 
 import { addressOf } from '../tables/next-hops.ts'
-import { type AttributeSets, DEFAULT_LOCAL_PREF, HAS_LOCAL_PREF, HAS_ORIGINATOR } from '../tables/attribute-sets.ts'
+import {
+  type AttributeSets,
+  DEFAULT_LOCAL_PREF,
+  HAS_LOCAL_PREF,
+  HAS_NON_TRANSITIVE,
+  HAS_ORIGINATOR,
+} from '../tables/attribute-sets.ts'
 import { LOCAL, type Session, type Sessions } from '../rib/sessions.ts'
 import { type Edit, prependAs, Rewriter } from '../policy/rewrite.ts'
+import { rewriteAsPath } from './own-path.ts'
 import {
   aggregator,
+  aigp,
   as4Aggregator,
   as4Path,
   asPath,
   AttributeWalker,
   clusterList,
+  copyTransitive,
+  extendedCommunities,
   localPref,
   med,
   nextHop,
@@ -24,6 +34,13 @@ import { AS_TRANS } from '../wire/open.ts'
 export interface Shape {
   readonly kind: 'ebgp' | 'ibgp'
   readonly localAs: number
+  /** Another AS of ours to be shown behind that one; 0 = none. */
+  readonly asBehind: number
+  /** The peer's AS, where that matters; else 0. */
+  readonly peerAs: number
+  /** Where the path has `peerAs`, ours is shown. */
+  readonly asOverride: boolean
+  readonly privateAs: 'keep' | 'remove' | 'replace'
   readonly clusterId: number
   readonly nextHop: 'auto' | 'self' | 'keep'
   /** Our own next hop, 4 or 16 octets. */
@@ -31,6 +48,8 @@ export interface Shape {
   readonly fourOctetAs: boolean
   /** MED of learned routes has been taken care of before policy, so what a set has is meant. */
   readonly keepsMed: boolean
+  /** The same of next hops. */
+  readonly keepsNextHop: boolean
   readonly classic: boolean
 }
 
@@ -65,11 +84,16 @@ export class Outgoing {
   readonly #aggregator = edit(aggregator, 6)
   readonly #as4Aggregator = edit(as4Aggregator, 8)
   readonly #wide = new Uint8Array(1 << 15)
+  readonly #scratch = new Uint8Array(1 << 15)
+  readonly #behind = new Uint8Array(1 << 15)
+  readonly #extended = edit(extendedCommunities, 1 << 13)
+  readonly #noAigp = edit(aigp, 0)
 
   constructor(sets: AttributeSets, sessions: Sessions) {
     this.#sets = sets
     this.#sessions = sessions
-    for (const gone of [this.#noMed, this.#noLocalPref, this.#noOriginator, this.#noClusterList]) gone.length = -1
+    for (const gone of [this.#noMed, this.#noLocalPref, this.#noOriginator, this.#noClusterList, this.#noAigp])
+      gone.length = -1
     putUint32(this.#defaultLocalPref.value, 0, DEFAULT_LOCAL_PREF)
     this.#defaultLocalPref.length = 4
   }
@@ -102,15 +126,19 @@ export class Outgoing {
     if (!fourOctetAs) this.#narrowAggregator(set)
     if (kind === 'ebgp') edits.push(this.#noOriginator, this.#noClusterList)
     else if (from.kind === 'ibgp') this.#reflect(set, from)
+    if (kind === 'ebgp' && sets.flags[set] & HAS_NON_TRANSITIVE) edits.push(this.#transitive(set))
     if (!fourOctetAs && this.#as4Path.length >= 0) edits.push(this.#as4Path)
     if (!fourOctetAs && this.#as4Aggregator.length >= 0) edits.push(this.#as4Aggregator)
+    if (kind === 'ebgp' || this.nextHop === this.#shape.self) edits.push(this.#noAigp) // RFC 7311 §3.2, §3.4.3
     this.#rewriter.run(sets.octets, sets.from(set), sets.to(set), edits)
   }
 
   #chooseNextHop(set: number, from: Session): Uint8Array {
     const { kind, nextHop: mode, self } = this.#shape
     const given = this.#sets.nextHops.octets(this.#sets.nextHop[set])
-    if (mode === 'self' || given.length === 0) return self
+    if (given.length === 0) return self
+    if (this.#shape.keepsNextHop) return addressOf(given)
+    if (mode === 'self') return self
     if (mode === 'auto' && kind === 'ebgp' && from.kind !== 'local') return self
     return addressOf(given) // RFC 2545 §3: a link-local next hop says nothing beyond the link that it came from
   }
@@ -127,9 +155,8 @@ export class Outgoing {
     const walker = this.#walker.reset(sets.octets, sets.from(set), sets.to(set))
     const [from, to] = walker.find(asPath.code) ? [walker.from, walker.to] : [0, 0]
     const path = this.#asPath
-    const count = this.#shape.kind === 'ebgp' ? 1 : 0
     const out = fourOctetAs ? path.value : this.#wide
-    const length = prependAs(sets.octets, from, to, this.#shape.localAs, count, out)
+    const length = this.#ownPath(sets.octets, from, to, out)
     path.length = length
     if (fourOctetAs) return path
     const narrowed = narrowPath(out, length, path.value)
@@ -137,6 +164,35 @@ export class Outgoing {
     this.#as4Path.value = out
     this.#as4Path.length = narrowed.lossy ? length : -1
     return path
+  }
+
+  /** The path as this peer is to see it, in 4-octet form; returns its length. */
+  #ownPath(octets: Uint8Array, from: number, to: number, out: Uint8Array): number {
+    const shape = this.#shape
+    if (shape.kind === 'ibgp') return prependAs(octets, from, to, 0, 0, out)
+    if (shape.peerAs !== 0) {
+      to = rewriteAsPath(shape, octets, from, to, this.#scratch)
+      from = 0
+      octets = this.#scratch
+    }
+    if (shape.asBehind !== 0) {
+      to = prependAs(octets, from, to, shape.asBehind, 1, this.#behind)
+      from = 0
+      octets = this.#behind
+    }
+    return prependAs(octets, from, to, shape.localAs, 1, out)
+  }
+
+  /** Extended communities that may leave the AS (RFC 4360 §6). */
+  #transitive(set: number): Edit {
+    const sets = this.#sets
+    const walker = this.#walker.reset(sets.octets, sets.from(set), sets.to(set))
+    const { value } = this.#extended
+    const length = walker.find(extendedCommunities.code)
+      ? copyTransitive(sets.octets, walker.from, walker.to, value)
+      : 0
+    this.#extended.length = length > 0 ? length : -1
+    return this.#extended
   }
 
   #narrowAggregator(set: number): void {
@@ -179,11 +235,16 @@ export class Outgoing {
 const NO_SHAPE: Shape = {
   kind: 'ibgp',
   localAs: 0,
+  asBehind: 0,
+  peerAs: 0,
+  asOverride: false,
+  privateAs: 'keep',
   clusterId: 0,
   nextHop: 'auto',
   self: new Uint8Array(0),
   fourOctetAs: true,
   keepsMed: false,
+  keepsNextHop: false,
   classic: true,
 }
 

@@ -5,10 +5,13 @@ import type { PeerTraits } from '../rib/port.ts'
 import { attributesView } from '../rib/views.ts'
 import { acceptAll, type Family, type PathView, type PeerId } from '../types.ts'
 import {
+  aigp,
   asPath,
   type AsPathSegment,
   clusterList,
   communities,
+  extendedCommunities,
+  largeCommunities,
   localPref,
   med,
   origin,
@@ -28,6 +31,9 @@ export interface Attributes {
   readonly localPref?: number
   readonly origin?: 'igp' | 'egp' | 'incomplete'
   readonly communities?: readonly string[]
+  readonly extendedCommunities?: readonly string[]
+  readonly largeCommunities?: readonly string[]
+  readonly aigp?: Uint8Array
   readonly originatorId?: string
   readonly clusterList?: readonly string[]
 }
@@ -52,6 +58,10 @@ export function attributeOctets(a: Attributes): Uint8Array {
   if (a.communities) at = putAttribute(out, at, communities, communities.encode(a.communities))
   if (a.originatorId) at = putAttribute(out, at, originatorId, originatorId.encode(a.originatorId))
   if (a.clusterList) at = putAttribute(out, at, clusterList, clusterList.encode(a.clusterList))
+  const { extendedCommunities: extended, largeCommunities: large } = a
+  if (extended) at = putAttribute(out, at, extendedCommunities, extendedCommunities.encode(extended))
+  if (a.aigp) at = putAttribute(out, at, aigp, a.aigp)
+  if (large) at = putAttribute(out, at, largeCommunities, largeCommunities.encode(large))
   return out.slice(0, at)
 }
 
@@ -71,6 +81,7 @@ export function traits(family: Family, n: number, more: Partial<PeerTraits> = {}
     name: `peer-${n}`,
     kind: 'ebgp',
     localAs: 64999,
+    asBehind: 0,
     remoteAs: 65000 + n,
     routerId: 0x0a000000 + n + 1,
     address: octetsOfAddress(text(false)),
@@ -81,6 +92,10 @@ export function traits(family: Family, n: number, more: Partial<PeerTraits> = {}
     fourOctetAs: true,
     import: acceptAll,
     export: acceptAll,
+    gracefulShutdown: false,
+    sendBlackhole: false,
+    asOverride: false,
+    privateAs: 'keep',
     ...more,
   }
 }

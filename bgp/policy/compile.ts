@@ -3,9 +3,16 @@
 import type { AttributeSets } from '../tables/attribute-sets.ts'
 import type { PrefixTable } from '../tables/prefix-table.ts'
 import type { Policy, Rule, SetId } from '../types.ts'
-import { RouteMatch, type RouteSource, setMatch } from './match.ts'
+import { RouteMatch, type RouteSource } from './match.ts'
 import { SetMemo } from './memo.ts'
+import { setMatch } from './set-match.ts'
 import { SetTransform } from './transform.ts'
+
+/** A verdict in words, ready to print. */
+export interface Explanation {
+  readonly accepted: boolean
+  readonly text: string
+}
 
 export class CompiledPolicy {
   readonly policy: Policy
@@ -34,24 +41,31 @@ export class CompiledPolicy {
     return this.#verdict(this.policy.otherwise, current)
   }
 
-  /** Why the policy rejects the route, in words; undefined if it accepts it. */
-  explain(prefix: number, set: number, from: RouteSource, direction: 'import' | 'export'): string | undefined {
+  /** What the policy says of a route, and which rules said so. */
+  explain(prefix: number, set: number, from: RouteSource, direction: 'import' | 'export'): Explanation {
     const sets = this.#sets
     let current = sets.acquire(set)
     let [verdict, by] = [this.policy.otherwise as Rule['then'], 'no rule decides']
+    const before: string[] = []
     for (const rule of this.#rules) {
       if (rule.route && !rule.route.matches(prefix, from)) continue
       const result = rule.transformed(current)
       if (result === 0) continue
       sets.release(current)
       current = result
-      if (rule.then === 'next') continue
+      if (rule.then === 'next') {
+        before.push(`"${rule.name}"`)
+        continue
+      }
       verdict = rule.then
       by = `rule "${rule.name}"`
       break
     }
     sets.release(current)
-    return verdict === 'reject' ? `rejected by ${direction} policy "${this.policy.name}": ${by}` : undefined
+    const passed = before.length > 0 ? `, after ${before.join(', ')}` : ''
+    const done = verdict === 'reject' ? 'rejected' : 'accepted'
+    const text = `${done} by ${direction} policy "${this.policy.name}": ${by}${passed}`
+    return { accepted: verdict === 'accept', text }
   }
 
   #verdict(verdict: 'accept' | 'reject', set: SetId): number {
@@ -75,9 +89,9 @@ class CompiledRule {
     const { when, set } = rule
     this.name = rule.name
     this.then = rule.then
-    this.route = when && (when.prefixes || when.source || when.peers) ? new RouteMatch(prefixes, when) : undefined
+    this.route = when && RouteMatch.of(prefixes, when)
     this.#sets = sets
-    this.#match = when && setMatch(sets, when)
+    this.#match = when && setMatch(sets, when, self)
     this.#transform = set && rule.then !== 'reject' ? new SetTransform(sets, set, self) : undefined
     this.#memo = this.#match || this.#transform ? new SetMemo(sets) : undefined
   }

@@ -3,7 +3,13 @@ import { type Attributes, Bench } from '../groups/testing.ts'
 import type { PathView, Policy, Rule } from '../types.ts'
 
 const P = '10.1.2.0/24'
-const route: Attributes = { path: [65000, 65010], communities: ['65000:1', '65000:2'], med: 9 }
+const route: Attributes = {
+  path: [65000, 65010],
+  communities: ['65000:1', '65000:2'],
+  largeCommunities: ['65000:7:1', '65000:7:2'],
+  extendedCommunities: ['rt:65000:20', 'ro:10.0.0.1:5', '0x4004fde900000001'],
+  med: 9,
+}
 const policy = (rules: Rule[], otherwise: Policy['otherwise'] = 'reject'): Policy => ({
   name: 'test',
   rules,
@@ -47,6 +53,38 @@ t.test('matching', async t => {
     ['another kind of source', { source: ['ibgp', 'local'] }, false],
     ['the peer', { peers: ['peer-0'] }, true],
     ['another peer', { peers: ['peer-1'] }, false],
+    ['the length at least', { prefixes: [{ prefix: '10.1.0.0/16', min: 20 }] }, true],
+    ['the family', { family: 'ipv4-unicast' }, true],
+    ['the other family', { family: 'ipv6-unicast' }, false],
+    ['a large community', { communities: ['65000:7:2'] }, true],
+    ['another large community', { communities: ['65000:7:3'] }, false],
+    ['a route target', { communities: ['rt:65000:20'] }, true],
+    ['a route origin', { communities: ['ro:10.0.0.1:5'] }, true],
+    ['a route origin is no route target', { communities: ['rt:10.0.0.1:5'] }, false],
+    ['an extended community by its octets', { communities: ['0x4004fde900000001'] }, true],
+    ['any community of an AS', { communities: ['65000:*'] }, true],
+    ['any community of another AS', { communities: ['65001:*'] }, false],
+    ['any large community of a function', { communities: ['65000:7:*'] }, true],
+    ['a large community of whatever AS', { communities: ['*:7:2'] }, true],
+    ['any large community of another function', { communities: ['65000:8:*'] }, false],
+    ['any route target of an AS', { communities: ['rt:65000:*'] }, true],
+    ['any route target of another AS', { communities: ['rt:65001:*'] }, false],
+    ['a well-known community by name', { communities: ['no-export'] }, false],
+    ['a path', { asPath: '65000 65010' }, true],
+    ['a path that begins so', { asPath: '65000 .*' }, true],
+    ['a path that begins otherwise', { asPath: '65010 .*' }, false],
+    ['an empty path', { asPath: '' }, false],
+    ['private ASes only', { asPath: '(64512..65534)+' }, true],
+    ['the next hop', { nextHops: ['192.0.2.1'] }, true],
+    ['where the next hop is', { nextHops: ['198.51.100.0/24', '192.0.2.0/24'] }, true],
+    ['another next hop', { nextHops: ['192.0.2.2', '2001:db8::/32'] }, false],
+    ['the origin', { origin: ['egp', 'igp'] }, true],
+    ['another origin', { origin: ['incomplete'] }, false],
+    ['the default LOCAL_PREF', { localPref: { min: 100, max: 100 } }, true],
+    ['another LOCAL_PREF', { localPref: { min: 101 } }, false],
+    ['MED in a range', { med: { min: 5, max: 9 } }, true],
+    ['MED out of a range', { med: { max: 8 } }, false],
+    ['all at once', { communities: ['65000:7:*'], asPath: '. .', nextHops: ['192.0.2.1'], med: { min: 9 } }, true],
     ['two conditions, one of which fails', { communities: ['65000:1'], asPathContains: [1] }, false],
   ] as [string, Rule['when'], boolean][]) {
     t.equal(imported(policy([rule(when)])) !== undefined, accepted, name)
@@ -66,6 +104,36 @@ t.test('transforms', async t => {
     ],
     ['no communities left', { removeCommunities: ['65000:1', '65000:2'] }, { communities: [] }],
     ['next hop', { nextHop: 'self' }, { nextHop: '192.0.2.200' }],
+    ['next hop given', { nextHop: '198.51.100.7' }, { nextHop: '198.51.100.7' }],
+    ['next hop of the other family', { nextHop: '2001:db8::7' }, { nextHop: '192.0.2.1' }],
+    ['origin', { origin: 'incomplete' }, { origin: 'incomplete' }],
+    [
+      'communities of all kinds',
+      {
+        addCommunities: ['65000:9:9', 'rt:4200000000:1', 'no-export', '65000:7:1'],
+        removeCommunities: ['65000:1', '65000:7:*', 'ro:10.0.0.1:*'],
+      },
+      {
+        communities: ['65000:2', '65535:65281'],
+        largeCommunities: ['65000:9:9', '65000:7:1'],
+        extendedCommunities: ['rt:65000:20', '0x4004fde900000001', 'rt:4200000000:1'],
+      },
+    ],
+    [
+      'all communities replaced',
+      { setCommunities: ['1:1', '1:1', '2:2:2'], addCommunities: ['3:3'] },
+      { communities: ['1:1', '3:3'], largeCommunities: ['2:2:2'], extendedCommunities: [] },
+    ],
+    [
+      'no communities of any kind',
+      { setCommunities: [] },
+      { communities: [], largeCommunities: [], extendedCommunities: [] },
+    ],
+    [
+      'one kind cleared',
+      { removeCommunities: ['*:*'] },
+      { communities: [], largeCommunities: ['65000:7:1', '65000:7:2'] },
+    ],
     [
       'several at once',
       { localPref: 1, med: 2, addCommunities: ['1:1'] },
@@ -127,6 +195,58 @@ t.test('an IPv6 range is matched beyond its first word', async t => {
     bench.work()
     t.equal(bench.paths(prefix)[0].best, accepted, prefix)
   }
+})
+
+t.test('a route without MED has none in any range; our own next hop is an address like others', async t => {
+  const bench = new Bench()
+  const only = (when: Rule['when']) => policy([rule(when)])
+  bench.up(0, { import: only({ med: {} }) })
+  bench.up(1, { export: only({ nextHops: ['192.0.2.200'] }) })
+  bench.announce(0, ['10.7.0.0/16'])
+  bench.rib.originate([{ prefix: P }, { prefix: '10.3.0.0/16', nextHop: '192.0.2.77' }])
+  bench.work()
+  t.notOk(bench.paths('10.7.0.0/16')[0].best)
+  const receiver = bench.receiver(1)
+  bench.settle(new Map([[1, receiver]]))
+  t.same([...receiver.routes.keys()], [P])
+})
+
+t.test('on the way out: a next hop that policy sets is sent, all others are ours', async t => {
+  for (const [nextHop, kind, expected] of [
+    ['auto', 'ebgp', { '10.1.0.0/16': '198.51.100.7', '10.2.0.0/16': '192.0.2.200', '10.3.0.0/16': '192.0.2.77' }],
+    ['self', 'ebgp', { '10.1.0.0/16': '198.51.100.7', '10.2.0.0/16': '192.0.2.200', '10.3.0.0/16': '192.0.2.200' }],
+    ['keep', 'ebgp', { '10.1.0.0/16': '198.51.100.7', '10.2.0.0/16': '192.0.2.1', '10.3.0.0/16': '192.0.2.77' }],
+    ['auto', 'ibgp', { '10.1.0.0/16': '198.51.100.7', '10.2.0.0/16': '192.0.2.1', '10.3.0.0/16': '192.0.2.77' }],
+  ] as const) {
+    const bench = new Bench()
+    bench.up(0)
+    const rules = [rule({ prefixes: [{ prefix: '10.1.0.0/16' }] }, 'next', { nextHop: '198.51.100.7' })]
+    bench.up(1, { kind, nextHop, export: policy(rules, 'accept') })
+    bench.announce(0, ['10.1.0.0/16', '10.2.0.0/16'])
+    bench.rib.originate([{ prefix: '10.3.0.0/16', nextHop: '192.0.2.77' }])
+    const receiver = bench.receiver(1)
+    bench.settle(new Map([[1, receiver]]))
+    const sent = [...receiver.routes].map(([prefix, view]) => [prefix, view.nextHop])
+    t.same(Object.fromEntries(sent), expected, `${nextHop}, ${kind}`)
+  }
+})
+
+t.test('an explanation names the rules that were passed on the way', async t => {
+  const bench = new Bench()
+  bench.up(0)
+  const rules: Rule[] = [
+    { name: 'mark', then: 'next', set: { addCommunities: ['7:7'] } },
+    { name: 'marked', when: { communities: ['7:7'] }, then: 'accept' },
+  ]
+  bench.up(1, { export: policy(rules) })
+  bench.up(2, { export: policy([]) })
+  bench.announce(0, [P], route)
+  bench.work()
+  const why = (peer: number) => bench.rib.explainExport(peer as never, bench.rib.lookup(P)!)
+  t.same(why(1), { accepted: true, text: 'accepted by export policy "test": rule "marked", after "mark"' })
+  t.same(why(2), { accepted: false, text: 'rejected by export policy "test": no rule decides' })
+  t.same(why(0), { accepted: false, text: 'not sent: it came from this peer' })
+  t.equal(why(3), undefined)
 })
 
 t.test('routes of one set share the work and the set', async t => {

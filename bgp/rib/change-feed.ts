@@ -6,7 +6,7 @@
 import type { ChangeCursor, ChangeView } from '../types.ts'
 import { column, resized, roundUp, STEP } from '../tables/columns.ts'
 import { DirtyQueue } from '../tables/dirty-queue.ts'
-import { HAS_LOCAL_PREF, HAS_MED } from '../tables/attribute-sets.ts'
+import { HAS_LOCAL_PREF, HAS_MED, IS_BLACKHOLE } from '../tables/attribute-sets.ts'
 import type { Follower, LocRib } from './loc-rib.ts'
 
 export class ChangeFeed implements ChangeCursor, Follower {
@@ -58,6 +58,7 @@ export class ChangeFeed implements ChangeCursor, Follower {
     into.prefix = prefixes.text(prefix)
     into.peer = ''
     into.med = into.localPref = undefined
+    into.blackhole = false
     const best = prefixes.best[prefix]
     if (best === 0) {
       into.nextHops = []
@@ -65,6 +66,7 @@ export class ChangeFeed implements ChangeCursor, Follower {
     }
     const set = paths.accepted[best]
     into.peer = sessions.at(paths.slot[best]).name
+    into.blackhole = (sets.flags[set] & IS_BLACKHOLE) !== 0
     if (sets.flags[set] & HAS_MED) into.med = sets.med[set]
     if (sets.flags[set] & HAS_LOCAL_PREF) into.localPref = sets.localPref[set]
     const texts = new Set<string>()

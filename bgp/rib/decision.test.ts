@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { PeerTraits } from './port.ts'
 import { type Attributes, Bench } from '../groups/testing.ts'
+import type { DecisionOptions } from '../types.ts'
 
 interface Path extends Attributes {
   readonly peer: number
@@ -15,6 +16,7 @@ const rows: {
   paths: Path[]
   chosen: number[]
   reason: string | RegExp
+  options?: DecisionOptions
   metric?: Record<string, number>
 }[] = [
   {
@@ -118,6 +120,56 @@ const rows: {
     reason: 'cluster list of length 2 is longer than 1',
   },
   {
+    name: 'MED of different neighbouring ASes, if told to compare it',
+    options: { alwaysCompareMed: true },
+    paths: [
+      { peer: 1, path: [2], med: 1 },
+      { peer: 0, path: [1], med: 500 },
+    ],
+    chosen: [1],
+    reason: 'MED 500 is higher than 1',
+  },
+  {
+    name: 'no MED, if told that it counts as highest',
+    options: { missingMed: 'highest' },
+    paths: [
+      { peer: 1, path: [1], med: 4294967295 },
+      { peer: 0, path: [1] },
+    ],
+    chosen: [1],
+    reason: 'no MED, which counts as highest, is higher than 4294967295 from the same AS',
+  },
+  {
+    name: 'multipath over equal AS paths only',
+    options: { multipath: 'equal' },
+    paths: [
+      { peer: 0, path: [1, 3] },
+      { peer: 1, path: [1, 3] },
+      { peer: 2, path: [1, 4] },
+    ],
+    chosen: [0, 1],
+    reason: 'router id 10.0.0.3 is higher than 10.0.0.1 of peer-0',
+  },
+  {
+    name: 'no multipath',
+    options: { multipath: 'off' },
+    paths: [
+      { peer: 0, path: [1, 3] },
+      { peer: 1, path: [1, 3] },
+    ],
+    chosen: [0],
+    reason: 'router id 10.0.0.2 is higher than 10.0.0.1 of peer-0',
+  },
+  {
+    name: 'GRACEFUL_SHUTDOWN of an eBGP peer is LOCAL_PREF 0',
+    paths: [
+      { peer: 1, path: [1, 2, 3] },
+      { peer: 0, path: [1], communities: ['graceful-shutdown'] },
+    ],
+    chosen: [1],
+    reason: 'LOCAL_PREF 0 is lower than 100: GRACEFUL_SHUTDOWN',
+  },
+  {
     name: 'lower peer address',
     paths: [
       { peer: 0, path: [1], traits: { routerId: 9 } },
@@ -128,10 +180,11 @@ const rows: {
   },
 ]
 
-for (const { name, paths, chosen, reason, metric } of rows) {
+for (const { name, paths, chosen, reason, metric, options = {} } of rows) {
   t.test(name, async t => {
     for (const order of [paths, paths.toReversed()]) {
       const bench = new Bench()
+      bench.rib.setDecision(options)
       bench.rib.setNextHops(
         Object.entries(metric ?? {}).map(([address, m]) => ({ address, reachable: true, metric: m })),
       )
@@ -176,6 +229,53 @@ t.test('MED is deterministic: the result does not depend on the order of arrival
       ],
     )
   }
+})
+
+t.test('the oldest eBGP path stays, if told to keep it (RFC 5004)', async t => {
+  for (const [preferOldest, best] of [
+    [true, 'peer-1'],
+    [false, 'peer-0'],
+  ] as const) {
+    const bench = new Bench()
+    bench.rib.setDecision({ preferOldest })
+    for (const n of [0, 1, 2]) bench.up(n)
+    bench.announce(1, [P], { path: [1] })
+    bench.work()
+    bench.announce(0, [P], { path: [2] })
+    bench.work()
+    t.equal(bench.paths(P)[0].peer, best)
+    bench.announce(1, [P], { path: [1], med: 3 })
+    bench.work()
+    t.equal(bench.paths(P)[0].peer, best, 'what changes nothing in rank changes nothing')
+    if (preferOldest)
+      t.equal(bench.paths(P)[1].reason, 'peer-1 sent the best path before, and this one is not better (RFC 5004)')
+    bench.announce(2, [P], { path: [1], localPref: 200 })
+    bench.work()
+    t.equal(bench.paths(P)[0].peer, 'peer-2', 'a better one takes over')
+  }
+  const inside = new Bench()
+  inside.rib.setDecision({ preferOldest: true })
+  for (const n of [0, 1]) inside.up(n, ibgp)
+  inside.announce(1, [P])
+  inside.work()
+  inside.announce(0, [P])
+  inside.work()
+  t.equal(inside.paths(P)[0].peer, 'peer-0', 'age is nothing among iBGP paths')
+})
+
+t.test('other rules of decision hold for every prefix at once', async t => {
+  const bench = new Bench()
+  for (const n of [0, 1]) bench.up(n)
+  const prefixes = Array.from({ length: 100 }, (_, i) => `10.0.${i}.0/24`)
+  bench.announce(0, prefixes, { path: [1], med: 9 })
+  bench.announce(1, prefixes, { path: [2], med: 5 })
+  bench.work()
+  const by = () => new Set(bench.rib.walk('loc', null, 1 as never, 1000).rows.map(row => row.peer))
+  t.same(by(), new Set(['peer-0']))
+  bench.rib.setDecision({ alwaysCompareMed: true })
+  t.ok(bench.rib.pending)
+  bench.work()
+  t.same(by(), new Set(['peer-1']))
 })
 
 t.test('what may not be used says why', async t => {

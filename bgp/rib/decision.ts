@@ -5,7 +5,8 @@
 // rather than at pairs, is what makes MED deterministic: it is compared within one neighbouring AS only, which is no order.
 
 import { compareOctets } from '../../inet/index.ts'
-import type { AttributeSets } from '../tables/attribute-sets.ts'
+import { type AttributeSets, HAS_MED } from '../tables/attribute-sets.ts'
+import type { DecisionOptions } from '../types.ts'
 import type { Paths } from './paths.ts'
 import { LOCAL, type Sessions } from './sessions.ts'
 
@@ -18,6 +19,7 @@ export const steps = [
   'med',
   'kind',
   'metric',
+  'oldest',
   'routerId',
   'clusterList',
   'address',
@@ -25,12 +27,15 @@ export const steps = [
 export type Step = (typeof steps)[number]
 
 const EQUAL_COST: readonly Step[] = ['local', 'localPref', 'asPathLength', 'origin', 'med', 'kind', 'metric']
-const TIE_BREAK: readonly Step[] = ['routerId', 'clusterList', 'address']
+const TIE_BREAK: readonly Step[] = ['oldest', 'routerId', 'clusterList', 'address']
 
 export class Decision {
   /** Paths to choose from: `field[0, count)`. After `choose`: the best first, then its equals, then the rest. */
   field = new Uint32Array(64)
   count = 0
+  options: DecisionOptions = {}
+  /** The path of the prefix that was best until now; 0 = none. */
+  current = 0
 
   readonly #sets: AttributeSets
   readonly #paths: Paths
@@ -56,7 +61,8 @@ export class Decision {
     const equal = this.#run(EQUAL_COST, this.count, lost)
     const last = this.#run(TIE_BREAK, equal, lost)
     if (lost) for (let i = 1; i < last; i++) lost(this.field[i], 'address')
-    return equal
+    const { multipath = 'relaxed' } = this.options
+    return multipath === 'relaxed' || equal === 1 ? equal : multipath === 'off' ? 1 : this.#keepSamePath(equal)
   }
 
   /** What a step compares, lower is better. `address` is compared as octets and has no rank. */
@@ -73,11 +79,13 @@ export class Decision {
       case 'origin':
         return this.#sets.origin[set]
       case 'med':
-        return this.#sets.med[set]
+        return this.#med(set)
       case 'kind':
         return this.#sessions.at(slot).kind === 'ibgp' ? 1 : 0
       case 'metric':
         return this.#sets.nextHops.metric(this.#sets.nextHop[set])
+      case 'oldest':
+        return this.options.preferOldest && path === this.current && this.#sessions.at(slot).kind === 'ebgp' ? 0 : 1
       case 'routerId':
         return this.#sets.originator(set) ?? this.#sessions.at(slot).routerId
       case 'clusterList':
@@ -115,21 +123,39 @@ export class Decision {
     return kept
   }
 
+  #med(set: number): number {
+    if (this.options.missingMed === 'highest' && !(this.#sets.flags[set] & HAS_MED)) return Infinity
+    return this.#sets.med[set]
+  }
+
+  /** Of the paths that are equal to the first, those with its very AS path come next; returns how many they are with it. */
+  #keepSamePath(count: number): number {
+    const { field } = this
+    const { accepted } = this.#paths
+    let kept = 1
+    for (let i = 1; i < count; i++) {
+      if (this.#sets.sameAsPath(accepted[field[0]], accepted[field[i]])) swap(field, i, kept++)
+    }
+    return kept
+  }
+
   /** RFC 4271 §9.1.2.2 c: out goes what has a higher MED than another path of the same neighbouring AS. */
   #keepMed(count: number): number {
+    if (this.options.alwaysCompareMed) return this.#keep('med', count)
     const { field } = this
-    const { med, neighbourAs } = this.#sets
+    const { neighbourAs } = this.#sets
     const { accepted } = this.#paths
+    const med = (path: number) => this.#med(accepted[path])
     const beaten = (path: number) => {
-      const set = accepted[path]
+      const neighbour = neighbourAs[accepted[path]]
+      const mine = med(path)
       for (let j = 0; j < count; j++) {
-        const other = accepted[field[j]]
-        if (neighbourAs[other] === neighbourAs[set] && med[other] < med[set]) return true
+        if (neighbourAs[accepted[field[j]]] === neighbour && med(field[j]) < mine) return true
       }
       return false
     }
     let differ = false
-    for (let i = 1; i < count && !differ; i++) differ = med[accepted[field[i]]] !== med[accepted[field[0]]]
+    for (let i = 1; i < count && !differ; i++) differ = med(field[i]) !== med(field[0])
     if (!differ) return count
     const keeps = Array.from({ length: count }, (_, i) => !beaten(field[i]))
     let kept = 0

@@ -225,6 +225,7 @@ export class LocRib {
     const { flags } = paths
     let changed = false
     decision.count = 0
+    decision.current = prefixes.best[prefix]
     let before = 0
     for (let path = prefixes.firstPath[prefix]; path !== 0;) {
       const next = paths.next[path]

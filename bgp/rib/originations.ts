@@ -2,7 +2,8 @@
 
 import { parseAddress } from '../../inet/index.ts'
 import type { Origination } from '../types.ts'
-import { asPath, communities, localPref, med, origin, putAttribute } from '../wire/attributes.ts'
+import { communityKinds, parseAnyCommunity } from '../policy/communities.ts'
+import { asPath, localPref, med, origin, putAttribute } from '../wire/attributes.ts'
 import type { LocRib } from './loc-rib.ts'
 
 export class Originations {
@@ -43,6 +44,10 @@ function putOrigination(route: Origination, out: Uint8Array): number {
   at = putAttribute(out, at, asPath, asPath.encode([]))
   if (route.med !== undefined) at = putAttribute(out, at, med, med.encode(route.med))
   if (route.localPref !== undefined) at = putAttribute(out, at, localPref, localPref.encode(route.localPref))
-  if (route.communities?.length) at = putAttribute(out, at, communities, communities.encode(route.communities))
+  const wanted = route.communities?.map(parseAnyCommunity) ?? []
+  for (const [i, { type }] of communityKinds.entries()) {
+    const values = wanted.flatMap(one => (one?.kind === i ? [...one.value] : []))
+    if (values.length > 0) at = putAttribute(out, at, type, Uint8Array.from(values))
+  }
   return at
 }

@@ -5,6 +5,7 @@
 
 import type {
   ChangeCursor,
+  DecisionOptions,
   Family,
   NextHopState,
   Origination,
@@ -15,11 +16,26 @@ import type {
   SetId,
 } from '../types.ts'
 
+/** What may change while a peer is established. */
+export interface PeerPolicies {
+  readonly import: Policy
+  readonly export: Policy
+  /** The session is about to end (RFC 8326): routes to it are marked so. */
+  readonly gracefulShutdown: boolean
+  /** Routes of others with BLACKHOLE (RFC 7999) go to this eBGP peer too. */
+  readonly sendBlackhole: boolean
+  /** An AS path that is sent to an eBGP peer shows ours in place of the peer's own AS. */
+  readonly asOverride: boolean
+  readonly privateAs: 'keep' | 'remove' | 'replace'
+}
+
 /** What the decision process and the update groups must know of an established peer. */
-export interface PeerTraits {
+export interface PeerTraits extends PeerPolicies {
   readonly name: string
   readonly kind: 'ebgp' | 'ibgp'
   readonly localAs: number
+  /** Our AS to be shown behind `localAs`; 0 = none. */
+  readonly asBehind: number
   readonly remoteAs: number
   /** 4 octets as an unsigned number. */
   readonly routerId: number
@@ -32,8 +48,6 @@ export interface PeerTraits {
   readonly nextHopSelf: Uint8Array
   /** Whether AS numbers take 4 octets on this session (RFC 6793). */
   readonly fourOctetAs: boolean
-  readonly import: Policy
-  readonly export: Policy
 }
 
 /** Why a path is kept but may not be used, before policy is asked. */
@@ -57,7 +71,9 @@ export interface Rib {
   /** What the peer has not announced since it was `peerAway` is withdrawn in slices by `work`. */
   sweepStale(peer: PeerId): void
   /** New policies of an established peer; re-run in slices from the kept Adj-RIB-In and to the Adj-RIB-Out. */
-  setPolicies(peer: PeerId, policies: { readonly import: Policy; readonly export: Policy }): void
+  setPolicies(peer: PeerId, policies: Partial<PeerPolicies>): void
+  /** New rules of decision; every prefix is decided anew, in slices. */
+  setDecision(options: DecisionOptions): void
   /** The peer asked for a route refresh (RFC 2918): send it everything again. */
   refresh(peer: PeerId): void
 
@@ -102,6 +118,8 @@ export interface Rib {
   lookup(prefix: string): PrefixId | undefined
   /** Every path of the prefix, best first, each with its reason. */
   paths(prefix: PrefixId): PathView[]
+  /** Whether the best path of the prefix goes to the peer, and why or why not; undefined if there is none, or no such session. */
+  explainExport(peer: PeerId, prefix: PrefixId): { readonly accepted: boolean; readonly text: string } | undefined
   /**
    * A page of a table in ascending id: `loc` best paths, `in` what `peer` sent (before policy), `out` what it was sent.
    * Empty `rows` with `next` 0 = end.

@@ -1,23 +1,24 @@
 // The RIB of one family behind its port: peers come and go here, and bulk work is dealt out by units.
 
 import { compareOctets } from '../../inet/index.ts'
-import { CompiledPolicy } from '../policy/compile.ts'
+import type { Explanation } from '../policy/compile.ts'
 import type {
   ChangeCursor,
+  DecisionOptions,
   Family,
   NextHopState,
   Origination,
   PathView,
   PeerId,
-  Policy,
   PrefixId,
   SetId,
 } from '../types.ts'
 import { ChangeFeed } from './change-feed.ts'
+import { ImportRules } from './import-rules.ts'
 import type { LocRib } from './loc-rib.ts'
 import { Originations } from './originations.ts'
 import { DEAD } from './paths.ts'
-import type { Ineligible, PeerTraits, Rib } from './port.ts'
+import type { Ineligible, PeerPolicies, PeerTraits, Rib } from './port.ts'
 import { ROWS_PER_UNIT, Scans } from './scans.ts'
 import { mayResume, type Session } from './sessions.ts'
 import { attributesView, Views } from './views.ts'
@@ -33,12 +34,15 @@ export interface Told {
 export interface Downstream {
   peerUp(session: Session, traits: PeerTraits): void
   peerDown(session: Session): void
-  setExport(session: Session, traits: PeerTraits, policy: Policy): void
+  /** The traits have changed in what they say of export. */
+  setExport(session: Session, traits: PeerTraits): void
   refresh(session: Session): void
   /** Prefixes in the Adj-RIB-Out of the session. */
   sentTo(session: Session): number
   /** What the session is told of a prefix. */
   told(session: Session, prefix: number): Told | undefined
+  /** Whether a route goes to the session, and why; `set` is that of the best path. */
+  explain(session: Session, prefix: number, set: number, from: Session): Explanation | undefined
   /** Whether a table still names the slot as a source. */
   refersTo(slot: number): boolean
   readonly pending: boolean
@@ -80,8 +84,8 @@ export class FamilyRib implements Rib {
     const suspended = this.#rib.sessions.of(peer)
     if (suspended && mayResume(suspended, traits)) return this.#resume(suspended, traits)
     this.peerDown(peer)
-    const policy = this.#compile(traits.import, traits)
-    const session = this.#rib.sessions.open(peer, traits, policy, slot => !this.#groups.refersTo(slot))
+    const rules = this.#importRules(traits)
+    const session = this.#rib.sessions.open(peer, traits, rules, slot => !this.#groups.refersTo(slot))
     this.#groups.peerUp(session, traits)
   }
 
@@ -106,15 +110,22 @@ export class FamilyRib implements Rib {
     if (session && session.stale > 0) this.#scans.sweepStale(session)
   }
 
-  setPolicies(peer: PeerId, policies: { readonly import: Policy; readonly export: Policy }): void {
+  setPolicies(peer: PeerId, policies: Partial<PeerPolicies>): void {
     const session = this.#rib.sessions.of(peer)
-    if (!session?.traits) return
-    if (JSON.stringify(session.importPolicy) !== JSON.stringify(policies.import)) {
-      session.importPolicy = policies.import
-      session.import = this.#compile(policies.import, session.traits)
+    const before = session?.traits
+    if (!before) return
+    const traits = { ...before, ...policies }
+    session.traits = traits
+    if (JSON.stringify(before.import) !== JSON.stringify(traits.import)) {
+      session.import = this.#importRules(traits)
       this.#scans.reimport(session)
     }
-    this.#groups.setExport(session, session.traits, policies.export)
+    this.#groups.setExport(session, traits)
+  }
+
+  setDecision(options: DecisionOptions): void {
+    this.#rib.decision.options = options
+    this.#scans.redecide()
   }
 
   refresh(peer: PeerId): void {
@@ -223,6 +234,14 @@ export class FamilyRib implements Rib {
     return this.#rib.prefixes.has(prefix) ? this.#views.paths(prefix) : []
   }
 
+  explainExport(peer: PeerId, prefix: PrefixId): Explanation | undefined {
+    const { prefixes, paths, sessions } = this.#rib
+    const session = sessions.of(peer)
+    const set = prefixes.has(prefix) ? this.#rib.bestSet(prefix) : 0
+    if (!session || set <= 0) return undefined
+    return this.#groups.explain(session, prefix, set, sessions.at(paths.slot[prefixes.best[prefix]]))
+  }
+
   walk(table: 'in' | 'loc' | 'out', peer: PeerId | null, from: PrefixId, units: number) {
     const { prefixes } = this.#rib
     const rows: PathView[] = []
@@ -260,15 +279,14 @@ export class FamilyRib implements Rib {
     const before = session.traits
     this.#rib.sessions.resume(session, traits)
     const sameHop = before !== undefined && compareOctets(before.nextHopSelf, traits.nextHopSelf) === 0
-    if (!sameHop || JSON.stringify(session.importPolicy) !== JSON.stringify(traits.import)) {
-      session.importPolicy = traits.import
-      session.import = this.#compile(traits.import, traits)
+    if (!sameHop || JSON.stringify(before.import) !== JSON.stringify(traits.import)) {
+      session.import = this.#importRules(traits)
       this.#scans.reimport(session)
     }
     this.#groups.peerUp(session, traits)
   }
 
-  #compile(policy: Policy, { nextHopSelf }: PeerTraits): CompiledPolicy {
-    return new CompiledPolicy(policy, this.#rib.sets, this.#rib.prefixes, nextHopSelf)
+  #importRules(traits: PeerTraits): ImportRules {
+    return new ImportRules(this.#rib.sets, this.#rib.prefixes, traits)
   }
 }

@@ -15,6 +15,7 @@ type Scan = { at: number; end: number } & (
   | { readonly kind: 'sweep' | 'import'; readonly session: Session }
   | { readonly kind: 'stale'; readonly session: Session; readonly before: number }
   | { readonly kind: 'next-hops'; again: boolean }
+  | { readonly kind: 'decide' }
 )
 
 export class Scans {
@@ -57,6 +58,12 @@ export class Scans {
     this.#scans.push({ kind: 'next-hops', again: false, at: 1, end: this.#rib.paths.end })
   }
 
+  /** Decides anew on every prefix that has a path. */
+  redecide(): void {
+    this.#drop(scan => scan.kind === 'decide')
+    this.#scans.push({ kind: 'decide', at: 1, end: this.#rib.paths.end })
+  }
+
   /** Goes on with the oldest scan; returns the units used. */
   work(units: number): number {
     let used = 0
@@ -79,7 +86,10 @@ export class Scans {
     const from = scan.at
     while (scan.at < scan.end && hits + (scan.at - from) / ROWS_PER_UNIT < units && !done(scan)) {
       const path = scan.at++
-      if (scan.kind === 'next-hops') {
+      if (scan.kind === 'decide') {
+        if (paths.slot[path] === NO_SLOT) continue
+        undecided.mark(paths.prefix[path])
+      } else if (scan.kind === 'next-hops') {
         if (paths.slot[path] === NO_SLOT || paths.flags[path] & DEAD || paths.accepted[path] === 0) continue
         if (!nextHops.touched(sets.nextHop[paths.accepted[path]])) continue
         undecided.mark(paths.prefix[path])

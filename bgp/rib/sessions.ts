@@ -7,8 +7,8 @@
 // earlier age are stale, and one that is announced again takes the age of the session. No path needs to be looked at.
 
 import { compareOctets } from '../../inet/index.ts'
-import type { CompiledPolicy } from '../policy/compile.ts'
-import type { PeerId, Policy } from '../types.ts'
+import type { PeerId } from '../types.ts'
+import type { ImportRules } from './import-rules.ts'
 import { NO_SLOT } from './paths.ts'
 import type { PeerTraits } from './port.ts'
 
@@ -25,8 +25,7 @@ export interface Session {
   readonly routerId: number
   readonly address: Uint8Array
   readonly reflectorClient: boolean
-  importPolicy: Policy | undefined
-  import: CompiledPolicy | undefined
+  import: ImportRules | undefined
   down: boolean
   /** The peer is expected back; its paths are kept meanwhile. */
   away: boolean
@@ -51,7 +50,6 @@ export class Sessions {
     routerId: 0,
     address: new Uint8Array(0),
     reflectorClient: false,
-    importPolicy: undefined,
     import: undefined,
     down: false,
     away: false,
@@ -66,7 +64,7 @@ export class Sessions {
   readonly #retired: number[] = []
 
   /** A new session of a peer that has none. `idle` says that nothing refers to a retired slot any more. */
-  open(peer: PeerId, traits: PeerTraits, policy: CompiledPolicy, idle: (slot: number) => boolean): Session {
+  open(peer: PeerId, traits: PeerTraits, rules: ImportRules, idle: (slot: number) => boolean): Session {
     const slot = this.#slotFor(idle)
     const session: Session = {
       slot,
@@ -77,8 +75,7 @@ export class Sessions {
       routerId: traits.routerId,
       address: traits.address.slice(),
       reflectorClient: traits.reflectorClient,
-      importPolicy: traits.import,
-      import: policy,
+      import: rules,
       down: false,
       away: false,
       age: 0,

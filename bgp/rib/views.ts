@@ -10,6 +10,10 @@ import {
   clusterTexts,
   communities,
   communityTexts,
+  extendedCommunities,
+  extendedCommunityTexts,
+  largeCommunities,
+  largeCommunityTexts,
   localPref,
   med,
   origin,
@@ -20,6 +24,7 @@ import {
 } from '../wire/attributes.ts'
 import type { Step } from './decision.ts'
 import { ineligibleKinds, type LocRib } from './loc-rib.ts'
+import { LEAVES_SOON } from '../tables/attribute-sets.ts'
 import { addressOf } from '../tables/next-hops.ts'
 import { CHOSEN, DEAD, INELIGIBLE, INELIGIBLE_SHIFT, REJECTED } from './paths.ts'
 
@@ -42,6 +47,8 @@ export function attributesView(
     localPref: undefined,
     med: undefined,
     communities: [],
+    largeCommunities: [],
+    extendedCommunities: [],
     originatorId: undefined,
     clusterList: [],
     best: false,
@@ -56,7 +63,10 @@ export function attributesView(
     else if (walker.code === med.code) view.med = uint32(octets, start)
     else if (walker.code === localPref.code) view.localPref = uint32(octets, start)
     else if (walker.code === communities.code) view.communities = communityTexts(octets, start, end)
-    else if (walker.code === originatorId.code) view.originatorId = routerIdText(octets, start)
+    else if (walker.code === largeCommunities.code) view.largeCommunities = largeCommunityTexts(octets, start, end)
+    else if (walker.code === extendedCommunities.code) {
+      view.extendedCommunities = extendedCommunityTexts(octets, start, end)
+    } else if (walker.code === originatorId.code) view.originatorId = routerIdText(octets, start)
     else if (walker.code === clusterList.code) view.clusterList = clusterTexts(octets, start, end)
   }
   return view
@@ -86,6 +96,7 @@ export class Views {
     const { prefixes, paths, decision } = this.#rib
     const rejected: PathView[] = []
     decision.count = 0
+    decision.current = prefixes.best[prefix]
     for (let path = prefixes.firstPath[prefix]; path !== 0; path = paths.next[path]) {
       if (paths.flags[path] & DEAD) continue
       if (this.#rib.usable(path)) {
@@ -118,8 +129,9 @@ export class Views {
     if (session.down) return `the session with ${session.name} is down`
     if (flags & INELIGIBLE) return refusals[ineligibleKinds[((flags & INELIGIBLE) >> INELIGIBLE_SHIFT) - 1]]
     if (flags & REJECTED) {
-      const why = session.import?.explain(paths.prefix[path], paths.received[path], session, 'import')
-      return why ?? `rejected by import policy "${session.importPolicy?.name}", which is being run again`
+      const said = session.import?.explain(paths.prefix[path], paths.received[path], session)
+      if (said && !said.accepted) return said.text
+      return `rejected by import policy "${session.traits?.import.name}", which is being run again`
     }
     const nextHop = sets.nextHop[paths.accepted[path]]
     return nextHops.reachable(nextHop) ? undefined : `next hop ${nextHops.text(nextHop)} is unreachable`
@@ -136,17 +148,19 @@ export class Views {
       case 'local':
         return 'our own route is preferred'
       case 'localPref':
-        return `LOCAL_PREF ${-mine} is lower than ${-theirs}`
+        return `LOCAL_PREF ${-mine} is lower than ${-theirs}${this.#leaves(path) ? ': GRACEFUL_SHUTDOWN' : ''}`
       case 'asPathLength':
         return `AS path of length ${mine} is longer than ${theirs}`
       case 'origin':
         return `origin ${origins[mine]} is worse than ${origins[theirs]}`
       case 'med':
-        return `MED ${mine} is higher than ${this.#lowestMed(path, field)} from the same AS`
+        return this.#comparedMed(path, field)
       case 'kind':
         return 'learned by iBGP; a path learned by eBGP is preferred'
       case 'metric':
         return `IGP metric ${mine} to the next hop is higher than ${theirs}`
+      case 'oldest':
+        return `${bestName} sent the best path before, and this one is not better (RFC 5004)`
       case 'routerId':
         return `router id ${idText(mine)} is higher than ${idText(theirs)} of ${bestName}`
       case 'clusterList':
@@ -157,11 +171,21 @@ export class Views {
     return `peer address ${formatAddress(sessions.at(paths.slot[path]).address)} is higher than that of ${bestName}`
   }
 
-  #lowestMed(path: number, field: readonly number[]): number {
-    const { sets, paths } = this.#rib
+  #comparedMed(path: number, field: readonly number[]): string {
+    const { decision, sets, paths } = this.#rib
+    const med = (other: number) => decision.rank('med', other)
+    const always = decision.options.alwaysCompareMed ?? false
     const neighbour = sets.neighbourAs[paths.accepted[path]]
-    const same = field.filter(other => sets.neighbourAs[paths.accepted[other]] === neighbour)
-    return Math.min(...same.map(other => sets.med[paths.accepted[other]]))
+    const rivals = always ? field : field.filter(other => sets.neighbourAs[paths.accepted[other]] === neighbour)
+    const lowest = Math.min(...rivals.map(med))
+    const mine = med(path) === Infinity ? 'no MED, which counts as highest, is' : `MED ${med(path)} is`
+    return `${mine} higher than ${lowest}${always ? '' : ' from the same AS'}`
+  }
+
+  /** Whether the peer says that the route goes soon, and it is therefore the last choice (RFC 8326). */
+  #leaves(path: number): boolean {
+    const { sets, paths, sessions } = this.#rib
+    return (sets.flags[paths.accepted[path]] & LEAVES_SOON) !== 0 && sessions.at(paths.slot[path]).kind === 'ebgp'
   }
 }
 

@@ -4,7 +4,7 @@ import type { Random } from '../fsm/random.ts'
 import type { TimerWheel } from '../fsm/timers.ts'
 import type { Outbound } from '../groups/port.ts'
 import type { Rib } from '../rib/port.ts'
-import type { Action, ConnId, Family } from '../types.ts'
+import type { Action, ConnId, Family, PeerConfig } from '../types.ts'
 import type { UpdateDecoder } from '../wire/update.ts'
 import type { Connection, ConnectionTimer } from './connection.ts'
 import type { RestartSide } from './negotiate.ts'
@@ -14,6 +14,9 @@ export interface FamilyRib {
   readonly rib: Rib
   readonly out: Outbound
 }
+
+/** A peer's configuration with all that it takes from the speaker's. */
+export type ResolvedPeer = PeerConfig & Required<Pick<PeerConfig, 'import' | 'export' | 'gracefulShutdown'>>
 
 /** Who this speaker is. */
 export interface Identity {

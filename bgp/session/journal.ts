@@ -11,6 +11,12 @@ import type { UpdateResult } from './routes.ts'
 /** Milliseconds between two reports of incidents. */
 const INCIDENT_PAUSE = 1000
 
+const treatments = {
+  discard: 'an attribute of an UPDATE is ignored',
+  withdraw: 'the routes of an UPDATE count as withdrawn',
+  reset: 'an UPDATE ends the session',
+} as const
+
 export class Journal {
   readonly #host: Host
   readonly #name: string
@@ -98,13 +104,13 @@ export class Journal {
     this.#report({ type: 'stale', peer: this.#name, families, kept, text: this.#say(text) })
   }
 
-  /** RFC 7606 was applied to the UPDATE in these octets. Told once a second at most. */
+  /** RFC 7606 was applied to the UPDATE in these octets. Told once a second at most, unless the session ends by it. */
   incident({ treatment, why }: NonNullable<UpdateResult['incident']>, octets: Uint8Array): void {
-    if (this.#host.now - this.#lastIncident < INCIDENT_PAUSE) return
-    this.#lastIncident = this.#host.now
-    const what =
-      treatment === 'discard' ? 'an attribute of an UPDATE is ignored' : 'the routes of an UPDATE count as withdrawn'
-    const text = this.#say(`${what}: ${why}`)
+    if (treatment !== 'reset') {
+      if (this.#host.now - this.#lastIncident < INCIDENT_PAUSE) return
+      this.#lastIncident = this.#host.now
+    }
+    const text = this.#say(`${treatments[treatment]}: ${why}`)
     this.#report({ type: 'update', peer: this.#name, treatment, octets: octets.slice(), text })
   }
 

@@ -7,7 +7,7 @@ import { Backoff } from '../fsm/backoff.ts'
 import { resolveCollision } from '../fsm/collision.ts'
 import { type FsmAction, type FsmEvent, step } from '../fsm/machine.ts'
 import type { ChunkSink } from '../groups/port.ts'
-import type { ConnId, Family, PeerConfig, PeerId, PeerStatus, State } from '../types.ts'
+import type { ConnId, Family, PeerId, PeerStatus, State } from '../types.ts'
 import { KEEPALIVE, keepalive, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE, HEADER_LENGTH } from '../wire/header.ts'
 import {
   CEASE,
@@ -19,19 +19,19 @@ import {
   type Notification,
 } from '../wire/notification.ts'
 import { decodeOpen, encodeOpen } from '../wire/open.ts'
-import { decodeRefresh } from '../wire/refresh.ts'
+import { decodeRefresh, encodeRefresh } from '../wire/refresh.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
 import { formatAddress } from '../../inet/index.ts'
 import { Connection, type ConnectionTimer, pump } from './connection.ts'
 import { Counters } from './counters.ts'
 import type { Ends } from './explain.ts'
 import * as explain from './explain.ts'
-import type { Host } from './host.ts'
+import type { Host, ResolvedPeer } from './host.ts'
 import { Journal } from './journal.ts'
 import { type LocalSide, negotiate, ourOpen } from './negotiate.ts'
 import { endingOf, Helper, keptFamilies } from './restart.ts'
 import { applyUpdate, type Inbound } from './routes.ts'
-import { offered, ownAddresses, traits } from './traits.ts'
+import { inboundRules, offered, ownAddresses, policies, traits } from './traits.ts'
 
 /** Milliseconds between the first time a hold timer runs out and the last look whether input came after all. */
 const LAST_LOOK = 100
@@ -48,7 +48,7 @@ const ranks: { readonly [S in State]: number } = {
 export class Peer {
   readonly id: PeerId
   readonly name: string
-  config: PeerConfig
+  config: ResolvedPeer
   readonly counters = new Counters()
   readonly #host: Host
   readonly #journal: Journal
@@ -64,7 +64,7 @@ export class Peer {
   #everEstablished = false
   #depth = 0
 
-  constructor(host: Host, id: PeerId, name: string, config: PeerConfig) {
+  constructor(host: Host, id: PeerId, name: string, config: ResolvedPeer) {
     this.#host = host
     this.id = id
     this.name = name
@@ -105,16 +105,27 @@ export class Peer {
   }
 
   /** A configuration that needs no new session: policies, timers, words. */
-  adjust(config: PeerConfig, policiesChanged: boolean): void {
+  adjust(config: ResolvedPeer, policiesChanged: boolean): void {
     this.config = config
     this.#main.role = { incoming: false, passive: config.passive ?? false }
     if (!this.#main.role.passive && this.#main.state === 'Active') this.#arm(this.#main, 'connectRetry')
     if (!this.#helps) this.#helper.release('keeping them was switched off')
+    if (this.#session) this.#adjustInbound()
     if (!policiesChanged) return
-    const policies = { import: config.import, export: config.export }
     for (const family of this.#session?.inbound.negotiated.families ?? this.#helper.families) {
-      this.#host.family(family).rib.setPolicies(this.id, policies)
+      this.#host.family(family).rib.setPolicies(this.id, policies(config))
     }
+  }
+
+  /** Other rules for paths that were refused on arrival: the peer has to send them again. */
+  #adjustInbound(): void {
+    if (!this.#session) return
+    const { connection, inbound } = this.#session
+    const rules = inboundRules(this.config, this.#host.identity, inbound.negotiated)
+    if (JSON.stringify(rules) === JSON.stringify(inbound.rules)) return
+    inbound.rules = rules
+    if (!inbound.negotiated.routeRefresh) return this.reset(fault(6, cease.configChange, 'AS path rules changed'))
+    for (const family of inbound.negotiated.families) this.#send(connection, encodeRefresh(family))
   }
 
   /** Gives back what belongs to the peer, after `stop`. */
@@ -328,13 +339,13 @@ export class Peer {
     if (!session) return 1
     const { decoder } = this.#host
     const { fault, incident, endOfRib } = applyUpdate(decoder, session.inbound, octets, from, to)
+    if (incident) this.#journal.incident(incident, octets.subarray(from - HEADER_LENGTH, to))
     if (fault) this.fault(session.connection, fault)
     if (endOfRib && !this.counters.endOfRib.has(endOfRib)) {
       this.counters.endOfRib.add(endOfRib)
       this.#journal.endOfRib(endOfRib)
       this.#helper.endOfRib(endOfRib)
     }
-    if (incident) this.#journal.incident(incident, octets.subarray(from - HEADER_LENGTH, to))
     return 1 + decoder.prefixes
   }
 
@@ -428,7 +439,7 @@ export class Peer {
       peer: this.id,
       negotiated,
       identity: this.#host.identity,
-      localAs: this.#localAs,
+      rules: inboundRules(this.config, this.#host.identity, negotiated),
       ownAddresses: ownAddresses(this.config, connection.local),
       family: family => this.#host.family(family),
     }
@@ -437,7 +448,7 @@ export class Peer {
     this.counters.endOfRib.clear()
     this.#helper.up(negotiated)
     for (const family of negotiated.families) {
-      const how = traits(this.name, this.config, this.#localAs, negotiated, connection, family)
+      const how = traits(this.name, this.config, this.#host.identity.asn, negotiated, connection, family)
       this.#host.family(family).rib.peerUp(this.id, how)
     }
     this.ready()

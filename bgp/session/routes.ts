@@ -1,10 +1,12 @@
 // Where UPDATE messages become routes: the only file that joins the codec to the RIB.
 
+import { type Edit, prependAs, Rewriter } from '../policy/rewrite.ts'
 import type { Ineligible } from '../rib/port.ts'
-import type { Family, PeerId } from '../types.ts'
+import type { Family, PeerId, SetId } from '../types.ts'
 import {
   asPath,
-  asPathContains,
+  asPathCount,
+  asPathFirst,
   AttributeWalker,
   clusterList,
   clusterListContains,
@@ -21,23 +23,36 @@ export interface Inbound {
   readonly peer: PeerId
   readonly negotiated: Negotiated
   readonly identity: Identity
-  /** Our AS on the session. */
-  readonly localAs: number
+  rules: InboundRules
   /** Addresses of ours: a route that points at one of them is of no use. */
   readonly ownAddresses: readonly Uint8Array[]
   family(family: Family): FamilyRib
+}
+
+/** What the configuration of a peer demands of the AS paths that it sends. */
+export interface InboundRules {
+  /** AS numbers of ours. */
+  readonly ownAsns: readonly number[]
+  /** How often they may be in a path. */
+  readonly allowAsIn: number
+  /** The AS that every path has to begin with; 0 = any. */
+  readonly firstAs: number
+  /** An AS of ours to put in front of every path; 0 = none. */
+  readonly prepend: number
 }
 
 /** What came of one UPDATE. */
 export interface UpdateResult {
   fault: Fault | undefined
   /** RFC 7606 treatment worth telling the operator. */
-  incident: { readonly treatment: 'discard' | 'withdraw'; readonly why: string } | undefined
+  incident: { readonly treatment: 'discard' | 'withdraw' | 'reset'; readonly why: string } | undefined
   endOfRib: Family | undefined
 }
 
 const result: UpdateResult = { fault: undefined, incident: undefined, endOfRib: undefined }
 const walker = new AttributeWalker()
+const rewriter = new Rewriter()
+const longerPath: Edit = { code: asPath.code, flags: asPath.flags, value: new Uint8Array(1 << 15), length: 0 }
 const hops: { readonly [octets: number]: Uint8Array } = {
   4: new Uint8Array(4),
   16: new Uint8Array(16),
@@ -56,6 +71,7 @@ export function applyUpdate(
   const verdict = decoder.decode(octets, from, to, inbound.negotiated)
   if (verdict.do === 'reset') {
     result.fault = verdict
+    result.incident = { treatment: 'reset', why: verdict.why }
     return result
   }
   if (decoder.endOfRib) {
@@ -102,25 +118,46 @@ function add(
   const { rib } = inbound.family(family)
   const hop = hops[hopTo - hopFrom]
   hop.set(octets.subarray(hopFrom, hopTo))
-  const ineligible = loop(decoder.attributes, decoder.attributesTo, inbound)
-  if (!ineligible && isOwn(hop, inbound.ownAddresses)) {
-    result.incident = { treatment: 'withdraw', why: 'the next hop is an address of this speaker' } // RFC 4271 §6.3
+  const broken = isOwn(hop, inbound.ownAddresses)
+    ? 'the next hop is an address of this speaker' // RFC 4271 §6.3
+    : wrongFirstAs(decoder, inbound.rules)
+  if (broken) {
+    result.incident = { treatment: 'withdraw', why: broken }
     rib.withdraw(inbound.peer, octets, from, to)
     return
   }
-  const set = rib.intern(decoder.attributes, 0, decoder.attributesTo, hop)
+  const ineligible = loop(decoder.attributes, decoder.attributesTo, inbound)
+  const { prepend } = inbound.rules
+  const set = prepend === 0 ? rib.intern(decoder.attributes, 0, decoder.attributesTo, hop) : prepended(prepend)
   rib.announce(inbound.peer, octets, from, to, set, ineligible)
   rib.release(set)
+
+  function prepended(asn: number): SetId {
+    const { attributes, attributesTo } = decoder
+    const [start, end] = walker.reset(attributes, 0, attributesTo).find(asPath.code) ? [walker.from, walker.to] : [0, 0]
+    longerPath.length = prependAs(attributes, start, end, asn, 1, longerPath.value)
+    rewriter.run(attributes, 0, attributesTo, [longerPath])
+    return rib.intern(rewriter.octets, 0, rewriter.length, hop)
+  }
+}
+
+/** RFC 4271 §6.3, treated as RFC 7606 §7.2 does an AS_PATH in error. */
+function wrongFirstAs({ attributes, attributesTo }: UpdateDecoder, { firstAs }: InboundRules): string | undefined {
+  if (firstAs === 0 || !walker.reset(attributes, 0, attributesTo).find(asPath.code)) return undefined
+  const first = asPathFirst(attributes, walker.from, walker.to)
+  if (first === firstAs) return undefined
+  const found = first === 0 ? 'with no AS of its own' : `with AS ${first}`
+  return `the AS path begins ${found}, not with the peer's AS ${firstAs} (set enforceFirstAs to false for a route server)`
 }
 
 /** RFC 4271 §9.1.2 for both kinds of peers; RFC 4456 §8 (eBGP peers' attributes of that kind are gone already). */
-function loop(attributes: Uint8Array, end: number, inbound: Inbound): Ineligible | undefined {
-  const { identity, localAs } = inbound
+function loop(attributes: Uint8Array, end: number, { identity, rules }: Inbound): Ineligible | undefined {
   for (walker.reset(attributes, 0, end); walker.next();) {
     const { code, from, to } = walker
     if (code === asPath.code) {
-      if (asPathContains(attributes, from, to, localAs)) return 'as-loop'
-      if (identity.asn !== localAs && asPathContains(attributes, from, to, identity.asn)) return 'as-loop'
+      let ours = 0
+      for (const asn of rules.ownAsns) ours += asPathCount(attributes, from, to, asn)
+      if (ours > rules.allowAsIn) return 'as-loop'
     } else if (code === originatorId.code) {
       if (uint32(attributes, from) === identity.routerId) return 'originator-loop'
     } else if (code === clusterList.code) {

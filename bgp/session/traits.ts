@@ -1,11 +1,13 @@
 // What follows from a peer's configuration: which families it is offered, and which next hops are ours.
 
 import { parseAddress } from '../../inet/index.ts'
-import type { PeerTraits } from '../rib/port.ts'
+import type { PeerPolicies, PeerTraits } from '../rib/port.ts'
 import type { Family, PeerConfig } from '../types.ts'
 import { families, numbersOf } from '../wire/family.ts'
 import type { Connection } from './connection.ts'
+import type { Identity, ResolvedPeer } from './host.ts'
 import type { Negotiated } from './negotiate.ts'
+import type { InboundRules } from './routes.ts'
 
 /**
  * The families to offer: those configured; by default those for which we have a next hop, which are the family of the
@@ -24,16 +26,18 @@ export function ownFamily(config: PeerConfig): Family {
 
 export function traits(
   name: string,
-  config: PeerConfig,
-  localAs: number,
+  config: ResolvedPeer,
+  asn: number,
   negotiated: Negotiated,
   connection: Connection,
   family: Family,
 ): PeerTraits {
+  const localAs = config.localAs ?? asn
   return {
     name,
     kind: negotiated.kind,
     localAs,
+    asBehind: localAs === asn || (config.localAsMode ?? 'replace') === 'replace' ? 0 : asn,
     remoteAs: config.remoteAs,
     routerId: negotiated.routerId,
     address: octets(connection.remote) ?? octets(config.address) ?? new Uint8Array(4),
@@ -42,8 +46,30 @@ export function traits(
     nextHop: config.nextHop ?? 'auto',
     nextHopSelf: nextHopSelf(config, connection.local, family),
     fourOctetAs: negotiated.fourOctetAs,
+    ...policies(config),
+  }
+}
+
+/** What of the traits may change while the session is up. */
+export function policies(config: ResolvedPeer): PeerPolicies {
+  return {
     import: config.import,
     export: config.export,
+    gracefulShutdown: config.gracefulShutdown,
+    sendBlackhole: config.sendBlackhole ?? false,
+    asOverride: config.asOverride ?? false,
+    privateAs: config.removePrivateAs ?? 'keep',
+  }
+}
+
+/** What paths from the peer are judged by, before policy. */
+export function inboundRules(config: PeerConfig, { asn }: Identity, { kind, asn: peerAs }: Negotiated): InboundRules {
+  const localAs = config.localAs ?? asn
+  return {
+    ownAsns: localAs === asn ? [asn] : [asn, localAs],
+    allowAsIn: config.allowAsIn ?? 0,
+    firstAs: kind === 'ebgp' && config.enforceFirstAs !== false ? peerAs : 0,
+    prepend: localAs !== asn && config.localAsMode === 'prepend' ? localAs : 0,
   }
 }
 

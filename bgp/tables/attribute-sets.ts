@@ -9,9 +9,12 @@ import {
   asPathFirst,
   asPathLength,
   AttributeWalker,
+  BLACKHOLE,
   clusterList,
   communities,
-  hasCommunity,
+  extendedCommunities,
+  GRACEFUL_SHUTDOWN,
+  hasNonTransitive,
   localPref,
   med,
   NO_ADVERTISE,
@@ -35,6 +38,12 @@ export const HAS_CLUSTER_LIST = 8
 export const STAYS_IN_AS = 16
 /** Carries NO_ADVERTISE (RFC 1997). */
 export const STAYS_HERE = 32
+/** Carries GRACEFUL_SHUTDOWN (RFC 8326). */
+export const LEAVES_SOON = 64
+/** Carries BLACKHOLE (RFC 7999). */
+export const IS_BLACKHOLE = 128
+/** Carries an extended community that does not leave the AS (RFC 4360 §6). */
+export const HAS_NON_TRANSITIVE = 256
 
 /** RFC 4271 leaves the default open; 100 is everyone's. */
 export const DEFAULT_LOCAL_PREF = 100
@@ -54,7 +63,7 @@ export class AttributeSets extends ShardedIndex {
   pathLength: Uint16Array<ArrayBuffer>
   /** 0 IGP, 1 EGP, 2 incomplete. */
   origin: Uint8Array<ArrayBuffer>
-  flags: Uint8Array<ArrayBuffer>
+  flags: Uint16Array<ArrayBuffer>
   nextHop: Uint32Array<ArrayBuffer>
   /** Differs for every set ever made under an id: tells a memo that the id stands for another set now. */
   serial: Uint32Array<ArrayBuffer>
@@ -92,13 +101,12 @@ export class AttributeSets extends ShardedIndex {
     this.nextHops = nextHops
     this.#seed = mix(seed ^ 0x5bd1e995)
     const words = () => column(Uint32Array, STEP, reserve)
-    const octets = () => column(Uint8Array, STEP, reserve)
     this.localPref = words()
     this.med = words()
     this.neighbourAs = words()
     this.pathLength = column(Uint16Array, STEP, reserve)
-    this.origin = octets()
-    this.flags = octets()
+    this.origin = column(Uint8Array, STEP, reserve)
+    this.flags = column(Uint16Array, STEP, reserve)
     this.nextHop = words()
     this.serial = words()
     this.#references = words()
@@ -191,6 +199,19 @@ export class AttributeSets extends ShardedIndex {
     if (!(this.flags[id] & HAS_CLUSTER_LIST)) return 0
     this.#walker.reset(this.#arena, this.from(id), this.to(id))
     return this.#walker.find(clusterList.code) ? (this.#walker.to - this.#walker.from) / 4 : 0
+  }
+
+  /** Whether two sets have the very same AS path. */
+  sameAsPath(a: number, b: number): boolean {
+    const arena = this.#arena
+    const walker = this.#walker
+    const find = (id: number) => walker.reset(arena, this.from(id), this.to(id)).find(asPath.code)
+    if (this.pathLength[a] !== this.pathLength[b] || this.neighbourAs[a] !== this.neighbourAs[b]) return false
+    if (!find(a)) return false
+    const { from, to } = walker
+    if (!find(b) || walker.to - walker.from !== to - from) return false
+    for (let i = from, j = walker.from; i < to; i++, j++) if (arena[i] !== arena[j]) return false
+    return true
   }
 
   /** Octets of the arena that records take, living and dead. */
@@ -302,6 +323,9 @@ export class AttributeSets extends ShardedIndex {
         case communities.code:
           flags |= wellKnown(octets, walker.from, walker.to)
           break
+        case extendedCommunities.code:
+          if (hasNonTransitive(octets, walker.from, walker.to)) flags |= HAS_NON_TRANSITIVE
+          break
         case originatorId.code:
           flags |= HAS_ORIGINATOR
           break
@@ -345,6 +369,24 @@ function recordLength(attributes: number): number {
 }
 
 function wellKnown(octets: Uint8Array, from: number, to: number): number {
-  const inAs = hasCommunity(octets, from, to, NO_EXPORT) || hasCommunity(octets, from, to, NO_EXPORT_SUBCONFED)
-  return (inAs ? STAYS_IN_AS : 0) | (hasCommunity(octets, from, to, NO_ADVERTISE) ? STAYS_HERE : 0)
+  let flags = 0
+  for (let at = from; at < to; at += 4) {
+    if (octets[at] !== 255 || octets[at + 1] !== 255) continue
+    switch (uint32(octets, at)) {
+      case NO_EXPORT:
+      case NO_EXPORT_SUBCONFED:
+        flags |= STAYS_IN_AS
+        break
+      case NO_ADVERTISE:
+        flags |= STAYS_HERE
+        break
+      case GRACEFUL_SHUTDOWN:
+        flags |= LEAVES_SOON
+        break
+      case BLACKHOLE:
+        flags |= IS_BLACKHOLE
+        break
+    }
+  }
+  return flags
 }

@@ -1,7 +1,7 @@
 // AS numbers of 4 octets from peers that speak only 2 (RFC 6793 §4.2.3): AS_PATH and AGGREGATOR get the 4-octet form
 // in which everything else keeps them, with the help of AS4_PATH and AS4_AGGREGATOR.
 
-import { AS_SET, asPathLength, uint32 } from './attributes/as-path.ts'
+import { AS_SEQUENCE, AS_SET, uint32 } from './attributes/as-path.ts'
 import { AS_TRANS } from './open.ts'
 
 /** A validated value in a message. */
@@ -14,6 +14,15 @@ export interface Span {
 function length2(octets: Uint8Array, { from, to }: Span): number {
   let length = 0
   for (let at = from; at < to; at += 2 + octets[at + 1] * 2) length += octets[at] === AS_SET ? 1 : octets[at + 1]
+  return length
+}
+
+/** The same for an AS4_PATH, without the confederation segments that it must not have (RFC 6793 §3). */
+function length4(octets: Uint8Array, { from, to }: Span): number {
+  let length = 0
+  for (let at = from; at < to; at += 2 + octets[at + 1] * 4) {
+    if (octets[at] <= AS_SEQUENCE) length += octets[at] === AS_SET ? 1 : octets[at + 1]
+  }
   return length
 }
 
@@ -30,7 +39,7 @@ export function widenAsPath(
 ): number {
   let keep = length2(octets, path)
   if (as4) {
-    const length = asPathLength(octets, as4.from, as4.to)
+    const length = length4(octets, as4)
     if (length > keep) as4 = undefined
     else keep -= length
   }
@@ -49,9 +58,14 @@ export function widenAsPath(
     keep -= isSet ? 1 : taken
     from += 2 + count * 2
   }
-  if (as4) {
-    out.set(octets.subarray(as4.from, as4.to), at)
-    at += as4.to - as4.from
+  if (!as4) return at
+  for (let from = as4.from; from < as4.to;) {
+    const end = from + 2 + octets[from + 1] * 4
+    if (octets[from] <= AS_SEQUENCE) {
+      out.set(octets.subarray(from, end), at)
+      at += end - from
+    }
+    from = end
   }
   return at
 }

@@ -34,6 +34,8 @@ export interface AttributeType<Value = unknown> {
   readonly decode: (octets: Uint8Array, from: number, to: number) => Value
   /** The value's octets, the inverse of `decode`. */
   encode(value: Value): Uint8Array
+  /** Writes a validated value to `out` at `at` as it is to be kept, and returns the offset after it. Default: a copy. */
+  readonly write?: (octets: Uint8Array, from: number, to: number, out: Uint8Array, at: number) => number
 }
 
 /** Octets that the header of an attribute with a value of that length takes: 3, or 4 with extended length. */

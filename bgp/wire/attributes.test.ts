@@ -2,6 +2,7 @@ import t from 'tap'
 import * as fc from 'fast-check'
 import {
   aggregator,
+  aigp,
   asPath,
   asPathContains,
   asPathFirst,
@@ -21,12 +22,21 @@ import {
   origin,
   originatorId,
   parseCommunity,
+  parseExtendedCommunity,
 } from './attributes.ts'
 
 const asn = fc.integer({ min: 1, max: 4294967295 })
 const quad = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map(parts => parts.join('.'))
 const some = <Value>(value: fc.Arbitrary<Value>) => fc.array(value, { minLength: 1, maxLength: 60 })
 const uint16 = fc.nat(65535)
+
+const extended = fc.oneof(
+  fc.tuple(fc.constantFrom('rt', 'ro'), fc.oneof(quad, uint16), uint16).map(parts => parts.join(':')),
+  fc
+    .tuple(fc.constantFrom('rt', 'ro'), fc.integer({ min: 65536, max: 4294967295 }), uint16)
+    .map(parts => parts.join(':')),
+  fc.uint8Array({ minLength: 7, maxLength: 7 }).map(octets => `0x43${Buffer.from(octets).toString('hex')}`),
+)
 
 /** A value of every attribute that is part of a route. */
 const values: [AttributeType, fc.Arbitrary<unknown>][] = [
@@ -39,7 +49,8 @@ const values: [AttributeType, fc.Arbitrary<unknown>][] = [
   [communities, some(fc.tuple(uint16, uint16).map(parts => parts.join(':')))],
   [originatorId, quad],
   [clusterList, some(quad)],
-  [extendedCommunities, some(fc.uint8Array({ minLength: 8, maxLength: 8 }).map(o => Buffer.from(o).toString('hex')))],
+  [extendedCommunities, some(extended)],
+  [aigp, fc.uint8Array({ maxLength: 8 }).map(value => Uint8Array.of(1, 0, 3 + value.length, ...value))],
   [largeCommunities, some(fc.tuple(asn, asn, asn).map(parts => parts.join(':')))],
 ]
 
@@ -98,6 +109,23 @@ t.test('communities as text', t => {
   }
   for (const bad of ['65536:1', '1:65536', '1', '1:2:3', 'a:b', '-1:2', ''])
     t.equal(parseCommunity(bad), undefined, bad)
+  t.equal(parseCommunity('no-export'), 0xffffff01)
+  t.equal(parseCommunity('blackhole'), 0xffff029a)
+  for (const [text, hex] of [
+    ['rt:65001:70000', '0002fde900011170'],
+    ['ro:10.0.0.1:5', '01030a0000010005'],
+    ['rt:4200000001:9', '0202fa56ea010009'],
+    ['0x4004fde900000001', '4004fde900000001'],
+  ] as const) {
+    t.equal(Buffer.from(parseExtendedCommunity(text) ?? []).toString('hex'), hex)
+    t.same(extendedCommunities.decode(Buffer.from(hex, 'hex'), 0, 8), [text])
+  }
+  const small = Buffer.from('0202000000010009', 'hex')
+  t.same(
+    extendedCommunities.decode(small, 0, 8),
+    ['0x0202000000010009'],
+    'an AS of four octets that would fit into two',
+  )
   const octets = communities.encode(['1:2', '3:4'])
   t.ok(hasCommunity(octets, 0, octets.length, 0x30004))
   t.notOk(hasCommunity(octets, 0, octets.length, 0x30005))

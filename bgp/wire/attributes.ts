@@ -5,9 +5,12 @@
 
 import type { AttributeType } from './attribute.ts'
 import { aggregator, atomicAggregate } from './attributes/aggregate.ts'
+import { aigp } from './attributes/aigp.ts'
 import { asPath } from './attributes/as-path.ts'
-import { communities, extendedCommunities, largeCommunities } from './attributes/communities.ts'
+import { communities } from './attributes/communities.ts'
 import { as4Aggregator, as4Path, mpReach, mpUnreach, nextHop } from './attributes/envelope.ts'
+import { extendedCommunities } from './attributes/extended-communities.ts'
+import { largeCommunities } from './attributes/large-communities.ts'
 import { localPref, med } from './attributes/numbers.ts'
 import { origin } from './attributes/origin.ts'
 import { clusterList, originatorId } from './attributes/reflection.ts'
@@ -28,6 +31,7 @@ export const attributeTypes = [
   extendedCommunities,
   as4Path,
   as4Aggregator,
+  aigp,
   largeCommunities,
 ] as const
 
@@ -41,8 +45,11 @@ export function attributeType(code: number): AttributeType | undefined {
 
 export * from './attribute.ts'
 export * from './attributes/aggregate.ts'
+export * from './attributes/aigp.ts'
 export * from './attributes/as-path.ts'
 export * from './attributes/communities.ts'
+export * from './attributes/extended-communities.ts'
+export * from './attributes/large-communities.ts'
 export * from './attributes/numbers.ts'
 export * from './attributes/origin.ts'
 export * from './attributes/reflection.ts'

@@ -8,6 +8,7 @@ import {
   AttributeWalker,
   clusterList,
   communities,
+  largeCommunities,
   localPref,
   med,
   origin,
@@ -302,6 +303,27 @@ t.test('equal routes give equal octets, however they were written', t => {
   const long = [0x50, 2, 0, path.length - 3, ...path.slice(3)] // extended length without need
   const two = decode(body({ attributes: [attribute(med, 1), hop, long, igp], announced })).decoder
   t.same(two.attributes.slice(0, two.attributesTo), one.attributes.slice(0, one.attributesTo))
+  t.end()
+})
+
+t.test('large communities lose doubles (RFC 8092 §3), and a value that shrinks gets a short header', t => {
+  const good = [igp, path, hop]
+  const { kept, do: done } = decode(
+    body({ attributes: [...good, attribute(largeCommunities, ['1:2:3', '4:5:6', '1:2:3', '1:2:4'])], announced }),
+  )
+  t.equal(done, 'accept')
+  t.equal(kept.at(-1), 'LARGE_COMMUNITY ["1:2:3","4:5:6","1:2:4"]')
+  const many = Array.from({ length: 30 }, () => '7:7:7')
+  t.equal(
+    decode(body({ attributes: [...good, attribute(largeCommunities, many)], announced })).kept.at(-1),
+    'LARGE_COMMUNITY ["7:7:7"]',
+  )
+  t.end()
+})
+
+t.test('MP_UNREACH_NLRI with wrong flags is no End-of-RIB', t => {
+  t.equal(decode(body({ attributes: [raw(15, [0, 2, 1])] })).decoder.endOfRib, 'ipv6-unicast')
+  t.equal(decode(body({ attributes: [raw(15, [0, 2, 1], 0xc0)] })).decoder.endOfRib, undefined)
   t.end()
 })
 

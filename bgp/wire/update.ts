@@ -67,6 +67,8 @@ export class UpdateDecoder {
   /** Attributes of the message, wanted or not. */
   #different = 0
   #message = 0
+  /** Prefixes in the message's own NLRI field, to which alone NEXT_HOP belongs. */
+  #announced = 0
   #withdraw: string | undefined
 
   /** `maxMessage`: the longest message in octets; 2-octet AS numbers may double while they are widened. */
@@ -94,6 +96,7 @@ export class UpdateDecoder {
     const announced = countNlri(octets, attributesTo, to, 32)
     if (withdrawn < 0) return reset(3, 10, 'a withdrawn prefix is malformed')
     if (announced < 0) return reset(3, 10, 'an announced prefix is malformed')
+    this.#announced = announced
 
     const broken = this.#collect(octets, attributesFrom, attributesTo, context) ?? this.#multiprotocol(octets)
     if (broken) return broken
@@ -103,7 +106,7 @@ export class UpdateDecoder {
     else if (attributesTo === attributesFrom) {
       if (withdrawn === 0) this.endOfRib = 'ipv4-unicast'
       return accept
-    } else if (this.#different === 1 && this.unreach.family && this.unreach.prefixes === 0 && withdrawn === 0) {
+    } else if (!this.#withdraw && this.#different === 1 && this.#isEmpty(withdrawn)) {
       this.endOfRib = this.unreach.family
     } else if (this.#withdraw && !this.reach.present) {
       // RFC 7606 §5.2: attributes in error and no reachable NLRI found: they may have been lost in the damage.
@@ -159,6 +162,7 @@ export class UpdateDecoder {
     const { code, flags, from, to } = this.#walker
     if (!type) return (flags & TRANSITIVE) !== 0
     if (type.internalOnly && context.kind === 'ebgp') return false
+    if (code === nextHop.code && this.#announced === 0) return false // RFC 4760 §3
     if ((flags & (OPTIONAL | TRANSITIVE)) !== type.flags) {
       this.#damaged(`${type.name} has flags 0x${flags.toString(16)}, must be 0x${type.flags.toString(16)}`) // RFC 7606 §3 c
       // The routes in a multiprotocol attribute can still be read, and have to be, to withdraw them.
@@ -217,6 +221,10 @@ export class UpdateDecoder {
       }
       const [from, to] = [this.#from[code], this.#to[code]]
       const flags = this.#flags[code] & PARTIAL
+      if (type?.write) {
+        at = this.#rewrite(octets, type, at)
+        continue
+      }
       const start = putHeader(
         this.attributes,
         at,
@@ -230,20 +238,37 @@ export class UpdateDecoder {
     this.attributesTo = at
   }
 
+  /** An attribute whose value is kept in another form than it came; returns the offset after it. */
+  #rewrite(octets: Uint8Array, type: AttributeType, at: number): number {
+    const { code } = type
+    const value = at + 4
+    const end = type.write?.(octets, this.#from[code], this.#to[code], this.attributes, value) ?? value
+    return this.#close(at, value, end, type.flags | (this.#flags[code] & PARTIAL), code)
+  }
+
   /** AS_PATH or AGGREGATOR of a peer with 2-octet AS numbers; returns the offset after it. */
   #widen(octets: Uint8Array, code: number, at: number): number {
     const own = this.#span(code === asPath.code ? asPath : aggregator)
     if (!own) return at
     const newer = aggregatorIsNewer(octets, this.#span(aggregator))
-    // The header's length is known only afterwards: write the value where a long header would leave it, then move it.
     const value = at + 4
     const end =
       code === asPath.code
         ? widenAsPath(octets, own, newer ? undefined : this.#span(as4Path), this.attributes, value)
         : widenAggregator(octets, own, newer ? undefined : this.#span(as4Aggregator), this.attributes, value)
     const flags = code === asPath.code ? asPath.flags : aggregator.flags | (this.#flags[code] & PARTIAL)
+    return this.#close(at, value, end, flags, code)
+  }
+
+  /** The header of a value that was written where a long header would leave it: a short one is moved up to. */
+  #close(at: number, value: number, end: number, flags: number, code: number): number {
     if (headerLength(end - value) === 3) this.attributes.copyWithin(value - 1, value, end)
     return putHeader(this.attributes, at, flags, code, end - value) + end - value
+  }
+
+  /** No route is withdrawn, and MP_UNREACH_NLRI names a family that we carry. */
+  #isEmpty(withdrawn: number): boolean {
+    return withdrawn === 0 && this.unreach.family !== undefined && this.unreach.prefixes === 0
   }
 
   #has({ code }: AttributeType): boolean {

@@ -2,13 +2,14 @@
 // bgp-pair.ts.
 
 import { Speaker } from '../../bgp/index.ts'
-import type { Family, PathView, PeerStatus, PrefixId } from '../../bgp/types.ts'
+import type { Family, Origination, PathView, PeerStatus, PrefixId } from '../../bgp/types.ts'
 import type { SimpleConfig } from '../../bgp/simple-config.ts'
 
 export type Call =
   | { readonly call: 'start'; readonly config: SimpleConfig }
   | { readonly call: 'configure'; readonly config: SimpleConfig }
   | { readonly call: 'originate'; readonly prefixes: readonly string[] }
+  | { readonly call: 'announce'; readonly list: readonly Origination[] }
   | { readonly call: 'complete' }
   | { readonly call: 'state' }
   | { readonly call: 'stop'; readonly mode: 'cease' | 'restart' }
@@ -47,6 +48,8 @@ function act(speaker: Speaker, message: Exclude<Call, { call: 'start' }>): unkno
       return speaker.configure(message.config)
     case 'originate':
       return speaker.originate(message.prefixes.map(prefix => ({ prefix })))
+    case 'announce':
+      return speaker.originate(message.list)
     case 'complete':
       speaker.setComplete(true)
       return undefined

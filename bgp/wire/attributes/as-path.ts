@@ -5,9 +5,12 @@
 
 import { type AttributeContext, type AttributeType, TRANSITIVE } from '../attribute.ts'
 
-/** Segment types. Confederation segments (3, 4; RFC 5065) are malformed here: we are in none. */
+/** Segment types. */
 export const AS_SET = 1
 export const AS_SEQUENCE = 2
+/** Confederation segments (RFC 5065) are malformed in AS_PATH: we are in none. */
+export const AS_CONFED_SEQUENCE = 3
+export const AS_CONFED_SET = 4
 
 export interface AsPathSegment {
   readonly type: 'sequence' | 'set'
@@ -19,24 +22,28 @@ export const asPath: AttributeType<readonly AsPathSegment[]> = {
   name: 'AS_PATH',
   flags: TRANSITIVE,
   part: 'route',
-  validate: validateAsPath,
+  validate: (octets, from, to, context) => validateAsPath(octets, from, to, context),
   onError: 'withdraw',
   decode: readAsPath,
   encode: encodeAsPath,
 }
 
-/** What is wrong with a path in the form that `context` says. Empty is right: a route of the peer's own AS. */
+/**
+ * What is wrong with a path in the form that `context` says, whose segments have types up to `lastType`. Empty is right: a
+ * route of the peer's own AS.
+ */
 export function validateAsPath(
   octets: Uint8Array,
   from: number,
   to: number,
   context: Pick<AttributeContext, 'fourOctetAs'>,
+  lastType = AS_SEQUENCE,
 ): string | undefined {
   const width = context.fourOctetAs ? 4 : 2
   let at = from
   while (at < to) {
     const type = octets[at]
-    if (type !== AS_SET && type !== AS_SEQUENCE) return `segment type ${type} is not known`
+    if (type < AS_SET || type > lastType) return `segment type ${type} is not known`
     const count = at + 1 < to ? octets[at + 1] : 0
     if (count === 0) return 'a segment is empty'
     const end = at + 2 + count * width
@@ -94,11 +101,22 @@ export function asPathLength(octets: Uint8Array, from: number, to: number): numb
 }
 
 export function asPathContains(octets: Uint8Array, from: number, to: number, asn: number): boolean {
+  return asPathCount(octets, from, to, asn) > 0
+}
+
+/** How often the path names the AS. */
+export function asPathCount(octets: Uint8Array, from: number, to: number, asn: number): number {
+  let count = 0
   for (let at = from; at < to;) {
     const end = at + 2 + octets[at + 1] * 4
-    for (at += 2; at < end; at += 4) if (uint32(octets, at) === asn) return true
+    for (at += 2; at < end; at += 4) if (uint32(octets, at) === asn) count++
   }
-  return false
+  return count
+}
+
+/** AS numbers for private use (RFC 6996, with the edges that RFC 7300 reserves left out). */
+export function isPrivateAs(asn: number): boolean {
+  return (asn >= 64512 && asn <= 65534) || (asn >= 4200000000 && asn <= 4294967294)
 }
 
 /** The neighbouring AS, for comparing MED (RFC 4271 §9.1.2.2 c): the first of a leading sequence; 0 = none. */

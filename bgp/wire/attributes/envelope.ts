@@ -3,7 +3,7 @@
 
 import { type AttributeType, OPTIONAL, TRANSITIVE } from '../attribute.ts'
 import { fourOctets } from './numbers.ts'
-import { validateAsPath } from './as-path.ts'
+import { AS_CONFED_SET, validateAsPath } from './as-path.ts'
 
 const raw = {
   part: 'envelope',
@@ -38,12 +38,12 @@ export const mpUnreach: AttributeType<Uint8Array> = {
   ...raw,
 }
 
-/** RFC 6793 §6: a malformed one is dropped, the routes stay. */
+/** RFC 6793 §6: a malformed one is dropped, the routes stay; confederation segments (§3) are left out when it is merged. */
 export const as4Path: AttributeType<Uint8Array> = {
   code: 17,
   name: 'AS4_PATH',
   flags: OPTIONAL | TRANSITIVE,
-  validate: (octets, from, to) => validateAsPath(octets, from, to, { fourOctetAs: true }),
+  validate: (octets, from, to) => validateAsPath(octets, from, to, { fourOctetAs: true }, AS_CONFED_SET),
   onError: 'discard',
   ...raw,
 }

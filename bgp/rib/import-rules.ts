@@ -1,0 +1,37 @@
+// What a path becomes on its way from the Adj-RIB-In to the decision process: import policy, then what BGP itself demands.
+
+import { CompiledPolicy, type Explanation } from '../policy/compile.ts'
+import type { RouteSource } from '../policy/match.ts'
+import { RememberedTransform } from '../policy/transform.ts'
+import { type AttributeSets, HAS_LOCAL_PREF, LEAVES_SOON } from '../tables/attribute-sets.ts'
+import type { PrefixTable } from '../tables/prefix-table.ts'
+import type { PeerTraits } from './port.ts'
+
+export class ImportRules {
+  readonly #sets: AttributeSets
+  readonly #policy: CompiledPolicy
+  /** RFC 8326 §4.2: from an eBGP peer GRACEFUL_SHUTDOWN means LOCAL_PREF 0, unless policy takes the community off. */
+  readonly #leaving: RememberedTransform | undefined
+
+  constructor(sets: AttributeSets, prefixes: PrefixTable, traits: Pick<PeerTraits, 'import' | 'kind' | 'nextHopSelf'>) {
+    this.#sets = sets
+    this.#policy = new CompiledPolicy(traits.import, sets, prefixes, traits.nextHopSelf)
+    const { kind, nextHopSelf } = traits
+    this.#leaving = kind === 'ebgp' ? new RememberedTransform(sets, { localPref: 0 }, nextHopSelf) : undefined
+  }
+
+  /** The set to decide with, with a reference; 0 if policy rejects the route. */
+  apply(prefix: number, set: number, from: RouteSource): number {
+    const sets = this.#sets
+    const accepted = this.#policy.apply(prefix, set, from)
+    if (accepted === 0 || !this.#leaving || !(sets.flags[accepted] & LEAVES_SOON)) return accepted
+    if (sets.flags[accepted] & HAS_LOCAL_PREF && sets.localPref[accepted] === 0) return accepted
+    const result = this.#leaving.apply(accepted)
+    sets.release(accepted)
+    return result
+  }
+
+  explain(prefix: number, set: number, from: RouteSource): Explanation {
+    return this.#policy.explain(prefix, set, from, 'import')
+  }
+}
