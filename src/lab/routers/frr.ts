@@ -2,7 +2,7 @@
 // guide, "Zebra", "BGP", "VTY shell".
 
 import { parsePrefix } from '../../../inet/index.ts'
-import type { RouterPlan } from '../topology.ts'
+import type { NeighbourPlan, RouterPlan } from '../topology.ts'
 import type { RouterKind } from './router.ts'
 
 const families = ['ipv4', 'ipv6'] as const
@@ -56,6 +56,7 @@ export function bgpdConf(plan: RouterPlan): string {
     ` match ip address prefix-list pods`,
     `route-map from-nodes permit 20`,
     ` match ipv6 address prefix-list pods`,
+    ...plan.neighbours.flatMap(ownNextHop),
     `!`,
     `router bgp ${plan.asn}`,
     ` bgp router-id ${plan.routerId}`,
@@ -83,12 +84,21 @@ function podLists(plan: RouterPlan): string[] {
   )
 }
 
+/**
+ * The next hop of IPv6 routes, by name: a bgpd that has not heard of the interface's IPv6 address from zebra when the session comes
+ * up would announce its IPv4 address, mapped, and keep to that.
+ */
+function ownNextHop({ name, local }: NeighbourPlan): string[] {
+  return local.ipv6 === undefined ? [] : [`route-map to-${name} permit 10`, ` set ipv6 next-hop global ${local.ipv6}`]
+}
+
 function addressFamily(plan: RouterPlan, family: 'ipv4' | 'ipv6'): string[] {
   const lines = [` address-family ${family} unicast`]
   for (const subnet of plan.announce) if (subnet[family]) lines.push(`  network ${subnet[family]}`)
   for (const neighbour of plan.neighbours) {
     if (neighbour.local[family] === undefined) continue
     lines.push(`  neighbor ${neighbour.address} activate`, `  neighbor ${neighbour.address} next-hop-self`)
+    if (family === 'ipv6') lines.push(`  neighbor ${neighbour.address} route-map to-${neighbour.name} out`)
     if (neighbour.accept === 'pods') lines.push(`  neighbor ${neighbour.address} route-map from-nodes in`)
     if (neighbour.client) lines.push(`  neighbor ${neighbour.address} route-reflector-client`)
   }
