@@ -8,6 +8,7 @@ import { numbersOf } from '../wire/family.ts'
 import { AS_TRANS } from '../wire/open.ts'
 import { parsePrefix } from '../../inet/index.ts'
 import { checkPolicy } from './check-policy.ts'
+import { checkProtection } from './check-protection.ts'
 import { ownFamily } from '../session/traits.ts'
 
 export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
@@ -74,6 +75,7 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
     add('reflectorClient', true, reason, 'remove it, or correct remoteAs')
   }
   checkFamilies(peer, add)
+  checkProtection(peer, add)
   for (const direction of ['import', 'export'] as const) {
     for (const { field, value, reason, fix } of checkPolicy(peer[direction])) {
       add(`${direction}.${field}`, value, reason, fix)

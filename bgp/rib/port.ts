@@ -39,6 +39,16 @@ export interface PeerTraits {
 /** Why a path is kept but may not be used, before policy is asked. */
 export type Ineligible = 'as-loop' | 'originator-loop' | 'cluster-loop'
 
+/** What a session may hold of one family. A route beyond it is refused before anything is stored. */
+export interface Ceiling {
+  /** Prefixes in its Adj-RIB-In. */
+  readonly paths: number
+  /** The same with withdrawn ones that wait for the decision process. */
+  readonly rows: number
+  /** Octets of attribute sets that nobody sent before. */
+  readonly octets: number
+}
+
 export interface Rib {
   readonly family: Family
 
@@ -46,6 +56,8 @@ export interface Rib {
   peerUp(peer: PeerId, traits: PeerTraits): void
   /** The session is gone: its paths are withdrawn in slices by `work`; it leaves its group at once. */
   peerDown(peer: PeerId): void
+  /** What the peer may hold, from now on; what it holds already stays. Without it there is no ceiling. */
+  setCeiling(peer: PeerId, ceiling: Ceiling): void
   /** New policies of an established peer; re-run in slices from the kept Adj-RIB-In and to the Adj-RIB-Out. */
   setPolicies(peer: PeerId, policies: { readonly import: Policy; readonly export: Policy }): void
   /** The peer asked for a route refresh (RFC 2918): send it everything again. */
@@ -54,16 +66,20 @@ export interface Rib {
   /**
    * Interns an attribute set and returns it with a reference that the caller must give back by `release`.
    * `attributes[from, to)` holds path attributes in ascending code, AS_PATH with 4-octet AS numbers, without NEXT_HOP, MP_REACH_NLRI
-   * and MP_UNREACH_NLRI, each validated. `nextHop`: 4, 16 or 32 octets.
+   * and MP_UNREACH_NLRI, each validated. `nextHop`: 4, 16 or 32 octets. `peer` is charged with a set
+   * that is new.
    */
-  intern(attributes: Uint8Array, from: number, to: number, nextHop: Uint8Array): SetId
+  intern(attributes: Uint8Array, from: number, to: number, nextHop: Uint8Array, peer?: PeerId): SetId
+  /** Whether the peer's ceiling leaves room for a set of so many octets. */
+  affords(peer: PeerId, octets: number): boolean
   release(set: SetId): void
 
   /**
    * Announces the NLRI in `octets[from, to)` (RFC 4271 §4.3: length octet, then the octets it needs; validated) with one set.
-   * Host bits are cleared here. An earlier path of the peer for the prefix is replaced.
+   * Host bits are cleared here. An earlier path of the peer for the prefix is replaced, also at its ceiling.
+   * Returns the prefixes that its ceiling refused.
    */
-  announce(peer: PeerId, octets: Uint8Array, from: number, to: number, set: SetId, ineligible?: Ineligible): void
+  announce(peer: PeerId, octets: Uint8Array, from: number, to: number, set: SetId, ineligible?: Ineligible): number
   withdraw(peer: PeerId, octets: Uint8Array, from: number, to: number): void
 
   /** The complete list of our own routes; differences are announced and withdrawn. Routes of another family are passed over. */

@@ -6,7 +6,7 @@ import type { ChunkSink } from '../groups/port.ts'
 import type { ConnId, State } from '../types.ts'
 import type { Negotiated } from './negotiate.ts'
 
-export const timerNames: readonly TimerName[] = ['connectRetry', 'hold', 'keepalive', 'idleHold']
+export const timerNames: readonly TimerName[] = ['connectRetry', 'hold', 'keepalive', 'idleHold', 'sendHold']
 
 interface Timer {
   readonly id: TimerId
@@ -42,6 +42,7 @@ export class Connection {
       hold: { id: wheel.create(), period: 0 },
       keepalive: { id: wheel.create(), period: 0 },
       idleHold: { id: wheel.create(), period: 0 },
+      sendHold: { id: wheel.create(), period: 0 },
     }
   }
 

@@ -34,9 +34,11 @@ export interface UpdateResult {
   /** RFC 7606 treatment worth telling the operator. */
   incident: { readonly treatment: 'discard' | 'withdraw'; readonly why: string } | undefined
   endOfRib: Family | undefined
+  /** Family in which the peer's ceiling has refused a route, for want of room for prefixes or for attributes. */
+  refused: { readonly family: Family; readonly of: 'prefixes' | 'octets' } | undefined
 }
 
-const result: UpdateResult = { fault: undefined, incident: undefined, endOfRib: undefined }
+const result: UpdateResult = { fault: undefined, incident: undefined, endOfRib: undefined, refused: undefined }
 const walker = new AttributeWalker()
 const hops: { readonly [octets: number]: Uint8Array } = {
   4: new Uint8Array(4),
@@ -52,7 +54,7 @@ export function applyUpdate(
   from: number,
   to: number,
 ): UpdateResult {
-  result.fault = result.incident = result.endOfRib = undefined
+  result.fault = result.incident = result.endOfRib = result.refused = undefined
   const verdict = decoder.decode(octets, from, to, inbound.negotiated)
   if (verdict.do === 'reset') {
     result.fault = verdict
@@ -108,8 +110,12 @@ function add(
     rib.withdraw(inbound.peer, octets, from, to)
     return
   }
-  const set = rib.intern(decoder.attributes, 0, decoder.attributesTo, hop)
-  rib.announce(inbound.peer, octets, from, to, set, ineligible)
+  if (!rib.affords(inbound.peer, decoder.attributesTo)) {
+    result.refused = { family, of: 'octets' }
+    return
+  }
+  const set = rib.intern(decoder.attributes, 0, decoder.attributesTo, hop, inbound.peer)
+  if (rib.announce(inbound.peer, octets, from, to, set, ineligible) > 0) result.refused = { family, of: 'prefixes' }
   rib.release(set)
 }
 
