@@ -64,7 +64,7 @@ export interface PeerConfig {
   readonly nextHopSelf?: { readonly [F in Family]?: string }
   /** The peer is a client of ours (RFC 4456). */
   readonly reflectorClient?: boolean
-  /** An eBGP peer that is not on one of our links; without it a transport that can sets TTL 1. */
+  /** False: an eBGP peer on one of our links; a transport with socket options sends with TTL 1. Default: the system's TTL. */
   readonly multihop?: boolean
   /**
    * GTSM (RFC 5082): what comes from farther away than so many links is dropped (1: the peer is on our link). Both ends

@@ -39,6 +39,11 @@ export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
       issues.push({ peer: name, field: 'address', value: peer.address, reason, fix: 'remove one of the two' })
     }
     owners.set(key, name)
+    const first = [...config.peers.values()].find(({ address }) => address === peer.address)
+    if (first?.secret !== peer.secret) {
+      const reason = 'another peer at that address has another'
+      issues.push({ peer: name, field: 'secret', value: '(not shown)', reason, fix: 'give both the same' })
+    }
   }
   return issues
 }
