@@ -107,6 +107,7 @@ t.test('both ends change the key: nothing flaps, and routes go on', async t => {
         secret,
         connectRetry: 1,
         holdTime: 9,
+        nextHopSelf: { 'ipv4-unicast': `10.0.0.${asn - 65000}` },
       },
     },
   })

@@ -38,7 +38,7 @@ function checkSendHold({ sendHoldTime }: PeerConfig, add: Add): void {
   add('sendHoldTime', sendHoldTime, 'it is no time to wait for a peer that does not read', 'give 10 to 65535 seconds')
 }
 
-function checkTcp({ secret, ttlSecurity, multihop }: PeerConfig, add: Add): void {
+function checkTcp({ secret, ttlSecurity }: PeerConfig, add: Add): void {
   const octets = secret === undefined ? 1 : new TextEncoder().encode(secret).length
   if (octets < 1 || octets > 80) {
     add('secret', `(${octets} octets)`, 'TCP-MD5 takes no such key (RFC 2385)', 'give one of 1 to 80 octets')
@@ -46,7 +46,6 @@ function checkTcp({ secret, ttlSecurity, multihop }: PeerConfig, add: Add): void
   if (ttlSecurity === undefined) return
   const fix = 'give 1 if the peer is on the same link, else the number of links to it, up to 254'
   if (!isWithin(ttlSecurity, 1, 254)) add('ttlSecurity', ttlSecurity, 'it is no number of links (RFC 5082)', fix)
-  else if (ttlSecurity > 1 && multihop === false) add('ttlSecurity', ttlSecurity, 'multihop is false', fix)
 }
 
 function isWithin(value: number, least: number, most: number): boolean {
