@@ -117,6 +117,8 @@ t.test('both ends change the key: nothing flaps, and routes go on', async t => {
   await Promise.all([a.start(), b.start()])
   const up = async () => a.status()[0].state === 'Established' && b.status()[0].state === 'Established'
   t.ok(await within(20, up))
+  const said: string[] = []
+  for (const speaker of [a, b]) speaker.on('peer', report => said.push(report.text))
   for (const key of ['second', 'third']) {
     t.same(a.configure(config(65001, one, two, key)), [])
     a.announce(key === 'second' ? '10.1.0.0/24' : '10.1.1.0/24')
@@ -126,6 +128,7 @@ t.test('both ends change the key: nothing flaps, and routes go on', async t => {
   }
   await sleep(10_000)
   t.equal(a.status()[0].flaps + b.status()[0].flaps, 0, 'longer than the hold time')
+  t.same(said, [], 'nor is anything said, such as of a connection that has long been closed')
   a.configure(config(65001, one, two, 'fourth'))
   t.ok(await within(20, async () => !(await up())), 'a key that only one end has ends the session')
   b.configure(config(65002, two, one, 'fourth'))

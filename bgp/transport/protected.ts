@@ -45,8 +45,9 @@ export function tcpWith(maker: SocketMaker): Transport {
         if (old?.secret !== now?.secret) {
           for (const fd of listeners) attempt(() => maker.setKey(fd, address, now?.secret))
         }
-        for (const { fd, remote } of open.values()) {
-          if (remote !== address || !now) continue
+        for (const [socket, { fd, remote }] of open) {
+          // The descriptor of a socket that ends just now may be another's already.
+          if (remote !== address || !now || socket.destroyed) continue
           if (old?.secret !== now.secret) attempt(() => maker.setKey(fd, address, now.secret))
           if (old?.ttl !== now.ttl || old.leastTtl !== now.leastTtl) attempt(() => maker.setHops(fd, now))
         }

@@ -91,6 +91,8 @@ export class TcpConn implements Conn {
   readonly remote: string
   readonly #socket: Socket
   #data: ((octets: Uint8Array) => void) | undefined
+  #closed: ((reason: string) => void) | undefined
+  #drained: (() => void) | undefined
   #reason = ''
 
   constructor(socket: Socket) {
@@ -100,6 +102,8 @@ export class TcpConn implements Conn {
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#reason = error.code ?? error.message
     })
+    socket.on('close', () => this.#closed?.(this.#reason))
+    socket.on('drain', () => this.#drained?.())
   }
 
   received(octets: Uint8Array): void {
@@ -111,11 +115,11 @@ export class TcpConn implements Conn {
   }
 
   onClose(callback: (reason: string) => void): void {
-    this.#socket.on('close', () => callback(this.#reason))
+    this.#closed = callback
   }
 
   onDrain(callback: () => void): void {
-    this.#socket.on('drain', callback)
+    this.#drained = callback
   }
 
   write(chunks: readonly Uint8Array[], done: () => void): boolean {
@@ -137,9 +141,7 @@ export class TcpConn implements Conn {
 
   close(flush: boolean): void {
     const socket = this.#socket
-    this.#data = undefined
-    socket.removeAllListeners('close')
-    socket.removeAllListeners('drain')
+    this.#data = this.#closed = this.#drained = undefined
     if (!flush) {
       socket.destroy()
       return
