@@ -166,7 +166,8 @@ t.test('a peer without a limit has a ceiling: attributes', t => {
   t.match(puppet.notification, 'Cease / Out of Resources')
   t.match(a.peer(B).lastError, /attributes of its ipv4-unicast routes take more than/)
   t.equal(c.peer(A).flaps, 0)
-  net.run(2)
+  net.run(400)
+  t.equal(a.peer(B).state, 'Established')
   t.ok(a.engine.rib('ipv4-unicast').affords(a.engine.peerId(B)!, MOST_OCTETS), 'all of it is given back')
   t.end()
 })
@@ -207,6 +208,16 @@ t.test('a peer that does not read is given up in bounded time (RFC 9687), also w
     )
     t.equal(a.peer(C).flaps, 0)
   }
+  t.end()
+})
+
+t.test('a peer that stops in the middle of the first table is given up too, though nothing changes any more', t => {
+  const { net, puppet, a, c } = stage(undefined, { holdTime: 0 })
+  puppet.pause()
+  c.originate(...Array.from({ length: 60000 }, (_, i) => `10.${i >> 13}.${(i >> 5) & 255}.${(i & 31) * 8}/29`))
+  net.run(600)
+  t.equal(a.peer(B).flaps, 1)
+  t.equal(a.peer(C).flaps, 0)
   t.end()
 })
 
@@ -294,5 +305,39 @@ t.test('connections from strangers: refused, and told once', t => {
   t.equal(a.driver.connections, 1)
   t.equal(a.peer(C).flaps, 0)
   t.equal(a.reports.filter(report => report.type === 'refused').length, 1)
+  t.end()
+})
+
+t.test('what cannot be configured is refused, and no key is shown', t => {
+  const rows: [object, string, RegExp][] = [
+    [{ maxPrefixes: { 'ipv4-unicast': { limit: 0, action: 'warn' } } }, 'maxPrefixes.ipv4-unicast.limit', /1 or more/],
+    [
+      { maxPrefixes: { 'ipv4-unicast': { limit: 5, warnAt: 6, action: 'warn' } } },
+      'maxPrefixes.ipv4-unicast.warnAt',
+      /1 to 5/,
+    ],
+    [
+      { maxPrefixes: { 'ipv6-unicast': { limit: 5, action: 'explode' } } },
+      'maxPrefixes.ipv6-unicast.action',
+      /warn, reject/,
+    ],
+    [
+      { maxPrefixes: { 'ipv4-unicast': { limit: 5, action: 'restart', restartAfter: -1 } } },
+      'maxPrefixes.ipv4-unicast.restartAfter',
+      /86400/,
+    ],
+    [{ maxPrefixes: { ipv5: { limit: 5, action: 'warn' } } }, 'maxPrefixes.ipv5', /ipv6-unicast/],
+    [{ sendHoldTime: 1 }, 'sendHoldTime', /10 to 65535/],
+    [{ secret: 'hunter2'.repeat(12) }, 'secret', /1 to 80 octets/],
+    [{ secret: '' }, 'secret', /1 to 80 octets/],
+    [{ ttlSecurity: 255 }, 'ttlSecurity', /give 1/],
+  ]
+  const { a } = stage(undefined)
+  for (const [more, field, fix] of rows) {
+    const bad = config(A, 65001, { [B]: { remoteAs: 65002, ...more } })
+    const issues = a.engine.configure(bad)
+    t.match(issues, [{ peer: B, field, fix }], field)
+    t.notMatch(JSON.stringify(issues), 'hunter2')
+  }
   t.end()
 })
