@@ -3,6 +3,7 @@
 export { ConfigError, issueText, Speaker } from './speaker.ts'
 export type { RouteChange, SpeakerOptions } from './speaker.ts'
 export type { SimpleConfig, SimplePeer } from './simple-config.ts'
+export { tcpWith } from './transport/protected.ts'
 export { systemClock, tcp } from './transport/tcp.ts'
 export type * from './transport/transport.ts'
 export * from './types.ts'

@@ -4,6 +4,7 @@ import { checkOrigination } from './core/check.ts'
 import { Engine } from './core/engine.ts'
 import { type SimpleConfig, fullConfig } from './simple-config.ts'
 import { Driver } from './transport/driver.ts'
+import { protections, unprotectable } from './transport/protection.ts'
 import { Listeners } from './transport/listeners.ts'
 import { systemClock, tcp } from './transport/tcp.ts'
 import type { Clock, Transport } from './transport/transport.ts'
@@ -19,7 +20,7 @@ import type {
 } from './types.ts'
 
 export interface SpeakerOptions {
-  /** Default: TCP by node:net. */
+  /** Default: TCP by node:net. For peers with `secret` or `ttlSecurity`: `tcpWith(sockets())`, see netlink-ts/socket. */
   readonly transport?: Transport
   readonly clock?: Clock
   /** Units of bulk work a turn of the event loop. Default 8192. */
@@ -72,6 +73,7 @@ export class Speaker implements AsyncDisposable {
   readonly #driver: Driver
   readonly #listeners: Listeners
   readonly #clock: Clock
+  readonly #transport: Transport
   readonly #announced = new Map<string, Origination>()
   readonly #listenersOf = { peer: new Set<(report: Report) => void>(), incident: new Set<(report: Report) => void>() }
   readonly #turns = new Set<() => void>()
@@ -87,6 +89,7 @@ export class Speaker implements AsyncDisposable {
     const { seed = Math.floor(Math.random() * 4294967296) } = options
     this.#config = fullConfig(config)
     this.#clock = clock
+    this.#transport = transport
     this.engine = new Engine({ seed, now: clock.now(), maxPrefixes })
     const report = (one: Report) => this.#tell(one)
     const turned = () => {
@@ -213,11 +216,29 @@ export class Speaker implements AsyncDisposable {
   }
 
   #apply(config: SpeakerConfig): readonly ConfigIssue[] {
-    const issues = this.#driver.with(engine => engine.configure(config))
+    const impossible = this.#transport.protect ? [] : unprotectable(config)
+    if (impossible.length > 0) return impossible
+    const issues = this.#driver.with(engine => {
+      const found = engine.configure(config)
+      // The engine's wish to dial is heard afterwards: then the sockets have their options.
+      if (found.length === 0) this.#protect(config)
+      return found
+    })
     if (issues.length > 0) return issues
     this.#config = config
     this.#listeners.set(config.listenPort ?? 179, config.listenAddresses)
     return []
+  }
+
+  #protect(config: SpeakerConfig): void {
+    this.#transport.protect?.(protections(config), (address, reason) => {
+      for (const [peer, { address: own, remoteAs }] of config.peers) {
+        if (own !== address) continue
+        const next = 'check that this kernel supports it'
+        const text = `peer ${peer} (${address}, AS ${remoteAs}): its connections cannot be protected: ${reason}; ${next}`
+        this.#tell({ type: 'connectFailed', peer, text })
+      }
+    })
   }
 
   /** Announcements of one turn go together. */

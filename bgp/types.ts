@@ -114,11 +114,39 @@ export interface PeerConfig {
   readonly nextHopSelf?: { readonly [F in Family]?: string }
   /** The peer is a client of ours (RFC 4456). */
   readonly reflectorClient?: boolean
-  /** IP TTL of the connection; default 1 to 255 as the shell decides (eBGP single hop: 1). */
+  /** False: an eBGP peer on one of our links; a transport with socket options sends with TTL 1. Default: the system's TTL. */
   readonly multihop?: boolean
   /** Keep the peer's routes while it restarts, if it asks for that. Default true where `gracefulRestart` is configured. */
   readonly gracefulRestartHelper?: boolean
+  /**
+   * GTSM (RFC 5082): what comes from farther away than so many links is dropped (1: the peer is on our link). Both ends
+   * must use it. Needs a transport with socket options.
+   */
+  readonly ttlSecurity?: number
+  /** Key of TCP-MD5 (RFC 2385), 1 to 80 octets. It may change while the session is up. Needs a transport with socket options. */
+  readonly secret?: string
+  /**
+   * Seconds that the peer may leave what we send unread (RFC 9687). Default: 480, or twice the hold time if that is more;
+   * also with hold time 0.
+   */
+  readonly sendHoldTime?: number
+  /** How many prefixes the peer may announce, by family; a ceiling of its own keeps each peer from filling the memory. */
+  readonly maxPrefixes?: { readonly [F in Family]?: PrefixLimit }
   readonly description?: string
+}
+
+/** What a peer may announce of a family, counted before anything is stored. */
+export interface PrefixLimit {
+  readonly limit: number
+  /** Prefixes at which a report warns. Default: three quarters of `limit`, with action `warn` the limit itself. */
+  readonly warnAt?: number
+  /**
+   * Beyond the limit: `warn` reports; `reject` reports and leaves the rest out, with what is there unharmed; `restart`
+   * ends the session (RFC 4486, Cease / Maximum Number of Prefixes Reached). A limit that changes takes effect at once.
+   */
+  readonly action: 'warn' | 'reject' | 'restart'
+  /** Seconds that `restart` rests; 0: until the limit changes or the operator resets the peer. Default 300. */
+  readonly restartAfter?: number
 }
 
 // ---- policy: data, never closures ------------------------------------------------------------------------------
@@ -302,6 +330,13 @@ export type Report =
       readonly kept: boolean
       readonly text: string
     }
+  | {
+      readonly type: 'prefixLimit'
+      readonly peer: string
+      readonly family: Family
+      readonly limit: number
+      readonly text: string
+    }
   | { readonly type: 'endOfRib'; readonly peer: string; readonly family: Family; readonly text: string }
   | { readonly type: 'listen'; readonly listening: boolean; readonly text: string }
 
@@ -324,6 +359,8 @@ export interface PeerStatus {
   /** Kept over a restart of the peer and not announced again yet; counted while it is away, too. */
   readonly prefixesStale: number
   readonly prefixesSent: number
+  /** Families in which the peer is at its limit, and routes of it are left out. */
+  readonly atLimit: readonly Family[]
   readonly messagesIn: number
   readonly messagesOut: number
   readonly updatesIn: number

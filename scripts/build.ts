@@ -119,5 +119,5 @@ async function library(folder: 'bgp' | 'netlink', entries: Readonly<Record<strin
 
 const what = basename(process.argv[2] ?? '')
 if (what === 'bgp') await library('bgp', { index: 'bgp/index.ts', core: 'bgp/core.ts', wire: 'bgp/wire.ts' })
-else if (what === 'netlink') await library('netlink', { index: 'netlink/index.ts' })
+else if (what === 'netlink') await library('netlink', { index: 'netlink/index.ts', socket: 'netlink/socket.ts' })
 else await programs()

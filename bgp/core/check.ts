@@ -8,6 +8,7 @@ import { numbersOf } from '../wire/family.ts'
 import { AS_TRANS } from '../wire/open.ts'
 import { parsePrefix } from '../../inet/index.ts'
 import { checkPolicy } from './check-policy.ts'
+import { checkProtection } from './check-protection.ts'
 import { ownFamily } from '../session/traits.ts'
 
 export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
@@ -39,6 +40,11 @@ export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
       issues.push({ peer: name, field: 'address', value: peer.address, reason, fix: 'remove one of the two' })
     }
     owners.set(key, name)
+    const first = [...config.peers.values()].find(({ address }) => address === peer.address)
+    if (first?.secret !== peer.secret) {
+      const reason = 'another peer at that address has another'
+      issues.push({ peer: name, field: 'secret', value: '(not shown)', reason, fix: 'give both the same' })
+    }
   }
   return issues
 }
@@ -80,6 +86,7 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
   }
   checkFamilies(peer, add)
   checkAsRules(peer, config.asn, add)
+  checkProtection(peer, add)
   for (const direction of ['import', 'export'] as const) {
     const policy = peer[direction]
     for (const { field, value, reason, fix } of policy ? checkPolicy(policy) : []) {

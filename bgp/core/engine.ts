@@ -37,6 +37,7 @@ import { fault } from '../wire/verdict.ts'
 import { checkConfig, checkOrigination } from './check.ts'
 import { canonical, compare } from './diff.ts'
 import { PeerIds } from './peer-ids.ts'
+import { Refusals } from './refusals.ts'
 import { resolvePeer } from './resolve.ts'
 
 export interface EngineOptions {
@@ -68,6 +69,7 @@ export class Engine {
   /** Last messages of connections that are being closed. */
   readonly #farewells = new Map<ConnId, readonly Uint8Array[]>()
   readonly #signalled = new Set<ConnId>()
+  readonly #refusals = new Refusals()
   #config: SpeakerConfig | undefined
   #identity: Identity = { asn: 0, routerId: 0, clusterId: 0 }
   #actions: Action[] = []
@@ -332,6 +334,7 @@ export class Engine {
     const refusal = peer ? peer.accept(conn, local, remote) : explain.unknownRemote(remote, local)
     if (refusal === undefined) return
     this.#emit({ do: 'close', conn, afterFlush: false })
+    if (!this.#refusals.isNews(remote, refusal, this.#now)) return
     this.#emit({ do: 'report', report: { type: 'refused', remote, text: refusal } })
   }
 

@@ -66,6 +66,10 @@ export class Puppet {
     this.#conn?.pause(true)
   }
 
+  resume(): void {
+    this.#conn?.pause(false)
+  }
+
   close(): void {
     this.#conn?.close(false)
   }

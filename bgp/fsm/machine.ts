@@ -1,4 +1,4 @@
-// The finite state machine of one connection (RFC 4271 §8.2.2, subcodes RFC 6608).
+// The finite state machine of one connection (RFC 4271 §8.2.2, subcodes RFC 6608, send hold timer RFC 9687).
 //
 // One function per state: an event comes in, the next state and what to do come out. It knows no socket, no clock, and
 // not that a second connection may exist: collision.ts decides that, and tells the loser to stop. DelayOpen is not
@@ -7,17 +7,19 @@
 /* oxlint-disable typescript/switch-exhaustiveness-check -- "any other event" is a row of the RFC's own table */
 
 import type { State } from '../types.ts'
-import { HOLD_TIMER_EXPIRED } from '../wire/notification.ts'
+import { HOLD_TIMER_EXPIRED, SEND_HOLD_TIMER_EXPIRED } from '../wire/notification.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
 
-export type TimerName = 'connectRetry' | 'hold' | 'keepalive' | 'idleHold'
+export type TimerName = 'connectRetry' | 'hold' | 'keepalive' | 'idleHold' | 'sendHold'
 
 export type FsmEvent =
   | { readonly kind: 'start' }
   /** By the operator or the arbiter. Without a fault nothing is sent, so that a helper keeps our routes (RFC 4724). */
   | { readonly kind: 'stop'; readonly fault?: Fault }
   | { readonly kind: 'connected' | 'connectFailed' | 'closed' }
-  | { readonly kind: 'connectRetryExpired' | 'holdExpired' | 'keepaliveExpired' | 'idleHoldExpired' }
+  | {
+      readonly kind: 'connectRetryExpired' | 'holdExpired' | 'keepaliveExpired' | 'idleHoldExpired' | 'sendHoldExpired'
+    }
   /** A well-formed and acceptable OPEN; the smaller hold time of both, in seconds. */
   | { readonly kind: 'open'; readonly holdTime: number }
   | { readonly kind: 'keepalive' | 'update' | 'refresh' | 'notification' }
@@ -166,6 +168,8 @@ function common(state: State, e: FsmEvent): Step {
       return refuse(e.fault)
     case 'holdExpired':
       return refuse(fault(HOLD_TIMER_EXPIRED, 0, 'the hold timer expired'))
+    case 'sendHoldExpired':
+      return refuse(fault(SEND_HOLD_TIMER_EXPIRED, 0, 'it has not read for too long what is sent to it'))
     case 'keepaliveExpired':
       return go(state, { do: 'sendKeepalive' }, { do: 'again', timer: 'keepalive' })
     case 'notification':
@@ -185,9 +189,8 @@ function down(s: Step): Step {
   return s.next === 'Established' ? s : go(s.next, { do: 'down' }, ...s.actions)
 }
 
-/** RFC 4271 §10: keepalives at a third of the hold time; hold time 0 means neither timer. */
+/** RFC 4271 §10: keepalives at a third of the hold time; hold time 0 means neither timer: none of 0 seconds ever runs. */
 function rhythm(holdTime: number): readonly FsmAction[] {
-  if (holdTime === 0) return [disarm('hold'), disarm('keepalive')]
   return [
     { do: 'arm', timer: 'hold', seconds: holdTime },
     { do: 'arm', timer: 'keepalive', seconds: holdTime / 3 },
@@ -204,6 +207,6 @@ function disarm(timer: TimerName): FsmAction {
 
 const dial: readonly FsmAction[] = [{ do: 'connect' }, { do: 'arm', timer: 'connectRetry' }]
 const greet: readonly FsmAction[] = [{ do: 'sendOpen' }, { do: 'arm', timer: 'hold', seconds: OPEN_HOLD_TIME }]
-const quiet: readonly FsmAction[] = [disarm('hold'), disarm('keepalive')]
+const quiet: readonly FsmAction[] = [disarm('hold'), disarm('keepalive'), disarm('sendHold')]
 /** One for all messages of the bulk path. */
 const heard: Step = go('Established', { do: 'again', timer: 'hold' })

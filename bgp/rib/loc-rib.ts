@@ -55,6 +55,13 @@ export class LocRib {
     this.#followers.delete(follower)
   }
 
+  /** Whether a session at its ceiling may have a path for the prefix: it has one, or an entry where one was. */
+  hasRoom(session: Session, prefix: number): boolean {
+    const path = prefix === 0 ? 0 : this.paths.find(this.prefixes.firstPath[prefix], prefix, session.slot)
+    if (path === 0) return false
+    return session.paths < session.ceiling.paths || !(this.paths.flags[path] & DEAD)
+  }
+
   /** The path of the session for the prefix is now `set`. The caller keeps its own reference. */
   put(session: Session, prefix: number, set: number, ineligible: Ineligible | undefined): void {
     const { paths, prefixes } = this
@@ -64,6 +71,7 @@ export class LocRib {
     if (path === 0) {
       path = paths.add(first, prefix, session.slot)
       prefixes.firstPath[prefix] = path
+      session.rows++
     } else if (paths.flags[path] & DEAD) {
       paths.flags[path] &= ~DEAD
     } else {
@@ -236,6 +244,7 @@ export class LocRib {
         if (before === 0) prefixes.firstPath[prefix] = next
         else paths.next[before] = next
         paths.remove(path)
+        session.rows--
       } else {
         if (this.usable(path)) decision.add(path)
         else if (flags[path] & CHOSEN) {

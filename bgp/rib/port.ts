@@ -53,6 +53,16 @@ export interface PeerTraits extends PeerPolicies {
 /** Why a path is kept but may not be used, before policy is asked. */
 export type Ineligible = 'as-loop' | 'originator-loop' | 'cluster-loop'
 
+/** What a session may hold of one family. A route beyond it is refused before anything is stored. */
+export interface Ceiling {
+  /** Prefixes in its Adj-RIB-In. */
+  readonly paths: number
+  /** The same with withdrawn ones that wait for the decision process. */
+  readonly rows: number
+  /** Octets of attribute sets that nobody sent before. */
+  readonly octets: number
+}
+
 export interface Rib {
   readonly family: Family
 
@@ -70,6 +80,8 @@ export interface Rib {
   peerAway(peer: PeerId): void
   /** What the peer has not announced since it was `peerAway` is withdrawn in slices by `work`. */
   sweepStale(peer: PeerId): void
+  /** What the peer may hold, from now on; what it holds already stays. Without it there is no ceiling. */
+  setCeiling(peer: PeerId, ceiling: Ceiling): void
   /** New policies of an established peer; re-run in slices from the kept Adj-RIB-In and to the Adj-RIB-Out. */
   setPolicies(peer: PeerId, policies: Partial<PeerPolicies>): void
   /** New rules of decision; every prefix is decided anew, in slices. */
@@ -80,16 +92,20 @@ export interface Rib {
   /**
    * Interns an attribute set and returns it with a reference that the caller must give back by `release`.
    * `attributes[from, to)` holds path attributes in ascending code, AS_PATH with 4-octet AS numbers, without NEXT_HOP, MP_REACH_NLRI
-   * and MP_UNREACH_NLRI, each validated. `nextHop`: 4, 16 or 32 octets.
+   * and MP_UNREACH_NLRI, each validated. `nextHop`: 4, 16 or 32 octets. `peer` is charged with a set
+   * that is new.
    */
-  intern(attributes: Uint8Array, from: number, to: number, nextHop: Uint8Array): SetId
+  intern(attributes: Uint8Array, from: number, to: number, nextHop: Uint8Array, peer?: PeerId): SetId
+  /** Whether the peer's ceiling leaves room for a set of so many octets. */
+  affords(peer: PeerId, octets: number): boolean
   release(set: SetId): void
 
   /**
    * Announces the NLRI in `octets[from, to)` (RFC 4271 §4.3: length octet, then the octets it needs; validated) with one set.
-   * Host bits are cleared here. An earlier path of the peer for the prefix is replaced.
+   * Host bits are cleared here. An earlier path of the peer for the prefix is replaced, also at its ceiling.
+   * Returns the prefixes that its ceiling refused.
    */
-  announce(peer: PeerId, octets: Uint8Array, from: number, to: number, set: SetId, ineligible?: Ineligible): void
+  announce(peer: PeerId, octets: Uint8Array, from: number, to: number, set: SetId, ineligible?: Ineligible): number
   withdraw(peer: PeerId, octets: Uint8Array, from: number, to: number): void
 
   /** The complete list of our own routes; differences are announced and withdrawn. Routes of another family are passed over. */

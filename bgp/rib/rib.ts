@@ -18,9 +18,9 @@ import { ImportRules } from './import-rules.ts'
 import type { LocRib } from './loc-rib.ts'
 import { Originations } from './originations.ts'
 import { DEAD } from './paths.ts'
-import type { Ineligible, PeerPolicies, PeerTraits, Rib } from './port.ts'
+import type { Ceiling, Ineligible, PeerPolicies, PeerTraits, Rib } from './port.ts'
 import { ROWS_PER_UNIT, Scans } from './scans.ts'
-import { mayResume, type Session } from './sessions.ts'
+import { isFull, mayResume, type Session } from './sessions.ts'
 import { attributesView, Views } from './views.ts'
 
 /** A route as it is sent; good until the next one is asked for. */
@@ -135,22 +135,35 @@ export class FamilyRib implements Rib {
 
   // ---- routes -------------------------------------------------------------------------------------------------------
 
-  intern(attributes: Uint8Array, from: number, to: number, nextHop: Uint8Array): SetId {
-    return this.#rib.sets.intern(attributes, from, to, nextHop)
+  setCeiling(peer: PeerId, ceiling: Ceiling): void {
+    const session = this.#rib.sessions.of(peer)
+    if (session) session.ceiling = ceiling
+  }
+
+  intern(attributes: Uint8Array, from: number, to: number, nextHop: Uint8Array, peer?: PeerId): SetId {
+    return this.#rib.sets.intern(attributes, from, to, nextHop, ownerOf(peer))
+  }
+
+  affords(peer: PeerId, octets: number): boolean {
+    const { sets, sessions } = this.#rib
+    return sets.charged(ownerOf(peer)) + octets <= (sessions.of(peer)?.ceiling.octets ?? Infinity)
   }
 
   release(set: SetId): void {
     this.#rib.sets.release(set)
   }
 
-  announce(peer: PeerId, octets: Uint8Array, from: number, to: number, set: SetId, ineligible?: Ineligible): void {
+  announce(peer: PeerId, octets: Uint8Array, from: number, to: number, set: SetId, ineligible?: Ineligible): number {
     const session = this.#rib.sessions.of(peer)
-    if (!session) return
+    if (!session) return 0
     const { prefixes } = this.#rib
+    let refused = 0
     for (let at = from; at < to;) {
       at = prefixes.read(octets, at)
-      this.#rib.put(session, prefixes.obtain(), set, ineligible)
+      if (isFull(session) && !this.#rib.hasRoom(session, prefixes.find())) refused++
+      else this.#rib.put(session, prefixes.obtain(), set, ineligible)
     }
+    return refused
   }
 
   withdraw(peer: PeerId, octets: Uint8Array, from: number, to: number): void {
@@ -289,4 +302,9 @@ export class FamilyRib implements Rib {
   #importRules(traits: PeerTraits): ImportRules {
     return new ImportRules(this.#rib.sets, this.#rib.prefixes, traits)
   }
+}
+
+/** Who is charged with attribute sets; 0 = nobody. A peer is, across its sessions. */
+function ownerOf(peer: PeerId | undefined): number {
+  return peer === undefined ? 0 : peer + 1
 }

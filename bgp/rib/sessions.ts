@@ -10,10 +10,12 @@ import { compareOctets } from '../../inet/index.ts'
 import type { PeerId } from '../types.ts'
 import type { ImportRules } from './import-rules.ts'
 import { NO_SLOT } from './paths.ts'
-import type { PeerTraits } from './port.ts'
+import type { Ceiling, PeerTraits } from './port.ts'
 
 /** The slot of our own routes. */
 export const LOCAL = 0
+
+export const NO_CEILING: Ceiling = { paths: Infinity, rows: Infinity, octets: Infinity }
 
 export interface Session {
   readonly slot: number
@@ -36,8 +38,16 @@ export interface Session {
   /** Paths in the peer's Adj-RIB-In, and those that may be used. */
   paths: number
   accepted: number
+  /** Entries that its paths take, with those that wait to be unlinked; no more than `ceiling.rows`. */
+  rows: number
+  ceiling: Ceiling
   /** The scan that clears its paths is over. */
   swept: boolean
+}
+
+/** At its ceiling: a route to a prefix that it has no path for is refused. */
+export function isFull({ paths, rows, ceiling }: Session): boolean {
+  return paths >= ceiling.paths || rows >= ceiling.rows
 }
 
 export class Sessions {
@@ -57,6 +67,8 @@ export class Sessions {
     stale: 0,
     paths: 0,
     accepted: 0,
+    rows: 0,
+    ceiling: NO_CEILING,
     swept: false,
   }
   readonly #slots: Session[] = [this.local]
@@ -82,6 +94,8 @@ export class Sessions {
       stale: 0,
       paths: 0,
       accepted: 0,
+      rows: 0,
+      ceiling: NO_CEILING,
       swept: false,
     }
     this.#slots[slot] = session

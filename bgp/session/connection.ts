@@ -9,7 +9,14 @@ import type { Negotiated } from './negotiate.ts'
 /** `stale`: the routes of a peer that is away are kept no longer (RFC 4724 §4.2); of the dialing connection only. */
 export type ConnectionTimer = TimerName | 'stale'
 
-export const timerNames: readonly ConnectionTimer[] = ['connectRetry', 'hold', 'keepalive', 'idleHold', 'stale']
+export const timerNames: readonly ConnectionTimer[] = [
+  'connectRetry',
+  'hold',
+  'keepalive',
+  'idleHold',
+  'sendHold',
+  'stale',
+]
 
 interface Timer {
   readonly id: TimerId
@@ -46,6 +53,7 @@ export class Connection {
       keepalive: { id: wheel.create(), period: 0 },
       idleHold: { id: wheel.create(), period: 0 },
       stale: { id: wheel.create(), period: 0 },
+      sendHold: { id: wheel.create(), period: 0 },
     }
   }
 

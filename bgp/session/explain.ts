@@ -1,7 +1,14 @@
 // The sentences that tell an operator why a session is down and what to do next. All words are here.
 
 import type { Notification } from '../wire/notification.ts'
-import { CEASE, cease, HOLD_TIMER_EXPIRED, meant, notificationText } from '../wire/notification.ts'
+import {
+  CEASE,
+  cease,
+  HOLD_TIMER_EXPIRED,
+  meant,
+  notificationText,
+  SEND_HOLD_TIMER_EXPIRED,
+} from '../wire/notification.ts'
 import type { Fault } from '../wire/verdict.ts'
 
 /** Who talks to whom, as far as it is known. */
@@ -73,6 +80,7 @@ function receivedHint(ends: Ends, { code, subcode }: Notification): string {
 
 /** We ended the session by a NOTIFICATION. */
 export function sent(ends: Ends, { code, subcode, why }: Fault): string {
+  const { address } = ends
   if (code === 2 && subcode === 2) return `the peer refused: ${why}; correct the AS number here or at ${ends.address}`
   if (code === 2 && subcode === 3) return `the peer refused: ${why}; give ${ends.address} a router id of its own`
   if (code === 2 && subcode === 7) return `the peer refused: ${why}; enable the same address families at both ends`
@@ -83,8 +91,23 @@ export function sent(ends: Ends, { code, subcode, why }: Fault): string {
   if (code === 1) return `the octets from ${ends.address} are no BGP: ${why}; check what listens on port ${ends.port}`
   if (code === 3)
     return `an UPDATE of the peer cannot be read: ${why}; look for a fault in the software of ${ends.address}`
+  if (code === CEASE && subcode === cease.prefixes) {
+    return `${why}; announce fewer there, or raise maxPrefixes here, which brings the session back at once`
+  }
+  if (code === SEND_HOLD_TIMER_EXPIRED) return `${why}; check that ${address} is not overloaded, and the link to it`
   if (code === 5) return `the peer broke the protocol: ${why}`
   return why
+}
+
+/** The peer has announced so many prefixes of a family that its limit is near, or exceeded. */
+export function limitNear(family: string, count: number, limit: number): string {
+  const next = 'look whether it should, or raise maxPrefixes'
+  return `announces ${count} ${family} prefixes, and its limit is ${limit}; ${next}`
+}
+
+/** Routes beyond the limit are left out. */
+export function leftOut(family: string, limit: number): string {
+  return `announces more than its limit of ${limit} ${family} prefixes: the rest is left out; raise maxPrefixes to have it`
 }
 
 /** A connection came from an address that no peer has. */

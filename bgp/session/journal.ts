@@ -90,6 +90,10 @@ export class Journal {
     this.#report({ type: 'sessionError', peer: this.#name, code, subcode, sent: true, text: words })
   }
 
+  limit(family: Family, limit: number, text: string): void {
+    this.#report({ type: 'prefixLimit', peer: this.#name, family, limit, text: this.#say(text) })
+  }
+
   endOfRib(family: Family): void {
     this.#report({ type: 'endOfRib', peer: this.#name, family, text: this.#say(`has sent all its ${family} routes`) })
   }

@@ -28,13 +28,17 @@ import type { Ends } from './explain.ts'
 import * as explain from './explain.ts'
 import type { Host, ResolvedPeer } from './host.ts'
 import { Journal } from './journal.ts'
+import { ceilingOf, consequence, LimitWatch, sameLimits } from './limits.ts'
 import { type LocalSide, negotiate, ourOpen } from './negotiate.ts'
 import { endingOf, Helper, keptFamilies } from './restart.ts'
-import { applyUpdate, type Inbound } from './routes.ts'
+import { applyUpdate, type Inbound, type UpdateResult } from './routes.ts'
 import { inboundRules, offered, ownAddresses, policies, traits } from './traits.ts'
 
 /** Milliseconds between the first time a hold timer runs out and the last look whether input came after all. */
 const LAST_LOOK = 100
+
+/** Seconds that a peer may leave unread what is sent to it, at least (RFC 9687 §4). */
+const SEND_HOLD = 480
 
 const ranks: { readonly [S in State]: number } = {
   Idle: 0,
@@ -62,6 +66,9 @@ export class Peer {
   #notified: Notification | undefined
   #running = false
   #everEstablished = false
+  readonly #limits = new LimitWatch()
+  /** Seconds to rest because of a limit; 0 = until the limit changes or the operator acts. */
+  #limitRest: number | undefined
   #depth = 0
 
   constructor(host: Host, id: PeerId, name: string, config: ResolvedPeer) {
@@ -84,6 +91,7 @@ export class Peer {
 
   start(): void {
     this.#running = true
+    this.#limitRest = undefined
     this.#dispatch(this.#main, { kind: 'start' })
   }
 
@@ -101,14 +109,17 @@ export class Peer {
     this.#helper.release()
     this.#disarm(this.#main, 'idleHold')
     this.#backoff.clear()
+    this.#limitRest = undefined
     this.#ensureStarted()
   }
 
   /** A configuration that needs no new session: policies, timers, words. */
   adjust(config: ResolvedPeer, policiesChanged: boolean): void {
+    const limitsChanged = !sameLimits(this.config, config)
     this.config = config
     this.#main.role = { incoming: false, passive: config.passive ?? false }
     if (!this.#main.role.passive && this.#main.state === 'Active') this.#arm(this.#main, 'connectRetry')
+    if (limitsChanged) this.#limitsChanged()
     if (!this.#helps) this.#helper.release('keeping them was switched off')
     if (this.#session) this.#adjustInbound()
     if (!policiesChanged) return
@@ -138,9 +149,10 @@ export class Peer {
   /** A connection that the peer made. Returns why it is refused, or undefined if it is taken. */
   accept(conn: ConnId, local: string, remote: string): string | undefined {
     if (!this.#running) return explain.refusedPeer(this.#ends(), 'it is stopped here')
-    if (!this.#session && this.#main.state === 'Idle' && this.#host.wheel.isArmed(this.#main.timers.idleHold.id)) {
+    if (!this.#session && this.#main.state === 'Idle' && this.#isResting) {
       return explain.refusedPeer(this.#ends(), 'it rests here after an error')
     }
+    this.#depth++ // what was given up and what takes its place are one change of state
     // One that has not even been greeted was given up by the peer.
     for (const old of this.#incoming.filter(one => one.state === 'OpenSent')) this.#dispatch(old, { kind: 'stop' })
     const connection = new Connection({ incoming: true, passive: true }, this.#host.wheel, this.#host.now)
@@ -148,6 +160,7 @@ export class Peer {
     connection.attach(conn, local, remote)
     this.#incoming.push(connection)
     this.#host.adopt(conn, this, connection)
+    this.#depth--
     this.#dispatch(connection, { kind: 'connected' })
     return undefined
   }
@@ -220,19 +233,20 @@ export class Peer {
   /** Hands what is to be sent on the connection to the sink; true if more is ready. */
   pull(connection: Connection, sink: ChunkSink): boolean {
     pump(connection.takeControl(), this.counters.counting(sink, false))
+    this.#disarm(connection, 'sendHold')
     if (this.#session?.connection !== connection) return false
     const bulk = this.counters.counting(sink, true)
     let more = false
     for (const family of this.#session.inbound.negotiated.families) {
       more = this.#host.family(family).out.pull(this.id, bulk) || more
     }
+    if (more) this.#awaitReader(connection)
     return more
   }
 
   /** Its update group has something for it. */
   ready(): void {
-    const conn = this.#session?.connection.conn
-    if (conn !== undefined) this.#host.writable(conn)
+    if (this.#session) this.#signal(this.#session.connection)
   }
 
   status(): PeerStatus {
@@ -258,6 +272,7 @@ export class Peer {
         0,
       ),
       prefixesSent: sum(rib => rib.sent(this.id)),
+      atLimit: [...this.#limits.leftOut],
       messagesIn: counters.messagesIn,
       messagesOut: counters.messagesOut,
       updatesIn: counters.updatesIn,
@@ -338,7 +353,7 @@ export class Peer {
     const session = this.#session
     if (!session) return 1
     const { decoder } = this.#host
-    const { fault, incident, endOfRib } = applyUpdate(decoder, session.inbound, octets, from, to)
+    const { fault, incident, endOfRib, refused } = applyUpdate(decoder, session.inbound, octets, from, to)
     if (incident) this.#journal.incident(incident, octets.subarray(from - HEADER_LENGTH, to))
     if (fault) this.fault(session.connection, fault)
     if (endOfRib && !this.counters.endOfRib.has(endOfRib)) {
@@ -346,7 +361,54 @@ export class Peer {
       this.#journal.endOfRib(endOfRib)
       this.#helper.endOfRib(endOfRib)
     }
+    if (refused) this.#refused(session.connection, refused)
+    else if (this.config.maxPrefixes && this.#session) this.#watchLimits(session.inbound.negotiated.families)
     return 1 + decoder.prefixes
+  }
+
+  // ---- limits ----------------------------------------------------------------------------------------------------
+
+  #refused(connection: Connection, { family, of }: NonNullable<UpdateResult['refused']>): void {
+    const follows = consequence(this.config, family, of)
+    if (follows !== 'leave out') {
+      this.#limitRest = follows.rest
+      return this.fault(connection, follows.fault)
+    }
+    if (this.#limits.leftOut.has(family)) return
+    this.#limits.leftOut.add(family)
+    const limit = this.config.maxPrefixes?.[family]?.limit ?? 0
+    this.#journal.limit(family, limit, explain.leftOut(family, limit))
+  }
+
+  #watchLimits(families: readonly Family[]): void {
+    for (const family of families) {
+      const limit = this.config.maxPrefixes?.[family]
+      if (!limit) continue
+      const { all } = this.#host.family(family).rib.received(this.id)
+      if (!this.#limits.hasReached(family, all, limit)) continue
+      this.#journal.limit(family, limit.limit, explain.limitNear(family, all, limit.limit))
+    }
+  }
+
+  /** Other limits are in force: what they still forbid ends the session, what they allow now is asked for. */
+  #limitsChanged(): void {
+    const session = this.#session
+    if (!session) {
+      if (this.#limitRest === undefined) return
+      this.#limitRest = undefined
+      this.#disarm(this.#main, 'idleHold')
+      return this.#ensureStarted()
+    }
+    const { families, routeRefresh } = session.inbound.negotiated
+    for (const family of families) {
+      const { rib } = this.#host.family(family)
+      const ceiling = ceilingOf(this.config.maxPrefixes?.[family])
+      rib.setCeiling(this.id, ceiling)
+      const { all } = rib.received(this.id)
+      if (all > ceiling.paths) return this.#refused(session.connection, { family, of: 'prefixes' })
+      if (all === ceiling.paths || !this.#limits.leftOut.delete(family)) continue
+      if (routeRefresh) this.#send(session.connection, encodeRefresh(family))
+    }
   }
 
   // ---- the machine -----------------------------------------------------------------------------------------------
@@ -408,7 +470,22 @@ export class Peer {
 
   #send(connection: Connection, message: Uint8Array): void {
     connection.send(message)
-    if (connection.conn !== undefined) this.#host.writable(connection.conn)
+    this.#signal(connection)
+  }
+
+  /** Something waits to be pulled for the connection. */
+  #signal(connection: Connection): void {
+    if (connection.conn === undefined) return
+    this.#host.writable(connection.conn)
+    this.#awaitReader(connection)
+  }
+
+  /** RFC 9687: the shell pulls when the peer reads; if it does not for long, the session ends. */
+  #awaitReader(connection: Connection): void {
+    const { negotiated, timers } = connection
+    if (!negotiated || this.#host.wheel.isArmed(timers.sendHold.id)) return
+    const seconds = this.config.sendHoldTime ?? Math.max(SEND_HOLD, 2 * negotiated.holdTime)
+    this.#host.arm(this, connection, 'sendHold', this.#host.now + seconds * 1000)
   }
 
   #notify(connection: Connection, why: Fault, administrative: boolean): void {
@@ -447,9 +524,13 @@ export class Peer {
     this.#everEstablished = true
     this.counters.endOfRib.clear()
     this.#helper.up(negotiated)
+    this.#limits.clear()
+    this.#limitRest = undefined
     for (const family of negotiated.families) {
       const how = traits(this.name, this.config, this.#host.identity.asn, negotiated, connection, family)
-      this.#host.family(family).rib.peerUp(this.id, how)
+      const { rib } = this.#host.family(family)
+      rib.peerUp(this.id, how)
+      rib.setCeiling(this.id, ceilingOf(this.config.maxPrefixes?.[family]))
     }
     this.ready()
   }
@@ -472,19 +553,23 @@ export class Peer {
 
   /** Rests in Idle. A connection that the peer made puts the dialing machine to rest, unless it is further along. */
   #damp(connection: Connection): void {
-    const rest = this.#backoff.next(this.counters.takeLastLife())
+    const rest = Math.max(this.#backoff.next(this.counters.takeLastLife()), this.#limitRest ?? 0)
     if (connection !== this.#main) {
       if (this.#session || ranks[this.#main.state] > ranks.Connect) return
       this.#dispatch(this.#main, { kind: 'stop' })
     }
-    this.#arm(this.#main, 'idleHold', rest)
+    if (this.#limitRest !== 0) this.#arm(this.#main, 'idleHold', rest)
   }
 
   /** Nothing under way and no rest prescribed: go on. */
   #ensureStarted(): void {
     const main = this.#main
     if (!this.#running || main.state !== 'Idle' || this.#incoming.length > 0) return
-    if (!this.#host.wheel.isArmed(main.timers.idleHold.id)) this.#dispatch(main, { kind: 'start' })
+    if (!this.#isResting) this.#dispatch(main, { kind: 'start' })
+  }
+
+  get #isResting(): boolean {
+    return this.#limitRest === 0 || this.#host.wheel.isArmed(this.#main.timers.idleHold.id)
   }
 
   #endAll(why: Fault | undefined): void {
@@ -519,7 +604,7 @@ export class Peer {
 
   #again(connection: Connection, timer: ConnectionTimer): void {
     const { period } = connection.timers[timer]
-    if (period === 0) return
+    if (period === 0) return this.#disarm(connection, timer)
     const after = timer === 'hold' || timer === 'stale' ? period : this.#host.random.jitter(period)
     this.#host.arm(this, connection, timer, this.#host.now + after)
   }

@@ -47,9 +47,11 @@ export interface UpdateResult {
   /** RFC 7606 treatment worth telling the operator. */
   incident: { readonly treatment: 'discard' | 'withdraw' | 'reset'; readonly why: string } | undefined
   endOfRib: Family | undefined
+  /** Family in which the peer's ceiling has refused a route, for want of room for prefixes or for attributes. */
+  refused: { readonly family: Family; readonly of: 'prefixes' | 'octets' } | undefined
 }
 
-const result: UpdateResult = { fault: undefined, incident: undefined, endOfRib: undefined }
+const result: UpdateResult = { fault: undefined, incident: undefined, endOfRib: undefined, refused: undefined }
 const walker = new AttributeWalker()
 const rewriter = new Rewriter()
 const longerPath: Edit = { code: asPath.code, flags: asPath.flags, value: new Uint8Array(1 << 15), length: 0 }
@@ -67,7 +69,7 @@ export function applyUpdate(
   from: number,
   to: number,
 ): UpdateResult {
-  result.fault = result.incident = result.endOfRib = undefined
+  result.fault = result.incident = result.endOfRib = result.refused = undefined
   const verdict = decoder.decode(octets, from, to, inbound.negotiated)
   if (verdict.do === 'reset') {
     result.fault = verdict
@@ -126,10 +128,15 @@ function add(
     rib.withdraw(inbound.peer, octets, from, to)
     return
   }
+  if (!rib.affords(inbound.peer, decoder.attributesTo)) {
+    result.refused = { family, of: 'octets' }
+    return
+  }
   const ineligible = loop(decoder.attributes, decoder.attributesTo, inbound)
   const { prepend } = inbound.rules
-  const set = prepend === 0 ? rib.intern(decoder.attributes, 0, decoder.attributesTo, hop) : prepended(prepend)
-  rib.announce(inbound.peer, octets, from, to, set, ineligible)
+  const { attributes, attributesTo } = decoder
+  const set = prepend === 0 ? rib.intern(attributes, 0, attributesTo, hop, inbound.peer) : prepended(prepend)
+  if (rib.announce(inbound.peer, octets, from, to, set, ineligible) > 0) result.refused = { family, of: 'prefixes' }
   rib.release(set)
 
   function prepended(asn: number): SetId {
@@ -137,7 +144,7 @@ function add(
     const [start, end] = walker.reset(attributes, 0, attributesTo).find(asPath.code) ? [walker.from, walker.to] : [0, 0]
     longerPath.length = prependAs(attributes, start, end, asn, 1, longerPath.value)
     rewriter.run(attributes, 0, attributesTo, [longerPath])
-    return rib.intern(rewriter.octets, 0, rewriter.length, hop)
+    return rib.intern(rewriter.octets, 0, rewriter.length, hop, inbound.peer)
   }
 }
 

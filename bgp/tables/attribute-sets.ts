@@ -65,6 +65,8 @@ export class AttributeSets extends ShardedIndex {
   origin: Uint8Array<ArrayBuffer>
   flags: Uint16Array<ArrayBuffer>
   nextHop: Uint32Array<ArrayBuffer>
+  /** Who is charged with its octets: whoever made it first; 0 = nobody. */
+  owner: Uint32Array<ArrayBuffer>
   /** Differs for every set ever made under an id: tells a memo that the id stands for another set now. */
   serial: Uint32Array<ArrayBuffer>
   /** Sets in use. */
@@ -79,6 +81,8 @@ export class AttributeSets extends ShardedIndex {
   #end = 1
   #free = 0
   #serials = 0
+  /** Octets of living records, by owner. */
+  readonly #charges: number[] = []
 
   #arena: Uint8Array<ArrayBuffer>
   #words: Uint32Array<ArrayBuffer>
@@ -108,6 +112,7 @@ export class AttributeSets extends ShardedIndex {
     this.origin = column(Uint8Array, STEP, reserve)
     this.flags = column(Uint16Array, STEP, reserve)
     this.nextHop = words()
+    this.owner = words()
     this.serial = words()
     this.#references = words()
     this.#hash = words()
@@ -121,8 +126,11 @@ export class AttributeSets extends ShardedIndex {
     return this.#capacity
   }
 
-  /** The set of attributes `octets[from, to)` with a next hop of 0, 4, 16 or 32 octets, with a reference. */
-  intern(octets: Uint8Array, from: number, to: number, nextHop: Uint8Array): SetId {
+  /**
+   * The set of attributes `octets[from, to)` with a next hop of 0, 4, 16 or 32 octets, with a reference. If it is new,
+   * the owner is charged with it for as long as it lives.
+   */
+  intern(octets: Uint8Array, from: number, to: number, nextHop: Uint8Array, owner = 0): SetId {
     const hop = this.nextHops.obtain(nextHop)
     const hash = this.#hashOctets(octets, from, to, hop)
     this.#octets = octets
@@ -139,6 +147,8 @@ export class AttributeSets extends ShardedIndex {
     const id = this.#take()
     this.#hash[id] = hash
     this.nextHop[id] = hop
+    this.owner[id] = owner
+    this.#charges[owner] = this.charged(owner) + recordLength(to - from)
     this.#references[id] = 1
     this.serial[id] = this.#serials = (this.#serials + 1) >>> 0 || 1
     this.#store(id, octets, from, to)
@@ -157,12 +167,19 @@ export class AttributeSets extends ShardedIndex {
     if (--this.#references[id] > 0) return
     this.removeId(this.#hash[id], id)
     this.nextHops.release(this.nextHop[id])
-    this.#dead += recordLength(this.#words[(this.#offset[id] >> 2) + 1])
+    const length = recordLength(this.#words[(this.#offset[id] >> 2) + 1])
+    this.#dead += length
+    this.#charges[this.owner[id]] -= length
     this.#offset[id] = NOWHERE
     this.serial[id] = 0
     this.#hash[id] = this.#free
     this.#free = id
     this.size--
+  }
+
+  /** Octets in the arena that the owner is charged with. */
+  charged(owner: number): number {
+    return this.#charges[owner] ?? 0
   }
 
   references(id: number): number {
@@ -357,6 +374,7 @@ export class AttributeSets extends ShardedIndex {
     this.origin = grown(this.origin)
     this.flags = grown(this.flags)
     this.nextHop = grown(this.nextHop)
+    this.owner = grown(this.owner)
     this.serial = grown(this.serial)
     this.#references = grown(this.#references)
     this.#hash = grown(this.#hash)

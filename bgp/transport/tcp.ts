@@ -1,7 +1,7 @@
 // TCP by node:net, and the system's clock.
 
-import { createServer, connect, type Socket } from 'node:net'
-import type { Clock, Conn, Transport } from './transport.ts'
+import { createServer, connect, type ListenOptions, type OnReadOpts, type Socket } from 'node:net'
+import type { Clock, Conn, ListenEvents, Transport } from './transport.ts'
 
 /** Milliseconds that a closing connection has to get its last octets out. */
 const LINGER = 2000
@@ -11,59 +11,88 @@ const shared = Buffer.allocUnsafeSlow(64 * 1024)
 
 export const tcp: Transport = {
   connect: (to, connected, failed) => {
-    let conn: TcpConn | undefined
-    const socket = connect({
-      host: to.address,
-      port: to.port,
-      localAddress: to.localAddress,
-      noDelay: true,
-      onread: {
-        buffer: shared,
-        callback: size => {
-          conn?.received(shared.subarray(0, size))
-          return true
-        },
+    let received: TcpConn['received'] | undefined
+    const onread = readInto(octets => received?.(octets))
+    const { address: host, port, localAddress } = to
+    const socket = connect({ host, port, localAddress, noDelay: true, onread })
+    return whenConnected(
+      socket,
+      conn => {
+        received = octets => conn.received(octets)
+        connected(conn)
       },
-    })
-    const fail = (error: NodeJS.ErrnoException) => failed(error.code ?? error.message)
-    socket.once('error', fail)
-    socket.once('connect', () => {
-      socket.off('error', fail)
-      conn = new TcpConn(socket)
-      connected(conn)
-    })
-    return () => {
-      socket.off('error', fail)
-      socket.removeAllListeners('connect')
-      socket.on('error', ignore)
-      socket.destroy()
-    }
+      failed,
+    )
   },
 
   listen: ({ address, port }, events) => {
-    const server = createServer({ noDelay: true }, socket => {
-      const conn = new TcpConn(socket)
-      socket.on('data', (octets: Buffer) => conn.received(octets))
-      events.accepted(conn)
-    })
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      server.close()
-      events.failed(error.code ?? error.message)
-    })
-    server.listen({ port, host: address }, () => events.listening())
-    return () => {
-      server.removeAllListeners('error')
-      server.on('error', ignore)
-      server.close()
-    }
+    return serve({ port, host: address }, events, socket => events.accepted(accepted(socket)))
   },
 }
 
-class TcpConn implements Conn {
+/** The `onread` of a socket; the octets are the receiver's until it returns. */
+export function readInto(received: (octets: Uint8Array) => void): OnReadOpts {
+  return {
+    buffer: shared,
+    callback: size => {
+      received(shared.subarray(0, size))
+      return true
+    },
+  }
+}
+
+/** Calls back once when a socket that dials has a connection or none; the function returned gives up. */
+export function whenConnected(
+  socket: Socket,
+  connected: (conn: TcpConn) => void,
+  failed: (reason: string) => void,
+): () => void {
+  const fail = (error: NodeJS.ErrnoException) => failed(error.code ?? error.message)
+  socket.once('error', fail)
+  socket.once('connect', () => {
+    socket.off('error', fail)
+    connected(new TcpConn(socket))
+  })
+  return () => {
+    socket.off('error', fail)
+    socket.removeAllListeners('connect')
+    socket.on('error', ignore)
+    socket.destroy()
+  }
+}
+
+export function accepted(socket: Socket): TcpConn {
+  const conn = new TcpConn(socket)
+  socket.on('data', (octets: Buffer) => conn.received(octets))
+  return conn
+}
+
+/** Listens, and tells what comes of it; the function returned stops it. */
+export function serve(
+  on: ListenOptions | { readonly fd: number },
+  events: ListenEvents,
+  accept: (socket: Socket) => void,
+): () => void {
+  const server = createServer({ noDelay: true }, accept)
+  server.once('error', (error: NodeJS.ErrnoException) => {
+    server.close()
+    events.failed(error.code ?? error.message)
+  })
+  server.listen(on as ListenOptions, () => events.listening())
+  return () => {
+    server.removeAllListeners('error')
+    server.on('error', ignore)
+    server.close()
+  }
+}
+
+export class TcpConn implements Conn {
   readonly local: string
   readonly remote: string
   readonly #socket: Socket
   #data: ((octets: Uint8Array) => void) | undefined
+  #closed: ((reason: string) => void) | undefined
+  #drained: (() => void) | undefined
   #reason = ''
 
   constructor(socket: Socket) {
@@ -73,6 +102,8 @@ class TcpConn implements Conn {
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#reason = error.code ?? error.message
     })
+    socket.on('close', () => this.#closed?.(this.#reason))
+    socket.on('drain', () => this.#drained?.())
   }
 
   received(octets: Uint8Array): void {
@@ -84,11 +115,11 @@ class TcpConn implements Conn {
   }
 
   onClose(callback: (reason: string) => void): void {
-    this.#socket.on('close', () => callback(this.#reason))
+    this.#closed = callback
   }
 
   onDrain(callback: () => void): void {
-    this.#socket.on('drain', callback)
+    this.#drained = callback
   }
 
   write(chunks: readonly Uint8Array[], done: () => void): boolean {
@@ -110,9 +141,7 @@ class TcpConn implements Conn {
 
   close(flush: boolean): void {
     const socket = this.#socket
-    this.#data = undefined
-    socket.removeAllListeners('close')
-    socket.removeAllListeners('drain')
+    this.#data = this.#closed = this.#drained = undefined
     if (!flush) {
       socket.destroy()
       return

@@ -1,5 +1,5 @@
-// What a shell needs of the world: connections and a clock. TCP is one transport, an in-memory network another; whoever
-// needs socket options that Node has no name for (TCP-MD5, GTSM) brings a third.
+// What a shell needs of the world: connections and a clock. TCP is one transport, an in-memory network another. Socket options
+// that Node has no name for (TCP-MD5, GTSM) are set by a `SocketMaker` that the caller brings.
 
 /** One end of an open connection. Callbacks come from the event loop, never from inside a call. */
 export interface Conn {
@@ -39,11 +39,43 @@ export interface ListenEvents {
   failed(code: string): void
 }
 
+/** How connections with a remote address are protected, whoever makes them. */
+export interface Protection {
+  readonly address: string
+  /** Key of TCP-MD5 (RFC 2385). */
+  readonly secret?: string
+  /** TTL of what is sent; 0 = the system's. */
+  readonly ttl: number
+  /** What arrives with less is dropped (RFC 5082); 0 = nothing is. */
+  readonly leastTtl: number
+}
+
 export interface Transport {
+  /**
+   * The whole list, in the place of the one before: it counts for connections to come, for listeners and for connections that
+   * are open. Calls back for each address whose connections cannot be protected so. Absent: this transport cannot.
+   */
+  protect?(list: readonly Protection[], failed: (address: string, reason: string) => void): void
   /** Exactly one of the callbacks is called, unless the returned function was called first: it gives up. */
   connect(to: DialOptions, connected: (conn: Conn) => void, failed: (reason: string) => void): () => void
   /** Returns a function that stops listening; accepted connections live on. */
   listen(on: ListenOptions, events: ListenEvents): () => void
+}
+
+/** Makes TCP sockets with options, by file descriptor; calls throw an Error with a `code`. `sockets()` of netlink-ts/socket is one. */
+export interface SocketMaker {
+  /** A socket that is not connected yet. */
+  dial(options: {
+    readonly address: string
+    readonly localAddress?: string
+    readonly secret?: string
+    readonly ttl?: number
+    readonly leastTtl?: number
+  }): number
+  /** A socket bound to the address (default: all), which does not listen yet. */
+  listen(options: { readonly address?: string; readonly port: number; readonly ttl?: number }): number
+  setHops(fd: number, hops: { readonly ttl?: number; readonly leastTtl?: number }): void
+  setKey(fd: number, remote: string, secret: string | undefined): void
 }
 
 export interface Clock {

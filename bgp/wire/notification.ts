@@ -70,8 +70,11 @@ export const errorCodes: Readonly<Record<number, ErrorCode>> = {
 
 export const CEASE = 6
 export const HOLD_TIMER_EXPIRED = 4
+/** RFC 9687. */
+export const SEND_HOLD_TIMER_EXPIRED = 8
 /** Subcodes of Cease (RFC 4486) that we send. */
 export const cease = {
+  prefixes: 1,
   shutdown: 2,
   deconfigured: 3,
   reset: 4,

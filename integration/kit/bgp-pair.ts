@@ -86,6 +86,11 @@ export class BgpPair {
     return speaker
   }
 
+  /** Our namespace, for a speaker in the process of the test: its sockets may live there. */
+  get netns(): string {
+    return this.#ours
+  }
+
   get #socket(): string {
     return join(this.#directory, 'bird.ctl')
   }

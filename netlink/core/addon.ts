@@ -30,6 +30,24 @@ export interface Addon {
   closeNamespace(fd: number): void
   /** 0 or a negative errno. */
   checkNamespace(fd: number): number
+  /** An fd of a TCP socket that is not connected and does not listen, or a negative errno; see `struct tcp_request`. */
+  tcpOpen(
+    namespace: number,
+    family: number,
+    local: string | undefined,
+    port: number,
+    listens: boolean,
+    sixOnly: boolean,
+    freebind: boolean,
+    device: string | undefined,
+    ttl: number,
+    leastTtl: number,
+  ): number
+  /** TTL and least TTL; 0 = the system's, or none; -1 = leave it. 0 or a negative errno. */
+  tcpHops(fd: number, ttl: number, leastTtl: number): number
+  /** TCP-MD5 key towards an address; an empty one takes it away. 0 or a negative errno. */
+  tcpKey(fd: number, remote: string, key: Uint8Array): number
+  tcpClose(fd: number): void
   /** Reads (no value) and writes files on a thread of that namespace: an errno for all, or text or errno of each. */
   sysctls(
     namespace: number,

@@ -334,6 +334,66 @@ static napi_value sysctls(napi_env env, napi_callback_info info) {
   return promise;
 }
 
+/* ---- TCP sockets ---- */
+
+static bool bool_of(napi_env env, napi_value value) {
+  bool result = false;
+  napi_get_value_bool(env, value, &result);
+  return result;
+}
+
+/* tcpOpen(namespace, family, local | undefined, port, listens, sixOnly, freebind, device | undefined, ttl, leastTtl): fd | -errno */
+static napi_value tcp_open_(napi_env env, napi_callback_info info) {
+  napi_value values[10];
+  if (!arguments(env, info, 10, values)) return number(env, -EINVAL);
+  char *local = text_of(env, values[2]), *device = text_of(env, values[7]);
+  struct tcp_request request = {
+      .family = int_of(env, values[1]),
+      .local = local,
+      .port = int_of(env, values[3]),
+      .listens = bool_of(env, values[4]),
+      .six_only = bool_of(env, values[5]),
+      .freebind = bool_of(env, values[6]),
+      .device = device,
+      .ttl = int_of(env, values[8]),
+      .least_ttl = int_of(env, values[9]),
+  };
+  int fd = tcp_open(int_of(env, values[0]), &request);
+  free(local);
+  free(device);
+  return number(env, fd);
+}
+
+/* tcpHops(fd, ttl, leastTtl): 0 | -errno */
+static napi_value tcp_hops_(napi_env env, napi_callback_info info) {
+  napi_value values[3];
+  if (!arguments(env, info, 3, values)) return number(env, -EINVAL);
+  return number(env, -tcp_hops(int_of(env, values[0]), int_of(env, values[1]), int_of(env, values[2])));
+}
+
+/* tcpKey(fd, remote, key: Uint8Array): 0 | -errno */
+static napi_value tcp_key_(napi_env env, napi_callback_info info) {
+  napi_value values[3];
+  if (!arguments(env, info, 3, values)) return number(env, -EINVAL);
+  char *remote = text_of(env, values[1]);
+  void *key = NULL;
+  size_t length = 0;
+  bool typed = false;
+  int code = EINVAL;
+  if (remote && napi_is_typedarray(env, values[2], &typed) == napi_ok && typed &&
+      napi_get_typedarray_info(env, values[2], NULL, &length, &key, NULL, NULL) == napi_ok)
+    code = tcp_key(int_of(env, values[0]), remote, key, length);
+  free(remote);
+  return number(env, -code);
+}
+
+/* tcpClose(fd): for one that no Node socket has taken over */
+static napi_value tcp_close(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  if (arguments(env, info, 1, values)) close(int_of(env, values[0]));
+  return NULL;
+}
+
 NAPI_MODULE_INIT() {
   const napi_property_descriptor functions[] = {
       {"open", NULL, socket_open, NULL, NULL, NULL, napi_enumerable, NULL},
@@ -344,6 +404,10 @@ NAPI_MODULE_INIT() {
       {"openNamespace", NULL, open_namespace, NULL, NULL, NULL, napi_enumerable, NULL},
       {"closeNamespace", NULL, close_namespace, NULL, NULL, NULL, napi_enumerable, NULL},
       {"checkNamespace", NULL, check_namespace, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"tcpOpen", NULL, tcp_open_, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"tcpHops", NULL, tcp_hops_, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"tcpKey", NULL, tcp_key_, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"tcpClose", NULL, tcp_close, NULL, NULL, NULL, napi_enumerable, NULL},
       {"sysctls", NULL, sysctls, NULL, NULL, NULL, napi_enumerable, NULL},
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);

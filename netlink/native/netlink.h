@@ -2,6 +2,7 @@
 //
 //   addon.c      Node-API: the functions that core/addon.ts declares
 //   socket.c     one thread per socket: takes jobs, sends, reads, queues what came
+//   tcp.c        TCP sockets with options that Node has no name for
 //   namespace.c  network namespaces: check, enter on a thread of its own, sysctls
 
 #ifndef NETLINK_TS_H
@@ -93,5 +94,24 @@ struct sysctl {
 };
 /* Reads and writes files as a thread of that namespace sees them (fd -1: the process's own); an errno if it cannot be entered. */
 int namespace_sysctls(int namespace_fd, struct sysctl *list, size_t count);
+
+/* A TCP socket that is neither connected nor listens yet. */
+struct tcp_request {
+  int family;        /* 4 or 6 */
+  const char *local; /* address to bind to, or NULL */
+  int port;
+  bool listens;
+  bool six_only; /* a listener of IPv6 takes no IPv4 */
+  bool freebind; /* the address need not be there yet */
+  const char *device;
+  int ttl;       /* 0: the system's; -1: leave it */
+  int least_ttl; /* what comes with less is dropped (RFC 5082); 0: nothing is; -1: leave it */
+};
+/* An fd, or a negative errno. namespace_fd -1: the process's own. */
+int tcp_open(int namespace_fd, const struct tcp_request *request);
+/* TTL or hop limit of any TCP socket; 0 or an errno. */
+int tcp_hops(int fd, int ttl, int least);
+/* The key of TCP-MD5 that a socket has for a remote address; length 0: none. 0 or an errno. */
+int tcp_key(int fd, const char *remote, const unsigned char *key, size_t length);
 
 #endif

@@ -1,16 +1,21 @@
 // The node's speaker and what hangs on it: started when the plan has one, reconfigured live, begun anew when its identity changes,
 // its reports in the log, its choices on their way to the kernel.
 
-import { issueText, Speaker } from '../../bgp/index.ts'
+import { issueText, Speaker, tcpWith } from '../../bgp/index.ts'
 import type { Rib } from '../../bgp/core.ts'
 import type { Family, PeerId, PeerStatus, Report, SpeakerConfig } from '../../bgp/types.ts'
+import { sockets } from '../../netlink/socket.ts'
 import type { FibUpdate } from '../fib/resolver.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Log } from './log.ts'
 import { Routing } from './routing.ts'
+import { Secrets } from './secrets.ts'
 
 const families: readonly Family[] = ['ipv4-unicast', 'ipv6-unicast']
+
+/** Files with keys are looked at again after this time, in milliseconds. */
+const rereadAfter = 10_000
 
 /** One line for the same trouble with a peer in this time, in milliseconds. */
 const quietFor = 60_000
@@ -32,6 +37,10 @@ export class Bgp {
   #config: SpeakerConfig | undefined
   #applied: Intent | undefined
   #problems: readonly string[] = []
+  readonly #secrets = new Secrets()
+  /** What is wrong with the keys. */
+  #keyless: readonly string[] = []
+  #reread: NodeJS.Timeout | undefined
   /** What the speaker cannot listen on, while it cannot. */
   #deaf: string | undefined
   /** Changes run one after another: starting and stopping take turns of the event loop. */
@@ -54,7 +63,8 @@ export class Bgp {
 
   /** Sentences for what the speaker refused, and for what keeps it from listening. */
   get problems(): readonly string[] {
-    return this.#deaf === undefined ? this.#problems : [...this.#problems, this.#deaf]
+    const found = [...this.#problems, ...this.#keyless]
+    return this.#deaf === undefined ? found : [...found, this.#deaf]
   }
 
   get routing(): Routing | undefined {
@@ -87,6 +97,7 @@ export class Bgp {
 
   async stop(mode: 'cease' | 'restart'): Promise<void> {
     await this.#turn
+    clearTimeout(this.#reread)
     this.#routing?.close()
     await this.#speaker?.stop(mode)
     this.#speaker = this.#routing = this.#config = this.#applied = this.#deaf = undefined
@@ -94,7 +105,9 @@ export class Bgp {
 
   async #apply(intent: Intent, complete: boolean): Promise<void> {
     const { log } = this.#ports
-    const { speaker: wanted } = intent
+    clearTimeout(this.#reread)
+    const { speaker, secrets } = intent
+    const wanted = speaker && this.#withKeys(speaker, secrets)
     if (this.#speaker && (!wanted || !this.#config || changesIdentity(this.#config, wanted))) await this.#end()
     if (!wanted) return
     if (this.#speaker) {
@@ -110,11 +123,13 @@ export class Bgp {
         log.error('own route refused', { reason: issueText(issue) })
     this.#applied = intent
     if (complete) this.#speaker?.setComplete(true)
+    if (secrets && secrets.size > 0)
+      this.#reread = setTimeout(() => void this.apply(intent, false), rereadAfter).unref()
   }
 
   async #begin(config: SpeakerConfig, intent: Intent): Promise<boolean> {
     const { log } = this.#ports
-    const speaker = new Speaker(config)
+    const speaker = new Speaker(config, { transport: tcpWith(sockets()) })
     speaker.on('peer', report => this.#report(report))
     speaker.on('incident', report => this.#report(report))
     try {
@@ -143,6 +158,14 @@ export class Bgp {
     await this.#speaker?.stop('cease')
     this.#speaker = this.#routing = this.#config = this.#applied = this.#deaf = undefined
     this.#ports.clear()
+  }
+
+  #withKeys(speaker: SpeakerConfig, references: Intent['secrets']): SpeakerConfig {
+    const { config, problems } = this.#secrets.apply(speaker, references)
+    for (const problem of problems)
+      if (!this.#keyless.includes(problem)) this.#ports.log.error('no key', { reason: problem })
+    this.#keyless = problems
+    return config
   }
 
   #note(problems: readonly string[]): void {

@@ -5,6 +5,8 @@ import type { Origination, SpeakerConfig } from '../../bgp/types.ts'
 export interface Intent {
   /** Absent: this node has no address or AS yet, so it cannot speak; `problems` says why. */
   readonly speaker: SpeakerConfig | undefined
+  /** By name of the peer: where the key of its session is to be read. A peer that is here has no session without it. */
+  readonly secrets?: ReadonlyMap<string, SecretReference>
   /** Own blocks and what else this node announces. */
   readonly originate: readonly Origination[]
   /** Own blocks: blackholed here so that a dead address never loops. */
@@ -13,6 +15,12 @@ export interface Intent {
   readonly routes: RouteRules
   /** Sentences for `margayctl status`: what in the resources cannot be done here, and the next step. */
   readonly problems: readonly string[]
+}
+
+/** A file or a variable of the environment: one of the two. */
+export interface SecretReference {
+  readonly file?: string
+  readonly env?: string
 }
 
 export interface RouteRules {

@@ -121,10 +121,14 @@ function optionsOf({ spec }: BGPPeerResource): SessionOptions {
     connectRetry: spec.connectRetryTime,
     nextHop: nextHops[spec.nextHopMode],
     fromNodeAddress: spec.sourceAddress === 'UseNodeIP',
+    ttlSecurity: spec.ttlSecurity,
+    maxPrefixes: spec.maxPrefixes && { ...spec.maxPrefixes, action: limitActions[spec.maxPrefixes.action] },
+    password: spec.password,
     description: spec.description,
   }
 }
 
+const limitActions = { Restart: 'restart', Reject: 'reject', Warn: 'warn' } as const
 const nextHops = { Auto: 'auto', Self: 'self', Keep: 'keep' } as const
 
 function hasAddress(node: NodeSpeaker, address: Address): boolean {

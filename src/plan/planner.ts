@@ -5,6 +5,7 @@
 
 import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import type { PeerConfig, SpeakerConfig } from '../../bgp/types.ts'
+import type { SecretReference } from '../model/intent.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Intent, RouteRules } from '../model/intent.ts'
 import type { IPPoolResource } from '../resources/index.ts'
@@ -58,6 +59,7 @@ export function createPlanner(node: string): Planner {
     routes: new Section<RouteRules>('routes', ran),
     pools: new Section<readonly string[]>('pools', ran),
     problems: new Section<readonly string[]>('problems', ran),
+    secrets: new Section<ReadonlyMap<string, SecretReference>>('secrets', ran),
   }
 
   return {
@@ -94,7 +96,8 @@ export function createPlanner(node: string): Planner {
           ...(local ? [...unannounced(local, own), ...missingAddresses(local, facts)] : []),
         ],
       )
-      return { speaker, originate: own.originate, blackholes: own.blackholes, routes, problems }
+      const secrets = sections.secrets.get([found.sessions], () => secretsOf(found.sessions))
+      return { speaker, secrets, originate: own.originate, blackholes: own.blackholes, routes, problems }
     },
   }
 }
@@ -116,8 +119,12 @@ function speakerConfig(
   }
 }
 
+function secretsOf(sessions: readonly Session[]): ReadonlyMap<string, SecretReference> {
+  return new Map(sessions.flatMap(({ name, password }) => (password ? [[name, password] as const] : [])))
+}
+
 function peerConfig(session: Session, policies: PolicyBook): PeerConfig {
-  const { name: _, kind: _kind, acceptDefault: _default, ...config } = session
+  const { name: _, kind: _kind, acceptDefault: _default, password: _password, ...config } = session
   return { ...config, import: policies.import(session), export: policies.export(session) }
 }
 

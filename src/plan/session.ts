@@ -2,7 +2,8 @@
 
 import { compareAddresses, contains, formatAddress, prefixOf } from '../../inet/index.ts'
 import type { Address, InterfaceAddress } from '../../inet/index.ts'
-import type { Family } from '../../bgp/types.ts'
+import type { Family, PeerConfig, PrefixLimit } from '../../bgp/types.ts'
+import type { SecretReference } from '../model/intent.ts'
 import type { BgpSettings } from './settings.ts'
 import type { NodeSpeaker } from './speakers.ts'
 
@@ -23,6 +24,10 @@ export interface Session {
   readonly nextHopSelf: { readonly [F in Family]?: string }
   readonly reflectorClient: boolean
   readonly multihop: boolean
+  readonly ttlSecurity?: number
+  readonly maxPrefixes?: PeerConfig['maxPrefixes']
+  /** Where the key of TCP-MD5 is to be read. */
+  readonly password?: SecretReference
   readonly acceptDefault: boolean
   readonly description?: string
 }
@@ -36,6 +41,9 @@ export interface SessionOptions {
   readonly fromNodeAddress?: boolean
   readonly passive?: boolean
   readonly acceptDefault?: boolean
+  readonly ttlSecurity?: number
+  readonly maxPrefixes?: PrefixLimit
+  readonly password?: SecretReference
   readonly description?: string
 }
 
@@ -72,6 +80,12 @@ export function session(
     nextHopSelf: otherFamilyNextHop(local, remote.address),
     reflectorClient: kind === 'ibgp' && isClient(local, remote.node),
     multihop: !onSubnet(own, remote.address),
+    ttlSecurity: options.ttlSecurity,
+    maxPrefixes: options.maxPrefixes && {
+      'ipv4-unicast': options.maxPrefixes,
+      'ipv6-unicast': options.maxPrefixes,
+    },
+    password: options.password,
     acceptDefault: options.acceptDefault ?? false,
     description: options.description ?? (remote.node && `node ${remote.node.name}`),
   }

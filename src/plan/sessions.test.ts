@@ -86,6 +86,9 @@ t.test('the settings of a session', async t => {
         sourceAddress: 'None',
         connectRetryTime: 7,
         description: 'route server',
+        password: { file: '/etc/margay/far.key' },
+        ttlSecurity: 3,
+        maxPrefixes: { limit: 1000, action: 'Reject', restartAfter: 300 },
       }),
       peer('pairs', { node: 'r1-n1', peerSelector: "rack == 'r2'", holdTime: 9, passive: true }),
     ],
@@ -101,9 +104,17 @@ t.test('the settings of a session', async t => {
       multihop: true,
       nextHopSelf: { 'ipv4-unicast': '10.0.1.11' },
       description: 'route server',
+      ttlSecurity: 3,
+      maxPrefixes: {
+        'ipv4-unicast': { limit: 1000, action: 'reject' },
+        'ipv6-unicast': { limit: 1000, action: 'reject' },
+      },
     },
     'pairs/r2-n1': { port: 1790, holdTime: 9, passive: true, description: 'node r2-n1' },
   })
+  const intent = plan(tuned, 'r1-n1')
+  t.same(intent.secrets, new Map([['far', { file: '/etc/margay/far.key' }]]), 'where the key is, for the daemon')
+  t.notMatch(JSON.stringify([...(intent.speaker?.peers ?? [])]), 'far.key')
   t.match(
     sessions(tuned, 'r2-n1')['pairs/r1-n1'],
     { holdTime: 9, passive: false, remoteAs: 65011 },

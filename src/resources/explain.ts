@@ -60,7 +60,7 @@ export function explain(issue: v.BaseIssue<unknown>, subject: Subject): Finding 
   const keys = entriesOf(schemaAt(subject.schema, inner)).join(', ')
   return finding(
     path,
-    `${name || 'the file'} ${show(value)} is not a mapping`,
+    `${name || 'the file'}${inner.at(-1) === 'password' ? '' : ` ${show(value)}`} is not a mapping`,
     `It has the fields ${keys}.`,
     'Write them below it, indented.',
   )

@@ -259,6 +259,24 @@ export const line = () =>
     )
   })
 
+/** A file, from the root. */
+export const absolutePath = () =>
+  field('absolute path', value => {
+    if (typeof value === 'string' && /^\/[^\0\n]*[^/\0\n]$/.test(value)) return value
+    return new Refusal('is not an absolute path', 'Each node reads its own file.', 'Write it like /etc/margay/tor.key.')
+  })
+
+/** The name of a variable in the environment. */
+export const variable = () =>
+  field('name of a variable', value => {
+    if (typeof value === 'string' && /^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) return value
+    return new Refusal(
+      'is not the name of a variable',
+      'It is set in the environment of margayd.',
+      'Write it like TOR_KEY.',
+    )
+  })
+
 /** Labels and annotations. */
 export const stringMap = (form: string) =>
   field(form, value => {

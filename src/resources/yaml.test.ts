@@ -69,6 +69,15 @@ t.test('defaults are filled in and text is canonical', async t => {
         acceptDefaultRoute: false,
       },
     },
+    {
+      kind: 'BGPPeer',
+      spec: 'peerIP: 10.0.1.1\nasNumber: 65001\nttlSecurity: 1\npassword: { env: KEY }\nmaxPrefixes: { limit: 9 }',
+      expected: {
+        ttlSecurity: 1,
+        password: { env: 'KEY' },
+        maxPrefixes: { limit: 9, action: 'Restart', restartAfter: 300 },
+      },
+    },
     { kind: 'BGPPeer', spec: 'peerIP: 10.0.1.1:179\nasNumber: 65001', expected: { peerIP: '10.0.1.1' } },
     {
       kind: 'BGPPeer',
@@ -126,6 +135,23 @@ metadata:
     { kind: 'BGPPeer', spec: { peerSelector: "route-reflector == 'true'" } },
   ])
   t.equal(resources[0].metadata.resourceVersion, undefined, "another store's version means nothing here")
+})
+
+t.test('a password is never written down, only where it is', async t => {
+  for (const [password, expected] of [
+    ['{ file: /k, env: K }', /password names not exactly one place/],
+    ['{}', /password names not exactly one place/],
+    ['{ file: tor.key }', /file tor\.key is not an absolute path/],
+    ['{ secretKeyRef: { name: a, key: b } }', /secretKeyRef is not supported/],
+    ['hunter2', /is not a mapping/],
+  ] as const) {
+    const { problems } = parseResources(
+      file('BGPPeer', `peerIP: 10.0.1.1\nasNumber: 1\npassword: ${password}`),
+      'x.yaml',
+    )
+    t.match(JSON.stringify(problems), expected, password)
+    t.notMatch(JSON.stringify(problems), 'hunter2')
+  }
 })
 
 t.test('a wrong field is told with object, value, reason, place and next step', async t => {

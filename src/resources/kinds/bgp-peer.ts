@@ -2,19 +2,60 @@
 
 import * as v from 'valibot'
 import {
+  absolutePath,
   addressAndPort,
   asNumber,
   choice,
   connectRetryTime,
   flag,
   holdTime,
+  integer,
   line,
   objectName,
+  seconds,
   selector,
+  variable,
 } from '../fields.ts'
 import { defineKind, type Resource } from '../kind.ts'
 import { Refusal } from '../problem.ts'
 import { described, type Misfit, whole } from '../schema.ts'
+
+const password = v.strictObject({
+  file: v.optional(
+    described(
+      absolutePath(),
+      'A file on each node whose first line is the key; a change is taken over without a flap.',
+    ),
+  ),
+  env: v.optional(described(variable(), 'A variable in the environment of margayd on each node.')),
+})
+
+const maxPrefixes = v.strictObject({
+  limit: described(
+    integer('number of prefixes', 1, 4294967295, 'It counts the prefixes that the peer announces.'),
+    'The most prefixes that the peer may announce, of each family.',
+  ),
+  warnAt: v.optional(
+    described(
+      integer('number of prefixes', 1, 4294967295, 'It is reached before the limit.'),
+      'Prefixes at which margayd warns. Absent: three quarters of limit.',
+    ),
+  ),
+  action: v.optional(
+    described(
+      choice('Restart', 'Reject', 'Warn'),
+      'Beyond limit: Restart: end the session and rest (RFC 4486); Reject: leave the rest out; Warn: only say so.',
+    ),
+    'Restart',
+  ),
+  restartAfter: v.optional(
+    described(
+      seconds(count => count <= 86400, 'from 0 to 86400 seconds', 'It is the rest after Restart.'),
+      'How long Restart rests; 0: until limit changes.',
+    ),
+    300,
+  ),
+})
 
 const fields = v.strictObject({
   node: v.optional(
@@ -49,6 +90,18 @@ const fields = v.strictObject({
   ),
   passive: v.optional(described(flag(), 'Wait for the other end to connect.'), false),
   acceptDefaultRoute: v.optional(described(flag(), 'Take a default route from this peer.'), false),
+  password: v.optional(
+    described(password, 'Key of TCP-MD5 (RFC 2385), 1 to 80 octets. It stands in a file or variable, never here.'),
+  ),
+  ttlSecurity: v.optional(
+    described(
+      integer('number of links', 1, 254, 'A packet crosses so many links at most (RFC 5082).'),
+      'GTSM (RFC 5082): links between the two, 1 if they share one. What comes from farther is dropped. Both ends need it.',
+    ),
+  ),
+  maxPrefixes: v.optional(
+    described(maxPrefixes, 'How many prefixes the peer may announce. Absent: 2,000,000 of each family, then Restart.'),
+  ),
   description: v.optional(described(line(), 'Shown in tables and logs.')),
 })
 
@@ -82,6 +135,16 @@ function check(peer: Fields): Misfit<keyof Fields> | undefined {
       'It tells eBGP from iBGP, and the other end has to name the same.',
       `Add the AS of ${peer.peerIP}.`,
     )
+  if (peer.password && (peer.password.file === undefined) === (peer.password.env === undefined))
+    return wrong(
+      'password',
+      'names not exactly one place',
+      'The key is read from a file or from a variable.',
+      'Write either file or env below it.',
+    )
+  const { limit, warnAt = 1 } = peer.maxPrefixes ?? { limit: 1 }
+  if (warnAt > limit)
+    return wrong('maxPrefixes', `has warnAt ${warnAt}`, `The limit is ${limit}.`, 'Give a warnAt up to the limit.')
   return undefined
 }
 
@@ -104,12 +167,14 @@ export const bgpPeer = defineKind({
       why: 'Keepalives go out every third of the hold time (RFC 4271 §4.4).',
       fix: 'Set holdTime instead.',
     },
-    password: { why: 'Margay has no passwords on sessions so far.' },
+    'password.secretKeyRef': {
+      why: 'Margay reads no Kubernetes secrets.',
+      fix: 'Write password.file or password.env, and bring the key to the nodes.',
+    },
     filters: { why: 'Margay has no BGPFilter so far.' },
     maxRestartTime: { why: 'Margay does not set the restart time by resource.' },
     localASNumber: { why: 'A node has one AS, in its Node.' },
     numAllowedLocalASNumbers: { why: 'Margay refuses routes that carry its own AS (RFC 4271 §9.1.2).' },
-    ttlSecurity: { why: 'Margay has no TTL security (RFC 5082) so far.' },
     reachableBy: { why: 'Margay takes the route to a peer from the kernel.' },
     reversePeering: {
       why: 'Both ends of a session between nodes are set up by one object.',

@@ -1,0 +1,53 @@
+// What protects a session, as it is configured: prefix limits, the key of TCP-MD5, the distance of GTSM.
+
+import type { PeerConfig } from '../types.ts'
+import { families } from '../wire/family.ts'
+
+type Add = (field: string, value: unknown, reason: string, fix: string) => void
+
+export function checkProtection(peer: PeerConfig, add: Add): void {
+  for (const family of Object.keys(peer.maxPrefixes ?? {})) {
+    if (families.some(row => row.family === family)) continue
+    const fix = 'use ipv4-unicast or ipv6-unicast'
+    add(`maxPrefixes.${family}`, family, 'it is no address family that is known', fix)
+  }
+  for (const { family } of families) {
+    const limit = peer.maxPrefixes?.[family]
+    if (!limit) continue
+    const field = `maxPrefixes.${family}`
+    if (!isWithin(limit.limit, 1, 4294967295)) {
+      add(`${field}.limit`, limit.limit, 'it is no number of prefixes', 'give 1 or more')
+    }
+    if (limit.warnAt !== undefined && !isWithin(limit.warnAt, 1, limit.limit)) {
+      add(`${field}.warnAt`, limit.warnAt, `no warning can come there`, `give 1 to ${limit.limit}, the limit`)
+    }
+    if (!['warn', 'reject', 'restart'].includes(limit.action)) {
+      add(`${field}.action`, limit.action, 'it is no action', 'use warn, reject or restart')
+    }
+    if (limit.restartAfter !== undefined && !isWithin(limit.restartAfter, 0, 86400)) {
+      const fix = 'give 1 to 86400 seconds, or 0 to stay down until the limit changes'
+      add(`${field}.restartAfter`, limit.restartAfter, 'it is no time to rest', fix)
+    }
+  }
+  checkSendHold(peer, add)
+  checkTcp(peer, add)
+}
+
+function checkSendHold({ sendHoldTime }: PeerConfig, add: Add): void {
+  if (sendHoldTime === undefined || isWithin(sendHoldTime, 10, 65535)) return
+  add('sendHoldTime', sendHoldTime, 'it is no time to wait for a peer that does not read', 'give 10 to 65535 seconds')
+}
+
+function checkTcp({ secret, ttlSecurity }: PeerConfig, add: Add): void {
+  const octets = secret === undefined ? 1 : new TextEncoder().encode(secret).length
+  if (octets < 1 || octets > 80) {
+    add('secret', `(${octets} octets)`, 'TCP-MD5 takes no such key (RFC 2385)', 'give one of 1 to 80 octets')
+  }
+  if (ttlSecurity === undefined) return
+  const fix = 'give 1 if the peer is on the same link, else the number of links to it, up to 254'
+  if (!isWithin(ttlSecurity, 1, 254)) add('ttlSecurity', ttlSecurity, 'it is no number of links (RFC 5082)', fix)
+}
+
+function isWithin(value: number, least: number, most: number): boolean {
+  return Number.isInteger(value) && value >= least && value <= most
+}
