@@ -15,7 +15,7 @@ import { type Connection, type ConnectionTimer, pump } from '../session/connecti
 import * as explain from '../session/explain.ts'
 import type { FamilyRib, Host, Identity } from '../session/host.ts'
 import type { RestartSide } from '../session/negotiate.ts'
-import { internalFault, Peer } from '../session/peer.ts'
+import { Peer } from '../session/peer.ts'
 import type {
   Action,
   ConfigIssue,
@@ -354,7 +354,7 @@ export class Engine {
     try {
       return peer.message(connection, octets, from, to)
     } catch (error) {
-      peer.fault(connection, internalFault(error))
+      peer.fault(connection, explain.internalFault(error))
       return 1
     }
   }

@@ -1,9 +1,11 @@
 // The sentences that tell an operator why a session is down and what to do next. All words are here.
 
+import type { PeerConfig } from '../types.ts'
 import type { Notification } from '../wire/notification.ts'
 import {
   CEASE,
   cease,
+  ceaseFault,
   HOLD_TIMER_EXPIRED,
   meant,
   notificationText,
@@ -130,4 +132,15 @@ function us({ local }: Ends): string {
 
 function because(reason: string): string {
   return reason === '' ? '' : ` (${reason})`
+}
+
+/** `local`: our address on the connection, where there is one. */
+export function endsOf(name: string, config: PeerConfig, localAs: number, local?: string): Ends {
+  const { address, port = 179, remoteAs, localAddress } = config
+  return { name, address, port, local: local || localAddress, localAs, remoteAs }
+}
+
+/** The NOTIFICATION for a fault of our own while a message was handled. */
+export function internalFault(error: unknown): Fault {
+  return ceaseFault(cease.reset, `internal error: ${error instanceof Error ? error.message : String(error)}`)
 }

@@ -6,6 +6,8 @@ import type { Family, PeerConfig, PrefixLimit } from '../types.ts'
 import { numbersOf } from '../wire/family.ts'
 import { CEASE, cease } from '../wire/notification.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
+import { limitNear } from './explain.ts'
+import type { Journal } from './journal.ts'
 
 /** Prefixes of one family that any peer may announce: twice the Internet of 2026. About 100 octets each. */
 export const MOST_PREFIXES = 2_000_000
@@ -62,6 +64,15 @@ export class LimitWatch {
   clear(): void {
     this.leftOut.clear()
     this.#warned.clear()
+  }
+
+  /** Tells of each limit that is near, once. `count`: prefixes that the peer has announced. */
+  watch(limits: PeerConfig['maxPrefixes'], count: (family: Family) => number, journal: Journal): void {
+    for (const [family, limit] of Object.entries(limits ?? {}) as [Family, PrefixLimit | undefined][]) {
+      const all = limit ? count(family) : 0
+      if (limit && this.hasReached(family, all, limit))
+        journal.limit(family, limit.limit, limitNear(family, all, limit.limit))
+    }
   }
 
   /** Whether the count has reached the warning just now. It must fall by a tenth before it is told again. */

@@ -1,8 +1,9 @@
 // What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2).
 // Pure.
 
-import type { Family } from '../types.ts'
+import type { Family, PeerConfig } from '../types.ts'
 import { type Capability, offeredFamilies } from '../wire/capabilities.ts'
+import { offered } from './traits.ts'
 import { familyOf, numbersOf } from '../wire/family.ts'
 import type { Open } from '../wire/open.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
@@ -119,4 +120,14 @@ function peerRestart({ restart }: LocalSide, { capabilities }: Open): PeerRestar
 
 function list(families: readonly Family[]): string {
   return families.length === 0 ? 'no address family that is known here' : families.join(' and ')
+}
+
+/** What we say of ourselves in an OPEN to this peer. */
+export function localSide(
+  config: PeerConfig,
+  asn: number,
+  routerId: number,
+  restart: RestartSide | undefined,
+): LocalSide {
+  return { asn, routerId, holdTime: config.holdTime ?? 90, families: offered(config), restart }
 }

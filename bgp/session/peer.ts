@@ -12,7 +12,6 @@ import { KEEPALIVE, keepalive, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE, HEADER
 import {
   CEASE,
   cease,
-  ceaseFault,
   decodeNotification,
   encodeNotification,
   hardReset,
@@ -21,7 +20,6 @@ import {
 import { decodeOpen, encodeOpen } from '../wire/open.ts'
 import { decodeRefresh, encodeRefresh } from '../wire/refresh.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
-import { formatAddress } from '../../inet/index.ts'
 import { Connection, type ConnectionTimer, pump } from './connection.ts'
 import { Counters } from './counters.ts'
 import type { Ends } from './explain.ts'
@@ -29,10 +27,11 @@ import * as explain from './explain.ts'
 import type { Host, ResolvedPeer } from './host.ts'
 import { Journal } from './journal.ts'
 import { ceilingOf, consequence, LimitWatch, sameLimits } from './limits.ts'
-import { type LocalSide, negotiate, ourOpen } from './negotiate.ts'
+import { type LocalSide, localSide, negotiate, ourOpen } from './negotiate.ts'
 import { endingOf, Helper, keptFamilies } from './restart.ts'
 import { applyUpdate, type Inbound, type UpdateResult } from './routes.ts'
-import { inboundRules, offered, ownAddresses, policies, traits } from './traits.ts'
+import { awaitedFamilies, statusOf } from './status.ts'
+import { inboundRules, ownAddresses, policies, traits } from './traits.ts'
 
 /** Milliseconds between the first time a hold timer runs out and the last look whether input came after all. */
 const LAST_LOOK = 100
@@ -250,49 +249,24 @@ export class Peer {
   }
 
   status(): PeerStatus {
-    const { name, config, counters } = this
-    const negotiated = this.#session?.inbound.negotiated
-    const families = negotiated?.families ?? []
-    const sum = (count: (rib: ReturnType<Host['family']>['rib']) => number) =>
-      families.reduce((total, family) => total + count(this.#host.family(family).rib), 0)
-    return {
-      name,
-      address: config.address,
-      remoteAs: config.remoteAs,
+    return statusOf({
+      id: this.id,
+      name: this.name,
+      config: this.config,
       localAs: this.#localAs,
-      state: this.#journal.state,
-      since: this.#journal.since,
-      routerId: negotiated && formatAddress(octetsOf(negotiated.routerId)),
-      holdTime: negotiated?.holdTime,
-      families,
-      prefixesReceived: sum(rib => rib.received(this.id).all),
-      prefixesAccepted: sum(rib => rib.received(this.id).accepted),
-      prefixesStale: this.#helper.families.reduce(
-        (total, family) => total + this.#host.family(family).rib.stale(this.id),
-        0,
-      ),
-      prefixesSent: sum(rib => rib.sent(this.id)),
+      journal: this.#journal,
+      counters: this.counters,
+      negotiated: this.#session?.inbound.negotiated,
+      staleFamilies: this.#helper.families,
       atLimit: [...this.#limits.leftOut],
-      messagesIn: counters.messagesIn,
-      messagesOut: counters.messagesOut,
-      updatesIn: counters.updatesIn,
-      updatesOut: counters.updatesOut,
-      flaps: counters.flaps,
-      endOfRib: [...counters.endOfRib],
-      gracefulRestart: negotiated?.gracefulRestart !== undefined,
       awaited: this.awaited,
-      lastError: this.#journal.lastError,
-      description: config.description,
-    }
+      rib: family => this.#host.family(family).rib,
+    })
   }
 
   /** Families whose End-of-RIB a speaker that has restarted waits for (RFC 4724 §4.1). */
   get awaited(): readonly Family[] {
-    const { families, gracefulRestart } = this.#session?.inbound.negotiated ?? {}
-    if (!families || !gracefulRestart || gracefulRestart.restarting) return []
-    // A peer that lists no family asks for nothing to be kept, yet sends End-of-RIB for every one (RFC 4724 §3).
-    const listed = gracefulRestart.families.length > 0 ? gracefulRestart.families : families
-    return families.filter(family => listed.includes(family) && !this.counters.endOfRib.has(family))
+    return awaitedFamilies(this.#session?.inbound.negotiated, this.counters.endOfRib)
   }
 
   // ---- messages --------------------------------------------------------------------------------------------------
@@ -301,7 +275,7 @@ export class Peer {
     if (connection.state !== 'OpenSent') return this.#dispatch(connection, { kind: 'open', holdTime: 0 })
     const open = decodeOpen(octets, from, to)
     if ('fault' in open) return this.fault(connection, open.fault)
-    const agreed = negotiate(this.#localSide(), this.config.remoteAs, open)
+    const agreed = negotiate(this.#localSide, this.config.remoteAs, open)
     if ('fault' in agreed) return this.fault(connection, agreed.fault)
     for (const other of this.#connections()) {
       if (other === connection) continue
@@ -362,7 +336,12 @@ export class Peer {
       this.#helper.endOfRib(endOfRib)
     }
     if (refused) this.#refused(session.connection, refused)
-    else if (this.config.maxPrefixes && this.#session) this.#watchLimits(session.inbound.negotiated.families)
+    else if (this.config.maxPrefixes && this.#session)
+      this.#limits.watch(
+        this.config.maxPrefixes,
+        family => this.#host.family(family).rib.received(this.id).all,
+        this.#journal,
+      )
     return 1 + decoder.prefixes
   }
 
@@ -378,16 +357,6 @@ export class Peer {
     this.#limits.leftOut.add(family)
     const limit = this.config.maxPrefixes?.[family]?.limit ?? 0
     this.#journal.limit(family, limit, explain.leftOut(family, limit))
-  }
-
-  #watchLimits(families: readonly Family[]): void {
-    for (const family of families) {
-      const limit = this.config.maxPrefixes?.[family]
-      if (!limit) continue
-      const { all } = this.#host.family(family).rib.received(this.id)
-      if (!this.#limits.hasReached(family, all, limit)) continue
-      this.#journal.limit(family, limit.limit, explain.limitNear(family, all, limit.limit))
-    }
   }
 
   /** Other limits are in force: what they still forbid ends the session, what they allow now is asked for. */
@@ -440,7 +409,7 @@ export class Peer {
       case 'connect':
         return this.#connect(connection)
       case 'sendOpen':
-        return this.#send(connection, encodeOpen(ourOpen(this.#localSide())))
+        return this.#send(connection, encodeOpen(ourOpen(this.#localSide)))
       case 'sendKeepalive':
         return this.#send(connection, keepalive)
       case 'notify':
@@ -621,34 +590,18 @@ export class Peer {
   }
 
   #ends(connection?: Connection): Ends {
-    const { address, port = 179, remoteAs, localAddress } = this.config
-    const local = connection?.local || localAddress
-    return { name: this.name, address, port, local, localAs: this.#localAs, remoteAs }
+    return explain.endsOf(this.name, this.config, this.#localAs, connection?.local)
+  }
+
+  get #localSide(): LocalSide {
+    const restart = this.#host.restart(!this.#everEstablished)
+    return localSide(this.config, this.#localAs, this.#host.identity.routerId, restart)
   }
 
   get #localAs(): number {
     return this.config.localAs ?? this.#host.identity.asn
   }
-
-  #localSide(): LocalSide {
-    return {
-      asn: this.#localAs,
-      routerId: this.#host.identity.routerId,
-      holdTime: this.config.holdTime ?? 90,
-      families: offered(this.config),
-      restart: this.#host.restart(!this.#everEstablished),
-    }
-  }
 }
 
 const updateEvent: FsmEvent = { kind: 'update' }
 const keepaliveEvent: FsmEvent = { kind: 'keepalive' }
-
-function octetsOf(routerId: number): Uint8Array {
-  return Uint8Array.of(routerId >>> 24, routerId >>> 16, routerId >>> 8, routerId)
-}
-
-/** The NOTIFICATION for a fault of our own while a message was handled. */
-export function internalFault(error: unknown): Fault {
-  return ceaseFault(cease.reset, `internal error: ${error instanceof Error ? error.message : String(error)}`)
-}

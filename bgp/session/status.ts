@@ -1,0 +1,70 @@
+// A peer as `bgp summary` shows it, read out of its parts.
+
+import { formatAddress } from '../../inet/index.ts'
+import type { Rib } from '../rib/port.ts'
+import type { Family, PeerConfig, PeerId, PeerStatus } from '../types.ts'
+import type { Counters } from './counters.ts'
+import type { Journal } from './journal.ts'
+import type { Negotiated } from './negotiate.ts'
+
+export interface StatusParts {
+  readonly id: PeerId
+  readonly name: string
+  readonly config: PeerConfig
+  readonly localAs: number
+  readonly journal: Journal
+  readonly counters: Counters
+  /** While Established. */
+  readonly negotiated: Negotiated | undefined
+  /** Families whose routes are kept over a restart of the peer. */
+  readonly staleFamilies: readonly Family[]
+  readonly atLimit: readonly Family[]
+  readonly awaited: readonly Family[]
+  readonly rib: (family: Family) => Rib
+}
+
+export function statusOf(parts: StatusParts): PeerStatus {
+  const { id, name, config, localAs, journal, counters, negotiated, staleFamilies, atLimit, awaited, rib } = parts
+  const families = negotiated?.families ?? []
+  const sum = (over: readonly Family[], count: (rib: Rib) => number): number =>
+    over.reduce((total, family) => total + count(rib(family)), 0)
+  return {
+    name,
+    address: config.address,
+    remoteAs: config.remoteAs,
+    localAs,
+    state: journal.state,
+    since: journal.since,
+    routerId: negotiated && formatAddress(octetsOf(negotiated.routerId)),
+    holdTime: negotiated?.holdTime,
+    families,
+    prefixesReceived: sum(families, table => table.received(id).all),
+    prefixesAccepted: sum(families, table => table.received(id).accepted),
+    prefixesStale: sum(staleFamilies, table => table.stale(id)),
+    prefixesSent: sum(families, table => table.sent(id)),
+    atLimit,
+    messagesIn: counters.messagesIn,
+    messagesOut: counters.messagesOut,
+    updatesIn: counters.updatesIn,
+    updatesOut: counters.updatesOut,
+    flaps: counters.flaps,
+    endOfRib: [...counters.endOfRib],
+    gracefulRestart: negotiated?.gracefulRestart !== undefined,
+    awaited,
+    lastError: journal.lastError,
+    description: config.description,
+  }
+}
+
+/** Families whose End-of-RIB a speaker that has restarted waits for (RFC 4724 §4.1). */
+export function awaitedFamilies(negotiated: Negotiated | undefined, told: ReadonlySet<Family>): readonly Family[] {
+  const { families, gracefulRestart } = negotiated ?? {}
+  if (!families || !gracefulRestart || gracefulRestart.restarting) return []
+  // A peer that lists no family asks for nothing to be kept, yet sends End-of-RIB for every one (RFC 4724 §3).
+  const listed = gracefulRestart.families.length > 0 ? gracefulRestart.families : families
+  return families.filter(family => listed.includes(family) && !told.has(family))
+}
+
+function octetsOf(routerId: number): Uint8Array {
+  return Uint8Array.of(routerId >>> 24, routerId >>> 16, routerId >>> 8, routerId)
+}
