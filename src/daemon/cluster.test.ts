@@ -118,3 +118,23 @@ t.test('an empty store, or another cluster’s, in the place of the known one ch
   t.pass('the right one is taken back')
   await cluster.stop()
 })
+
+t.test('the right store is noticed where a wrong one was', async t => {
+  const nodeStore = new MemoryNodeStore()
+  const store = new MemoryDatastore()
+  await store.create('Node', 'n1', {})
+  const first = open(store, nodeStore).cluster
+  first.start()
+  await until(() => first.list('ClusterInformation').length === 1)
+  await first.stop()
+  const [{ value, version }] = (await store.list('ClusterInformation')).entries
+  const wrong = await store.update('ClusterInformation', 'default', { clusterGUID: 'wrong' }, version)
+  const { cluster } = open(store, nodeStore)
+  await cluster.load()
+  cluster.start()
+  await until(() => cluster.state === 'lost')
+  await store.update('ClusterInformation', 'default', value, wrong)
+  await until(() => cluster.state === 'in sync')
+  t.match(cluster.list('Node'), [{ name: 'n1' }])
+  await cluster.stop()
+})

@@ -96,8 +96,9 @@ export class Cluster {
     for (let wait = 200; !signal.aborted; wait = Math.min(wait * 2, slowestRetry)) {
       try {
         for await (const event of this.#datastore.watch(this.#kinds, signal)) {
-          wait = 200
           this.#apply(event)
+          if (this.#isForeign) break // looked at anew after a while: the right store may have taken its place
+          wait = 200
         }
       } catch (error) {
         this.#apply({ type: 'lost', reason: error instanceof Error ? error.message : String(error) })
