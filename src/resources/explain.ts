@@ -71,7 +71,8 @@ function finding(path: Finding['path'], what: string, why: string, fix: string):
 }
 
 function unknownKey(name: string, inner: Finding['path'], known: readonly string[], subject: Subject): Refusal {
-  const foreign = subject.foreign?.[inner.join('.')]
+  const key = inner.join('.')
+  const foreign = subject.foreign && Object.hasOwn(subject.foreign, key) ? subject.foreign[key] : undefined
   if (foreign) return new Refusal(`${name} is not supported`, foreign.why, foreign.fix ?? `Remove ${name}.`)
   const meant = nearest(String(inner.at(-1)), known)
   const why = `The fields of ${parentOf(inner, subject)} are ${known.join(', ')}.`

@@ -463,3 +463,12 @@ t.test('addresses that no host or pod can have are refused', async t => {
   for (const address of ['10.1.1.0/31', '10.1.1.1/31', '10.1.1.1/32', '10.1.1.254/24'])
     t.same(problemsOf('Node', `{ bgp: { ipv4Address: '${address}' } }`), [], address)
 })
+
+t.test('a key called like something every object has is as unknown as any other', async t => {
+  const text =
+    'apiVersion: margay.io/v1\nkind: IPPool\nmetadata: { name: x, valueOf: 0 }\nspec: { cidr: 10.42.0.0/16, toString: 1 }\n'
+  t.match(
+    parseResources(text, 'x.yaml').problems.map(problem => problem.what),
+    ['metadata.valueOf is not a field', 'toString is not a field'],
+  )
+})
