@@ -82,10 +82,6 @@ export function overlaps(a: Prefix, b: Prefix): boolean {
   return contains(a, b) || contains(b, a)
 }
 
-export function equalPrefixes(a: Prefix, b: Prefix): boolean {
-  return comparePrefixes(a, b) === 0
-}
-
 /** Orders by family, then address, then length (short first). */
 export function comparePrefixes(a: Prefix, b: Prefix): number {
   return a.family - b.family || compareOctets(a.octets, b.octets) || a.length - b.length

@@ -1,16 +1,14 @@
 // The daemon's unix socket for CNI calls.
 
 import { chmod, mkdir, rm } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import type { CniBackend } from './backend.ts'
 import { serveConnection } from './connection.ts'
 import type { CallReport } from './connection.ts'
 import { KeyedQueue } from './queue.ts'
+import { somebodyListens } from './socket.ts'
 import { replaySpool } from './spool.ts'
-
-export const defaultSocket = '/run/margay/cni.sock'
-export const defaultSpoolDir = '/var/lib/margay/cni-spool'
 
 const longestPath = 107
 
@@ -81,15 +79,4 @@ export async function listenCni({
       await rm(path, { force: true })
     },
   }
-}
-
-function somebodyListens(path: string): Promise<boolean> {
-  return new Promise(resolve => {
-    const probe = connect(path)
-    probe.once('connect', () => {
-      probe.destroy()
-      resolve(true)
-    })
-    probe.once('error', () => resolve(false))
-  })
 }

@@ -221,17 +221,26 @@ export class TestLab {
       )
   }
 
-  /** Notes what a host's kernel loses of its route table, until `end`, which tells: a line a route. */
-  losses(host: string): { end: () => Promise<readonly string[]> } {
-    const [command, ...args] = inNamespace(this.netns(host), ['ip', '-o', 'monitor', 'route'])
+  /** Starts a command that runs until what it returns is called, which gives all that it printed. */
+  #running(host: string, argv: readonly string[]): () => Promise<string> {
+    const [command, ...args] = inNamespace(this.netns(host), argv)
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     let text = ''
     child.stdout.on('data', (data: Buffer) => (text += data.toString()))
     const closed = new Promise<void>(resolve => child.on('close', () => resolve()))
+    return async () => {
+      child.kill('SIGINT')
+      await closed
+      return text
+    }
+  }
+
+  /** Notes what a host's kernel loses of its route table, until `end`, which tells: a line a route. */
+  losses(host: string): { end: () => Promise<readonly string[]> } {
+    const end = this.#running(host, ['ip', '-o', 'monitor', 'route'])
     return {
       end: async () => {
-        child.kill('SIGINT')
-        await closed
+        const text = await end()
         return text.split('\n').filter(line => line.startsWith('Deleted'))
       },
     }
@@ -243,15 +252,10 @@ export class TestLab {
     address: string,
     perSecond: number,
   ): { end: () => Promise<{ sent: number; lost: readonly number[] }> } {
-    const [command, ...args] = inNamespace(this.netns(pod), ['ping', '-n', '-i', String(1 / perSecond), address])
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-    let text = ''
-    child.stdout.on('data', (data: Buffer) => (text += data.toString()))
-    const closed = new Promise<void>(resolve => child.on('close', () => resolve()))
+    const end = this.#running(pod, ['ping', '-n', '-i', String(1 / perSecond), address])
     return {
       end: async () => {
-        child.kill('SIGINT')
-        await closed
+        const text = await end()
         const sent = Number(/(\d+) packets transmitted/.exec(text)?.[1])
         const answered = new Set([...text.matchAll(/icmp_seq=(\d+) ttl/g)].map(([, sequence]) => Number(sequence)))
         // The very last may still have been under way.

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import * as v from 'valibot'
+import { defaultSocket, defaultSpoolDir } from '../../cni-plugin/protocol/socket.ts'
 import { choice, integer, objectName, only } from '../resources/fields.ts'
 import { formatProblem, readSettings } from '../resources/index.ts'
 import { Refusal } from '../resources/problem.ts'
@@ -46,9 +47,9 @@ const schema = v.strictObject({
   ),
   cni: v.optional(
     v.strictObject({
-      socket: v.optional(path(), '/run/margay/cni.sock'),
+      socket: v.optional(path(), defaultSocket),
       /** Where the CNI executable leaves a DEL while the daemon is down. */
-      spoolDir: v.optional(path(), '/var/lib/margay/cni-spool'),
+      spoolDir: v.optional(path(), defaultSpoolDir),
     }),
     {},
   ),

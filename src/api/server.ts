@@ -2,8 +2,8 @@
 
 import { mkdirSync, rmSync } from 'node:fs'
 import { createServer, type Server, type ServerResponse } from 'node:http'
-import { connect } from 'node:net'
 import { dirname } from 'node:path'
+import { somebodyListens } from '../../cni-plugin/protocol/socket.ts'
 import type { Api, Failure, Path } from './contract.ts'
 
 /** One function a path. A `RequestError` becomes its status and sentence, anything else 500. */
@@ -23,7 +23,7 @@ export class RequestError extends Error {
 /** Listens on the socket (mode 0600, root's). A socket file that nobody answers on is replaced. */
 export async function serve(socket: string, handlers: Handlers): Promise<Server> {
   mkdirSync(dirname(socket), { recursive: true })
-  if (await answers(socket)) {
+  if (await somebodyListens(socket)) {
     throw new Error(
       `api socket ${socket} is in use by a running margayd: stop that one first, or set api.socket to another path`,
     )
@@ -66,15 +66,4 @@ async function answer(handler: (query: never) => unknown, query: Readonly<Record
 
 function reply(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
-}
-
-function answers(socket: string): Promise<boolean> {
-  return new Promise(resolve => {
-    const probe = connect(socket)
-    probe.once('connect', () => {
-      probe.destroy()
-      resolve(true)
-    })
-    probe.once('error', () => resolve(false))
-  })
 }

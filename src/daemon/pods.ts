@@ -122,10 +122,13 @@ export class Pods implements CniBackend {
     const outcome = await endpoints.remove(key)
     if (!outcome.ok) throw new CniError(code.tryAgainLater, outcome.error.text)
     await ipam.release(key)
-    const addresses = new Set(endpoint?.addresses)
-    if (addresses.size > 0) await ipam.releaseExcept(row => !addresses.has(row.address))
-    const keys = new Set([endpointKey(key), ...(endpoint ? [endpointKey(endpoint)] : [])])
-    await nodeStore.commit([...keys].map(each => ({ do: 'delete', table, key: each })))
+    const keys = [endpointKey(key)]
+    if (endpoint && endpointKey(endpoint) !== keys[0]) {
+      // A pod whose record was lost is known by its device: so are its addresses.
+      await ipam.releaseExcept(row => !endpoint.addresses.includes(row.address))
+      keys.push(endpointKey(endpoint))
+    }
+    await nodeStore.commit(keys.map(each => ({ do: 'delete', table, key: each })))
     if (outcome.removed) log.info('pod detached', { pod: nameOf(key) })
   }
 
