@@ -7,7 +7,7 @@ import type { LocRib } from '../rib/loc-rib.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import type { Session } from '../rib/sessions.ts'
 import { IS_BLACKHOLE, STAYS_HERE, STAYS_IN_AS } from '../tables/attribute-sets.ts'
-import type { Transform } from '../types.ts'
+import type { PathSelection, Transform } from '../types.ts'
 import type { Shape } from './outgoing.ts'
 
 /** Sets longer than this may outgrow a message on the way out, and are measured. */
@@ -129,5 +129,11 @@ export function groupKey(traits: PeerTraits, shape: Shape): string {
     gracefulShutdown,
     sendBlackhole,
     traits.export,
+    selectionOf(traits),
   ])
+}
+
+/** Which paths go to the peer, if its session has path identifiers (RFC 7911); undefined: the best one. */
+export function selectionOf({ pathIdsSent, paths }: PeerTraits): PathSelection | undefined {
+  return pathIdsSent ? (paths ?? 'all') : undefined
 }

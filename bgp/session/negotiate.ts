@@ -1,9 +1,10 @@
-// What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2).
-// Pure.
+// What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2,
+// RFC 7911 §4). Pure.
 
 import type { Family, PeerConfig } from '../types.ts'
+import type { PathIds } from '../wire/mp.ts'
 import { type Capability, offeredFamilies } from '../wire/capabilities.ts'
-import { offered } from './traits.ts'
+import { offered, offeredPaths } from './traits.ts'
 import { familyOf, numbersOf } from '../wire/family.ts'
 import type { Open } from '../wire/open.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
@@ -16,6 +17,15 @@ export interface LocalSide {
   readonly holdTime: number
   readonly families: readonly Family[]
   readonly restart?: RestartSide
+  /** Families in which the peer may send several paths of a prefix, and in which it is sent several. */
+  readonly addPath?: readonly PathDirections[]
+}
+
+/** ADD-PATH (RFC 7911) as an end offers it. */
+export interface PathDirections {
+  readonly family: Family
+  readonly receive: boolean
+  readonly send: boolean
 }
 
 /** What we say of our own restarts. */
@@ -49,6 +59,9 @@ export interface Negotiated {
   readonly families: readonly Family[]
   readonly fourOctetAs: boolean
   readonly routeRefresh: boolean
+  /** Families whose NLRI carry path identifiers: those that the peer sends, and those that we send. */
+  readonly pathIds: PathIds
+  readonly pathIdsSent: PathIds
   /** What the peer says of its own restarts, if it has announced graceful restart. */
   readonly gracefulRestart?: PeerRestart
   /** The peer's AS and router id. */
@@ -56,7 +69,7 @@ export interface Negotiated {
   readonly routerId: number
 }
 
-export function ourOpen({ asn, routerId, holdTime, families, restart }: LocalSide): Open {
+export function ourOpen({ asn, routerId, holdTime, families, restart, addPath = [] }: LocalSide): Open {
   const list = families.map(numbersOf)
   const capabilities: Capability[] = [
     ...list.map(({ afi, safi }) => ({ kind: 'multiprotocol', afi, safi }) as const),
@@ -71,6 +84,13 @@ export function ourOpen({ asn, routerId, holdTime, families, restart }: LocalSid
       restartTime: restart.time,
       families: list.map(({ afi, safi }) => ({ afi, safi, forwarding: restart.forwarding })),
     })
+  }
+  if (addPath.length > 0) {
+    const rows = addPath.map(({ family, receive, send }) => {
+      const { afi, safi } = numbersOf(family)
+      return { afi, safi, receive, send }
+    })
+    capabilities.push({ kind: 'addPath', families: rows })
   }
   return { asn, holdTime, routerId, capabilities }
 }
@@ -100,9 +120,29 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
     fourOctetAs: has('fourOctetAs'),
     routeRefresh: has('routeRefresh'),
     gracefulRestart: peerRestart(side, open),
+    ...pathIds(side, families, open),
     asn: open.asn,
     routerId: open.routerId,
   }
+}
+
+/** A direction has path identifiers where one end offers to send them and the other to receive them (RFC 7911 §4). */
+function pathIds(
+  { addPath = [] }: LocalSide,
+  families: readonly Family[],
+  { capabilities }: Open,
+): Pick<Negotiated, 'pathIds' | 'pathIdsSent'> {
+  const theirs = capabilities.flatMap(item => (item.kind === 'addPath' ? item.families : []))
+  const agreed = addPath.filter(({ family }) => families.includes(family))
+  const both = (own: 'receive' | 'send', other: 'receive' | 'send'): PathIds => {
+    const rows = agreed.filter(ours => {
+      // Named twice, the last counts.
+      const said = theirs.findLast(({ afi, safi }) => familyOf(afi, safi) === ours.family)
+      return ours[own] && said?.[other] === true
+    })
+    return rows.length > 0 ? Object.fromEntries(rows.map(({ family }) => [family, true])) : undefined
+  }
+  return { pathIds: both('receive', 'send'), pathIdsSent: both('send', 'receive') }
 }
 
 function peerRestart({ restart }: LocalSide, { capabilities }: Open): PeerRestart | undefined {
@@ -129,5 +169,6 @@ export function localSide(
   routerId: number,
   restart: RestartSide | undefined,
 ): LocalSide {
-  return { asn, routerId, holdTime: config.holdTime ?? 90, families: offered(config), restart }
+  const { holdTime = 90 } = config
+  return { asn, routerId, holdTime, families: offered(config), restart, addPath: offeredPaths(config) }
 }

@@ -48,8 +48,11 @@ export interface UpdateResult {
   incident: { readonly treatment: 'discard' | 'withdraw' | 'reset'; readonly why: string } | undefined
   endOfRib: Family | undefined
   /** Family in which the peer's ceiling has refused a route, for want of room for prefixes or for attributes. */
-  refused: { readonly family: Family; readonly of: 'prefixes' | 'octets' } | undefined
+  refused: { readonly family: Family; readonly of: Refusal } | undefined
 }
+
+/** `paths`: of one prefix. */
+export type Refusal = 'prefixes' | 'paths' | 'octets'
 
 const result: UpdateResult = { fault: undefined, incident: undefined, endOfRib: undefined, refused: undefined }
 const walker = new AttributeWalker()
@@ -136,7 +139,8 @@ function add(
   const { prepend } = inbound.rules
   const { attributes, attributesTo } = decoder
   const set = prepend === 0 ? rib.intern(attributes, 0, attributesTo, hop, inbound.peer) : prepended(prepend)
-  if (rib.announce(inbound.peer, octets, from, to, set, ineligible) > 0) result.refused = { family, of: 'prefixes' }
+  const refused = rib.announce(inbound.peer, octets, from, to, set, ineligible)
+  if (refused) result.refused = { family, of: refused }
   rib.release(set)
 
   function prepended(asn: number): SetId {

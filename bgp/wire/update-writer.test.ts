@@ -10,6 +10,7 @@ import { type MessageTarget, UpdateWriter } from './update-writer.ts'
 function source(texts: readonly string[], bits: 32 | 128) {
   const nlri = texts.map(text => nlriOctets([text], bits))
   return {
+    longestNlri: 1 + bits / 8,
     nlriLength: (id: number) => nlri[id].length,
     putNlri: (id: number, out: Uint8Array, at: number) => {
       out.set(nlri[id], at)
