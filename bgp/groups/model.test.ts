@@ -217,7 +217,13 @@ const pathId = fc.integer({ min: 0, max: 2 })
 const step = fc.oneof(
   {
     weight: 8,
-    arbitrary: fc.record({ do: fc.constant('announce' as const), peer, prefixes, pathId, a: fc.nat(ATTRIBUTES.length - 1) }),
+    arbitrary: fc.record({
+      do: fc.constant('announce' as const),
+      peer,
+      prefixes,
+      pathId,
+      a: fc.nat(ATTRIBUTES.length - 1),
+    }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('withdraw' as const), peer, prefixes, pathId }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('up' as const), peer }) },

@@ -193,7 +193,17 @@ export class GroupTables implements Outbound, Downstream {
       outgoing.make(shape, set, slot)
       return outgoing.length <= writer.roomForAttributes(outgoing.nextHop.length)
     })
-    const parts = { key, shape, rib, rules, outgoing, writer, pool: this.#pool, limits: this.#limits, reserve: this.#reserve }
+    const parts = {
+      key,
+      shape,
+      rib,
+      rules,
+      outgoing,
+      writer,
+      pool: this.#pool,
+      limits: this.#limits,
+      reserve: this.#reserve,
+    }
     group = selection ? new PathGroup(parts, selection) : new BestGroup(parts)
     this.#groups.set(key, group)
     return group

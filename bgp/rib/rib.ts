@@ -278,7 +278,7 @@ export class FamilyRib implements Rib {
     let id = Math.max(1, from)
     for (let looked = 0; id < prefixes.end && rows.length < units && looked < units * ROWS_PER_UNIT; id++, looked++) {
       if (!prefixes.has(id)) continue
-      rows.push(...this.#rows(table, peer, id))
+      rows.push(...[...this.#rows(table, peer, id)].toSorted((a, b) => (a.pathId ?? 0) - (b.pathId ?? 0)))
     }
     return { rows, next: (id < prefixes.end ? id : 0) as PrefixId }
   }

@@ -116,12 +116,7 @@ const addPath: CapabilityType<'addPath'> = {
     return { kind: 'addPath', families: list }
   },
   write: ({ families }) =>
-    families.flatMap(({ afi, safi, receive, send }) => [
-      afi >> 8,
-      afi & 255,
-      safi,
-      (receive ? 1 : 0) | (send ? 2 : 0),
-    ]),
+    families.flatMap(({ afi, safi, receive, send }) => [afi >> 8, afi & 255, safi, (receive ? 1 : 0) | (send ? 2 : 0)]),
 }
 
 export const capabilityTypes: { readonly [K in Kind]: CapabilityType<K> } = {

@@ -26,17 +26,23 @@ const capability: fc.Arbitrary<Capability> = fc.oneof(
       maxLength: 4,
     }),
   }),
-  fc.record({
-    kind: fc.constant('addPath' as const),
-    families: fc.array(
-      fc.record({
-        afi: fc.nat(65535),
-        safi: fc.nat(255),
-        mode: fc.constantFrom({ receive: true, send: false }, { receive: false, send: true }, { receive: true, send: true }),
-      }),
-      { minLength: 1, maxLength: 4 },
-    ),
-  }).map(({ kind, families }) => ({ kind, families: families.map(({ mode, ...family }) => ({ ...family, ...mode })) })),
+  fc
+    .record({
+      kind: fc.constant('addPath' as const),
+      families: fc.array(
+        fc.record({
+          afi: fc.nat(65535),
+          safi: fc.nat(255),
+          mode: fc.constantFrom(
+            { receive: true, send: false },
+            { receive: false, send: true },
+            { receive: true, send: true },
+          ),
+        }),
+        { minLength: 1, maxLength: 4 },
+      ),
+    })
+    .map(({ kind, families }) => ({ kind, families: families.map(({ mode, ...family }) => ({ ...family, ...mode })) })),
   fc.record({
     kind: fc.constant('unknown' as const),
     code: fc.integer({ min: 70, max: 255 }),
