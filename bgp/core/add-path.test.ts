@@ -19,6 +19,12 @@ const paths = (one: ReturnType<typeof speaker>, prefix = P) => {
   return id === undefined ? [] : rib.paths(id)
 }
 
+const sorted = (ids: readonly (number | undefined)[]) => ids.toSorted((one = -1, other = -1) => one - other)
+
+/** Path identifiers in an Adj-RIB-In or Adj-RIB-Out. */
+const idsOf = (one: ReturnType<typeof speaker>, table: 'in' | 'out', family = four) =>
+  sorted(one.table(family, table, B).map(view => view.pathId))
+
 /** A has two equal paths for P, from C and from D, and is a reflector for B. */
 function stage(atA: AddPath | undefined, atB: AddPath | undefined, more: Partial<PeerConfig> = {}) {
   const net = new Simulation(1)
@@ -59,10 +65,7 @@ for (const [name, atA, atB, directions, count] of [
     const ids = received.map(view => view.pathId)
     if (directions?.send.length) t.equal(new Set(ids.filter(id => id !== undefined)).size, count, 'each has its own')
     else t.same(ids, [undefined])
-    t.same(
-      a.table(four, 'out', B).map(view => view.pathId),
-      ids.toSorted(),
-    )
+    t.same(idsOf(a, 'out'), sorted(ids))
     t.equal(b.best().length, 2, 'there is still one best path of each prefix')
     t.match(paths(a, '10.5.0.0/24'), [{ peer: B, best: true }], 'and the other way goes on as before')
     t.equal(paths(a, '10.5.0.0/24')[0].pathId !== undefined, directions?.receive.length === 1)
@@ -167,13 +170,7 @@ t.test('several paths of one peer: all are there, with identifiers and the reaso
     { pathId: 5, nextHop: B, multipath: true, reason: 'path identifier 5 is higher than 4' },
     { pathId: 6, nextHop: C, multipath: true, reason: 'path identifier 6 is higher than 4' },
   ])
-  t.same(
-    a.table(four, 'in', B).map(view => view.pathId),
-    a
-      .table(four, 'in', B)
-      .map(view => view.pathId)
-      .filter(id => id !== undefined),
-  )
+  t.same(idsOf(a, 'in'), [4, 5, 6])
   t.match(a.peer(B), { prefixesReceived: 3, prefixesAccepted: 3 })
   const feed = a.engine.rib(four).changes('test')
   const change = { prefix: '', nextHops: [], peer: '', med: undefined, localPref: undefined }
@@ -185,13 +182,7 @@ t.test('several paths of one peer: all are there, with identifiers and the reaso
   t.equal(paths(a).find(view => view.pathId === 4)?.nextHop, '10.0.0.9', 'replaced by its identifier')
   puppet.send(update({ withdrawn: [`4 ${P}`, `99 ${P}`] }))
   net.run(1)
-  t.same(
-    paths(a)
-      .map(view => view.pathId)
-      .toSorted(),
-    [5, 6],
-    'and so withdrawn; one that is unknown is no error',
-  )
+  t.same(sorted(paths(a).map(view => view.pathId)), [5, 6], 'and so withdrawn; one that is unknown is no error')
   t.end()
 })
 
@@ -203,13 +194,7 @@ t.test('one family with path identifiers, the other without', t => {
   puppet.send(update({ attributes: [mpReachOctets('ipv6-unicast', fd2, ['1 fd02::/64', '2 fd02::/64']), igp, path] }))
   net.run(1)
   t.match(a.table(four, 'in', B), [{ prefix: P, pathId: undefined }])
-  t.same(
-    a
-      .table('ipv6-unicast', 'in', B)
-      .map(view => view.pathId)
-      .toSorted(),
-    [1, 2],
-  )
+  t.same(idsOf(a, 'in', 'ipv6-unicast'), [1, 2])
   t.end()
 })
 
@@ -227,13 +212,7 @@ t.test('agreed anew at each session (reference bug 19): with it, without it, wit
     puppet.send(route_)
     net.run(1)
     t.equal(a.peer(B).state, 'Established')
-    t.same(
-      a
-        .table(four, 'in', B)
-        .map(view => view.pathId)
-        .toSorted(),
-      ids,
-    )
+    t.same(idsOf(a, 'in'), ids)
   }
   t.end()
 })
