@@ -11,7 +11,7 @@ import { config, established, speaker } from './test-speakers.ts'
 
 const [A, B, C, D] = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4']
 const P = '10.9.0.0/24'
-const four: Family = 'ipv4-unicast'
+const four = 'ipv4-unicast'
 
 const paths = (one: ReturnType<typeof speaker>, prefix = P) => {
   const rib = one.engine.rib(four)
@@ -22,7 +22,7 @@ const paths = (one: ReturnType<typeof speaker>, prefix = P) => {
 const sorted = (ids: readonly (number | undefined)[]) => ids.toSorted((one = -1, other = -1) => one - other)
 
 /** Path identifiers in an Adj-RIB-In or Adj-RIB-Out. */
-const idsOf = (one: ReturnType<typeof speaker>, table: 'in' | 'out', family = four) =>
+const idsOf = (one: ReturnType<typeof speaker>, table: 'in' | 'out', family: Family = four) =>
   sorted(one.table(family, table, B).map(view => view.pathId))
 
 /** A has two equal paths for P, from C and from D, and is a reflector for B. */
