@@ -10,6 +10,7 @@ import { parsePrefix } from '../../inet/index.ts'
 import { checkAddPath } from './check-add-path.ts'
 import { checkPolicy } from './check-policy.ts'
 import { checkProtection } from './check-protection.ts'
+import { checkRole } from './check-role.ts'
 import { ownFamily } from '../session/traits.ts'
 
 export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
@@ -87,6 +88,7 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
   }
   checkFamilies(peer, add)
   checkAsRules(peer, config.asn, add)
+  checkRole(peer, peer.remoteAs === (peer.localAs ?? config.asn), add)
   checkProtection(peer, add)
   checkAddPath(peer, add)
   for (const direction of ['import', 'export'] as const) {

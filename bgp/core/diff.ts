@@ -35,6 +35,8 @@ function sessionPart(config: ResolvedPeer): unknown {
     reflectorClient,
     config.multihop,
     offeredPaths(config),
+    config.role,
+    config.role && config.strictRole,
   ]
 }
 

@@ -22,7 +22,7 @@ export const MOST_PATHS = 4096
 /** Paths of a prefix that are looked at for the price of one prefix. */
 const PATHS_PER_UNIT = 16
 
-export const ineligibleKinds: readonly Ineligible[] = ['as-loop', 'originator-loop', 'cluster-loop']
+export const ineligibleKinds: readonly Ineligible[] = ['as-loop', 'originator-loop', 'cluster-loop', 'route-leak']
 
 /** Who follows the Loc-RIB. */
 export interface Follower {

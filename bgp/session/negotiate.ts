@@ -1,9 +1,10 @@
 // What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2,
 // RFC 7911 §4). Pure.
 
-import type { Family, PeerConfig } from '../types.ts'
+import type { BgpRole, Family, PeerConfig } from '../types.ts'
 import type { PathIds } from '../wire/mp.ts'
 import { type Capability, offeredFamilies } from '../wire/capabilities.ts'
+import { agreeOnRoles, roleCapability, type Roles } from './roles.ts'
 import { offered, offeredPaths } from './traits.ts'
 import { familyOf, numbersOf } from '../wire/family.ts'
 import type { Open } from '../wire/open.ts'
@@ -17,6 +18,9 @@ export interface LocalSide {
   readonly holdTime: number
   readonly families: readonly Family[]
   readonly restart?: RestartSide
+  /** Towards an eBGP peer (RFC 9234). */
+  readonly role?: BgpRole
+  readonly strictRole?: boolean
   /** Families in which the peer may send several paths of a prefix, and in which it is sent several. */
   readonly addPath?: readonly PathDirections[]
 }
@@ -52,7 +56,7 @@ export interface PeerRestart {
   readonly notification: boolean
 }
 
-export interface Negotiated {
+export interface Negotiated extends Roles {
   readonly kind: 'ebgp' | 'ibgp'
   /** Seconds; 0 = no keepalives. */
   readonly holdTime: number
@@ -69,13 +73,14 @@ export interface Negotiated {
   readonly routerId: number
 }
 
-export function ourOpen({ asn, routerId, holdTime, families, restart, addPath = [] }: LocalSide): Open {
+export function ourOpen({ asn, routerId, holdTime, families, restart, role, addPath = [] }: LocalSide): Open {
   const list = families.map(numbersOf)
   const capabilities: Capability[] = [
     ...list.map(({ afi, safi }) => ({ kind: 'multiprotocol', afi, safi }) as const),
     { kind: 'routeRefresh' },
     { kind: 'fourOctetAs', asn },
   ]
+  if (role) capabilities.push(roleCapability(role))
   if (restart) {
     capabilities.push({
       kind: 'gracefulRestart',
@@ -112,6 +117,8 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
     const why = `it offers ${list(offered)}, but ${list(side.families)} is configured`
     return { fault: fault(2, 7, why, Uint8Array.from(ours)) }
   }
+  const roles = internal ? {} : agreeOnRoles(side.role, side.strictRole ?? false, open.capabilities)
+  if ('fault' in roles) return roles
   const has = (kind: Capability['kind']) => open.capabilities.some(item => item.kind === kind)
   return {
     kind: internal ? 'ibgp' : 'ebgp',
@@ -123,6 +130,7 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
     ...pathIds(side, families, open),
     asn: open.asn,
     routerId: open.routerId,
+    ...roles,
   }
 }
 
@@ -169,6 +177,7 @@ export function localSide(
   routerId: number,
   restart: RestartSide | undefined,
 ): LocalSide {
-  const { holdTime = 90 } = config
-  return { asn, routerId, holdTime, families: offered(config), restart, addPath: offeredPaths(config) }
+  const { holdTime = 90, role, strictRole } = config
+  const addPath = offeredPaths(config)
+  return { asn, routerId, holdTime, families: offered(config), restart, role, strictRole, addPath }
 }
