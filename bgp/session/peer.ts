@@ -89,6 +89,7 @@ export class Peer {
   // ---- from the operator -----------------------------------------------------------------------------------------
 
   start(): void {
+    if (this.#running) return
     this.#running = true
     this.#limitRest = undefined
     this.#dispatch(this.#main, { kind: 'start' })
@@ -110,6 +111,16 @@ export class Peer {
     this.#backoff.clear()
     this.#limitRest = undefined
     this.#ensureStarted()
+  }
+
+  /** Every route again, from the peer (RFC 2918) or to it; nothing without a session. */
+  refresh(direction: 'in' | 'out'): void {
+    if (!this.#session) return
+    const { connection, inbound } = this.#session
+    for (const family of inbound.negotiated.families) {
+      if (direction === 'out') this.#host.family(family).rib.refresh(this.id)
+      else if (inbound.negotiated.routeRefresh) this.#send(connection, encodeRefresh(family))
+    }
   }
 
   /** A configuration that needs no new session: policies, timers, words. */
@@ -196,12 +207,11 @@ export class Peer {
 
   /** Handles the whole message `octets[from, to)`, header checked; returns its units: one, and one per prefix. */
   message(connection: Connection, octets: Uint8Array, from: number, to: number): number {
-    this.counters.messagesIn++
+    this.counters.in.count(octets[from + 18])
     connection.overdue = false
     const body = from + HEADER_LENGTH
     switch (octets[from + 18]) {
       case UPDATE:
-        this.counters.updatesIn++
         // The state machine restarts the hold timer; once is enough for all messages of one moment.
         if (connection.heardAt !== this.#host.now) this.#dispatch(connection, updateEvent)
         if (this.#session?.connection !== connection) return 1
@@ -231,10 +241,10 @@ export class Peer {
 
   /** Hands what is to be sent on the connection to the sink; true if more is ready. */
   pull(connection: Connection, sink: ChunkSink): boolean {
-    pump(connection.takeControl(), this.counters.counting(sink, false))
+    pump(this.counters.sending(connection.takeControl()), sink)
     this.#disarm(connection, 'sendHold')
     if (this.#session?.connection !== connection) return false
-    const bulk = this.counters.counting(sink, true)
+    const bulk = this.counters.counting(sink)
     let more = false
     for (const family of this.#session.inbound.negotiated.families) {
       more = this.#host.family(family).out.pull(this.id, bulk) || more
@@ -258,6 +268,7 @@ export class Peer {
       counters: this.counters,
       negotiated: this.#session?.inbound.negotiated,
       staleFamilies: this.#helper.families,
+      isDisabled: !this.#running,
       atLimit: [...this.#limits.leftOut],
       awaited: this.awaited,
       rib: family => this.#host.family(family).rib,
@@ -307,6 +318,7 @@ export class Peer {
   #notification(connection: Connection, octets: Uint8Array, from: number, to: number): void {
     const notification = decodeNotification(octets, from, to)
     const { code, subcode } = notification
+    this.counters.notifiedIn.count(notification)
     // Losing a collision is no error, as long as there is a winner.
     const winner = this.#connections().some(other => other !== connection && ranks[other.state] >= ranks.OpenSent)
     const collision = code === 6 && subcode === cease.collision && winner
@@ -328,6 +340,7 @@ export class Peer {
     if (!session) return 1
     const { decoder } = this.#host
     const { fault, incident, endOfRib, refused } = applyUpdate(decoder, session.inbound, octets, from, to)
+    if (incident) this.counters.incidents[incident.treatment]++
     if (incident) this.#journal.incident(incident, octets.subarray(from - HEADER_LENGTH, to))
     if (fault) this.fault(session.connection, fault)
     if (endOfRib && !this.counters.endOfRib.has(endOfRib)) {
@@ -464,8 +477,8 @@ export class Peer {
     const isHard = administrative && why.code === CEASE && why.subcode !== cease.collision
     const hard = isHard && connection.negotiated?.gracefulRestart?.notification
     connection.send(encodeNotification(hard ? hardReset(why) : why))
-    this.counters.messagesOut++
-    this.#host.release(connection.conn, connection.takeControl())
+    this.counters.notifiedOut.count(why)
+    this.#host.release(connection.conn, this.counters.sending(connection.takeControl()))
     this.#host.emit({ do: 'close', conn: connection.conn, afterFlush: true })
     connection.attach(undefined)
   }
@@ -491,6 +504,7 @@ export class Peer {
     }
     this.#session = { connection, inbound, since: this.#host.now }
     this.#everEstablished = true
+    this.counters.established++
     this.counters.endOfRib.clear()
     this.#helper.up(negotiated)
     this.#limits.clear()
