@@ -75,7 +75,7 @@ interface References {
 }
 
 function resolved(
-  { peers = {}, policies: _, announce = [], ...rest }: FileConfig,
+  { peers = {}, policies: _policies, announce = [], ...rest }: FileConfig,
   references: References,
 ): RouterConfig {
   const all = Object.entries(peers).map(([name, one]) => [name, peerOf(one, join('peers', name), references)] as const)
@@ -99,7 +99,7 @@ function policiesOf({ policies = {} }: FileConfig): Map<string, Policy> {
 }
 
 function peerOf(given: FilePeer, at: string, references: References): PeerConfig {
-  const { secretFile: _, secretEnv: __, import: into, export: out, ...peer } = given
+  const { secretFile: _secretFile, secretEnv: _secretEnv, import: into, export: out, ...peer } = given
   return {
     ...peer,
     import: policyOf(into, join(at, 'import'), references),

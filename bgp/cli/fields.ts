@@ -110,6 +110,8 @@ const peer = object<FilePeer>(
     enforceFirstAs: flag,
     gracefulShutdown: flag,
     sendBlackhole: flag,
+    role: oneOf('provider', 'customer', 'peer', 'rs-server', 'rs-client'),
+    strictRole: flag,
     passive: flag,
     holdTime: number,
     connectRetry: number,
