@@ -197,8 +197,8 @@ export class TestLab {
     startNode(this.dir, node, this.programs)
   }
 
-  startRouter(host: string): void {
-    startRouter(
+  startRouter(host: string): Promise<void> {
+    return startRouter(
       this.dir,
       this.topology.routers.find(router => router.host === host)!,
     )
