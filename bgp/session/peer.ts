@@ -11,7 +11,7 @@ import { CEASE, cease, decodeNotification, type Notification } from '../wire/not
 import { decodeOpen, encodeOpen } from '../wire/open.ts'
 import { decodeRefresh, encodeRefresh } from '../wire/refresh.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
-import { Connection, type ConnectionTimer, pump } from './connection.ts'
+import { type Connection, type ConnectionTimer, pump } from './connection.ts'
 import { Connections, updateEvent } from './connections.ts'
 import { Counters } from './counters.ts'
 import type { Ends } from './explain.ts'
