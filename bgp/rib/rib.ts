@@ -12,12 +12,13 @@ import type {
   PeerId,
   PrefixId,
   SetId,
+  Table,
 } from '../types.ts'
 import { ChangeFeed } from './change-feed.ts'
 import { ImportRules } from './import-rules.ts'
 import type { LocRib } from './loc-rib.ts'
 import { Originations } from './originations.ts'
-import { DEAD } from './paths.ts'
+import { DEAD, INELIGIBLE } from './paths.ts'
 import type { Ceiling, Ineligible, PeerPolicies, PeerTraits, Rib } from './port.ts'
 import { ROWS_PER_UNIT, Scans } from './scans.ts'
 import { isFull, mayResume, type Session } from './sessions.ts'
@@ -272,7 +273,7 @@ export class FamilyRib implements Rib {
     return this.#groups.explain(session, prefix, set, sessions.at(paths.slot[prefixes.best[prefix]]))
   }
 
-  walk(table: 'in' | 'loc' | 'out', peer: PeerId | null, from: PrefixId, units: number) {
+  walk(table: Table, peer: PeerId | null, from: PrefixId, units: number) {
     const { prefixes } = this.#rib
     const rows: PathView[] = []
     let id = Math.max(1, from)
@@ -284,7 +285,7 @@ export class FamilyRib implements Rib {
   }
 
   /** The rows of a table for one prefix: several, where paths have identifiers. */
-  *#rows(table: 'in' | 'loc' | 'out', peer: PeerId | null, prefix: number): Generator<PathView> {
+  *#rows(table: Table, peer: PeerId | null, prefix: number): Generator<PathView> {
     const { prefixes, paths, sessions } = this.#rib
     if (table === 'loc') {
       const set = this.#rib.bestSet(prefix)
@@ -302,6 +303,11 @@ export class FamilyRib implements Rib {
     }
     for (let path = prefixes.firstPath[prefix]; path !== 0; path = paths.next[path]) {
       if (paths.slot[path] !== session.slot || paths.flags[path] & DEAD) continue
+      if (table === 'accepted') {
+        const set = paths.flags[path] & INELIGIBLE ? 0 : paths.accepted[path]
+        if (set !== 0) yield this.#views.path(path, set)
+        continue
+      }
       const view = this.#views.path(path, paths.received[path])
       view.reason = this.#views.refusal(path)
       yield view
