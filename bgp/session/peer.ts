@@ -282,7 +282,7 @@ export class Peer {
       const rival = {
         state: other.state,
         incoming: other.role.incoming,
-        gracefulRestart: other.negotiated?.gracefulRestart !== undefined,
+        gracefulRestart: (other.negotiated?.gracefulRestart?.families.length ?? 0) > 0,
       }
       const local = { routerId: this.#host.identity.routerId, asn: this.#localAs }
       const lost = fault(6, cease.collision, 'the other connection to this peer is kept')
