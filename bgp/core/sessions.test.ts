@@ -152,6 +152,7 @@ t.test('a stop says goodbye; a restart does not', t => {
     t.match(b.peer(A).lastError, expected)
     net.run(60)
     t.equal(a.peer(B).state, 'Idle', 'it stays down')
+    if (mode === 'cease') t.match(b.peer(A).lastError, /^connection refused.*; before that: .*the speaker stops/, mode)
   }
   t.end()
 })
