@@ -145,8 +145,28 @@ export interface PeerConfig {
   readonly sendHoldTime?: number
   /** How many prefixes the peer may announce, by family; a ceiling of its own keeps each peer from filling the memory. */
   readonly maxPrefixes?: { readonly [F in Family]?: PrefixLimit }
+  /**
+   * Several paths of a prefix on the session (RFC 7911), by family. Needs the peer to agree, direction by direction. Default:
+   * one path each way.
+   */
+  readonly addPath?: { readonly [F in Family]?: AddPath }
   readonly description?: string
 }
+
+/** RFC 7911, one family of one peer. */
+export interface AddPath {
+  /** Take several paths of a prefix from the peer. A prefix limit counts each of them. Default false. */
+  readonly receive?: boolean
+  /** Send several paths of a prefix to the peer. Default: the best one, without ADD-PATH. What is sent may change without a new session. */
+  readonly send?: PathSelection
+}
+
+/**
+ * Of the paths that may go to a peer by BGP's rules and export policy: `all`; `ecmp`: those of them that share the load here (see
+ * `DecisionOptions.multipath`); `best`: so many (1–255), in the order of the decision process. A path of the peer's own is
+ * not sent back, and no other one takes its place.
+ */
+export type PathSelection = 'all' | 'ecmp' | { readonly best: number }
 
 /** What a peer may announce of a family, counted before anything is stored. */
 export interface PrefixLimit {
@@ -386,6 +406,8 @@ export interface PeerStatus {
   readonly flaps: number
   /** Families whose End-of-RIB the peer has sent in this session. */
   readonly endOfRib: readonly Family[]
+  /** Families with ADD-PATH (RFC 7911) in this session, by direction as seen from here. */
+  readonly addPath?: { readonly receive: readonly Family[]; readonly send: readonly Family[] }
   /** The peer has announced graceful restart in this session, so it sends End-of-RIB. */
   readonly gracefulRestart: boolean
   /**
@@ -395,7 +417,41 @@ export interface PeerStatus {
   readonly awaited: readonly Family[]
   /** Why it is down or was last: cause and next step in one sentence. */
   readonly lastError?: string
+  /** The operator has stopped it (`disablePeer`). */
+  readonly disabled: boolean
   readonly description?: string
+}
+
+/** Messages by type. */
+export interface MessageCounts {
+  readonly open: number
+  /** End-of-RIB among them. */
+  readonly update: number
+  readonly notification: number
+  readonly keepalive: number
+  readonly routeRefresh: number
+}
+
+export interface NotificationCount {
+  readonly code: number
+  readonly subcode: number
+  readonly count: number
+  /** `Cease / Administrative Shutdown`. */
+  readonly text: string
+}
+
+/** What a peer has counted since the speaker started, over all its sessions. */
+export interface PeerCounters {
+  readonly name: string
+  readonly in: MessageCounts
+  readonly out: MessageCounts
+  readonly notificationsIn: readonly NotificationCount[]
+  readonly notificationsOut: readonly NotificationCount[]
+  /** UPDATE messages in error, by what was done about them (RFC 7606 §2). */
+  readonly incidents: { readonly discard: number; readonly withdraw: number; readonly reset: number }
+  /** How often it became Established, and left it. */
+  readonly established: number
+  readonly flaps: number
 }
 
 // ---- reading the RIB -------------------------------------------------------------------------------------------
@@ -405,6 +461,11 @@ export interface PathView {
   prefix: string
   /** Peer name; `local` for our own originations. */
   peer: string
+  /**
+   * The path identifier (RFC 7911) that its peer gave it; in an Adj-RIB-Out the one that we gave it. Undefined where the
+   * session has none.
+   */
+  pathId: number | undefined
   nextHop: string
   /** AS path as text: `65001 65002 {65003 65004}`. */
   asPath: string
@@ -429,6 +490,21 @@ export interface PathView {
   /** Why it is not best: the step that lost, or the policy rule or check that rejected it. */
   reason: string | undefined
 }
+
+/** Why the routes to a prefix are as they are. */
+export interface PrefixExplanation {
+  readonly prefix: string
+  /** Every path, best first, each with its reason. */
+  readonly paths: readonly PathView[]
+  /** Whether the best path goes to each peer that is up, and why or why not. */
+  readonly exports: readonly { readonly peer: string; readonly accepted: boolean; readonly text: string }[]
+}
+
+/**
+ * A table of routes: `in` what a peer sent, before import policy; `accepted` what import policy made of it; `loc` the best
+ * paths; `out` what a peer was sent.
+ */
+export type Table = 'in' | 'accepted' | 'loc' | 'out'
 
 /** A Loc-RIB change: the chosen paths of one prefix, or none. The object is reused: copy what you keep. */
 export interface ChangeView {
