@@ -278,10 +278,16 @@ t.test('both dial at once, and the second OPEN comes when the first session is u
     const a = speaker(net, A, 65001, { [B]: { remoteAs: 65002 } }, { gracefulRestart: { restartTime: 60 } })
     if (!later) {
       second.dial(A)
-      t.ok(net.runUntil(() => second.connections === 1, 2), name)
+      t.ok(
+        net.runUntil(() => second.connections === 1, 2),
+        name,
+      )
       t.not(a.peer(B).state, 'Established', 'the second connection is there before the session')
     }
-    t.ok(net.runUntil(() => established([a, B]), 20), name)
+    t.ok(
+      net.runUntil(() => established([a, B]), 20),
+      name,
+    )
     net.run(2)
     if (later) second.dial(A)
     net.run(2)
