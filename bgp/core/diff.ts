@@ -33,6 +33,8 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHopSelf,
     reflectorClient,
     config.multihop,
+    config.role,
+    config.role && config.strictRole,
   ]
 }
 

@@ -54,6 +54,7 @@ export const attributeValues: Readonly<Record<string, fc.Arbitrary<unknown>>> = 
   AS4_AGGREGATOR: octets(8),
   AIGP: fc.uint8Array({ maxLength: 8 }).map(value => Uint8Array.of(1, 0, 3 + value.length, ...value)),
   LARGE_COMMUNITY: some(joined(asn, asn, asn)),
+  ONLY_TO_CUSTOMER: asn,
 }
 
 /** Any attribute that is part of a route, with a value of its own. */
@@ -77,6 +78,7 @@ export const capabilityValues: {
   multiprotocol: fc.record({ kind: fc.constant('multiprotocol'), afi: uint16, safi: uint8 }),
   routeRefresh: fc.constant({ kind: 'routeRefresh' }),
   fourOctetAs: fc.record({ kind: fc.constant('fourOctetAs'), asn }),
+  role: fc.record({ kind: fc.constant('role'), value: uint8 }),
   gracefulRestart: fc.record({
     kind: fc.constant('gracefulRestart'),
     restarting: fc.boolean(),
