@@ -109,6 +109,7 @@ function shrink(message: Uint8Array): Uint8Array {
 }
 
 function work({ seconds, seed, shown }: Job): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origin
   const tell = (news: News): void => parentPort?.postMessage(news)
   const random = new Random(seed)
   const pick = <One>(list: readonly One[]): One => list[Math.floor(random.next() * list.length)]

@@ -139,8 +139,8 @@ function ofUpdate(octets: Uint8Array, from: number, to: number, context: Attribu
       ({ family, from, to }) =>
         family && [family, ...nlriTexts(octets, from, to, family === 'ipv4-unicast' ? 32 : 128)],
     ),
-    [...octets.slice(decoder.nextHopFrom, decoder.nextHopTo)],
-    [...octets.slice(reach.nextHopFrom, reach.nextHopTo)],
+    Array.from(octets.slice(decoder.nextHopFrom, decoder.nextHopTo)),
+    Array.from(octets.slice(reach.nextHopFrom, reach.nextHopTo)),
   ]
   const attributes = verdict.do === 'withdraw' ? '' : kept(decoder, context)
   return [words, JSON.stringify(parts), decoder.prefixes, decoder.endOfRib, attributes].join(' ')
@@ -185,8 +185,16 @@ function sameAgain(attributes: Uint8Array, context: AttributeContext): void {
     (attributes.length + 7) >> 8,
     (attributes.length + 7) & 255,
     ...attributes,
-    ...[0x40, 3, 4, 10, 0, 0, 2], // NEXT_HOP
-    ...[8, 10],
+    // NEXT_HOP and 10.0.0.0/8
+    0x40,
+    3,
+    4,
+    10,
+    0,
+    0,
+    2,
+    8,
+    10,
   ])
   const verdict = second.decode(body, 0, body.length, { ...context, fourOctetAs: true })
   promise(verdict.do === 'accept', `what is kept is not accepted again: ${verdictText(verdict)}`)
