@@ -273,8 +273,9 @@ export class FamilyRib implements Rib {
   }
 
   explainExports(peer: PeerId, prefix: PrefixId): ExportExplanation[] {
-    const said = this.#explained(peer, prefix).map(({ path, ...about }) => about)
-    return said.toSorted((a, b) => (a.pathId ?? 0) - (b.pathId ?? 0))
+    const said = this.#explained(peer, prefix)
+    const rows = said.map(({ from, pathId, accepted, text }) => ({ from, pathId, accepted, text }))
+    return rows.toSorted((a, b) => (a.pathId ?? 0) - (b.pathId ?? 0))
   }
 
   #explained(peer: PeerId, prefix: number) {
