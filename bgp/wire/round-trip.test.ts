@@ -95,12 +95,13 @@ t.test('UPDATE: prefixes of both families, next hop, and every attribute as it w
     fc.property(values.updateParts, parts => {
       const octets = values.encodeParts(parts)
       t.equal(octets[18], UPDATE)
-      t.same(decoder.decode(octets, HEADER_LENGTH, octets.length, context), { do: 'accept' })
+      const pathIds = parts.pathIds ? { 'ipv4-unicast': true, 'ipv6-unicast': true } : undefined
+      t.same(decoder.decode(octets, HEADER_LENGTH, octets.length, { ...context, pathIds }), { do: 'accept' })
       const { withdrawnFrom, withdrawnTo, announcedFrom, announcedTo, reach, unreach } = decoder
-      t.same(nlriTexts(octets, withdrawnFrom, withdrawnTo, 32), parts.withdrawn)
-      t.same(nlriTexts(octets, announcedFrom, announcedTo, 32), parts.announced)
-      t.same(nlriTexts(octets, reach.from, reach.to, 128), parts.reach)
-      t.same(nlriTexts(octets, unreach.from, unreach.to, 128), parts.unreach)
+      t.same(nlriTexts(octets, withdrawnFrom, withdrawnTo, 32, parts.pathIds), parts.withdrawn)
+      t.same(nlriTexts(octets, announcedFrom, announcedTo, 32, parts.pathIds), parts.announced)
+      t.same(nlriTexts(octets, reach.from, reach.to, 128, parts.pathIds), parts.reach)
+      t.same(nlriTexts(octets, unreach.from, unreach.to, 128, parts.pathIds), parts.unreach)
       const announces = parts.announced.length + parts.reach.length > 0
       if (parts.announced.length > 0)
         t.same([...octets.subarray(decoder.nextHopFrom, decoder.nextHopTo)], parts.nextHop)

@@ -1,13 +1,13 @@
 // What the codec promises for any octets at all: it does not throw, reads nothing outside the message, comes to an end, writes
 // nothing into it, and says which rule was broken. Used by property tests, by the corpus, and by the fuzzer.
 
-import { type AttributeContext, type AttributeType, attributeType, AttributeWalker } from './attributes.ts'
+import { type AttributeType, attributeType, AttributeWalker } from './attributes.ts'
 import { checkHeader, HEADER_LENGTH, MAX_MESSAGE, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE } from './header.ts'
 import { nlriTexts } from './nlri.ts'
 import { decodeNotification, errorCodes, notificationText } from './notification.ts'
 import { decodeOpen, encodeOpen } from './open.ts'
 import { decodeRefresh } from './refresh.ts'
-import { UpdateDecoder } from './update.ts'
+import { type UpdateContext, UpdateDecoder } from './update.ts'
 import type { Fault, Verdict } from './verdict.ts'
 
 /** A promise of the codec is broken. */
@@ -18,11 +18,12 @@ function promise(holds: boolean, what: string): asserts holds {
 }
 
 /** Every session that a message may come on. */
-const contexts: readonly AttributeContext[] = [
+const contexts: readonly UpdateContext[] = [
   { kind: 'ebgp', fourOctetAs: true },
   { kind: 'ibgp', fourOctetAs: true },
   { kind: 'ebgp', fourOctetAs: false },
   { kind: 'ibgp', fourOctetAs: false },
+  { kind: 'ibgp', fourOctetAs: true, pathIds: { 'ipv4-unicast': true, 'ipv6-unicast': true } },
 ]
 
 /** Reads of one message, over all that is done with it, at most: so many an octet, and so many more. */
@@ -127,17 +128,18 @@ function ofNotification(octets: Uint8Array, from: number, to: number): string {
 const decoder = new UpdateDecoder()
 const second = new UpdateDecoder()
 
-function ofUpdate(octets: Uint8Array, from: number, to: number, context: AttributeContext): string {
+function ofUpdate(octets: Uint8Array, from: number, to: number, context: UpdateContext): string {
   const verdict = decoder.decode(octets, from, to, context)
   const words = verdictText(verdict)
   if (verdict.do === 'reset') return words
   const { reach, unreach } = decoder
+  const { pathIds } = context
   const parts = [
-    nlriTexts(octets, decoder.withdrawnFrom, decoder.withdrawnTo, 32),
-    nlriTexts(octets, decoder.announcedFrom, decoder.announcedTo, 32),
+    nlriTexts(octets, decoder.withdrawnFrom, decoder.withdrawnTo, 32, pathIds?.['ipv4-unicast']),
+    nlriTexts(octets, decoder.announcedFrom, decoder.announcedTo, 32, pathIds?.['ipv4-unicast']),
     ...[reach, unreach].map(
       ({ family, from, to }) =>
-        family && [family, ...nlriTexts(octets, from, to, family === 'ipv4-unicast' ? 32 : 128)],
+        family && [family, ...nlriTexts(octets, from, to, family === 'ipv4-unicast' ? 32 : 128, pathIds?.[family])],
     ),
     Array.from(octets.slice(decoder.nextHopFrom, decoder.nextHopTo)),
     Array.from(octets.slice(reach.nextHopFrom, reach.nextHopTo)),
@@ -153,10 +155,7 @@ function verdictText(verdict: Verdict): string {
 }
 
 /** The attributes that are kept: canonical, valid, readable, and the same when they are sent and read once more. */
-function kept(
-  { attributes, attributesTo, announcedTo, announcedFrom, reach }: UpdateDecoder,
-  context: AttributeContext,
-) {
+function kept({ attributes, attributesTo, announcedTo, announcedFrom, reach }: UpdateDecoder, context: UpdateContext) {
   promise(attributesTo <= attributes.length, 'the attributes outgrow their buffer')
   const walker = new AttributeWalker()
   let last = -1
@@ -178,7 +177,7 @@ function kept(
 }
 
 /** Sent on by a speaker with 4-octet AS numbers, the attributes are read as they are. */
-function sameAgain(attributes: Uint8Array, context: AttributeContext): void {
+function sameAgain(attributes: Uint8Array, context: UpdateContext): void {
   const body = Uint8Array.from([
     0,
     0,
@@ -196,7 +195,7 @@ function sameAgain(attributes: Uint8Array, context: AttributeContext): void {
     8,
     10,
   ])
-  const verdict = second.decode(body, 0, body.length, { ...context, fourOctetAs: true })
+  const verdict = second.decode(body, 0, body.length, { ...context, fourOctetAs: true, pathIds: undefined })
   promise(verdict.do === 'accept', `what is kept is not accepted again: ${verdictText(verdict)}`)
   const again = second.attributes.subarray(0, second.attributesTo)
   promise(Buffer.compare(again, attributes) === 0, 'what is kept reads differently the second time')

@@ -78,6 +78,15 @@ export const capabilityValues: {
   multiprotocol: fc.record({ kind: fc.constant('multiprotocol'), afi: uint16, safi: uint8 }),
   routeRefresh: fc.constant({ kind: 'routeRefresh' }),
   fourOctetAs: fc.record({ kind: fc.constant('fourOctetAs'), asn }),
+  addPath: fc.record({
+    kind: fc.constant('addPath'),
+    families: fc.array(
+      fc
+        .record({ afi: uint16, safi: uint8, mode: fc.integer({ min: 1, max: 3 }) })
+        .map(({ afi, safi, mode }) => ({ afi, safi, receive: mode !== 2, send: mode !== 1 })),
+      { minLength: 1, maxLength: 4 },
+    ),
+  }),
   role: fc.record({ kind: fc.constant('role'), value: uint8 }),
   gracefulRestart: fc.record({
     kind: fc.constant('gracefulRestart'),
@@ -138,6 +147,8 @@ const prefix6 = fc
 
 /** What an UPDATE says, in the parts that it is made of. */
 export interface UpdateParts {
+  /** Prefixes of both families have path identifiers: `7 10.0.0.0/8`. */
+  readonly pathIds: boolean
   readonly withdrawn: readonly string[]
   /** Apart from the mandatory ones: each code once. */
   readonly attributes: readonly { readonly code: number; readonly octets: number[] }[]
@@ -149,15 +160,21 @@ export interface UpdateParts {
   readonly unreach: readonly string[]
 }
 
-export const updateParts: fc.Arbitrary<UpdateParts> = fc.record({
-  withdrawn: fc.array(prefix4, { maxLength: 20 }),
-  attributes: fc.uniqueArray(routeAttribute, { maxLength: 6, selector: ({ code }) => code }),
-  path: fc.array(sequence, { maxLength: 2 }),
-  nextHop: fc.tuple(fc.integer({ min: 1, max: 126 }), uint8, uint8, uint8),
-  announced: fc.array(prefix4, { maxLength: 20 }),
-  reach: fc.array(prefix6, { maxLength: 10 }),
-  unreach: fc.array(prefix6, { maxLength: 10 }),
-})
+const routes = (pathIds: boolean, prefix: fc.Arbitrary<string>, maxLength: number) =>
+  fc.array(pathIds ? fc.tuple(uint32, prefix).map(parts => parts.join(' ')) : prefix, { maxLength })
+
+export const updateParts: fc.Arbitrary<UpdateParts> = fc.boolean().chain(pathIds =>
+  fc.record({
+    pathIds: fc.constant(pathIds),
+    withdrawn: routes(pathIds, prefix4, 20),
+    attributes: fc.uniqueArray(routeAttribute, { maxLength: 6, selector: ({ code }) => code }),
+    path: fc.array(sequence, { maxLength: 2 }),
+    nextHop: fc.tuple(fc.integer({ min: 1, max: 126 }), uint8, uint8, uint8),
+    announced: routes(pathIds, prefix4, 20),
+    reach: routes(pathIds, prefix6, 10),
+    unreach: routes(pathIds, prefix6, 10),
+  }),
+)
 
 const hop6 = [0xfd, ...Array.from({ length: 14 }, () => 0), 2]
 
