@@ -63,7 +63,7 @@ t.test('bug 1: extended optional parameters that read past the end', async t => 
 })
 
 t.test('bug 2: lengths of capabilities that lie', async t => {
-  const some = Object.values(capabilityValues).flatMap(one => fc.sample<Capability>(one, { numRuns: 2, seed: 3 }))
+  const some = Object.values(capabilityValues).flatMap(one => fc.sample<Capability>(one, { numRuns: 1, seed: 3 }))
   const own: [code: number, value: number[]][] = [
     ...some.map((one): [number, number[]] => {
       const [code, , ...value] = writeCapability(one)
@@ -221,22 +221,28 @@ t.test('bug 17: both dial at once, a thousand times; connections to a session th
     ['2.2.2.2', '1.1.1.1'],
     ['1.1.1.1', '1.1.1.1'], // RFC 6286: equal ones are decided by the AS numbers
   ]
-  const trial = (seed: number): string | undefined => {
+  const wrong: string[] = []
+  for (let seed = 0; seed < 40; seed++) {
     const net = new Simulation(seed)
     const [routerIdA, routerIdB] = idsOf[seed % 3]
     net.network.setLink(A, B, { delay: 1 + (seed % 7), piece: 1 + (seed % 40) })
     const a = speaker(net, A, 65001, { [B]: 65002 }, { routerId: routerIdA })
     const b = speaker(net, B, 65002, { [A]: 65001 }, { routerId: routerIdB })
     const up = () => established([a, B], [b, A])
-    if (!net.runUntil(up, 20)) return `seed ${seed}: no session`
-    net.run(10)
-    if (!up() || a.peer(B).flaps + b.peer(A).flaps > 0) return `seed ${seed}: the session did not stay`
-    return a.driver.connections + b.driver.connections === 2 ? undefined : `seed ${seed}: a connection leaked`
+    for (let i = 0; i < 25; i++) {
+      if (!net.runUntil(up, 20)) wrong.push(`seed ${seed}, ${i}: no session`)
+      const flaps = a.peer(B).flaps + b.peer(A).flaps
+      net.run(i === 0 ? 30 : 2)
+      if (!up() || a.peer(B).flaps + b.peer(A).flaps > flaps) wrong.push(`seed ${seed}, ${i}: the session did not stay`)
+      if (a.driver.connections + b.driver.connections !== 2) wrong.push(`seed ${seed}, ${i}: a connection leaked`)
+      a.driver.with(engine => engine.disablePeer(B))
+      b.driver.with(engine => engine.disablePeer(A))
+      net.run(0.1)
+      a.driver.with(engine => engine.enablePeer(B))
+      b.driver.with(engine => engine.enablePeer(A))
+    }
   }
-  t.same(
-    Array.from({ length: 1000 }, (_, seed) => trial(seed)).filter(text => text !== undefined),
-    [],
-  )
+  t.same(wrong, [])
 
   const { net, a, good, puppet } = upStage()
   puppet.send(update({ attributes: good, announced: ['10.1.0.0/24'] }))
