@@ -11,6 +11,12 @@ export type PrefixId = number & { readonly _: 'PrefixId' }
 /** An interned attribute set of one family, next hop included, dense from 1; 0 = none. */
 export type SetId = number & { readonly _: 'SetId' }
 
+/**
+ * What a peer is to us: of another AS, of our own, or of another member AS of our confederation (RFC 5065), which counts as
+ * internal but for loops and for who tells whom.
+ */
+export type SessionKind = 'ebgp' | 'ibgp' | 'confed-ebgp'
+
 // ---- configuration ---------------------------------------------------------------------------------------------
 
 /** The whole configuration, declarative: the engine diffs it against the one in force. */
@@ -24,12 +30,25 @@ export interface SpeakerConfig {
   readonly listenPort?: number
   /** Addresses to listen on; default: all. */
   readonly listenAddresses?: readonly string[]
+  /** We are a member AS, `asn`, of this confederation (RFC 5065). */
+  readonly confederation?: Confederation
   readonly gracefulRestart?: GracefulRestart
   readonly decision?: DecisionOptions
   /** The whole speaker is about to go: as if every peer had `gracefulShutdown`, except where it says `false`. */
   readonly gracefulShutdown?: boolean
   /** Key: a stable name, not the address. */
   readonly peers: ReadonlyMap<string, PeerConfig>
+}
+
+/**
+ * A confederation: several ASes that are one AS, `identifier`, to the outside. A peer in one of `members` is told paths as
+ * inside an AS, LOCAL_PREF and MED included; every other peer that is not in `asn` knows us by `identifier`. A change
+ * renews the sessions that it concerns, and no other.
+ */
+export interface Confederation {
+  readonly identifier: number
+  /** The AS numbers of the other members; ours may be among them. */
+  readonly members: readonly number[]
 }
 
 /**
@@ -191,7 +210,7 @@ export interface Match {
    */
   readonly communities?: readonly string[]
   /** Where the route came from. */
-  readonly source?: readonly ('local' | 'ibgp' | 'ebgp')[]
+  readonly source?: readonly ('local' | SessionKind)[]
   /** Names of peers that sent it. */
   readonly peers?: readonly string[]
   /** The AS path contains one of these ASes. */
@@ -199,7 +218,8 @@ export interface Match {
   /**
    * The whole AS path is as this says: AS numbers, ranges `64512..65534`, `.` for any AS, groups `( … | … )`, and `*`, `+`,
    * `?`, `{2}`, `{1,3}` behind what is repeated. `65001 .*` is learned from AS 65001, `.* 65001` originated there; the
-   * empty text is an empty path. An AS_SET counts as one AS, which is any of its members.
+   * empty text is an empty path. An AS_SET counts as one AS, which is any of its members; the segments of our own
+   * confederation are passed over.
    */
   readonly asPath?: string
   /** The next hop is inside one of these prefixes, or one of these addresses. */
@@ -406,7 +426,7 @@ export interface PathView {
   /** Peer name; `local` for our own originations. */
   peer: string
   nextHop: string
-  /** AS path as text: `65001 65002 {65003 65004}`. */
+  /** AS path as text: `65001 65002 {65003 65004}`; of a confederation `(65001 65002)` and `[65001 65002]`. */
   asPath: string
   origin: 'igp' | 'egp' | 'incomplete'
   localPref: number | undefined

@@ -50,8 +50,8 @@ function checkMatch(when: Match, add: Add): void {
   for (const text of when.origin ?? []) checkOrigin('when.origin', text, add)
   for (const field of ['localPref', 'med'] as const) checkRange(`when.${field}`, when[field], add)
   for (const source of when.source ?? []) {
-    if (['local', 'ibgp', 'ebgp'].includes(source)) continue
-    add('when.source', source, 'no route comes from there', 'use local, ibgp or ebgp')
+    if (['local', 'ibgp', 'ebgp', 'confed-ebgp'].includes(source)) continue
+    add('when.source', source, 'no route comes from there', 'use local, ibgp, ebgp or confed-ebgp')
   }
 }
 

@@ -3,7 +3,7 @@
 import { parseAddress } from '../../inet/index.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import { attributesView } from '../rib/views.ts'
-import { acceptAll, type Family, type PathView, type PeerId } from '../types.ts'
+import { acceptAll, type Family, type PathView, type PeerId, type SessionKind } from '../types.ts'
 import {
   aigp,
   asPath,
@@ -107,7 +107,7 @@ export class Bench {
   readonly out
   readonly usage
   readonly #fourOctetAs = new Map<number, boolean>()
-  readonly #kind = new Map<number, 'ebgp' | 'ibgp'>()
+  readonly #kind = new Map<number, SessionKind>()
 
   constructor(options: Partial<FamilyOptions> = {}) {
     this.family = options.family ?? 'ipv4-unicast'
@@ -199,10 +199,10 @@ export class Receiver implements ChunkSink {
   hold: ((done: () => void) => void) | undefined
   readonly #family: Family
   readonly #fourOctetAs: boolean
-  readonly #kind: 'ebgp' | 'ibgp'
+  readonly #kind: SessionKind
   readonly #decoder = new UpdateDecoder()
 
-  constructor(family: Family, fourOctetAs: boolean, kind: 'ebgp' | 'ibgp') {
+  constructor(family: Family, fourOctetAs: boolean, kind: SessionKind) {
     this.#family = family
     this.#fourOctetAs = fourOctetAs
     this.#kind = kind
@@ -224,7 +224,11 @@ export class Receiver implements ChunkSink {
   #read(octets: Uint8Array, from: number, to: number): void {
     if (to - from > 4096) throw new Error(`message of ${to - from} octets`)
     const d = this.#decoder
-    const verdict = d.decode(octets, from + HEADER_LENGTH, to, { kind: this.#kind, fourOctetAs: this.#fourOctetAs })
+    const verdict = d.decode(octets, from + HEADER_LENGTH, to, {
+      kind: this.#kind,
+      fourOctetAs: this.#fourOctetAs,
+      confederation: this.#kind !== 'ebgp',
+    })
     if (verdict.do !== 'accept') throw new Error(`bad UPDATE: ${JSON.stringify(verdict)}`)
     if (d.endOfRib) {
       this.endOfRib++

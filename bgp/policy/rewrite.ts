@@ -51,7 +51,8 @@ export class Rewriter {
 
 /**
  * Writes an AS_PATH in 4-octet form to `out`: `count` times `asn`, then the path `source[from, to)`. Goes into the
- * leading sequence while that has room, else into a new one (RFC 4271 §5.1.2). Returns the length.
+ * leading segment of `type` while that has room, else into a new one (RFC 4271 §5.1.2, RFC 5065 §4.1). What is no member
+ * of our confederation goes behind those that are. Returns the length.
  */
 export function prependAs(
   source: Uint8Array,
@@ -60,14 +61,19 @@ export function prependAs(
   asn: number,
   count: number,
   out: Uint8Array,
+  type: number = AS_SEQUENCE,
 ): number {
-  const leading = to > from && source[from] === AS_SEQUENCE ? source[from + 1] : 0
   let at = 0
+  while (type === AS_SEQUENCE && from < to && source[from] > AS_SEQUENCE) {
+    const end = from + 2 + source[from + 1] * 4
+    while (from < end) out[at++] = source[from++]
+  }
+  const leading = to > from && source[from] === type ? source[from + 1] : 0
   for (let left = count; left > 0;) {
     const taken = Math.min(left, 255)
     left -= taken
     const joins = left === 0 && leading > 0 && taken + leading <= 255
-    out[at++] = AS_SEQUENCE
+    out[at++] = type
     out[at++] = joins ? taken + leading : taken
     for (let i = 0; i < taken; i++) at = putUint32(out, at, asn)
     if (joins) from += 2

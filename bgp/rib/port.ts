@@ -14,6 +14,7 @@ import type {
   PeerId,
   Policy,
   PrefixId,
+  SessionKind,
   SetId,
 } from '../types.ts'
 
@@ -33,7 +34,7 @@ export interface PeerPolicies {
 /** What the decision process and the update groups must know of an established peer. */
 export interface PeerTraits extends PeerPolicies {
   readonly name: string
-  readonly kind: 'ebgp' | 'ibgp'
+  readonly kind: SessionKind
   readonly localAs: number
   /** Our AS to be shown behind `localAs`; 0 = none. */
   readonly asBehind: number
