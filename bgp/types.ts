@@ -38,6 +38,8 @@ export interface SpeakerConfig {
   readonly gracefulShutdown?: boolean
   /** Key: a stable name, not the address. */
   readonly peers: ReadonlyMap<string, PeerConfig>
+  /** Peers that need not be known beforehand: whoever connects from inside these prefixes. */
+  readonly dynamic?: readonly ListenRange[]
 }
 
 /**
@@ -50,6 +52,22 @@ export interface Confederation {
   /** The AS numbers of the other members; ours may be among them. */
   readonly members: readonly number[]
 }
+
+/**
+ * A connection from inside the prefix makes a peer, named `NAME/ADDRESS`, unless a peer of `peers` has that address; of
+ * ranges that hold it the most specific one counts. The peer never dials. It is forgotten, with its status, a minute or so
+ * after its last session has ended and its routes, if it restarts (RFC 4724), are kept no longer.
+ */
+export interface ListenRange {
+  readonly name: string
+  readonly prefix: string
+  /** Peers at a time. Default 100. A lower one ends no session. */
+  readonly limit?: number
+  /** What its peers have in common. `secret` holds for the whole prefix. */
+  readonly template: PeerTemplate
+}
+
+export type PeerTemplate = Omit<PeerConfig, 'address' | 'port' | 'localAddress' | 'passive' | 'connectRetry'>
 
 /**
  * How the best path is chosen where RFC 4271 leaves a choice. MED is always compared among all paths of one neighbouring
@@ -88,13 +106,19 @@ export interface GracefulRestart {
  */
 export type BgpRole = 'provider' | 'customer' | 'peer' | 'rs-server' | 'rs-client'
 
+/**
+ * Which AS a peer may be in: that number; `internal`: the one that it knows us by; `external`: any other; a list: one of
+ * these. What its OPEN says counts for the session.
+ */
+export type RemoteAs = number | readonly number[] | 'internal' | 'external'
+
 export interface PeerConfig {
   readonly address: string
   /** Default 179. */
   readonly port?: number
   /** Source address of our connections. */
   readonly localAddress?: string
-  readonly remoteAs: number
+  readonly remoteAs: RemoteAs
   /** The AS that the peer knows us by. Default: the speaker's `asn`. */
   readonly localAs?: number
   /**
@@ -146,8 +170,12 @@ export interface PeerConfig {
   readonly nextHopSelf?: { readonly [F in Family]?: string }
   /** The peer is a client of ours (RFC 4456). */
   readonly reflectorClient?: boolean
-  /** False: an eBGP peer on one of our links; a transport with socket options sends with TTL 1. Default: the system's TTL. */
-  readonly multihop?: boolean
+  /**
+   * How far the peer may be, 1 to 255 links: the TTL of what is sent to it, as FRR's `ebgp-multihop` and BIRD's `multihop`.
+   * True, the default: the TTL of the system, mostly 64. False: 1 to an eBGP peer. A number needs a transport with socket
+   * options; without one false changes nothing. Takes effect without a new session.
+   */
+  readonly multihop?: number | boolean
   /** Keep the peer's routes while it restarts, if it asks for that. Default true where `gracefulRestart` is configured. */
   readonly gracefulRestartHelper?: boolean
   /**
@@ -211,7 +239,7 @@ export interface Match {
   readonly communities?: readonly string[]
   /** Where the route came from. */
   readonly source?: readonly ('local' | SessionKind)[]
-  /** Names of peers that sent it. */
+  /** Names of peers that sent it; that of a listen range stands for all of its peers. */
   readonly peers?: readonly string[]
   /** The AS path contains one of these ASes. */
   readonly asPathContains?: readonly number[]
@@ -328,7 +356,6 @@ export interface Endpoint {
   readonly address: string
   readonly port: number
   readonly localAddress?: string
-  readonly multihop?: boolean
 }
 
 export type State = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established'
@@ -376,8 +403,11 @@ export type Report =
 /** A peer as `bgp summary` shows it. */
 export interface PeerStatus {
   readonly name: string
+  /** The listen range that made it. */
+  readonly range?: string
   readonly address: string
-  readonly remoteAs: number
+  /** As configured, or as the peer's last OPEN said; absent while neither names a single one. */
+  readonly remoteAs?: number
   readonly localAs: number
   readonly state: State
   /** When the state was entered, milliseconds of the shell's clock. */

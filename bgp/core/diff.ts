@@ -32,7 +32,6 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHop,
     nextHopSelf,
     reflectorClient,
-    config.multihop,
     config.role,
     config.role && config.strictRole,
   ]

@@ -36,10 +36,11 @@ export function traits(
   const localAs = config.localAs ?? asn
   return {
     name,
+    range: config.range,
     kind: negotiated.kind,
     localAs,
     asBehind: localAs === asn || (config.localAsMode ?? 'replace') === 'replace' ? 0 : asn,
-    remoteAs: config.remoteAs,
+    remoteAs: negotiated.asn,
     role: negotiated.role,
     routerId: negotiated.routerId,
     address: octets(connection.remote) ?? octets(config.address) ?? new Uint8Array(4),
