@@ -67,7 +67,7 @@ t.test('each mistake names field, value, reason and next step', async t => {
     [{ origin: ['bgp' as never] }, undefined, 'when.origin', /use igp, egp or incomplete/],
     [{ localPref: { min: 2, max: 1 } }, undefined, 'when.localPref', /from 2 to 1; give/],
     [{ med: { max: 4294967296 } }, undefined, 'when.med', /give min and max/],
-    [{ source: ['bgp' as never] }, undefined, 'when.source', /use local, ibgp or ebgp/],
+    [{ source: ['bgp' as never] }, undefined, 'when.source', /use local, ibgp, ebgp or confed-ebgp/],
     [{}, { localPref: -1 }, 'set.localPref', /give a number/],
     [{}, { localPref: 'remove' as never }, 'set.localPref', /give a number/],
     [{}, { med: 4294967296 }, 'set.med', /give a number/],

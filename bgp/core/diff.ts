@@ -19,6 +19,7 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHop,
     nextHopSelf,
     reflectorClient,
+    kind,
   } = config
   const sorted = families && [...families].toSorted()
   return [
@@ -32,6 +33,8 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHop,
     nextHopSelf,
     reflectorClient,
+    kind,
+    kind !== 'ebgp' && config.confederation !== undefined,
     config.role,
     config.role && config.strictRole,
   ]

@@ -117,6 +117,7 @@ export class Engine {
     if (issues.length > 0) return issues
     this.#config = config
     if (!before) this.#begin(config)
+    this.#identity = { ...this.#identity, confederation: config.confederation }
     const all = new Map([...config.peers, ...this.#dynamic.configure(config)])
     for (const [name, peer] of this.#peers) if (!all.has(name)) this.#removePeer(peer)
     if (before && canonical(before.decision) !== canonical(config.decision)) this.#setDecision(config)

@@ -27,6 +27,8 @@ import type { ChunkSink } from './port.ts'
 export interface Attributes {
   readonly nextHop?: string
   readonly path?: readonly (number | readonly number[])[]
+  /** Members of a confederation in front of the path. */
+  readonly members?: readonly number[]
   readonly med?: number
   readonly localPref?: number
   readonly origin?: 'igp' | 'egp' | 'incomplete'
@@ -42,7 +44,7 @@ export interface Attributes {
 export function attributeOctets(a: Attributes): Uint8Array {
   const out = new Uint8Array(20000)
   let at = putAttribute(out, 0, origin, origin.encode(a.origin ?? 'igp'))
-  const segments: AsPathSegment[] = []
+  const segments: AsPathSegment[] = a.members ? [{ type: 'confed-sequence', asns: a.members }] : []
   let sequence: number[] = []
   for (const part of a.path ?? []) {
     if (typeof part === 'number') {

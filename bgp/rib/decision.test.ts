@@ -8,6 +8,7 @@ interface Path extends Attributes {
   readonly traits?: Partial<PeerTraits>
 }
 const ibgp: Partial<PeerTraits> = { kind: 'ibgp', remoteAs: 64999 }
+const member: Partial<PeerTraits> = { kind: 'confed-ebgp', remoteAs: 64998 }
 const P = '10.0.0.0/24'
 
 /** Each row: paths, the peers of best and multipath paths in order, and why the last one listed is not used. */
@@ -81,6 +82,51 @@ const rows: {
     ],
     chosen: [1],
     reason: 'learned by iBGP; a path learned by eBGP is preferred',
+  },
+  {
+    name: 'eBGP over another member of our confederation (RFC 5065 §5.3)',
+    paths: [
+      { peer: 1, path: [1] },
+      { peer: 0, path: [1], members: [64998], traits: member },
+    ],
+    chosen: [1],
+    reason: 'learned inside the confederation; a path learned by eBGP is preferred',
+  },
+  {
+    name: 'iBGP and another member of our confederation are equal',
+    paths: [
+      { peer: 0, path: [1], members: [64998], traits: member },
+      { peer: 1, path: [1], traits: ibgp },
+    ],
+    chosen: [0, 1],
+    reason: 'router id 10.0.0.2 is higher than 10.0.0.1 of peer-0',
+  },
+  {
+    name: 'members of our confederation make no path longer (RFC 5065 §5.3)',
+    paths: [
+      { peer: 0, path: [1], members: [64998, 64997, 64996], traits: member },
+      { peer: 1, path: [1, 2], members: [64998], traits: member },
+    ],
+    chosen: [0],
+    reason: 'AS path of length 2 is longer than 1',
+  },
+  {
+    name: 'MED of one neighbouring AS, whichever members are in front of it',
+    paths: [
+      { peer: 1, path: [1], members: [64998], med: 5, traits: member },
+      { peer: 0, path: [1], members: [64997], med: 9, traits: member },
+    ],
+    chosen: [1],
+    reason: 'MED 9 is higher than 5 from the same AS',
+  },
+  {
+    name: 'MED of different neighbouring ASes behind the same member is not compared',
+    paths: [
+      { peer: 0, path: [1], members: [64998], med: 9, traits: member },
+      { peer: 1, path: [2], members: [64998], med: 5, traits: member },
+    ],
+    chosen: [0, 1],
+    reason: 'router id 10.0.0.2 is higher than 10.0.0.1 of peer-0',
   },
   {
     name: 'nearer next hop',

@@ -508,7 +508,7 @@ export class Peer {
     this.#limits.clear()
     this.#limitRest = undefined
     for (const family of negotiated.families) {
-      const how = traits(this.name, this.config, this.#host.identity.asn, negotiated, connection, family)
+      const how = traits(this.name, this.config, this.#host.identity, negotiated, connection, family)
       const { rib } = this.#host.family(family)
       rib.peerUp(this.id, how)
       rib.setCeiling(this.id, ceilingOf(this.config.maxPrefixes?.[family]))
@@ -607,7 +607,7 @@ export class Peer {
 
   get #localSide(): LocalSide {
     const restart = this.#host.restart(!this.#everEstablished)
-    return localSide(this.config, this.#localAs, this.#host.identity.routerId, restart)
+    return localSide(this.config, this.#host.identity, restart)
   }
 
   get #remoteAs(): number | undefined {
@@ -615,7 +615,7 @@ export class Peer {
   }
 
   get #localAs(): number {
-    return this.config.localAs ?? this.#host.identity.asn
+    return this.config.localAs
   }
 }
 

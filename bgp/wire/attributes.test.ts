@@ -42,7 +42,13 @@ const extended = fc.oneof(
 /** A value of every attribute that is part of a route. */
 const values: [AttributeType, fc.Arbitrary<unknown>][] = [
   [origin, fc.constantFrom('igp', 'egp', 'incomplete')],
-  [asPath, fc.array(fc.record({ type: fc.constantFrom('set', 'sequence'), asns: some(asn) }), { maxLength: 5 })],
+  [
+    asPath,
+    fc.array(
+      fc.record({ type: fc.constantFrom('set', 'sequence', 'confed-sequence', 'confed-set'), asns: some(asn) }),
+      { maxLength: 5 },
+    ),
+  ],
   [med, fc.nat(4294967295)],
   [localPref, fc.nat(4294967295)],
   [atomicAggregate, fc.constant(true)],
@@ -68,7 +74,10 @@ t.test('every attribute reads what it writes, and finds it valid', t => {
       fc.property(arbitrary, value => {
         const octets = type.encode(value)
         const buffer = Uint8Array.of(1, 2, 3, ...octets, 4)
-        t.equal(type.validate(buffer, 3, 3 + octets.length, { kind: 'ibgp', fourOctetAs: true }), undefined)
+        t.equal(
+          type.validate(buffer, 3, 3 + octets.length, { kind: 'ibgp', fourOctetAs: true, confederation: true }),
+          undefined,
+        )
         t.same(type.decode(buffer, 3, 3 + octets.length), value, type.name)
       }),
       { numRuns: 100 },
@@ -93,6 +102,14 @@ t.test('readers of AS_PATH', t => {
   ] as const) {
     t.equal(asPathContains(octets, 0, octets.length, asn), expected, String(asn))
   }
+  const inside = asPath.encode([
+    { type: 'confed-sequence', asns: [65001, 65002] },
+    { type: 'confed-set', asns: [65003, 65004] },
+    { type: 'sequence', asns: [7, 8] },
+  ])
+  t.equal(asPathText(inside, 0, inside.length), '(65001 65002) [65003 65004] 7 8')
+  t.equal(asPathLength(inside, 0, inside.length), 2, 'members do not count (RFC 5065 §5.3)')
+  t.equal(asPathFirst(inside, 0, inside.length), 7, 'nor are they the neighbour whose MED is compared')
   t.equal(asPathText(octets, 0, 0), '')
   t.equal(asPathFirst(octets, 0, 0), 0)
   const long = asPath.encode([{ type: 'sequence', asns: Array.from({ length: 300 }, (_, i) => i + 1) }])
