@@ -63,13 +63,19 @@ export interface GracefulRestart {
   readonly forwarding?: boolean
 }
 
+/**
+ * Which AS a peer may be in: that number; `internal`: the one that it knows us by; `external`: any other; a list: one of
+ * these. What its OPEN says counts for the session.
+ */
+export type RemoteAs = number | readonly number[] | 'internal' | 'external'
+
 export interface PeerConfig {
   readonly address: string
   /** Default 179. */
   readonly port?: number
   /** Source address of our connections. */
   readonly localAddress?: string
-  readonly remoteAs: number
+  readonly remoteAs: RemoteAs
   /** The AS that the peer knows us by. Default: the speaker's `asn`. */
   readonly localAs?: number
   /**
@@ -114,8 +120,12 @@ export interface PeerConfig {
   readonly nextHopSelf?: { readonly [F in Family]?: string }
   /** The peer is a client of ours (RFC 4456). */
   readonly reflectorClient?: boolean
-  /** False: an eBGP peer on one of our links; a transport with socket options sends with TTL 1. Default: the system's TTL. */
-  readonly multihop?: boolean
+  /**
+   * How far the peer may be, 1 to 255 links: the TTL of what is sent to it, as FRR's `ebgp-multihop` and BIRD's `multihop`.
+   * True, the default: the TTL of the system, mostly 64. False: 1 to an eBGP peer. A number needs a transport with socket
+   * options; without one false changes nothing. Takes effect without a new session.
+   */
+  readonly multihop?: number | boolean
   /** Keep the peer's routes while it restarts, if it asks for that. Default true where `gracefulRestart` is configured. */
   readonly gracefulRestartHelper?: boolean
   /**
@@ -295,7 +305,6 @@ export interface Endpoint {
   readonly address: string
   readonly port: number
   readonly localAddress?: string
-  readonly multihop?: boolean
 }
 
 export type State = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established'
@@ -344,7 +353,8 @@ export type Report =
 export interface PeerStatus {
   readonly name: string
   readonly address: string
-  readonly remoteAs: number
+  /** As configured, or as the peer's last OPEN said; absent while neither names a single one. */
+  readonly remoteAs?: number
   readonly localAs: number
   readonly state: State
   /** When the state was entered, milliseconds of the shell's clock. */

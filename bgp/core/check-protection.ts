@@ -38,7 +38,13 @@ function checkSendHold({ sendHoldTime }: PeerConfig, add: Add): void {
   add('sendHoldTime', sendHoldTime, 'it is no time to wait for a peer that does not read', 'give 10 to 65535 seconds')
 }
 
-function checkTcp({ secret, ttlSecurity }: PeerConfig, add: Add): void {
+function checkTcp({ secret, ttlSecurity, multihop }: PeerConfig, add: Add): void {
+  if (typeof multihop === 'number' && !isWithin(multihop, 1, 255)) {
+    add('multihop', multihop, 'no packet goes so far', 'give 1 to 255 links, or true for the TTL of the system')
+  } else if (typeof multihop === 'number' && ttlSecurity !== undefined) {
+    const reason = `ttlSecurity ${ttlSecurity} says already how far the peer may be, and sends with TTL 255 (RFC 5082)`
+    add('multihop', multihop, reason, 'remove one of the two')
+  }
   const octets = secret === undefined ? 1 : new TextEncoder().encode(secret).length
   if (octets < 1 || octets > 80) {
     add('secret', `(${octets} octets)`, 'TCP-MD5 takes no such key (RFC 2385)', 'give one of 1 to 80 octets')

@@ -9,6 +9,7 @@ import { AS_TRANS } from '../wire/open.ts'
 import { parsePrefix } from '../../inet/index.ts'
 import { checkPolicy } from './check-policy.ts'
 import { checkProtection } from './check-protection.ts'
+import { isInternal } from '../session/remote-as.ts'
 import { ownFamily } from '../session/traits.ts'
 
 export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
@@ -66,7 +67,7 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
   if (peer.port !== undefined && !isWithin(peer.port, 1, 65535)) {
     add('port', peer.port, 'it is no TCP port', 'give a port from 1 to 65535')
   }
-  if (!isAsn(peer.remoteAs)) add('remoteAs', peer.remoteAs, 'it is no AS number that a peer can have', asnFix)
+  checkRemoteAs(peer, peer.localAs ?? config.asn, add)
   if (peer.localAs !== undefined && !isAsn(peer.localAs)) {
     add('localAs', peer.localAs, 'it is no AS number that a speaker can have', asnFix)
   }
@@ -80,7 +81,7 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
     const reason = 'this speaker does not announce graceful restart, so no peer counts on its help'
     add('gracefulRestartHelper', true, reason, "remove it, or set the speaker's gracefulRestart")
   }
-  if (peer.reflectorClient && peer.remoteAs !== (peer.localAs ?? config.asn)) {
+  if (peer.reflectorClient && !isInternal(peer.remoteAs, peer.localAs ?? config.asn)) {
     const reason = `only a peer in AS ${peer.localAs ?? config.asn} can be a client of this route reflector`
     add('reflectorClient', true, reason, 'remove it, or correct remoteAs')
   }
@@ -97,6 +98,20 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
 }
 
 type Add = (field: string, value: unknown, reason: string, fix: string) => void
+
+function checkRemoteAs({ remoteAs }: PeerConfig, localAs: number, add: Add): void {
+  if (remoteAs === 'internal' || remoteAs === 'external') return
+  const list = typeof remoteAs === 'object' ? remoteAs : [remoteAs]
+  const fix = `${asnFix}; or write internal for AS ${localAs}, external for any other`
+  if (list.length === 0) add('remoteAs', [], 'no peer can be in none', fix)
+  for (const asn of list) {
+    if (!isAsn(asn)) add('remoteAs', asn, 'it is no AS number that a peer can have', fix)
+    else if (asn === localAs && list.length > 1) {
+      const reason = 'it is our own AS, and whether a peer is internal must be known before it connects'
+      add('remoteAs', asn, reason, 'take it off the list, or make another peer of it')
+    }
+  }
+}
 
 function checkFamilies(peer: PeerConfig, add: Add): void {
   for (const [family, hop] of Object.entries(peer.nextHopSelf ?? {})) {
@@ -131,7 +146,7 @@ function checkAsRules(peer: PeerConfig, asn: number, add: Add): void {
   if (peer.removePrivateAs !== undefined && !['remove', 'replace'].includes(peer.removePrivateAs)) {
     add('removePrivateAs', peer.removePrivateAs, 'it is none that is known', 'use remove or replace, or leave it out')
   }
-  if (remoteAs !== localAs) return
+  if (!isInternal(remoteAs, localAs)) return
   for (const field of ['asOverride', 'removePrivateAs', 'enforceFirstAs', 'sendBlackhole'] as const) {
     if (!peer[field]) continue
     const reason = `the peer is in AS ${localAs} as we are, and paths to and from it are not changed`

@@ -21,19 +21,7 @@ function sessionPart(config: ResolvedPeer): unknown {
     reflectorClient,
   } = config
   const sorted = families && [...families].toSorted()
-  return [
-    address,
-    port,
-    localAddress,
-    remoteAs,
-    localAs,
-    localAsMode,
-    sorted,
-    nextHop,
-    nextHopSelf,
-    reflectorClient,
-    config.multihop,
-  ]
+  return [address, port, localAddress, remoteAs, localAs, localAsMode, sorted, nextHop, nextHopSelf, reflectorClient]
 }
 
 export function compare(before: ResolvedPeer, after: ResolvedPeer): Change {

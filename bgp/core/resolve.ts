@@ -1,13 +1,14 @@
 // What the configuration of a peer means with the speaker around it: the defaults that it takes from there.
 
 import { acceptAll, type PeerConfig, type Policy, type SpeakerConfig } from '../types.ts'
+import { isInternal } from '../session/remote-as.ts'
 import type { ResolvedPeer } from '../session/host.ts'
 
 /** RFC 8212: without a policy nothing passes an eBGP session, in or out. The name is what an explanation shows. */
 export const noPolicy: Policy = { name: 'none given (RFC 8212)', rules: [], otherwise: 'reject' }
 
 export function resolvePeer(peer: PeerConfig, config: SpeakerConfig): ResolvedPeer {
-  const missing = peer.remoteAs === (peer.localAs ?? config.asn) ? acceptAll : noPolicy
+  const missing = isInternal(peer.remoteAs, peer.localAs ?? config.asn) ? acceptAll : noPolicy
   return {
     ...peer,
     import: peer.import ?? missing,

@@ -12,6 +12,7 @@ import {
   SEND_HOLD_TIMER_EXPIRED,
 } from '../wire/notification.ts'
 import type { Fault } from '../wire/verdict.ts'
+import { remoteAsText } from './remote-as.ts'
 
 /** Who talks to whom, as far as it is known. */
 export interface Ends {
@@ -22,7 +23,6 @@ export interface Ends {
   /** Our address on the connection, or the configured one. */
   readonly local?: string
   readonly localAs: number
-  readonly remoteAs: number
 }
 
 /** What to do about a connection that could not be made, by the operating system's code. */
@@ -134,10 +134,15 @@ function because(reason: string): string {
   return reason === '' ? '' : ` (${reason})`
 }
 
+/** A peer as reports name it; `asn`: the AS that its last OPEN said. */
+export function about(name: string, { address, remoteAs }: PeerConfig, asn: number | undefined): string {
+  return `peer ${name} (${address}, ${remoteAsText(asn ?? remoteAs)})`
+}
+
 /** `local`: our address on the connection, where there is one. */
 export function endsOf(name: string, config: PeerConfig, localAs: number, local?: string): Ends {
-  const { address, port = 179, remoteAs, localAddress } = config
-  return { name, address, port, local: local || localAddress, localAs, remoteAs }
+  const { address, port = 179, localAddress } = config
+  return { name, address, port, local: local || localAddress, localAs }
 }
 
 /** The NOTIFICATION for a fault of our own while a message was handled. */

@@ -1,6 +1,6 @@
 // What a peer tells the operator: its state as a whole, why it is down, and what it reports.
 
-import type { Family, PeerConfig, Report, State } from '../types.ts'
+import type { Family, Report, State } from '../types.ts'
 import { CEASE, cease, type Notification, notificationText } from '../wire/notification.ts'
 import type { Fault } from '../wire/verdict.ts'
 import type { Ends } from './explain.ts'
@@ -20,7 +20,8 @@ const treatments = {
 export class Journal {
   readonly #host: Host
   readonly #name: string
-  readonly #config: () => PeerConfig
+  /** The peer in words. */
+  readonly #about: () => string
   /** The most advanced state among the peer's connections, and when it was entered. */
   state: State = 'Idle'
   since: number
@@ -32,10 +33,10 @@ export class Journal {
   #hasReason = false
   #lastIncident = -Infinity
 
-  constructor(host: Host, name: string, config: () => PeerConfig) {
+  constructor(host: Host, name: string, about: () => string) {
     this.#host = host
     this.#name = name
-    this.#config = config
+    this.#about = about
     this.since = host.now
   }
 
@@ -124,8 +125,7 @@ export class Journal {
   }
 
   #say(text: string): string {
-    const { address, remoteAs } = this.#config()
-    return `peer ${this.#name} (${address}, AS ${remoteAs}): ${text}`
+    return `${this.#about()}: ${text}`
   }
 
   #report(report: Report): void {

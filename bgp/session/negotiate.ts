@@ -1,8 +1,9 @@
 // What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2).
 // Pure.
 
-import type { Family, PeerConfig } from '../types.ts'
+import type { Family, PeerConfig, RemoteAs } from '../types.ts'
 import { type Capability, offeredFamilies } from '../wire/capabilities.ts'
+import { allowsAs, remoteAsText } from './remote-as.ts'
 import { offered } from './traits.ts'
 import { familyOf, numbersOf } from '../wire/family.ts'
 import type { Open } from '../wire/open.ts'
@@ -76,11 +77,11 @@ export function ourOpen({ asn, routerId, holdTime, families, restart }: LocalSid
 }
 
 /** Judges the peer's OPEN by ours and by the AS configured for it. */
-export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negotiated | { readonly fault: Fault } {
-  if (open.asn !== remoteAs) {
-    return { fault: fault(2, 2, `it says that its AS is ${open.asn}, but ${remoteAs} is configured`) }
+export function negotiate(side: LocalSide, remoteAs: RemoteAs, open: Open): Negotiated | { readonly fault: Fault } {
+  if (!allowsAs(remoteAs, open.asn, side.asn)) {
+    return { fault: fault(2, 2, `it says that its AS is ${open.asn}, but ${remoteAsText(remoteAs)} is configured`) }
   }
-  const internal = remoteAs === side.asn
+  const internal = open.asn === side.asn
   // RFC 6286 §2.2: unique within an AS only.
   if (internal && open.routerId === side.routerId) {
     return { fault: fault(2, 3, 'it has the same router id as this speaker, in the same AS') }

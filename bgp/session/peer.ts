@@ -30,6 +30,7 @@ import { ceilingOf, consequence, LimitWatch, sameLimits } from './limits.ts'
 import { type LocalSide, localSide, negotiate, ourOpen } from './negotiate.ts'
 import { endingOf, Helper, keptFamilies } from './restart.ts'
 import { applyUpdate, type Inbound, type UpdateResult } from './routes.ts'
+import { onlyAs } from './remote-as.ts'
 import { awaitedFamilies, statusOf } from './status.ts'
 import { inboundRules, ownAddresses, policies, traits } from './traits.ts'
 
@@ -65,6 +66,8 @@ export class Peer {
   #notified: Notification | undefined
   #running = false
   #everEstablished = false
+  /** The AS that the last acceptable OPEN named. */
+  #saidAs: number | undefined
   readonly #limits = new LimitWatch()
   /** Seconds to rest because of a limit; 0 = until the limit changes or the operator acts. */
   #limitRest: number | undefined
@@ -75,7 +78,7 @@ export class Peer {
     this.id = id
     this.name = name
     this.config = config
-    this.#journal = new Journal(host, name, () => this.config)
+    this.#journal = new Journal(host, name, () => explain.about(name, this.config, this.#remoteAs))
     this.#main = new Connection({ incoming: false, passive: config.passive ?? false }, host.wheel, host.now)
     this.#helper = new Helper(id, {
       rib: family => host.family(family).rib,
@@ -115,6 +118,7 @@ export class Peer {
   /** A configuration that needs no new session: policies, timers, words. */
   adjust(config: ResolvedPeer, policiesChanged: boolean): void {
     const limitsChanged = !sameLimits(this.config, config)
+    if (JSON.stringify(config.remoteAs) !== JSON.stringify(this.config.remoteAs)) this.#saidAs = undefined
     this.config = config
     this.#main.role = { incoming: false, passive: config.passive ?? false }
     if (!this.#main.role.passive && this.#main.state === 'Active') this.#arm(this.#main, 'connectRetry')
@@ -254,6 +258,7 @@ export class Peer {
       name: this.name,
       config: this.config,
       localAs: this.#localAs,
+      remoteAs: this.#remoteAs,
       journal: this.#journal,
       counters: this.counters,
       negotiated: this.#session?.inbound.negotiated,
@@ -301,6 +306,7 @@ export class Peer {
       }
     }
     connection.negotiated = agreed
+    this.#saidAs = agreed.asn
     this.#dispatch(connection, { kind: 'open', holdTime: agreed.holdTime })
   }
 
@@ -430,11 +436,11 @@ export class Peer {
   }
 
   #connect(connection: Connection): void {
-    const { address, port = 179, localAddress, multihop } = this.config
+    const { address, port = 179, localAddress } = this.config
     connection.attach(this.#host.dial(this, connection))
     const { conn } = connection
     if (conn === undefined) return
-    this.#host.emit({ do: 'connect', peer: this.id, conn, to: { address, port, localAddress, multihop } })
+    this.#host.emit({ do: 'connect', peer: this.id, conn, to: { address, port, localAddress } })
   }
 
   #send(connection: Connection, message: Uint8Array): void {
@@ -596,6 +602,10 @@ export class Peer {
   get #localSide(): LocalSide {
     const restart = this.#host.restart(!this.#everEstablished)
     return localSide(this.config, this.#localAs, this.#host.identity.routerId, restart)
+  }
+
+  get #remoteAs(): number | undefined {
+    return onlyAs(this.config.remoteAs, this.#localAs) ?? this.#saidAs
   }
 
   get #localAs(): number {

@@ -12,6 +12,7 @@ export interface StatusParts {
   readonly name: string
   readonly config: PeerConfig
   readonly localAs: number
+  readonly remoteAs: number | undefined
   readonly journal: Journal
   readonly counters: Counters
   /** While Established. */
@@ -24,14 +25,15 @@ export interface StatusParts {
 }
 
 export function statusOf(parts: StatusParts): PeerStatus {
-  const { id, name, config, localAs, journal, counters, negotiated, staleFamilies, atLimit, awaited, rib } = parts
+  const { id, name, config, localAs, remoteAs, journal, counters, negotiated, staleFamilies, atLimit, awaited, rib } =
+    parts
   const families = negotiated?.families ?? []
   const sum = (over: readonly Family[], count: (rib: Rib) => number): number =>
     over.reduce((total, family) => total + count(rib(family)), 0)
   return {
     name,
     address: config.address,
-    remoteAs: config.remoteAs,
+    remoteAs,
     localAs,
     state: journal.state,
     since: journal.since,

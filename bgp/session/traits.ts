@@ -38,7 +38,7 @@ export function traits(
     kind: negotiated.kind,
     localAs,
     asBehind: localAs === asn || (config.localAsMode ?? 'replace') === 'replace' ? 0 : asn,
-    remoteAs: config.remoteAs,
+    remoteAs: negotiated.asn,
     routerId: negotiated.routerId,
     address: octets(connection.remote) ?? octets(config.address) ?? new Uint8Array(4),
     localAddress: octets(connection.local) ?? new Uint8Array(4),

@@ -23,7 +23,6 @@ export interface DialOptions {
   readonly address: string
   readonly port: number
   readonly localAddress?: string
-  readonly multihop?: boolean
 }
 
 export interface ListenOptions {
