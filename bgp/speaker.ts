@@ -233,7 +233,10 @@ export class Speaker implements AsyncDisposable {
 
   #protect(config: SpeakerConfig): void {
     this.#transport.protect?.(protections(config), (address, reason) => {
-      for (const [peer, given] of config.peers) {
+      const ranges = (config.dynamic ?? []).map(
+        ({ name, prefix, template }) => [name, { ...template, address: prefix }] as const,
+      )
+      for (const [peer, given] of [...config.peers, ...ranges]) {
         if (given.address !== address) continue
         const next = 'check that this kernel supports it'
         const text = `${about(peer, given, undefined)}: its connections cannot be protected: ${reason}; ${next}`

@@ -30,7 +30,25 @@ export interface SpeakerConfig {
   readonly gracefulShutdown?: boolean
   /** Key: a stable name, not the address. */
   readonly peers: ReadonlyMap<string, PeerConfig>
+  /** Peers that need not be known beforehand: whoever connects from inside these prefixes. */
+  readonly dynamic?: readonly ListenRange[]
 }
+
+/**
+ * A connection from inside the prefix makes a peer, named `NAME/ADDRESS`, unless a peer of `peers` has that address; of
+ * ranges that hold it the most specific one counts. The peer never dials. It is forgotten, with its status, a minute or so
+ * after its last session has ended and its routes, if it restarts (RFC 4724), are kept no longer.
+ */
+export interface ListenRange {
+  readonly name: string
+  readonly prefix: string
+  /** Peers at a time. Default 100. A lower one ends no session. */
+  readonly limit?: number
+  /** What its peers have in common. `secret` holds for the whole prefix. */
+  readonly template: PeerTemplate
+}
+
+export type PeerTemplate = Omit<PeerConfig, 'address' | 'port' | 'localAddress' | 'passive' | 'connectRetry'>
 
 /**
  * How the best path is chosen where RFC 4271 leaves a choice. MED is always compared among all paths of one neighbouring
@@ -189,7 +207,7 @@ export interface Match {
   readonly communities?: readonly string[]
   /** Where the route came from. */
   readonly source?: readonly ('local' | 'ibgp' | 'ebgp')[]
-  /** Names of peers that sent it. */
+  /** Names of peers that sent it; that of a listen range stands for all of its peers. */
   readonly peers?: readonly string[]
   /** The AS path contains one of these ASes. */
   readonly asPathContains?: readonly number[]
@@ -352,6 +370,8 @@ export type Report =
 /** A peer as `bgp summary` shows it. */
 export interface PeerStatus {
   readonly name: string
+  /** The listen range that made it. */
+  readonly range?: string
   readonly address: string
   /** As configured, or as the peer's last OPEN said; absent while neither names a single one. */
   readonly remoteAs?: number

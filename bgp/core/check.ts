@@ -7,6 +7,7 @@ import { communityFix, parseAnyCommunity } from '../policy/communities.ts'
 import { numbersOf } from '../wire/family.ts'
 import { AS_TRANS } from '../wire/open.ts'
 import { parsePrefix } from '../../inet/index.ts'
+import { checkDynamic } from './check-dynamic.ts'
 import { checkPolicy } from './check-policy.ts'
 import { checkProtection } from './check-protection.ts'
 import { isInternal } from '../session/remote-as.ts'
@@ -47,6 +48,7 @@ export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
       issues.push({ peer: name, field: 'secret', value: '(not shown)', reason, fix: 'give both the same' })
     }
   }
+  issues.push(...checkDynamic(config, (name, peer) => checkPeer(name, peer, config)))
   return issues
 }
 

@@ -7,7 +7,7 @@ import type { ResolvedPeer } from '../session/host.ts'
 /** RFC 8212: without a policy nothing passes an eBGP session, in or out. The name is what an explanation shows. */
 export const noPolicy: Policy = { name: 'none given (RFC 8212)', rules: [], otherwise: 'reject' }
 
-export function resolvePeer(peer: PeerConfig, config: SpeakerConfig): ResolvedPeer {
+export function resolvePeer(peer: PeerConfig & Pick<ResolvedPeer, 'range'>, config: SpeakerConfig): ResolvedPeer {
   const missing = isInternal(peer.remoteAs, peer.localAs ?? config.asn) ? acceptAll : noPolicy
   return {
     ...peer,

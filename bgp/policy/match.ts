@@ -9,6 +9,8 @@ import { PrefixSet } from './prefix-set.ts'
 export interface RouteSource {
   readonly kind: 'local' | 'ibgp' | 'ebgp'
   readonly name: string
+  /** The listen range that made the peer. */
+  readonly range?: string
 }
 
 /** Family, prefix ranges and source. */
@@ -33,7 +35,11 @@ export class RouteMatch {
 
   matches(prefix: number, from: RouteSource): boolean {
     if (this.#sources && !this.#sources.has(from.kind)) return false
-    if (this.#peers && !this.#peers.has(from.name)) return false
+    if (this.#peers && !this.#isFrom(this.#peers, from)) return false
     return !this.#ranges || this.#ranges.has(prefix)
+  }
+
+  #isFrom(peers: ReadonlySet<string>, { name, range }: RouteSource): boolean {
+    return peers.has(name) || (range !== undefined && peers.has(range))
   }
 }

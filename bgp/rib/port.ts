@@ -32,6 +32,8 @@ export interface PeerPolicies {
 /** What the decision process and the update groups must know of an established peer. */
 export interface PeerTraits extends PeerPolicies {
   readonly name: string
+  /** The listen range that made the peer. */
+  readonly range?: string
   readonly kind: 'ebgp' | 'ibgp'
   readonly localAs: number
   /** Our AS to be shown behind `localAs`; 0 = none. */

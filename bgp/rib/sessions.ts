@@ -21,6 +21,7 @@ export interface Session {
   readonly slot: number
   readonly peer: PeerId | null
   readonly name: string
+  readonly range?: string
   readonly kind: 'ebgp' | 'ibgp' | 'local'
   /** Undefined for ourselves. */
   traits: PeerTraits | undefined
@@ -82,6 +83,7 @@ export class Sessions {
       slot,
       peer,
       name: traits.name,
+      range: traits.range,
       kind: traits.kind,
       traits,
       routerId: traits.routerId,

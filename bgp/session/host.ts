@@ -16,7 +16,11 @@ export interface FamilyRib {
 }
 
 /** A peer's configuration with all that it takes from the speaker's. */
-export type ResolvedPeer = PeerConfig & Required<Pick<PeerConfig, 'import' | 'export' | 'gracefulShutdown'>>
+export type ResolvedPeer = PeerConfig &
+  Required<Pick<PeerConfig, 'import' | 'export' | 'gracefulShutdown'>> & {
+    /** The listen range that made it. */
+    readonly range?: string
+  }
 
 /** Who this speaker is. */
 export interface Identity {

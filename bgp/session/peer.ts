@@ -274,6 +274,12 @@ export class Peer {
     return awaitedFamilies(this.#session?.inbound.negotiated, this.counters.endOfRib)
   }
 
+  /** Since when it has had no connection, no rest to take and no routes kept for it, while it may only wait for the peer. */
+  get idleSince(): number | undefined {
+    const waits = this.#main.state === 'Active' && this.#incoming.length === 0 && !this.#isResting
+    return waits && this.#helper.families.length === 0 ? this.#journal.since : undefined
+  }
+
   // ---- messages --------------------------------------------------------------------------------------------------
 
   #open(connection: Connection, octets: Uint8Array, from: number, to: number): void {

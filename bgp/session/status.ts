@@ -2,15 +2,16 @@
 
 import { formatAddress } from '../../inet/index.ts'
 import type { Rib } from '../rib/port.ts'
-import type { Family, PeerConfig, PeerId, PeerStatus } from '../types.ts'
+import type { Family, PeerId, PeerStatus } from '../types.ts'
 import type { Counters } from './counters.ts'
+import type { ResolvedPeer } from './host.ts'
 import type { Journal } from './journal.ts'
 import type { Negotiated } from './negotiate.ts'
 
 export interface StatusParts {
   readonly id: PeerId
   readonly name: string
-  readonly config: PeerConfig
+  readonly config: ResolvedPeer
   readonly localAs: number
   readonly remoteAs: number | undefined
   readonly journal: Journal
@@ -32,6 +33,7 @@ export function statusOf(parts: StatusParts): PeerStatus {
     over.reduce((total, family) => total + count(rib(family)), 0)
   return {
     name,
+    range: config.range,
     address: config.address,
     remoteAs,
     localAs,

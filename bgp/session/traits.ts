@@ -35,6 +35,7 @@ export function traits(
   const localAs = config.localAs ?? asn
   return {
     name,
+    range: config.range,
     kind: negotiated.kind,
     localAs,
     asBehind: localAs === asn || (config.localAsMode ?? 'replace') === 'replace' ? 0 : asn,

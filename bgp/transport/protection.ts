@@ -7,7 +7,8 @@ import type { Protection } from './transport.ts'
 const MOST_TTL = 255
 
 export function protections(config: SpeakerConfig): Protection[] {
-  return Array.from(config.peers.values(), peer => ({
+  const ranges = (config.dynamic ?? []).map(({ prefix, template }) => ({ ...template, address: prefix }))
+  return [...config.peers.values(), ...ranges].map(peer => ({
     address: peer.address,
     secret: peer.secret,
     ...hops(peer, peer.localAs ?? config.asn),
@@ -26,7 +27,8 @@ export function unprotectable(config: SpeakerConfig): ConfigIssue[] {
   const issues: ConfigIssue[] = []
   const reason = 'the transport in use has no such socket option'
   const fix = 'give the speaker one that has, on Linux tcpWith(sockets()) with netlink-ts/socket'
-  for (const [peer, { secret, ttlSecurity, multihop }] of config.peers) {
+  const ranges = (config.dynamic ?? []).map(({ name, template }) => [name, template] as const)
+  for (const [peer, { secret, ttlSecurity, multihop }] of [...config.peers, ...ranges]) {
     if (secret !== undefined) issues.push({ peer, field: 'secret', value: '(not shown)', reason, fix })
     if (ttlSecurity !== undefined) issues.push({ peer, field: 'ttlSecurity', value: ttlSecurity, reason, fix })
     if (typeof multihop === 'number') issues.push({ peer, field: 'multihop', value: multihop, reason, fix })
