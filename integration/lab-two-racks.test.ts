@@ -79,7 +79,7 @@ t.test('a ToR that dies', async t => {
   await eventually('its routes are gone', async () => (await remote('r2n1')) === 0, 12)
   const summary = await lab.ask('r2n1', '/v1/bgp/summary', {})
   t.match(summary.peers[0].lastError, /\w+/, 'the session says why it is down')
-  lab.startRouter('tor2')
+  await lab.startRouter('tor2')
   await eventually('they return', async () => (await remote('r2n1')) === before, 40)
   await lab.established()
   await everyoneAgain()

@@ -2,7 +2,6 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { call } from '../api/client.ts'
 import type { Api, Path } from '../api/contract.ts'
@@ -114,19 +113,4 @@ export function runtimeOf(lab: LabDir, node: string, programs: Programs): CniRun
 /** Attaches a pod whose namespace exists. */
 export async function attachPod(lab: LabDir, pod: PodPlan, programs: Programs): Promise<void> {
   await runtimeOf(lab, pod.node, programs).add(pod.name, netnsPath(pod.netns))
-}
-
-/** Polls until `done` returns true; after `limit` milliseconds throws what `otherwise` gives. */
-export async function until(
-  done: () => Promise<boolean>,
-  limit: number,
-  otherwise: () => LabError | Promise<LabError>,
-  signal?: AbortSignal,
-): Promise<void> {
-  const deadline = performance.now() + limit
-  while (!(await done())) {
-    signal?.throwIfAborted()
-    if (performance.now() > deadline) throw await otherwise()
-    await sleep(50)
-  }
 }

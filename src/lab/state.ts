@@ -48,6 +48,17 @@ export class LabDir {
     return join(this.path, 'logs', `${host}-${role}.log`)
   }
 
+  /** The last lines that a process has printed. */
+  tail(host: string, role: string): string {
+    try {
+      return (
+        readFileSync(this.log(host, role), 'utf8').trim().split('\n').slice(-5).join('\n  ') || 'it printed nothing'
+      )
+    } catch {
+      return 'it left no log'
+    }
+  }
+
   get processes(): string {
     return join(this.path, 'processes')
   }

@@ -8,7 +8,7 @@ import { tearDown } from './down.ts'
 import { type ReadLab, readLab } from './file/read.ts'
 import { isName } from './file/schema.ts'
 import { makeNetwork, namespacesThere } from './network.ts'
-import { applyResources, ask, attachPod, nodeResources, prepareNode, startNode, until } from './nodes.ts'
+import { applyResources, ask, attachPod, nodeResources, prepareNode, startNode } from './nodes.ts'
 import { counted, LabError, type LabIo, NotConverged, Progress } from './output.ts'
 import { partiesOf } from './parties.ts'
 import { preflight, requireRoot } from './preflight.ts'
@@ -19,9 +19,10 @@ import { startRouter } from './routers/start.ts'
 import { kernelRoutes } from './routes.ts'
 import { LabDir, type LabState } from './state.ts'
 import { namespacesOf, planTopology, type Topology } from './topology.ts'
+import { until } from './until.ts'
 
 /** How long sessions, routes and pings may take to come, milliseconds. */
-const patience = { daemons: 15_000, sessions: 30_000, routes: 15_000 }
+const patience = { daemons: 15_000, sessions: 30_000, routes: 15_000, reachability: 15_000 }
 
 export interface Brought {
   readonly state: LabState
@@ -134,7 +135,7 @@ async function build({ lab, read, topology, programs, file, progress, io }: Buil
   })
   if (topology.routers.length > 0)
     await progress.step('routers', async () => {
-      for (const router of topology.routers) startRouter(lab, router)
+      await Promise.all(topology.routers.map(router => startRouter(lab, router, io.signal)))
       return topology.routers.map(router => `${router.host} (${router.kind})`).join(', ')
     })
   if (nodes.length === 0) return
@@ -182,7 +183,7 @@ async function daemonAnswers(lab: LabDir, node: string, signal: AbortSignal): Pr
       } catch (error) {
         last = (error as Error).message
         const id = recorded(lab.processes).get(`${node}-margayd`)
-        if (id && !isAlive(id)) throw new LabError(1, `margayd of ${node} ended at once: ${tail(lab, node, 'margayd')}`)
+        if (id && !isAlive(id)) throw new LabError(1, `margayd of ${node} ended at once: ${lab.tail(node, 'margayd')}`)
         return false
       }
     },
@@ -251,19 +252,13 @@ export async function routesThere(lab: LabDir, topology: Topology, signal?: Abor
   return count
 }
 
-/** Everyone pings everyone; what fails is tried once more, because routers may still be spreading the last route. */
+/** Everyone pings everyone, again while some get no answer: routers may still be spreading the last routes. */
 async function reachability(lab: LabDir, topology: Topology, signal: AbortSignal): Promise<readonly Probe[]> {
   const { sources, targets } = partiesOf(lab, topology)
-  const probes = await probeAll(sources, targets, signal)
-  if (probes.every(probe => probe.ok)) return probes
-  await sleep(1000, undefined, { signal })
-  return probeAll(sources, targets, signal)
-}
-
-function tail(lab: LabDir, host: string, role: string): string {
-  try {
-    return readFileSync(lab.log(host, role), 'utf8').trim().split('\n').slice(-5).join('\n  ')
-  } catch {
-    return 'it left no log'
+  const deadline = performance.now() + patience.reachability
+  for (;;) {
+    const probes = await probeAll(sources, targets, signal)
+    if (probes.every(probe => probe.ok) || performance.now() > deadline) return probes
+    await sleep(1000, undefined, { signal })
   }
 }

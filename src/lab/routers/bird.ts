@@ -19,6 +19,7 @@ export const bird: RouterKind = {
     {
       role: 'bird',
       argv: ['/usr/sbin/bird', '-f', '-c', `${dir}/bird.conf`, '-s', `${dir}/bird.ctl`, '-P', `${dir}/bird.pid`],
+      socket: `${dir}/bird.ctl`,
     },
   ],
   tools: dir => ({ birdc: ['/usr/sbin/birdc', '-s', `${dir}/bird.ctl`] }),

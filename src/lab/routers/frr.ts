@@ -18,9 +18,14 @@ export const frr: RouterKind = {
     'bgpd.conf': bgpdConf(plan),
     'vtysh.conf': 'no service integrated-vtysh-config\n',
   }),
+  // A bgpd that does not find zebra's socket looks again only after ten seconds.
   daemons: dir => [
-    { role: 'zebra', argv: ['/usr/lib/frr/zebra', ...common(dir, 'zebra'), '-s', '8388608'] },
-    { role: 'bgpd', argv: ['/usr/lib/frr/bgpd', ...common(dir, 'bgpd'), '-p', '179'] },
+    {
+      role: 'zebra',
+      argv: ['/usr/lib/frr/zebra', ...common(dir, 'zebra'), '-s', '8388608'],
+      socket: `${dir}/zserv.api`,
+    },
+    { role: 'bgpd', argv: ['/usr/lib/frr/bgpd', ...common(dir, 'bgpd'), '-p', '179'], socket: `${dir}/bgpd.vty` },
   ],
   tools: dir => ({ vtysh: ['/usr/bin/vtysh', '--config_dir', dir, '--vty_socket', dir] }),
 }

@@ -2,6 +2,13 @@
 
 import type { RouterPlan } from '../topology.ts'
 
+export interface RouterDaemon {
+  readonly role: string
+  readonly argv: readonly string[]
+  /** The socket on which it answers; the next daemon is started when it is there. */
+  readonly socket: string
+}
+
 export interface RouterKind {
   readonly kind: RouterPlan['kind']
   /** Debian's package. */
@@ -13,7 +20,7 @@ export interface RouterKind {
   /** Configuration files by name within the router's own directory `dir`. */
   render(plan: RouterPlan, dir: string): Readonly<Record<string, string>>
   /** The processes to start in the router's namespace, in order. Each stays in the foreground. */
-  daemons(dir: string): readonly { readonly role: string; readonly argv: readonly string[] }[]
+  daemons(dir: string): readonly RouterDaemon[]
   /** The operator's commands, by name, with what makes them find this router. */
   tools(dir: string): Readonly<Record<string, readonly string[]>>
 }
