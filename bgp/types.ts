@@ -87,6 +87,12 @@ export interface GracefulRestart {
  */
 export type RemoteAs = number | readonly number[] | 'internal' | 'external'
 
+/**
+ * What we are to a peer (RFC 9234): its `provider`, its `customer`, a lateral `peer`, the route server that it is a client
+ * of (`rs-server`), or a client of the route server that it is (`rs-client`).
+ */
+export type BgpRole = 'provider' | 'customer' | 'peer' | 'rs-server' | 'rs-client'
+
 export interface PeerConfig {
   readonly address: string
   /** Default 179. */
@@ -113,6 +119,13 @@ export interface PeerConfig {
   readonly removePrivateAs?: 'remove' | 'replace'
   /** eBGP: a path has to begin with the peer's AS, or counts as withdrawn. Default true; false for a route server. */
   readonly enforceFirstAs?: boolean
+  /**
+   * eBGP: what **we** are to the peer (RFC 9234). It is announced, a peer whose role does not go with it is refused, and
+   * routes that would leak are neither used nor sent. Default: none, and none of this.
+   */
+  readonly role?: BgpRole
+  /** With `role`: a peer that announces no role is refused, too (RFC 9234 §4.2). Default false. */
+  readonly strictRole?: boolean
   /**
    * The session is about to end: an eBGP peer is sent every route with GRACEFUL_SHUTDOWN (RFC 8326), an iBGP peer with
    * LOCAL_PREF 0, so that traffic leaves before the routes do. Default false. Takes effect without a new session.
@@ -382,6 +395,10 @@ export interface PeerStatus {
   /** The peer's router id, once Established. */
   readonly routerId?: string
   readonly holdTime?: number
+  /** What we are to the peer (RFC 9234), as configured. */
+  readonly role?: BgpRole
+  /** What the peer says that it is to us, once Established. */
+  readonly peerRole?: BgpRole
   /** Families in use, once Established. */
   readonly families: readonly Family[]
   readonly prefixesReceived: number
@@ -432,6 +449,8 @@ export interface PathView {
   extendedCommunities: readonly string[]
   originatorId: string | undefined
   clusterList: readonly string[]
+  /** Only to Customer (RFC 9234): the AS after which the route goes to customers only. */
+  onlyToCustomer: number | undefined
   best: boolean
   /** Equal to the best path in every step up to the IGP metric, so used for ECMP beside it. */
   multipath: boolean

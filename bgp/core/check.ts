@@ -10,6 +10,7 @@ import { parsePrefix } from '../../inet/index.ts'
 import { checkDynamic } from './check-dynamic.ts'
 import { checkPolicy } from './check-policy.ts'
 import { checkProtection } from './check-protection.ts'
+import { checkRole } from './check-role.ts'
 import { isInternal } from '../session/remote-as.ts'
 import { ownFamily } from '../session/traits.ts'
 
@@ -89,6 +90,7 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
   }
   checkFamilies(peer, add)
   checkAsRules(peer, config.asn, add)
+  checkRole(peer, peer.remoteAs === (peer.localAs ?? config.asn), add)
   checkProtection(peer, add)
   for (const direction of ['import', 'export'] as const) {
     const policy = peer[direction]

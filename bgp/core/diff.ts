@@ -21,7 +21,20 @@ function sessionPart(config: ResolvedPeer): unknown {
     reflectorClient,
   } = config
   const sorted = families && [...families].toSorted()
-  return [address, port, localAddress, remoteAs, localAs, localAsMode, sorted, nextHop, nextHopSelf, reflectorClient]
+  return [
+    address,
+    port,
+    localAddress,
+    remoteAs,
+    localAs,
+    localAsMode,
+    sorted,
+    nextHop,
+    nextHopSelf,
+    reflectorClient,
+    config.role,
+    config.role && config.strictRole,
+  ]
 }
 
 export function compare(before: ResolvedPeer, after: ResolvedPeer): Change {

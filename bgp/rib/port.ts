@@ -4,6 +4,7 @@
 // Nothing throws on input. Bulk work is deferred to `work` and counted in units (one prefix = one unit).
 
 import type {
+  BgpRole,
   ChangeCursor,
   DecisionOptions,
   Family,
@@ -39,6 +40,8 @@ export interface PeerTraits extends PeerPolicies {
   /** Our AS to be shown behind `localAs`; 0 = none. */
   readonly asBehind: number
   readonly remoteAs: number
+  /** What we are to the peer (RFC 9234), of an eBGP peer. */
+  readonly role?: BgpRole
   /** 4 octets as an unsigned number. */
   readonly routerId: number
   /** Peer address and our address on the session, 4 or 16 octets. */
@@ -53,7 +56,7 @@ export interface PeerTraits extends PeerPolicies {
 }
 
 /** Why a path is kept but may not be used, before policy is asked. */
-export type Ineligible = 'as-loop' | 'originator-loop' | 'cluster-loop'
+export type Ineligible = 'as-loop' | 'originator-loop' | 'cluster-loop' | 'route-leak'
 
 /** What a session may hold of one family. A route beyond it is refused before anything is stored. */
 export interface Ceiling {

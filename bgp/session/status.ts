@@ -41,6 +41,8 @@ export function statusOf(parts: StatusParts): PeerStatus {
     since: journal.since,
     routerId: negotiated && formatAddress(octetsOf(negotiated.routerId)),
     holdTime: negotiated?.holdTime,
+    role: config.role,
+    peerRole: negotiated?.peerRole,
     families,
     prefixesReceived: sum(families, table => table.received(id).all),
     prefixesAccepted: sum(families, table => table.received(id).accepted),
