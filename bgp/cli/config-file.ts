@@ -4,16 +4,8 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { checkOrigination } from '../core/check.ts'
 import { issueText } from '../speaker.ts'
-import {
-  acceptAll,
-  type ConfigIssue,
-  type Origination,
-  type PeerConfig,
-  type Policy,
-  rejectAll,
-  type SpeakerConfig,
-} from '../types.ts'
-import { file, type FileConfig, type FilePeer } from './fields.ts'
+import { acceptAll, type ConfigIssue, type Origination, type Policy, rejectAll, type SpeakerConfig } from '../types.ts'
+import { file, type FileConfig, type FilePeer, type FileTemplate } from './fields.ts'
 import { nearest } from './nearest.ts'
 import { collect, type Complain, join } from './shape.ts'
 
@@ -75,7 +67,7 @@ interface References {
 }
 
 function resolved(
-  { peers = {}, policies: _policies, announce = [], ...rest }: FileConfig,
+  { peers = {}, dynamic, policies: _policies, announce = [], ...rest }: FileConfig,
   references: References,
 ): RouterConfig {
   const all = Object.entries(peers).map(([name, one]) => [name, peerOf(one, join('peers', name), references)] as const)
@@ -90,7 +82,11 @@ function resolved(
     }
     known.add(route.prefix)
   }
-  return { speaker: { ...rest, peers: new Map(all) }, announce: routes }
+  const ranges = dynamic?.map((range, i) => ({
+    ...range,
+    template: peerOf(range.template, `dynamic[${i}].template`, references),
+  }))
+  return { speaker: { ...rest, peers: new Map(all), dynamic: ranges }, announce: routes }
 }
 
 function policiesOf({ policies = {} }: FileConfig): Map<string, Policy> {
@@ -98,7 +94,7 @@ function policiesOf({ policies = {} }: FileConfig): Map<string, Policy> {
   return new Map([[acceptAll.name, acceptAll], [rejectAll.name, rejectAll], ...own])
 }
 
-function peerOf(given: FilePeer, at: string, references: References): PeerConfig {
+function peerOf<T extends FileTemplate>(given: T, at: string, references: References) {
   const { secretFile: _secretFile, secretEnv: _secretEnv, import: into, export: out, ...peer } = given
   return {
     ...peer,
@@ -118,7 +114,7 @@ function policyOf(given: FilePeer['import'], at: string, { policies, complain }:
 }
 
 function secretOf(
-  { secret, secretFile, secretEnv }: FilePeer,
+  { secret, secretFile, secretEnv }: FileTemplate,
   at: string,
   { folder, environment, complain }: References,
 ): string | undefined {

@@ -2,9 +2,11 @@
 // that the types have and this table lacks does not compile.
 
 import type {
+  Confederation,
   DecisionOptions,
   Family,
   GracefulRestart,
+  ListenRange,
   Match,
   NumberRange,
   Origination,
@@ -31,8 +33,15 @@ export interface FilePeer extends Omit<PeerConfig, 'import' | 'export'> {
   readonly secretEnv?: string
 }
 
+export type FileTemplate = Omit<FilePeer, 'address' | 'port' | 'localAddress' | 'passive' | 'connectRetry'>
+
+export interface FileRange extends Omit<ListenRange, 'template'> {
+  readonly template: FileTemplate
+}
+
 /** The whole file. */
-export interface FileConfig extends Omit<SpeakerConfig, 'peers'> {
+export interface FileConfig extends Omit<SpeakerConfig, 'peers' | 'dynamic'> {
+  readonly dynamic?: readonly FileRange[]
   readonly peers?: Readonly<Record<string, FilePeer>>
   readonly policies?: Readonly<Record<string, Omit<Policy, 'name'>>>
   /** Routes of our own; a text is a prefix without attributes. */
@@ -56,7 +65,7 @@ const match = object<Match>({
   prefixes: list(prefixRange),
   family,
   communities: texts,
-  source: list(oneOf('local', 'ibgp', 'ebgp')),
+  source: list(oneOf('local', 'ibgp', 'ebgp', 'confed-ebgp')),
   peers: texts,
   asPathContains: list(number),
   asPath: text,
@@ -96,43 +105,48 @@ const prefixLimit = object<PrefixLimit>(
   'action',
 )
 
+/** What a peer has in common with all peers of a listen range. */
+const common: Fields<FileTemplate> = {
+  remoteAs: either(either(number, list(number)), oneOf('internal', 'external')),
+  localAs: number,
+  localAsMode: oneOf('replace', 'no-prepend', 'prepend'),
+  allowAsIn: number,
+  asOverride: flag,
+  removePrivateAs: oneOf('remove', 'replace'),
+  enforceFirstAs: flag,
+  gracefulShutdown: flag,
+  sendBlackhole: flag,
+  role: oneOf('provider', 'customer', 'peer', 'rs-server', 'rs-client'),
+  strictRole: flag,
+  holdTime: number,
+  families: list(family),
+  import: policyHere,
+  export: policyHere,
+  nextHop: oneOf('auto', 'self', 'keep'),
+  nextHopSelf: perFamily(text),
+  reflectorClient: flag,
+  multihop: either(flag, number),
+  gracefulRestartHelper: flag,
+  ttlSecurity: number,
+  secret: hidden,
+  secretFile: text,
+  secretEnv: text,
+  sendHoldTime: number,
+  maxPrefixes: perFamily(prefixLimit),
+  description: text,
+}
+
 const peer = object<FilePeer>(
-  {
-    address: text,
-    port: number,
-    localAddress: text,
-    remoteAs: number,
-    localAs: number,
-    localAsMode: oneOf('replace', 'no-prepend', 'prepend'),
-    allowAsIn: number,
-    asOverride: flag,
-    removePrivateAs: oneOf('remove', 'replace'),
-    enforceFirstAs: flag,
-    gracefulShutdown: flag,
-    sendBlackhole: flag,
-    role: oneOf('provider', 'customer', 'peer', 'rs-server', 'rs-client'),
-    strictRole: flag,
-    passive: flag,
-    holdTime: number,
-    connectRetry: number,
-    families: list(family),
-    import: policyHere,
-    export: policyHere,
-    nextHop: oneOf('auto', 'self', 'keep'),
-    nextHopSelf: perFamily(text),
-    reflectorClient: flag,
-    multihop: flag,
-    gracefulRestartHelper: flag,
-    ttlSecurity: number,
-    secret: hidden,
-    secretFile: text,
-    secretEnv: text,
-    sendHoldTime: number,
-    maxPrefixes: perFamily(prefixLimit),
-    description: text,
-  },
+  { address: text, port: number, localAddress: text, passive: flag, connectRetry: number, ...common },
   'address',
   'remoteAs',
+)
+
+const listenRange = object<FileRange>(
+  { name: text, prefix: text, limit: number, template: object<FileTemplate>(common, 'remoteAs') },
+  'name',
+  'prefix',
+  'template',
 )
 
 export const origination = object<Origination>(
@@ -154,6 +168,7 @@ export const file = object<FileConfig>(
     listenPort: number,
     listenAddresses: texts,
     gracefulRestart,
+    confederation: object<Confederation>({ identifier: number, members: list(number) }, 'identifier', 'members'),
     decision: object<DecisionOptions>({
       alwaysCompareMed: flag,
       missingMed: oneOf('lowest', 'highest'),
@@ -162,6 +177,7 @@ export const file = object<FileConfig>(
     }),
     gracefulShutdown: flag,
     peers: named(peer),
+    dynamic: list(listenRange),
     policies: named(policy),
     announce: list(either(text, origination)),
   },

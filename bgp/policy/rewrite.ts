@@ -64,10 +64,8 @@ export function prependAs(
   type: number = AS_SEQUENCE,
 ): number {
   let at = 0
-  while (type === AS_SEQUENCE && from < to && source[from] > AS_SEQUENCE) {
-    const end = from + 2 + source[from + 1] * 4
-    while (from < end) out[at++] = source[from++]
-  }
+  const body = type === AS_SEQUENCE ? behindMembers(source, from, to) : from
+  for (; from < body; from++) out[at++] = source[from]
   const leading = to > from && source[from] === type ? source[from + 1] : 0
   for (let left = count; left > 0;) {
     const taken = Math.min(left, 255)
@@ -79,5 +77,12 @@ export function prependAs(
     if (joins) from += 2
   }
   for (let i = from; i < to; i++) out[at++] = source[i]
+  return at
+}
+
+/** Where a path goes on behind the members of a confederation that it begins with. */
+function behindMembers(source: Uint8Array, from: number, to: number): number {
+  let at = from
+  while (at < to && source[at] > AS_SEQUENCE) at += 2 + source[at + 1] * 4
   return at
 }

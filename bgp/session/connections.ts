@@ -252,8 +252,8 @@ export class Connections {
     if (!this.#isResting) this.dispatch(this.main, { kind: 'start' })
   }
 
-  /** There is no connection and no rest to take, and only the peer may change that. */
-  get waits(): boolean {
+  /** There is no connection, and nothing to wait for but one that the peer makes. */
+  get isIdle(): boolean {
     return this.main.state === 'Active' && this.#incoming.length === 0 && !this.#isResting
   }
 

@@ -248,7 +248,7 @@ export class Peer {
 
   /** Since when it has had no connection, no rest to take and no routes kept for it, while it may only wait for the peer. */
   get idleSince(): number | undefined {
-    return this.#connections.waits && this.#helper.families.length === 0 ? this.#journal.since : undefined
+    return this.#connections.isIdle && this.#helper.families.length === 0 ? this.#journal.since : undefined
   }
 
   // ---- messages --------------------------------------------------------------------------------------------------
