@@ -60,7 +60,10 @@ t.test('listen ranges and confederations', async t => {
       template: { remoteAs: [65002, 65003], import: acceptAll, secret: 'from the environment' },
     },
   ])
-  t.throws(() => parse({}, { dynamic: [{ ...range, template }] }), /dynamic\[0\]\.template\.remoteAs is .*: it is not a number or a list/)
+  t.throws(
+    () => parse({}, { dynamic: [{ ...range, template }] }),
+    /dynamic\[0\]\.template\.remoteAs is .*: it is not a number or a list/,
+  )
 })
 
 t.test('keys: in the file, beside it, in the environment', async t => {

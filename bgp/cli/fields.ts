@@ -3,6 +3,7 @@
 
 import type {
   Confederation,
+  AddPath,
   DecisionOptions,
   Family,
   GracefulRestart,
@@ -105,6 +106,11 @@ const prefixLimit = object<PrefixLimit>(
   'action',
 )
 
+const addPath = object<AddPath>({
+  receive: flag,
+  send: either(oneOf('all', 'ecmp'), object<{ readonly best: number }>({ best: number }, 'best')),
+})
+
 /** What a peer has in common with all peers of a listen range. */
 const common: Fields<FileTemplate> = {
   remoteAs: either(either(number, list(number)), oneOf('internal', 'external')),
@@ -133,6 +139,7 @@ const common: Fields<FileTemplate> = {
   secretEnv: text,
   sendHoldTime: number,
   maxPrefixes: perFamily(prefixLimit),
+  addPath: perFamily(addPath),
   description: text,
 }
 
