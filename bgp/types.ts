@@ -160,10 +160,13 @@ export interface PeerConfig {
   readonly connectRetry?: number
   /** Default: those for which we have a next hop: the family of `address`, and each one in `nextHopSelf`. */
   readonly families?: readonly Family[]
-  /** Default: an eBGP peer's routes are all rejected (RFC 8212), an iBGP peer's all accepted. */
-  readonly import?: Policy
-  /** Default: an eBGP peer is told of none (RFC 8212), an iBGP peer of all. */
-  readonly export?: Policy
+  /**
+   * A policy, or several: `nextPolicy` goes on with the one behind. Default: an eBGP peer's routes are all rejected (RFC
+   * 8212), those of others all accepted.
+   */
+  readonly import?: Policy | readonly Policy[]
+  /** The same of routes to the peer. Default: an eBGP peer is told of none (RFC 8212), others of all. */
+  readonly export?: Policy | readonly Policy[]
   /** auto: RFC 4271 §5.1.3 (eBGP: own address unless third party on one subnet is not tried; iBGP: unchanged, own for own routes). */
   readonly nextHop?: 'auto' | 'self' | 'keep'
   /** Our next hop per family where it is not the session's local address (IPv6 routes over an IPv4 session). */
@@ -193,6 +196,19 @@ export interface PeerConfig {
   /** How many prefixes the peer may announce, by family; a ceiling of its own keeps each peer from filling the memory. */
   readonly maxPrefixes?: { readonly [F in Family]?: PrefixLimit }
   /**
+   * How many prefixes (with ADD-PATH: paths) the peer is told of, by family, so that a leak does not reach it. `reject`: the
+   * rest is not sent, and follows when there is room. `restart`: the session ends before more is sent (Cease / Maximum
+   * Number of Prefixes Reached). Default: no limit. A change takes effect at once.
+   */
+  readonly maxPrefixesOut?: { readonly [F in Family]?: PrefixLimit }
+  /**
+   * AS numbers that the path of a route from the peer may have, every member of a set and of a confederation counted, 1 to
+   * 4095. A longer one counts as rejected. Default: no limit. A change takes effect at once.
+   */
+  readonly maxAsPathLength?: number
+  /** Communities of all kinds together that a route from the peer may have, 0 to 4095; else it counts as rejected. The same. */
+  readonly maxCommunities?: number
+  /**
    * Several paths of a prefix on the session (RFC 7911), by family. Needs the peer to agree, direction by direction. Default:
    * one path each way.
    */
@@ -215,7 +231,7 @@ export interface AddPath {
  */
 export type PathSelection = 'all' | 'ecmp' | { readonly best: number }
 
-/** What a peer may announce of a family, counted before anything is stored. */
+/** What a peer may announce of a family, counted before anything is stored; or what it may be told of. */
 export interface PrefixLimit {
   readonly limit: number
   /** Prefixes at which a report warns. Default: three quarters of `limit`, with action `warn` the limit itself. */
@@ -231,19 +247,22 @@ export interface PrefixLimit {
 
 // ---- policy: data, never closures ------------------------------------------------------------------------------
 
-/** Rules are tried in order; the first whose match holds decides. `name` appears in explanations. */
+/**
+ * Rules are tried in order; the first whose match holds decides, or `otherwise`. `nextPolicy` leaves it to the next policy
+ * of the list, with what was set so far. `name` appears in explanations.
+ */
 export interface Policy {
   readonly name: string
   readonly rules: readonly Rule[]
-  readonly otherwise: 'accept' | 'reject'
+  readonly otherwise: 'accept' | 'reject' | 'nextPolicy'
 }
 
 export interface Rule {
   readonly name: string
   /** Absent: always. All given conditions must hold. */
   readonly when?: Match
-  readonly then: 'accept' | 'reject' | 'next'
-  /** Applied when the rule accepts, or says `next` and goes on. */
+  readonly then: 'accept' | 'reject' | 'next' | 'nextPolicy'
+  /** Applied unless the rule rejects. */
   readonly set?: Transform
 }
 
@@ -413,6 +432,8 @@ export type Report =
   | {
       readonly type: 'prefixLimit'
       readonly peer: string
+      /** Prefixes that it announces, or is told of. */
+      readonly direction: 'in' | 'out'
       readonly family: Family
       readonly limit: number
       readonly text: string
@@ -448,6 +469,8 @@ export interface PeerStatus {
   readonly prefixesSent: number
   /** Families in which the peer is at its limit, and routes of it are left out. */
   readonly atLimit: readonly Family[]
+  /** The same of `maxPrefixesOut`: the peer is not told of all. */
+  readonly atLimitOut: readonly Family[]
   readonly messagesIn: number
   readonly messagesOut: number
   readonly updatesIn: number

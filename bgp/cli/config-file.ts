@@ -4,8 +4,16 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { checkOrigination } from '../core/check.ts'
 import { issueText } from '../speaker.ts'
-import { acceptAll, type ConfigIssue, type Origination, type Policy, rejectAll, type SpeakerConfig } from '../types.ts'
-import { file, type FileConfig, type FilePeer, type FileTemplate } from './fields.ts'
+import {
+  acceptAll,
+  type ConfigIssue,
+  type Origination,
+  type PeerConfig,
+  type Policy,
+  rejectAll,
+  type SpeakerConfig,
+} from '../types.ts'
+import { file, type FileConfig, type FilePeer, type FileTemplate, type PolicyHere } from './fields.ts'
 import { nearest } from './nearest.ts'
 import { collect, type Complain, join } from './shape.ts'
 
@@ -98,13 +106,22 @@ function peerOf<T extends FileTemplate>(given: T, at: string, references: Refere
   const { secretFile: _secretFile, secretEnv: _secretEnv, import: into, export: out, ...peer } = given
   return {
     ...peer,
-    import: policyOf(into, join(at, 'import'), references),
-    export: policyOf(out, join(at, 'export'), references),
+    import: policiesAt(into, join(at, 'import'), references),
+    export: policiesAt(out, join(at, 'export'), references),
     secret: secretOf(given, at, references),
   }
 }
 
-function policyOf(given: FilePeer['import'], at: string, { policies, complain }: References): Policy | undefined {
+function policiesAt(given: FilePeer['import'], at: string, references: References): PeerConfig['import'] {
+  if (!isList(given)) return policyOf(given, at, references)
+  return given.flatMap((one, i) => policyOf(one, `${at}[${i}]`, references) ?? [])
+}
+
+function isList(given: FilePeer['import']): given is readonly PolicyHere[] {
+  return Array.isArray(given)
+}
+
+function policyOf(given: PolicyHere | undefined, at: string, { policies, complain }: References): Policy | undefined {
   if (typeof given === 'object') return { ...given, name: at }
   const found = given === undefined ? undefined : policies.get(given)
   if (given === undefined || found) return found

@@ -22,12 +22,12 @@ import type {
 import { type Fields, either, flag, hidden, list, named, number, object, oneOf, type Shape, text } from './shape.ts'
 
 /** A policy by name: one of `policies`, or `accept-all` or `reject-all`; or as it is. */
-type PolicyHere = string | Omit<Policy, 'name'>
+export type PolicyHere = string | Omit<Policy, 'name'>
 
 /** A peer as it is written in the file. */
 export interface FilePeer extends Omit<PeerConfig, 'import' | 'export'> {
-  readonly import?: PolicyHere
-  readonly export?: PolicyHere
+  readonly import?: PolicyHere | readonly PolicyHere[]
+  readonly export?: PolicyHere | readonly PolicyHere[]
   /** The key stands in this file, relative to the configuration file; a line end behind it does not count. */
   readonly secretFile?: string
   /** The key stands in this variable of the environment. */
@@ -88,17 +88,17 @@ const transform = object<Transform>({
 })
 
 const rule = object<Rule>(
-  { name: text, when: match, then: oneOf('accept', 'reject', 'next'), set: transform },
+  { name: text, when: match, then: oneOf('accept', 'reject', 'next', 'nextPolicy'), set: transform },
   'name',
   'then',
 )
 
 const policy = object<Omit<Policy, 'name'>>(
-  { rules: list(rule), otherwise: oneOf('accept', 'reject') },
+  { rules: list(rule), otherwise: oneOf('accept', 'reject', 'nextPolicy') },
   'rules',
   'otherwise',
 )
-const policyHere = either(text, policy)
+const policyHere = either(text, either(policy, list(either(text, policy))))
 
 const prefixLimit = object<PrefixLimit>(
   { limit: number, warnAt: number, action: oneOf('warn', 'reject', 'restart'), restartAfter: number },
@@ -139,6 +139,9 @@ const common: Fields<FileTemplate> = {
   secretEnv: text,
   sendHoldTime: number,
   maxPrefixes: perFamily(prefixLimit),
+  maxPrefixesOut: perFamily(prefixLimit),
+  maxAsPathLength: number,
+  maxCommunities: number,
   addPath: perFamily(addPath),
   description: text,
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Match, Policy, Transform } from '../types.ts'
+import type { Match, Policy, Rule, Transform } from '../types.ts'
 import { checkPolicy } from './check-policy.ts'
 
 const policy = (when: Match, set?: Transform): Policy => ({
@@ -89,4 +89,16 @@ t.test('each mistake names field, value, reason and next step', async t => {
     checkPolicy(odd).map(({ field }) => field),
     ['p.r.then', 'p.otherwise'],
   )
+})
+
+t.test('what a list of policies must be', async t => {
+  const one = (otherwise: Policy['otherwise'], then: Rule['then'] = 'next'): Policy => ({
+    name: 'p',
+    rules: [{ name: 'r', then }],
+    otherwise,
+  })
+  t.same(checkPolicy([one('nextPolicy', 'nextPolicy'), one('reject')]), [])
+  t.match(checkPolicy([]), [{ reason: /an empty list decides nothing/ }])
+  t.match(checkPolicy([one('accept'), one('nextPolicy')]), [{ field: 'p.otherwise', reason: /no policy behind/ }])
+  t.match(checkPolicy(one('accept', 'nextPolicy')), [{ field: 'p.r.then', fix: /decide here, or add another policy/ }])
 })

@@ -290,7 +290,10 @@ export class Engine {
       return false
     }
     const owner = this.#owners.get(conn)
-    return owner ? owner.peer.pull(owner.connection, sink) : false
+    if (!owner) return false
+    const more = owner.peer.pull(owner.connection, sink)
+    if (owner.connection.conn !== conn) this.#afterwards() // a limit has ended the session
+    return more
   }
 
   /** What is asked of the shell since the last call. */

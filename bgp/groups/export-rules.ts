@@ -1,7 +1,7 @@
 // Which routes a group hears of, and with which attribute set: what BGP itself demands, then export policy.
 
 import { parseAddress } from '../../inet/index.ts'
-import { CompiledPolicy, type Explanation } from '../policy/compile.ts'
+import { CompiledPolicy, type Explanation, listOf } from '../policy/compile.ts'
 import { RememberedTransform } from '../policy/transform.ts'
 import type { LocRib } from '../rib/loc-rib.ts'
 import type { PeerTraits } from '../rib/port.ts'
@@ -120,7 +120,7 @@ function before({ keepsMed, keepsNextHop, kind, nextHop }: Shape, source: 'local
 
 /** Octets that members of one group share, from one member's traits. */
 export function shapeOf(traits: PeerTraits, clusterId: number, classic: boolean): Shape {
-  const { rules } = traits.export
+  const rules = listOf(traits.export).flatMap(policy => policy.rules)
   const rewritesPath = traits.kind === 'ebgp' && (traits.asOverride || traits.privateAs !== 'keep')
   return {
     kind: traits.kind,
@@ -151,6 +151,8 @@ export function groupKey(traits: PeerTraits, shape: Shape): string {
     role,
     traits.export,
     selectionOf(traits),
+    // What goes to such a peer depends on what it sent itself, so it is alone in its group.
+    traits.mostOut === undefined ? null : [traits.name, traits.mostOut],
   ])
 }
 

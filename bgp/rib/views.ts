@@ -137,7 +137,7 @@ export class Views {
     if (flags & REJECTED) {
       const said = session.import?.explain(paths.prefix[path], paths.received[path], session)
       if (said && !said.accepted) return said.text
-      return `rejected by import policy "${session.traits?.import.name}", which is being run again`
+      return 'rejected by an import policy that is being run again'
     }
     const nextHop = sets.nextHop[paths.accepted[path]]
     return nextHops.reachable(nextHop) ? undefined : `next hop ${nextHops.text(nextHop)} is unreachable`

@@ -94,8 +94,8 @@ export class Journal {
     this.#report({ type: 'sessionError', peer: this.#name, code, subcode, sent: true, text: words })
   }
 
-  limit(family: Family, limit: number, text: string): void {
-    this.#report({ type: 'prefixLimit', peer: this.#name, family, limit, text: this.#say(text) })
+  limit(direction: 'in' | 'out', family: Family, limit: number, text: string): void {
+    this.#report({ type: 'prefixLimit', peer: this.#name, direction, family, limit, text: this.#say(text) })
   }
 
   endOfRib(family: Family): void {

@@ -45,6 +45,7 @@ export class Peer {
   /** The AS that the last acceptable OPEN named. */
   #saidAs: number | undefined
   readonly #limits = new LimitWatch()
+  readonly #limitsOut = new LimitWatch()
 
   constructor(host: Host, id: PeerId, name: string, config: ResolvedPeer) {
     this.#host = host
@@ -208,7 +209,7 @@ export class Peer {
   pull(connection: Connection, sink: ChunkSink): boolean {
     pump(this.counters.sending(connection.takeControl()), sink)
     this.#connections.disarm(connection, 'sendHold')
-    if (this.#session?.connection !== connection) return false
+    if (this.#session?.connection !== connection || this.#exceedsOut(connection)) return false
     const bulk = this.counters.counting(sink)
     let more = false
     for (const family of this.#session.inbound.negotiated.families) {
@@ -316,13 +317,26 @@ export class Peer {
     if (this.#limits.leftOut.has(family)) return
     this.#limits.leftOut.add(family)
     const limit = this.config.maxPrefixes?.[family]?.limit ?? 0
-    this.#journal.limit(family, limit, explain.leftOut(family, limit))
+    this.#journal.limit('in', family, limit, explain.leftOut(family, limit))
+  }
+
+  /** Whether the session ends because of what would be sent next. */
+  #exceedsOut(connection: Connection): boolean {
+    const { maxPrefixesOut } = this.config
+    if (!maxPrefixesOut) return false
+    const rib = (family: Family) => this.#host.family(family).rib
+    const follows = this.#limitsOut.watchOut(maxPrefixesOut, rib, this.id, this.#journal)
+    if (!follows) return false
+    this.#connections.limitRest = follows.rest
+    this.fault(connection, follows.fault)
+    return true
   }
 
   /** Other limits are in force: what they still forbid ends the session, what they allow now is asked for. */
   #limitsChanged(): void {
     const session = this.#session
     if (!session) return this.#connections.endLimitRest()
+    this.#connections.signal(session.connection) // what goes out is measured before it goes
     const { families, routeRefresh } = session.inbound.negotiated
     for (const family of families) {
       const { rib } = this.#host.family(family)
@@ -354,6 +368,7 @@ export class Peer {
     this.counters.endOfRib.clear()
     this.#helper.up(negotiated)
     this.#limits.clear()
+    this.#limitsOut.clear()
     for (const family of negotiated.families) {
       const how = traits(this.name, this.config, this.#host.identity, negotiated, connection, family)
       const { rib } = this.#host.family(family)

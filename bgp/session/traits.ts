@@ -70,6 +70,7 @@ export function traits(
 
 /** What of the traits may change while the session is up. */
 export function policies(config: ResolvedPeer, family: Family): PeerPolicies {
+  const out = config.maxPrefixesOut?.[family]
   return {
     import: config.import,
     export: config.export,
@@ -78,6 +79,9 @@ export function policies(config: ResolvedPeer, family: Family): PeerPolicies {
     asOverride: config.asOverride ?? false,
     privateAs: config.removePrivateAs ?? 'keep',
     paths: config.addPath?.[family]?.send,
+    maxAsPathLength: config.maxAsPathLength,
+    maxCommunities: config.maxCommunities,
+    mostOut: out?.action === 'reject' ? out.limit : undefined,
   }
 }
 
