@@ -62,7 +62,7 @@ t.test('listen ranges and confederations', async t => {
   ])
   t.throws(
     () => parse({}, { dynamic: [{ ...range, template }] }),
-    /dynamic\[0\]\.template\.remoteAs is .*: it is not a number or a list/,
+    /dynamic\[0\]\.template\.remoteAs\[0\] is "65002": it is not a number/,
   )
 })
 
