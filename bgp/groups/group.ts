@@ -9,7 +9,7 @@ import type { LocRib, Follower } from '../rib/loc-rib.ts'
 import { DirtyQueue } from '../tables/dirty-queue.ts'
 import { column, resized } from '../tables/columns.ts'
 import type { Explanation } from '../policy/compile.ts'
-import { LOCAL, type Session } from '../rib/sessions.ts'
+import { LOCAL } from '../rib/sessions.ts'
 import type { UpdateWriter } from '../wire/update-writer.ts'
 import { Buckets } from './buckets.ts'
 import type { ChunkPool } from './chunks.ts'
@@ -154,11 +154,15 @@ export abstract class Group implements Follower {
     return this.size - (this.#bySource[slot] ?? 0)
   }
 
-  /** Whether a route is for this group, and why. */
-  explain(prefix: number, set: number, from: Session): Explanation {
-    const said = this.rules.explain(prefix, set, from)
-    if (!said.accepted || !this.#room?.leftOut.has(prefix)) return said
-    for (const row of this.rowsOf(prefix)) if (this.set[row] !== 0) return said
+  /** Paths of a prefix that are considered for this group: those that may be used. */
+  abstract pathsOf(prefix: number): Iterable<number>
+
+  /** Whether one of them is for this group, and why. */
+  explain(prefix: number, path: number): Explanation {
+    const { paths, sessions } = this.rib
+    const said = this.rules.explain(prefix, paths.accepted[path], sessions.at(paths.slot[path]))
+    const row = this.pathId(path) === undefined ? prefix : path
+    if (!said.accepted || !this.#room?.leftOut.has(prefix) || this.set[row] !== 0) return said
     return { accepted: false, text: `not sent: the peer is told of ${this.#room.most} prefixes, which is its limit` }
   }
 
