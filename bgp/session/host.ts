@@ -9,6 +9,7 @@ import type { UpdateDecoder } from '../wire/update.ts'
 import type { Connection, ConnectionTimer } from './connection.ts'
 import type { RestartSide } from './negotiate.ts'
 import type { Peer } from './peer.ts'
+import type { SessionTap } from './tap.ts'
 
 export interface FamilyRib {
   readonly rib: Rib
@@ -31,6 +32,8 @@ export interface Host {
   readonly identity: Identity
   readonly random: Random
   readonly wheel: TimerWheel
+  /** Readers of what passes on the sessions. */
+  readonly taps: readonly SessionTap[]
   /** Shared: messages are read one at a time. */
   readonly decoder: UpdateDecoder
   family(family: Family): FamilyRib
