@@ -27,7 +27,8 @@ const SLICE = 1024
 const families: readonly Family[] = ['ipv4-unicast', 'ipv6-unicast']
 
 /**
- * Writes PEER_INDEX_TABLE and a record for each prefix that somebody sent; returns their number. The time of a path is that
+ * Writes PEER_INDEX_TABLE and a record for each prefix that somebody sent (two, if some paths to it have identifiers and some
+ * have none); returns the number of records. The time of a path is that
  * of its session, since none is kept for each path; peers that come during the dump are not in it.
  */
 export async function dumpTables(
@@ -55,7 +56,11 @@ export async function dumpTables(
     let entries: RibEntry[] = []
     let nlri = new Uint8Array(0)
     const close = () => {
-      if (entries.length > 0) ribRecord(out, time, { family, sequence: sequence++, nlri, entries })
+      // A record of its own for paths with identifiers (RFC 8050 §4).
+      for (const withIds of [false, true]) {
+        const some = entries.filter(({ pathId }) => (pathId !== undefined) === withIds)
+        if (some.length > 0) ribRecord(out, time, { family, sequence: sequence++, nlri, entries: some })
+      }
       entries = []
     }
     const add = (route: RouteOctets) => {
@@ -66,7 +71,8 @@ export async function dumpTables(
         nlri = route.nlri.slice()
       }
       const { place: peer, originated } = from
-      entries.push({ peer, originated, attributes: route.attributes.slice(), nextHop: route.nextHop })
+      const { pathId } = route
+      entries.push({ peer, originated, pathId, attributes: route.attributes.slice(), nextHop: route.nextHop })
     }
     for (let from = 1 as PrefixId; from !== 0;) {
       from = engine.rib(family).slice('in', 'every', from, SLICE, add)

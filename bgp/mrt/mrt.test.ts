@@ -57,6 +57,39 @@ t.test('a dump of both families: every path with its sender, and our own', async
   t.same(await dumpTables({ engine: speaker(net, '10.0.0.9', 65009, {}).engine }, () => {}), 0)
 })
 
+t.test('paths with identifiers (RFC 8050), in a dump and in a stream', async t => {
+  const net = new Simulation(3)
+  const send = { addPath: { 'ipv4-unicast': { send: 'all' } } } as const
+  const receive = { addPath: { 'ipv4-unicast': { receive: true } } } as const
+  const D = '10.0.0.4'
+  const a = speaker(net, A, 65001, {
+    [B]: { remoteAs: 65001, reflectorClient: true, nextHop: 'keep', ...send },
+    [C]: 65003,
+    [D]: 65004,
+  })
+  const b = speaker(net, B, 65001, { [A]: { remoteAs: 65001, ...receive } })
+  const chunks: Uint8Array[] = []
+  const stream = new MrtStream(b, octets => void chunks.push(octets))
+  for (const [i, address] of [C, D].entries()) {
+    speaker(net, address, 65003 + i, { [A]: 65001 }).originate('10.9.0.0/24')
+  }
+  t.ok(net.runUntil(() => b.table('ipv4-unicast', 'in', A).length === 2, 60))
+  b.originate('10.9.0.0/24')
+  net.run(1)
+  const dumped: Uint8Array[] = []
+  t.equal(await dumpTables(b, octets => void dumped.push(octets)), 2, 'a record with identifiers, and one without')
+  const own = 'TABLE_DUMP2|B|0.0.0.0|65001|10.9.0.0/24||IGP|0.0.0.0|0|0||NAG||'
+  const theirs = (kind: string) =>
+    [3, 4].map(n => `${kind}|10.0.0.1|65001|10.9.0.0/24|N|6500${n}|IGP|10.0.0.${n}|100|0||NAG||`)
+  const lines = (octets: readonly Uint8Array[]) =>
+    bgpdump(t, octets).map(line => line.replace(/(_AP\|.*\/24\|)[12]\|/, '$1N|'))
+  t.same(lines(dumped).toSorted(), [own, ...theirs('TABLE_DUMP2_AP|B')].toSorted())
+  await stream.stop()
+  const streamed = lines(chunks).filter(line => !line.includes('STATE'))
+  t.same(streamed.toSorted(), theirs('BGP4MP_ET_AP|A'))
+  a.stop('cease')
+})
+
 t.test('a large dump is made in slices, and waits for its sink', async t => {
   const net = new Simulation(3)
   const a = speaker(net, A, 65001, {})

@@ -1,4 +1,4 @@
-// MRT records (RFC 6396): the common header, TABLE_DUMP_V2 (§4.3) and BGP4MP_ET (§4.4, §3). Written one after the other.
+// MRT records (RFC 6396, RFC 8050): the common header, TABLE_DUMP_V2 (§4.3) and BGP4MP_ET (§4.4, §3). Written one after the other.
 
 import { parseAddress } from '../../inet/index.ts'
 import type { OctetWriter } from '../octet-writer.ts'
@@ -11,10 +11,14 @@ const BGP4MP_ET = 17
 
 const PEER_INDEX_TABLE = 1
 const ribSubtypes: { readonly [F in Family]: number } = { 'ipv4-unicast': 2, 'ipv6-unicast': 4 }
+/** RFC 8050 §4: each entry has a path identifier. */
+const pathSubtypes: { readonly [F in Family]: number } = { 'ipv4-unicast': 8, 'ipv6-unicast': 10 }
 
-/** §4.4; a message that we sent has the subtype that ends in LOCAL. */
-const MESSAGE = { received: 1, sent: 6 }
-const MESSAGE_AS4 = { received: 4, sent: 7 }
+/** §4.4, and RFC 8050 §3 where NLRI have path identifiers; a message that we sent has the subtype that ends in LOCAL. */
+const messageSubtypes = {
+  received: { plain: 1, as4: 4, addPath: 8, as4AddPath: 9 },
+  sent: { plain: 6, as4: 7, addPath: 10, as4AddPath: 11 },
+} as const
 const STATE_CHANGE_AS4 = 5
 
 /** §4.4.1. */
@@ -39,6 +43,7 @@ export interface IndexedPeer {
 export interface RibEntry {
   /** Place in the peer index. */
   readonly peer: number
+  readonly pathId: number | undefined
   /** Seconds since 1970. */
   readonly originated: number
   readonly attributes: Uint8Array
@@ -81,7 +86,7 @@ export function peerIndexTable(
   })
 }
 
-/** §4.3.2: every path to one prefix. AS paths have 4-octet numbers (§4.3.4). */
+/** §4.3.2: every path to one prefix; all of them have path identifiers or none has. AS paths have 4-octet numbers (§4.3.4). */
 export function ribRecord(
   out: OctetWriter,
   time: number,
@@ -97,13 +102,16 @@ export function ribRecord(
     readonly entries: readonly RibEntry[]
   },
 ): void {
-  record(out, time, TABLE_DUMP_V2, ribSubtypes[family], () => {
+  const subtypes = entries[0]?.pathId === undefined ? ribSubtypes : pathSubtypes
+  record(out, time, TABLE_DUMP_V2, subtypes[family], () => {
     out.u32(sequence).bytes(nlri).u16(entries.length)
-    for (const { peer, originated, attributes, nextHop } of entries) {
+    for (const { peer, originated, pathId, attributes, nextHop } of entries) {
       const isClassic = family === 'ipv4-unicast' && nextHop.length <= 4
       const hop = nextHop.length > 0 ? nextHop : new Uint8Array(family === 'ipv4-unicast' ? 4 : 16)
       const whole = isClassic ? withNextHop(attributes, hop) : withNextHopAlone(attributes, hop)
-      out.u16(peer).u32(originated).u16(whole.length).bytes(whole)
+      out.u16(peer).u32(originated)
+      if (pathId !== undefined) out.u32(pathId)
+      out.u16(whole.length).bytes(whole)
     }
   })
 }
@@ -117,7 +125,10 @@ export function messageRecord(
   message: Uint8Array,
 ): void {
   const wide = connection.fourOctetAs
-  record(out, time, BGP4MP_ET, (wide ? MESSAGE_AS4 : MESSAGE)[way], () => {
+  const withIds = way === 'received' ? connection.pathIdsReceived : connection.pathIdsSent
+  const subtypes = messageSubtypes[way]
+  const subtype = withIds ? (wide ? subtypes.as4AddPath : subtypes.addPath) : wide ? subtypes.as4 : subtypes.plain
+  record(out, time, BGP4MP_ET, subtype, () => {
     ends(out, time, connection, wide)
     out.bytes(message)
   })

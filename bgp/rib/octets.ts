@@ -12,7 +12,13 @@ export class RouteReader {
   readonly #rib: LocRib
   readonly #groups: Downstream
   readonly #nlri = new Uint8Array(17)
-  readonly #route: RouteOctets = { nlri: this.#nlri, peer: null, attributes: undefined, nextHop: NOTHING }
+  readonly #route: RouteOctets = {
+    nlri: this.#nlri,
+    peer: null,
+    pathId: undefined,
+    attributes: undefined,
+    nextHop: NOTHING,
+  }
 
   constructor(rib: LocRib, groups: Downstream) {
     this.#rib = rib
@@ -23,15 +29,20 @@ export class RouteReader {
   route(prefix: number, session: Session, set: number): RouteOctets {
     const { sets, nextHops } = this.#rib
     const route = this.#route
-    this.putPrefix(prefix, route)
+    route.nlri = this.#nlri.subarray(0, this.#rib.prefixes.putNlri(prefix, this.#nlri, 0))
     route.peer = session.peer
+    route.pathId = undefined
     route.attributes = set === 0 ? undefined : sets.octets.subarray(sets.from(set), sets.to(set))
     route.nextHop = set === 0 ? NOTHING : nextHops.octets(sets.nextHop[set])
     return route
   }
 
-  putPrefix(prefix: number, into: RouteOctets): void {
-    into.nlri = this.#nlri.subarray(0, this.#rib.prefixes.putNlri(prefix, this.#nlri, 0))
+  /** A path of the session, by its identifier if it has one. */
+  ofPath(path: number, session: Session, set: number): RouteOctets {
+    const { paths } = this.#rib
+    const route = this.route(paths.prefix[path], session, set)
+    if (session.pathIds) route.pathId = paths.pathId[path]
+    return route
   }
 
   /** Calls back for each route to the prefix in the table. */
@@ -42,28 +53,20 @@ export class RouteReader {
       if (set > 0) each(this.route(prefix, sessions.at(paths.slot[prefixes.best[prefix]]), set))
       return
     }
-    if (peer === 'every') {
-      for (let path = prefixes.firstPath[prefix]; path !== 0; path = paths.next[path]) this.#path(table, path, each)
+    const session = peer === null ? sessions.local : peer === 'every' ? undefined : sessions.of(peer)
+    if (!session && peer !== 'every') return
+    if (session && table === 'out') {
+      for (const { attributes, nextHop, from, pathId } of this.#groups.told(session, prefix)) {
+        each(Object.assign(this.route(prefix, from, 0), { attributes, nextHop, pathId }))
+      }
       return
     }
-    const session = peer === null ? sessions.local : sessions.of(peer)
-    if (!session) return
-    if (table !== 'out') return this.#path(table, paths.find(prefixes.firstPath[prefix], prefix, session.slot), each)
-    const told = this.#groups.told(session, prefix)
-    if (!told) return
-    const route = this.route(prefix, told.from, 0)
-    route.attributes = told.attributes
-    route.nextHop = told.nextHop
-    each(route)
-  }
-
-  #path(table: Table, path: number, each: PolicyWatcher): void {
-    const { paths, sessions } = this.#rib
-    if (path === 0 || paths.flags[path] & DEAD) return
-    const session = sessions.at(paths.slot[path])
-    if (session.down) return
-    const set = table === 'in' ? paths.received[path] : paths.flags[path] & INELIGIBLE ? 0 : paths.accepted[path]
-    if (set !== 0) each(this.route(paths.prefix[path], session, set))
+    for (let path = prefixes.firstPath[prefix]; path !== 0; path = paths.next[path]) {
+      const from = sessions.at(paths.slot[path])
+      if ((session && from !== session) || from.down || paths.flags[path] & DEAD) continue
+      const set = table === 'in' ? paths.received[path] : paths.flags[path] & INELIGIBLE ? 0 : paths.accepted[path]
+      if (set !== 0) each(this.ofPath(path, from, set))
+    }
   }
 }
 

@@ -1,10 +1,11 @@
-// What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2).
-// Pure.
+// What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2,
+// RFC 7911 §4). Pure.
 
 import type { BgpRole, Family, PeerConfig } from '../types.ts'
+import type { PathIds } from '../wire/mp.ts'
 import { type Capability, offeredFamilies } from '../wire/capabilities.ts'
 import { agreeOnRoles, roleCapability, type Roles } from './roles.ts'
-import { offered } from './traits.ts'
+import { offered, offeredPaths } from './traits.ts'
 import { familyOf, numbersOf } from '../wire/family.ts'
 import type { Open } from '../wire/open.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
@@ -20,6 +21,15 @@ export interface LocalSide {
   /** Towards an eBGP peer (RFC 9234). */
   readonly role?: BgpRole
   readonly strictRole?: boolean
+  /** Families in which the peer may send several paths of a prefix, and in which it is sent several. */
+  readonly addPath?: readonly PathDirections[]
+}
+
+/** ADD-PATH (RFC 7911) as an end offers it. */
+export interface PathDirections {
+  readonly family: Family
+  readonly receive: boolean
+  readonly send: boolean
 }
 
 /** What we say of our own restarts. */
@@ -53,6 +63,9 @@ export interface Negotiated extends Roles {
   readonly families: readonly Family[]
   readonly fourOctetAs: boolean
   readonly routeRefresh: boolean
+  /** Families whose NLRI carry path identifiers: those that the peer sends, and those that we send. */
+  readonly pathIds: PathIds
+  readonly pathIdsSent: PathIds
   /** What the peer says of its own restarts, if it has announced graceful restart. */
   readonly gracefulRestart?: PeerRestart
   /** The peer's AS and router id. */
@@ -60,7 +73,7 @@ export interface Negotiated extends Roles {
   readonly routerId: number
 }
 
-export function ourOpen({ asn, routerId, holdTime, families, restart, role }: LocalSide): Open {
+export function ourOpen({ asn, routerId, holdTime, families, restart, role, addPath = [] }: LocalSide): Open {
   const list = families.map(numbersOf)
   const capabilities: Capability[] = [
     ...list.map(({ afi, safi }) => ({ kind: 'multiprotocol', afi, safi }) as const),
@@ -76,6 +89,13 @@ export function ourOpen({ asn, routerId, holdTime, families, restart, role }: Lo
       restartTime: restart.time,
       families: list.map(({ afi, safi }) => ({ afi, safi, forwarding: restart.forwarding })),
     })
+  }
+  if (addPath.length > 0) {
+    const rows = addPath.map(({ family, receive, send }) => {
+      const { afi, safi } = numbersOf(family)
+      return { afi, safi, receive, send }
+    })
+    capabilities.push({ kind: 'addPath', families: rows })
   }
   return { asn, holdTime, routerId, capabilities }
 }
@@ -107,10 +127,30 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
     fourOctetAs: has('fourOctetAs'),
     routeRefresh: has('routeRefresh'),
     gracefulRestart: peerRestart(side, open),
+    ...pathIds(side, families, open),
     asn: open.asn,
     routerId: open.routerId,
     ...roles,
   }
+}
+
+/** A direction has path identifiers where one end offers to send them and the other to receive them (RFC 7911 §4). */
+function pathIds(
+  { addPath = [] }: LocalSide,
+  families: readonly Family[],
+  { capabilities }: Open,
+): Pick<Negotiated, 'pathIds' | 'pathIdsSent'> {
+  const theirs = capabilities.flatMap(item => (item.kind === 'addPath' ? item.families : []))
+  const agreed = addPath.filter(({ family }) => families.includes(family))
+  const both = (own: 'receive' | 'send', other: 'receive' | 'send'): PathIds => {
+    const rows = agreed.filter(ours => {
+      // Named twice, the last counts.
+      const said = theirs.findLast(({ afi, safi }) => familyOf(afi, safi) === ours.family)
+      return ours[own] && said?.[other] === true
+    })
+    return rows.length > 0 ? Object.fromEntries(rows.map(({ family }) => [family, true])) : undefined
+  }
+  return { pathIds: both('receive', 'send'), pathIdsSent: both('send', 'receive') }
 }
 
 function peerRestart({ restart }: LocalSide, { capabilities }: Open): PeerRestart | undefined {
@@ -138,5 +178,6 @@ export function localSide(
   restart: RestartSide | undefined,
 ): LocalSide {
   const { holdTime = 90, role, strictRole } = config
-  return { asn, routerId, holdTime, families: offered(config), restart, role, strictRole }
+  const addPath = offeredPaths(config)
+  return { asn, routerId, holdTime, families: offered(config), restart, role, strictRole, addPath }
 }

@@ -110,7 +110,7 @@ export class Peer {
     if (this.#session) this.#adjustInbound()
     if (!policiesChanged) return
     for (const family of this.#session?.inbound.negotiated.families ?? this.#helper.families) {
-      this.#host.family(family).rib.setPolicies(this.id, policies(config))
+      this.#host.family(family).rib.setPolicies(this.id, policies(config, family))
     }
   }
 
@@ -393,6 +393,8 @@ export class Peer {
       localPort,
       remotePort,
       fourOctetAs: negotiated?.fourOctetAs ?? true,
+      pathIdsReceived: negotiated !== undefined && negotiated.families.some(family => negotiated.pathIds?.[family]),
+      pathIdsSent: negotiated !== undefined && negotiated.families.some(family => negotiated.pathIdsSent?.[family]),
       openSent,
       openReceived,
       families: negotiated?.families ?? [],

@@ -20,6 +20,9 @@ export interface TappedConnection {
   readonly remotePort: number
   /** AS paths on it have 4-octet numbers (RFC 6793): known from the peer's OPEN on. */
   readonly fourOctetAs: boolean
+  /** NLRI that come, and that go, may have path identifiers (RFC 7911), in one family at least. */
+  readonly pathIdsReceived: boolean
+  readonly pathIdsSent: boolean
   /** The whole OPEN messages, as soon as there are. */
   readonly openSent: Uint8Array | undefined
   readonly openReceived: Uint8Array | undefined
