@@ -365,16 +365,18 @@ export interface NextHopState {
 
 // ---- events, actions, reports ----------------------------------------------------------------------------------
 
+/** The two ends of a TCP connection: addresses, and ports where the transport tells them. */
+export interface ConnEnds {
+  readonly local: string
+  readonly remote: string
+  readonly localPort?: number
+  readonly remotePort?: number
+}
+
 /** What the shell tells the engine; few per message, never one per route. Times are milliseconds of the shell's clock. */
 export type Event =
-  | {
-      readonly kind: 'connected'
-      readonly peer: PeerId
-      readonly conn: ConnId
-      readonly local: string
-      readonly remote: string
-    }
-  | { readonly kind: 'accepted'; readonly conn: ConnId; readonly local: string; readonly remote: string }
+  | ({ readonly kind: 'connected'; readonly peer: PeerId; readonly conn: ConnId } & ConnEnds)
+  | ({ readonly kind: 'accepted'; readonly conn: ConnId } & ConnEnds)
   | { readonly kind: 'connectFailed'; readonly conn: ConnId; readonly reason: string }
   | { readonly kind: 'closed'; readonly conn: ConnId; readonly reason: string }
   | { readonly kind: 'tick'; readonly now: number }

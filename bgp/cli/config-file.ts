@@ -14,12 +14,14 @@ import {
   type SpeakerConfig,
 } from '../types.ts'
 import { file, type FileConfig, type FilePeer, type FileTemplate, type PolicyHere } from './fields.ts'
+import type { MrtConfig } from './mrt-files.ts'
 import { nearest } from './nearest.ts'
 import { collect, type Complain, join } from './shape.ts'
 
 export interface RouterConfig {
   readonly speaker: SpeakerConfig
   readonly announce: readonly Origination[]
+  readonly mrt: MrtConfig
 }
 
 /** Everything that is wrong with a file; the message has a line for each. */
@@ -75,11 +77,17 @@ interface References {
 }
 
 function resolved(
-  { peers = {}, dynamic, policies: _policies, announce = [], ...rest }: FileConfig,
+  { peers = {}, dynamic, policies: _policies, announce = [], mrt = {}, ...rest }: FileConfig,
   references: References,
 ): RouterConfig {
   const all = Object.entries(peers).map(([name, one]) => [name, peerOf(one, join('peers', name), references)] as const)
   const routes = announce.map(one => (typeof one === 'string' ? { prefix: one } : one))
+  for (const field of ['every', 'rotate'] as const) {
+    const seconds = mrt[field] ?? 1
+    if (Number.isInteger(seconds) && seconds >= 1 && seconds <= 86400) continue
+    const fix = 'give 1 to 86400 seconds'
+    references.complain({ field: `mrt.${field}`, value: seconds, reason: 'it is no time between two files', fix })
+  }
   const known = new Set<string>()
   for (const [i, route] of routes.entries()) {
     const issue = checkOrigination(route)
@@ -94,7 +102,7 @@ function resolved(
     ...range,
     template: peerOf(range.template, `dynamic[${i}].template`, references),
   }))
-  return { speaker: { ...rest, peers: new Map(all), dynamic: ranges }, announce: routes }
+  return { speaker: { ...rest, peers: new Map(all), dynamic: ranges }, announce: routes, mrt }
 }
 
 function policiesOf({ policies = {} }: FileConfig): Map<string, Policy> {

@@ -19,6 +19,7 @@ import type {
   SpeakerConfig,
   Transform,
 } from '../types.ts'
+import type { MrtConfig } from './mrt-files.ts'
 import { type Fields, either, flag, hidden, list, named, number, object, oneOf, type Shape, text } from './shape.ts'
 
 /** A policy by name: one of `policies`, or `accept-all` or `reject-all`; or as it is. */
@@ -47,6 +48,7 @@ export interface FileConfig extends Omit<SpeakerConfig, 'peers' | 'dynamic'> {
   readonly policies?: Readonly<Record<string, Omit<Policy, 'name'>>>
   /** Routes of our own; a text is a prefix without attributes. */
   readonly announce?: readonly (string | Origination)[]
+  readonly mrt?: MrtConfig
 }
 
 const family = oneOf('ipv4-unicast', 'ipv6-unicast')
@@ -190,6 +192,13 @@ export const file = object<FileConfig>(
     dynamic: list(listenRange),
     policies: named(policy),
     announce: list(either(text, origination)),
+    mrt: object<MrtConfig>({
+      table: text,
+      every: number,
+      updates: text,
+      messages: oneOf('received', 'all'),
+      rotate: number,
+    }),
   },
   'asn',
   'routerId',

@@ -20,7 +20,8 @@ import { ImportRules, importsAlike } from './import-rules.ts'
 import type { LocRib } from './loc-rib.ts'
 import { Originations } from './originations.ts'
 import { DEAD, INELIGIBLE } from './paths.ts'
-import type { Ceiling, Ineligible, PeerPolicies, PeerTraits, Rib } from './port.ts'
+import { OctetFeed, RouteReader } from './octets.ts'
+import type { Ceiling, Ineligible, OctetCursor, PeerPolicies, PeerTraits, PolicyWatcher, Rib } from './port.ts'
 import { ROWS_PER_UNIT, Scans } from './scans.ts'
 import { isFull, mayResume, type Session } from './sessions.ts'
 import { attributesView, Views } from './views.ts'
@@ -69,6 +70,8 @@ export class FamilyRib implements Rib {
   readonly #scans: Scans
   readonly #originations: Originations
   readonly #views: Views
+  readonly #reader: RouteReader
+  readonly #watchers = new Set<PolicyWatcher>()
   readonly #reserve: number
   readonly #feeds = new Map<string, ChangeFeed>()
   /** Ids of prefixes are left to be freed. */
@@ -83,6 +86,7 @@ export class FamilyRib implements Rib {
     this.#scans = new Scans(rib)
     this.#originations = new Originations(rib)
     this.#views = new Views(rib)
+    this.#reader = new RouteReader(rib, groups)
   }
 
   // ---- peers --------------------------------------------------------------------------------------------------------
@@ -255,6 +259,38 @@ export class FamilyRib implements Rib {
   }
 
   changes(reader: string): ChangeCursor {
+    return this.#feed(reader)
+  }
+
+  octetChanges(reader: string): OctetCursor {
+    return new OctetFeed(this.#rib, this.#feed(reader), this.#reader)
+  }
+
+  watchPolicy(watcher: PolicyWatcher): () => void {
+    this.#watchers.add(watcher)
+    this.#rib.judged = (session, path, set) => {
+      for (const told of this.#watchers) told(this.#reader.ofPath(path, session, set))
+    }
+    return () => {
+      this.#watchers.delete(watcher)
+      if (this.#watchers.size === 0) this.#rib.judged = undefined
+    }
+  }
+
+  slice(table: Table, peer: PeerId | null | 'every', from: PrefixId, units: number, each: PolicyWatcher): PrefixId {
+    const { prefixes } = this.#rib
+    let id = Math.max(1, from)
+    for (let left = units; id < prefixes.end && left > 0; id++, left--) {
+      if (prefixes.has(id)) this.#reader.each(table, peer, id, each)
+    }
+    return (id < prefixes.end ? id : 0) as PrefixId
+  }
+
+  get size(): number {
+    return this.#rib.prefixes.size
+  }
+
+  #feed(reader: string): ChangeFeed {
     this.#feeds.get(reader)?.close()
     const feed = new ChangeFeed(this.#rib, this.#reserve, () => {
       if (this.#feeds.get(reader) === feed) this.#feeds.delete(reader)

@@ -10,6 +10,7 @@ import type { Connection, ConnectionTimer } from './connection.ts'
 import type { RestartSide } from './negotiate.ts'
 import type { Us } from './kind.ts'
 import type { Peer } from './peer.ts'
+import type { SessionTap } from './tap.ts'
 
 export interface FamilyRib {
   readonly rib: Rib
@@ -39,6 +40,8 @@ export interface Host {
   readonly identity: Identity
   readonly random: Random
   readonly wheel: TimerWheel
+  /** Readers of what passes on the sessions. */
+  readonly taps: readonly SessionTap[]
   /** Shared: messages are read one at a time. */
   readonly decoder: UpdateDecoder
   family(family: Family): FamilyRib

@@ -5,7 +5,7 @@
 
 import type { FsmEvent } from '../fsm/machine.ts'
 import type { ChunkSink } from '../groups/port.ts'
-import type { ConnId, Family, PeerId, PeerStatus } from '../types.ts'
+import type { ConnEnds, ConnId, Family, PeerId, PeerStatus } from '../types.ts'
 import { KEEPALIVE, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE, HEADER_LENGTH } from '../wire/header.ts'
 import { CEASE, cease, decodeNotification, type Notification } from '../wire/notification.ts'
 import { decodeOpen, encodeOpen } from '../wire/open.ts'
@@ -24,6 +24,7 @@ import { endingOf, Helper, keptFamilies } from './restart.ts'
 import { applyUpdate, type Inbound, type UpdateResult } from './routes.ts'
 import { onlyAs } from './remote-as.ts'
 import { awaitedFamilies, statusOf } from './status.ts'
+import { type TappedConnection, TapSink } from './tap.ts'
 import { inboundRules, ownAddresses, policies, traits } from './traits.ts'
 
 /** Milliseconds between the first time a hold timer runs out and the last look whether input came after all. */
@@ -63,6 +64,7 @@ export class Peer {
       open: () => encodeOpen(ourOpen(this.#localSide)),
       up: connection => this.#up(connection),
       down: event => this.#down(event),
+      tapped: connection => this.tapped(connection),
     })
     const { main } = this.#connections
     this.#helper = new Helper(id, {
@@ -136,14 +138,13 @@ export class Peer {
   // ---- from the network ------------------------------------------------------------------------------------------
 
   /** A connection that the peer made. Returns why it is refused, or undefined if it is taken. */
-  accept(conn: ConnId, local: string, remote: string): string | undefined {
-    const refusal = this.#connections.accept(conn, local, remote)
+  accept(conn: ConnId, ends: ConnEnds): string | undefined {
+    const refusal = this.#connections.accept(conn, ends)
     return refusal === undefined ? undefined : explain.refusedPeer(this.#ends(), refusal)
   }
 
-  connected(connection: Connection, local: string, remote: string): void {
-    connection.local = local
-    connection.remote = remote
+  connected(connection: Connection, ends: ConnEnds): void {
+    connection.setEnds(ends)
     this.#connections.dispatch(connection, { kind: 'connected' })
   }
 
@@ -175,6 +176,7 @@ export class Peer {
   message(connection: Connection, octets: Uint8Array, from: number, to: number): number {
     this.counters.in.count(octets[from + 18])
     connection.overdue = false
+    for (const tap of this.#host.taps) tap.received?.(this.tapped(connection), octets, from, to)
     const body = from + HEADER_LENGTH
     switch (octets[from + 18]) {
       case UPDATE:
@@ -207,10 +209,11 @@ export class Peer {
 
   /** Hands what is to be sent on the connection to the sink; true if more is ready. */
   pull(connection: Connection, sink: ChunkSink): boolean {
-    pump(this.counters.sending(connection.takeControl()), sink)
+    pump(this.#connections.outgoing(connection), sink)
     this.#connections.disarm(connection, 'sendHold')
     if (this.#session?.connection !== connection || this.#exceedsOut(connection)) return false
-    const bulk = this.counters.counting(sink)
+    const { taps } = this.#host
+    const bulk = this.counters.counting(taps.length > 0 ? new TapSink(taps, this.tapped(connection), sink) : sink)
     let more = false
     for (const family of this.#session.inbound.negotiated.families) {
       more = this.#host.family(family).out.pull(this.id, bulk) || more
@@ -258,6 +261,7 @@ export class Peer {
     if (connection.state !== 'OpenSent') return this.#connections.dispatch(connection, { kind: 'open', holdTime: 0 })
     const open = decodeOpen(octets, from, to)
     if ('fault' in open) return this.fault(connection, open.fault)
+    connection.openReceived = octets.slice(from - HEADER_LENGTH, to)
     const agreed = negotiate(this.#localSide, this.config.remoteAs, open)
     if ('fault' in agreed) return this.fault(connection, agreed.fault)
     this.#saidAs = agreed.asn
@@ -268,6 +272,7 @@ export class Peer {
     const notification = decodeNotification(octets, from, to)
     const { code, subcode } = notification
     this.counters.notifiedIn.count(notification)
+    connection.notificationReceived = octets.slice(from - HEADER_LENGTH, to)
     // Losing a collision is no error, as long as there is a winner.
     const collision = code === CEASE && subcode === cease.collision && this.#connections.hasRival(connection)
     if (!collision) this.#journal.received(this.#ends(connection), notification)
@@ -369,6 +374,7 @@ export class Peer {
     this.#helper.up(negotiated)
     this.#limits.clear()
     this.#limitsOut.clear()
+    for (const tap of this.#host.taps) tap.up?.(this.tapped(connection))
     for (const family of negotiated.families) {
       const how = traits(this.name, this.config, this.#host.identity, negotiated, connection, family)
       const { rib } = this.#host.family(family)
@@ -392,6 +398,35 @@ export class Peer {
   /** Whether routes of this peer are kept while it restarts. */
   get #helps(): boolean {
     return this.config.gracefulRestartHelper ?? this.#host.restart(false) !== undefined
+  }
+
+  // ---- taps ------------------------------------------------------------------------------------------------------
+
+  /** The session as taps see it, while there is one. */
+  get tappedSession(): TappedConnection | undefined {
+    return this.#session && this.tapped(this.#session.connection)
+  }
+
+  tapped(connection: Connection): TappedConnection {
+    const { local, remote, localPort, remotePort, openSent, openReceived, negotiated, since } = connection
+    return {
+      peer: this.id,
+      name: this.name,
+      localAs: this.#localAs,
+      remoteAs: this.#remoteAs ?? 0,
+      local,
+      remote: remote || this.config.address,
+      localPort,
+      remotePort,
+      fourOctetAs: negotiated?.fourOctetAs ?? true,
+      pathIdsReceived: negotiated !== undefined && negotiated.families.some(family => negotiated.pathIds?.[family]),
+      pathIdsSent: negotiated !== undefined && negotiated.families.some(family => negotiated.pathIdsSent?.[family]),
+      openSent,
+      openReceived,
+      families: negotiated?.families ?? [],
+      routerId: negotiated?.routerId ?? 0,
+      since,
+    }
   }
 
   // ---- words -----------------------------------------------------------------------------------------------------
