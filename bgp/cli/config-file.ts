@@ -15,7 +15,7 @@ import {
   rejectAll,
   type SpeakerConfig,
 } from '../types.ts'
-import { file, type FileConfig, type FilePeer } from './fields.ts'
+import { file, type FileConfig, type FilePeer, type FileTemplate, type PolicyHere } from './fields.ts'
 import type { MrtConfig } from './mrt-files.ts'
 import { nearest } from './nearest.ts'
 import { collect, type Complain, join } from './shape.ts'
@@ -80,7 +80,7 @@ interface References {
 }
 
 function resolved(
-  { peers = {}, policies: _policies, announce = [], mrt = {}, bmp = [], ...rest }: FileConfig,
+  { peers = {}, dynamic, policies: _policies, announce = [], mrt = {}, bmp = [], ...rest }: FileConfig,
   references: References,
 ): RouterConfig {
   const all = Object.entries(peers).map(([name, one]) => [name, peerOf(one, join('peers', name), references)] as const)
@@ -102,7 +102,11 @@ function resolved(
     }
     known.add(route.prefix)
   }
-  return { speaker: { ...rest, peers: new Map(all) }, announce: routes, mrt, bmp }
+  const ranges = dynamic?.map((range, i) => ({
+    ...range,
+    template: peerOf(range.template, `dynamic[${i}].template`, references),
+  }))
+  return { speaker: { ...rest, peers: new Map(all), dynamic: ranges }, announce: routes, mrt, bmp }
 }
 
 function checkStation(station: StationOptions, at: string, complain: Complain): void {
@@ -126,17 +130,26 @@ function policiesOf({ policies = {} }: FileConfig): Map<string, Policy> {
   return new Map([[acceptAll.name, acceptAll], [rejectAll.name, rejectAll], ...own])
 }
 
-function peerOf(given: FilePeer, at: string, references: References): PeerConfig {
+function peerOf<T extends FileTemplate>(given: T, at: string, references: References) {
   const { secretFile: _secretFile, secretEnv: _secretEnv, import: into, export: out, ...peer } = given
   return {
     ...peer,
-    import: policyOf(into, join(at, 'import'), references),
-    export: policyOf(out, join(at, 'export'), references),
+    import: policiesAt(into, join(at, 'import'), references),
+    export: policiesAt(out, join(at, 'export'), references),
     secret: secretOf(given, at, references),
   }
 }
 
-function policyOf(given: FilePeer['import'], at: string, { policies, complain }: References): Policy | undefined {
+function policiesAt(given: FilePeer['import'], at: string, references: References): PeerConfig['import'] {
+  if (!isList(given)) return policyOf(given, at, references)
+  return given.flatMap((one, i) => policyOf(one, `${at}[${i}]`, references) ?? [])
+}
+
+function isList(given: FilePeer['import']): given is readonly PolicyHere[] {
+  return Array.isArray(given)
+}
+
+function policyOf(given: PolicyHere | undefined, at: string, { policies, complain }: References): Policy | undefined {
   if (typeof given === 'object') return { ...given, name: at }
   const found = given === undefined ? undefined : policies.get(given)
   if (given === undefined || found) return found
@@ -146,7 +159,7 @@ function policyOf(given: FilePeer['import'], at: string, { policies, complain }:
 }
 
 function secretOf(
-  { secret, secretFile, secretEnv }: FilePeer,
+  { secret, secretFile, secretEnv }: FileTemplate,
   at: string,
   { folder, environment, complain }: References,
 ): string | undefined {

@@ -49,7 +49,7 @@ export async function dumpTables(
     const id = engine.peerId(name)
     if (id === undefined) continue
     index.set(id, { place: peers.length, originated: Math.floor(since / 1000) })
-    peers.push({ asn: remoteAs, routerId: number32(routerId ?? '0.0.0.0'), address: addressOctets(address) })
+    peers.push({ asn: remoteAs ?? 0, routerId: number32(routerId ?? '0.0.0.0'), address: addressOctets(address) })
   }
   peerIndexTable(out, time, { routerId: local.routerId, view, peers })
   let sequence = 0

@@ -3,6 +3,7 @@
 // The RIB knows no message, no socket and no clock. Octets handed in are copied before the call returns.
 // Nothing throws on input. Bulk work is deferred to `work` and counted in units (one prefix = one unit).
 
+import type { Policies } from '../policy/compile.ts'
 import type {
   ExportExplanation,
   BgpRole,
@@ -14,16 +15,21 @@ import type {
   PathSelection,
   PathView,
   PeerId,
-  Policy,
   PrefixId,
+  SessionKind,
   SetId,
   Table,
 } from '../types.ts'
 
 /** What may change while a peer is established. */
 export interface PeerPolicies {
-  readonly import: Policy
-  readonly export: Policy
+  readonly import: Policies
+  readonly export: Policies
+  /** Of routes from the peer: see `PeerConfig`. */
+  readonly maxAsPathLength?: number
+  readonly maxCommunities?: number
+  /** Rows that the peer may be told of in this family; the rest waits for room. */
+  readonly mostOut?: number
   /** The session is about to end (RFC 8326): routes to it are marked so. */
   readonly gracefulShutdown: boolean
   /** Routes of others with BLACKHOLE (RFC 7999) go to this eBGP peer too. */
@@ -38,7 +44,9 @@ export interface PeerPolicies {
 /** What the decision process and the update groups must know of an established peer. */
 export interface PeerTraits extends PeerPolicies {
   readonly name: string
-  readonly kind: 'ebgp' | 'ibgp'
+  /** The listen range that made the peer. */
+  readonly range?: string
+  readonly kind: SessionKind
   readonly localAs: number
   /** Our AS to be shown behind `localAs`; 0 = none. */
   readonly asBehind: number
@@ -170,6 +178,8 @@ export interface Rib {
   stale(peer: PeerId): number
   /** Routes in the peer's Adj-RIB-Out. */
   sent(peer: PeerId): number
+  /** Whether prefixes wait because the peer is told of `mostOut` already. */
+  isFullOut(peer: PeerId): boolean
 
   /**
    * The Loc-RIB feed: all of it, then changes; a second cursor of that name closes the first. A withdrawn prefix has no

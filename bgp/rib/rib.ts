@@ -16,7 +16,7 @@ import type {
   Table,
 } from '../types.ts'
 import { ChangeFeed } from './change-feed.ts'
-import { ImportRules } from './import-rules.ts'
+import { ImportRules, importsAlike } from './import-rules.ts'
 import type { LocRib } from './loc-rib.ts'
 import { Originations } from './originations.ts'
 import { DEAD, INELIGIBLE } from './paths.ts'
@@ -45,6 +45,8 @@ export interface Downstream {
   refresh(session: Session): void
   /** Routes in the Adj-RIB-Out of the session. */
   sentTo(session: Session): number
+  /** Whether prefixes wait because the session is told of as many as it may be. */
+  isFullOut(session: Session): boolean
   /** What the session is told of a prefix, path by path. */
   told(session: Session, prefix: number): Iterable<Told>
   /** Whether the best path of a prefix goes to the session, or each one where it is sent several, and why. */
@@ -126,7 +128,7 @@ export class FamilyRib implements Rib {
     if (!before) return
     const traits = { ...before, ...policies }
     session.traits = traits
-    if (JSON.stringify(before.import) !== JSON.stringify(traits.import)) {
+    if (!importsAlike(before, traits)) {
       session.import = this.#importRules(traits)
       this.#scans.reimport(session)
     }
@@ -251,6 +253,11 @@ export class FamilyRib implements Rib {
     return session ? this.#groups.sentTo(session) : 0
   }
 
+  isFullOut(peer: PeerId): boolean {
+    const session = this.#rib.sessions.of(peer)
+    return session !== undefined && this.#groups.isFullOut(session)
+  }
+
   changes(reader: string): ChangeCursor {
     return this.#feed(reader)
   }
@@ -365,7 +372,7 @@ export class FamilyRib implements Rib {
     this.#rib.sessions.resume(session, traits)
     if (traits.pathIds) this.#rib.paths.keepIds()
     const sameHop = before !== undefined && compareOctets(before.nextHopSelf, traits.nextHopSelf) === 0
-    if (!sameHop || JSON.stringify(before.import) !== JSON.stringify(traits.import)) {
+    if (!sameHop || !importsAlike(before, traits)) {
       session.import = this.#importRules(traits)
       this.#scans.reimport(session)
     }

@@ -227,12 +227,12 @@ export class Connections {
   }
 
   #connect(connection: Connection): void {
-    const { address, port = 179, localAddress, multihop } = this.#owner.config()
+    const { address, port = 179, localAddress } = this.#owner.config()
     const { peer } = this.#owner
     connection.attach(this.#host.dial(peer, connection))
     const { conn } = connection
     if (conn === undefined) return
-    this.#host.emit({ do: 'connect', peer: peer.id, conn, to: { address, port, localAddress, multihop } })
+    this.#host.emit({ do: 'connect', peer: peer.id, conn, to: { address, port, localAddress } })
   }
 
   #up(connection: Connection): void {
@@ -263,6 +263,11 @@ export class Connections {
   ensureStarted(): void {
     if (!this.running || this.main.state !== 'Idle' || this.#incoming.length > 0) return
     if (!this.#isResting) this.dispatch(this.main, { kind: 'start' })
+  }
+
+  /** There is no connection, and nothing to wait for but one that the peer makes. */
+  get isIdle(): boolean {
+    return this.main.state === 'Active' && this.#incoming.length === 0 && !this.#isResting
   }
 
   get #isResting(): boolean {

@@ -22,6 +22,7 @@ import { ceilingOf, consequence, LimitWatch, sameLimits } from './limits.ts'
 import { type LocalSide, localSide, negotiate, ourOpen } from './negotiate.ts'
 import { endingOf, Helper, keptFamilies } from './restart.ts'
 import { applyUpdate, type Inbound, type UpdateResult } from './routes.ts'
+import { onlyAs } from './remote-as.ts'
 import { awaitedFamilies, statusOf } from './status.ts'
 import { type TappedConnection, TapSink } from './tap.ts'
 import { inboundRules, ownAddresses, policies, traits } from './traits.ts'
@@ -42,14 +43,17 @@ export class Peer {
   /** The NOTIFICATION that is being handled. */
   #notified: Notification | undefined
   #everEstablished = false
+  /** The AS that the last acceptable OPEN named. */
+  #saidAs: number | undefined
   readonly #limits = new LimitWatch()
+  readonly #limitsOut = new LimitWatch()
 
   constructor(host: Host, id: PeerId, name: string, config: ResolvedPeer) {
     this.#host = host
     this.id = id
     this.name = name
     this.config = config
-    this.#journal = new Journal(host, name, () => this.config)
+    this.#journal = new Journal(host, name, () => explain.about(name, this.config, this.#remoteAs))
     this.#connections = new Connections({
       peer: this,
       host,
@@ -103,6 +107,7 @@ export class Peer {
   /** A configuration that needs no new session: policies, timers, words. */
   adjust(config: ResolvedPeer, policiesChanged: boolean): void {
     const limitsChanged = !sameLimits(this.config, config)
+    if (JSON.stringify(config.remoteAs) !== JSON.stringify(this.config.remoteAs)) this.#saidAs = undefined
     this.config = config
     this.#connections.setPassive(config.passive ?? false)
     if (limitsChanged) this.#limitsChanged()
@@ -206,7 +211,7 @@ export class Peer {
   pull(connection: Connection, sink: ChunkSink): boolean {
     pump(this.#connections.outgoing(connection), sink)
     this.#connections.disarm(connection, 'sendHold')
-    if (this.#session?.connection !== connection) return false
+    if (this.#session?.connection !== connection || this.#exceedsOut(connection)) return false
     const { taps } = this.#host
     const bulk = this.counters.counting(taps.length > 0 ? new TapSink(taps, this.tapped(connection), sink) : sink)
     let more = false
@@ -228,6 +233,7 @@ export class Peer {
       name: this.name,
       config: this.config,
       localAs: this.#localAs,
+      remoteAs: this.#remoteAs,
       journal: this.#journal,
       counters: this.counters,
       negotiated: this.#session?.inbound.negotiated,
@@ -244,6 +250,11 @@ export class Peer {
     return awaitedFamilies(this.#session?.inbound.negotiated, this.counters.endOfRib)
   }
 
+  /** Since when it has had no connection, no rest to take and no routes kept for it, while it may only wait for the peer. */
+  get idleSince(): number | undefined {
+    return this.#connections.isIdle && this.#helper.families.length === 0 ? this.#journal.since : undefined
+  }
+
   // ---- messages --------------------------------------------------------------------------------------------------
 
   #open(connection: Connection, octets: Uint8Array, from: number, to: number): void {
@@ -253,6 +264,7 @@ export class Peer {
     connection.openReceived = octets.slice(from - HEADER_LENGTH, to)
     const agreed = negotiate(this.#localSide, this.config.remoteAs, open)
     if ('fault' in agreed) return this.fault(connection, agreed.fault)
+    this.#saidAs = agreed.asn
     this.#connections.opened(connection, agreed, this.#localAs)
   }
 
@@ -311,13 +323,26 @@ export class Peer {
     if (this.#limits.leftOut.has(family)) return
     this.#limits.leftOut.add(family)
     const limit = this.config.maxPrefixes?.[family]?.limit ?? 0
-    this.#journal.limit(family, limit, explain.leftOut(family, limit))
+    this.#journal.limit('in', family, limit, explain.leftOut(family, limit))
+  }
+
+  /** Whether the session ends because of what would be sent next. */
+  #exceedsOut(connection: Connection): boolean {
+    const { maxPrefixesOut } = this.config
+    if (!maxPrefixesOut) return false
+    const rib = (family: Family) => this.#host.family(family).rib
+    const follows = this.#limitsOut.watchOut(maxPrefixesOut, rib, this.id, this.#journal)
+    if (!follows) return false
+    this.#connections.limitRest = follows.rest
+    this.fault(connection, follows.fault)
+    return true
   }
 
   /** Other limits are in force: what they still forbid ends the session, what they allow now is asked for. */
   #limitsChanged(): void {
     const session = this.#session
     if (!session) return this.#connections.endLimitRest()
+    this.#connections.signal(session.connection) // what goes out is measured before it goes
     const { families, routeRefresh } = session.inbound.negotiated
     for (const family of families) {
       const { rib } = this.#host.family(family)
@@ -349,9 +374,10 @@ export class Peer {
     this.counters.endOfRib.clear()
     this.#helper.up(negotiated)
     this.#limits.clear()
+    this.#limitsOut.clear()
     for (const tap of this.#host.taps) tap.up?.(this.tapped(connection))
     for (const family of negotiated.families) {
-      const how = traits(this.name, this.config, this.#host.identity.asn, negotiated, connection, family)
+      const how = traits(this.name, this.config, this.#host.identity, negotiated, connection, family)
       const { rib } = this.#host.family(family)
       rib.peerUp(this.id, how)
       rib.setCeiling(this.id, ceilingOf(this.config.maxPrefixes?.[family]))
@@ -388,7 +414,7 @@ export class Peer {
       peer: this.id,
       name: this.name,
       localAs: this.#localAs,
-      remoteAs: this.config.remoteAs,
+      remoteAs: this.#remoteAs ?? 0,
       local,
       remote: remote || this.config.address,
       localPort,
@@ -419,11 +445,15 @@ export class Peer {
 
   get #localSide(): LocalSide {
     const restart = this.#host.restart(!this.#everEstablished)
-    return localSide(this.config, this.#localAs, this.#host.identity.routerId, restart)
+    return localSide(this.config, this.#host.identity, restart)
+  }
+
+  get #remoteAs(): number | undefined {
+    return onlyAs(this.config.remoteAs, this.#localAs) ?? this.#saidAs
   }
 
   get #localAs(): number {
-    return this.config.localAs ?? this.#host.identity.asn
+    return this.config.localAs
   }
 }
 
