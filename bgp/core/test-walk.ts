@@ -173,7 +173,7 @@ class Walk {
 
   #toggleLink(i: number, j: number): void {
     const { network } = this.#net
-    const key = [i, j].toSorted().join()
+    const key = i < j ? `${i},${j}` : `${j},${i}`
     if (this.#cut.delete(key)) {
       // What was under way meanwhile arrives late, or never.
       if (this.#pick(2)) network.forget(address(i), address(j))
