@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { acceptAll, type Policy } from '../types.ts'
+import { Engine } from '../core/engine.ts'
 import { config, established, type Peers, speaker } from '../core/test-speakers.ts'
 import { Puppet } from '../core/test-puppet.ts'
 import type { SimulatedSpeaker } from '../transport/simulation.ts'
@@ -271,6 +272,23 @@ t.test(
     t.end()
   },
 )
+
+t.test('a speaker that has not started has nothing to tell, and tells it later', t => {
+  const net = new Simulation(5)
+  const engine = new Engine({ seed: 1, now: 0 })
+  const receiver = new Receiver(net).listen()
+  const said: string[] = []
+  const options = { address: STATION, port: 11019, retry: 1 }
+  const surroundings = { transport: net.network.host(A), clock: net.clock, report: (text: string) => said.push(text) }
+  const told = new BmpStation({ engine, on: () => () => {} }, options, surroundings)
+  net.run(2)
+  t.match(said, [/hears nothing before the speaker has started; it is tried again$/])
+  t.equal(receiver.messages.length, 0)
+  engine.configure(config(A, 65001, {}))
+  t.ok(net.runUntil(() => receiver.messages.length > 0, 60))
+  told.stop()
+  t.end()
+})
 
 t.test('a station that is away is tried again, more and more seldom; it costs nothing meanwhile', t => {
   const { net, a, up } = stage()

@@ -105,8 +105,9 @@ export class BmpStation {
   #open(conn: Conn): void {
     const { engine } = this.#speaker
     const { views = ['pre', 'loc'], mirror = false, sysDescr = 'bgp-speaker', statistics = 300 } = this.#options
-    const sysName = this.#options.sysName ?? engine.config?.routerId ?? ''
     this.#conn = conn
+    if (!engine.config) return this.#lost('hears nothing before the speaker has started')
+    const { sysName = engine.config.routerId } = this.#options
     this.#waiting = 0
     this.#queue = []
     this.#blocked = false
