@@ -97,6 +97,11 @@ export class BgpPair {
     return this.#ours
   }
 
+  /** The namespace of the other end. */
+  get otherNetns(): string {
+    return this.#birds
+  }
+
   get #socket(): string {
     return join(this.#directory, 'bird.ctl')
   }
