@@ -210,7 +210,7 @@ t.test('runner-up: large communities that come twice are passed on once', async 
 t.test('runner-up: IPv6 next hops in every form', async t => {
   const zero = Array.from({ length: 16 }, () => 0)
   const local = [0xfe, 0x80, ...Array.from({ length: 13 }, () => 0), 2]
-  const forms: [name: string, octets: number[], nextHop: string | undefined | 'whatever'][] = [
+  const forms: [name: string, octets: number[], nextHop?: string][] = [
     ['global', hop6(2), 'fd00::2'],
     ['global and link-local', [...hop6(2), ...local], 'fd00::2'],
     // What speakers without a global address send; whether it is of use is for the peer's configuration to say.
