@@ -119,7 +119,7 @@ export interface PeerConfig {
   /** Source address of our connections. */
   readonly localAddress?: string
   readonly remoteAs: RemoteAs
-  /** The AS that the peer knows us by. Default: the speaker's `asn`. */
+  /** The AS that the peer knows us by. Default: the speaker's `asn`, outside of a confederation its identifier. */
   readonly localAs?: number
   /**
    * What becomes of AS paths where `localAs` is not our `asn`. `replace` (default): the peer sees `localAs` only.

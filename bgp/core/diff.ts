@@ -20,7 +20,6 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHop,
     nextHopSelf,
     reflectorClient,
-    kind,
   } = config
   const sorted = carried && [...carried].toSorted()
   return [
@@ -34,8 +33,7 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHop,
     nextHopSelf,
     reflectorClient,
-    kind,
-    kind !== 'ebgp' && config.confederation !== undefined,
+    config.kind !== 'ebgp' && config.confederation !== undefined,
     offeredPaths(config),
     config.role,
     config.role && config.strictRole,
