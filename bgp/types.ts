@@ -139,7 +139,7 @@ export interface PeerConfig {
   readonly holdTime?: number
   /** Seconds between attempts to connect. Default 5. */
   readonly connectRetry?: number
-  /** Default: those for which we have a next hop: the family of `address`, and each one in `nextHopSelf`. */
+  /** Default: those for which we have a next hop: the family of `address`, each one in `nextHopSelf`, and by `extendedNextHop`. */
   readonly families?: readonly Family[]
   /** Default: an eBGP peer's routes are all rejected (RFC 8212), an iBGP peer's all accepted. */
   readonly import?: Policy
@@ -147,8 +147,13 @@ export interface PeerConfig {
   readonly export?: Policy
   /** auto: RFC 4271 §5.1.3 (eBGP: own address unless third party on one subnet is not tried; iBGP: unchanged, own for own routes). */
   readonly nextHop?: 'auto' | 'self' | 'keep'
-  /** Our next hop per family where it is not the session's local address (IPv6 routes over an IPv4 session). */
+  /** Our next hop per family where it is not the session's local address; IPv4 may have an IPv6 one with `extendedNextHop`. */
   readonly nextHopSelf?: { readonly [F in Family]?: string }
+  /**
+   * IPv4 routes may have IPv6 next hops, both ways, if the peer wants that too (RFC 8950); IPv4 then goes over a session of
+   * IPv6 addresses without an IPv4 next hop of ours. Default: true for a peer with a link-local address, else false.
+   */
+  readonly extendedNextHop?: boolean
   /** The peer is a client of ours (RFC 4456). */
   readonly reflectorClient?: boolean
   /**
@@ -401,6 +406,8 @@ export interface PeerStatus {
   readonly peerRole?: BgpRole
   /** Families in use, once Established. */
   readonly families: readonly Family[]
+  /** IPv4 routes may have IPv6 next hops in this session (RFC 8950). */
+  readonly extendedNextHop: boolean
   readonly prefixesReceived: number
   readonly prefixesAccepted: number
   /** Kept over a restart of the peer and not announced again yet; counted while it is away, too. */

@@ -2,7 +2,7 @@
 // next step; nothing here changes anything.
 
 import { parseAddress } from '../../inet/index.ts'
-import type { ConfigIssue, DecisionOptions, Origination, PeerConfig, SpeakerConfig } from '../types.ts'
+import type { ConfigIssue, DecisionOptions, Family, Origination, PeerConfig, SpeakerConfig } from '../types.ts'
 import { communityFix, parseAnyCommunity } from '../policy/communities.ts'
 import { numbersOf } from '../wire/family.ts'
 import { AS_TRANS } from '../wire/open.ts'
@@ -12,7 +12,7 @@ import { checkPolicy } from './check-policy.ts'
 import { checkProtection } from './check-protection.ts'
 import { checkRole } from './check-role.ts'
 import { isInternal } from '../session/remote-as.ts'
-import { ownFamily } from '../session/traits.ts'
+import { ownFamily, wantsExtendedNextHop } from '../session/traits.ts'
 
 export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
   const issues: ConfigIssue[] = []
@@ -90,7 +90,7 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
   }
   checkFamilies(peer, add)
   checkAsRules(peer, config.asn, add)
-  checkRole(peer, peer.remoteAs === (peer.localAs ?? config.asn), add)
+  checkRole(peer, isInternal(peer.remoteAs, peer.localAs ?? config.asn), add)
   checkProtection(peer, add)
   for (const direction of ['import', 'export'] as const) {
     const policy = peer[direction]
@@ -121,7 +121,7 @@ function checkFamilies(peer: PeerConfig, add: Add): void {
   for (const [family, hop] of Object.entries(peer.nextHopSelf ?? {})) {
     if (family !== 'ipv4-unicast' && family !== 'ipv6-unicast') {
       add(`nextHopSelf.${family}`, hop, 'it is no address family that is known', 'use ipv4-unicast or ipv6-unicast')
-    } else if (hop !== undefined && (parseAddress(hop)?.octets.length ?? 0) * 8 !== numbersOf(family).bits) {
+    } else if (hop !== undefined && !isHopOf(family, hop, wantsExtendedNextHop(peer))) {
       add(`nextHopSelf.${family}`, hop, `it is no address of ${family}`, 'give an address of ours in that family')
     }
   }
@@ -129,11 +129,21 @@ function checkFamilies(peer: PeerConfig, add: Add): void {
   if (peer.families.length === 0)
     add('families', [], 'a session without any carries nothing', 'name one, or leave it out')
   if (peer.families.includes('ipv4-unicast') && ownFamily(peer) !== 'ipv4-unicast') {
-    if (peer.nextHopSelf?.['ipv4-unicast'] === undefined) {
+    if (peer.nextHopSelf?.['ipv4-unicast'] === undefined && !wantsExtendedNextHop(peer)) {
       const reason = 'the session has IPv6 addresses, so there is no next hop of ours for IPv4 routes'
-      add('families', peer.families, reason, 'set nextHopSelf for ipv4-unicast, or leave that family out')
+      add(
+        'families',
+        peer.families,
+        reason,
+        'set extendedNextHop, or nextHopSelf for ipv4-unicast, or leave that family out',
+      )
     }
   }
+}
+
+function isHopOf(family: Family, hop: string, extended: boolean): boolean {
+  const octets = parseAddress(hop)?.octets.length ?? 0
+  return octets * 8 === numbersOf(family).bits || (extended && octets === 16)
 }
 
 function checkAsRules(peer: PeerConfig, asn: number, add: Add): void {

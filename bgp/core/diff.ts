@@ -1,6 +1,6 @@
 // Which part of a peer's configuration changed, and what that takes.
 
-import { policies } from '../session/traits.ts'
+import { policies, wantsExtendedNextHop } from '../session/traits.ts'
 import type { ResolvedPeer } from '../session/host.ts'
 
 /** `session`: a new session is needed; `policies`: routes are filtered anew; `adjust`: nothing but to remember it. */
@@ -32,6 +32,7 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHop,
     nextHopSelf,
     reflectorClient,
+    wantsExtendedNextHop(config),
     config.role,
     config.role && config.strictRole,
   ]

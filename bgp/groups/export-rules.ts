@@ -10,6 +10,9 @@ import { IS_BLACKHOLE, ONLY_TO_CUSTOMER, STAYS_HERE, STAYS_IN_AS } from '../tabl
 import type { BgpRole, Transform } from '../types.ts'
 import type { Shape } from './outgoing.ts'
 
+const cannotTell =
+  'its attributes do not fit into a message, or it has an IPv6 next hop, which the peer takes only with extendedNextHop (RFC 8950)'
+
 /** Sets longer than this may outgrow a message on the way out, and are measured. */
 const LONG_SET = 1500
 
@@ -51,7 +54,8 @@ export class ExportRules {
       result = this.#leaving.apply(accepted)
       sets.release(accepted)
     }
-    if (result === 0 || sets.length(result) <= LONG_SET || this.#fits(result, from.slot)) return result
+    const doubtful = sets.length(result) > LONG_SET || (this.#shape.classic && sets.nextHops.foreign > 0)
+    if (result === 0 || !doubtful || this.#fits(result, from.slot)) return result
     sets.release(result)
     return 0
   }
@@ -66,7 +70,7 @@ export class ExportRules {
     sets.release(input)
     if (!said.accepted) return said
     const sent = this.apply(prefix, set, from)
-    if (sent === 0) return { accepted: false, text: 'not sent: its attributes do not fit into a message' }
+    if (sent === 0) return { accepted: false, text: `not sent: ${cannotTell}` }
     sets.release(sent)
     return said
   }

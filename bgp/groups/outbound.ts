@@ -177,14 +177,15 @@ export class GroupTables implements Outbound, Downstream {
 
   #groupFor(traits: PeerTraits): Group {
     const rib = this.#rib
-    const shape = shapeOf(traits, this.#clusterId, this.#family === 'ipv4-unicast')
+    const shape = shapeOf(traits, this.#clusterId, this.#family === 'ipv4-unicast' && !traits.extendedNextHop)
     const key = groupKey(traits, shape)
     let group = this.#groups.get(key)
     if (group) return group
     const outgoing = this.#outgoing
-    const writer = new UpdateWriter(this.#family, rib.prefixes)
+    const writer = new UpdateWriter(this.#family, rib.prefixes, shape.classic)
     const rules = new ExportRules(rib, shape, traits, (set, slot) => {
       outgoing.make(shape, set, slot)
+      if (shape.classic && outgoing.nextHop.length !== 4) return false // RFC 8950 §4
       return outgoing.length <= writer.roomForAttributes(outgoing.nextHop.length)
     })
     group = new Group(key, shape, rib, rules, outgoing, writer, this.#pool, this.#limits, this.#reserve)

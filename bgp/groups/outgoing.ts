@@ -1,7 +1,7 @@
 // What the kind of session makes of an attribute set on its way out, after policy (RFC 4271 §5.1, RFC 4456 §8,
 // RFC 6793 §4.2.2): prepend, strip, next hop, reflection, 2-octet AS numbers. Done once per bucket, when it is encoded.
 
-import { addressOf } from '../tables/next-hops.ts'
+import { addressOf, isLinkLocal } from '../tables/next-hops.ts'
 import {
   type AttributeSets,
   DEFAULT_LOCAL_PREF,
@@ -47,7 +47,7 @@ export interface Shape {
   readonly onlyToCustomer: number
   readonly clusterId: number
   readonly nextHop: 'auto' | 'self' | 'keep'
-  /** Our own next hop, 4 or 16 octets. */
+  /** Our own next hop, 4, 16 or 32 octets. */
   readonly self: Uint8Array
   readonly fourOctetAs: boolean
   /** MED of learned routes has been taken care of before policy, so what a set has is meant. */
@@ -146,10 +146,11 @@ export class Outgoing {
     const { kind, nextHop: mode, self } = this.#shape
     const given = this.#sets.nextHops.octets(this.#sets.nextHop[set])
     if (given.length === 0) return self
-    if (this.#shape.keepsNextHop) return addressOf(given)
-    if (mode === 'self') return self
-    if (mode === 'auto' && kind === 'ebgp' && from.kind !== 'local') return self
-    return addressOf(given) // RFC 2545 §3: a link-local next hop says nothing beyond the link that it came from
+    const ours = mode === 'self' || (mode === 'auto' && kind === 'ebgp' && from.kind !== 'local')
+    if (ours && !this.#shape.keepsNextHop) return self
+    // RFC 2545 §3: a link-local next hop says nothing beyond the link that it came from.
+    const address = addressOf(given)
+    return isLinkLocal(address) ? self : address
   }
 
   #nextHopEdit(): Edit {

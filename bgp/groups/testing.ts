@@ -1,8 +1,9 @@
 // Help for the tests of RIB and update groups: peers in a line, routes as text, and what a peer was sent, decoded.
 
-import { parseAddress } from '../../inet/index.ts'
+import { formatAddress, parseAddress } from '../../inet/index.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import { attributesView } from '../rib/views.ts'
+import { addressOf } from '../tables/next-hops.ts'
 import { acceptAll, type Family, type PathView, type PeerId } from '../types.ts'
 import {
   aigp,
@@ -242,12 +243,13 @@ export class Receiver implements ChunkSink {
     const nextHop = classic
       ? octets.slice(d.nextHopFrom, d.nextHopTo)
       : octets.slice(d.reach.nextHopFrom, d.reach.nextHopTo)
+    const hop = nextHop.length > 0 ? formatAddress(addressOf(nextHop)) : ''
     for (const prefix of gone) {
       this.routes.delete(prefix)
       this.log.push(`-${prefix}`)
     }
     for (const prefix of come) {
-      this.routes.set(prefix, attributesView(d.attributes, 0, d.attributesTo, nextHop, { prefix, peer: '' }))
+      this.routes.set(prefix, attributesView(d.attributes, 0, d.attributesTo, hop, { prefix, peer: '' }))
       this.log.push(`+${prefix}`)
     }
     this.withdrawn += gone.length

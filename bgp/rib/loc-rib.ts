@@ -27,7 +27,7 @@ export interface Follower {
 
 export class LocRib {
   readonly prefixes: PrefixTable
-  readonly nextHops = new NextHops()
+  readonly nextHops: NextHops
   readonly sets: AttributeSets
   readonly paths: Paths
   readonly sessions = new Sessions()
@@ -40,6 +40,7 @@ export class LocRib {
 
   constructor(bits: 32 | 128, seed: number, reserve: number) {
     this.prefixes = new PrefixTable(bits, seed, reserve)
+    this.nextHops = new NextHops(bits === 32 ? 4 : 16)
     this.sets = new AttributeSets(this.nextHops, seed, reserve)
     this.paths = new Paths(seed, reserve * 2)
     this.decision = new Decision(this.sets, this.paths, this.sessions)

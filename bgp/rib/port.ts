@@ -49,8 +49,10 @@ export interface PeerTraits extends PeerPolicies {
   readonly localAddress: Uint8Array
   readonly reflectorClient: boolean
   readonly nextHop: 'auto' | 'self' | 'keep'
-  /** Next hop to use for this family when it is "self": 4 or 16 octets. */
+  /** Next hop to use for this family when it is "self": 4, 16 or 32 octets. */
   readonly nextHopSelf: Uint8Array
+  /** IPv4 routes may have IPv6 next hops (RFC 8950), and go by MP_REACH_NLRI. */
+  readonly extendedNextHop?: boolean
   /** Whether AS numbers take 4 octets on this session (RFC 6793). */
   readonly fourOctetAs: boolean
 }
@@ -116,6 +118,8 @@ export interface Rib {
   /** The complete list of our own routes; differences are announced and withdrawn. Routes of another family are passed over. */
   originate(replace: Iterable<Origination>): void
   setNextHops(changes: Iterable<NextHopState>): void
+  /** The number of a link, which a link-local next hop has in its third and fourth octet (see `withZone`). */
+  zone(name: string): number
 
   /** Route selection waits while true (RFC 4724 §4.1): routes are taken in, and none is chosen. */
   defer(deferred: boolean): void

@@ -185,6 +185,10 @@ export class FamilyRib implements Rib {
     if (this.#rib.nextHops.tell(changes)) this.#scans.recheckNextHops()
   }
 
+  zone(name: string): number {
+    return this.#rib.nextHops.zone(name)
+  }
+
   // ---- bulk work ----------------------------------------------------------------------------------------------------
 
   defer(deferred: boolean): void {
@@ -279,7 +283,7 @@ export class FamilyRib implements Rib {
       const told = this.#groups.told(session, prefix)
       if (!told) return undefined
       const about = { prefix: prefixes.text(prefix), peer: told.from.name }
-      return attributesView(told.attributes, 0, told.attributes.length, told.nextHop, about)
+      return attributesView(told.attributes, 0, told.attributes.length, this.#rib.nextHops.textOf(told.nextHop), about)
     }
     const path = paths.find(prefixes.firstPath[prefix], prefix, session.slot)
     if (path === 0 || paths.flags[path] & DEAD) return undefined

@@ -26,7 +26,6 @@ import {
 import type { Step } from './decision.ts'
 import { ineligibleKinds, type LocRib } from './loc-rib.ts'
 import { LEAVES_SOON } from '../tables/attribute-sets.ts'
-import { addressOf } from '../tables/next-hops.ts'
 import { CHOSEN, DEAD, INELIGIBLE, INELIGIBLE_SHIFT, REJECTED } from './paths.ts'
 
 const walker = new AttributeWalker()
@@ -36,13 +35,13 @@ export function attributesView(
   octets: Uint8Array,
   from: number,
   to: number,
-  nextHop: Uint8Array,
+  nextHop: string,
   about: Pick<PathView, 'prefix' | 'peer'>,
 ): PathView {
   const view: PathView = {
     prefix: about.prefix,
     peer: about.peer,
-    nextHop: nextHop.length > 0 ? formatAddress(addressOf(nextHop)) : about.prefix.includes(':') ? '::' : '0.0.0.0',
+    nextHop: nextHop !== '' ? nextHop : about.prefix.includes(':') ? '::' : '0.0.0.0',
     asPath: '',
     origin: 'incomplete',
     localPref: undefined,
@@ -87,7 +86,7 @@ export class Views {
     const { prefixes, paths, sets, sessions, nextHops } = this.#rib
     const prefix = paths.prefix[path]
     const about = { prefix: prefixes.text(prefix), peer: sessions.at(paths.slot[path]).name }
-    const view = attributesView(sets.octets, sets.from(set), sets.to(set), nextHops.octets(sets.nextHop[set]), about)
+    const view = attributesView(sets.octets, sets.from(set), sets.to(set), nextHops.text(sets.nextHop[set]), about)
     view.best = prefixes.best[prefix] === path
     view.multipath = !view.best && (paths.flags[path] & CHOSEN) !== 0
     view.stale = this.#rib.isStale(path)

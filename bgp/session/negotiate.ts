@@ -2,10 +2,10 @@
 // Pure.
 
 import type { BgpRole, Family, PeerConfig, RemoteAs } from '../types.ts'
-import { type Capability, offeredFamilies } from '../wire/capabilities.ts'
+import { type Capability, type NextHopFamily, offeredFamilies } from '../wire/capabilities.ts'
 import { allowsAs, remoteAsText } from './remote-as.ts'
 import { agreeOnRoles, roleCapability, type Roles } from './roles.ts'
-import { offered } from './traits.ts'
+import { hoplessFamilies, offered, wantsExtendedNextHop } from './traits.ts'
 import { familyOf, numbersOf } from '../wire/family.ts'
 import type { Open } from '../wire/open.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
@@ -21,6 +21,10 @@ export interface LocalSide {
   /** Towards an eBGP peer (RFC 9234). */
   readonly role?: BgpRole
   readonly strictRole?: boolean
+  /** IPv4 routes may have IPv6 next hops (RFC 8950). */
+  readonly extendedNextHop: boolean
+  /** Families that need it, as there is no other next hop of ours for them. */
+  readonly hopless: readonly Family[]
 }
 
 /** What we say of our own restarts. */
@@ -54,6 +58,7 @@ export interface Negotiated extends Roles {
   readonly families: readonly Family[]
   readonly fourOctetAs: boolean
   readonly routeRefresh: boolean
+  readonly extendedNextHop: boolean
   /** What the peer says of its own restarts, if it has announced graceful restart. */
   readonly gracefulRestart?: PeerRestart
   /** The peer's AS and router id. */
@@ -61,7 +66,7 @@ export interface Negotiated extends Roles {
   readonly routerId: number
 }
 
-export function ourOpen({ asn, routerId, holdTime, families, restart, role }: LocalSide): Open {
+export function ourOpen({ asn, routerId, holdTime, families, restart, role, extendedNextHop }: LocalSide): Open {
   const list = families.map(numbersOf)
   const capabilities: Capability[] = [
     ...list.map(({ afi, safi }) => ({ kind: 'multiprotocol', afi, safi }) as const),
@@ -69,6 +74,7 @@ export function ourOpen({ asn, routerId, holdTime, families, restart, role }: Lo
     { kind: 'fourOctetAs', asn },
   ]
   if (role) capabilities.push(roleCapability(role))
+  if (extendedNextHop) capabilities.push({ kind: 'extendedNextHop', families: [FOUR_BY_SIX] })
   if (restart) {
     capabilities.push({
       kind: 'gracefulRestart',
@@ -92,10 +98,13 @@ export function negotiate(side: LocalSide, remoteAs: RemoteAs, open: Open): Nego
     return { fault: fault(2, 3, 'it has the same router id as this speaker, in the same AS') }
   }
   const offered = offeredFamilies(open.capabilities)
-  const families = side.families.filter(family => offered.includes(family))
+  const extendedNextHop = side.extendedNextHop && open.capabilities.some(takesSix)
+  const useless = extendedNextHop ? [] : side.hopless
+  const families = side.families.filter(family => offered.includes(family) && !useless.includes(family))
   if (families.length === 0) {
     const ours = side.families.map(numbersOf).flatMap(({ afi, safi }) => [1, 4, afi >> 8, afi & 255, 0, safi])
-    const why = `it offers ${list(offered)}, but ${list(side.families)} is configured`
+    const needs = useless.length > 0 ? ', with next hops of IPv6 (RFC 8950) for IPv4' : ''
+    const why = `it offers ${list(offered)}, but ${list(side.families)} is configured${needs}`
     return { fault: fault(2, 7, why, Uint8Array.from(ours)) }
   }
   const roles = internal ? {} : agreeOnRoles(side.role, side.strictRole ?? false, open.capabilities)
@@ -105,6 +114,7 @@ export function negotiate(side: LocalSide, remoteAs: RemoteAs, open: Open): Nego
     kind: internal ? 'ibgp' : 'ebgp',
     holdTime: Math.min(side.holdTime, open.holdTime),
     families,
+    extendedNextHop,
     fourOctetAs: has('fourOctetAs'),
     routeRefresh: has('routeRefresh'),
     gracefulRestart: peerRestart(side, open),
@@ -112,6 +122,14 @@ export function negotiate(side: LocalSide, remoteAs: RemoteAs, open: Open): Nego
     routerId: open.routerId,
     ...roles,
   }
+}
+
+/** IPv4 unicast by IPv6 (RFC 8950 §4). */
+const FOUR_BY_SIX: NextHopFamily = { afi: 1, safi: 1, hopAfi: 2 }
+
+function takesSix(item: Capability): boolean {
+  if (item.kind !== 'extendedNextHop') return false
+  return item.families.some(({ afi, safi, hopAfi }) => afi === 1 && safi === 1 && hopAfi === 2)
 }
 
 function peerRestart({ restart }: LocalSide, { capabilities }: Open): PeerRestart | undefined {
@@ -139,5 +157,6 @@ export function localSide(
   restart: RestartSide | undefined,
 ): LocalSide {
   const { holdTime = 90, role, strictRole } = config
-  return { asn, routerId, holdTime, families: offered(config), restart, role, strictRole }
+  const [extendedNextHop, hopless] = [wantsExtendedNextHop(config), hoplessFamilies(config)]
+  return { asn, routerId, holdTime, families: offered(config), restart, role, strictRole, extendedNextHop, hopless }
 }

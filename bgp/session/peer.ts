@@ -32,7 +32,7 @@ import { endingOf, Helper, keptFamilies } from './restart.ts'
 import { applyUpdate, type Inbound, type UpdateResult } from './routes.ts'
 import { onlyAs } from './remote-as.ts'
 import { awaitedFamilies, statusOf } from './status.ts'
-import { inboundRules, ownAddresses, policies, traits } from './traits.ts'
+import { inboundRules, ownAddresses, policies, traits, zoneOf } from './traits.ts'
 
 /** Milliseconds between the first time a hold timer runs out and the last look whether input came after all. */
 const LAST_LOOK = 100
@@ -499,6 +499,7 @@ export class Peer {
       identity: this.#host.identity,
       rules: inboundRules(this.config, this.#host.identity, negotiated),
       ownAddresses: ownAddresses(this.config, connection.local),
+      zone: zoneOf(connection.remote, this.config.address),
       family: family => this.#host.family(family),
     }
     this.#session = { connection, inbound, since: this.#host.now }

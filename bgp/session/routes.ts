@@ -2,6 +2,7 @@
 
 import { type Edit, prependAs, Rewriter } from '../policy/rewrite.ts'
 import type { Ineligible, Rib } from '../rib/port.ts'
+import { withZone } from '../tables/next-hops.ts'
 import type { Family, PeerId, SetId } from '../types.ts'
 import {
   asPath,
@@ -29,6 +30,8 @@ export interface Inbound {
   rules: InboundRules
   /** Addresses of ours: a route that points at one of them is of no use. */
   readonly ownAddresses: readonly Uint8Array[]
+  /** The link that the session is on, as far as it is known: the zone of its link-local addresses. */
+  readonly zone: string
   family(family: Family): FamilyRib
 }
 
@@ -133,6 +136,7 @@ function add(
     rib.withdraw(inbound.peer, octets, from, to)
     return
   }
+  withZone(hop, hop.length > 4 ? rib.zone(inbound.zone) : 0)
   if (!rib.affords(inbound.peer, decoder.attributesTo)) {
     result.refused = { family, of: 'octets' }
     return
@@ -190,9 +194,15 @@ function loop(attributes: Uint8Array, end: number, { identity, rules }: Inbound)
 }
 
 function isOwn(hop: Uint8Array, own: readonly Uint8Array[]): boolean {
-  return own.some(address => {
-    if (address.length > hop.length || address.length < Math.min(hop.length, 16)) return false
-    for (let i = 0; i < address.length; i++) if (address[i] !== hop[i]) return false
-    return true
-  })
+  for (let at = 0; at < hop.length; at += 16) {
+    const end = Math.min(at + 16, hop.length)
+    if (own.some(address => isAt(address, hop, at, end))) return true
+  }
+  return false
+}
+
+function isAt(address: Uint8Array, hop: Uint8Array, from: number, to: number): boolean {
+  if (address.length !== to - from) return false
+  for (let i = from; i < to; i++) if (address[i - from] !== hop[i]) return false
+  return true
 }

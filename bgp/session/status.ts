@@ -44,6 +44,7 @@ export function statusOf(parts: StatusParts): PeerStatus {
     role: config.role,
     peerRole: negotiated?.peerRole,
     families,
+    extendedNextHop: negotiated?.extendedNextHop ?? false,
     prefixesReceived: sum(families, table => table.received(id).all),
     prefixesAccepted: sum(families, table => table.received(id).accepted),
     prefixesStale: sum(staleFamilies, table => table.stale(id)),

@@ -10,10 +10,18 @@ export interface RestartFamily {
   readonly forwarding: boolean
 }
 
+/** Next hops of another family that go with routes of a family. */
+export interface NextHopFamily {
+  readonly afi: number
+  readonly safi: number
+  readonly hopAfi: number
+}
+
 export type Capability =
   | { readonly kind: 'multiprotocol'; readonly afi: number; readonly safi: number }
   | { readonly kind: 'routeRefresh' }
   | { readonly kind: 'fourOctetAs'; readonly asn: number }
+  | { readonly kind: 'extendedNextHop'; readonly families: readonly NextHopFamily[] }
   /** What its sender is to the receiver, by its place in `bgpRoles`. */
   | { readonly kind: 'role'; readonly value: number }
   | {
@@ -106,12 +114,30 @@ const role: CapabilityType<'role'> = {
 /** By value. */
 export const bgpRoles: readonly BgpRole[] = ['provider', 'rs-server', 'rs-client', 'customer', 'peer']
 
+/** RFC 8950 §4. */
+const extendedNextHop: CapabilityType<'extendedNextHop'> = {
+  kind: 'extendedNextHop',
+  code: 5,
+  read: value => {
+    if (value.length % 6 !== 0) return undefined
+    const list: NextHopFamily[] = []
+    const word = (at: number) => (value[at] << 8) | value[at + 1]
+    for (let at = 0; at < value.length; at += 6) {
+      list.push({ afi: word(at), safi: word(at + 2), hopAfi: word(at + 4) })
+    }
+    return { kind: 'extendedNextHop', families: list }
+  },
+  write: ({ families }) =>
+    families.flatMap(({ afi, safi, hopAfi }) => [afi, safi, hopAfi].flatMap(word => [word >> 8, word & 255])),
+}
+
 export const capabilityTypes: { readonly [K in Kind]: CapabilityType<K> } = {
   multiprotocol,
   routeRefresh,
   role,
   gracefulRestart,
   fourOctetAs,
+  extendedNextHop,
 }
 
 /** Reads the capabilities in `octets[from, to)`, one parameter's value; undefined if one runs past the end. */

@@ -1,7 +1,7 @@
 // UPDATE messages written (RFC 4271 §4.3, RFC 4760 §3, §4): as many prefixes as fit, one attribute set each.
 //
-// IPv4 goes by classic NLRI; every other family by MP_REACH_NLRI and MP_UNREACH_NLRI, which come first among the
-// attributes (RFC 7606 §5.1). Messages are written where they will be sent from; nothing is allocated.
+// IPv4 goes by classic NLRI, unless its next hops may be IPv6 (RFC 8950); all else by MP_REACH_NLRI and MP_UNREACH_NLRI,
+// which come first among the attributes (RFC 7606 §5.1). Messages are written where they will be sent from; nothing is allocated.
 
 import type { Family } from '../types.ts'
 import { mpReach, mpUnreach } from './attributes.ts'
@@ -30,6 +30,7 @@ export interface NlriSource {
  * is committed and another one begun by itself.
  */
 export class UpdateWriter {
+  readonly #family: Family
   readonly #classic: boolean
   readonly #afi: number
   readonly #safi: number
@@ -44,9 +45,10 @@ export class UpdateWriter {
   /** Octets of the message that are left for NLRI end here. */
   #limit = 0
 
-  constructor(family: Family, nlri: NlriSource) {
+  constructor(family: Family, nlri: NlriSource, classic = family === 'ipv4-unicast') {
     const { afi, safi } = numbersOf(family)
-    this.#classic = family === 'ipv4-unicast'
+    this.#family = family
+    this.#classic = classic
     this.#afi = afi
     this.#safi = safi
     this.#nlri = nlri
@@ -54,7 +56,7 @@ export class UpdateWriter {
 
   /** Octets of attributes (with NEXT_HOP for IPv4) that leave room for one prefix. */
   roomForAttributes(nextHopLength: number): number {
-    const longestNlri = this.#classic ? 5 : 17
+    const longestNlri = this.#family === 'ipv4-unicast' ? 5 : 17
     return MAX_MESSAGE - HEADER_LENGTH - 4 - longestNlri - (this.#classic ? 0 : 4 + 5 + nextHopLength)
   }
 
@@ -88,9 +90,10 @@ export class UpdateWriter {
 
   /** The End-of-RIB marker of the family (RFC 4724 §2). */
   endOfRib(): Uint8Array {
-    const body = this.#classic
-      ? [0, 0, 0, 0]
-      : [0, 0, 0, 6, mpUnreach.flags, mpUnreach.code, 3, 0, this.#afi, this.#safi]
+    const body =
+      this.#family === 'ipv4-unicast'
+        ? [0, 0, 0, 0]
+        : [0, 0, 0, 6, mpUnreach.flags, mpUnreach.code, 3, 0, this.#afi, this.#safi]
     const message = new Uint8Array(HEADER_LENGTH + body.length)
     message.set(body, putMessageHeader(message, 0, UPDATE, message.length))
     return message

@@ -98,7 +98,7 @@ export class UpdateDecoder {
     if (announced < 0) return reset(3, 10, 'an announced prefix is malformed')
     this.#announced = announced
 
-    const broken = this.#collect(octets, attributesFrom, attributesTo, context) ?? this.#multiprotocol(octets)
+    const broken = this.#collect(octets, attributesFrom, attributesTo, context) ?? this.#multiprotocol(octets, context)
     if (broken) return broken
     this.prefixes = withdrawn + announced + this.reach.prefixes + this.unreach.prefixes
 
@@ -187,10 +187,12 @@ export class UpdateDecoder {
     this.#codes[i] = code
   }
 
-  #multiprotocol(octets: Uint8Array): Verdict | undefined {
+  #multiprotocol(octets: Uint8Array, { extendedNextHop = false }: AttributeContext): Verdict | undefined {
     const [reach, unreach] = [mpReach.code, mpUnreach.code]
     const broken =
-      (this.#has(mpReach) ? this.reach.reach(octets, this.#from[reach], this.#to[reach]) : undefined) ??
+      (this.#has(mpReach)
+        ? this.reach.reach(octets, this.#from[reach], this.#to[reach], extendedNextHop)
+        : undefined) ??
       (this.#has(mpUnreach) ? this.unreach.unreach(octets, this.#from[unreach], this.#to[unreach]) : undefined)
     return broken && { do: 'reset', ...broken }
   }
