@@ -1,26 +1,18 @@
-// A peer: the machine that dials it, the connections that it made to us, and at most one session among them.
+// A peer: what the engine and its connections tell it, its messages, and what its session does to the RIB.
 //
-// Events come in from the engine; the state machine of the connection says what follows, and this file does it. Nothing
-// here knows a socket or reads a clock. All that goes wrong stays with this peer.
+// Events come in from the engine and go to the machine of their connection (connections.ts). Nothing here knows a socket
+// or reads a clock. All that goes wrong stays with this peer.
 
-import { Backoff } from '../fsm/backoff.ts'
-import { resolveCollision } from '../fsm/collision.ts'
-import { type FsmAction, type FsmEvent, step } from '../fsm/machine.ts'
+import type { FsmEvent } from '../fsm/machine.ts'
 import type { ChunkSink } from '../groups/port.ts'
-import type { ConnId, Family, PeerId, PeerStatus, State } from '../types.ts'
-import { KEEPALIVE, keepalive, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE, HEADER_LENGTH } from '../wire/header.ts'
-import {
-  CEASE,
-  cease,
-  decodeNotification,
-  encodeNotification,
-  hardReset,
-  type Notification,
-} from '../wire/notification.ts'
+import type { ConnId, Family, PeerId, PeerStatus } from '../types.ts'
+import { KEEPALIVE, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE, HEADER_LENGTH } from '../wire/header.ts'
+import { CEASE, cease, decodeNotification, type Notification } from '../wire/notification.ts'
 import { decodeOpen, encodeOpen } from '../wire/open.ts'
 import { decodeRefresh, encodeRefresh } from '../wire/refresh.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
-import { Connection, type ConnectionTimer, pump } from './connection.ts'
+import { type Connection, type ConnectionTimer, pump } from './connection.ts'
+import { Connections, updateEvent } from './connections.ts'
 import { Counters } from './counters.ts'
 import type { Ends } from './explain.ts'
 import * as explain from './explain.ts'
@@ -37,18 +29,6 @@ import { inboundRules, ownAddresses, policies, traits, zoneOf } from './traits.t
 /** Milliseconds between the first time a hold timer runs out and the last look whether input came after all. */
 const LAST_LOOK = 100
 
-/** Seconds that a peer may leave unread what is sent to it, at least (RFC 9687 §4). */
-const SEND_HOLD = 480
-
-const ranks: { readonly [S in State]: number } = {
-  Idle: 0,
-  Active: 1,
-  Connect: 2,
-  OpenSent: 3,
-  OpenConfirm: 4,
-  Established: 5,
-}
-
 export class Peer {
   readonly id: PeerId
   readonly name: string
@@ -56,22 +36,15 @@ export class Peer {
   readonly counters = new Counters()
   readonly #host: Host
   readonly #journal: Journal
-  readonly #backoff = new Backoff()
-  /** The machine that dials; it rests in Idle while a connection that the peer made is Established. */
-  readonly #main: Connection
-  readonly #incoming: Connection[] = []
+  readonly #connections: Connections
   #session: { readonly connection: Connection; readonly inbound: Inbound; readonly since: number } | undefined
   readonly #helper: Helper
   /** The NOTIFICATION that is being handled. */
   #notified: Notification | undefined
-  #running = false
   #everEstablished = false
   /** The AS that the last acceptable OPEN named. */
   #saidAs: number | undefined
   readonly #limits = new LimitWatch()
-  /** Seconds to rest because of a limit; 0 = until the limit changes or the operator acts. */
-  #limitRest: number | undefined
-  #depth = 0
 
   constructor(host: Host, id: PeerId, name: string, config: ResolvedPeer) {
     this.#host = host
@@ -79,11 +52,22 @@ export class Peer {
     this.name = name
     this.config = config
     this.#journal = new Journal(host, name, () => explain.about(name, this.config, this.#remoteAs))
-    this.#main = new Connection({ incoming: false, passive: config.passive ?? false }, host.wheel, host.now)
+    this.#connections = new Connections({
+      peer: this,
+      host,
+      journal: this.#journal,
+      counters: this.counters,
+      config: () => this.config,
+      ends: connection => this.#ends(connection),
+      open: () => encodeOpen(ourOpen(this.#localSide)),
+      up: connection => this.#up(connection),
+      down: event => this.#down(event),
+    })
+    const { main } = this.#connections
     this.#helper = new Helper(id, {
       rib: family => host.family(family).rib,
-      wait: seconds => this.#arm(this.#main, 'stale', seconds),
-      cancel: () => this.#disarm(this.#main, 'stale'),
+      wait: seconds => this.#connections.arm(main, 'stale', seconds),
+      cancel: () => this.#connections.disarm(main, 'stale'),
       keeps: (families, seconds) => this.#journal.stale(families, seconds),
       drops: (families, why) => this.#journal.stale(families, why),
     })
@@ -92,27 +76,19 @@ export class Peer {
   // ---- from the operator -----------------------------------------------------------------------------------------
 
   start(): void {
-    this.#running = true
-    this.#limitRest = undefined
-    this.#dispatch(this.#main, { kind: 'start' })
+    this.#connections.start()
   }
 
   /** Ends everything; with a fault the peer is told why (RFC 4486). */
   stop(why?: Fault): void {
-    this.#running = false
-    this.#endAll(why)
+    this.#connections.stop(why)
     this.#helper.release()
-    this.#disarm(this.#main, 'idleHold')
   }
 
   /** Ends the session, if any, and starts anew with the configuration in force. */
   reset(why: Fault): void {
-    this.#endAll(why)
+    this.#connections.restart(why)
     this.#helper.release()
-    this.#disarm(this.#main, 'idleHold')
-    this.#backoff.clear()
-    this.#limitRest = undefined
-    this.#ensureStarted()
   }
 
   /** A configuration that needs no new session: policies, timers, words. */
@@ -120,8 +96,7 @@ export class Peer {
     const limitsChanged = !sameLimits(this.config, config)
     if (JSON.stringify(config.remoteAs) !== JSON.stringify(this.config.remoteAs)) this.#saidAs = undefined
     this.config = config
-    this.#main.role = { incoming: false, passive: config.passive ?? false }
-    if (!this.#main.role.passive && this.#main.state === 'Active') this.#arm(this.#main, 'connectRetry')
+    this.#connections.setPassive(config.passive ?? false)
     if (limitsChanged) this.#limitsChanged()
     if (!this.#helps) this.#helper.release('keeping them was switched off')
     if (this.#session) this.#adjustInbound()
@@ -139,51 +114,38 @@ export class Peer {
     if (JSON.stringify(rules) === JSON.stringify(inbound.rules)) return
     inbound.rules = rules
     if (!inbound.negotiated.routeRefresh) return this.reset(fault(6, cease.configChange, 'AS path rules changed'))
-    for (const family of inbound.negotiated.families) this.#send(connection, encodeRefresh(family))
+    for (const family of inbound.negotiated.families) this.#connections.send(connection, encodeRefresh(family))
   }
 
   /** Gives back what belongs to the peer, after `stop`. */
   dispose(): void {
-    this.#main.dispose(this.#host.wheel)
+    this.#connections.dispose()
   }
 
   // ---- from the network ------------------------------------------------------------------------------------------
 
   /** A connection that the peer made. Returns why it is refused, or undefined if it is taken. */
   accept(conn: ConnId, local: string, remote: string): string | undefined {
-    if (!this.#running) return explain.refusedPeer(this.#ends(), 'it is stopped here')
-    if (!this.#session && this.#main.state === 'Idle' && this.#isResting) {
-      return explain.refusedPeer(this.#ends(), 'it rests here after an error')
-    }
-    this.#depth++ // what was given up and what takes its place are one change of state
-    // One that has not even been greeted was given up by the peer.
-    for (const old of this.#incoming.filter(one => one.state === 'OpenSent')) this.#dispatch(old, { kind: 'stop' })
-    const connection = new Connection({ incoming: true, passive: true }, this.#host.wheel, this.#host.now)
-    connection.state = 'Active'
-    connection.attach(conn, local, remote)
-    this.#incoming.push(connection)
-    this.#host.adopt(conn, this, connection)
-    this.#depth--
-    this.#dispatch(connection, { kind: 'connected' })
-    return undefined
+    const refusal = this.#connections.accept(conn, local, remote)
+    return refusal === undefined ? undefined : explain.refusedPeer(this.#ends(), refusal)
   }
 
   connected(connection: Connection, local: string, remote: string): void {
     connection.local = local
     connection.remote = remote
-    this.#dispatch(connection, { kind: 'connected' })
+    this.#connections.dispatch(connection, { kind: 'connected' })
   }
 
   connectFailed(connection: Connection, reason: string): void {
     this.#journal.notReached(this.#ends(), reason)
-    this.#forget(connection)
-    this.#dispatch(connection, { kind: 'connectFailed' })
+    this.#connections.forget(connection)
+    this.#connections.dispatch(connection, { kind: 'connectFailed' })
   }
 
   closed(connection: Connection, reason: string): void {
     this.#journal.lost(this.#ends(connection), reason, connection.state)
-    this.#forget(connection)
-    this.#dispatch(connection, { kind: 'closed' })
+    this.#connections.forget(connection)
+    this.#connections.dispatch(connection, { kind: 'closed' })
   }
 
   expired(connection: Connection, timer: ConnectionTimer): void {
@@ -195,7 +157,7 @@ export class Peer {
       return
     }
     if (timer === 'connectRetry' && connection.state === 'Connect') this.#journal.notReached(this.#ends(), 'ETIMEDOUT')
-    this.#dispatch(connection, { kind: `${timer}Expired` })
+    this.#connections.dispatch(connection, { kind: `${timer}Expired` })
   }
 
   /** Handles the whole message `octets[from, to)`, header checked; returns its units: one, and one per prefix. */
@@ -207,12 +169,12 @@ export class Peer {
       case UPDATE:
         this.counters.updatesIn++
         // The state machine restarts the hold timer; once is enough for all messages of one moment.
-        if (connection.heardAt !== this.#host.now) this.#dispatch(connection, updateEvent)
+        if (connection.heardAt !== this.#host.now) this.#connections.dispatch(connection, updateEvent)
         if (this.#session?.connection !== connection) return 1
         connection.heardAt = this.#host.now
         return this.#update(octets, body, to)
       case KEEPALIVE:
-        this.#dispatch(connection, keepaliveEvent)
+        this.#connections.dispatch(connection, keepaliveEvent)
         return 1
       case OPEN:
         this.#open(connection, octets, body, to)
@@ -230,26 +192,26 @@ export class Peer {
 
   /** The peer sent what cannot be accepted, or something broke while it was handled. */
   fault(connection: Connection, why: Fault): void {
-    this.#dispatch(connection, { kind: 'fault', fault: why })
+    this.#connections.dispatch(connection, { kind: 'fault', fault: why })
   }
 
   /** Hands what is to be sent on the connection to the sink; true if more is ready. */
   pull(connection: Connection, sink: ChunkSink): boolean {
     pump(connection.takeControl(), this.counters.counting(sink, false))
-    this.#disarm(connection, 'sendHold')
+    this.#connections.disarm(connection, 'sendHold')
     if (this.#session?.connection !== connection) return false
     const bulk = this.counters.counting(sink, true)
     let more = false
     for (const family of this.#session.inbound.negotiated.families) {
       more = this.#host.family(family).out.pull(this.id, bulk) || more
     }
-    if (more) this.#awaitReader(connection)
+    if (more) this.#connections.awaitReader(connection)
     return more
   }
 
   /** Its update group has something for it. */
   ready(): void {
-    if (this.#session) this.#signal(this.#session.connection)
+    if (this.#session) this.#connections.signal(this.#session.connection)
   }
 
   status(): PeerStatus {
@@ -276,60 +238,34 @@ export class Peer {
 
   /** Since when it has had no connection, no rest to take and no routes kept for it, while it may only wait for the peer. */
   get idleSince(): number | undefined {
-    const waits = this.#main.state === 'Active' && this.#incoming.length === 0 && !this.#isResting
-    return waits && this.#helper.families.length === 0 ? this.#journal.since : undefined
+    return this.#connections.isIdle && this.#helper.families.length === 0 ? this.#journal.since : undefined
   }
 
   // ---- messages --------------------------------------------------------------------------------------------------
 
   #open(connection: Connection, octets: Uint8Array, from: number, to: number): void {
-    if (connection.state !== 'OpenSent') return this.#dispatch(connection, { kind: 'open', holdTime: 0 })
+    if (connection.state !== 'OpenSent') return this.#connections.dispatch(connection, { kind: 'open', holdTime: 0 })
     const open = decodeOpen(octets, from, to)
     if ('fault' in open) return this.fault(connection, open.fault)
     const agreed = negotiate(this.#localSide, this.config.remoteAs, open)
     if ('fault' in agreed) return this.fault(connection, agreed.fault)
-    for (const other of this.#connections()) {
-      if (other === connection) continue
-      const rival = {
-        state: other.state,
-        incoming: other.role.incoming,
-        gracefulRestart: other.negotiated?.gracefulRestart !== undefined,
-      }
-      const local = { routerId: this.#host.identity.routerId, asn: this.#localAs }
-      const lost = fault(6, cease.collision, 'the other connection to this peer is kept')
-      switch (resolveCollision(rival, connection.role, local, agreed)) {
-        case 'keep existing':
-          return this.#dispatch(connection, { kind: 'stop', fault: lost })
-        case 'keep arrived':
-          this.#dispatch(other, { kind: 'stop', fault: lost })
-          break
-        case 'existing is old':
-          this.#journal.restarted()
-          this.#dispatch(other, { kind: 'stop' })
-          break
-        case 'keep both':
-          break
-      }
-    }
-    connection.negotiated = agreed
     this.#saidAs = agreed.asn
-    this.#dispatch(connection, { kind: 'open', holdTime: agreed.holdTime })
+    this.#connections.opened(connection, agreed, this.#localAs)
   }
 
   #notification(connection: Connection, octets: Uint8Array, from: number, to: number): void {
     const notification = decodeNotification(octets, from, to)
     const { code, subcode } = notification
     // Losing a collision is no error, as long as there is a winner.
-    const winner = this.#connections().some(other => other !== connection && ranks[other.state] >= ranks.OpenSent)
-    const collision = code === 6 && subcode === cease.collision && winner
+    const collision = code === CEASE && subcode === cease.collision && this.#connections.hasRival(connection)
     if (!collision) this.#journal.received(this.#ends(connection), notification)
     this.#notified = notification
-    this.#dispatch(connection, collision ? { kind: 'stop' } : { kind: 'notification' })
+    this.#connections.dispatch(connection, collision ? { kind: 'stop' } : { kind: 'notification' })
     this.#notified = undefined
   }
 
   #refresh(connection: Connection, octets: Uint8Array, from: number, to: number): void {
-    this.#dispatch(connection, { kind: 'refresh' })
+    this.#connections.dispatch(connection, { kind: 'refresh' })
     const family = decodeRefresh(octets, from, to)
     if (this.#session?.connection !== connection || !family) return
     if (this.#session.inbound.negotiated.families.includes(family)) this.#host.family(family).rib.refresh(this.id)
@@ -362,7 +298,7 @@ export class Peer {
   #refused(connection: Connection, { family, of }: NonNullable<UpdateResult['refused']>): void {
     const follows = consequence(this.config, family, of)
     if (follows !== 'leave out') {
-      this.#limitRest = follows.rest
+      this.#connections.limitRest = follows.rest
       return this.fault(connection, follows.fault)
     }
     if (this.#limits.leftOut.has(family)) return
@@ -374,12 +310,7 @@ export class Peer {
   /** Other limits are in force: what they still forbid ends the session, what they allow now is asked for. */
   #limitsChanged(): void {
     const session = this.#session
-    if (!session) {
-      if (this.#limitRest === undefined) return
-      this.#limitRest = undefined
-      this.#disarm(this.#main, 'idleHold')
-      return this.#ensureStarted()
-    }
+    if (!session) return this.#connections.endLimitRest()
     const { families, routeRefresh } = session.inbound.negotiated
     for (const family of families) {
       const { rib } = this.#host.family(family)
@@ -388,111 +319,15 @@ export class Peer {
       const { all } = rib.received(this.id)
       if (all > ceiling.paths) return this.#refused(session.connection, { family, of: 'prefixes' })
       if (all === ceiling.paths || !this.#limits.leftOut.delete(family)) continue
-      if (routeRefresh) this.#send(session.connection, encodeRefresh(family))
+      if (routeRefresh) this.#connections.send(session.connection, encodeRefresh(family))
     }
   }
 
-  // ---- the machine -----------------------------------------------------------------------------------------------
-
-  #dispatch(connection: Connection, event: FsmEvent): void {
-    const { next, actions } = step(connection.state, event, connection.role)
-    this.#depth++
-    if (next !== connection.state) {
-      connection.state = next
-      connection.since = this.#host.now
-    }
-    for (const action of actions) this.#perform(connection, action, event)
-    if (next === 'Idle' && connection.role.incoming) this.#remove(connection)
-    if (--this.#depth === 0 && event !== updateEvent) {
-      this.#ensureStarted()
-      this.#show()
-    }
-  }
-
-  #perform(connection: Connection, action: FsmAction, event: FsmEvent): void {
-    const { wheel } = this.#host
-    switch (action.do) {
-      case 'again':
-        return this.#again(connection, action.timer)
-      case 'arm':
-        return this.#arm(connection, action.timer, action.seconds)
-      case 'disarm':
-        return wheel.disarm(connection.timers[action.timer].id)
-      case 'connect':
-        return this.#connect(connection)
-      case 'sendOpen':
-        return this.#send(connection, encodeOpen(ourOpen(this.#localSide)))
-      case 'sendKeepalive':
-        return this.#send(connection, keepalive)
-      case 'notify':
-        return this.#notify(connection, action.fault, event.kind === 'stop')
-      case 'drop':
-        if (connection.conn !== undefined) {
-          this.#host.emit({ do: 'close', conn: connection.conn, afterFlush: false })
-          this.#forget(connection)
-        }
-        return
-      case 'up':
-        return this.#up(connection)
-      case 'down':
-        return this.#down(event)
-      case 'damp':
-        return this.#damp(connection)
-    }
-  }
-
-  #connect(connection: Connection): void {
-    const { address, port = 179, localAddress } = this.config
-    connection.attach(this.#host.dial(this, connection))
-    const { conn } = connection
-    if (conn === undefined) return
-    this.#host.emit({ do: 'connect', peer: this.id, conn, to: { address, port, localAddress } })
-  }
-
-  #send(connection: Connection, message: Uint8Array): void {
-    connection.send(message)
-    this.#signal(connection)
-  }
-
-  /** Something waits to be pulled for the connection. */
-  #signal(connection: Connection): void {
-    if (connection.conn === undefined) return
-    this.#host.writable(connection.conn)
-    this.#awaitReader(connection)
-  }
-
-  /** RFC 9687: the shell pulls when the peer reads; if it does not for long, the session ends. */
-  #awaitReader(connection: Connection): void {
-    const { negotiated, timers } = connection
-    if (!negotiated || this.#host.wheel.isArmed(timers.sendHold.id)) return
-    const seconds = this.config.sendHoldTime ?? Math.max(SEND_HOLD, 2 * negotiated.holdTime)
-    this.#host.arm(this, connection, 'sendHold', this.#host.now + seconds * 1000)
-  }
-
-  #notify(connection: Connection, why: Fault, administrative: boolean): void {
-    if (connection.conn === undefined) return
-    this.#journal.sent(this.#ends(connection), why, administrative)
-    // What the operator ends, helpers shall not keep alive, though the N bit would let them.
-    const isHard = administrative && why.code === CEASE && why.subcode !== cease.collision
-    const hard = isHard && connection.negotiated?.gracefulRestart?.notification
-    connection.send(encodeNotification(hard ? hardReset(why) : why))
-    this.counters.messagesOut++
-    this.#host.release(connection.conn, connection.takeControl())
-    this.#host.emit({ do: 'close', conn: connection.conn, afterFlush: true })
-    connection.attach(undefined)
-  }
+  // ---- the session -----------------------------------------------------------------------------------------------
 
   #up(connection: Connection): void {
     const { negotiated } = connection
     if (!negotiated) return
-    for (const other of this.#connections()) {
-      if (other !== connection) {
-        this.#dispatch(other, {
-          kind: 'stop',
-          fault: fault(6, cease.collision, 'the session is up on another connection'),
-        })
-      }
-    }
     const inbound: Inbound = {
       peer: this.id,
       negotiated,
@@ -507,7 +342,6 @@ export class Peer {
     this.counters.endOfRib.clear()
     this.#helper.up(negotiated)
     this.#limits.clear()
-    this.#limitRest = undefined
     for (const family of negotiated.families) {
       const how = traits(this.name, this.config, this.#host.identity.asn, negotiated, connection, family)
       const { rib } = this.#host.family(family)
@@ -524,7 +358,7 @@ export class Peer {
     this.counters.lastLife = lived / 1000
     this.counters.flaps++
     this.#session = undefined
-    const ending = endingOf(event, this.#notified, this.#running)
+    const ending = endingOf(event, this.#notified, this.#connections.running)
     this.#helper.down(negotiated, this.#helps ? keptFamilies(ending, negotiated) : [])
   }
 
@@ -533,74 +367,7 @@ export class Peer {
     return this.config.gracefulRestartHelper ?? this.#host.restart(false) !== undefined
   }
 
-  /** Rests in Idle. A connection that the peer made puts the dialing machine to rest, unless it is further along. */
-  #damp(connection: Connection): void {
-    const rest = Math.max(this.#backoff.next(this.counters.takeLastLife()), this.#limitRest ?? 0)
-    if (connection !== this.#main) {
-      if (this.#session || ranks[this.#main.state] > ranks.Connect) return
-      this.#dispatch(this.#main, { kind: 'stop' })
-    }
-    if (this.#limitRest !== 0) this.#arm(this.#main, 'idleHold', rest)
-  }
-
-  /** Nothing under way and no rest prescribed: go on. */
-  #ensureStarted(): void {
-    const main = this.#main
-    if (!this.#running || main.state !== 'Idle' || this.#incoming.length > 0) return
-    if (!this.#isResting) this.#dispatch(main, { kind: 'start' })
-  }
-
-  get #isResting(): boolean {
-    return this.#limitRest === 0 || this.#host.wheel.isArmed(this.#main.timers.idleHold.id)
-  }
-
-  #endAll(why: Fault | undefined): void {
-    this.#depth++
-    for (const connection of this.#connections()) this.#dispatch(connection, { kind: 'stop', fault: why })
-    this.#depth--
-    this.#show()
-  }
-
-  #remove(connection: Connection): void {
-    const at = this.#incoming.indexOf(connection)
-    if (at < 0) return
-    this.#incoming.splice(at, 1)
-    connection.dispose(this.#host.wheel)
-  }
-
-  #forget(connection: Connection): void {
-    if (connection.conn !== undefined) this.#host.release(connection.conn, [])
-    connection.attach(undefined)
-  }
-
-  #connections(): Connection[] {
-    return [this.#main, ...this.#incoming]
-  }
-
-  // ---- timers ----------------------------------------------------------------------------------------------------
-
-  #arm(connection: Connection, timer: ConnectionTimer, seconds = this.config.connectRetry ?? 5): void {
-    connection.timers[timer].period = seconds * 1000
-    this.#again(connection, timer)
-  }
-
-  #again(connection: Connection, timer: ConnectionTimer): void {
-    const { period } = connection.timers[timer]
-    if (period === 0) return this.#disarm(connection, timer)
-    const after = timer === 'hold' || timer === 'stale' ? period : this.#host.random.jitter(period)
-    this.#host.arm(this, connection, timer, this.#host.now + after)
-  }
-
-  #disarm(connection: Connection, timer: ConnectionTimer): void {
-    this.#host.wheel.disarm(connection.timers[timer].id)
-  }
-
   // ---- words -----------------------------------------------------------------------------------------------------
-
-  #show(): void {
-    const states = this.#connections().map(({ state }) => state)
-    this.#journal.entered(states.reduce((most, state) => (ranks[state] > ranks[most] ? state : most)))
-  }
 
   #ends(connection?: Connection): Ends {
     return explain.endsOf(this.name, this.config, this.#localAs, connection?.local)
@@ -620,5 +387,4 @@ export class Peer {
   }
 }
 
-const updateEvent: FsmEvent = { kind: 'update' }
 const keepaliveEvent: FsmEvent = { kind: 'keepalive' }
