@@ -18,6 +18,10 @@ const capability: fc.Arbitrary<Capability> = fc.oneof(
   fc.record({ kind: fc.constant('multiprotocol' as const), afi: fc.nat(65535), safi: fc.nat(255) }),
   fc.constant({ kind: 'routeRefresh' as const }),
   fc.record({
+    kind: fc.constant('extendedNextHop' as const),
+    families: fc.array(fc.record({ afi: fc.nat(65535), safi: fc.nat(65535), hopAfi: fc.nat(65535) }), { maxLength: 4 }),
+  }),
+  fc.record({
     kind: fc.constant('gracefulRestart' as const),
     restarting: fc.boolean(),
     notification: fc.boolean(),
@@ -87,6 +91,7 @@ t.test('a capability with a wrong length is as good as unknown', t => {
   const values = {
     1: [[], [0, 1, 0], [0, 1, 0, 1, 0]],
     2: [[1]],
+    5: [[0], [0, 1, 0, 1, 0], [0, 1, 0, 1, 0, 2, 0]],
     64: [[], [1], [0, 1, 2], [0, 0, 0, 1, 1]],
     65: [[], [1, 2, 3], [0, 0, 0, 1, 2]],
   }
