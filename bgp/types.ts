@@ -432,7 +432,41 @@ export interface PeerStatus {
   readonly awaited: readonly Family[]
   /** Why it is down or was last: cause and next step in one sentence. */
   readonly lastError?: string
+  /** The operator has stopped it (`disablePeer`). */
+  readonly disabled: boolean
   readonly description?: string
+}
+
+/** Messages by type. */
+export interface MessageCounts {
+  readonly open: number
+  /** End-of-RIB among them. */
+  readonly update: number
+  readonly notification: number
+  readonly keepalive: number
+  readonly routeRefresh: number
+}
+
+export interface NotificationCount {
+  readonly code: number
+  readonly subcode: number
+  readonly count: number
+  /** `Cease / Administrative Shutdown`. */
+  readonly text: string
+}
+
+/** What a peer has counted since the speaker started, over all its sessions. */
+export interface PeerCounters {
+  readonly name: string
+  readonly in: MessageCounts
+  readonly out: MessageCounts
+  readonly notificationsIn: readonly NotificationCount[]
+  readonly notificationsOut: readonly NotificationCount[]
+  /** UPDATE messages in error, by what was done about them (RFC 7606 §2). */
+  readonly incidents: { readonly discard: number; readonly withdraw: number; readonly reset: number }
+  /** How often it became Established, and left it. */
+  readonly established: number
+  readonly flaps: number
 }
 
 // ---- reading the RIB -------------------------------------------------------------------------------------------
@@ -466,6 +500,21 @@ export interface PathView {
   /** Why it is not best: the step that lost, or the policy rule or check that rejected it. */
   reason: string | undefined
 }
+
+/** Why the routes to a prefix are as they are. */
+export interface PrefixExplanation {
+  readonly prefix: string
+  /** Every path, best first, each with its reason. */
+  readonly paths: readonly PathView[]
+  /** Whether the best path goes to each peer that is up, and why or why not. */
+  readonly exports: readonly { readonly peer: string; readonly accepted: boolean; readonly text: string }[]
+}
+
+/**
+ * A table of routes: `in` what a peer sent, before import policy; `accepted` what import policy made of it; `loc` the best
+ * paths; `out` what a peer was sent.
+ */
+export type Table = 'in' | 'accepted' | 'loc' | 'out'
 
 /** A Loc-RIB change: the chosen paths of one prefix, or none. The object is reused: copy what you keep. */
 export interface ChangeView {

@@ -15,6 +15,7 @@ import type {
   Policy,
   PrefixId,
   SetId,
+  Table,
 } from '../types.ts'
 
 /** What may change while a peer is established. */
@@ -146,11 +147,10 @@ export interface Rib {
   /** Whether the best path of the prefix goes to the peer, and why or why not; undefined if there is none, or no such session. */
   explainExport(peer: PeerId, prefix: PrefixId): { readonly accepted: boolean; readonly text: string } | undefined
   /**
-   * A page of a table in ascending id: `loc` best paths, `in` what `peer` sent (before policy), `out` what it was sent.
-   * Empty `rows` with `next` 0 = end.
+   * A page of a table in ascending id. `next` 0 = end.
    */
   walk(
-    table: 'in' | 'loc' | 'out',
+    table: Table,
     peer: PeerId | null,
     from: PrefixId,
     units: number,

@@ -91,6 +91,16 @@ export class Peer {
     this.#helper.release()
   }
 
+  /** Every route again, from the peer (RFC 2918) or to it; nothing without a session. */
+  refresh(direction: 'in' | 'out'): void {
+    if (!this.#session) return
+    const { connection, inbound } = this.#session
+    for (const family of inbound.negotiated.families) {
+      if (direction === 'out') this.#host.family(family).rib.refresh(this.id)
+      else if (inbound.negotiated.routeRefresh) this.#connections.send(connection, encodeRefresh(family))
+    }
+  }
+
   /** A configuration that needs no new session: policies, timers, words. */
   adjust(config: ResolvedPeer, policiesChanged: boolean): void {
     const limitsChanged = !sameLimits(this.config, config)
@@ -162,12 +172,11 @@ export class Peer {
 
   /** Handles the whole message `octets[from, to)`, header checked; returns its units: one, and one per prefix. */
   message(connection: Connection, octets: Uint8Array, from: number, to: number): number {
-    this.counters.messagesIn++
+    this.counters.in.count(octets[from + 18])
     connection.overdue = false
     const body = from + HEADER_LENGTH
     switch (octets[from + 18]) {
       case UPDATE:
-        this.counters.updatesIn++
         // The state machine restarts the hold timer; once is enough for all messages of one moment.
         if (connection.heardAt !== this.#host.now) this.#connections.dispatch(connection, updateEvent)
         if (this.#session?.connection !== connection) return 1
@@ -197,10 +206,10 @@ export class Peer {
 
   /** Hands what is to be sent on the connection to the sink; true if more is ready. */
   pull(connection: Connection, sink: ChunkSink): boolean {
-    pump(connection.takeControl(), this.counters.counting(sink, false))
+    pump(this.counters.sending(connection.takeControl()), sink)
     this.#connections.disarm(connection, 'sendHold')
     if (this.#session?.connection !== connection) return false
-    const bulk = this.counters.counting(sink, true)
+    const bulk = this.counters.counting(sink)
     let more = false
     for (const family of this.#session.inbound.negotiated.families) {
       more = this.#host.family(family).out.pull(this.id, bulk) || more
@@ -225,6 +234,7 @@ export class Peer {
       counters: this.counters,
       negotiated: this.#session?.inbound.negotiated,
       staleFamilies: this.#helper.families,
+      isDisabled: !this.#connections.running,
       atLimit: [...this.#limits.leftOut],
       awaited: this.awaited,
       rib: family => this.#host.family(family).rib,
@@ -256,6 +266,7 @@ export class Peer {
   #notification(connection: Connection, octets: Uint8Array, from: number, to: number): void {
     const notification = decodeNotification(octets, from, to)
     const { code, subcode } = notification
+    this.counters.notifiedIn.count(notification)
     // Losing a collision is no error, as long as there is a winner.
     const collision = code === CEASE && subcode === cease.collision && this.#connections.hasRival(connection)
     if (!collision) this.#journal.received(this.#ends(connection), notification)
@@ -276,6 +287,7 @@ export class Peer {
     if (!session) return 1
     const { decoder } = this.#host
     const { fault, incident, endOfRib, refused } = applyUpdate(decoder, session.inbound, octets, from, to)
+    if (incident) this.counters.incidents[incident.treatment]++
     if (incident) this.#journal.incident(incident, octets.subarray(from - HEADER_LENGTH, to))
     if (fault) this.fault(session.connection, fault)
     if (endOfRib && !this.counters.endOfRib.has(endOfRib)) {
@@ -339,6 +351,7 @@ export class Peer {
     }
     this.#session = { connection, inbound, since: this.#host.now }
     this.#everEstablished = true
+    this.counters.established++
     this.counters.endOfRib.clear()
     this.#helper.up(negotiated)
     this.#limits.clear()
