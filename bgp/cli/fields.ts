@@ -126,6 +126,7 @@ const template: Fields<FileTemplate> = {
   nextHop: oneOf('auto', 'self', 'keep'),
   nextHopSelf: perFamily(text),
   reflectorClient: flag,
+  extendedNextHop: flag,
   multihop: either(number, flag),
   gracefulRestartHelper: flag,
   ttlSecurity: number,
