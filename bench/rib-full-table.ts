@@ -63,12 +63,15 @@ function traits(n: number): PeerTraits {
     nextHop: 'auto',
     nextHopSelf: Uint8Array.of(192, 0, 2, 254),
     fourOctetAs: true,
+    pathIds: false,
+    pathIdsSent: false,
     import: acceptAll,
     export: acceptAll,
     gracefulShutdown: false,
     sendBlackhole: false,
     asOverride: false,
     privateAs: 'keep',
+    paths: undefined,
   }
 }
 

@@ -2,6 +2,7 @@
 // that the types have and this table lacks does not compile.
 
 import type {
+  AddPath,
   DecisionOptions,
   Family,
   GracefulRestart,
@@ -107,6 +108,11 @@ const prefixLimit = object<PrefixLimit>(
   'action',
 )
 
+const addPath = object<AddPath>({
+  receive: flag,
+  send: either(oneOf('all', 'ecmp'), object<{ readonly best: number }>({ best: number }, 'best')),
+})
+
 const template: Fields<FileTemplate> = {
   remoteAs: either(either(number, list(number)), oneOf('internal', 'external')),
   localAs: number,
@@ -135,6 +141,7 @@ const template: Fields<FileTemplate> = {
   secretEnv: text,
   sendHoldTime: number,
   maxPrefixes: perFamily(prefixLimit),
+  addPath: perFamily(addPath),
   description: text,
 }
 

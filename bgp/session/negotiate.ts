@@ -1,11 +1,12 @@
-// What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2).
-// Pure.
+// What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2,
+// RFC 7911 §4). Pure.
 
 import type { BgpRole, Family, PeerConfig, RemoteAs } from '../types.ts'
+import type { PathIds } from '../wire/mp.ts'
 import { type Capability, type NextHopFamily, offeredFamilies } from '../wire/capabilities.ts'
 import { allowsAs, remoteAsText } from './remote-as.ts'
 import { agreeOnRoles, roleCapability, type Roles } from './roles.ts'
-import { hoplessFamilies, offered, wantsExtendedNextHop } from './traits.ts'
+import { hoplessFamilies, offered, offeredPaths, wantsExtendedNextHop } from './traits.ts'
 import { familyOf, numbersOf } from '../wire/family.ts'
 import type { Open } from '../wire/open.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
@@ -25,6 +26,15 @@ export interface LocalSide {
   readonly extendedNextHop: boolean
   /** Families that need it, as there is no other next hop of ours for them. */
   readonly hopless: readonly Family[]
+  /** Families in which the peer may send several paths of a prefix, and in which it is sent several. */
+  readonly addPath?: readonly PathDirections[]
+}
+
+/** ADD-PATH (RFC 7911) as an end offers it. */
+export interface PathDirections {
+  readonly family: Family
+  readonly receive: boolean
+  readonly send: boolean
 }
 
 /** What we say of our own restarts. */
@@ -59,6 +69,9 @@ export interface Negotiated extends Roles {
   readonly fourOctetAs: boolean
   readonly routeRefresh: boolean
   readonly extendedNextHop: boolean
+  /** Families whose NLRI carry path identifiers: those that the peer sends, and those that we send. */
+  readonly pathIds: PathIds
+  readonly pathIdsSent: PathIds
   /** What the peer says of its own restarts, if it has announced graceful restart. */
   readonly gracefulRestart?: PeerRestart
   /** The peer's AS and router id. */
@@ -66,7 +79,8 @@ export interface Negotiated extends Roles {
   readonly routerId: number
 }
 
-export function ourOpen({ asn, routerId, holdTime, families, restart, role, extendedNextHop }: LocalSide): Open {
+export function ourOpen(side: LocalSide): Open {
+  const { asn, routerId, holdTime, families, restart, role, extendedNextHop, addPath = [] } = side
   const list = families.map(numbersOf)
   const capabilities: Capability[] = [
     ...list.map(({ afi, safi }) => ({ kind: 'multiprotocol', afi, safi }) as const),
@@ -83,6 +97,13 @@ export function ourOpen({ asn, routerId, holdTime, families, restart, role, exte
       restartTime: restart.time,
       families: list.map(({ afi, safi }) => ({ afi, safi, forwarding: restart.forwarding })),
     })
+  }
+  if (addPath.length > 0) {
+    const rows = addPath.map(({ family, receive, send }) => {
+      const { afi, safi } = numbersOf(family)
+      return { afi, safi, receive, send }
+    })
+    capabilities.push({ kind: 'addPath', families: rows })
   }
   return { asn, holdTime, routerId, capabilities }
 }
@@ -118,6 +139,7 @@ export function negotiate(side: LocalSide, remoteAs: RemoteAs, open: Open): Nego
     fourOctetAs: has('fourOctetAs'),
     routeRefresh: has('routeRefresh'),
     gracefulRestart: peerRestart(side, open),
+    ...pathIds(side, families, open),
     asn: open.asn,
     routerId: open.routerId,
     ...roles,
@@ -130,6 +152,25 @@ const FOUR_BY_SIX: NextHopFamily = { afi: 1, safi: 1, hopAfi: 2 }
 function takesSix(item: Capability): boolean {
   if (item.kind !== 'extendedNextHop') return false
   return item.families.some(({ afi, safi, hopAfi }) => afi === 1 && safi === 1 && hopAfi === 2)
+}
+
+/** A direction has path identifiers where one end offers to send them and the other to receive them (RFC 7911 §4). */
+function pathIds(
+  { addPath = [] }: LocalSide,
+  families: readonly Family[],
+  { capabilities }: Open,
+): Pick<Negotiated, 'pathIds' | 'pathIdsSent'> {
+  const theirs = capabilities.flatMap(item => (item.kind === 'addPath' ? item.families : []))
+  const agreed = addPath.filter(({ family }) => families.includes(family))
+  const both = (own: 'receive' | 'send', other: 'receive' | 'send'): PathIds => {
+    const rows = agreed.filter(ours => {
+      // Named twice, the last counts.
+      const said = theirs.findLast(({ afi, safi }) => familyOf(afi, safi) === ours.family)
+      return ours[own] && said?.[other] === true
+    })
+    return rows.length > 0 ? Object.fromEntries(rows.map(({ family }) => [family, true])) : undefined
+  }
+  return { pathIds: both('receive', 'send'), pathIdsSent: both('send', 'receive') }
 }
 
 function peerRestart({ restart }: LocalSide, { capabilities }: Open): PeerRestart | undefined {
@@ -157,6 +198,11 @@ export function localSide(
   restart: RestartSide | undefined,
 ): LocalSide {
   const { holdTime = 90, role, strictRole } = config
-  const [extendedNextHop, hopless] = [wantsExtendedNextHop(config), hoplessFamilies(config)]
-  return { asn, routerId, holdTime, families: offered(config), restart, role, strictRole, extendedNextHop, hopless }
+  const [addPath, extendedNextHop, hopless] = [
+    offeredPaths(config),
+    wantsExtendedNextHop(config),
+    hoplessFamilies(config),
+  ]
+  const optional = { restart, role, strictRole, addPath }
+  return { asn, routerId, holdTime, families: offered(config), extendedNextHop, hopless, ...optional }
 }

@@ -54,8 +54,11 @@ export interface UpdateResult {
   incident: { readonly treatment: 'discard' | 'withdraw' | 'reset'; readonly why: string } | undefined
   endOfRib: Family | undefined
   /** Family in which the peer's ceiling has refused a route, for want of room for prefixes or for attributes. */
-  refused: { readonly family: Family; readonly of: 'prefixes' | 'octets' } | undefined
+  refused: { readonly family: Family; readonly of: Refusal } | undefined
 }
+
+/** `paths`: of one prefix. */
+export type Refusal = 'prefixes' | 'paths' | 'octets'
 
 const result: UpdateResult = { fault: undefined, incident: undefined, endOfRib: undefined, refused: undefined }
 const walker = new AttributeWalker()
@@ -143,7 +146,8 @@ function add(
   }
   const ineligible = loop(decoder.attributes, decoder.attributesTo, inbound)
   const set = arrived(decoder, inbound, rib, hop)
-  if (rib.announce(inbound.peer, octets, from, to, set, ineligible) > 0) result.refused = { family, of: 'prefixes' }
+  const refused = rib.announce(inbound.peer, octets, from, to, set, ineligible)
+  if (refused) result.refused = { family, of: refused }
   rib.release(set)
 }
 

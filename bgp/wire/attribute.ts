@@ -11,8 +11,6 @@ export interface AttributeContext {
   readonly kind: 'ebgp' | 'ibgp'
   /** AS numbers in AS_PATH and AGGREGATOR take 4 octets on this session (RFC 6793). */
   readonly fourOctetAs: boolean
-  /** IPv4 routes may have IPv6 next hops (RFC 8950). */
-  readonly extendedNextHop?: boolean
 }
 
 /** One kind of path attribute. `Value` is its decoded form, for readers that are not in a hurry. */

@@ -19,8 +19,10 @@ export interface MessageTarget {
   commit(length: number): void
 }
 
-/** Whatever can write a prefix as NLRI: a length octet and the octets it needs. */
+/** Whatever can write a route as NLRI: a length octet and the octets it needs, after a path identifier if there is one. */
 export interface NlriSource {
+  /** Octets of the longest one. */
+  readonly longestNlri: number
   nlriLength(id: number): number
   putNlri(id: number, out: Uint8Array, at: number): number
 }
@@ -56,8 +58,7 @@ export class UpdateWriter {
 
   /** Octets of attributes (with NEXT_HOP for IPv4) that leave room for one prefix. */
   roomForAttributes(nextHopLength: number): number {
-    const longestNlri = this.#family === 'ipv4-unicast' ? 5 : 17
-    return MAX_MESSAGE - HEADER_LENGTH - 4 - longestNlri - (this.#classic ? 0 : 4 + 5 + nextHopLength)
+    return MAX_MESSAGE - HEADER_LENGTH - 4 - this.#nlri.longestNlri - (this.#classic ? 0 : 4 + 5 + nextHopLength)
   }
 
   /** Begins a run with `attributes[0, length)`; IPv4 has its NEXT_HOP among them, other families give it here. */

@@ -26,10 +26,13 @@ import {
   putHeader,
   TRANSITIVE,
 } from './attributes.ts'
-import { MpRoutes } from './mp.ts'
+import { type MpContext, MpRoutes } from './mp.ts'
 import { badNextHop } from './next-hop.ts'
 import { countNlri } from './nlri.ts'
 import { accept, reset, type Verdict } from './verdict.ts'
+
+/** What the octets of an UPDATE depend on. */
+export type UpdateContext = AttributeContext & MpContext
 
 /** Reads one UPDATE at a time; its fields describe the last one read and are overwritten by the next. */
 export class UpdateDecoder {
@@ -80,7 +83,7 @@ export class UpdateDecoder {
    * Reads the body `octets[from, to)` of an UPDATE, at least four octets. `withdraw`: the announced ranges are to be
    * withdrawn instead; `discard`: go on, but tell; with `reset` no other field means anything.
    */
-  decode(octets: Uint8Array, from: number, to: number, context: AttributeContext): Verdict {
+  decode(octets: Uint8Array, from: number, to: number, context: UpdateContext): Verdict {
     this.#begin()
     const withdrawnLength = (octets[from] << 8) | octets[from + 1]
     this.withdrawnFrom = from + 2
@@ -92,8 +95,9 @@ export class UpdateDecoder {
     this.announcedFrom = attributesTo
     this.announcedTo = to
 
-    const withdrawn = countNlri(octets, this.withdrawnFrom, this.withdrawnTo, 32)
-    const announced = countNlri(octets, attributesTo, to, 32)
+    const { pathIds } = context
+    const withdrawn = countNlri(octets, this.withdrawnFrom, this.withdrawnTo, 32, pathIds?.['ipv4-unicast'])
+    const announced = countNlri(octets, attributesTo, to, 32, pathIds?.['ipv4-unicast'])
     if (withdrawn < 0) return reset(3, 10, 'a withdrawn prefix is malformed')
     if (announced < 0) return reset(3, 10, 'an announced prefix is malformed')
     this.#announced = announced
@@ -187,13 +191,12 @@ export class UpdateDecoder {
     this.#codes[i] = code
   }
 
-  #multiprotocol(octets: Uint8Array, { extendedNextHop = false }: AttributeContext): Verdict | undefined {
+  #multiprotocol(octets: Uint8Array, context: MpContext): Verdict | undefined {
     const [reach, unreach] = [mpReach.code, mpUnreach.code]
+    const { pathIds } = context
     const broken =
-      (this.#has(mpReach)
-        ? this.reach.reach(octets, this.#from[reach], this.#to[reach], extendedNextHop)
-        : undefined) ??
-      (this.#has(mpUnreach) ? this.unreach.unreach(octets, this.#from[unreach], this.#to[unreach]) : undefined)
+      (this.#has(mpReach) ? this.reach.reach(octets, this.#from[reach], this.#to[reach], context) : undefined) ??
+      (this.#has(mpUnreach) ? this.unreach.unreach(octets, this.#from[unreach], this.#to[unreach], pathIds) : undefined)
     return broken && { do: 'reset', ...broken }
   }
 
