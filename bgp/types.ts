@@ -48,7 +48,10 @@ export interface ListenRange {
   readonly template: PeerTemplate
 }
 
-export type PeerTemplate = Omit<PeerConfig, 'address' | 'port' | 'localAddress' | 'passive' | 'connectRetry'>
+export type PeerTemplate = Omit<
+  PeerConfig,
+  'address' | 'interface' | 'port' | 'localAddress' | 'passive' | 'connectRetry'
+>
 
 /**
  * How the best path is chosen where RFC 4271 leaves a choice. MED is always compared among all paths of one neighbouring
@@ -94,7 +97,13 @@ export type RemoteAs = number | readonly number[] | 'internal' | 'external'
 export type BgpRole = 'provider' | 'customer' | 'peer' | 'rs-server' | 'rs-client'
 
 export interface PeerConfig {
-  readonly address: string
+  /** With its link if it is link-local: `fe80::1%eth0`. Absent: whoever is found on `interface`. */
+  readonly address?: string
+  /**
+   * In the place of `address`: the link on which the peer is, alone. Its link-local address is found by neighbour discovery
+   * (a `Discovery` in the speaker's options), or it connects from there.
+   */
+  readonly interface?: string
   /** Default 179. */
   readonly port?: number
   /** Source address of our connections. */
@@ -410,6 +419,7 @@ export interface PeerStatus {
   readonly name: string
   /** The listen range that made it. */
   readonly range?: string
+  /** `%eth0` while nobody was found on the interface. */
   readonly address: string
   /** As configured, or as the peer's last OPEN said; absent while neither names a single one. */
   readonly remoteAs?: number

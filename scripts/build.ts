@@ -127,5 +127,10 @@ const what = basename(process.argv[2] ?? '')
 if (what === 'bgp') {
   const entries = { index: 'bgp/index.ts', core: 'bgp/core.ts', wire: 'bgp/wire.ts' }
   await library('bgp', entries, { cli: 'bgp/cli/main.ts' })
-} else if (what === 'netlink') await library('netlink', { index: 'netlink/index.ts', socket: 'netlink/socket.ts' })
+} else if (what === 'netlink')
+  await library('netlink', {
+    index: 'netlink/index.ts',
+    socket: 'netlink/socket.ts',
+    discovery: 'netlink/discovery.ts',
+  })
 else await programs()

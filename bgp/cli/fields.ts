@@ -146,8 +146,15 @@ const template: Fields<FileTemplate> = {
 }
 
 const peer = object<FilePeer>(
-  { ...template, address: text, port: number, localAddress: text, passive: flag, connectRetry: number },
-  'address',
+  {
+    ...template,
+    address: text,
+    interface: text,
+    port: number,
+    localAddress: text,
+    passive: flag,
+    connectRetry: number,
+  },
   'remoteAs',
 )
 

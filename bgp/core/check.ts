@@ -1,7 +1,7 @@
 // What a configuration must be before it comes into force. Each issue names the field, the value, the reason and the
 // next step; nothing here changes anything.
 
-import { parseAddress } from '../../inet/index.ts'
+import { type Address, isLinkLocal, parseAddress } from '../../inet/index.ts'
 import type { ConfigIssue, DecisionOptions, Family, Origination, PeerConfig, SpeakerConfig } from '../types.ts'
 import { communityFix, parseAnyCommunity } from '../policy/communities.ts'
 import { numbersOf } from '../wire/family.ts'
@@ -12,6 +12,7 @@ import { checkDynamic } from './check-dynamic.ts'
 import { checkPolicy } from './check-policy.ts'
 import { checkProtection } from './check-protection.ts'
 import { checkRole } from './check-role.ts'
+import { placeOf } from '../session/place.ts'
 import { isInternal } from '../session/remote-as.ts'
 import { ownFamily, wantsExtendedNextHop } from '../session/traits.ts'
 
@@ -37,14 +38,20 @@ export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
   const owners = new Map<string, string>()
   for (const [name, peer] of config.peers) {
     issues.push(...checkPeer(name, peer, config))
-    const key = `${peer.address} ${peer.localAddress ?? ''}`
+    const key = `${placeOf(peer)} ${peer.localAddress ?? ''}`
     const other = owners.get(key)
     if (other !== undefined) {
       const reason = `peer "${other}" has it too, so a connection from there would belong to both`
-      issues.push({ peer: name, field: 'address', value: peer.address, reason, fix: 'remove one of the two' })
+      issues.push({
+        peer: name,
+        field: peer.address === undefined ? 'interface' : 'address',
+        value: placeOf(peer),
+        reason,
+        fix: 'remove one of the two',
+      })
     }
     owners.set(key, name)
-    const first = [...config.peers.values()].find(({ address }) => address === peer.address)
+    const first = [...config.peers.values()].find(other => placeOf(other) === placeOf(peer))
     if (first?.secret !== peer.secret) {
       const reason = 'another peer at that address has another'
       issues.push({ peer: name, field: 'secret', value: '(not shown)', reason, fix: 'give both the same' })
@@ -58,8 +65,7 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
   const issues: ConfigIssue[] = []
   const add = (field: string, value: unknown, reason: string, fix: string) =>
     issues.push({ peer: name, field, value, reason, fix })
-  const address = parseAddress(peer.address.replace(/%.*$/, ''))
-  if (!address) add('address', peer.address, 'it is no IP address', addressFix)
+  const address = checkPlace(peer, add)
   if (peer.localAddress !== undefined) {
     const local = parseAddress(peer.localAddress.replace(/%.*$/, ''))
     if (!local) add('localAddress', peer.localAddress, 'it is no IP address', addressFix)
@@ -104,6 +110,25 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
 }
 
 type Add = (field: string, value: unknown, reason: string, fix: string) => void
+
+/** The address, unless the peer is known by its link. */
+function checkPlace({ address: text, interface: link, localAddress }: PeerConfig, add: Add): Address | undefined {
+  if (link !== undefined) {
+    if (text !== undefined) add('interface', link, `the address ${text} is given as well`, 'remove one of the two')
+    if (!/^[^\s/%:]{1,15}$/.test(link)) add('interface', link, 'it is no name of a link', 'write it like eth0')
+    if (localAddress !== undefined) {
+      const reason = 'the session uses the link-local addresses of the interface'
+      add('localAddress', localAddress, reason, 'remove it, or name the peer by its address')
+    }
+    return undefined
+  }
+  const address = parseAddress(text?.replace(/%.*$/, '') ?? '')
+  if (!address) add('address', text, 'it is no IP address', `${addressFix}; or name the link of the peer as interface`)
+  else if (isLinkLocal(address) && !text?.includes('%')) {
+    add('address', text, 'a link-local address says nothing without its link', `write it like ${text}%eth0`)
+  }
+  return address
+}
 
 function checkRemoteAs({ remoteAs }: PeerConfig, localAs: number, add: Add): void {
   if (remoteAs === 'internal' || remoteAs === 'external') return

@@ -16,6 +16,7 @@ import * as explain from '../session/explain.ts'
 import type { FamilyRib, Host, Identity, ResolvedPeer } from '../session/host.ts'
 import type { RestartSide } from '../session/negotiate.ts'
 import { Peer } from '../session/peer.ts'
+import { isUnfound } from '../session/place.ts'
 import type {
   Action,
   ConfigIssue,
@@ -84,6 +85,8 @@ export class Engine {
   /** Bounds the time that route selection waits after a restart. */
   readonly #deferral: TimerId
   readonly #dynamic: DynamicPeers
+  /** Link-local addresses found, by link. */
+  readonly #neighbours = new Map<string, string>()
   /** When to look which peers of listen ranges are to be forgotten. */
   readonly #forgetting: TimerId
   #workAsked = false
@@ -123,7 +126,7 @@ export class Engine {
     for (const [name, peer] of this.#peers) if (!all.has(name)) this.#removePeer(peer)
     if (before && canonical(before.decision) !== canonical(config.decision)) this.#setDecision(config)
     for (const [name, given] of all) {
-      const wanted = resolvePeer(given, config)
+      const wanted = resolvePeer(given, config, this.#neighbours)
       const peer = this.#peers.get(name)
       if (!peer) {
         this.#addPeer(name, wanted)
@@ -164,6 +167,22 @@ export class Engine {
   setNextHops(changes: Iterable<NextHopState>): void {
     const list = [...changes]
     for (const { rib } of this.#ribs.values()) rib.setNextHops(list)
+    this.#afterwards()
+  }
+
+  /**
+   * The neighbour on a link has this link-local address (without its zone), or there is none to be seen: peers that are
+   * configured by that interface are dialed there. A session that is up goes on until it ends by itself.
+   */
+  setNeighbour(link: string, address: string | undefined): void {
+    let inUse = address !== undefined
+    if (address !== undefined) this.#neighbours.set(link, address)
+    for (const peer of this.#peers.values()) {
+      if (peer.config.interface !== link) continue
+      peer.moved(`${address ?? ''}%${link}`)
+      inUse ||= !isUnfound(peer.config.address)
+    }
+    if (!inUse) this.#neighbours.delete(link)
     this.#afterwards()
   }
 

@@ -17,6 +17,7 @@ import type { Host, ResolvedPeer } from './host.ts'
 import type { Journal } from './journal.ts'
 import type { Negotiated } from './negotiate.ts'
 import type { Peer } from './peer.ts'
+import { isUnfound } from './place.ts'
 
 /** Seconds that a peer may leave unread what is sent to it, at least (RFC 9687 §4). */
 const SEND_HOLD = 480
@@ -46,6 +47,11 @@ export interface ConnectionsOwner {
   readonly down: (event: FsmEvent) => void
 }
 
+/** Whether it is not to be dialed, or cannot be as nobody knows where it is. */
+export function isPassive({ passive = false, address }: ResolvedPeer): boolean {
+  return passive || isUnfound(address)
+}
+
 export class Connections {
   /** The machine that dials; it rests in Idle while a connection that the peer made is Established. */
   readonly main: Connection
@@ -64,7 +70,7 @@ export class Connections {
   constructor(owner: ConnectionsOwner) {
     this.#owner = owner
     this.#host = owner.host
-    const passive = owner.config().passive ?? false
+    const passive = isPassive(owner.config())
     this.main = new Connection({ incoming: false, passive }, owner.host.wheel, owner.host.now)
   }
 
@@ -97,6 +103,15 @@ export class Connections {
   setPassive(passive: boolean): void {
     this.main.role = { incoming: false, passive }
     if (!passive && this.main.state === 'Active') this.arm(this.main, 'connectRetry')
+  }
+
+  /** The peer is somewhere else now: an attempt to connect is given up, and another one made at once if it may be. */
+  redial(passive: boolean): void {
+    this.main.role = { incoming: false, passive }
+    const { state } = this.main
+    if (this.running && (state === 'Connect' || state === 'Active')) {
+      this.dispatch(this.main, { kind: 'connectRetryExpired' })
+    }
   }
 
   /** Takes back a rest that a limit prescribed. */

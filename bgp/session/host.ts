@@ -16,8 +16,10 @@ export interface FamilyRib {
 }
 
 /** A peer's configuration with all that it takes from the speaker's. */
-export type ResolvedPeer = PeerConfig &
-  Required<Pick<PeerConfig, 'import' | 'export' | 'gracefulShutdown'>> & {
+export type ResolvedPeer = PeerConfig & {
+  /** `%eth0`: it has an interface, and was not found there yet. */
+  readonly address: string
+} & Required<Pick<PeerConfig, 'import' | 'export' | 'gracefulShutdown'>> & {
     /** The listen range that made it. */
     readonly range?: string
   }

@@ -12,7 +12,7 @@ import { decodeOpen, encodeOpen } from '../wire/open.ts'
 import { decodeRefresh, encodeRefresh } from '../wire/refresh.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
 import { type Connection, type ConnectionTimer, pump } from './connection.ts'
-import { Connections, updateEvent } from './connections.ts'
+import { Connections, updateEvent, isPassive } from './connections.ts'
 import { Counters } from './counters.ts'
 import type { Ends } from './explain.ts'
 import * as explain from './explain.ts'
@@ -24,7 +24,8 @@ import { endingOf, Helper, keptFamilies } from './restart.ts'
 import { applyUpdate, type Inbound, type UpdateResult } from './routes.ts'
 import { onlyAs } from './remote-as.ts'
 import { awaitedFamilies, statusOf } from './status.ts'
-import { inboundRules, ownAddresses, policies, traits, zoneOf } from './traits.ts'
+import { isUnfound, zoneOf } from './place.ts'
+import { inboundRules, ownAddresses, policies, traits } from './traits.ts'
 
 /** Milliseconds between the first time a hold timer runs out and the last look whether input came after all. */
 const LAST_LOOK = 100
@@ -106,7 +107,7 @@ export class Peer {
     const limitsChanged = !sameLimits(this.config, config)
     if (JSON.stringify(config.remoteAs) !== JSON.stringify(this.config.remoteAs)) this.#saidAs = undefined
     this.config = config
-    this.#connections.setPassive(config.passive ?? false)
+    this.#connections.setPassive(isPassive(config))
     if (limitsChanged) this.#limitsChanged()
     if (!this.#helps) this.#helper.release('keeping them was switched off')
     if (this.#session) this.#adjustInbound()
@@ -130,6 +131,13 @@ export class Peer {
   /** Gives back what belongs to the peer, after `stop`. */
   dispose(): void {
     this.#connections.dispose()
+  }
+
+  /** The peer is at this address of its link from now on, or nobody is there. A session that is up goes on as it is. */
+  moved(address: string): void {
+    if (address === this.config.address || (isUnfound(address) && this.#session)) return
+    this.config = { ...this.config, address }
+    this.#connections.redial(isPassive(this.config))
   }
 
   // ---- from the network ------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import { families, numbersOf } from '../wire/family.ts'
 import type { Connection } from './connection.ts'
 import type { Identity, ResolvedPeer } from './host.ts'
 import type { Negotiated, PathDirections } from './negotiate.ts'
+import { placeOf } from './place.ts'
 import { leakRules } from './roles.ts'
 import type { InboundRules } from './routes.ts'
 
@@ -24,8 +25,8 @@ export function offered(config: PeerConfig): readonly Family[] {
 }
 
 /** Whether IPv4 routes may have IPv6 next hops (RFC 8950), if the peer agrees. */
-export function wantsExtendedNextHop({ extendedNextHop, address }: PeerConfig): boolean {
-  return extendedNextHop ?? /^fe[89ab]/i.test(address)
+export function wantsExtendedNextHop(config: PeerConfig): boolean {
+  return config.extendedNextHop ?? /^(%|fe[89ab])/i.test(placeOf(config))
 }
 
 /** Families for which we have a next hop only if it may be of another family. */
@@ -36,7 +37,7 @@ export function hoplessFamilies(config: PeerConfig): readonly Family[] {
 
 /** The family whose next hops are the session's own addresses. */
 export function ownFamily(config: PeerConfig): Family {
-  return config.address.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast'
+  return /[:%]/.test(placeOf(config)) ? 'ipv6-unicast' : 'ipv4-unicast'
 }
 
 /** What OPEN says of ADD-PATH (RFC 7911 §4). */
@@ -138,10 +139,4 @@ function mapped(own: Uint8Array | undefined): Uint8Array | undefined {
 /** Without the zone of a link-local address. */
 function octets(address: string): Uint8Array | undefined {
   return parseAddress(address.replace(/%.*$/, ''))?.octets
-}
-
-/** The zone of the first of these addresses that has one. */
-export function zoneOf(...addresses: readonly string[]): string {
-  for (const address of addresses) if (address.includes('%')) return address.slice(address.indexOf('%') + 1)
-  return ''
 }
