@@ -4,14 +4,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { checkOrigination } from '../core/check.ts'
 import { issueText } from '../speaker.ts'
-import {
-  acceptAll,
-  type ConfigIssue,
-  type Origination,
-  type Policy,
-  rejectAll,
-  type SpeakerConfig,
-} from '../types.ts'
+import { acceptAll, type ConfigIssue, type Origination, type Policy, rejectAll, type SpeakerConfig } from '../types.ts'
 import { file, type FileConfig, type FilePeer, type FileTemplate } from './fields.ts'
 import { nearest } from './nearest.ts'
 import { collect, type Complain, join } from './shape.ts'
