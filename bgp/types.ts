@@ -543,8 +543,18 @@ export interface PrefixExplanation {
   readonly prefix: string
   /** Every path, best first, each with its reason. */
   readonly paths: readonly PathView[]
-  /** Whether the best path goes to each peer that is up, and why or why not. */
-  readonly exports: readonly { readonly peer: string; readonly accepted: boolean; readonly text: string }[]
+  /** Whether the best path goes to each peer that is up, with ADD-PATH each usable path, and why or why not. */
+  readonly exports: readonly ({ readonly peer: string } & ExportExplanation)[]
+}
+
+/** Whether a path goes to a peer, and why or why not. */
+export interface ExportExplanation {
+  /** Peer that it came from; `local` for our own. */
+  readonly from: string
+  /** The path identifier (RFC 7911) under which the peer has it, or would; undefined where the session has none. */
+  readonly pathId: number | undefined
+  readonly accepted: boolean
+  readonly text: string
 }
 
 /**

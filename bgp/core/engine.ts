@@ -332,15 +332,14 @@ export class Engine {
     return Array.from(this.#peers.values(), peer => peer.counters.view(peer.name))
   }
 
-  /** Why the routes to a prefix are as they are: the paths, best first, and which sessions are told of the best. */
+  /** Why the routes to a prefix are as they are: the paths, best first, and which sessions are told of which. */
   explain(prefix: string): PrefixExplanation {
     const { rib } = this.#family(prefix.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast')
     const id = rib.lookup(prefix)
     if (id === undefined) return { prefix, paths: [], exports: [] }
-    const exports = Array.from(this.#peers.values(), ({ id: peer, name }) => {
-      const said = rib.explainExport(peer, id)
-      return said ? [{ peer: name, accepted: said.accepted, text: said.text }] : []
-    })
+    const exports = Array.from(this.#peers.values(), ({ id: peer, name }) =>
+      rib.explainExports(peer, id).map(about => ({ peer: name, ...about })),
+    )
     return { prefix, paths: rib.paths(id), exports: exports.flat() }
   }
 

@@ -21,6 +21,10 @@ export class BestGroup extends Group {
     return [prefix]
   }
 
+  override pathsOf(prefix: number): Iterable<number> {
+    return this.rib.bestSet(prefix) > 0 ? [this.rib.prefixes.best[prefix]] : []
+  }
+
   override pathId(): undefined {}
 
   override passed(prefix: number): boolean {

@@ -9,7 +9,6 @@ import type { LocRib, Follower } from '../rib/loc-rib.ts'
 import { DirtyQueue } from '../tables/dirty-queue.ts'
 import { column, resized } from '../tables/columns.ts'
 import type { Explanation } from '../policy/compile.ts'
-import type { Session } from '../rib/sessions.ts'
 import type { UpdateWriter } from '../wire/update-writer.ts'
 import { Buckets } from './buckets.ts'
 import type { ChunkPool } from './chunks.ts'
@@ -149,9 +148,13 @@ export abstract class Group implements Follower {
     return this.size - (this.#bySource[slot] ?? 0)
   }
 
-  /** Whether a route is for this group, and why. */
-  explain(prefix: number, set: number, from: Session): Explanation {
-    return this.rules.explain(prefix, set, from)
+  /** Paths of a prefix that are considered for this group: those that may be used. */
+  abstract pathsOf(prefix: number): Iterable<number>
+
+  /** Whether one of them is for this group, and why. */
+  explain(prefix: number, path: number): Explanation {
+    const { paths, sessions } = this.rib
+    return this.rules.explain(prefix, paths.accepted[path], sessions.at(paths.slot[path]))
   }
 
   // ---- flushing ---------------------------------------------------------------------------------------------------

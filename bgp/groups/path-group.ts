@@ -6,6 +6,7 @@
 // that did not change is not sent, whatever becomes of the others.
 
 import type { LocRib, PathFollower } from '../rib/loc-rib.ts'
+import type { Explanation } from '../policy/compile.ts'
 import { CHOSEN, type Paths } from '../rib/paths.ts'
 import type { PrefixTable } from '../tables/prefix-table.ts'
 import type { PathSelection } from '../types.ts'
@@ -39,6 +40,21 @@ export class PathGroup extends Group implements PathFollower {
   override *rowsOf(prefix: number): Generator<number> {
     const { paths, prefixes } = this.rib
     for (let path = prefixes.firstPath[prefix]; path !== 0; path = paths.next[path]) yield path
+  }
+
+  override *pathsOf(prefix: number): Generator<number> {
+    for (const path of this.rowsOf(prefix)) if (this.rib.usable(path)) yield path
+  }
+
+  override explain(prefix: number, path: number): Explanation {
+    const said = super.explain(prefix, path)
+    const isSent = path < this.set.length && this.set[path] !== 0
+    if (!said.accepted || isSent || this.queue.has(prefix) || this.rib.undecided.has(prefix)) return said
+    const why =
+      typeof this.#selection === 'object'
+        ? `${this.#selection.best} ${this.#selection.best === 1 ? 'other is' : 'others are'} better`
+        : 'it does not share the load with the best path'
+    return { accepted: false, text: `not sent: ${why}` }
   }
 
   override pathId(row: number): number {

@@ -4,6 +4,7 @@
 // Nothing throws on input. Bulk work is deferred to `work` and counted in units (one prefix = one unit).
 
 import type {
+  ExportExplanation,
   BgpRole,
   ChangeCursor,
   DecisionOptions,
@@ -161,6 +162,8 @@ export interface Rib {
   paths(prefix: PrefixId): PathView[]
   /** Whether the best path of the prefix goes to the peer, and why or why not; undefined if there is none, or no such session. */
   explainExport(peer: PeerId, prefix: PrefixId): { readonly accepted: boolean; readonly text: string } | undefined
+  /** The same, and for a peer that is sent several paths (RFC 7911) of each one that may be used; empty without a session. */
+  explainExports(peer: PeerId, prefix: PrefixId): ExportExplanation[]
   /**
    * A page of a table in ascending id. `next` 0 = end.
    */

@@ -5,6 +5,7 @@ import type { Explanation } from '../policy/compile.ts'
 import type {
   ChangeCursor,
   DecisionOptions,
+  ExportExplanation,
   Family,
   NextHopState,
   Origination,
@@ -45,8 +46,8 @@ export interface Downstream {
   sentTo(session: Session): number
   /** What the session is told of a prefix, path by path. */
   told(session: Session, prefix: number): Iterable<Told>
-  /** Whether a route goes to the session, and why; `set` is that of the best path. */
-  explain(session: Session, prefix: number, set: number, from: Session): Explanation | undefined
+  /** Whether the best path of a prefix goes to the session, or each one where it is sent several, and why. */
+  explain(session: Session, prefix: number): Iterable<ExportExplanation & { readonly path: number }>
   /** Whether a table still names the slot as a source. */
   refersTo(slot: number): boolean
   readonly pending: boolean
@@ -270,11 +271,20 @@ export class FamilyRib implements Rib {
   }
 
   explainExport(peer: PeerId, prefix: PrefixId): Explanation | undefined {
-    const { prefixes, paths, sessions } = this.#rib
-    const session = sessions.of(peer)
-    const set = prefixes.has(prefix) ? this.#rib.bestSet(prefix) : 0
-    if (!session || set <= 0) return undefined
-    return this.#groups.explain(session, prefix, set, sessions.at(paths.slot[prefixes.best[prefix]]))
+    const best = this.#rib.prefixes.best[prefix]
+    const said = this.#explained(peer, prefix).find(({ path }) => path === best)
+    return said && { accepted: said.accepted, text: said.text }
+  }
+
+  explainExports(peer: PeerId, prefix: PrefixId): ExportExplanation[] {
+    const said = this.#explained(peer, prefix)
+    const rows = said.map(({ from, pathId, accepted, text }) => ({ from, pathId, accepted, text }))
+    return rows.toSorted((a, b) => (a.pathId ?? 0) - (b.pathId ?? 0))
+  }
+
+  #explained(peer: PeerId, prefix: number) {
+    const session = this.#rib.sessions.of(peer)
+    return session && this.#rib.prefixes.has(prefix) ? [...this.#groups.explain(session, prefix)] : []
   }
 
   walk(table: Table, peer: PeerId | null, from: PrefixId, units: number) {
