@@ -11,6 +11,12 @@ export type PrefixId = number & { readonly _: 'PrefixId' }
 /** An interned attribute set of one family, next hop included, dense from 1; 0 = none. */
 export type SetId = number & { readonly _: 'SetId' }
 
+/**
+ * What a peer is to us: of another AS, of our own, or of another member AS of our confederation (RFC 5065), which counts as
+ * internal but for loops and for who tells whom.
+ */
+export type SessionKind = 'ebgp' | 'ibgp' | 'confed-ebgp'
+
 // ---- configuration ---------------------------------------------------------------------------------------------
 
 /** The whole configuration, declarative: the engine diffs it against the one in force. */
@@ -24,6 +30,8 @@ export interface SpeakerConfig {
   readonly listenPort?: number
   /** Addresses to listen on; default: all. */
   readonly listenAddresses?: readonly string[]
+  /** We are a member AS, `asn`, of this confederation (RFC 5065). */
+  readonly confederation?: Confederation
   readonly gracefulRestart?: GracefulRestart
   readonly decision?: DecisionOptions
   /** The whole speaker is about to go: as if every peer had `gracefulShutdown`, except where it says `false`. */
@@ -32,6 +40,17 @@ export interface SpeakerConfig {
   readonly peers: ReadonlyMap<string, PeerConfig>
   /** Peers that need not be known beforehand: whoever connects from inside these prefixes. */
   readonly dynamic?: readonly ListenRange[]
+}
+
+/**
+ * A confederation: several ASes that are one AS, `identifier`, to the outside. A peer in one of `members` is told paths as
+ * inside an AS, LOCAL_PREF and MED included; every other peer that is not in `asn` knows us by `identifier`. A change
+ * renews the sessions that it concerns, and no other.
+ */
+export interface Confederation {
+  readonly identifier: number
+  /** The AS numbers of the other members; ours may be among them. */
+  readonly members: readonly number[]
 }
 
 /**
@@ -85,16 +104,16 @@ export interface GracefulRestart {
 }
 
 /**
- * Which AS a peer may be in: that number; `internal`: the one that it knows us by; `external`: any other; a list: one of
- * these. What its OPEN says counts for the session.
- */
-export type RemoteAs = number | readonly number[] | 'internal' | 'external'
-
-/**
  * What we are to a peer (RFC 9234): its `provider`, its `customer`, a lateral `peer`, the route server that it is a client
  * of (`rs-server`), or a client of the route server that it is (`rs-client`).
  */
 export type BgpRole = 'provider' | 'customer' | 'peer' | 'rs-server' | 'rs-client'
+
+/**
+ * Which AS a peer may be in: that number; `internal`: the one that it knows us by; `external`: any other; a list: one of
+ * these. What its OPEN says counts for the session.
+ */
+export type RemoteAs = number | readonly number[] | 'internal' | 'external'
 
 export interface PeerConfig {
   /** With its link if it is link-local: `fe80::1%eth0`. Absent: whoever is found on `interface`. */
@@ -150,10 +169,13 @@ export interface PeerConfig {
   readonly connectRetry?: number
   /** Default: those for which we have a next hop: the family of `address`, each one in `nextHopSelf`, and by `extendedNextHop`. */
   readonly families?: readonly Family[]
-  /** Default: an eBGP peer's routes are all rejected (RFC 8212), an iBGP peer's all accepted. */
-  readonly import?: Policy
-  /** Default: an eBGP peer is told of none (RFC 8212), an iBGP peer of all. */
-  readonly export?: Policy
+  /**
+   * A policy, or several: `nextPolicy` goes on with the one behind. Default: an eBGP peer's routes are all rejected (RFC
+   * 8212), those of others all accepted.
+   */
+  readonly import?: Policy | readonly Policy[]
+  /** The same of routes to the peer. Default: an eBGP peer is told of none (RFC 8212), others of all. */
+  readonly export?: Policy | readonly Policy[]
   /** auto: RFC 4271 §5.1.3 (eBGP: own address unless third party on one subnet is not tried; iBGP: unchanged, own for own routes). */
   readonly nextHop?: 'auto' | 'self' | 'keep'
   /** Our next hop per family where it is not the session's local address; IPv4 may have an IPv6 one with `extendedNextHop`. */
@@ -188,6 +210,19 @@ export interface PeerConfig {
   /** How many prefixes the peer may announce, by family; a ceiling of its own keeps each peer from filling the memory. */
   readonly maxPrefixes?: { readonly [F in Family]?: PrefixLimit }
   /**
+   * How many prefixes (with ADD-PATH: paths) the peer is told of, by family, so that a leak does not reach it. `reject`: the
+   * rest is not sent, and follows when there is room. `restart`: the session ends before more is sent (Cease / Maximum
+   * Number of Prefixes Reached). Default: no limit. A change takes effect at once.
+   */
+  readonly maxPrefixesOut?: { readonly [F in Family]?: PrefixLimit }
+  /**
+   * AS numbers that the path of a route from the peer may have, every member of a set and of a confederation counted, 1 to
+   * 4095. A longer one counts as rejected. Default: no limit. A change takes effect at once.
+   */
+  readonly maxAsPathLength?: number
+  /** Communities of all kinds together that a route from the peer may have, 0 to 4095; else it counts as rejected. The same. */
+  readonly maxCommunities?: number
+  /**
    * Several paths of a prefix on the session (RFC 7911), by family. Needs the peer to agree, direction by direction. Default:
    * one path each way.
    */
@@ -210,7 +245,7 @@ export interface AddPath {
  */
 export type PathSelection = 'all' | 'ecmp' | { readonly best: number }
 
-/** What a peer may announce of a family, counted before anything is stored. */
+/** What a peer may announce of a family, counted before anything is stored; or what it may be told of. */
 export interface PrefixLimit {
   readonly limit: number
   /** Prefixes at which a report warns. Default: three quarters of `limit`, with action `warn` the limit itself. */
@@ -226,19 +261,22 @@ export interface PrefixLimit {
 
 // ---- policy: data, never closures ------------------------------------------------------------------------------
 
-/** Rules are tried in order; the first whose match holds decides. `name` appears in explanations. */
+/**
+ * Rules are tried in order; the first whose match holds decides, or `otherwise`. `nextPolicy` leaves it to the next policy
+ * of the list, with what was set so far. `name` appears in explanations.
+ */
 export interface Policy {
   readonly name: string
   readonly rules: readonly Rule[]
-  readonly otherwise: 'accept' | 'reject'
+  readonly otherwise: 'accept' | 'reject' | 'nextPolicy'
 }
 
 export interface Rule {
   readonly name: string
   /** Absent: always. All given conditions must hold. */
   readonly when?: Match
-  readonly then: 'accept' | 'reject' | 'next'
-  /** Applied when the rule accepts, or says `next` and goes on. */
+  readonly then: 'accept' | 'reject' | 'next' | 'nextPolicy'
+  /** Applied unless the rule rejects. */
   readonly set?: Transform
 }
 
@@ -253,7 +291,7 @@ export interface Match {
    */
   readonly communities?: readonly string[]
   /** Where the route came from. */
-  readonly source?: readonly ('local' | 'ibgp' | 'ebgp')[]
+  readonly source?: readonly ('local' | SessionKind)[]
   /** Names of peers that sent it; that of a listen range stands for all of its peers. */
   readonly peers?: readonly string[]
   /** The AS path contains one of these ASes. */
@@ -261,7 +299,8 @@ export interface Match {
   /**
    * The whole AS path is as this says: AS numbers, ranges `64512..65534`, `.` for any AS, groups `( … | … )`, and `*`, `+`,
    * `?`, `{2}`, `{1,3}` behind what is repeated. `65001 .*` is learned from AS 65001, `.* 65001` originated there; the
-   * empty text is an empty path. An AS_SET counts as one AS, which is any of its members.
+   * empty text is an empty path. An AS_SET counts as one AS, which is any of its members; the segments of our own
+   * confederation are passed over.
    */
   readonly asPath?: string
   /** The next hop is inside one of these prefixes, or one of these addresses. */
@@ -340,16 +379,18 @@ export interface NextHopState {
 
 // ---- events, actions, reports ----------------------------------------------------------------------------------
 
+/** The two ends of a TCP connection: addresses, and ports where the transport tells them. */
+export interface ConnEnds {
+  readonly local: string
+  readonly remote: string
+  readonly localPort?: number
+  readonly remotePort?: number
+}
+
 /** What the shell tells the engine; few per message, never one per route. Times are milliseconds of the shell's clock. */
 export type Event =
-  | {
-      readonly kind: 'connected'
-      readonly peer: PeerId
-      readonly conn: ConnId
-      readonly local: string
-      readonly remote: string
-    }
-  | { readonly kind: 'accepted'; readonly conn: ConnId; readonly local: string; readonly remote: string }
+  | ({ readonly kind: 'connected'; readonly peer: PeerId; readonly conn: ConnId } & ConnEnds)
+  | ({ readonly kind: 'accepted'; readonly conn: ConnId } & ConnEnds)
   | { readonly kind: 'connectFailed'; readonly conn: ConnId; readonly reason: string }
   | { readonly kind: 'closed'; readonly conn: ConnId; readonly reason: string }
   | { readonly kind: 'tick'; readonly now: number }
@@ -407,6 +448,8 @@ export type Report =
   | {
       readonly type: 'prefixLimit'
       readonly peer: string
+      /** Prefixes that it announces, or is told of. */
+      readonly direction: 'in' | 'out'
       readonly family: Family
       readonly limit: number
       readonly text: string
@@ -445,6 +488,8 @@ export interface PeerStatus {
   readonly prefixesSent: number
   /** Families in which the peer is at its limit, and routes of it are left out. */
   readonly atLimit: readonly Family[]
+  /** The same of `maxPrefixesOut`: the peer is not told of all. */
+  readonly atLimitOut: readonly Family[]
   readonly messagesIn: number
   readonly messagesOut: number
   readonly updatesIn: number
@@ -514,7 +559,7 @@ export interface PathView {
    */
   pathId: number | undefined
   nextHop: string
-  /** AS path as text: `65001 65002 {65003 65004}`. */
+  /** AS path as text: `65001 65002 {65003 65004}`; of a confederation `(65001 65002)` and `[65001 65002]`. */
   asPath: string
   origin: 'igp' | 'egp' | 'incomplete'
   localPref: number | undefined

@@ -5,13 +5,15 @@ import { dirname, resolve } from 'node:path'
 import { checkOrigination } from '../core/check.ts'
 import { issueText } from '../speaker.ts'
 import { acceptAll, type ConfigIssue, type Origination, type Policy, rejectAll, type SpeakerConfig } from '../types.ts'
-import { file, type FileConfig, type FilePeer, type FileTemplate } from './fields.ts'
+import { file, type FileConfig, type FilePeer, type FileTemplate, type PolicyHere } from './fields.ts'
+import type { MrtConfig } from './mrt-files.ts'
 import { nearest } from './nearest.ts'
 import { collect, type Complain, join } from './shape.ts'
 
 export interface RouterConfig {
   readonly speaker: SpeakerConfig
   readonly announce: readonly Origination[]
+  readonly mrt: MrtConfig
 }
 
 /** Everything that is wrong with a file; the message has a line for each. */
@@ -67,15 +69,17 @@ interface References {
 }
 
 function resolved(
-  { peers = {}, dynamic = [], policies: _policies, announce = [], ...rest }: FileConfig,
+  { peers = {}, dynamic, policies: _policies, announce = [], mrt = {}, ...rest }: FileConfig,
   references: References,
 ): RouterConfig {
   const all = Object.entries(peers).map(([name, one]) => [name, peerOf(one, join('peers', name), references)] as const)
-  const ranges = dynamic.map((range, i) => {
-    const at = `dynamic[${i}].template`
-    return { ...range, template: peerOf(range.template, at, references) }
-  })
   const routes = announce.map(one => (typeof one === 'string' ? { prefix: one } : one))
+  for (const field of ['every', 'rotate'] as const) {
+    const seconds = mrt[field] ?? 1
+    if (Number.isInteger(seconds) && seconds >= 1 && seconds <= 86400) continue
+    const fix = 'give 1 to 86400 seconds'
+    references.complain({ field: `mrt.${field}`, value: seconds, reason: 'it is no time between two files', fix })
+  }
   const known = new Set<string>()
   for (const [i, route] of routes.entries()) {
     const issue = checkOrigination(route)
@@ -86,7 +90,11 @@ function resolved(
     }
     known.add(route.prefix)
   }
-  return { speaker: { ...rest, peers: new Map(all), dynamic: ranges }, announce: routes }
+  const ranges = dynamic?.map((range, i) => ({
+    ...range,
+    template: peerOf(range.template, `dynamic[${i}].template`, references),
+  }))
+  return { speaker: { ...rest, peers: new Map(all), dynamic: ranges }, announce: routes, mrt }
 }
 
 function policiesOf({ policies = {} }: FileConfig): Map<string, Policy> {
@@ -98,13 +106,22 @@ function peerOf<T extends FileTemplate>(given: T, at: string, references: Refere
   const { secretFile: _secretFile, secretEnv: _secretEnv, import: into, export: out, ...peer } = given
   return {
     ...peer,
-    import: policyOf(into, join(at, 'import'), references),
-    export: policyOf(out, join(at, 'export'), references),
+    import: policiesAt(into, join(at, 'import'), references),
+    export: policiesAt(out, join(at, 'export'), references),
     secret: secretOf(given, at, references),
   }
 }
 
-function policyOf(given: FilePeer['import'], at: string, { policies, complain }: References): Policy | undefined {
+function policiesAt(given: FilePeer['import'], at: string, references: References): PeerConfig['import'] {
+  if (!isList(given)) return policyOf(given, at, references)
+  return given.flatMap((one, i) => policyOf(one, `${at}[${i}]`, references) ?? [])
+}
+
+function isList(given: FilePeer['import']): given is readonly PolicyHere[] {
+  return Array.isArray(given)
+}
+
+function policyOf(given: PolicyHere | undefined, at: string, { policies, complain }: References): Policy | undefined {
   if (typeof given === 'object') return { ...given, name: at }
   const found = given === undefined ? undefined : policies.get(given)
   if (given === undefined || found) return found

@@ -2,6 +2,7 @@
 // that the types have and this table lacks does not compile.
 
 import type {
+  Confederation,
   AddPath,
   DecisionOptions,
   Family,
@@ -19,15 +20,16 @@ import type {
   SpeakerConfig,
   Transform,
 } from '../types.ts'
+import type { MrtConfig } from './mrt-files.ts'
 import { type Fields, either, flag, hidden, list, named, number, object, oneOf, type Shape, text } from './shape.ts'
 
 /** A policy by name: one of `policies`, or `accept-all` or `reject-all`; or as it is. */
-type PolicyHere = string | Omit<Policy, 'name'>
+export type PolicyHere = string | Omit<Policy, 'name'>
 
 /** A peer as it is written in the file. */
 export interface FilePeer extends Omit<PeerConfig, 'import' | 'export'> {
-  readonly import?: PolicyHere
-  readonly export?: PolicyHere
+  readonly import?: PolicyHere | readonly PolicyHere[]
+  readonly export?: PolicyHere | readonly PolicyHere[]
   /** The key stands in this file, relative to the configuration file; a line end behind it does not count. */
   readonly secretFile?: string
   /** The key stands in this variable of the environment. */
@@ -49,6 +51,7 @@ export interface FileConfig extends Omit<SpeakerConfig, 'peers' | 'dynamic'> {
   readonly policies?: Readonly<Record<string, Omit<Policy, 'name'>>>
   /** Routes of our own; a text is a prefix without attributes. */
   readonly announce?: readonly (string | Origination)[]
+  readonly mrt?: MrtConfig
 }
 
 const family = oneOf('ipv4-unicast', 'ipv6-unicast')
@@ -68,7 +71,7 @@ const match = object<Match>({
   prefixes: list(prefixRange),
   family,
   communities: texts,
-  source: list(oneOf('local', 'ibgp', 'ebgp')),
+  source: list(oneOf('local', 'ibgp', 'ebgp', 'confed-ebgp')),
   peers: texts,
   asPathContains: list(number),
   asPath: text,
@@ -90,17 +93,17 @@ const transform = object<Transform>({
 })
 
 const rule = object<Rule>(
-  { name: text, when: match, then: oneOf('accept', 'reject', 'next'), set: transform },
+  { name: text, when: match, then: oneOf('accept', 'reject', 'next', 'nextPolicy'), set: transform },
   'name',
   'then',
 )
 
 const policy = object<Omit<Policy, 'name'>>(
-  { rules: list(rule), otherwise: oneOf('accept', 'reject') },
+  { rules: list(rule), otherwise: oneOf('accept', 'reject', 'nextPolicy') },
   'rules',
   'otherwise',
 )
-const policyHere = either(text, policy)
+const policyHere = either(text, either(policy, list(either(text, policy))))
 
 const prefixLimit = object<PrefixLimit>(
   { limit: number, warnAt: number, action: oneOf('warn', 'reject', 'restart'), restartAfter: number },
@@ -141,6 +144,9 @@ const template: Fields<FileTemplate> = {
   secretEnv: text,
   sendHoldTime: number,
   maxPrefixes: perFamily(prefixLimit),
+  maxPrefixesOut: perFamily(prefixLimit),
+  maxAsPathLength: number,
+  maxCommunities: number,
   addPath: perFamily(addPath),
   description: text,
 }
@@ -184,6 +190,7 @@ export const file = object<FileConfig>(
     listenPort: number,
     listenAddresses: texts,
     gracefulRestart,
+    confederation: object<Confederation>({ identifier: number, members: list(number) }, 'identifier', 'members'),
     decision: object<DecisionOptions>({
       alwaysCompareMed: flag,
       missingMed: oneOf('lowest', 'highest'),
@@ -195,6 +202,13 @@ export const file = object<FileConfig>(
     dynamic: list(listenRange),
     policies: named(policy),
     announce: list(either(text, origination)),
+    mrt: object<MrtConfig>({
+      table: text,
+      every: number,
+      updates: text,
+      messages: oneOf('received', 'all'),
+      rotate: number,
+    }),
   },
   'asn',
   'routerId',

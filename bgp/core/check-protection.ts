@@ -6,15 +6,30 @@ import { families } from '../wire/family.ts'
 type Add = (field: string, value: unknown, reason: string, fix: string) => void
 
 export function checkProtection(peer: PeerConfig, add: Add): void {
-  for (const family of Object.keys(peer.maxPrefixes ?? {})) {
+  checkLimits('maxPrefixes', peer.maxPrefixes, add)
+  checkLimits('maxPrefixesOut', peer.maxPrefixesOut, add)
+  for (const [field, least] of [
+    ['maxAsPathLength', 1],
+    ['maxCommunities', 0],
+  ] as const) {
+    const value = peer[field]
+    if (value === undefined || isWithin(value, least, 4095)) continue
+    add(field, value, 'no route that fits into a message is measured by it', `give ${least} to 4095`)
+  }
+  checkSendHold(peer, add)
+  checkTcp(peer, add)
+}
+
+function checkLimits(name: string, limits: PeerConfig['maxPrefixes'], add: Add): void {
+  for (const family of Object.keys(limits ?? {})) {
     if (families.some(row => row.family === family)) continue
     const fix = 'use ipv4-unicast or ipv6-unicast'
-    add(`maxPrefixes.${family}`, family, 'it is no address family that is known', fix)
+    add(`${name}.${family}`, family, 'it is no address family that is known', fix)
   }
   for (const { family } of families) {
-    const limit = peer.maxPrefixes?.[family]
+    const limit = limits?.[family]
     if (!limit) continue
-    const field = `maxPrefixes.${family}`
+    const field = `${name}.${family}`
     if (!isWithin(limit.limit, 1, 4294967295)) {
       add(`${field}.limit`, limit.limit, 'it is no number of prefixes', 'give 1 or more')
     }
@@ -29,8 +44,6 @@ export function checkProtection(peer: PeerConfig, add: Add): void {
       add(`${field}.restartAfter`, limit.restartAfter, 'it is no time to rest', fix)
     }
   }
-  checkSendHold(peer, add)
-  checkTcp(peer, add)
 }
 
 function checkSendHold({ sendHoldTime }: PeerConfig, add: Add): void {

@@ -17,9 +17,11 @@ import type { FamilyRib, Host, Identity, ResolvedPeer } from '../session/host.ts
 import type { RestartSide } from '../session/negotiate.ts'
 import { Peer } from '../session/peer.ts'
 import { isUnfound } from '../session/place.ts'
+import type { SessionTap, TappedConnection } from '../session/tap.ts'
 import type {
   Action,
   ConfigIssue,
+  ConnEnds,
   ConnId,
   Event,
   Family,
@@ -75,6 +77,7 @@ export class Engine {
   readonly #farewells = new Map<ConnId, readonly Uint8Array[]>()
   readonly #signalled = new Set<ConnId>()
   readonly #refusals = new Refusals()
+  readonly #taps: SessionTap[] = []
   #config: SpeakerConfig | undefined
   #identity: Identity = { asn: 0, routerId: 0, clusterId: 0 }
   #actions: Action[] = []
@@ -122,6 +125,7 @@ export class Engine {
     if (issues.length > 0) return issues
     this.#config = config
     if (!before) this.#begin(config)
+    this.#identity = { ...this.#identity, confederation: config.confederation }
     const all = new Map([...config.peers, ...this.#dynamic.configure(config)])
     for (const [name, peer] of this.#peers) if (!all.has(name)) this.#removePeer(peer)
     if (before && canonical(before.decision) !== canonical(config.decision)) this.#setDecision(config)
@@ -229,10 +233,10 @@ export class Engine {
         this.#tick(event.now)
         break
       case 'accepted':
-        this.#accept(event.conn, event.local, event.remote)
+        this.#accept(event.conn, event)
         break
       case 'connected':
-        this.#on(event.conn, ({ peer, connection }) => peer.connected(connection, event.local, event.remote))
+        this.#on(event.conn, ({ peer, connection }) => peer.connected(connection, event))
         break
       case 'connectFailed':
         this.#on(event.conn, ({ peer, connection }) => peer.connectFailed(connection, event.reason))
@@ -308,7 +312,10 @@ export class Engine {
       return false
     }
     const owner = this.#owners.get(conn)
-    return owner ? owner.peer.pull(owner.connection, sink) : false
+    if (!owner) return false
+    const more = owner.peer.pull(owner.connection, sink)
+    if (owner.connection.conn !== conn) this.#afterwards() // a limit has ended the session
+    return more
   }
 
   /** What is asked of the shell since the last call. */
@@ -341,6 +348,20 @@ export class Engine {
       rib.explainExports(peer, id).map(about => ({ peer: name, ...about })),
     )
     return { prefix, paths: rib.paths(id), exports: exports.flat() }
+  }
+
+  /** Lets the tap see what passes on the sessions, until the function returned is called. */
+  tap(tap: SessionTap): () => void {
+    this.#taps.push(tap)
+    return () => {
+      const at = this.#taps.indexOf(tap)
+      if (at >= 0) this.#taps.splice(at, 1)
+    }
+  }
+
+  /** The sessions that are Established, as taps see them. */
+  sessions(): TappedConnection[] {
+    return Array.from(this.#peers.values(), peer => peer.tappedSession).filter(one => one !== undefined)
   }
 
   /** The RIB of a family, to read; there is none before the first `configure`. */
@@ -399,12 +420,13 @@ export class Engine {
     return [...this.#ribs.values()].every(({ rib }) => !rib.pending && rib.received(id).all === 0)
   }
 
-  #accept(conn: ConnId, local: string, remote: string): void {
+  #accept(conn: ConnId, ends: ConnEnds): void {
+    const { local, remote } = ends
     const peer = this.#peerAt(remote, local) ?? this.#dynamic.take(remote)
     const full = typeof peer === 'string'
     const refusal = full
       ? peer
-      : (peer?.accept(conn, local, remote) ?? (peer ? undefined : explain.unknownRemote(remote, local)))
+      : (peer?.accept(conn, ends) ?? (peer ? undefined : explain.unknownRemote(remote, local)))
     if (refusal === undefined) return
     this.#emit({ do: 'close', conn, afterFlush: false })
     // That a range is full is told once, not for each that knocks.
@@ -510,6 +532,7 @@ export class Engine {
       },
       random: this.#random,
       wheel: this.#wheel,
+      taps: this.#taps,
       decoder: new UpdateDecoder(),
       family: family => this.#family(family),
       restart: first => this.#restart(first),

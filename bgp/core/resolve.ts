@@ -1,8 +1,8 @@
 // What the configuration of a peer means with the speaker around it: the defaults that it takes from there.
 
 import { acceptAll, type PeerConfig, type Policy, type SpeakerConfig } from '../types.ts'
+import { kindOf, localAsOf } from '../session/kind.ts'
 import { placeOf } from '../session/place.ts'
-import { isInternal } from '../session/remote-as.ts'
 import type { ResolvedPeer } from '../session/host.ts'
 
 /** `neighbours`: addresses found, by link. */
@@ -19,10 +19,14 @@ export function resolvePeer(
   config: SpeakerConfig,
   neighbours: ReadonlyMap<string, string> = new Map(),
 ): ResolvedPeer {
-  const missing = isInternal(peer.remoteAs, peer.localAs ?? config.asn) ? acceptAll : noPolicy
+  const kind = kindOf(config, peer)
+  const missing = kind === 'ebgp' ? noPolicy : acceptAll
   return {
     ...peer,
     address: addressOf(peer, neighbours),
+    kind,
+    localAs: localAsOf(config, peer),
+    confederation: config.confederation?.identifier,
     import: peer.import ?? missing,
     export: peer.export ?? missing,
     gracefulShutdown: peer.gracefulShutdown ?? config.gracefulShutdown ?? false,

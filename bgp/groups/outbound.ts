@@ -123,6 +123,11 @@ export class GroupTables implements Outbound, Downstream {
     return member ? member.group.sentTo(session.slot) : 0
   }
 
+  isFullOut(session: Session): boolean {
+    const member = session.peer === null ? undefined : this.#members[session.peer]
+    return member?.group.isFull ?? false
+  }
+
   /** What the session was or will be told of a prefix. */
   *told(session: Session, prefix: number): Generator<Told> {
     const group = session.peer === null ? undefined : this.#members[session.peer]?.group
@@ -209,6 +214,7 @@ export class GroupTables implements Outbound, Downstream {
       pool: this.#pool,
       limits: this.#limits,
       reserve: this.#reserve,
+      most: traits.mostOut,
     }
     group = selection ? new PathGroup(parts, selection) : new BestGroup(parts)
     this.#groups.set(key, group)

@@ -81,7 +81,8 @@ export class PathGroup extends Group implements PathFollower {
     if (typeof this.#selection === 'object') this.#rank(prefix, this.#selection.best)
     let looked = 0
     for (let path = prefixes.firstPath[prefix]; path !== 0; path = paths.next[path]) {
-      this.write(path, this.#selected(prefix, path), paths.slot[path], flush, listening)
+      const source = paths.slot[path]
+      this.write(path, this.admit(prefix, path, this.#selected(prefix, path), source), source, flush, listening)
       looked++
     }
     return 1 + Math.floor(looked / PATHS_PER_UNIT)

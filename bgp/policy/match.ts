@@ -2,12 +2,12 @@
 // decides (set-match.ts). The second part is remembered per set (memo.ts), so a rule costs one look-up per route.
 
 import type { PrefixTable } from '../tables/prefix-table.ts'
-import type { Match } from '../types.ts'
+import type { Match, SessionKind } from '../types.ts'
 import { PrefixSet } from './prefix-set.ts'
 
 /** Who a route is from, as far as policy asks. */
 export interface RouteSource {
-  readonly kind: 'local' | 'ibgp' | 'ebgp'
+  readonly kind: 'local' | SessionKind
   readonly name: string
   /** The listen range that made the peer. */
   readonly range?: string

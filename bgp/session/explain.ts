@@ -97,6 +97,9 @@ export function sent(ends: Ends, { code, subcode, why }: Fault): string {
   if (code === 1) return `the octets from ${ends.address} are no BGP: ${why}; check what listens on port ${ends.port}`
   if (code === 3)
     return `an UPDATE of the peer cannot be read: ${why}; look for a fault in the software of ${ends.address}`
+  if (code === CEASE && subcode === cease.prefixes && why.startsWith('it would be told')) {
+    return `${why}; look what policy lets through to it, or raise maxPrefixesOut, which brings the session back at once`
+  }
   if (code === CEASE && subcode === cease.prefixes) {
     return `${why}; announce fewer there, or raise maxPrefixes here, which brings the session back at once`
   }
@@ -114,6 +117,16 @@ export function limitNear(family: string, count: number, limit: number): string 
 /** Routes beyond the limit are left out. */
 export function leftOut(family: string, limit: number): string {
   return `announces more than its limit of ${limit} ${family} prefixes: the rest is left out; raise maxPrefixes to have it`
+}
+
+/** So many prefixes go to the peer that its limit is near, or exceeded. */
+export function limitNearOut(family: string, count: number, limit: number): string {
+  return `is told of ${count} ${family} prefixes, and the limit is ${limit}; look whether it should, or raise maxPrefixesOut`
+}
+
+/** Routes beyond the limit are not sent. */
+export function leftOutOut(family: string, limit: number): string {
+  return `is told of ${limit} ${family} prefixes, which is the limit: the rest is not sent; raise maxPrefixesOut to send it`
 }
 
 /** A connection came from an address that no peer has. */

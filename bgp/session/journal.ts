@@ -91,8 +91,8 @@ export class Journal {
     this.#error(code, subcode, true, `${text} (${notificationText(why)} sent)`)
   }
 
-  limit(family: Family, limit: number, text: string): void {
-    this.#report({ type: 'prefixLimit', peer: this.#name, family, limit, text: this.#say(text) })
+  limit(direction: 'in' | 'out', family: Family, limit: number, text: string): void {
+    this.#report({ type: 'prefixLimit', peer: this.#name, direction, family, limit, text: this.#say(text) })
   }
 
   endOfRib(family: Family): void {

@@ -53,6 +53,7 @@ export function statusOf(parts: StatusParts): PeerStatus {
     prefixesStale: sum(staleFamilies, table => table.stale(id)),
     prefixesSent: sum(families, table => table.sent(id)),
     atLimit,
+    atLimitOut: families.filter(family => rib(family).isFullOut(id)),
     messagesIn: counters.in.all,
     messagesOut: counters.out.all,
     updatesIn: counters.in.of(UPDATE),

@@ -6,6 +6,9 @@ export interface Conn {
   /** Addresses without port; IPv4 as such, also on a dual-stack socket. */
   readonly local: string
   readonly remote: string
+  /** Ports, where the transport knows them. */
+  readonly localPort?: number
+  readonly remotePort?: number
   /** The octets are the receiver's only until the callback returns. */
   onData(callback: (octets: Uint8Array) => void): void
   /** The connection has ended, and all data came before. `reason`: an error code, or empty for an orderly end. */
