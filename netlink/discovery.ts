@@ -118,7 +118,10 @@ class LinkDiscovery implements Discovery {
         return this.#put(event.neighbour)
       case 'neighbour.delete':
         return this.#put({ ...event.neighbour, state: 'none' })
-      default:
+      case 'address.put':
+      case 'address.delete':
+      case 'route.put':
+      case 'route.delete':
         return
     }
   }

@@ -4,7 +4,15 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { checkOrigination } from '../core/check.ts'
 import { issueText } from '../speaker.ts'
-import { acceptAll, type ConfigIssue, type Origination, type Policy, rejectAll, type SpeakerConfig } from '../types.ts'
+import {
+  acceptAll,
+  type ConfigIssue,
+  type Origination,
+  type Policy,
+  rejectAll,
+  type SpeakerConfig,
+  type PeerConfig,
+} from '../types.ts'
 import { file, type FileConfig, type FilePeer, type FileTemplate, type PolicyHere } from './fields.ts'
 import type { MrtConfig } from './mrt-files.ts'
 import { nearest } from './nearest.ts'

@@ -80,7 +80,7 @@ t.test('a neighbour that is another one, or gone: a session goes on, an attempt 
 t.test('what cannot be meant is refused', t => {
   const refused = (one: Partial<PeerConfig>, two?: Partial<PeerConfig>) => {
     const peers = new Map([['tor', { ...peer, ...one } as PeerConfig]])
-    if (two) peers.set('other', { ...peer, ...two } as PeerConfig)
+    if (two) peers.set('other', { ...peer, ...two })
     return checkConfig({ ...config(OURS, 65001, {}, id(1)), peers }).map(({ field, reason }) => `${field}: ${reason}`)
   }
   t.same(refused({}), [])
