@@ -63,6 +63,7 @@ function traits(n: number): PeerTraits {
     nextHop: 'auto',
     nextHopSelf: Uint8Array.of(192, 0, 2, 254),
     fourOctetAs: true,
+    extendedMessages: false,
     import: acceptAll,
     export: acceptAll,
     gracefulShutdown: false,

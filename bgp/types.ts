@@ -102,6 +102,8 @@ export interface PeerConfig {
   readonly holdTime?: number
   /** Seconds between attempts to connect. Default 5. */
   readonly connectRetry?: number
+  /** Messages of more than 4,096 octets, where the peer takes them too (RFC 8654). Default true. */
+  readonly extendedMessages?: boolean
   /** Default: those for which we have a next hop: the family of `address`, and each one in `nextHopSelf`. */
   readonly families?: readonly Family[]
   /** Default: an eBGP peer's routes are all rejected (RFC 8212), an iBGP peer's all accepted. */

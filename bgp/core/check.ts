@@ -160,9 +160,17 @@ export function checkOrigination(route: Origination): ConfigIssue | undefined {
   if (hop !== undefined && parseAddress(hop)?.family !== prefix.family) {
     return { field, value: hop, reason: `its next hop is no IPv${prefix.family} address`, fix: addressFix }
   }
+  const count = route.communities?.length ?? 0
+  if (count > MOST_COMMUNITIES) {
+    const fix = `give ${MOST_COMMUNITIES} at most`
+    return { field, value: `${count} communities`, reason: 'they do not fit into a message', fix }
+  }
   const bad = route.communities?.find(text => parseAnyCommunity(text) === undefined)
   return bad === undefined ? undefined : { field, value: bad, reason: 'it is no community', fix: communityFix }
 }
+
+/** Large ones take 12 octets each, and attributes 61,440 in all (RFC 8654 leaves 65,535 for the whole message). */
+const MOST_COMMUNITIES = 5000
 
 const addressFix = 'write it like 10.0.1.1 or fd00::1'
 const asnFix = `give a number from 1 to 4294967294, not ${AS_TRANS} (RFC 6793) and not 65535 (RFC 7300)`

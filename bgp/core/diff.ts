@@ -19,6 +19,7 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHop,
     nextHopSelf,
     reflectorClient,
+    extendedMessages = true,
   } = config
   const sorted = families && [...families].toSorted()
   return [
@@ -32,6 +33,7 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHop,
     nextHopSelf,
     reflectorClient,
+    extendedMessages,
     config.multihop,
   ]
 }

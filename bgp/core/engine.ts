@@ -203,7 +203,7 @@ export class Engine {
     let unread = false
     const budget = units
     while (to - at >= HEADER_LENGTH && connection.conn === conn) {
-      const broken = checkHeader(octets, at)
+      const broken = checkHeader(octets, at, connection.longest)
       if (broken) {
         peer.fault(connection, broken)
         break
@@ -213,7 +213,7 @@ export class Engine {
       unread = units <= 0
       if (unread) break
       units -= this.#message(owner, octets, at, at + length)
-      at += length
+      if (connection.applied === 0) at += length
     }
     this.#spent = budget - units
     this.#afterwards()

@@ -10,6 +10,10 @@ import { IS_BLACKHOLE, STAYS_HERE, STAYS_IN_AS } from '../tables/attribute-sets.
 import type { Transform } from '../types.ts'
 import type { Shape } from './outgoing.ts'
 
+const tooLong = 'its attributes do not fit into a message of 65,535 octets'
+const tooLongFor4096 =
+  'its attributes do not fit into a message of 4,096 octets, and the session has no extended messages (RFC 8654)'
+
 /** Sets longer than this may outgrow a message on the way out, and are measured. */
 const LONG_SET = 1500
 
@@ -66,7 +70,8 @@ export class ExportRules {
     sets.release(input)
     if (!said.accepted) return said
     const sent = this.apply(prefix, set, from)
-    if (sent === 0) return { accepted: false, text: 'not sent: its attributes do not fit into a message' }
+    if (sent === 0)
+      return { accepted: false, text: `not sent: ${this.#shape.extendedMessages ? tooLong : tooLongFor4096}` }
     sets.release(sent)
     return said
   }
@@ -117,6 +122,7 @@ export function shapeOf(traits: PeerTraits, clusterId: number, classic: boolean)
     keepsMed: traits.kind === 'ebgp' && rules.some(rule => rule.set?.med !== undefined),
     keepsNextHop: rules.some(({ set }) => set?.nextHop !== undefined && parseAddress(set.nextHop) !== undefined),
     classic,
+    extendedMessages: traits.extendedMessages,
   }
 }
 

@@ -182,7 +182,7 @@ export class GroupTables implements Outbound, Downstream {
     let group = this.#groups.get(key)
     if (group) return group
     const outgoing = this.#outgoing
-    const writer = new UpdateWriter(this.#family, rib.prefixes)
+    const writer = new UpdateWriter(this.#family, rib.prefixes, traits.extendedMessages)
     const rules = new ExportRules(rib, shape, traits, (set, slot) => {
       outgoing.make(shape, set, slot)
       return outgoing.length <= writer.roomForAttributes(outgoing.nextHop.length)

@@ -90,6 +90,7 @@ export function traits(family: Family, n: number, more: Partial<PeerTraits> = {}
     nextHop: 'auto',
     nextHopSelf: octetsOfAddress(text(true)),
     fourOctetAs: true,
+    extendedMessages: false,
     import: acceptAll,
     export: acceptAll,
     gracefulShutdown: false,

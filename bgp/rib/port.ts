@@ -48,6 +48,8 @@ export interface PeerTraits extends PeerPolicies {
   readonly nextHopSelf: Uint8Array
   /** Whether AS numbers take 4 octets on this session (RFC 6793). */
   readonly fourOctetAs: boolean
+  /** Whether the peer takes messages of more than 4,096 octets (RFC 8654). */
+  readonly extendedMessages: boolean
 }
 
 /** Why a path is kept but may not be used, before policy is asked. */

@@ -4,6 +4,7 @@ import type { TimerId, TimerWheel } from '../fsm/timers.ts'
 import type { Role, TimerName } from '../fsm/machine.ts'
 import type { ChunkSink } from '../groups/port.ts'
 import type { ConnId, State } from '../types.ts'
+import { MAX_EXTENDED, MAX_MESSAGE } from '../wire/header.ts'
 import type { Negotiated } from './negotiate.ts'
 
 /** `stale`: the routes of a peer that is away are kept no longer (RFC 4724 §4.2); of the dialing connection only. */
@@ -35,8 +36,14 @@ export class Connection {
   remote = ''
   /** Set when an acceptable OPEN has come. */
   negotiated: Negotiated | undefined
+  /** Octets that a message may have, either way; of OPEN never more than 4,096. */
+  get longest(): number {
+    return this.negotiated?.extendedMessages ? MAX_EXTENDED : MAX_MESSAGE
+  }
   /** The shell holds input that was not taken for want of budget. */
   unread = false
+  /** Prefixes that are applied of a long UPDATE which is not done yet; 0 = none is under way. */
+  applied = 0
   /** When the last UPDATE came, while Established. */
   heardAt = -1
   /** The hold timer ran out once already since input last came. */
@@ -69,6 +76,7 @@ export class Connection {
     this.remote = remote
     this.negotiated = undefined
     this.unread = false
+    this.applied = 0
     this.heardAt = -1
     this.overdue = false
     this.#control = []

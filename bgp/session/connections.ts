@@ -313,7 +313,7 @@ export class Connections {
     // What the operator ends, helpers shall not keep alive, though the N bit would let them.
     const isHard = administrative && why.code === CEASE && why.subcode !== cease.collision
     const hard = isHard && connection.negotiated?.gracefulRestart?.notification
-    connection.send(encodeNotification(hard ? hardReset(why) : why))
+    connection.send(encodeNotification(hard ? hardReset(why) : why, connection.longest))
     counters.messagesOut++
     this.#host.release(connection.conn, connection.takeControl())
     this.#host.emit({ do: 'close', conn: connection.conn, afterFlush: true })

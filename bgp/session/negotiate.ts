@@ -15,6 +15,7 @@ export interface LocalSide {
   /** Seconds. */
   readonly holdTime: number
   readonly families: readonly Family[]
+  readonly extendedMessages: boolean
   readonly restart?: RestartSide
 }
 
@@ -49,6 +50,8 @@ export interface Negotiated {
   readonly families: readonly Family[]
   readonly fourOctetAs: boolean
   readonly routeRefresh: boolean
+  /** Messages of up to 65,535 octets may be sent both ways (RFC 8654 §4). */
+  readonly extendedMessages: boolean
   /** What the peer says of its own restarts, if it has announced graceful restart. */
   readonly gracefulRestart?: PeerRestart
   /** The peer's AS and router id. */
@@ -56,13 +59,14 @@ export interface Negotiated {
   readonly routerId: number
 }
 
-export function ourOpen({ asn, routerId, holdTime, families, restart }: LocalSide): Open {
+export function ourOpen({ asn, routerId, holdTime, families, extendedMessages, restart }: LocalSide): Open {
   const list = families.map(numbersOf)
   const capabilities: Capability[] = [
     ...list.map(({ afi, safi }) => ({ kind: 'multiprotocol', afi, safi }) as const),
     { kind: 'routeRefresh' },
     { kind: 'fourOctetAs', asn },
   ]
+  if (extendedMessages) capabilities.push({ kind: 'extendedMessages' })
   if (restart) {
     capabilities.push({
       kind: 'gracefulRestart',
@@ -99,6 +103,7 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
     families,
     fourOctetAs: has('fourOctetAs'),
     routeRefresh: has('routeRefresh'),
+    extendedMessages: side.extendedMessages && has('extendedMessages'),
     gracefulRestart: peerRestart(side, open),
     asn: open.asn,
     routerId: open.routerId,
@@ -129,5 +134,6 @@ export function localSide(
   routerId: number,
   restart: RestartSide | undefined,
 ): LocalSide {
-  return { asn, routerId, holdTime: config.holdTime ?? 90, families: offered(config), restart }
+  const { holdTime = 90, extendedMessages = true } = config
+  return { asn, routerId, holdTime, families: offered(config), extendedMessages, restart }
 }

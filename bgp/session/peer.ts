@@ -156,8 +156,12 @@ export class Peer {
     this.#connections.dispatch(connection, { kind: `${timer}Expired` })
   }
 
-  /** Handles the whole message `octets[from, to)`, header checked; returns its units: one, and one per prefix. */
+  /**
+   * Handles the whole message `octets[from, to)`, header checked; returns its units: one, and one per prefix. If
+   * `connection.applied` is not 0 afterwards, the message is not done and has to be handed over again.
+   */
   message(connection: Connection, octets: Uint8Array, from: number, to: number): number {
+    if (connection.applied > 0) return this.#update(octets, from + HEADER_LENGTH, to)
     this.counters.messagesIn++
     connection.overdue = false
     const body = from + HEADER_LENGTH
@@ -264,8 +268,11 @@ export class Peer {
     const session = this.#session
     if (!session) return 1
     const { decoder } = this.#host
-    const { fault, incident, endOfRib, refused } = applyUpdate(decoder, session.inbound, octets, from, to)
-    if (incident) this.#journal.incident(incident, octets.subarray(from - HEADER_LENGTH, to))
+    const { connection, inbound } = session
+    const before = connection.applied
+    const { fault, incident, endOfRib, refused, applied } = applyUpdate(decoder, inbound, octets, from, to, before)
+    connection.applied = applied
+    if (incident && before === 0) this.#journal.incident(incident, octets.subarray(from - HEADER_LENGTH, to))
     if (fault) this.fault(session.connection, fault)
     if (endOfRib && !this.counters.endOfRib.has(endOfRib)) {
       this.counters.endOfRib.add(endOfRib)
@@ -279,7 +286,7 @@ export class Peer {
         family => this.#host.family(family).rib.received(this.id).all,
         this.#journal,
       )
-    return 1 + decoder.prefixes
+    return 1 + (applied || decoder.prefixes) - before
   }
 
   // ---- limits ----------------------------------------------------------------------------------------------------

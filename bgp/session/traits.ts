@@ -46,6 +46,7 @@ export function traits(
     nextHop: config.nextHop ?? 'auto',
     nextHopSelf: nextHopSelf(config, connection.local, family),
     fourOctetAs: negotiated.fourOctetAs,
+    extendedMessages: negotiated.extendedMessages,
     ...policies(config),
   }
 }

@@ -12,6 +12,7 @@ export interface RestartFamily {
 export type Capability =
   | { readonly kind: 'multiprotocol'; readonly afi: number; readonly safi: number }
   | { readonly kind: 'routeRefresh' }
+  | { readonly kind: 'extendedMessages' }
   | { readonly kind: 'fourOctetAs'; readonly asn: number }
   | {
       readonly kind: 'gracefulRestart'
@@ -49,6 +50,14 @@ const routeRefresh: CapabilityType<'routeRefresh'> = {
   kind: 'routeRefresh',
   code: 2,
   read: value => (value.length === 0 ? { kind: 'routeRefresh' } : undefined),
+  write: () => [],
+}
+
+/** RFC 8654 §3. */
+const extendedMessages: CapabilityType<'extendedMessages'> = {
+  kind: 'extendedMessages',
+  code: 6,
+  read: value => (value.length === 0 ? { kind: 'extendedMessages' } : undefined),
   write: () => [],
 }
 
@@ -95,6 +104,7 @@ const fourOctetAs: CapabilityType<'fourOctetAs'> = {
 export const capabilityTypes: { readonly [K in Kind]: CapabilityType<K> } = {
   multiprotocol,
   routeRefresh,
+  extendedMessages,
   gracefulRestart,
   fourOctetAs,
 }

@@ -2,7 +2,18 @@ import t from 'tap'
 import * as fc from 'fast-check'
 import { type Capability, offeredFamilies } from './capabilities.ts'
 import { decodeOpen, encodeOpen, type Open } from './open.ts'
-import { checkHeader, HEADER_LENGTH, keepalive } from './header.ts'
+import {
+  checkHeader,
+  HEADER_LENGTH,
+  KEEPALIVE,
+  keepalive,
+  MAX_EXTENDED,
+  MAX_MESSAGE,
+  NOTIFICATION,
+  OPEN,
+  ROUTE_REFRESH,
+  UPDATE,
+} from './header.ts'
 
 function decode(octets: Uint8Array) {
   return decodeOpen(octets, HEADER_LENGTH, octets.length)
@@ -17,6 +28,7 @@ function withParameters(...octets: number[]): ReturnType<typeof decodeOpen> {
 const capability: fc.Arbitrary<Capability> = fc.oneof(
   fc.record({ kind: fc.constant('multiprotocol' as const), afi: fc.nat(65535), safi: fc.nat(255) }),
   fc.constant({ kind: 'routeRefresh' as const }),
+  fc.constant({ kind: 'extendedMessages' as const }),
   fc.record({
     kind: fc.constant('gracefulRestart' as const),
     restarting: fc.boolean(),
@@ -44,7 +56,7 @@ t.test('what is written is what is read, in short and in extended form (RFC 9072
     fc.property(open, value => {
       const whole: Open = { ...value, capabilities: [...value.capabilities, { kind: 'fourOctetAs', asn: value.asn }] }
       const octets = encodeOpen(whole)
-      t.equal(checkHeader(octets, 0), undefined)
+      t.equal(checkHeader(octets, 0, MAX_MESSAGE), undefined)
       t.same(decode(octets), whole)
     }),
     { numRuns: 300 },
@@ -125,9 +137,9 @@ t.test('headers', t => {
   const edited = (at: number, ...values: number[]) => {
     const octets = keepalive.slice()
     octets.set(values, at)
-    return checkHeader(octets, 0)
+    return checkHeader(octets, 0, MAX_MESSAGE)
   }
-  t.equal(checkHeader(keepalive, 0), undefined)
+  t.equal(checkHeader(keepalive, 0, MAX_MESSAGE), undefined)
   t.match(edited(15, 0), { code: 1, subcode: 1 })
   t.match(edited(0, 254), { code: 1, subcode: 1 })
   t.match(edited(18, 0), { code: 1, subcode: 3, data: Uint8Array.of(0) })
@@ -136,5 +148,13 @@ t.test('headers', t => {
   t.match(edited(16, 0, 20), { code: 1, subcode: 2 }, 'a KEEPALIVE is 19 octets')
   t.match(edited(16, 0, 22, 2), { code: 1, subcode: 2 }, 'an UPDATE is 23 octets at least')
   t.match(edited(16, 16, 1, 2), { code: 1, subcode: 2 }, '4097 octets are too many')
+  const longest = (type: number, ...length: number[]) => {
+    const octets = keepalive.slice()
+    octets.set([...length, type], 16)
+    return checkHeader(octets, 0, MAX_EXTENDED)
+  }
+  for (const type of [UPDATE, NOTIFICATION, ROUTE_REFRESH]) t.equal(longest(type, 255, 255), undefined, `type ${type}`)
+  t.match(longest(OPEN, 16, 1), { code: 1, subcode: 2, data: Uint8Array.of(16, 1) }, 'RFC 8654 §5: never an OPEN')
+  t.match(longest(KEEPALIVE, 16, 1), { code: 1, subcode: 2, data: Uint8Array.of(16, 1) })
   t.end()
 })
