@@ -64,6 +64,7 @@ function traits(n: number): PeerTraits {
     nextHopSelf: Uint8Array.of(192, 0, 2, 254),
     fourOctetAs: true,
     extendedMessages: false,
+    enhancedRefresh: false,
     import: acceptAll,
     export: acceptAll,
     gracefulShutdown: false,

@@ -157,6 +157,19 @@ export class Speaker implements AsyncDisposable {
     return this.#driver.with(engine => engine.resetPeer(name))
   }
 
+  /**
+   * Asks a peer for its routes again (RFC 2918), of one family or all; what it does not send again goes where it knows
+   * RFC 7313. False if it has no session that can.
+   */
+  refresh(name: string, family?: Family): boolean {
+    return this.#driver.with(engine => engine.refresh(name, family))
+  }
+
+  /** Sends a peer all its routes again, of one family or all. False if it has no session with it. */
+  resend(name: string, family?: Family): boolean {
+    return this.#driver.with(engine => engine.resend(name, family))
+  }
+
   status(): PeerStatus[] {
     return this.engine.status()
   }

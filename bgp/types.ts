@@ -339,6 +339,8 @@ export type Report =
       readonly limit: number
       readonly text: string
     }
+  /** A message about a route refresh was ignored, or an end of one did not come (RFC 7313). */
+  | { readonly type: 'refresh'; readonly peer: string; readonly text: string }
   | { readonly type: 'endOfRib'; readonly peer: string; readonly family: Family; readonly text: string }
   | { readonly type: 'listen'; readonly listening: boolean; readonly text: string }
 
@@ -358,7 +360,7 @@ export interface PeerStatus {
   readonly families: readonly Family[]
   readonly prefixesReceived: number
   readonly prefixesAccepted: number
-  /** Kept over a restart of the peer and not announced again yet; counted while it is away, too. */
+  /** Kept over a restart or a refresh of the peer and not announced again yet; counted while it is away, too. */
   readonly prefixesStale: number
   readonly prefixesSent: number
   /** Families in which the peer is at its limit, and routes of it are left out. */

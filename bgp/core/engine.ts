@@ -165,6 +165,20 @@ export class Engine {
     return peer !== undefined
   }
 
+  /** Asks a peer for its routes again (RFC 2918), of one family or all. False if it has no session that can. */
+  refresh(name: string, family?: Family): boolean {
+    const asked = this.#peers.get(name)?.refresh(family) ?? false
+    this.#afterwards()
+    return asked
+  }
+
+  /** Sends a peer all its routes again, of one family or all. False if it has no session with it. */
+  resend(name: string, family?: Family): boolean {
+    const sent = this.#peers.get(name)?.resend(family) ?? false
+    this.#afterwards()
+    return sent
+  }
+
   // ---- the ports -------------------------------------------------------------------------------------------------
 
   handle(event: Event): readonly Action[] {

@@ -91,6 +91,7 @@ export function traits(family: Family, n: number, more: Partial<PeerTraits> = {}
     nextHopSelf: octetsOfAddress(text(true)),
     fourOctetAs: true,
     extendedMessages: false,
+    enhancedRefresh: false,
     import: acceptAll,
     export: acceptAll,
     gracefulShutdown: false,

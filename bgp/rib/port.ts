@@ -50,6 +50,8 @@ export interface PeerTraits extends PeerPolicies {
   readonly fourOctetAs: boolean
   /** Whether the peer takes messages of more than 4,096 octets (RFC 8654). */
   readonly extendedMessages: boolean
+  /** Whether routes that are sent again go between a beginning and an end (RFC 7313). */
+  readonly enhancedRefresh: boolean
 }
 
 /** Why a path is kept but may not be used, before policy is asked. */
@@ -80,7 +82,12 @@ export interface Rib {
    * decision, all stale from now on. Those that were stale already are withdrawn in slices by `work`.
    */
   peerAway(peer: PeerId): void
-  /** What the peer has not announced since it was `peerAway` is withdrawn in slices by `work`. */
+  /**
+   * The peer announces all its paths again: those that are there are stale until then (RFC 7313 §4). False if it has begun
+   * too often without an end: then nothing changes.
+   */
+  beginRefresh(peer: PeerId): boolean
+  /** What the peer has not announced since it was `peerAway`, or since `beginRefresh`, is withdrawn in slices by `work`. */
   sweepStale(peer: PeerId): void
   /** What the peer may hold, from now on; what it holds already stays. Without it there is no ceiling. */
   setCeiling(peer: PeerId, ceiling: Ceiling): void
@@ -88,7 +95,7 @@ export interface Rib {
   setPolicies(peer: PeerId, policies: Partial<PeerPolicies>): void
   /** New rules of decision; every prefix is decided anew, in slices. */
   setDecision(options: DecisionOptions): void
-  /** The peer asked for a route refresh (RFC 2918): send it everything again. */
+  /** The peer is sent everything again (RFC 2918), between a beginning and an end where it knows those (RFC 7313). */
   refresh(peer: PeerId): void
 
   /**

@@ -101,8 +101,14 @@ export class FamilyRib implements Rib {
     const session = this.#rib.sessions.of(peer)
     if (!session || session.away) return
     this.#groups.peerDown(session)
-    if (session.stale > 0) this.#scans.sweepStale(session)
+    // RFC 4724 §4.2: a second restart. What a refresh has marked and not brought yet may still be good.
+    if (session.stale > 0 && session.staleBy === 'restart') this.#scans.sweepStale(session)
     this.#rib.sessions.suspend(session)
+  }
+
+  beginRefresh(peer: PeerId): boolean {
+    const session = this.#rib.sessions.of(peer)
+    return session !== undefined && !session.away && this.#rib.sessions.renew(session)
   }
 
   sweepStale(peer: PeerId): void {

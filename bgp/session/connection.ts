@@ -7,8 +7,11 @@ import type { ConnId, State } from '../types.ts'
 import { MAX_EXTENDED, MAX_MESSAGE } from '../wire/header.ts'
 import type { Negotiated } from './negotiate.ts'
 
-/** `stale`: the routes of a peer that is away are kept no longer (RFC 4724 §4.2); of the dialing connection only. */
-export type ConnectionTimer = TimerName | 'stale'
+/**
+ * `stale`: the routes of a peer that is away are kept no longer (RFC 4724 §4.2); `refresh`: those that it did not send again
+ * are kept no longer (RFC 7313 §4). Of the dialing connection only.
+ */
+export type ConnectionTimer = TimerName | 'stale' | 'refresh'
 
 export const timerNames: readonly ConnectionTimer[] = [
   'connectRetry',
@@ -17,6 +20,7 @@ export const timerNames: readonly ConnectionTimer[] = [
   'idleHold',
   'sendHold',
   'stale',
+  'refresh',
 ]
 
 interface Timer {
@@ -60,6 +64,7 @@ export class Connection {
       keepalive: { id: wheel.create(), period: 0 },
       idleHold: { id: wheel.create(), period: 0 },
       stale: { id: wheel.create(), period: 0 },
+      refresh: { id: wheel.create(), period: 0 },
       sendHold: { id: wheel.create(), period: 0 },
     }
   }

@@ -330,7 +330,7 @@ export class Connections {
   #again(connection: Connection, timer: ConnectionTimer): void {
     const { period } = connection.timers[timer]
     if (period === 0) return this.disarm(connection, timer)
-    const after = timer === 'hold' || timer === 'stale' ? period : this.#host.random.jitter(period)
+    const after = exact.includes(timer) ? period : this.#host.random.jitter(period)
     this.#host.arm(this.#owner.peer, connection, timer, this.#host.now + after)
   }
 
@@ -338,6 +338,9 @@ export class Connections {
     this.#host.wheel.disarm(connection.timers[timer].id)
   }
 }
+
+/** Timers without jitter (RFC 4271 §10): what they bound was told to the peer, or told by it. */
+const exact: readonly ConnectionTimer[] = ['hold', 'stale', 'refresh']
 
 /** One for all UPDATE messages: they change no state, so nothing is looked at after them. */
 export const updateEvent: FsmEvent = { kind: 'update' }

@@ -31,6 +31,7 @@ export class Journal {
   /** The last error is the reason in a NOTIFICATION, theirs or ours. */
   #hasReason = false
   #lastIncident = -Infinity
+  #lastRefresh = -Infinity
 
   constructor(host: Host, name: string, config: () => PeerConfig) {
     this.#host = host
@@ -106,6 +107,13 @@ export class Journal {
       ? `its ${list} routes are kept for up to ${secondsOrWhy} s, as it asked for when it restarts`
       : `its ${list} routes, kept while it was away, are dropped: ${secondsOrWhy}`
     this.#report({ type: 'stale', peer: this.#name, families, kept, text: this.#say(text) })
+  }
+
+  /** Something about a route refresh is not as it should be. Told once a second at most. */
+  refresh(text: string): void {
+    if (this.#host.now - this.#lastRefresh < INCIDENT_PAUSE) return
+    this.#lastRefresh = this.#host.now
+    this.#report({ type: 'refresh', peer: this.#name, text: this.#say(text) })
   }
 
   /** RFC 7606 was applied to the UPDATE in these octets. Told once a second at most, unless the session ends by it. */

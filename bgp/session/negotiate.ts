@@ -50,6 +50,8 @@ export interface Negotiated {
   readonly families: readonly Family[]
   readonly fourOctetAs: boolean
   readonly routeRefresh: boolean
+  /** What is sent again is marked with a beginning and an end (RFC 7313). */
+  readonly enhancedRefresh: boolean
   /** Messages of up to 65,535 octets may be sent both ways (RFC 8654 §4). */
   readonly extendedMessages: boolean
   /** What the peer says of its own restarts, if it has announced graceful restart. */
@@ -64,6 +66,7 @@ export function ourOpen({ asn, routerId, holdTime, families, extendedMessages, r
   const capabilities: Capability[] = [
     ...list.map(({ afi, safi }) => ({ kind: 'multiprotocol', afi, safi }) as const),
     { kind: 'routeRefresh' },
+    { kind: 'enhancedRefresh' },
     { kind: 'fourOctetAs', asn },
   ]
   if (extendedMessages) capabilities.push({ kind: 'extendedMessages' })
@@ -103,6 +106,7 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
     families,
     fourOctetAs: has('fourOctetAs'),
     routeRefresh: has('routeRefresh'),
+    enhancedRefresh: has('enhancedRefresh'),
     extendedMessages: side.extendedMessages && has('extendedMessages'),
     gracefulRestart: peerRestart(side, open),
     asn: open.asn,

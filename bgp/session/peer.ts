@@ -20,6 +20,7 @@ import type { Host, ResolvedPeer } from './host.ts'
 import { Journal } from './journal.ts'
 import { ceilingOf, consequence, LimitWatch, sameLimits } from './limits.ts'
 import { type LocalSide, localSide, negotiate, ourOpen } from './negotiate.ts'
+import { Refreshes } from './refresh.ts'
 import { endingOf, Helper, keptFamilies } from './restart.ts'
 import { applyUpdate, type Inbound, type UpdateResult } from './routes.ts'
 import { awaitedFamilies, statusOf } from './status.ts'
@@ -38,6 +39,7 @@ export class Peer {
   readonly #connections: Connections
   #session: { readonly connection: Connection; readonly inbound: Inbound; readonly since: number } | undefined
   readonly #helper: Helper
+  readonly #refreshes: Refreshes
   /** The NOTIFICATION that is being handled. */
   #notified: Notification | undefined
   #everEstablished = false
@@ -67,6 +69,12 @@ export class Peer {
       cancel: () => this.#connections.disarm(main, 'stale'),
       keeps: (families, seconds) => this.#journal.stale(families, seconds),
       drops: (families, why) => this.#journal.stale(families, why),
+    })
+    this.#refreshes = new Refreshes(id, {
+      rib: family => host.family(family).rib,
+      wait: seconds => this.#connections.arm(main, 'refresh', seconds),
+      cancel: () => this.#connections.disarm(main, 'refresh'),
+      problem: text => this.#journal.refresh(text),
     })
   }
 
@@ -105,12 +113,34 @@ export class Peer {
   /** Other rules for paths that were refused on arrival: the peer has to send them again. */
   #adjustInbound(): void {
     if (!this.#session) return
-    const { connection, inbound } = this.#session
+    const { inbound } = this.#session
     const rules = inboundRules(this.config, this.#host.identity, inbound.negotiated)
     if (JSON.stringify(rules) === JSON.stringify(inbound.rules)) return
     inbound.rules = rules
     if (!inbound.negotiated.routeRefresh) return this.reset(fault(6, cease.configChange, 'AS path rules changed'))
-    for (const family of inbound.negotiated.families) this.#connections.send(connection, encodeRefresh(family))
+    this.refresh()
+  }
+
+  /** Asks the peer for its routes again (RFC 2918). False if there is no session, or the peer or the family lacks it. */
+  refresh(only?: Family): boolean {
+    if (!this.#session?.inbound.negotiated.routeRefresh) return false
+    const { connection } = this.#session
+    const families = this.#carried(only)
+    for (const family of families) this.#connections.send(connection, encodeRefresh(family))
+    return families.length > 0
+  }
+
+  /** Sends the peer all routes again. False if there is no session with the family. */
+  resend(only?: Family): boolean {
+    const families = this.#carried(only)
+    for (const family of families) this.#host.family(family).rib.refresh(this.id)
+    return families.length > 0
+  }
+
+  /** Families of the session, or that one of them. */
+  #carried(only: Family | undefined): readonly Family[] {
+    const families = this.#session?.inbound.negotiated.families ?? []
+    return only === undefined ? families : families.filter(family => family === only)
   }
 
   /** Gives back what belongs to the peer, after `stop`. */
@@ -146,6 +176,7 @@ export class Peer {
 
   expired(connection: Connection, timer: ConnectionTimer): void {
     if (timer === 'stale') return this.#helper.expired()
+    if (timer === 'refresh') return this.#refreshes.expired()
     if (timer === 'hold' && (connection.unread || !connection.overdue)) {
       // Input may lie unread, here or in the kernel, after a busy moment: look once more before giving up.
       connection.overdue = true
@@ -223,7 +254,7 @@ export class Peer {
       journal: this.#journal,
       counters: this.counters,
       negotiated: this.#session?.inbound.negotiated,
-      staleFamilies: this.#helper.families,
+      staleFamilies: [...new Set([...this.#helper.families, ...this.#refreshes.families])],
       atLimit: [...this.#limits.leftOut],
       awaited: this.awaited,
       rib: family => this.#host.family(family).rib,
@@ -259,9 +290,18 @@ export class Peer {
 
   #refresh(connection: Connection, octets: Uint8Array, from: number, to: number): void {
     this.#connections.dispatch(connection, { kind: 'refresh' })
-    const family = decodeRefresh(octets, from, to)
-    if (this.#session?.connection !== connection || !family) return
-    if (this.#session.inbound.negotiated.families.includes(family)) this.#host.family(family).rib.refresh(this.id)
+    if (this.#session?.connection !== connection) return
+    const { families, enhancedRefresh, gracefulRestart } = this.#session.inbound.negotiated
+    const said = decodeRefresh(octets, from, to, enhancedRefresh)
+    if (said.kind === 'fault') return this.fault(connection, said.fault)
+    if (said.kind === 'ignored') return this.#journal.refresh(`${said.why}: it is ignored`)
+    const { family } = said
+    if (!families.includes(family)) return
+    if (said.kind === 'request') return this.#host.family(family).rib.refresh(this.id)
+    if (said.kind === 'end') return this.#refreshes.end(family)
+    // RFC 7313 §4: what the peer did not announce since it restarted is told by End-of-RIB alone.
+    if (!gracefulRestart || this.counters.endOfRib.has(family)) return this.#refreshes.begin(family)
+    this.#journal.refresh(`its ${family} routes begin anew before their End-of-RIB, which is ignored (RFC 7313 §4)`)
   }
 
   #update(octets: Uint8Array, from: number, to: number): number {
@@ -315,7 +355,7 @@ export class Peer {
       const { all } = rib.received(this.id)
       if (all > ceiling.paths) return this.#refused(session.connection, { family, of: 'prefixes' })
       if (all === ceiling.paths || !this.#limits.leftOut.delete(family)) continue
-      if (routeRefresh) this.#connections.send(session.connection, encodeRefresh(family))
+      if (routeRefresh) this.refresh(family)
     }
   }
 
@@ -353,6 +393,7 @@ export class Peer {
     this.counters.lastLife = lived / 1000
     this.counters.flaps++
     this.#session = undefined
+    this.#refreshes.clear()
     const ending = endingOf(event, this.#notified, this.#connections.running)
     this.#helper.down(negotiated, this.#helps ? keptFamilies(ending, negotiated) : [])
   }

@@ -47,6 +47,7 @@ export function traits(
     nextHopSelf: nextHopSelf(config, connection.local, family),
     fourOctetAs: negotiated.fourOctetAs,
     extendedMessages: negotiated.extendedMessages,
+    enhancedRefresh: negotiated.enhancedRefresh,
     ...policies(config),
   }
 }

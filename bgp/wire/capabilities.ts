@@ -13,6 +13,7 @@ export type Capability =
   | { readonly kind: 'multiprotocol'; readonly afi: number; readonly safi: number }
   | { readonly kind: 'routeRefresh' }
   | { readonly kind: 'extendedMessages' }
+  | { readonly kind: 'enhancedRefresh' }
   | { readonly kind: 'fourOctetAs'; readonly asn: number }
   | {
       readonly kind: 'gracefulRestart'
@@ -90,6 +91,14 @@ const gracefulRestart: CapabilityType<'gracefulRestart'> = {
   ],
 }
 
+/** RFC 7313 §3.1. */
+const enhancedRefresh: CapabilityType<'enhancedRefresh'> = {
+  kind: 'enhancedRefresh',
+  code: 70,
+  read: value => (value.length === 0 ? { kind: 'enhancedRefresh' } : undefined),
+  write: () => [],
+}
+
 /** RFC 6793 §3. */
 const fourOctetAs: CapabilityType<'fourOctetAs'> = {
   kind: 'fourOctetAs',
@@ -107,6 +116,7 @@ export const capabilityTypes: { readonly [K in Kind]: CapabilityType<K> } = {
   extendedMessages,
   gracefulRestart,
   fourOctetAs,
+  enhancedRefresh,
 }
 
 /** Reads the capabilities in `octets[from, to)`, one parameter's value; undefined if one runs past the end. */

@@ -15,8 +15,8 @@ export const KEEPALIVE = 4
 /** RFC 2918. */
 export const ROUTE_REFRESH = 5
 
-/** Smallest whole message by type (RFC 4271 §6.1). */
-const shortest = [0, 29, 23, 21, 19, 23]
+/** Smallest whole message by type (RFC 4271 §6.1); of ROUTE-REFRESH its reader knows (RFC 7313 §5). */
+const shortest = [0, 29, 23, 21, 19, 19]
 
 /** The length that the header at `at` claims; needs 18 octets there. */
 export function messageLength(octets: Uint8Array, at: number): number {

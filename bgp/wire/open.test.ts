@@ -29,6 +29,7 @@ const capability: fc.Arbitrary<Capability> = fc.oneof(
   fc.record({ kind: fc.constant('multiprotocol' as const), afi: fc.nat(65535), safi: fc.nat(255) }),
   fc.constant({ kind: 'routeRefresh' as const }),
   fc.constant({ kind: 'extendedMessages' as const }),
+  fc.constant({ kind: 'enhancedRefresh' as const }),
   fc.record({
     kind: fc.constant('gracefulRestart' as const),
     restarting: fc.boolean(),
@@ -40,7 +41,7 @@ const capability: fc.Arbitrary<Capability> = fc.oneof(
   }),
   fc.record({
     kind: fc.constant('unknown' as const),
-    code: fc.integer({ min: 66, max: 255 }),
+    code: fc.integer({ min: 128, max: 255 }),
     value: fc.uint8Array({ maxLength: 60 }),
   }),
 )
