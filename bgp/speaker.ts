@@ -14,9 +14,14 @@ import type {
   Family,
   NextHopState,
   Origination,
+  PathView,
+  PeerCounters,
   PeerStatus,
+  PrefixExplanation,
+  PrefixId,
   Report,
   SpeakerConfig,
+  Table,
 } from './types.ts'
 
 export interface SpeakerOptions {
@@ -30,6 +35,15 @@ export interface SpeakerOptions {
   /** Prefixes to reserve address space for, per family. */
   readonly maxPrefixes?: number
 }
+
+export interface RoutesOf {
+  /** Default: IPv4. */
+  readonly family?: Family
+  readonly peer?: string
+}
+
+/** Routes a page. */
+const PAGE = 512
 
 /** A change of the best route to a prefix. */
 export interface RouteChange {
@@ -152,26 +166,58 @@ export class Speaker implements AsyncDisposable {
     this.#driver.with(engine => engine.setComplete(complete))
   }
 
-  /** Ends the session with a peer and starts it anew; false if there is no such peer. */
-  resetPeer(name: string): boolean {
-    return this.#driver.with(engine => engine.resetPeer(name))
+  /** Ends the session with a peer, with words that it may show (RFC 9003), and starts it anew; false if there is no such peer. */
+  resetPeer(name: string, words?: string): boolean {
+    return this.#driver.with(engine => engine.resetPeer(name, words))
+  }
+
+  /** Ends the session with a peer, with words that it may show (RFC 9003); there is no other until `enablePeer`. */
+  disablePeer(name: string, words?: string): boolean {
+    return this.#driver.with(engine => engine.disablePeer(name, words))
+  }
+
+  enablePeer(name: string): boolean {
+    return this.#driver.with(engine => engine.enablePeer(name))
   }
 
   /**
-   * Asks a peer for its routes again (RFC 2918), of one family or all; what it does not send again goes where it knows
-   * RFC 7313. False if it has no session that can.
+   * `in`: asks the peer for all its routes again (RFC 2918), of one family or all; what it does not send again goes where
+   * both ends know RFC 7313. `out`: sends it all of ours again. False if there is no such peer.
    */
-  refresh(name: string, family?: Family): boolean {
-    return this.#driver.with(engine => engine.refresh(name, family))
-  }
-
-  /** Sends a peer all its routes again, of one family or all. False if it has no session with it. */
-  resend(name: string, family?: Family): boolean {
-    return this.#driver.with(engine => engine.resend(name, family))
+  refreshPeer(name: string, direction: 'in' | 'out', family?: Family): boolean {
+    return this.#driver.with(engine => engine.refreshPeer(name, direction, family))
   }
 
   status(): PeerStatus[] {
     return this.engine.status()
+  }
+
+  /** What each peer has counted: messages by type, NOTIFICATIONs by reason, errors by treatment. */
+  counters(): PeerCounters[] {
+    return this.engine.counters()
+  }
+
+  /** Every path to the prefix, and which peers are told of the best one, with the reasons. */
+  explain(prefix: string): PrefixExplanation {
+    return this.engine.explain(prefix)
+  }
+
+  /**
+   * The routes of a table, in pages: between two of them other work may go on, so that what is read is no one moment's
+   * state. `peer`: whose `in`, `accepted` or `out`; our own routes without. Throws if there is no such peer.
+   */
+  *routes(
+    table: Table = 'loc',
+    { family = 'ipv4-unicast', peer }: RoutesOf = {},
+  ): Generator<readonly PathView[], void> {
+    const id = peer === undefined ? null : this.engine.peerId(peer)
+    if (id === undefined) throw new Error(`there is no peer ${JSON.stringify(peer)}`)
+    const rib = this.engine.rib(family)
+    for (let from = 1 as PrefixId; from !== 0;) {
+      const { rows, next } = rib.walk(table, id, from, PAGE)
+      if (rows.length > 0) yield rows
+      from = next
+    }
   }
 
   /**

@@ -63,6 +63,12 @@ export interface GracefulRestart {
   readonly forwarding?: boolean
 }
 
+/**
+ * What we are to a peer (RFC 9234): its `provider`, its `customer`, a lateral `peer`, the route server that it is a client
+ * of (`rs-server`), or a client of the route server that it is (`rs-client`).
+ */
+export type BgpRole = 'provider' | 'customer' | 'peer' | 'rs-server' | 'rs-client'
+
 export interface PeerConfig {
   readonly address: string
   /** Default 179. */
@@ -89,6 +95,13 @@ export interface PeerConfig {
   readonly removePrivateAs?: 'remove' | 'replace'
   /** eBGP: a path has to begin with the peer's AS, or counts as withdrawn. Default true; false for a route server. */
   readonly enforceFirstAs?: boolean
+  /**
+   * eBGP: what **we** are to the peer (RFC 9234). It is announced, a peer whose role does not go with it is refused, and
+   * routes that would leak are neither used nor sent. Default: none, and none of this.
+   */
+  readonly role?: BgpRole
+  /** With `role`: a peer that announces no role is refused, too (RFC 9234 §4.2). Default false. */
+  readonly strictRole?: boolean
   /**
    * The session is about to end: an eBGP peer is sent every route with GRACEFUL_SHUTDOWN (RFC 8326), an iBGP peer with
    * LOCAL_PREF 0, so that traffic leaves before the routes do. Default false. Takes effect without a new session.
@@ -356,6 +369,10 @@ export interface PeerStatus {
   /** The peer's router id, once Established. */
   readonly routerId?: string
   readonly holdTime?: number
+  /** What we are to the peer (RFC 9234), as configured. */
+  readonly role?: BgpRole
+  /** What the peer says that it is to us, once Established. */
+  readonly peerRole?: BgpRole
   /** Families in use, once Established. */
   readonly families: readonly Family[]
   readonly prefixesReceived: number
@@ -382,7 +399,41 @@ export interface PeerStatus {
   readonly awaited: readonly Family[]
   /** Why it is down or was last: cause and next step in one sentence. */
   readonly lastError?: string
+  /** The operator has stopped it (`disablePeer`). */
+  readonly disabled: boolean
   readonly description?: string
+}
+
+/** Messages by type. */
+export interface MessageCounts {
+  readonly open: number
+  /** End-of-RIB among them. */
+  readonly update: number
+  readonly notification: number
+  readonly keepalive: number
+  readonly routeRefresh: number
+}
+
+export interface NotificationCount {
+  readonly code: number
+  readonly subcode: number
+  readonly count: number
+  /** `Cease / Administrative Shutdown`. */
+  readonly text: string
+}
+
+/** What a peer has counted since the speaker started, over all its sessions. */
+export interface PeerCounters {
+  readonly name: string
+  readonly in: MessageCounts
+  readonly out: MessageCounts
+  readonly notificationsIn: readonly NotificationCount[]
+  readonly notificationsOut: readonly NotificationCount[]
+  /** UPDATE messages in error, by what was done about them (RFC 7606 §2). */
+  readonly incidents: { readonly discard: number; readonly withdraw: number; readonly reset: number }
+  /** How often it became Established, and left it. */
+  readonly established: number
+  readonly flaps: number
 }
 
 // ---- reading the RIB -------------------------------------------------------------------------------------------
@@ -406,6 +457,8 @@ export interface PathView {
   extendedCommunities: readonly string[]
   originatorId: string | undefined
   clusterList: readonly string[]
+  /** Only to Customer (RFC 9234): the AS after which the route goes to customers only. */
+  onlyToCustomer: number | undefined
   best: boolean
   /** Equal to the best path in every step up to the IGP metric, so used for ECMP beside it. */
   multipath: boolean
@@ -414,6 +467,21 @@ export interface PathView {
   /** Why it is not best: the step that lost, or the policy rule or check that rejected it. */
   reason: string | undefined
 }
+
+/** Why the routes to a prefix are as they are. */
+export interface PrefixExplanation {
+  readonly prefix: string
+  /** Every path, best first, each with its reason. */
+  readonly paths: readonly PathView[]
+  /** Whether the best path goes to each peer that is up, and why or why not. */
+  readonly exports: readonly { readonly peer: string; readonly accepted: boolean; readonly text: string }[]
+}
+
+/**
+ * A table of routes: `in` what a peer sent, before import policy; `accepted` what import policy made of it; `loc` the best
+ * paths; `out` what a peer was sent.
+ */
+export type Table = 'in' | 'accepted' | 'loc' | 'out'
 
 /** A Loc-RIB change: the chosen paths of one prefix, or none. The object is reused: copy what you keep. */
 export interface ChangeView {

@@ -1,64 +1,110 @@
 // margayd may be killed and started again: no running pod notices, no router withdraws a route, no other node lets one go.
 
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { everyPairReaches, podDevices } from './kit/expect.ts'
-import { eventually, TestLab } from './kit/lab.ts'
+import { eventually, labFile, TestLab } from './kit/lab.ts'
 
-/** Kills a node's daemon, lets the network notice, starts it again and waits until it is itself again. */
-async function restart(lab: TestLab, node: string): Promise<void> {
-  await lab.kill(node, 'margayd')
+const perSecond = 1000
+
+/** How a daemon goes, and what comes back. */
+interface Way {
+  readonly name: string
+  go(lab: TestLab, node: string): Promise<void>
+  /** Another build than this tree's. */
+  readonly margayd?: string
+}
+
+const killed: Way = { name: 'killed', go: (lab, node) => lab.kill(node, 'margayd') }
+
+/** A clean stop, then another build takes over. */
+function upgraded(t: Test, lab: TestLab): Way {
+  const folder = mkdtempSync(join(tmpdir(), 'margay-build-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  cpSync(dirname(lab.programs.margayd), folder, { recursive: true })
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.js'))
+  const changed = files.filter(file => {
+    const text = readFileSync(join(folder, file), 'utf8')
+    const other = text.replace(/(const version = )(['"])[^'"]*\2/, "$1'9.9.9'")
+    writeFileSync(join(folder, file), other)
+    return other !== text
+  })
+  if (changed.length !== 1) throw new Error(`${changed.length} files of the build name its version`)
+  return { name: 'upgraded', go: (lab, node) => lab.stop(node, 'margayd'), margayd: join(folder, 'margayd.js') }
+}
+
+/** Ends a node's daemon, lets the network notice, starts it again and waits until it is itself again. */
+async function restart(lab: TestLab, node: string, way = killed): Promise<void> {
+  await way.go(lab, node)
   await sleep(500)
-  lab.startNode(node)
-  await eventually(`${node} answers`, async () => lab.ask(node, '/v1/status', {}).catch(() => undefined))
+  lab.startNode(node, way.margayd)
+  const status = await eventually(`${node} answers`, async () => lab.ask(node, '/v1/status', {}).catch(() => undefined))
+  if ((status.version === '9.9.9') !== (way.margayd !== undefined)) throw new Error(`${node} runs ${status.version}`)
   await lab.established([node])
   await eventually(`${node} is in sync`, async () => (await lab.ask(node, '/v1/status', {})).inSync, 40)
 }
 
-/** 100 packets a second from pod to pod in both families while the daemon of `node` is killed: none is lost. */
-async function losesNothing(
-  t: Test,
-  lab: TestLab,
-  { from, to, node, watch }: { from: string; to: string; node: string; watch: readonly string[] },
-): Promise<void> {
+interface Probing {
+  readonly from: string
+  readonly to: string
+  readonly node: string
+  readonly watch: readonly string[]
+  readonly way?: Way
+}
+
+/** 1,000 packets a second from pod to pod in both families while the daemon of `node` restarts: none is lost. */
+async function losesNothing(t: Test, lab: TestLab, { from, to, node, watch, way = killed }: Probing): Promise<void> {
   const target = lab.addresses(to)
   const pings = [
-    ['IPv4', lab.pinging(from, target.ipv4!, 100)],
-    ['IPv6', lab.pinging(from, target.ipv6!, 100)],
+    ['IPv4', lab.pinging(from, target.ipv4!, perSecond)],
+    ['IPv6', lab.pinging(from, target.ipv6!, perSecond)],
   ] as const
   const watched = watch.map(host => [host, lab.losses(host)] as const)
   await sleep(500)
-  await restart(lab, node)
+  await restart(lab, node, way)
   await sleep(1000)
   for (const [family, ping] of pings) {
     const { sent, lost } = await ping.end()
-    t.ok(sent > 100, `${sent} sent`)
-    t.same(lost, [], `${family}, ${from} to ${to}, ${node} restarted`)
+    t.ok(sent > perSecond / 2, `${sent} sent`)
+    t.same(lost, [], `${family}, ${from} to ${to}, ${node} ${way.name}`)
   }
   for (const [host, losses] of watched) t.same(await losses.end(), [], `the kernel of ${host} lost no route`)
 }
 
-/** How many routes a router's BIRD has withdrawn from a neighbour. */
+/** How many routes a neighbour has withdrawn from a router that is a BIRD, in each family. */
 async function withdrawn(lab: TestLab, router: string, neighbour: string): Promise<readonly string[]> {
   const all = await lab.exec(router, 'birdc', 'show', 'protocols', 'all', neighbour)
-  return [...all.matchAll(/Export withdraws:(.*)/g)].map(([, counts]) => counts)
+  return [...all.matchAll(/Import withdraws:(.*)/g)].map(([, counts]) => counts)
 }
 
-t.test('two racks', async t => {
-  const lab = await TestLab.up(t, { lab: 'two-racks' }, 'restart')
+const racks = readFileSync(labFile('two-racks'), 'utf8')
+/** The same with FRR on top of both racks; the spine stays a BIRD, which counts. */
+const frrRacks = racks.replaceAll(/(- name: tor\d\n\s+kind: )bird/g, '$1frr')
 
-  t.test('nothing is lost across racks, whichever end is killed, and no ToR takes a route back', async t => {
+for (const [kind, text] of [
+  ['BIRD', racks],
+  ['FRR', frrRacks],
+] as const)
+  t.test(`two racks, ${kind} on top: nothing is lost, whichever end goes, and no ToR takes a route back`, async t => {
+    const lab = await TestLab.up(t, { text }, `restart-${kind.toLowerCase()}`)
     for (const [node, tor] of [
       ['r1n1', 'tor1'],
       ['r2n1', 'tor2'],
-    ] as const) {
-      const before = await withdrawn(lab, tor, 'spine')
-      t.equal(before.length, 2, 'both families are counted')
-      const watch = ['tor1', 'tor2', 'spine', node === 'r1n1' ? 'r1n2' : 'r1n1']
-      await losesNothing(t, lab, { from: 'r1n1-p1', to: 'r2n1-p1', node, watch })
-      t.same(await withdrawn(lab, tor, 'spine'), before, `${tor} has withdrawn nothing from the spine`)
-    }
+    ] as const)
+      for (const way of [killed, upgraded(t, lab)]) {
+        const before = await withdrawn(lab, 'spine', tor)
+        t.equal(before.length, 2, 'both families are counted')
+        const watch = ['tor1', 'tor2', 'spine', node === 'r1n1' ? 'r1n2' : 'r1n1']
+        await losesNothing(t, lab, { from: 'r1n1-p1', to: 'r2n1-p1', node, watch, way })
+        t.same(await withdrawn(lab, 'spine', tor), before, `${tor} has withdrawn nothing from the spine`)
+      }
   })
+
+t.test('two racks', async t => {
+  const lab = await TestLab.up(t, { lab: 'two-racks' }, 'restart')
 
   t.test('what the kernel held before is what it holds after', async t => {
     const routes = async () => JSON.stringify((await lab.routes('r1n2')).toSorted((a, b) => a.dst.localeCompare(b.dst)))
@@ -92,7 +138,7 @@ t.test('route reflectors: a client is killed, then a reflector, then both reflec
   const lab = await TestLab.up(t, { lab: 'route-reflector' }, 'restart-rr')
   const watch = ['n1', 'n2', 'n3', 'rr1', 'rr2', 'edge']
   for (const node of ['n2', 'rr1']) await losesNothing(t, lab, { from: 'n1-p1', to: 'n2-p1', node, watch })
-  const ping = lab.pinging('n1-p1', lab.addresses('n2-p1').ipv4!, 100)
+  const ping = lab.pinging('n1-p1', lab.addresses('n2-p1').ipv4!, perSecond)
   const losses = lab.losses('n1')
   await Promise.all(['rr1', 'rr2'].map(node => restart(lab, node)))
   await sleep(1000)

@@ -1,7 +1,8 @@
 // The two libraries as npm would publish them: packed, installed into an empty project, and the examples of their READMEs run there,
 // with types.
 
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -98,4 +99,35 @@ t.test('bgp-speaker has a session with BIRD and prints its routes', async t => {
     if (prefixes.every(prefix => shown.includes(prefix))) break
   }
   for (const prefix of prefixes) t.ok(shown.includes(prefix), prefix)
+})
+
+t.test('bgp-speaker runs by its name, and says so where a key needs a package that is not there', async t => {
+  const folder = project(t, 'bgp')
+  const bin = join(folder, 'node_modules/.bin/bgp-speaker')
+  t.match(execFileSync(bin, ['--help'], { encoding: 'utf8' }), /bgp-speaker run FILE\.json/)
+  const file = join(folder, 'router.json')
+  const peer = { address: '127.0.0.2', remoteAs: 65002, passive: true }
+  const write = (more: object) =>
+    writeFileSync(
+      file,
+      JSON.stringify({ asn: 65001, routerId: '10.0.0.1', listenPort: 0, peers: { p: { ...peer, ...more } } }),
+    )
+  write({ secret: 'hush' })
+  const refused = spawnSync(bin, ['run', file], { encoding: 'utf8' })
+  t.equal(refused.status, 1)
+  t.match(refused.stderr, /peer "p": secret is "\(not shown\)": .*; install netlink-ts beside bgp-speaker/)
+  write({})
+  const control = join(folder, 'control')
+  const router = spawn(bin, ['run', file, '--control', control], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => router.kill('SIGKILL'))
+  let told = ''
+  for await (const data of router.stdout) {
+    told += String(data)
+    if (told.includes('"started"')) break
+  }
+  const shown = execFileSync(bin, ['ctl', control, 'show', 'peers'], { encoding: 'utf8' })
+  t.match(shown, /p +127\.0\.0\.2 +65002 +Active/)
+  execFileSync(bin, ['ctl', control, 'stop'])
+  if (router.exitCode === null) await once(router, 'exit')
+  t.equal(router.exitCode, 0)
 })

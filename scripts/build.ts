@@ -23,8 +23,9 @@ const stripTypes: Plugin = {
 
 interface Bundle {
   readonly entries: Readonly<Record<string, string>>
+  /** Those of them that run by their own name. */
+  readonly programs: ReadonlySet<string>
   readonly into: string
-  readonly banner?: string
   readonly sources: string[]
 }
 
@@ -42,7 +43,7 @@ const sourcesOf = (...folders: string[]): string[] => [
   'scripts/build.ts',
 ]
 
-async function bundle({ entries, into, banner, sources }: Bundle): Promise<void> {
+async function bundle({ entries, programs, into, sources }: Bundle): Promise<void> {
   if (Object.keys(entries).every(name => isNewer(join(into, `${name}.js`), sources))) return
   console.error(
     `build: ${Object.keys(entries)
@@ -64,7 +65,7 @@ async function bundle({ entries, into, banner, sources }: Bundle): Promise<void>
     format: 'es',
     entryFileNames: '[name].js',
     chunkFileNames: 'shared/[name]-[hash].js',
-    ...(banner && { banner: chunk => (chunk.isEntry ? banner : '') }),
+    banner: chunk => (chunk.isEntry && programs.has(chunk.name) ? '#!/usr/bin/env node' : ''),
   })
   await build.close()
 }
@@ -79,8 +80,8 @@ async function programs(): Promise<void> {
       margayctl: 'src/cli/main.ts',
       'store-worker': 'src/datastore/store-worker.ts',
     },
+    programs: new Set(['margayd', 'margayctl', 'store-worker']),
     into: 'dist',
-    banner: '#!/usr/bin/env node',
     sources: sourcesOf('inet', 'bgp', 'netlink', 'src', 'cni-plugin'),
   })
   const built = join('netlink/dist', addon)
@@ -88,10 +89,15 @@ async function programs(): Promise<void> {
 }
 
 /** A library folder's dist/: ESM bundles with inet inside, and declarations. */
-async function library(folder: 'bgp' | 'netlink', entries: Readonly<Record<string, string>>): Promise<void> {
+async function library(
+  folder: 'bgp' | 'netlink',
+  entries: Readonly<Record<string, string>>,
+  executables: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const into = join(folder, 'dist')
   if (folder === 'netlink') execFileSync('node', ['netlink/native/build.ts'], { stdio: 'inherit' })
-  await bundle({ entries, into, sources: sourcesOf('inet', folder) })
+  const programs = new Set(Object.keys(executables))
+  await bundle({ entries: { ...entries, ...executables }, programs, into, sources: sourcesOf('inet', folder) })
   rmSync(join(into, 'types'), { recursive: true, force: true })
   const options = [
     '--noEmit',
@@ -118,6 +124,8 @@ async function library(folder: 'bgp' | 'netlink', entries: Readonly<Record<strin
 }
 
 const what = basename(process.argv[2] ?? '')
-if (what === 'bgp') await library('bgp', { index: 'bgp/index.ts', core: 'bgp/core.ts', wire: 'bgp/wire.ts' })
-else if (what === 'netlink') await library('netlink', { index: 'netlink/index.ts', socket: 'netlink/socket.ts' })
+if (what === 'bgp') {
+  const entries = { index: 'bgp/index.ts', core: 'bgp/core.ts', wire: 'bgp/wire.ts' }
+  await library('bgp', entries, { cli: 'bgp/cli/main.ts' })
+} else if (what === 'netlink') await library('netlink', { index: 'netlink/index.ts', socket: 'netlink/socket.ts' })
 else await programs()

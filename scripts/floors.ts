@@ -34,7 +34,10 @@ const bgpRooms: readonly string[] = [
   'session',
   'core',
   'transport',
-  '',
+  '', // the shell: files beside the rooms
+  'bmp',
+  'mrt',
+  'cli',
 ]
 
 /** Folders of which only these packages may be imported at run time. */
@@ -61,7 +64,7 @@ const roomOf = (file: string): Room | undefined => {
 const bgpRoomOf = (file: string): number => {
   const inside = file.slice('bgp/'.length)
   const found = bgpRooms.findIndex(room => room !== '' && (inside === room || inside.startsWith(`${room}/`)))
-  return found < 0 ? bgpRooms.length - 1 : found
+  return found < 0 ? bgpRooms.indexOf('') : found
 }
 
 /** What is wrong with one import, or undefined. */

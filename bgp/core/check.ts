@@ -9,6 +9,7 @@ import { AS_TRANS } from '../wire/open.ts'
 import { parsePrefix } from '../../inet/index.ts'
 import { checkPolicy } from './check-policy.ts'
 import { checkProtection } from './check-protection.ts'
+import { checkRole } from './check-role.ts'
 import { ownFamily } from '../session/traits.ts'
 
 export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
@@ -86,6 +87,7 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
   }
   checkFamilies(peer, add)
   checkAsRules(peer, config.asn, add)
+  checkRole(peer, peer.remoteAs === (peer.localAs ?? config.asn), add)
   checkProtection(peer, add)
   for (const direction of ['import', 'export'] as const) {
     const policy = peer[direction]

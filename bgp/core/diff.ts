@@ -35,6 +35,8 @@ function sessionPart(config: ResolvedPeer): unknown {
     reflectorClient,
     extendedMessages,
     config.multihop,
+    config.role,
+    config.role && config.strictRole,
   ]
 }
 

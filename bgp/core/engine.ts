@@ -24,8 +24,10 @@ import type {
   Family,
   NextHopState,
   Origination,
+  PeerCounters,
   PeerId,
   PeerStatus,
+  PrefixExplanation,
   SpeakerConfig,
 } from '../types.ts'
 import { uint32 } from '../wire/attributes.ts'
@@ -157,26 +159,34 @@ export class Engine {
     this.#afterwards()
   }
 
-  /** Ends one session and starts it anew. False if there is no such peer. */
-  resetPeer(name: string): boolean {
+  /** Ends one session, with words that the peer may show (RFC 9003), and starts it anew. False if there is no such peer. */
+  resetPeer(name: string, words = 'reset by the operator'): boolean {
+    return this.#ask(name, peer => peer.reset(ceaseFault(cease.reset, words)))
+  }
+
+  /** Ends the session, with words that the peer may show (RFC 9003), and dials and accepts none until `enablePeer`. */
+  disablePeer(name: string, words = 'disabled by the operator'): boolean {
+    return this.#ask(name, peer => peer.stop(ceaseFault(cease.shutdown, words)))
+  }
+
+  enablePeer(name: string): boolean {
+    return this.#ask(name, peer => peer.start())
+  }
+
+  /**
+   * `in`: asks the peer for all its routes again, if it has route refresh (RFC 2918); `out`: sends it all of ours again. Of
+   * one family, or of all.
+   */
+  refreshPeer(name: string, direction: 'in' | 'out', family?: Family): boolean {
+    return this.#ask(name, peer => peer.refresh(direction, family))
+  }
+
+  /** False if there is no such peer. */
+  #ask(name: string, act: (peer: Peer) => void): boolean {
     const peer = this.#peers.get(name)
-    peer?.reset(ceaseFault(cease.reset, 'reset by the operator'))
+    if (peer) act(peer)
     this.#afterwards()
     return peer !== undefined
-  }
-
-  /** Asks a peer for its routes again (RFC 2918), of one family or all. False if it has no session that can. */
-  refresh(name: string, family?: Family): boolean {
-    const asked = this.#peers.get(name)?.refresh(family) ?? false
-    this.#afterwards()
-    return asked
-  }
-
-  /** Sends a peer all its routes again, of one family or all. False if it has no session with it. */
-  resend(name: string, family?: Family): boolean {
-    const sent = this.#peers.get(name)?.resend(family) ?? false
-    this.#afterwards()
-    return sent
   }
 
   // ---- the ports -------------------------------------------------------------------------------------------------
@@ -284,6 +294,22 @@ export class Engine {
 
   status(): PeerStatus[] {
     return Array.from(this.#peers.values(), peer => peer.status())
+  }
+
+  counters(): PeerCounters[] {
+    return Array.from(this.#peers.values(), peer => peer.counters.view(peer.name))
+  }
+
+  /** Why the routes to a prefix are as they are: the paths, best first, and which sessions are told of the best. */
+  explain(prefix: string): PrefixExplanation {
+    const { rib } = this.#family(prefix.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast')
+    const id = rib.lookup(prefix)
+    if (id === undefined) return { prefix, paths: [], exports: [] }
+    const exports = Array.from(this.#peers.values(), ({ id: peer, name }) => {
+      const said = rib.explainExport(peer, id)
+      return said ? [{ peer: name, accepted: said.accepted, text: said.text }] : []
+    })
+    return { prefix, paths: rib.paths(id), exports: exports.flat() }
   }
 
   /** The RIB of a family, to read; there is none before the first `configure`. */

@@ -138,11 +138,13 @@ t.test('a request is answered between a beginning and an end, everything once', 
   puppet.send(request)
   net.run(1)
   t.same(told(), ['begin', '10.9.0.0/24', '10.8.0.0/24', 'end'])
-  a.driver.with(engine => t.equal(engine.resend(B), true))
+  a.driver.with(engine => t.equal(engine.refreshPeer(B, 'out'), true))
   net.run(1)
   t.same(told().length, 4, 'and unasked')
-  t.equal(a.engine.resend(B, 'ipv6-unicast'), false, 'not of a family that the session has not')
-  t.equal(a.engine.resend('nobody'), false)
+  a.driver.with(engine => engine.refreshPeer(B, 'out', 'ipv6-unicast'))
+  net.run(1)
+  t.same(told(), [], 'not of a family that the session has not')
+  t.equal(a.engine.refreshPeer('nobody', 'out'), false)
   t.end()
 })
 
@@ -197,17 +199,18 @@ t.test('a peer that knows RFC 2918 only is sent everything again, and the octet 
     t.same(told(), ['10.9.0.0/24', '10.1.0.0/24'].slice(0, 1))
   }
   t.equal(a.peer(B).prefixesStale, 0)
-  t.equal(a.engine.refresh(B), true)
-  a.driver.with(() => undefined)
+  a.driver.with(engine => engine.refreshPeer(B, 'in', V4))
   net.run(1)
   t.same(told(), ['request'])
   t.end()
 })
 
 t.test('a peer without route refresh is not asked', t => {
-  const { a } = stage()
-  t.equal(a.engine.refresh(B), false)
-  t.equal(a.engine.refresh('nobody'), false)
+  const { a, net, told } = stage()
+  told()
+  a.driver.with(engine => engine.refreshPeer(B, 'in'))
+  net.run(1)
+  t.same(told(), [])
   t.end()
 })
 
@@ -247,7 +250,7 @@ t.test('two speakers: one asks, the other answers, and nothing is lost or left',
   t.ok(net.runUntil(() => c.best().length === 5000, 30))
   const before = c.peer(B).updatesIn
   for (let i = 0; i < 200; i++) {
-    b.driver.with(engine => engine.refresh(A))
+    b.driver.with(engine => engine.refreshPeer(A, 'in'))
     net.run(0.5)
   }
   t.same([b.peer(A).prefixesStale, b.best().length, c.best().length], [0, 5000, 5000])

@@ -6,8 +6,8 @@ import { RememberedTransform } from '../policy/transform.ts'
 import type { LocRib } from '../rib/loc-rib.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import type { Session } from '../rib/sessions.ts'
-import { IS_BLACKHOLE, STAYS_HERE, STAYS_IN_AS } from '../tables/attribute-sets.ts'
-import type { Transform } from '../types.ts'
+import { IS_BLACKHOLE, ONLY_TO_CUSTOMER, STAYS_HERE, STAYS_IN_AS } from '../tables/attribute-sets.ts'
+import type { BgpRole, Transform } from '../types.ts'
 import type { Shape } from './outgoing.ts'
 
 const tooLong = 'its attributes do not fit into a message of 65,535 octets'
@@ -83,7 +83,7 @@ export class ExportRules {
     if (this.#shape.kind === 'ebgp') {
       if (flags & STAYS_IN_AS) return 'it carries NO_EXPORT (RFC 1997)'
       if (flags & IS_BLACKHOLE && !this.#traits.sendBlackhole) return 'it carries BLACKHOLE (RFC 7999)'
-      return undefined
+      return flags & ONLY_TO_CUSTOMER ? leaks(this.#traits.role) : undefined
     }
     if (from.kind !== 'ibgp' || this.#traits.reflectorClient || from.reflectorClient) return undefined
     return 'learned by iBGP from a peer that is no reflector client'
@@ -94,6 +94,22 @@ export class ExportRules {
     return transform ? transform.apply(set) : this.#rib.sets.acquire(set)
   }
 }
+
+/** RFC 9234 §5, egress 2: what came from a provider, a peer or a route server goes to customers only. */
+function leaks(role: BgpRole | undefined): string | undefined {
+  const peerIs = role && upstream[role]
+  return peerIs && `it carries ONLY_TO_CUSTOMER, and the peer is ${peerIs} (RFC 9234)`
+}
+
+/** What the peer is, by our role, where it is no customer. */
+const upstream: { readonly [R in BgpRole]?: string } = {
+  customer: 'our provider',
+  peer: 'a lateral peer',
+  'rs-client': 'a route server',
+}
+
+/** RFC 9234 §5, egress 1: who gets routes with our AS in ONLY_TO_CUSTOMER, by our role. */
+const marks: readonly (BgpRole | undefined)[] = ['provider', 'peer', 'rs-server']
 
 /** RFC 4271 §5.1.3, §5.1.4 for what policy may set: MED of others does not leave the AS, and next hops are ours. */
 function before({ keepsMed, keepsNextHop, kind, nextHop }: Shape, source: 'local' | 'learned'): Transform {
@@ -115,6 +131,7 @@ export function shapeOf(traits: PeerTraits, clusterId: number, classic: boolean)
     peerAs: rewritesPath ? traits.remoteAs : 0,
     asOverride: rewritesPath && traits.asOverride,
     privateAs: rewritesPath ? traits.privateAs : 'keep',
+    onlyToCustomer: marks.includes(traits.role) ? traits.localAs : 0,
     clusterId,
     nextHop: traits.nextHop,
     self: traits.nextHopSelf.slice(),
@@ -128,12 +145,13 @@ export function shapeOf(traits: PeerTraits, clusterId: number, classic: boolean)
 
 /** Equal for peers that may share a group: everything that decides what they are told, and in which octets. */
 export function groupKey(traits: PeerTraits, shape: Shape): string {
-  const { reflectorClient, gracefulShutdown, sendBlackhole } = traits
+  const { reflectorClient, gracefulShutdown, sendBlackhole, role = null } = traits
   return JSON.stringify([
     { ...shape, self: [...shape.self] },
     reflectorClient,
     gracefulShutdown,
     sendBlackhole,
+    role,
     traits.export,
   ])
 }

@@ -8,6 +8,7 @@ import {
   HAS_LOCAL_PREF,
   HAS_NON_TRANSITIVE,
   HAS_ORIGINATOR,
+  ONLY_TO_CUSTOMER,
 } from '../tables/attribute-sets.ts'
 import { LOCAL, type Session, type Sessions } from '../rib/sessions.ts'
 import { type Edit, prependAs, Rewriter } from '../policy/rewrite.ts'
@@ -25,6 +26,7 @@ import {
   localPref,
   med,
   nextHop,
+  onlyToCustomer,
   originatorId,
   putUint32,
 } from '../wire/attributes.ts'
@@ -41,6 +43,8 @@ export interface Shape {
   /** Where the path has `peerAs`, ours is shown. */
   readonly asOverride: boolean
   readonly privateAs: 'keep' | 'remove' | 'replace'
+  /** ONLY_TO_CUSTOMER to put on routes without one (RFC 9234 §5); 0 = none. */
+  readonly onlyToCustomer: number
   readonly clusterId: number
   readonly nextHop: 'auto' | 'self' | 'keep'
   /** Our own next hop, 4 or 16 octets. */
@@ -90,6 +94,7 @@ export class Outgoing {
   readonly #behind = new Uint8Array(1 << 16)
   readonly #extended = edit(extendedCommunities, 1 << 16)
   readonly #noAigp = edit(aigp, 0)
+  readonly #onlyToCustomer = edit(onlyToCustomer, 4)
 
   constructor(sets: AttributeSets, sessions: Sessions) {
     this.#sets = sets
@@ -132,6 +137,10 @@ export class Outgoing {
     if (!fourOctetAs && this.#as4Path.length >= 0) edits.push(this.#as4Path)
     if (!fourOctetAs && this.#as4Aggregator.length >= 0) edits.push(this.#as4Aggregator)
     if (kind === 'ebgp' || this.nextHop === this.#shape.self) edits.push(this.#noAigp) // RFC 7311 §3.2, §3.4.3
+    if (this.#shape.onlyToCustomer !== 0 && !(sets.flags[set] & ONLY_TO_CUSTOMER)) {
+      this.#onlyToCustomer.length = putUint32(this.#onlyToCustomer.value, 0, this.#shape.onlyToCustomer)
+      edits.push(this.#onlyToCustomer)
+    }
     this.#rewriter.run(sets.octets, sets.from(set), sets.to(set), edits)
   }
 
@@ -241,6 +250,7 @@ const NO_SHAPE: Shape = {
   peerAs: 0,
   asOverride: false,
   privateAs: 'keep',
+  onlyToCustomer: 0,
   clusterId: 0,
   nextHop: 'auto',
   self: new Uint8Array(0),

@@ -13,7 +13,7 @@ import { CHANGED, CHOSEN, DEAD, INELIGIBLE, INELIGIBLE_SHIFT, Paths, REJECTED } 
 import type { Ineligible } from './port.ts'
 import { type Session, Sessions } from './sessions.ts'
 
-export const ineligibleKinds: readonly Ineligible[] = ['as-loop', 'originator-loop', 'cluster-loop']
+export const ineligibleKinds: readonly Ineligible[] = ['as-loop', 'originator-loop', 'cluster-loop', 'route-leak']
 
 /** Who follows the Loc-RIB. */
 export interface Follower {

@@ -12,13 +12,13 @@ import { mix, ShardedIndex } from '../tables/sharded-index.ts'
 export const DEAD = 1
 /** Import policy said no. */
 export const REJECTED = 2
-/** Two bits: 0, or 1 + index into `ineligibleKinds`. */
+/** Three bits: 0, or 1 + index into `ineligibleKinds`. */
 export const INELIGIBLE_SHIFT = 2
-export const INELIGIBLE = 3 << INELIGIBLE_SHIFT
+export const INELIGIBLE = 7 << INELIGIBLE_SHIFT
 /** In the Loc-RIB as the best path or equal to it up to the IGP metric. */
-export const CHOSEN = 16
+export const CHOSEN = 32
 /** Replaced since the last decision. */
-export const CHANGED = 32
+export const CHANGED = 64
 
 /** Never a session's slot: the entry is free. */
 export const NO_SLOT = 0xffff

@@ -4,6 +4,7 @@
 // Nothing throws on input. Bulk work is deferred to `work` and counted in units (one prefix = one unit).
 
 import type {
+  BgpRole,
   ChangeCursor,
   DecisionOptions,
   Family,
@@ -14,6 +15,7 @@ import type {
   Policy,
   PrefixId,
   SetId,
+  Table,
 } from '../types.ts'
 
 /** What may change while a peer is established. */
@@ -37,6 +39,8 @@ export interface PeerTraits extends PeerPolicies {
   /** Our AS to be shown behind `localAs`; 0 = none. */
   readonly asBehind: number
   readonly remoteAs: number
+  /** What we are to the peer (RFC 9234), of an eBGP peer. */
+  readonly role?: BgpRole
   /** 4 octets as an unsigned number. */
   readonly routerId: number
   /** Peer address and our address on the session, 4 or 16 octets. */
@@ -55,7 +59,7 @@ export interface PeerTraits extends PeerPolicies {
 }
 
 /** Why a path is kept but may not be used, before policy is asked. */
-export type Ineligible = 'as-loop' | 'originator-loop' | 'cluster-loop'
+export type Ineligible = 'as-loop' | 'originator-loop' | 'cluster-loop' | 'route-leak'
 
 /** What a session may hold of one family. A route beyond it is refused before anything is stored. */
 export interface Ceiling {
@@ -146,11 +150,10 @@ export interface Rib {
   /** Whether the best path of the prefix goes to the peer, and why or why not; undefined if there is none, or no such session. */
   explainExport(peer: PeerId, prefix: PrefixId): { readonly accepted: boolean; readonly text: string } | undefined
   /**
-   * A page of a table in ascending id: `loc` best paths, `in` what `peer` sent (before policy), `out` what it was sent.
-   * Empty `rows` with `next` 0 = end.
+   * A page of a table in ascending id. `next` 0 = end.
    */
   walk(
-    table: 'in' | 'loc' | 'out',
+    table: Table,
     peer: PeerId | null,
     from: PrefixId,
     units: number,

@@ -12,12 +12,13 @@ import type {
   PeerId,
   PrefixId,
   SetId,
+  Table,
 } from '../types.ts'
 import { ChangeFeed } from './change-feed.ts'
 import { ImportRules } from './import-rules.ts'
 import type { LocRib } from './loc-rib.ts'
 import { Originations } from './originations.ts'
-import { DEAD } from './paths.ts'
+import { DEAD, INELIGIBLE } from './paths.ts'
 import type { Ceiling, Ineligible, PeerPolicies, PeerTraits, Rib } from './port.ts'
 import { ROWS_PER_UNIT, Scans } from './scans.ts'
 import { isFull, mayResume, type Session } from './sessions.ts'
@@ -261,7 +262,7 @@ export class FamilyRib implements Rib {
     return this.#groups.explain(session, prefix, set, sessions.at(paths.slot[prefixes.best[prefix]]))
   }
 
-  walk(table: 'in' | 'loc' | 'out', peer: PeerId | null, from: PrefixId, units: number) {
+  walk(table: Table, peer: PeerId | null, from: PrefixId, units: number) {
     const { prefixes } = this.#rib
     const rows: PathView[] = []
     let id = Math.max(1, from)
@@ -273,7 +274,7 @@ export class FamilyRib implements Rib {
     return { rows, next: (id < prefixes.end ? id : 0) as PrefixId }
   }
 
-  #row(table: 'in' | 'loc' | 'out', peer: PeerId | null, prefix: number): PathView | undefined {
+  #row(table: Table, peer: PeerId | null, prefix: number): PathView | undefined {
     const { prefixes, paths, sessions } = this.#rib
     if (table === 'loc') {
       const set = this.#rib.bestSet(prefix)
@@ -289,6 +290,10 @@ export class FamilyRib implements Rib {
     }
     const path = paths.find(prefixes.firstPath[prefix], prefix, session.slot)
     if (path === 0 || paths.flags[path] & DEAD) return undefined
+    if (table === 'accepted') {
+      const set = paths.flags[path] & INELIGIBLE ? 0 : paths.accepted[path]
+      return set === 0 ? undefined : this.#views.path(path, set)
+    }
     const view = this.#views.path(path, paths.received[path])
     view.reason = this.#views.refusal(path)
     return view

@@ -16,6 +16,7 @@ import {
   largeCommunityTexts,
   localPref,
   med,
+  onlyToCustomer,
   origin,
   originatorId,
   origins,
@@ -51,6 +52,7 @@ export function attributesView(
     extendedCommunities: [],
     originatorId: undefined,
     clusterList: [],
+    onlyToCustomer: undefined,
     best: false,
     multipath: false,
     stale: false,
@@ -68,6 +70,7 @@ export function attributesView(
       view.extendedCommunities = extendedCommunityTexts(octets, start, end)
     } else if (walker.code === originatorId.code) view.originatorId = routerIdText(octets, start)
     else if (walker.code === clusterList.code) view.clusterList = clusterTexts(octets, start, end)
+    else if (walker.code === onlyToCustomer.code) view.onlyToCustomer = uint32(octets, start)
   }
   return view
 }
@@ -193,6 +196,7 @@ const refusals = {
   'as-loop': 'our own AS is in the AS path',
   'originator-loop': 'ORIGINATOR_ID is our own router id',
   'cluster-loop': 'our own cluster id is in the cluster list',
+  'route-leak': 'a route leak: ONLY_TO_CUSTOMER says that it must not come from there (RFC 9234 §5)',
 } as const
 
 function idText(id: number): string {

@@ -71,6 +71,7 @@ export class Connections {
   // ---- from the operator -----------------------------------------------------------------------------------------
 
   start(): void {
+    if (this.running) return
     this.running = true
     this.limitRest = undefined
     this.dispatch(this.main, { kind: 'start' })
@@ -314,8 +315,8 @@ export class Connections {
     const isHard = administrative && why.code === CEASE && why.subcode !== cease.collision
     const hard = isHard && connection.negotiated?.gracefulRestart?.notification
     connection.send(encodeNotification(hard ? hardReset(why) : why, connection.longest))
-    counters.messagesOut++
-    this.#host.release(connection.conn, connection.takeControl())
+    counters.notifiedOut.count(why)
+    this.#host.release(connection.conn, counters.sending(connection.takeControl()))
     this.#host.emit({ do: 'close', conn: connection.conn, afterFlush: true })
     connection.attach(undefined)
   }

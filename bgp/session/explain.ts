@@ -65,6 +65,7 @@ function receivedHint(ends: Ends, { code, subcode }: Notification): string {
     return `: it does not expect AS ${ends.localAs} from ${us(ends)}; correct the AS number here or there`
   }
   if (code === 2 && subcode === 7) return ': enable an address family there that is enabled here'
+  if (code === 2 && subcode === 11) return ': its role does not go with ours (RFC 9234); correct role here or there'
   if (code === HOLD_TIMER_EXPIRED) return ': it heard nothing from here in time; look at load and at packet loss'
   if (code !== CEASE) return ''
   switch (subcode) {
@@ -86,6 +87,7 @@ export function sent(ends: Ends, { code, subcode, why }: Fault): string {
   if (code === 2 && subcode === 2) return `the peer refused: ${why}; correct the AS number here or at ${ends.address}`
   if (code === 2 && subcode === 3) return `the peer refused: ${why}; give ${ends.address} a router id of its own`
   if (code === 2 && subcode === 7) return `the peer refused: ${why}; enable the same address families at both ends`
+  if (code === 2 && subcode === 11) return `the peer refused: ${why}; correct role here or at ${ends.address}`
   if (code === 2) return `the OPEN of the peer is refused: ${why}`
   if (code === HOLD_TIMER_EXPIRED) {
     return `hold timer expired: nothing was heard from ${ends.address} in time; check that it runs, and the link to it`

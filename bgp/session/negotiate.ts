@@ -1,8 +1,9 @@
 // What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2).
 // Pure.
 
-import type { Family, PeerConfig } from '../types.ts'
+import type { BgpRole, Family, PeerConfig } from '../types.ts'
 import { type Capability, offeredFamilies } from '../wire/capabilities.ts'
+import { agreeOnRoles, roleCapability, type Roles } from './roles.ts'
 import { offered } from './traits.ts'
 import { familyOf, numbersOf } from '../wire/family.ts'
 import type { Open } from '../wire/open.ts'
@@ -17,6 +18,9 @@ export interface LocalSide {
   readonly families: readonly Family[]
   readonly extendedMessages: boolean
   readonly restart?: RestartSide
+  /** Towards an eBGP peer (RFC 9234). */
+  readonly role?: BgpRole
+  readonly strictRole?: boolean
 }
 
 /** What we say of our own restarts. */
@@ -43,7 +47,7 @@ export interface PeerRestart {
   readonly notification: boolean
 }
 
-export interface Negotiated {
+export interface Negotiated extends Roles {
   readonly kind: 'ebgp' | 'ibgp'
   /** Seconds; 0 = no keepalives. */
   readonly holdTime: number
@@ -61,7 +65,8 @@ export interface Negotiated {
   readonly routerId: number
 }
 
-export function ourOpen({ asn, routerId, holdTime, families, extendedMessages, restart }: LocalSide): Open {
+export function ourOpen(side: LocalSide): Open {
+  const { asn, routerId, holdTime, families, extendedMessages, restart, role } = side
   const list = families.map(numbersOf)
   const capabilities: Capability[] = [
     ...list.map(({ afi, safi }) => ({ kind: 'multiprotocol', afi, safi }) as const),
@@ -70,6 +75,7 @@ export function ourOpen({ asn, routerId, holdTime, families, extendedMessages, r
     { kind: 'fourOctetAs', asn },
   ]
   if (extendedMessages) capabilities.push({ kind: 'extendedMessages' })
+  if (role) capabilities.push(roleCapability(role))
   if (restart) {
     capabilities.push({
       kind: 'gracefulRestart',
@@ -99,6 +105,8 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
     const why = `it offers ${list(offered)}, but ${list(side.families)} is configured`
     return { fault: fault(2, 7, why, Uint8Array.from(ours)) }
   }
+  const roles = internal ? {} : agreeOnRoles(side.role, side.strictRole ?? false, open.capabilities)
+  if ('fault' in roles) return roles
   const has = (kind: Capability['kind']) => open.capabilities.some(item => item.kind === kind)
   return {
     kind: internal ? 'ibgp' : 'ebgp',
@@ -111,6 +119,7 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
     gracefulRestart: peerRestart(side, open),
     asn: open.asn,
     routerId: open.routerId,
+    ...roles,
   }
 }
 
@@ -138,6 +147,6 @@ export function localSide(
   routerId: number,
   restart: RestartSide | undefined,
 ): LocalSide {
-  const { holdTime = 90, extendedMessages = true } = config
-  return { asn, routerId, holdTime, families: offered(config), extendedMessages, restart }
+  const { holdTime = 90, extendedMessages = true, role, strictRole } = config
+  return { asn, routerId, holdTime, families: offered(config), extendedMessages, restart, role, strictRole }
 }

@@ -96,6 +96,17 @@ export class Peer {
     this.#helper.release()
   }
 
+  /** Every route again, from the peer (RFC 2918) or to it, of one family or all; nothing without a session. */
+  refresh(direction: 'in' | 'out', only?: Family): void {
+    if (!this.#session) return
+    const { connection, inbound } = this.#session
+    for (const family of inbound.negotiated.families) {
+      if (only !== undefined && family !== only) continue
+      if (direction === 'out') this.#host.family(family).rib.refresh(this.id)
+      else if (inbound.negotiated.routeRefresh) this.#connections.send(connection, encodeRefresh(family))
+    }
+  }
+
   /** A configuration that needs no new session: policies, timers, words. */
   adjust(config: ResolvedPeer, policiesChanged: boolean): void {
     const limitsChanged = !sameLimits(this.config, config)
@@ -118,29 +129,7 @@ export class Peer {
     if (JSON.stringify(rules) === JSON.stringify(inbound.rules)) return
     inbound.rules = rules
     if (!inbound.negotiated.routeRefresh) return this.reset(fault(6, cease.configChange, 'AS path rules changed'))
-    this.refresh()
-  }
-
-  /** Asks the peer for its routes again (RFC 2918). False if there is no session, or the peer or the family lacks it. */
-  refresh(only?: Family): boolean {
-    if (!this.#session?.inbound.negotiated.routeRefresh) return false
-    const { connection } = this.#session
-    const families = this.#carried(only)
-    for (const family of families) this.#connections.send(connection, encodeRefresh(family))
-    return families.length > 0
-  }
-
-  /** Sends the peer all routes again. False if there is no session with the family. */
-  resend(only?: Family): boolean {
-    const families = this.#carried(only)
-    for (const family of families) this.#host.family(family).rib.refresh(this.id)
-    return families.length > 0
-  }
-
-  /** Families of the session, or that one of them. */
-  #carried(only: Family | undefined): readonly Family[] {
-    const families = this.#session?.inbound.negotiated.families ?? []
-    return only === undefined ? families : families.filter(family => family === only)
+    this.refresh('in')
   }
 
   /** Gives back what belongs to the peer, after `stop`. */
@@ -193,12 +182,11 @@ export class Peer {
    */
   message(connection: Connection, octets: Uint8Array, from: number, to: number): number {
     if (connection.applied > 0) return this.#update(octets, from + HEADER_LENGTH, to)
-    this.counters.messagesIn++
+    this.counters.in.count(octets[from + 18])
     connection.overdue = false
     const body = from + HEADER_LENGTH
     switch (octets[from + 18]) {
       case UPDATE:
-        this.counters.updatesIn++
         // The state machine restarts the hold timer; once is enough for all messages of one moment.
         if (connection.heardAt !== this.#host.now) this.#connections.dispatch(connection, updateEvent)
         if (this.#session?.connection !== connection) return 1
@@ -228,10 +216,10 @@ export class Peer {
 
   /** Hands what is to be sent on the connection to the sink; true if more is ready. */
   pull(connection: Connection, sink: ChunkSink): boolean {
-    pump(connection.takeControl(), this.counters.counting(sink, false))
+    pump(this.counters.sending(connection.takeControl()), sink)
     this.#connections.disarm(connection, 'sendHold')
     if (this.#session?.connection !== connection) return false
-    const bulk = this.counters.counting(sink, true)
+    const bulk = this.counters.counting(sink)
     let more = false
     for (const family of this.#session.inbound.negotiated.families) {
       more = this.#host.family(family).out.pull(this.id, bulk) || more
@@ -255,6 +243,7 @@ export class Peer {
       counters: this.counters,
       negotiated: this.#session?.inbound.negotiated,
       staleFamilies: [...new Set([...this.#helper.families, ...this.#refreshes.families])],
+      isDisabled: !this.#connections.running,
       atLimit: [...this.#limits.leftOut],
       awaited: this.awaited,
       rib: family => this.#host.family(family).rib,
@@ -280,6 +269,7 @@ export class Peer {
   #notification(connection: Connection, octets: Uint8Array, from: number, to: number): void {
     const notification = decodeNotification(octets, from, to)
     const { code, subcode } = notification
+    this.counters.notifiedIn.count(notification)
     // Losing a collision is no error, as long as there is a winner.
     const collision = code === CEASE && subcode === cease.collision && this.#connections.hasRival(connection)
     if (!collision) this.#journal.received(this.#ends(connection), notification)
@@ -312,6 +302,7 @@ export class Peer {
     const before = connection.applied
     const { fault, incident, endOfRib, refused, applied } = applyUpdate(decoder, inbound, octets, from, to, before)
     connection.applied = applied
+    if (incident && before === 0) this.counters.incidents[incident.treatment]++
     if (incident && before === 0) this.#journal.incident(incident, octets.subarray(from - HEADER_LENGTH, to))
     if (fault) this.fault(session.connection, fault)
     if (endOfRib && !this.counters.endOfRib.has(endOfRib)) {
@@ -347,7 +338,7 @@ export class Peer {
   #limitsChanged(): void {
     const session = this.#session
     if (!session) return this.#connections.endLimitRest()
-    const { families, routeRefresh } = session.inbound.negotiated
+    const { families } = session.inbound.negotiated
     for (const family of families) {
       const { rib } = this.#host.family(family)
       const ceiling = ceilingOf(this.config.maxPrefixes?.[family])
@@ -355,7 +346,7 @@ export class Peer {
       const { all } = rib.received(this.id)
       if (all > ceiling.paths) return this.#refused(session.connection, { family, of: 'prefixes' })
       if (all === ceiling.paths || !this.#limits.leftOut.delete(family)) continue
-      if (routeRefresh) this.refresh(family)
+      this.refresh('in', family)
     }
   }
 
@@ -374,6 +365,7 @@ export class Peer {
     }
     this.#session = { connection, inbound, since: this.#host.now }
     this.#everEstablished = true
+    this.counters.established++
     this.counters.endOfRib.clear()
     this.#helper.up(negotiated)
     this.#limits.clear()

@@ -1,7 +1,7 @@
 // Where UPDATE messages become routes: the only file that joins the codec to the RIB.
 
 import { type Edit, prependAs, Rewriter } from '../policy/rewrite.ts'
-import type { Ineligible } from '../rib/port.ts'
+import type { Ineligible, Rib } from '../rib/port.ts'
 import type { Family, PeerId, SetId } from '../types.ts'
 import {
   asPath,
@@ -10,13 +10,16 @@ import {
   AttributeWalker,
   clusterList,
   clusterListContains,
+  onlyToCustomer,
   originatorId,
+  putUint32,
   uint32,
 } from '../wire/attributes.ts'
 import type { UpdateDecoder } from '../wire/update.ts'
 import type { Fault } from '../wire/verdict.ts'
 import type { FamilyRib, Identity } from './host.ts'
 import type { Negotiated } from './negotiate.ts'
+import type { LeakRules } from './roles.ts'
 
 /** What the routes of one session are judged by. */
 export interface Inbound {
@@ -30,7 +33,7 @@ export interface Inbound {
 }
 
 /** What the configuration of a peer demands of the AS paths that it sends. */
-export interface InboundRules {
+export interface InboundRules extends LeakRules {
   /** AS numbers of ours. */
   readonly ownAsns: readonly number[]
   /** How often they may be in a path. */
@@ -81,7 +84,9 @@ const result: UpdateResult = {
 let sliced = false
 const walker = new AttributeWalker()
 const rewriter = new Rewriter()
+const edits: Edit[] = []
 const longerPath: Edit = { code: asPath.code, flags: asPath.flags, value: new Uint8Array(1 << 16), length: 0 }
+const mark: Edit = { code: onlyToCustomer.code, flags: onlyToCustomer.flags, value: new Uint8Array(4), length: 4 }
 const hops: { readonly [octets: number]: Uint8Array } = {
   4: new Uint8Array(4),
   16: new Uint8Array(16),
@@ -179,19 +184,27 @@ function add(
     return
   }
   const ineligible = loop(decoder.attributes, decoder.attributesTo, inbound)
-  const { prepend } = inbound.rules
-  const { attributes, attributesTo } = decoder
-  const set = prepend === 0 ? rib.intern(attributes, 0, attributesTo, hop, inbound.peer) : prepended(prepend)
+  const set = arrived(decoder, inbound, rib, hop)
   if (rib.announce(inbound.peer, octets, from, to, set, ineligible) > 0) result.refused = { family, of: 'prefixes' }
   rib.release(set)
+}
 
-  function prepended(asn: number): SetId {
-    const { attributes, attributesTo } = decoder
-    const [start, end] = walker.reset(attributes, 0, attributesTo).find(asPath.code) ? [walker.from, walker.to] : [0, 0]
-    longerPath.length = prependAs(attributes, start, end, asn, 1, longerPath.value)
-    rewriter.run(attributes, 0, attributesTo, [longerPath])
-    return rib.intern(rewriter.octets, 0, rewriter.length, hop, inbound.peer)
+/** The attributes of the message as they are kept: as they came, but for what the rules put there. */
+function arrived({ attributes, attributesTo: end }: UpdateDecoder, inbound: Inbound, rib: Rib, hop: Uint8Array): SetId {
+  const { rules, peer } = inbound
+  if (rules.prepend === 0 && rules.mark === 0) return rib.intern(attributes, 0, end, hop, peer)
+  edits.length = 0
+  if (rules.prepend !== 0) {
+    const [from, to] = walker.reset(attributes, 0, end).find(asPath.code) ? [walker.from, walker.to] : [0, 0]
+    longerPath.length = prependAs(attributes, from, to, rules.prepend, 1, longerPath.value)
+    edits.push(longerPath)
   }
+  if (rules.mark !== 0 && !walker.reset(attributes, 0, end).find(onlyToCustomer.code)) {
+    putUint32(mark.value, 0, rules.mark) // RFC 9234 §5, ingress 3
+    edits.push(mark)
+  }
+  rewriter.run(attributes, 0, end, edits)
+  return rib.intern(rewriter.octets, 0, rewriter.length, hop, peer)
 }
 
 /** RFC 4271 §6.3, treated as RFC 7606 §7.2 does an AS_PATH in error. */
@@ -203,7 +216,7 @@ function wrongFirstAs({ attributes, attributesTo }: UpdateDecoder, { firstAs }: 
   return `the AS path begins ${found}, not with the peer's AS ${firstAs} (set enforceFirstAs to false for a route server)`
 }
 
-/** RFC 4271 §9.1.2 for both kinds of peers; RFC 4456 §8 (eBGP peers' attributes of that kind are gone already). */
+/** Why the routes may not be used: RFC 4271 §9.1.2 for both kinds of peers; RFC 4456 §8 (eBGP peers' attributes of that kind are gone already). */
 function loop(attributes: Uint8Array, end: number, { identity, rules }: Inbound): Ineligible | undefined {
   for (walker.reset(attributes, 0, end); walker.next();) {
     const { code, from, to } = walker
@@ -215,6 +228,8 @@ function loop(attributes: Uint8Array, end: number, { identity, rules }: Inbound)
       if (uint32(attributes, from) === identity.routerId) return 'originator-loop'
     } else if (code === clusterList.code) {
       if (clusterListContains(attributes, from, to, identity.clusterId)) return 'cluster-loop'
+    } else if (code === onlyToCustomer.code && rules.leaks !== 'never') {
+      if (rules.leaks === 'marked' || uint32(attributes, from) !== rules.mark) return 'route-leak' // RFC 9234 §5
     }
   }
   return undefined

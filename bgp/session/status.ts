@@ -3,6 +3,7 @@
 import { formatAddress } from '../../inet/index.ts'
 import type { Rib } from '../rib/port.ts'
 import type { Family, PeerConfig, PeerId, PeerStatus } from '../types.ts'
+import { UPDATE } from '../wire/header.ts'
 import type { Counters } from './counters.ts'
 import type { Journal } from './journal.ts'
 import type { Negotiated } from './negotiate.ts'
@@ -18,6 +19,8 @@ export interface StatusParts {
   readonly negotiated: Negotiated | undefined
   /** Families whose routes are kept over a restart of the peer. */
   readonly staleFamilies: readonly Family[]
+  /** The operator has stopped it. */
+  readonly isDisabled: boolean
   readonly atLimit: readonly Family[]
   readonly awaited: readonly Family[]
   readonly rib: (family: Family) => Rib
@@ -37,21 +40,24 @@ export function statusOf(parts: StatusParts): PeerStatus {
     since: journal.since,
     routerId: negotiated && formatAddress(octetsOf(negotiated.routerId)),
     holdTime: negotiated?.holdTime,
+    role: config.role,
+    peerRole: negotiated?.peerRole,
     families,
     prefixesReceived: sum(families, table => table.received(id).all),
     prefixesAccepted: sum(families, table => table.received(id).accepted),
     prefixesStale: sum(staleFamilies, table => table.stale(id)),
     prefixesSent: sum(families, table => table.sent(id)),
     atLimit,
-    messagesIn: counters.messagesIn,
-    messagesOut: counters.messagesOut,
-    updatesIn: counters.updatesIn,
-    updatesOut: counters.updatesOut,
+    messagesIn: counters.in.all,
+    messagesOut: counters.out.all,
+    updatesIn: counters.in.of(UPDATE),
+    updatesOut: counters.out.of(UPDATE),
     flaps: counters.flaps,
     endOfRib: [...counters.endOfRib],
     gracefulRestart: negotiated?.gracefulRestart !== undefined,
     awaited,
     lastError: journal.lastError,
+    disabled: parts.isDisabled,
     description: config.description,
   }
 }

@@ -7,6 +7,7 @@ import { families, numbersOf } from '../wire/family.ts'
 import type { Connection } from './connection.ts'
 import type { Identity, ResolvedPeer } from './host.ts'
 import type { Negotiated } from './negotiate.ts'
+import { leakRules } from './roles.ts'
 import type { InboundRules } from './routes.ts'
 
 /**
@@ -39,6 +40,7 @@ export function traits(
     localAs,
     asBehind: localAs === asn || (config.localAsMode ?? 'replace') === 'replace' ? 0 : asn,
     remoteAs: config.remoteAs,
+    role: negotiated.role,
     routerId: negotiated.routerId,
     address: octets(connection.remote) ?? octets(config.address) ?? new Uint8Array(4),
     localAddress: octets(connection.local) ?? new Uint8Array(4),
@@ -65,13 +67,18 @@ export function policies(config: ResolvedPeer): PeerPolicies {
 }
 
 /** What paths from the peer are judged by, before policy. */
-export function inboundRules(config: PeerConfig, { asn }: Identity, { kind, asn: peerAs }: Negotiated): InboundRules {
+export function inboundRules(
+  config: PeerConfig,
+  { asn }: Identity,
+  { kind, asn: peerAs, role }: Negotiated,
+): InboundRules {
   const localAs = config.localAs ?? asn
   return {
     ownAsns: localAs === asn ? [asn] : [asn, localAs],
     allowAsIn: config.allowAsIn ?? 0,
     firstAs: kind === 'ebgp' && config.enforceFirstAs !== false ? peerAs : 0,
     prepend: localAs !== asn && config.localAsMode === 'prepend' ? localAs : 0,
+    ...leakRules(role, peerAs),
   }
 }
 

@@ -20,6 +20,7 @@ import {
   NO_ADVERTISE,
   NO_EXPORT,
   NO_EXPORT_SUBCONFED,
+  onlyToCustomer,
   origin,
   originatorId,
   uint32,
@@ -44,6 +45,8 @@ export const LEAVES_SOON = 64
 export const IS_BLACKHOLE = 128
 /** Carries an extended community that does not leave the AS (RFC 4360 §6). */
 export const HAS_NON_TRANSITIVE = 256
+/** Carries ONLY_TO_CUSTOMER (RFC 9234). */
+export const ONLY_TO_CUSTOMER = 512
 
 /** RFC 4271 leaves the default open; 100 is everyone's. */
 export const DEFAULT_LOCAL_PREF = 100
@@ -348,6 +351,9 @@ export class AttributeSets extends ShardedIndex {
           break
         case clusterList.code:
           flags |= HAS_CLUSTER_LIST
+          break
+        case onlyToCustomer.code:
+          flags |= ONLY_TO_CUSTOMER
           break
       }
     }

@@ -19,6 +19,7 @@ import {
   largeCommunities,
   localPref,
   med,
+  onlyToCustomer,
   origin,
   originatorId,
   parseCommunity,
@@ -52,6 +53,7 @@ const values: [AttributeType, fc.Arbitrary<unknown>][] = [
   [extendedCommunities, some(extended)],
   [aigp, fc.uint8Array({ maxLength: 8 }).map(value => Uint8Array.of(1, 0, 3 + value.length, ...value))],
   [largeCommunities, some(fc.tuple(asn, asn, asn).map(parts => parts.join(':')))],
+  [onlyToCustomer, asn],
 ]
 
 t.test('every attribute reads what it writes, and finds it valid', t => {

@@ -12,6 +12,7 @@ import { as4Aggregator, as4Path, mpReach, mpUnreach, nextHop } from './attribute
 import { extendedCommunities } from './attributes/extended-communities.ts'
 import { largeCommunities } from './attributes/large-communities.ts'
 import { localPref, med } from './attributes/numbers.ts'
+import { onlyToCustomer } from './attributes/only-to-customer.ts'
 import { origin } from './attributes/origin.ts'
 import { clusterList, originatorId } from './attributes/reflection.ts'
 
@@ -33,6 +34,7 @@ export const attributeTypes = [
   as4Aggregator,
   aigp,
   largeCommunities,
+  onlyToCustomer,
 ] as const
 
 const byCode: (AttributeType | undefined)[] = Array.from({ length: 256 }, () => undefined)
@@ -51,6 +53,7 @@ export * from './attributes/communities.ts'
 export * from './attributes/extended-communities.ts'
 export * from './attributes/large-communities.ts'
 export * from './attributes/numbers.ts'
+export * from './attributes/only-to-customer.ts'
 export * from './attributes/origin.ts'
 export * from './attributes/reflection.ts'
 export { as4Aggregator, as4Path, mpReach, mpUnreach, nextHop } from './attributes/envelope.ts'

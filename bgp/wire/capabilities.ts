@@ -1,5 +1,6 @@
 // Capabilities in OPEN (RFC 5492): the only list. One row adds one; a code without a row is kept as it came.
 
+import type { BgpRole } from '../types.ts'
 import { families, familyOf } from './family.ts'
 
 export interface RestartFamily {
@@ -15,6 +16,8 @@ export type Capability =
   | { readonly kind: 'extendedMessages' }
   | { readonly kind: 'enhancedRefresh' }
   | { readonly kind: 'fourOctetAs'; readonly asn: number }
+  /** What its sender is to the receiver, by its place in `bgpRoles`. */
+  | { readonly kind: 'role'; readonly value: number }
   | {
       readonly kind: 'gracefulRestart'
       /** R bit. */
@@ -110,10 +113,22 @@ const fourOctetAs: CapabilityType<'fourOctetAs'> = {
   write: ({ asn }) => [asn >>> 24, (asn >>> 16) & 255, (asn >>> 8) & 255, asn & 255],
 }
 
+/** RFC 9234 §4.1. */
+const role: CapabilityType<'role'> = {
+  kind: 'role',
+  code: 9,
+  read: value => (value.length === 1 ? { kind: 'role', value: value[0] } : undefined),
+  write: ({ value }) => [value],
+}
+
+/** By value. */
+export const bgpRoles: readonly BgpRole[] = ['provider', 'rs-server', 'rs-client', 'customer', 'peer']
+
 export const capabilityTypes: { readonly [K in Kind]: CapabilityType<K> } = {
   multiprotocol,
   routeRefresh,
   extendedMessages,
+  role,
   gracefulRestart,
   fourOctetAs,
   enhancedRefresh,

@@ -129,11 +129,16 @@ export function meant(notification: Notification): Notification {
 
 /** `Cease / Administrative Shutdown: "maintenance at 10"`: code, subcode, and what its data say. */
 export function notificationText({ code, subcode, data }: Notification): string {
+  const detail = errorCodes[code] ? detailText(code, subcode, data) : ''
+  return errorText(code, subcode) + (detail && `: ${detail}`)
+}
+
+/** `Cease / Administrative Shutdown`. */
+export function errorText(code: number, subcode: number): string {
   const known = errorCodes[code]
   if (!known) return `error ${code}/${subcode}`
   const words = subcode === 0 ? '' : (known.subcodes[subcode] ?? `subcode ${subcode}`)
-  const detail = detailText(code, subcode, data)
-  return known.name + (words && ` / ${words}`) + (detail && `: ${detail}`)
+  return known.name + (words && ` / ${words}`)
 }
 
 function detailText(code: number, subcode: number, data: Uint8Array): string {

@@ -2,7 +2,7 @@
 // test, and taken down at the end, after a failure, on Ctrl-C, and, if all of that was missed, by the next test that runs.
 
 import { execFile, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -193,8 +193,9 @@ export class TestLab {
     await stop([this.process(host, role)], 10_000)
   }
 
-  startNode(node: string): void {
-    startNode(this.dir, node, this.programs)
+  /** `margayd` by another build than this tree's: the path of its file. */
+  startNode(node: string, margayd = this.programs.margayd): void {
+    startNode(this.dir, node, { ...this.programs, margayd })
   }
 
   startRouter(host: string): Promise<void> {
@@ -221,16 +222,23 @@ export class TestLab {
       )
   }
 
-  /** Starts a command that runs until what it returns is called, which gives all that it printed. */
+  /**
+   * Starts a command that runs until what it returns is called, which gives all that it printed. Into a file, so that the
+   * command never waits for its reader.
+   */
   #running(host: string, argv: readonly string[]): () => Promise<string> {
     const [command, ...args] = inNamespace(this.netns(host), argv)
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-    let text = ''
-    child.stdout.on('data', (data: Buffer) => (text += data.toString()))
+    const folder = mkdtempSync(join(tmpdir(), 'margay-run-'))
+    const file = join(folder, 'output')
+    const output = openSync(file, 'w')
+    const child = spawn(command, args, { stdio: ['ignore', output, 'inherit'] })
+    closeSync(output)
     const closed = new Promise<void>(resolve => child.on('close', () => resolve()))
     return async () => {
       child.kill('SIGINT')
       await closed
+      const text = readFileSync(file, 'utf8')
+      rmSync(folder, { recursive: true })
       return text
     }
   }
@@ -252,7 +260,8 @@ export class TestLab {
     address: string,
     perSecond: number,
   ): { end: () => Promise<{ sent: number; lost: readonly number[] }> } {
-    const end = this.#running(pod, ['ping', '-n', '-i', String(1 / perSecond), address])
+    // Ahead of everything else on this machine: a prober that has to wait for the processor would count its own losses.
+    const end = this.#running(pod, ['nice', '-n', '-20', 'ping', '-n', '-i', String(1 / perSecond), address])
     return {
       end: async () => {
         const text = await end()

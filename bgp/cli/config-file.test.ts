@@ -1,0 +1,174 @@
+// The configuration file of the executable: every option by name, every mistake with its place and the next step.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { acceptAll } from '../types.ts'
+import { FileError, parseConfig, readConfig } from './config-file.ts'
+
+const environment = { KEY: 'from the environment' }
+
+/** A file with one peer, `tor`. */
+function parse(peer: object = {}, more: object = {}) {
+  const peers = { tor: { address: '10.0.0.2', remoteAs: 65002, ...peer } }
+  return parseConfig(JSON.stringify({ asn: 65001, routerId: '10.0.0.1', peers, ...more }), 'r.json', environment)
+}
+
+const only = (peer: object) => parse(peer).speaker.peers.get('tor')
+
+t.test('what it takes', async t => {
+  const { speaker, announce } = parse(
+    {
+      holdTime: 30,
+      maxPrefixes: { 'ipv6-unicast': { limit: 5, action: 'warn' } },
+      import: 'from-tor',
+      export: 'accept-all',
+    },
+    {
+      decision: { multipath: 'off' },
+      policies: {
+        'from-tor': { rules: [{ name: 'a', when: { med: { max: 5 } }, then: 'accept' }], otherwise: 'reject' },
+      },
+      announce: ['10.1.0.0/24', { prefix: 'fd01::/64', communities: ['65001:1'] }],
+    },
+  )
+  t.match(speaker, { asn: 65001, routerId: '10.0.0.1', decision: { multipath: 'off' } })
+  t.match(speaker.peers.get('tor'), {
+    address: '10.0.0.2',
+    holdTime: 30,
+    maxPrefixes: { 'ipv6-unicast': { limit: 5 } },
+    import: { name: 'from-tor', rules: [{ name: 'a' }], otherwise: 'reject' },
+    export: acceptAll,
+  })
+  t.same(announce, [{ prefix: '10.1.0.0/24' }, { prefix: 'fd01::/64', communities: ['65001:1'] }])
+  t.equal(only({})?.import, undefined, 'without a policy an eBGP peer exchanges nothing (RFC 8212)')
+  const here = only({ export: { rules: [], otherwise: 'accept' } })
+  t.match(here?.export, { name: 'peers.tor.export', otherwise: 'accept' }, 'a policy that stands at its peer')
+})
+
+t.test('keys: in the file, beside it, in the environment', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'bgp-speaker-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  writeFileSync(join(folder, 'key'), 'from a file\n')
+  const file = join(folder, 'r.json')
+  const read = (peer: object) => {
+    const peers = { tor: { address: '10.0.0.2', remoteAs: 65002, ...peer } }
+    writeFileSync(file, JSON.stringify({ asn: 65001, routerId: '10.0.0.1', peers }))
+    return readConfig(file, environment).speaker.peers.get('tor')
+  }
+  t.equal(read({ secret: 'literally' })?.secret, 'literally')
+  t.equal(read({ secretFile: 'key' })?.secret, 'from a file', 'relative to the file, without the line end')
+  t.equal(read({ secretEnv: 'KEY' })?.secret, 'from the environment')
+  t.notOk('secretFile' in (read({ secretFile: 'key' }) ?? {}))
+})
+
+for (const [name, peer, more, says] of [
+  [
+    'a mistyped option',
+    { holdTme: 30 },
+    {},
+    'r.json: peers.tor.holdTme is 30: there is no such option; did you mean holdTime?',
+  ],
+  [
+    'a mistyped option of the router',
+    {},
+    { asm: 1 },
+    /^r.json: asm is 1: there is no such option; did you mean asn\?$/,
+  ],
+  [
+    'nothing like an option',
+    {},
+    { zzzz: 1 },
+    /zzzz is 1: there is no such option; remove it; possible are asn, routerId/,
+  ],
+  ['a key that every object has', { constructor: 1 }, {}, /peers\.tor\.constructor is 1: there is no such option/],
+  ['a number in quotes', { holdTime: '30' }, {}, /peers\.tor\.holdTime is "30": it is not a number; write digits only/],
+  [
+    'a word that is none',
+    { nextHop: 'mine' },
+    {},
+    /peers\.tor\.nextHop is "mine": it is not one of auto, self, keep; use/,
+  ],
+  ['a flag in quotes', { passive: 'true' }, {}, /peers\.tor\.passive is "true": it is not true or false/],
+  ['a list that is none', { families: 'ipv4-unicast' }, {}, /peers\.tor\.families is "ipv4-unicast": it is not a list/],
+  ['one of a list', { families: ['ipv4'] }, {}, /peers\.tor\.families\[0\] is "ipv4": it is not one of ipv4-unicast/],
+  [
+    'an unknown family',
+    { maxPrefixes: { ipv4: {} } },
+    {},
+    /peers\.tor\.maxPrefixes\.ipv4 is .*did you mean ipv4-unicast|possible are/,
+  ],
+  [
+    'a limit without action',
+    { maxPrefixes: { 'ipv4-unicast': { limit: 1 } } },
+    {},
+    /ipv4-unicast\.action is undefined: it has to be given/,
+  ],
+  [
+    'what has to be there',
+    { remoteAs: undefined },
+    {},
+    /peers\.tor\.remoteAs is undefined: it has to be given; add "remoteAs"/,
+  ],
+  [
+    'a policy that is not there',
+    { import: 'accept-al' },
+    {},
+    /peers\.tor\.import is "accept-al": there is no policy of that name; did you mean accept-all\?/,
+  ],
+  [
+    'inside a policy at its peer',
+    { export: { rules: [{ name: 'a', then: 'acept' }], otherwise: 'reject' } },
+    {},
+    /peers\.tor\.export\.rules\[0\]\.then is "acept"/,
+  ],
+  ['inside a policy by name', {}, { policies: { p: { rules: [], otherwise: 'x' } } }, /policies\.p\.otherwise is "x"/],
+  [
+    'a route that is none',
+    {},
+    { announce: ['10.0.0.1/24'] },
+    /announce\[0\] is "10\.0\.0\.1\/24": it is no prefix; write it like/,
+  ],
+  [
+    'a route twice',
+    {},
+    { announce: ['10.0.0.0/24', { prefix: '10.0.0.0/24' }] },
+    /announce\[1\] is .* another entry already/,
+  ],
+  [
+    'two keys',
+    { secret: 'hush', secretEnv: 'KEY' },
+    {},
+    /peers\.tor is "\(not shown\)": the key is given more than once/,
+  ],
+  [
+    'a key file that is not there',
+    { secretFile: 'nowhere' },
+    {},
+    /peers\.tor\.secretFile is "nowhere": it cannot be read \(ENOENT\)/,
+  ],
+  [
+    'a variable that is not there',
+    { secretEnv: 'NONE' },
+    {},
+    /peers\.tor\.secretEnv is "NONE": the environment has no such/,
+  ],
+  ['a peer with an odd name', {}, { peers: { 'a b': 1 } }, /peers\."a b" is 1: it is not an object/],
+] as const) {
+  t.test(name, async t => {
+    t.throws(() => parse(peer, more), { name: 'FileError', message: says })
+  })
+}
+
+t.test('all mistakes are told at once, a line each; keys are not shown', async t => {
+  const wrong = () => parse({ passive: 1, secret: 12345, secrett: 'hush-hush' }, { listenPort: '179' })
+  t.throws(wrong, FileError)
+  t.throws(wrong, { message: /^(r\.json: .*\n){3}r\.json: .*$/ })
+  t.throws(wrong, { message: /^(?!.*(12345|hush))/s })
+  t.throws(
+    () => parseConfig('{ "asn": 1,, }', 'r.json', {}),
+    /^r\.json: the file is "r\.json": it is no JSON: .*; mend it there/,
+  )
+  t.throws(() => readConfig('/nowhere/r.json'), /cannot be read \(ENOENT\); check its name and rights/)
+})

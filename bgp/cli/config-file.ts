@@ -1,0 +1,146 @@
+// The configuration file of the executable: JSON, with the names of `SpeakerConfig`, policies by name, and keys by reference.
+
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { checkOrigination } from '../core/check.ts'
+import { issueText } from '../speaker.ts'
+import {
+  acceptAll,
+  type ConfigIssue,
+  type Origination,
+  type PeerConfig,
+  type Policy,
+  rejectAll,
+  type SpeakerConfig,
+} from '../types.ts'
+import { file, type FileConfig, type FilePeer } from './fields.ts'
+import { nearest } from './nearest.ts'
+import { collect, type Complain, join } from './shape.ts'
+
+export interface RouterConfig {
+  readonly speaker: SpeakerConfig
+  readonly announce: readonly Origination[]
+}
+
+/** Everything that is wrong with a file; the message has a line for each. */
+export class FileError extends Error {
+  constructor(name: string, issues: readonly ConfigIssue[]) {
+    super(issues.map(issue => `${name}: ${issueText(issue)}`).join('\n'))
+    this.name = 'FileError'
+  }
+}
+
+/** Reads the file, and what it refers to. Throws a FileError. */
+export function readConfig(path: string, environment: NodeJS.ProcessEnv = process.env): RouterConfig {
+  let content: string
+  try {
+    content = readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new FileError(path, [
+      {
+        field: 'the file',
+        value: path,
+        reason: `it cannot be read (${codeOf(error)})`,
+        fix: 'check its name and rights',
+      },
+    ])
+  }
+  return parseConfig(content, path, environment)
+}
+
+/** `path` is where the content comes from: messages name it, and other files are looked for beside it. */
+export function parseConfig(content: string, path: string, environment: NodeJS.ProcessEnv): RouterConfig {
+  const issues: ConfigIssue[] = []
+  const complain = collect(issues)
+  let document: unknown
+  try {
+    document = JSON.parse(content)
+  } catch (error) {
+    const reason = `it is no JSON: ${error instanceof Error ? error.message : String(error)}`
+    throw new FileError(path, [{ field: 'the file', value: path, reason, fix: 'mend it there' }])
+  }
+  const given = file.read(document, '', complain)
+  if (!given || issues.length > 0) throw new FileError(path, issues)
+  const references: References = { folder: dirname(resolve(path)), environment, policies: policiesOf(given), complain }
+  const result = resolved(given, references)
+  if (issues.length > 0) throw new FileError(path, issues)
+  return result
+}
+
+interface References {
+  readonly folder: string
+  readonly environment: NodeJS.ProcessEnv
+  readonly policies: ReadonlyMap<string, Policy>
+  readonly complain: Complain
+}
+
+function resolved(
+  { peers = {}, policies: _policies, announce = [], ...rest }: FileConfig,
+  references: References,
+): RouterConfig {
+  const all = Object.entries(peers).map(([name, one]) => [name, peerOf(one, join('peers', name), references)] as const)
+  const routes = announce.map(one => (typeof one === 'string' ? { prefix: one } : one))
+  const known = new Set<string>()
+  for (const [i, route] of routes.entries()) {
+    const issue = checkOrigination(route)
+    if (issue) references.complain({ ...issue, field: `announce[${i}]` })
+    else if (known.has(route.prefix)) {
+      const reason = 'it is announced by another entry already'
+      references.complain({ field: `announce[${i}]`, value: route.prefix, reason, fix: 'remove one of the two' })
+    }
+    known.add(route.prefix)
+  }
+  return { speaker: { ...rest, peers: new Map(all) }, announce: routes }
+}
+
+function policiesOf({ policies = {} }: FileConfig): Map<string, Policy> {
+  const own = Object.entries(policies).map(([name, one]) => [name, { ...one, name }] as const)
+  return new Map([[acceptAll.name, acceptAll], [rejectAll.name, rejectAll], ...own])
+}
+
+function peerOf(given: FilePeer, at: string, references: References): PeerConfig {
+  const { secretFile: _secretFile, secretEnv: _secretEnv, import: into, export: out, ...peer } = given
+  return {
+    ...peer,
+    import: policyOf(into, join(at, 'import'), references),
+    export: policyOf(out, join(at, 'export'), references),
+    secret: secretOf(given, at, references),
+  }
+}
+
+function policyOf(given: FilePeer['import'], at: string, { policies, complain }: References): Policy | undefined {
+  if (typeof given === 'object') return { ...given, name: at }
+  const found = given === undefined ? undefined : policies.get(given)
+  if (given === undefined || found) return found
+  const near = nearest(given, policies.keys())
+  const fix = near === undefined ? `write it under "policies"` : `did you mean ${near}?`
+  return complain({ field: at, value: given, reason: 'there is no policy of that name', fix })
+}
+
+function secretOf(
+  { secret, secretFile, secretEnv }: FilePeer,
+  at: string,
+  { folder, environment, complain }: References,
+): string | undefined {
+  if ([secret, secretFile, secretEnv].filter(one => one !== undefined).length > 1) {
+    const reason = 'the key is given more than once'
+    complain({ field: at, value: '(not shown)', reason, fix: 'keep one of secret, secretFile and secretEnv' })
+  }
+  if (secretEnv !== undefined) {
+    const found = environment[secretEnv]
+    if (found !== undefined) return found
+    const reason = 'the environment has no such variable'
+    complain({ field: join(at, 'secretEnv'), value: secretEnv, reason, fix: 'set it, or correct its name' })
+  }
+  if (secretFile === undefined) return secret
+  try {
+    return readFileSync(resolve(folder, secretFile), 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    const reason = `it cannot be read (${codeOf(error)})`
+    return complain({ field: join(at, 'secretFile'), value: secretFile, reason, fix: 'check its name and rights' })
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error)
+}

@@ -1,0 +1,171 @@
+// The configuration file, as one table: every option has a row here, named as in `SpeakerConfig` and `PeerConfig`. An option
+// that the types have and this table lacks does not compile.
+
+import type {
+  DecisionOptions,
+  Family,
+  GracefulRestart,
+  Match,
+  NumberRange,
+  Origination,
+  PeerConfig,
+  Policy,
+  PrefixLimit,
+  PrefixRange,
+  Rule,
+  SpeakerConfig,
+  Transform,
+} from '../types.ts'
+import { type Fields, either, flag, hidden, list, named, number, object, oneOf, type Shape, text } from './shape.ts'
+
+/** A policy by name: one of `policies`, or `accept-all` or `reject-all`; or as it is. */
+type PolicyHere = string | Omit<Policy, 'name'>
+
+/** A peer as it is written in the file. */
+export interface FilePeer extends Omit<PeerConfig, 'import' | 'export'> {
+  readonly import?: PolicyHere
+  readonly export?: PolicyHere
+  /** The key stands in this file, relative to the configuration file; a line end behind it does not count. */
+  readonly secretFile?: string
+  /** The key stands in this variable of the environment. */
+  readonly secretEnv?: string
+}
+
+/** The whole file. */
+export interface FileConfig extends Omit<SpeakerConfig, 'peers'> {
+  readonly peers?: Readonly<Record<string, FilePeer>>
+  readonly policies?: Readonly<Record<string, Omit<Policy, 'name'>>>
+  /** Routes of our own; a text is a prefix without attributes. */
+  readonly announce?: readonly (string | Origination)[]
+}
+
+const family = oneOf('ipv4-unicast', 'ipv6-unicast')
+const origin = oneOf('igp', 'egp', 'incomplete')
+const texts = list(text)
+
+function perFamily<T>(of: Shape<T>): Shape<{ readonly [F in Family]?: T }> {
+  return object<{ readonly [F in Family]?: T }>({ 'ipv4-unicast': of, 'ipv6-unicast': of } as Fields<{
+    readonly [F in Family]?: T
+  }>)
+}
+
+const range = object<NumberRange>({ min: number, max: number })
+const prefixRange = object<PrefixRange>({ prefix: text, min: number, max: number }, 'prefix')
+
+const match = object<Match>({
+  prefixes: list(prefixRange),
+  family,
+  communities: texts,
+  source: list(oneOf('local', 'ibgp', 'ebgp')),
+  peers: texts,
+  asPathContains: list(number),
+  asPath: text,
+  nextHops: texts,
+  origin: list(origin),
+  localPref: range,
+  med: range,
+})
+
+const transform = object<Transform>({
+  localPref: number,
+  med: either(number, oneOf('remove')),
+  origin,
+  prepend: object<{ readonly asn: number; readonly count: number }>({ asn: number, count: number }, 'asn', 'count'),
+  setCommunities: texts,
+  removeCommunities: texts,
+  addCommunities: texts,
+  nextHop: text,
+})
+
+const rule = object<Rule>(
+  { name: text, when: match, then: oneOf('accept', 'reject', 'next'), set: transform },
+  'name',
+  'then',
+)
+
+const policy = object<Omit<Policy, 'name'>>(
+  { rules: list(rule), otherwise: oneOf('accept', 'reject') },
+  'rules',
+  'otherwise',
+)
+const policyHere = either(text, policy)
+
+const prefixLimit = object<PrefixLimit>(
+  { limit: number, warnAt: number, action: oneOf('warn', 'reject', 'restart'), restartAfter: number },
+  'limit',
+  'action',
+)
+
+const peer = object<FilePeer>(
+  {
+    address: text,
+    port: number,
+    localAddress: text,
+    remoteAs: number,
+    localAs: number,
+    localAsMode: oneOf('replace', 'no-prepend', 'prepend'),
+    allowAsIn: number,
+    asOverride: flag,
+    removePrivateAs: oneOf('remove', 'replace'),
+    enforceFirstAs: flag,
+    gracefulShutdown: flag,
+    sendBlackhole: flag,
+    role: oneOf('provider', 'customer', 'peer', 'rs-server', 'rs-client'),
+    strictRole: flag,
+    passive: flag,
+    holdTime: number,
+    connectRetry: number,
+    extendedMessages: flag,
+    families: list(family),
+    import: policyHere,
+    export: policyHere,
+    nextHop: oneOf('auto', 'self', 'keep'),
+    nextHopSelf: perFamily(text),
+    reflectorClient: flag,
+    multihop: flag,
+    gracefulRestartHelper: flag,
+    ttlSecurity: number,
+    secret: hidden,
+    secretFile: text,
+    secretEnv: text,
+    sendHoldTime: number,
+    maxPrefixes: perFamily(prefixLimit),
+    description: text,
+  },
+  'address',
+  'remoteAs',
+)
+
+export const origination = object<Origination>(
+  { prefix: text, nextHop: text, communities: texts, med: number, localPref: number, origin },
+  'prefix',
+)
+
+/** Whether the router has restarted is told on the command line; the file says what holds whenever it did. */
+const gracefulRestart = object<GracefulRestart>(
+  { restartTime: number, restarting: flag, forwarding: flag },
+  'restartTime',
+)
+
+export const file = object<FileConfig>(
+  {
+    asn: number,
+    routerId: text,
+    clusterId: text,
+    listenPort: number,
+    listenAddresses: texts,
+    gracefulRestart,
+    decision: object<DecisionOptions>({
+      alwaysCompareMed: flag,
+      missingMed: oneOf('lowest', 'highest'),
+      preferOldest: flag,
+      multipath: oneOf('relaxed', 'equal', 'off'),
+    }),
+    gracefulShutdown: flag,
+    peers: named(peer),
+    policies: named(policy),
+    announce: list(either(text, origination)),
+  },
+  'asn',
+  'routerId',
+)

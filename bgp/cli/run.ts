@@ -1,0 +1,110 @@
+// `bgp-speaker run`: a router in this process, until a signal or the control socket ends it.
+
+import { once } from 'node:events'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import type { Server } from 'node:http'
+import { pathToFileURL } from 'node:url'
+import { tcpWith } from '../transport/protected.ts'
+import type { SocketMaker, Transport } from '../transport/transport.ts'
+import { listenControl } from './control.ts'
+import { Events } from './events.ts'
+import { Router } from './router.ts'
+
+export interface RunOptions {
+  readonly file: string
+  /** Path of the control socket. */
+  readonly control?: string
+  /** Best routes are told on standard output, too. */
+  readonly routes?: boolean
+  /** It comes up after a restart. */
+  readonly restart?: boolean
+  /** A file that stands while the router runs or is to come back: it says that the next start comes after a restart. */
+  readonly mark?: string
+  /** A module with `sockets()`. */
+  readonly sockets?: string
+}
+
+/** Resolves when the router has stopped. Throws an Error in words if it cannot start. */
+export async function run({ file, control, routes, restart = false, mark, sockets }: RunOptions): Promise<void> {
+  const events = new Events()
+  const emit = events.emit.bind(events)
+  const transport = await transportWith(sockets)
+  const restarting = restart || (mark !== undefined && existsSync(mark))
+  const router = new Router(file, { transport, restarting, emit })
+  let stop: (mode: 'cease' | 'restart') => void = () => {}
+  const stopped = new Promise<'cease' | 'restart'>(resolve => (stop = resolve))
+  // Before anything listens: who finds the socket there may call.
+  const server = control === undefined ? undefined : await listenControl(control, { router, events, stop })
+  const off = onSignals(router, stop, emit)
+  events.follow(process.stdout)
+  process.stdout.on('error', () => stop('cease')) // whoever read the lines has gone
+  try {
+    if (mark !== undefined) writeFileSync(mark, `bgp-speaker ${process.pid}\n`)
+    await router.start()
+    emit({ type: 'started', pid: process.pid, asn: router.config.asn, routerId: router.config.routerId, restarting })
+    const told = routes ? router.emitRoutes(drained) : undefined
+    const mode = await stopped
+    await router.stop(mode)
+    await told
+    if (mark !== undefined && mode === 'cease') rmSync(mark, { force: true })
+  } finally {
+    off()
+    events.end()
+    if (server) await closed(server)
+  }
+}
+
+/** SIGHUP reads the file again, SIGTERM and SIGINT stop; a second one does not wait. */
+function onSignals(router: Router, stop: (mode: 'cease') => void, emit: Events['emit']): () => void {
+  const reload = () => {
+    try {
+      router.reload()
+    } catch (error) {
+      const words = error instanceof Error ? error.message : String(error)
+      console.error(`${words}\nthe configuration before it stays in force`)
+      emit({ type: 'refusedConfiguration', text: words })
+    }
+  }
+  let told = false
+  const end = () => {
+    if (told) process.exit(1)
+    told = true
+    stop('cease')
+  }
+  process.on('SIGHUP', reload).on('SIGTERM', end).on('SIGINT', end)
+  return () => void process.off('SIGHUP', reload).off('SIGTERM', end).off('SIGINT', end)
+}
+
+/** Sockets with options where there is a module for them; plain TCP otherwise. */
+async function transportWith(module: string | undefined): Promise<Transport | undefined> {
+  const name = module === undefined ? 'netlink-ts/socket' : fromHere(module)
+  let found: { readonly sockets?: () => SocketMaker }
+  try {
+    found = (await import(name)) as typeof found
+  } catch (error) {
+    if (module === undefined) return undefined
+    throw new Error(`--sockets ${module} cannot be loaded: ${String(error)}; give a module like netlink-ts/socket`, {
+      cause: error,
+    })
+  }
+  if (typeof found.sockets === 'function') return tcpWith(found.sockets())
+  throw new Error(`--sockets ${name} has no function sockets(): give a module like netlink-ts/socket`)
+}
+
+function fromHere(module: string): string {
+  return /^[./]/.test(module) ? pathToFileURL(module).href : module
+}
+
+async function drained(): Promise<void> {
+  if (process.stdout.writableNeedDrain)
+    await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')])
+}
+
+/** What was asked for gets its answer; a client that keeps its connection is not waited for. */
+async function closed(server: Server): Promise<void> {
+  const end = once(server, 'close')
+  server.close()
+  const timer = setTimeout(() => server.closeAllConnections(), 200)
+  await end
+  clearTimeout(timer)
+}
