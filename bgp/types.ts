@@ -25,6 +25,12 @@ export interface SpeakerConfig {
   /** Addresses to listen on; default: all. */
   readonly listenAddresses?: readonly string[]
   readonly gracefulRestart?: GracefulRestart
+  /** Told to every peer for display (FQDN capability), up to 64 octets of UTF-8. Default: not told. */
+  readonly hostname?: string
+  /** Goes with `hostname`. */
+  readonly domainName?: string
+  /** Told to every peer for display (software version capability), up to 64 octets of UTF-8. Default: not told. */
+  readonly softwareVersion?: string
   readonly decision?: DecisionOptions
   /** The whole speaker is about to go: as if every peer had `gracefulShutdown`, except where it says `false`. */
   readonly gracefulShutdown?: boolean
@@ -373,6 +379,14 @@ export interface PeerStatus {
   readonly role?: BgpRole
   /** What the peer says that it is to us, once Established. */
   readonly peerRole?: BgpRole
+  /** What the peer calls itself, once Established. */
+  readonly hostname?: string
+  readonly domainName?: string
+  readonly softwareVersion?: string
+  /** Messages of up to 65,535 octets pass, both ways (RFC 8654). */
+  readonly extendedMessages: boolean
+  /** Capabilities that our last OPEN did without, because the peer refuses them (RFC 5492), or to find out whether it does. */
+  readonly leftOut: readonly string[]
   /** Families in use, once Established. */
   readonly families: readonly Family[]
   readonly prefixesReceived: number

@@ -155,6 +155,9 @@ export const file = object<FileConfig>(
     listenPort: number,
     listenAddresses: texts,
     gracefulRestart,
+    hostname: text,
+    domainName: text,
+    softwareVersion: text,
     decision: object<DecisionOptions>({
       alwaysCompareMed: flag,
       missingMed: oneOf('lowest', 'highest'),

@@ -31,6 +31,7 @@ export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
     add('gracefulRestart.restartTime', time, 'it does not fit into the message', 'give 0 to 4095 seconds')
   }
   checkDecision(config.decision ?? {}, add)
+  checkNames(config, add)
   const owners = new Map<string, string>()
   for (const [name, peer] of config.peers) {
     issues.push(...checkPeer(name, peer, config))
@@ -138,6 +139,21 @@ function checkAsRules(peer: PeerConfig, asn: number, add: Add): void {
     if (!peer[field]) continue
     const reason = `the peer is in AS ${localAs} as we are, and paths to and from it are not changed`
     add(field, peer[field], reason, 'remove it, or correct remoteAs')
+  }
+}
+
+/** Two texts behind their lengths have to fit into 255 octets; others take no more than 64 each. */
+function checkNames(config: SpeakerConfig, add: Add): void {
+  for (const field of ['hostname', 'domainName', 'softwareVersion'] as const) {
+    const value = config[field]
+    if (value === undefined) continue
+    const octets = new TextEncoder().encode(value).length
+    if (octets === 0 || octets > 64)
+      add(field, value, `it has ${octets} octets`, 'give 1 to 64 octets, or leave it out')
+    else if (/\p{Cc}/u.test(value)) add(field, value, 'it has control characters', 'leave them out')
+  }
+  if (config.domainName !== undefined && config.hostname === undefined) {
+    add('domainName', config.domainName, 'it is told beside a hostname only', 'give hostname too, or remove it')
   }
 }
 

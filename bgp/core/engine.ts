@@ -473,6 +473,10 @@ export class Engine {
       get identity() {
         return engine.#identity
       },
+      get names() {
+        const { hostname, domainName, softwareVersion } = engine.#config ?? {}
+        return { hostname, domainName, softwareVersion }
+      },
       random: this.#random,
       wheel: this.#wheel,
       decoder: new UpdateDecoder(),

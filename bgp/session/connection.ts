@@ -4,6 +4,7 @@ import type { TimerId, TimerWheel } from '../fsm/timers.ts'
 import type { Role, TimerName } from '../fsm/machine.ts'
 import type { ChunkSink } from '../groups/port.ts'
 import type { ConnId, State } from '../types.ts'
+import type { CapabilityKind } from '../wire/capabilities.ts'
 import { MAX_EXTENDED, MAX_MESSAGE } from '../wire/header.ts'
 import type { Negotiated } from './negotiate.ts'
 
@@ -38,6 +39,8 @@ export class Connection {
   conn: ConnId | undefined
   local = ''
   remote = ''
+  /** Capabilities that the last OPEN on it did without. */
+  leftOut: readonly CapabilityKind[] = []
   /** Set when an acceptable OPEN has come. */
   negotiated: Negotiated | undefined
   /** Octets that a message may have, either way; of OPEN never more than 4,096. */

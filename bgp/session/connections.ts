@@ -39,8 +39,8 @@ export interface ConnectionsOwner {
   readonly counters: Counters
   readonly config: () => ResolvedPeer
   readonly ends: (connection?: Connection) => Ends
-  /** Our OPEN, encoded. */
-  readonly open: () => Uint8Array
+  /** Our OPEN on the connection, encoded. */
+  readonly open: (connection: Connection) => Uint8Array
   /** The connection is Established, or is no longer, by this event. */
   readonly up: (connection: Connection) => void
   readonly down: (event: FsmEvent) => void
@@ -192,7 +192,7 @@ export class Connections {
       case 'connect':
         return this.#connect(connection)
       case 'sendOpen':
-        return this.send(connection, this.#owner.open())
+        return this.send(connection, this.#owner.open(connection))
       case 'sendKeepalive':
         return this.send(connection, keepalive)
       case 'notify':

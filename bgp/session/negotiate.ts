@@ -2,9 +2,10 @@
 // Pure.
 
 import type { BgpRole, Family, PeerConfig } from '../types.ts'
-import { type Capability, offeredFamilies } from '../wire/capabilities.ts'
+import { type Capability, type CapabilityKind, offeredFamilies } from '../wire/capabilities.ts'
 import { agreeOnRoles, roleCapability, type Roles } from './roles.ts'
 import { offered } from './traits.ts'
+import { without } from './withheld.ts'
 import { familyOf, numbersOf } from '../wire/family.ts'
 import type { Open } from '../wire/open.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
@@ -18,9 +19,19 @@ export interface LocalSide {
   readonly families: readonly Family[]
   readonly extendedMessages: boolean
   readonly restart?: RestartSide
+  readonly names: SpeakerNames
+  /** Capabilities that this OPEN does without. */
+  readonly leftOut: readonly CapabilityKind[]
   /** Towards an eBGP peer (RFC 9234). */
   readonly role?: BgpRole
   readonly strictRole?: boolean
+}
+
+/** What a speaker calls itself, for display. */
+export interface SpeakerNames {
+  readonly hostname?: string
+  readonly domainName?: string
+  readonly softwareVersion?: string
 }
 
 /** What we say of our own restarts. */
@@ -60,13 +71,15 @@ export interface Negotiated extends Roles {
   readonly extendedMessages: boolean
   /** What the peer says of its own restarts, if it has announced graceful restart. */
   readonly gracefulRestart?: PeerRestart
+  /** What the peer calls itself. */
+  readonly names: SpeakerNames
   /** The peer's AS and router id. */
   readonly asn: number
   readonly routerId: number
 }
 
 export function ourOpen(side: LocalSide): Open {
-  const { asn, routerId, holdTime, families, extendedMessages, restart, role } = side
+  const { asn, routerId, holdTime, families, extendedMessages, restart, role, names } = side
   const list = families.map(numbersOf)
   const capabilities: Capability[] = [
     ...list.map(({ afi, safi }) => ({ kind: 'multiprotocol', afi, safi }) as const),
@@ -85,7 +98,10 @@ export function ourOpen(side: LocalSide): Open {
       families: list.map(({ afi, safi }) => ({ afi, safi, forwarding: restart.forwarding })),
     })
   }
-  return { asn, holdTime, routerId, capabilities }
+  const { hostname, domainName = '', softwareVersion } = names
+  if (hostname !== undefined) capabilities.push({ kind: 'hostname', hostname, domainName })
+  if (softwareVersion !== undefined) capabilities.push({ kind: 'softwareVersion', version: softwareVersion })
+  return { asn, holdTime, routerId, capabilities: without(capabilities, side.leftOut) }
 }
 
 /** Judges the peer's OPEN by ours and by the AS configured for it. */
@@ -99,7 +115,9 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
     return { fault: fault(2, 3, 'it has the same router id as this speaker, in the same AS') }
   }
   const offered = offeredFamilies(open.capabilities)
-  const families = side.families.filter(family => offered.includes(family))
+  // Without the capability there is IPv4 unicast only (RFC 4760 §8).
+  const own = side.leftOut.includes('multiprotocol') ? ipv4Only : side.families
+  const families = own.filter(family => offered.includes(family))
   if (families.length === 0) {
     const ours = side.families.map(numbersOf).flatMap(({ afi, safi }) => [1, 4, afi >> 8, afi & 255, 0, safi])
     const why = `it offers ${list(offered)}, but ${list(side.families)} is configured`
@@ -107,20 +125,30 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
   }
   const roles = internal ? {} : agreeOnRoles(side.role, side.strictRole ?? false, open.capabilities)
   if ('fault' in roles) return roles
-  const has = (kind: Capability['kind']) => open.capabilities.some(item => item.kind === kind)
+  const both = (kind: CapabilityKind) =>
+    !side.leftOut.includes(kind) && open.capabilities.some(item => item.kind === kind)
   return {
     kind: internal ? 'ibgp' : 'ebgp',
     holdTime: Math.min(side.holdTime, open.holdTime),
     families,
-    fourOctetAs: has('fourOctetAs'),
-    routeRefresh: has('routeRefresh'),
-    enhancedRefresh: has('enhancedRefresh'),
-    extendedMessages: side.extendedMessages && has('extendedMessages'),
-    gracefulRestart: peerRestart(side, open),
+    fourOctetAs: both('fourOctetAs'),
+    routeRefresh: open.capabilities.some(item => item.kind === 'routeRefresh'),
+    enhancedRefresh: both('enhancedRefresh'),
+    extendedMessages: side.extendedMessages && both('extendedMessages'),
+    gracefulRestart: both('gracefulRestart') || !side.restart ? peerRestart(side, open) : undefined,
+    names: namesOf(open),
     asn: open.asn,
     routerId: open.routerId,
     ...roles,
   }
+}
+
+const ipv4Only: readonly Family[] = ['ipv4-unicast']
+
+function namesOf({ capabilities }: Open): SpeakerNames {
+  const host = capabilities.find(item => item.kind === 'hostname')
+  const software = capabilities.find(item => item.kind === 'softwareVersion')
+  return { hostname: host?.hostname, domainName: host?.domainName || undefined, softwareVersion: software?.version }
 }
 
 function peerRestart({ restart }: LocalSide, { capabilities }: Open): PeerRestart | undefined {
@@ -146,7 +174,10 @@ export function localSide(
   asn: number,
   routerId: number,
   restart: RestartSide | undefined,
+  names: SpeakerNames,
+  leftOut: readonly CapabilityKind[],
 ): LocalSide {
   const { holdTime = 90, extendedMessages = true, role, strictRole } = config
-  return { asn, routerId, holdTime, families: offered(config), extendedMessages, restart, role, strictRole }
+  const families = offered(config)
+  return { asn, routerId, holdTime, families, extendedMessages, restart, role, strictRole, names, leftOut }
 }

@@ -24,7 +24,8 @@ import { Refreshes } from './refresh.ts'
 import { endingOf, Helper, keptFamilies } from './restart.ts'
 import { applyUpdate, type Inbound, type UpdateResult } from './routes.ts'
 import { awaitedFamilies, statusOf } from './status.ts'
-import { inboundRules, ownAddresses, policies, traits } from './traits.ts'
+import { inboundRules, offered, ownAddresses, policies, traits } from './traits.ts'
+import { Withheld } from './withheld.ts'
 
 /** Milliseconds between the first time a hold timer runs out and the last look whether input came after all. */
 const LAST_LOOK = 100
@@ -40,6 +41,7 @@ export class Peer {
   #session: { readonly connection: Connection; readonly inbound: Inbound; readonly since: number } | undefined
   readonly #helper: Helper
   readonly #refreshes: Refreshes
+  readonly #withheld = new Withheld()
   /** The NOTIFICATION that is being handled. */
   #notified: Notification | undefined
   #everEstablished = false
@@ -58,7 +60,7 @@ export class Peer {
       counters: this.counters,
       config: () => this.config,
       ends: connection => this.#ends(connection),
-      open: () => encodeOpen(ourOpen(this.#localSide)),
+      open: connection => this.#ourOpen(connection),
       up: connection => this.#up(connection),
       down: event => this.#down(event),
     })
@@ -92,6 +94,7 @@ export class Peer {
 
   /** Ends the session, if any, and starts anew with the configuration in force. */
   reset(why: Fault): void {
+    this.#withheld.clear()
     this.#connections.restart(why)
     this.#helper.release()
   }
@@ -158,6 +161,7 @@ export class Peer {
   }
 
   closed(connection: Connection, reason: string): void {
+    if (connection.state === 'OpenSent') this.#withheld.closed()
     this.#journal.lost(this.#ends(connection), reason, connection.state)
     this.#connections.forget(connection)
     this.#connections.dispatch(connection, { kind: 'closed' })
@@ -242,6 +246,7 @@ export class Peer {
       journal: this.#journal,
       counters: this.counters,
       negotiated: this.#session?.inbound.negotiated,
+      leftOut: this.#session?.connection.leftOut ?? this.#connections.main.leftOut,
       staleFamilies: [...new Set([...this.#helper.families, ...this.#refreshes.families])],
       isDisabled: !this.#connections.running,
       atLimit: [...this.#limits.leftOut],
@@ -257,11 +262,18 @@ export class Peer {
 
   // ---- messages --------------------------------------------------------------------------------------------------
 
+  #ourOpen(connection: Connection): Uint8Array {
+    const needsFamilies = !offered(this.config).includes('ipv4-unicast')
+    connection.leftOut = this.#withheld.now(this.#host.now, needsFamilies)
+    return encodeOpen(ourOpen(this.#localSide(connection)))
+  }
+
   #open(connection: Connection, octets: Uint8Array, from: number, to: number): void {
     if (connection.state !== 'OpenSent') return this.#connections.dispatch(connection, { kind: 'open', holdTime: 0 })
     const open = decodeOpen(octets, from, to)
     if ('fault' in open) return this.fault(connection, open.fault)
-    const agreed = negotiate(this.#localSide, this.config.remoteAs, open)
+    this.#withheld.heard()
+    const agreed = negotiate(this.#localSide(connection), this.config.remoteAs, open)
     if ('fault' in agreed) return this.fault(connection, agreed.fault)
     this.#connections.opened(connection, agreed, this.#localAs)
   }
@@ -273,6 +285,9 @@ export class Peer {
     // Losing a collision is no error, as long as there is a winner.
     const collision = code === CEASE && subcode === cease.collision && this.#connections.hasRival(connection)
     if (!collision) this.#journal.received(this.#ends(connection), notification)
+    if (connection.state === 'OpenSent' || connection.state === 'OpenConfirm') {
+      this.#withheld.refused(notification, connection.leftOut, this.#host.now)
+    }
     this.#notified = notification
     this.#connections.dispatch(connection, collision ? { kind: 'stop' } : { kind: 'notification' })
     this.#notified = undefined
@@ -401,9 +416,9 @@ export class Peer {
     return explain.endsOf(this.name, this.config, this.#localAs, connection?.local)
   }
 
-  get #localSide(): LocalSide {
+  #localSide({ leftOut }: Connection): LocalSide {
     const restart = this.#host.restart(!this.#everEstablished)
-    return localSide(this.config, this.#localAs, this.#host.identity.routerId, restart)
+    return localSide(this.config, this.#localAs, this.#host.identity.routerId, restart, this.#host.names, leftOut)
   }
 
   get #localAs(): number {

@@ -15,6 +15,8 @@ export type Capability =
   | { readonly kind: 'routeRefresh' }
   | { readonly kind: 'extendedMessages' }
   | { readonly kind: 'enhancedRefresh' }
+  | { readonly kind: 'hostname'; readonly hostname: string; readonly domainName: string }
+  | { readonly kind: 'softwareVersion'; readonly version: string }
   | { readonly kind: 'fourOctetAs'; readonly asn: number }
   /** What its sender is to the receiver, by its place in `bgpRoles`. */
   | { readonly kind: 'role'; readonly value: number }
@@ -30,9 +32,9 @@ export type Capability =
     }
   | { readonly kind: 'unknown'; readonly code: number; readonly value: Uint8Array }
 
-type Kind = Exclude<Capability['kind'], 'unknown'>
+export type CapabilityKind = Exclude<Capability['kind'], 'unknown'>
 
-interface CapabilityType<K extends Kind> {
+interface CapabilityType<K extends CapabilityKind> {
   readonly kind: K
   readonly code: number
   /** Undefined if the value is malformed; it then counts as unknown, so the session goes on without it. */
@@ -124,7 +126,49 @@ const role: CapabilityType<'role'> = {
 /** By value. */
 export const bgpRoles: readonly BgpRole[] = ['provider', 'rs-server', 'rs-client', 'customer', 'peer']
 
-export const capabilityTypes: { readonly [K in Kind]: CapabilityType<K> } = {
+/** draft-walton-bgp-hostname-capability: two texts, each behind its length. For display. */
+const hostname: CapabilityType<'hostname'> = {
+  kind: 'hostname',
+  code: 73,
+  read: value => {
+    const [name, domain, ...rest] = readTexts(value) ?? []
+    const whole = name !== undefined && name !== '' && domain !== undefined && rest.length === 0
+    return whole ? { kind: 'hostname', hostname: name, domainName: domain } : undefined
+  },
+  write: ({ hostname, domainName }) => [...textOctets(hostname), ...textOctets(domainName)],
+}
+
+/** draft-abraitis-bgp-version-capability: a text behind its length. For display. */
+const softwareVersion: CapabilityType<'softwareVersion'> = {
+  kind: 'softwareVersion',
+  code: 75,
+  read: value => {
+    const [version, ...rest] = readTexts(value) ?? []
+    return version !== undefined && version !== '' && rest.length === 0
+      ? { kind: 'softwareVersion', version }
+      : undefined
+  },
+  write: ({ version }) => textOctets(version),
+}
+
+/** Texts, each behind its length; undefined if one runs past the end. Control characters do not reach a terminal. */
+function readTexts(value: Uint8Array): string[] | undefined {
+  const list: string[] = []
+  for (let at = 0; at < value.length;) {
+    const end = at + 1 + value[at]
+    if (end > value.length) return undefined
+    list.push(new TextDecoder().decode(value.subarray(at + 1, end)).replace(/\p{Cc}+/gu, ' '))
+    at = end
+  }
+  return list
+}
+
+function textOctets(text: string): number[] {
+  const octets = new TextEncoder().encode(text)
+  return [octets.length, ...octets]
+}
+
+export const capabilityTypes: { readonly [K in CapabilityKind]: CapabilityType<K> } = {
   multiprotocol,
   routeRefresh,
   extendedMessages,
@@ -132,6 +176,8 @@ export const capabilityTypes: { readonly [K in Kind]: CapabilityType<K> } = {
   gracefulRestart,
   fourOctetAs,
   enhancedRefresh,
+  hostname,
+  softwareVersion,
 }
 
 /** Reads the capabilities in `octets[from, to)`, one parameter's value; undefined if one runs past the end. */
