@@ -65,12 +65,15 @@ function traits(n: number): PeerTraits {
     fourOctetAs: true,
     extendedMessages: false,
     enhancedRefresh: false,
+    pathIds: false,
+    pathIdsSent: false,
     import: acceptAll,
     export: acceptAll,
     gracefulShutdown: false,
     sendBlackhole: false,
     asOverride: false,
     privateAs: 'keep',
+    paths: undefined,
   }
 }
 

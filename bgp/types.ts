@@ -153,8 +153,28 @@ export interface PeerConfig {
   readonly sendHoldTime?: number
   /** How many prefixes the peer may announce, by family; a ceiling of its own keeps each peer from filling the memory. */
   readonly maxPrefixes?: { readonly [F in Family]?: PrefixLimit }
+  /**
+   * Several paths of a prefix on the session (RFC 7911), by family. Needs the peer to agree, direction by direction. Default:
+   * one path each way.
+   */
+  readonly addPath?: { readonly [F in Family]?: AddPath }
   readonly description?: string
 }
+
+/** RFC 7911, one family of one peer. */
+export interface AddPath {
+  /** Take several paths of a prefix from the peer. A prefix limit counts each of them. Default false. */
+  readonly receive?: boolean
+  /** Send several paths of a prefix to the peer. Default: the best one, without ADD-PATH. What is sent may change without a new session. */
+  readonly send?: PathSelection
+}
+
+/**
+ * Of the paths that may go to a peer by BGP's rules and export policy: `all`; `ecmp`: those of them that share the load here (see
+ * `DecisionOptions.multipath`); `best`: so many (1–255), in the order of the decision process. A path of the peer's own is
+ * not sent back, and no other one takes its place.
+ */
+export type PathSelection = 'all' | 'ecmp' | { readonly best: number }
 
 /** What a peer may announce of a family, counted before anything is stored. */
 export interface PrefixLimit {
@@ -404,6 +424,8 @@ export interface PeerStatus {
   readonly flaps: number
   /** Families whose End-of-RIB the peer has sent in this session. */
   readonly endOfRib: readonly Family[]
+  /** Families with ADD-PATH (RFC 7911) in this session, by direction as seen from here. */
+  readonly addPath?: { readonly receive: readonly Family[]; readonly send: readonly Family[] }
   /** The peer has announced graceful restart in this session, so it sends End-of-RIB. */
   readonly gracefulRestart: boolean
   /**
@@ -457,6 +479,11 @@ export interface PathView {
   prefix: string
   /** Peer name; `local` for our own originations. */
   peer: string
+  /**
+   * The path identifier (RFC 7911) that its peer gave it; in an Adj-RIB-Out the one that we gave it. Undefined where the
+   * session has none.
+   */
+  pathId: number | undefined
   nextHop: string
   /** AS path as text: `65001 65002 {65003 65004}`. */
   asPath: string

@@ -2,6 +2,7 @@
 // that the types have and this table lacks does not compile.
 
 import type {
+  AddPath,
   DecisionOptions,
   Family,
   GracefulRestart,
@@ -96,6 +97,11 @@ const prefixLimit = object<PrefixLimit>(
   'action',
 )
 
+const addPath = object<AddPath>({
+  receive: flag,
+  send: either(oneOf('all', 'ecmp'), object<{ readonly best: number }>({ best: number }, 'best')),
+})
+
 const peer = object<FilePeer>(
   {
     address: text,
@@ -130,6 +136,7 @@ const peer = object<FilePeer>(
     secretEnv: text,
     sendHoldTime: number,
     maxPrefixes: perFamily(prefixLimit),
+    addPath: perFamily(addPath),
     description: text,
   },
   'address',

@@ -19,6 +19,7 @@ const columns: Readonly<Record<string, readonly Cell[]>> = {
   routes: [
     ['', mark],
     ['PREFIX', row => row.prefix],
+    ['PATH ID', row => row.pathId],
     ['NEXT HOP', row => row.nextHop],
     ['PEER', row => row.peer],
     ['PREF', row => row.localPref],

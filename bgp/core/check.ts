@@ -7,6 +7,7 @@ import { communityFix, parseAnyCommunity } from '../policy/communities.ts'
 import { numbersOf } from '../wire/family.ts'
 import { AS_TRANS } from '../wire/open.ts'
 import { parsePrefix } from '../../inet/index.ts'
+import { checkAddPath } from './check-add-path.ts'
 import { checkPolicy } from './check-policy.ts'
 import { checkProtection } from './check-protection.ts'
 import { checkRole } from './check-role.ts'
@@ -90,6 +91,7 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
   checkAsRules(peer, config.asn, add)
   checkRole(peer, peer.remoteAs === (peer.localAs ?? config.asn), add)
   checkProtection(peer, add)
+  checkAddPath(peer, add)
   for (const direction of ['import', 'export'] as const) {
     const policy = peer[direction]
     for (const { field, value, reason, fix } of policy ? checkPolicy(policy) : []) {

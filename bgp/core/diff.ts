@@ -1,7 +1,8 @@
 // Which part of a peer's configuration changed, and what that takes.
 
-import { policies } from '../session/traits.ts'
+import { offeredPaths, policies } from '../session/traits.ts'
 import type { ResolvedPeer } from '../session/host.ts'
+import { families } from '../wire/family.ts'
 
 /** `session`: a new session is needed; `policies`: routes are filtered anew; `adjust`: nothing but to remember it. */
 export type Change = 'none' | 'adjust' | 'policies' | 'session'
@@ -15,13 +16,13 @@ function sessionPart(config: ResolvedPeer): unknown {
     remoteAs,
     localAs,
     localAsMode,
-    families,
+    families: carried,
     nextHop,
     nextHopSelf,
     reflectorClient,
     extendedMessages = true,
   } = config
-  const sorted = families && [...families].toSorted()
+  const sorted = carried && [...carried].toSorted()
   return [
     address,
     port,
@@ -35,6 +36,7 @@ function sessionPart(config: ResolvedPeer): unknown {
     reflectorClient,
     extendedMessages,
     config.multihop,
+    offeredPaths(config),
     config.role,
     config.role && config.strictRole,
   ]
@@ -43,7 +45,7 @@ function sessionPart(config: ResolvedPeer): unknown {
 export function compare(before: ResolvedPeer, after: ResolvedPeer): Change {
   const differ = (part: (config: ResolvedPeer) => unknown) => canonical(part(before)) !== canonical(part(after))
   if (differ(sessionPart)) return 'session'
-  if (differ(policies)) return 'policies'
+  if (differ(config => families.map(({ family }) => policies(config, family)))) return 'policies'
   return differ(config => config) ? 'adjust' : 'none'
 }
 

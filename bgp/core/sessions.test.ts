@@ -2,6 +2,7 @@
 
 import t from 'tap'
 import { Simulation } from '../transport/simulation.ts'
+import { Puppet } from './test-puppet.ts'
 import { config, established, speaker } from './test-speakers.ts'
 
 const [A, B, C] = ['10.0.0.1', '10.0.0.2', '10.0.0.3']
@@ -151,6 +152,7 @@ t.test('a stop says goodbye; a restart does not', t => {
     t.match(b.peer(A).lastError, expected)
     net.run(60)
     t.equal(a.peer(B).state, 'Idle', 'it stays down')
+    if (mode === 'cease') t.match(b.peer(A).lastError, /^connection refused.*; before that: .*the speaker stops/, mode)
   }
   t.end()
 })
@@ -254,5 +256,45 @@ t.test('a peer with graceful restart that comes back unnoticed takes its session
   )
   net.run(200)
   t.ok(established([a, B], [again, A]))
+  t.end()
+})
+
+t.test('both dial at once, and the second OPEN comes when the first session is up: that is no restart', t => {
+  for (const [name, families, later, kept] of [
+    ['a peer with graceful restart', [{ afi: 1, safi: 1, forwarding: true }], false, true],
+    ['one that only helps others, which connects once more', [], true, true],
+    ['one that restarts', [{ afi: 1, safi: 1, forwarding: true }], true, false],
+  ] as const) {
+    const net = new Simulation(4)
+    net.network.setLink(A, B, { delay: 300 })
+    const restart = { restarting: false, notification: false, restartTime: 120, families }
+    const capabilities = [
+      { kind: 'fourOctetAs', asn: 65002 },
+      { kind: 'multiprotocol', afi: 1, safi: 1 },
+      { kind: 'gracefulRestart', ...restart },
+    ] as const
+    new Puppet(net, B, { open: { capabilities } }).listen()
+    const second = new Puppet(net, B, { polite: false })
+    const a = speaker(net, A, 65001, { [B]: { remoteAs: 65002 } }, { gracefulRestart: { restartTime: 60 } })
+    if (!later) {
+      second.dial(A)
+      t.ok(
+        net.runUntil(() => second.connections === 1, 2),
+        name,
+      )
+      t.not(a.peer(B).state, 'Established', 'the second connection is there before the session')
+    }
+    t.ok(
+      net.runUntil(() => established([a, B]), 20),
+      name,
+    )
+    net.run(2)
+    if (later) second.dial(A)
+    net.run(2)
+    second.sendOpen({ capabilities })
+    net.run(2)
+    t.equal(a.peer(B).flaps, kept ? 0 : 1, name)
+    if (kept) t.match(second.notification, /Connection Collision Resolution/, name)
+  }
   t.end()
 })

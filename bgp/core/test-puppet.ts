@@ -20,7 +20,7 @@ export class Puppet {
   connections = 0
   readonly #simulation: Simulation
   readonly #address: string
-  readonly #options: PuppetOptions
+  #options: PuppetOptions
   #conn: Conn | undefined
   #buffer = new Uint8Array(0)
 
@@ -60,6 +60,11 @@ export class Puppet {
       ...open,
     }
     this.send(encodeOpen({ ...whole, asn } as Open))
+  }
+
+  /** What it says in its next OPEN. */
+  open(open: Partial<Open>): void {
+    this.#options = { ...this.#options, open }
   }
 
   pause(): void {

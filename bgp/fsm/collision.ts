@@ -9,7 +9,7 @@ export interface Rival {
   readonly state: State
   /** The peer made the connection, not we. */
   readonly incoming: boolean
-  /** The peer has announced graceful restart on it (RFC 4724). */
+  /** The peer has announced graceful restart on it, with one family at least (RFC 4724 §5). */
   readonly gracefulRestart: boolean
 }
 

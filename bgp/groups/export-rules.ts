@@ -7,7 +7,7 @@ import type { LocRib } from '../rib/loc-rib.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import type { Session } from '../rib/sessions.ts'
 import { IS_BLACKHOLE, ONLY_TO_CUSTOMER, STAYS_HERE, STAYS_IN_AS } from '../tables/attribute-sets.ts'
-import type { BgpRole, Transform } from '../types.ts'
+import type { BgpRole, PathSelection, Transform } from '../types.ts'
 import type { Shape } from './outgoing.ts'
 
 const tooLong = 'its attributes do not fit into a message of 65,535 octets'
@@ -153,5 +153,11 @@ export function groupKey(traits: PeerTraits, shape: Shape): string {
     sendBlackhole,
     role,
     traits.export,
+    selectionOf(traits),
   ])
+}
+
+/** Which paths go to the peer, if its session has path identifiers (RFC 7911); undefined: the best one. */
+export function selectionOf({ pathIdsSent, paths }: PeerTraits): PathSelection | undefined {
+  return pathIdsSent ? (paths ?? 'all') : undefined
 }

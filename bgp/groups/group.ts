@@ -1,5 +1,6 @@
-// An update group: peers that are told the same. Its table is their common Adj-RIB-Out, 10 octets a prefix: the
-// attribute set that was announced, the session it came from, and the number of the flush that said so.
+// An update group: peers that are told the same. Its table is their common Adj-RIB-Out, 10 octets a row: the attribute set
+// that was announced, the session it came from, and the number of the flush that said so. What a row stands for is the
+// subclass's to say: a prefix, or with ADD-PATH a path.
 //
 // Marked prefixes are evaluated against export rules, compared with the table, gathered in buckets and encoded once
 // into the ring. Nothing is encoded while even the fastest member has enough to send: what waits is a set of prefixes.
@@ -28,7 +29,21 @@ export interface Limits {
   readonly flushes: number
 }
 
-export class Group implements Follower {
+/** What a group is made of. */
+export interface GroupParts {
+  readonly key: string
+  readonly shape: Shape
+  readonly rib: LocRib
+  readonly rules: ExportRules
+  readonly outgoing: Outgoing
+  readonly writer: UpdateWriter
+  readonly pool: ChunkPool
+  readonly limits: Limits
+  /** Prefixes to reserve address space for. */
+  readonly reserve: number
+}
+
+export abstract class Group implements Follower {
   readonly key: string
   readonly shape: Shape
   readonly ring: Ring
@@ -44,46 +59,60 @@ export class Group implements Follower {
   /** Attribute set announced; 0 = none. */
   set: Uint32Array<ArrayBuffer>
   /** Slot of the session that the route came from. */
-  source: Uint16Array<ArrayBuffer>
+  abstract readonly source: Uint16Array<ArrayBuffer>
   /** Number of the flush that last changed the row. */
   changed: Uint32Array<ArrayBuffer>
   /** Rows with a set. */
   size = 0
 
-  readonly #rib: LocRib
-  readonly #rules: ExportRules
+  protected readonly rib: LocRib
+  protected readonly rules: ExportRules
   readonly #limits: Limits
   readonly #bySource: number[] = []
   readonly #buckets = new Buckets()
   #closing = 0
+  /** The flush under way has changed a row. */
+  #touched = false
 
-  constructor(
-    key: string,
-    shape: Shape,
-    rib: LocRib,
-    rules: ExportRules,
-    outgoing: Outgoing,
-    writer: UpdateWriter,
-    pool: ChunkPool,
-    limits: Limits,
-    reserve: number,
-  ) {
+  /** `capacity`: entries that a column by row must have. */
+  constructor(parts: GroupParts, capacity: number) {
+    const { key, shape, rib, rules, outgoing, writer, pool, limits, reserve } = parts
     this.key = key
     this.shape = shape
     this.ring = new Ring(pool)
     this.outgoing = outgoing
     this.writer = writer
     this.queue = new DirtyQueue(reserve)
-    this.#rib = rib
-    this.#rules = rules
+    this.rib = rib
+    this.rules = rules
     this.#limits = limits
-    const { capacity } = rib.prefixes
     this.set = column(Uint32Array, capacity, reserve)
-    this.source = column(Uint16Array, capacity, reserve)
     this.changed = column(Uint32Array, capacity, reserve)
     this.queue.fill(rib.prefixes.end)
-    rib.follow(this)
   }
+
+  /** Rows that may have a set lie below this one. */
+  abstract get end(): number
+
+  /** Rows of a prefix. */
+  abstract rowsOf(prefix: number): Iterable<number>
+
+  /** The path identifier that a row is sent with; undefined: none. */
+  abstract pathId(row: number): number | undefined
+
+  /** Brings the rows of a prefix up to date by `write`; returns the units that it took. */
+  protected abstract evaluate(prefix: number, flush: number, listening: boolean): number
+
+  /** Entries that a column by row must have now. */
+  protected abstract get capacity(): number
+
+  /** The columns have to be longer. */
+  protected grow(rows: number): void {
+    this.set = resized(this.set, rows)
+    this.changed = resized(this.changed, rows)
+  }
+
+  protected abstract unfollow(): void
 
   // ---- following the Loc-RIB ------------------------------------------------------------------------------------
 
@@ -91,28 +120,28 @@ export class Group implements Follower {
     this.queue.mark(prefix)
   }
 
-  passed(prefix: number): boolean {
-    if (this.queue.has(prefix)) return false
-    if (prefix >= this.set.length) return true
-    if (this.set[prefix] !== 0) return false
-    const changed = this.changed[prefix]
+  abstract passed(prefix: number): boolean
+
+  abstract forget(prefix: number): void
+
+  /** Whether nobody needs a row without a set any more. */
+  protected hasPassed(row: number): boolean {
+    if (row >= this.set.length) return true
+    if (this.set[row] !== 0) return false
+    const changed = this.changed[row]
     if (changed === 0) return true
     for (const member of this.members) if (member.needsSince < changed) return false
     return this.leavers.size === 0
   }
 
-  forget(prefix: number): void {
-    if (prefix < this.changed.length) this.changed[prefix] = 0
+  /** The row may stand for something else from now on. */
+  protected forgetRow(row: number): void {
+    if (row < this.changed.length) this.changed[row] = 0
   }
 
   /** Whether a row names the session as its source. */
   refersTo(slot: number): boolean {
     return (this.#bySource[slot] ?? 0) > 0
-  }
-
-  /** Prefixes that may have a row lie below this id. */
-  get end(): number {
-    return this.#rib.prefixes.end
   }
 
   /** Rows that a member's Adj-RIB-Out has. */
@@ -122,7 +151,7 @@ export class Group implements Follower {
 
   /** Whether a route is for this group, and why. */
   explain(prefix: number, set: number, from: Session): Explanation {
-    return this.#rules.explain(prefix, set, from)
+    return this.rules.explain(prefix, set, from)
   }
 
   // ---- flushing ---------------------------------------------------------------------------------------------------
@@ -132,27 +161,22 @@ export class Group implements Follower {
     return !this.queue.empty && this.members.size > 0 && !this.#blocked()
   }
 
-  /** Evaluates at most `units` marked prefixes and encodes what changed; returns how many it took. */
+  /** Evaluates marked prefixes until `units` are spent, and encodes what changed; returns the units used. */
   flush(units: number): number {
     if (!this.pending) return 0
     const { filling } = this.queue
     if (this.flushes >= this.#limits.flushes) this.#renumber()
     const listening = this.#listening()
-    const rows = this.#rib.prefixes.capacity
-    if (rows > this.set.length) {
-      this.set = resized(this.set, rows)
-      this.source = resized(this.source, rows)
-      this.changed = resized(this.changed, rows)
-    }
+    if (this.capacity > this.set.length) this.grow(this.capacity)
     const flush = this.flushes + 1
     let used = 0
-    let touched = false
-    for (; used < units; used++) {
+    this.#touched = false
+    while (used < units) {
       const prefix = this.queue.take()
       if (prefix === 0) break
-      if (this.#evaluate(prefix, flush, listening)) touched = true
+      used += this.evaluate(prefix, flush, listening)
     }
-    if (touched) this.flushes = flush
+    if (this.#touched) this.flushes = flush
     if (this.#buckets.size > 0) this.#encode(flush)
     if (filling && !this.queue.filling) for (const member of this.members) if (!member.listening) member.wake()
     return used
@@ -181,15 +205,15 @@ export class Group implements Follower {
   /** Gives the sets back in slices once the group has no members; true while there is more to do. */
   close(units: number): boolean {
     if (this.#closing === 0) {
-      this.#rib.unfollow(this)
+      this.unfollow()
       this.ring.drop(this.ring.end)
       this.ring.close()
       this.#closing = 1
     }
-    const rows = Math.min(this.set.length, this.#rib.prefixes.end)
+    const rows = Math.min(this.set.length, this.end)
     const end = Math.min(rows, this.#closing + units)
-    for (let prefix = this.#closing; prefix < end; prefix++) {
-      if (this.set[prefix] !== 0) this.#rib.sets.release(this.set[prefix])
+    for (let row = this.#closing; row < end; row++) {
+      if (this.set[row] !== 0) this.rib.sets.release(this.set[row])
     }
     this.#closing = end
     return end < rows
@@ -210,22 +234,19 @@ export class Group implements Follower {
     return listeners
   }
 
-  /** Brings a row up to date; true if it changed. */
-  #evaluate(prefix: number, flush: number, listening: boolean): boolean {
-    const { sets, paths, prefixes, sessions } = this.#rib
-    const best = this.#rib.bestSet(prefix)
-    if (best < 0) return false
-    const source = best === 0 ? 0 : paths.slot[prefixes.best[prefix]]
-    const set = best === 0 ? 0 : this.#rules.apply(prefix, best, sessions.at(source))
-    const before = this.set[prefix]
-    const sourceBefore = this.source[prefix]
+  /** A row is now `set`, with its reference, from the session in the slot; 0 = nothing. */
+  protected write(row: number, set: number, source: number, flush: number, listening: boolean): void {
+    const { sets } = this.rib
+    const before = this.set[row]
+    const sourceBefore = this.source[row]
     if (set === before && (set === 0 || source === sourceBefore)) {
       if (set !== 0) sets.release(set)
-      return false
+      return
     }
-    this.set[prefix] = set
-    this.source[prefix] = source
-    this.changed[prefix] = flush
+    this.#touched = true
+    this.set[row] = set
+    this.source[row] = source
+    this.changed[row] = flush
     if (before !== 0) {
       sets.release(before)
       this.#bySource[sourceBefore]--
@@ -235,13 +256,12 @@ export class Group implements Follower {
       this.#bySource[source] = (this.#bySource[source] ?? 0) + 1
       this.size++
     }
-    if (!listening) return true
-    if (set === 0) this.#buckets.add(prefix, 0, sourceBefore, 'except')
+    if (!listening) return
+    if (set === 0) this.#buckets.add(row, 0, sourceBefore, 'except')
     else {
-      this.#buckets.add(prefix, set, source, 'except')
-      if (before !== 0 && sourceBefore !== source) this.#buckets.add(prefix, 0, source, 'only')
+      this.#buckets.add(row, set, source, 'except')
+      if (before !== 0 && sourceBefore !== source) this.#buckets.add(row, 0, source, 'only')
     }
-    return true
   }
 
   #encode(flush: number): void {
@@ -254,7 +274,7 @@ export class Group implements Follower {
         ring.address(bucket.tag, bucket.slot)
         this.begin(bucket.set, bucket.slot, ring)
       },
-      prefix => writer.add(prefix),
+      row => writer.add(row),
     )
     writer.end()
     for (const member of this.members) {
@@ -270,8 +290,7 @@ export class Group implements Follower {
 
   /** Every row becomes as old as can be; members that have not read everything get the whole table again. */
   #renumber(): void {
-    for (let prefix = 0; prefix < this.changed.length; prefix++)
-      if (this.changed[prefix] !== 0) this.changed[prefix] = 1
+    for (let row = 0; row < this.changed.length; row++) if (this.changed[row] !== 0) this.changed[row] = 1
     const last = this.flushes
     this.flushes = 2
     for (const member of this.members) member.renumbered(last)

@@ -163,7 +163,7 @@ export class Member {
         writer.end()
         group.begin(bucket.set, bucket.slot, this.#own)
       },
-      prefix => writer.add(prefix),
+      row => writer.add(row),
     )
     writer.end()
     if (walk.next < end) return
@@ -174,35 +174,35 @@ export class Member {
   }
 
   /** Buckets a row if the member has to hear of it. */
-  #compare(prefix: number, walk: Walk): void {
+  #compare(row: number, walk: Walk): void {
     const { group, session } = this
-    const there = prefix < group.set.length
-    const set = there ? group.set[prefix] : 0
-    const changed = there ? group.changed[prefix] : 0
-    const source = there ? group.source[prefix] : session.slot
+    const there = row < group.set.length
+    const set = there ? group.set[row] : 0
+    const changed = there ? group.changed[row] : 0
+    const source = there ? group.source[row] : session.slot
     const has = set !== 0 && source !== session.slot
     if (has) {
       if (changed <= walk.announceAfter || changed > walk.upTo) return
-      if (!this.#knows(prefix, set, source)) this.#buckets.add(prefix, set, source, 'except')
-    } else if (changed > walk.withdrawAfter || this.#mayHave(prefix)) {
+      if (!this.#knows(row, set, source)) this.#buckets.add(row, set, source, 'except')
+    } else if (changed > walk.withdrawAfter || this.#mayHave(row)) {
       // Also of later rows: one that the session itself became the source of may never be mentioned to it in the ring.
-      this.#buckets.add(prefix, 0, source, 'only')
+      this.#buckets.add(row, 0, source, 'only')
     }
   }
 
   /** Whether the one former table told the member exactly this. */
-  #knows(prefix: number, set: number, source: number): boolean {
+  #knows(row: number, set: number, source: number): boolean {
     if (this.#resend || this.#formers.length !== 1) return false
     const [{ group, upTo }] = this.#formers
-    if (!group.tellsAlike(this.group) || prefix >= group.set.length || group.changed[prefix] > upTo) return false
-    return group.set[prefix] === set && group.source[prefix] === source
+    if (!group.tellsAlike(this.group) || row >= group.set.length || group.changed[row] > upTo) return false
+    return group.set[row] === set && group.source[row] === source
   }
 
-  #mayHave(prefix: number): boolean {
+  #mayHave(row: number): boolean {
     for (const { group, upTo } of this.#formers) {
-      if (prefix >= group.set.length) continue
-      if (group.changed[prefix] > upTo) return true
-      if (group.set[prefix] !== 0 && group.source[prefix] !== this.session.slot) return true
+      if (row >= group.set.length) continue
+      if (group.changed[row] > upTo) return true
+      if (group.set[row] !== 0 && group.source[row] !== this.session.slot) return true
     }
     return false
   }

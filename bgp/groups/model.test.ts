@@ -3,7 +3,7 @@
 
 import * as fc from 'fast-check'
 import t from 'tap'
-import { acceptAll, type Policy, rejectAll } from '../types.ts'
+import { acceptAll, type PathSelection, type Policy, rejectAll } from '../types.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import { type Attributes, Bench, id, type Receiver } from './testing.ts'
 
@@ -22,7 +22,16 @@ const PEERS: Partial<PeerTraits>[] = [
   { kind: 'ibgp', remoteAs: 64999, reflectorClient: true },
   { kind: 'ibgp', remoteAs: 64999, reflectorClient: true },
   { nextHop: 'keep' },
+  // With ADD-PATH, both ways or one.
+  { pathIds: true, pathIdsSent: true, paths: 'all' },
+  { pathIdsSent: true, paths: 'all' },
+  { kind: 'ibgp', remoteAs: 64999, reflectorClient: true, pathIds: true, pathIdsSent: true, paths: 'all' },
+  { kind: 'ibgp', remoteAs: 64999, reflectorClient: true, pathIds: true, pathIdsSent: true, paths: 'all' },
+  { kind: 'ibgp', remoteAs: 64999, pathIds: true, pathIdsSent: true, paths: { best: 2 } },
+  { kind: 'ibgp', remoteAs: 64999, pathIds: true },
 ]
+
+const SELECTIONS: (PathSelection | undefined)[] = ['all', 'ecmp', { best: 1 }, { best: 2 }]
 
 const ATTRIBUTES: Attributes[] = [
   { path: [65000] },
@@ -72,17 +81,20 @@ interface ModelPolicies {
   readonly export: Policy
   readonly gracefulShutdown: boolean
   readonly asOverride: boolean
+  readonly paths: PathSelection | undefined
 }
 
 interface ModelRoute {
   peer: number
+  pathId: number
   a: Attributes
 }
 
 class Model {
   readonly up = new Map<number, ModelPolicies>()
+  /** By prefix, with a path identifier `2 10.0.0.0/24`. */
   readonly in = new Map<number, Map<string, Attributes>>()
-  /** Prefixes of a peer's table that it has not announced since it was away. */
+  /** Routes of a peer's table that it has not announced since it was away. */
   readonly stale = new Map<number, Set<string>>()
   own = new Map<string, Attributes>()
   readonly unreachable = new Set<string>()
@@ -101,34 +113,38 @@ class Model {
     return a
   }
 
-  best(prefix: string): ModelRoute | undefined {
+  /** Usable paths, best first. */
+  paths(prefix: string): ModelRoute[] {
     const own = this.own.get(prefix)
-    if (own) return { peer: -1, a: own }
-    const routes: ModelRoute[] = []
+    const routes: ModelRoute[] = own ? [{ peer: -1, pathId: 0, a: own }] : []
     for (const [peer, table] of this.in) {
-      const a = table.get(prefix)
-      const accepted = a && this.imported(peer, prefix, a)
-      if (accepted && !this.unreachable.has(nextHopOf(peer, accepted))) routes.push({ peer, a: accepted })
+      for (const [key, a] of table) {
+        const [name, pathId = '0'] = key.split(' ').toReversed()
+        const accepted = name === prefix ? this.imported(peer, prefix, a) : undefined
+        if (!accepted || this.unreachable.has(nextHopOf(peer, accepted))) continue
+        routes.push({ peer, pathId: Number(pathId), a: accepted })
+      }
     }
-    const ranks = ({ peer, a }: ModelRoute) => [
-      -(a.localPref ?? 100),
-      (a.path ?? []).length,
-      a.origin === 'egp' ? 1 : 0,
-      isInternal(peer) ? 1 : 0,
-      peer,
-    ]
     return routes.toSorted((x, y) => {
       const [p, q] = [ranks(x), ranks(y)]
       const i = p.findIndex((rank, j) => rank !== q[j])
       return i < 0 ? 0 : p[i] - q[i]
-    })[0]
+    })
   }
 
-  /** What the peer must have for the prefix, as one line. */
-  told(to: number, prefix: string): string | undefined {
-    const best = this.best(prefix)
-    if (!best || best.peer === to) return undefined
-    const { a, peer: from } = best
+  /** What the peer must have for the prefix, a line for each path. */
+  told(to: number, prefix: string): string[] {
+    const paths = this.paths(prefix)
+    const selection = PEERS[to].pathIdsSent ? this.up.get(to)!.paths : undefined
+    const equal = paths.filter(path => ranks(path).slice(0, 5).join() === ranks(paths[0]).slice(0, 5).join())
+    const candidates = selection === undefined ? paths.slice(0, 1) : selection === 'ecmp' ? equal : paths
+    const wanted = candidates.filter(path => this.line(to, prefix, path) !== undefined)
+    const sent = typeof selection === 'object' ? wanted.slice(0, selection.best) : wanted
+    return sent.filter(({ peer }) => peer !== to).map(path => this.line(to, prefix, path)!)
+  }
+
+  /** How the peer sees a path; undefined: not at all, whoever sent it. */
+  line(to: number, prefix: string, { a, peer: from }: ModelRoute): string | undefined {
     const traits = PEERS[to]
     const { export: policy, gracefulShutdown: leaves, asOverride } = this.up.get(to)!
     const external = !isInternal(to)
@@ -162,6 +178,16 @@ class Model {
   }
 }
 
+/** LOCAL_PREF to router id, which is the peer's, and path identifier; the first five make paths equal. */
+const ranks = ({ peer, pathId, a }: ModelRoute) => [
+  peer < 0 ? 0 : 1,
+  -(a.localPref ?? 100),
+  (a.path ?? []).length,
+  a.origin === 'egp' ? 1 : 0,
+  peer >= 0 && isInternal(peer) ? 1 : 0,
+  peer,
+  pathId,
+]
 const isInternal = (peer: number) => PEERS[peer].kind === 'ibgp'
 const nextHopOf = (peer: number, a: Attributes) => a.nextHop ?? `192.0.2.${peer + 1}`
 
@@ -187,12 +213,19 @@ function has(receiver: Receiver): string[] {
 
 const peer = fc.nat(PEERS.length - 1)
 const prefixes = fc.uniqueArray(fc.constantFrom(...PREFIXES), { minLength: 1, maxLength: 4 })
+const pathId = fc.integer({ min: 0, max: 2 })
 const step = fc.oneof(
   {
     weight: 8,
-    arbitrary: fc.record({ do: fc.constant('announce' as const), peer, prefixes, a: fc.nat(ATTRIBUTES.length - 1) }),
+    arbitrary: fc.record({
+      do: fc.constant('announce' as const),
+      peer,
+      prefixes,
+      pathId,
+      a: fc.nat(ATTRIBUTES.length - 1),
+    }),
   },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('withdraw' as const), peer, prefixes }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('withdraw' as const), peer, prefixes, pathId }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('up' as const), peer }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('down' as const), peer }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('away' as const), peer }) },
@@ -206,6 +239,7 @@ const step = fc.oneof(
       out: fc.nat(2),
       gracefulShutdown: fc.boolean(),
       asOverride: fc.boolean(),
+      paths: fc.nat(SELECTIONS.length - 1),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('refresh' as const), peer }) },
@@ -224,6 +258,11 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 
 const OWN: Attributes[] = [{ med: 3 }, { nextHop: '198.51.100.9', communities: ['65000:1'] }]
 
+/** As the peer writes its prefixes. */
+function named({ peer, prefixes, pathId }: { peer: number; prefixes: string[]; pathId: number }): string[] {
+  return PEERS[peer].pathIds ? prefixes.map(prefix => `${pathId} ${prefix}`) : prefixes
+}
+
 function run(history: readonly Step[], limits: object): void {
   const bench = new Bench({ limits })
   const model = new Model()
@@ -232,7 +271,8 @@ function run(history: readonly Step[], limits: object): void {
   const up = (n: number) => {
     if (receivers.has(n)) return
     bench.up(n, PEERS[n])
-    model.up.set(n, { import: acceptAll, export: acceptAll, gracefulShutdown: false, asOverride: false })
+    const { paths } = PEERS[n]
+    model.up.set(n, { import: acceptAll, export: acceptAll, gracefulShutdown: false, asOverride: false, paths })
     if (!model.in.has(n)) model.in.set(n, new Map())
     const receiver = bench.receiver(n)
     receiver.hold = done => waiting.push(done)
@@ -251,7 +291,7 @@ function run(history: readonly Step[], limits: object): void {
     model.stale.set(n, new Set(model.in.get(n)!.keys()))
     receivers.delete(n)
   }
-  for (const n of [0, 2, 3, 4, 6, 7]) up(n)
+  for (const n of [0, 2, 3, 4, 6, 7, 9, 11, 12]) up(n)
   for (const s of history) {
     if (s.do === 'work') bench.rib.work(s.units)
     else if (s.do === 'own') {
@@ -268,7 +308,8 @@ function run(history: readonly Step[], limits: object): void {
     else if (s.do === 'down') down(s.peer)
     else if (s.do === 'policy') {
       const { gracefulShutdown, asOverride } = s
-      const policies = { import: IMPORT[s.in], export: EXPORT[s.out], gracefulShutdown, asOverride }
+      const paths = SELECTIONS[s.paths]
+      const policies = { import: IMPORT[s.in], export: EXPORT[s.out], gracefulShutdown, asOverride, paths }
       bench.rib.setPolicies(id(s.peer), policies)
       model.up.set(s.peer, policies)
     } else if (!receivers.has(s.peer)) continue
@@ -277,16 +318,16 @@ function run(history: readonly Step[], limits: object): void {
       bench.rib.sweepStale(id(s.peer))
       model.sweep(s.peer)
     } else if (s.do === 'announce') {
-      bench.announce(s.peer, s.prefixes, ATTRIBUTES[s.a])
-      for (const prefix of s.prefixes) {
-        model.in.get(s.peer)!.set(prefix, ATTRIBUTES[s.a])
-        model.stale.get(s.peer)?.delete(prefix)
+      bench.announce(s.peer, named(s), ATTRIBUTES[s.a])
+      for (const key of named(s)) {
+        model.in.get(s.peer)!.set(key, ATTRIBUTES[s.a])
+        model.stale.get(s.peer)?.delete(key)
       }
     } else if (s.do === 'withdraw') {
-      bench.withdraw(s.peer, s.prefixes)
-      for (const prefix of s.prefixes) {
-        model.in.get(s.peer)!.delete(prefix)
-        model.stale.get(s.peer)?.delete(prefix)
+      bench.withdraw(s.peer, named(s))
+      for (const key of named(s)) {
+        model.in.get(s.peer)!.delete(key)
+        model.stale.get(s.peer)?.delete(key)
       }
     } else if (s.do === 'refresh') bench.rib.refresh(id(s.peer))
     else {
@@ -299,7 +340,7 @@ function run(history: readonly Step[], limits: object): void {
   for (const receiver of receivers.values()) receiver.hold = undefined
   bench.settle(receivers)
   for (const [n, receiver] of receivers) {
-    const expected = PREFIXES.flatMap(prefix => model.told(n, prefix) ?? []).toSorted()
+    const expected = PREFIXES.flatMap(prefix => model.told(n, prefix)).toSorted()
     const actual = has(receiver)
     if (JSON.stringify(actual) !== JSON.stringify(expected)) {
       throw new Error(`peer ${n} has\n  ${actual.join('\n  ')}\nand should have\n  ${expected.join('\n  ')}`)
@@ -311,7 +352,7 @@ function run(history: readonly Step[], limits: object): void {
     const { all, accepted } = bench.rib.received(id(n))
     const table = [...routes]
     if (all !== table.length) throw new Error(`received ${all} of ${n}, not ${table.length}`)
-    const let_in = table.filter(([prefix, a]) => model.imported(n, prefix, a)).length
+    const let_in = table.filter(([key, a]) => model.imported(n, key.split(' ').at(-1)!, a)).length
     if (accepted !== let_in) throw new Error(`accepted ${accepted} of ${n}, not ${let_in}`)
     const stale = model.stale.get(n)?.size ?? 0
     if (bench.rib.stale(id(n)) !== stale) throw new Error(`stale ${bench.rib.stale(id(n))} of ${n}, not ${stale}`)

@@ -9,10 +9,12 @@ import type { Family, PeerId } from '../types.ts'
 import { encodeRefresh } from '../wire/refresh.ts'
 import { UpdateWriter } from '../wire/update-writer.ts'
 import { ChunkPool } from './chunks.ts'
-import { ExportRules, groupKey, shapeOf } from './export-rules.ts'
-import { Group, type Limits } from './group.ts'
+import { BestGroup } from './best-group.ts'
+import { ExportRules, groupKey, selectionOf, shapeOf } from './export-rules.ts'
+import type { Group, Limits } from './group.ts'
 import { Member } from './member.ts'
 import { Outgoing } from './outgoing.ts'
+import { PathGroup, PathNlri } from './path-group.ts'
 import type { ChunkSink, Outbound } from './port.ts'
 
 /** A chain of marks that a new session has to see passed before its End-of-RIB: decided, evaluated, handed over. */
@@ -159,15 +161,18 @@ export class GroupTables implements Outbound, Downstream {
     return member ? member.group.sentTo(session.slot) : 0
   }
 
-  /** What the session was or will be told of a prefix; undefined if nothing. */
-  told(session: Session, prefix: number): Told | undefined {
+  /** What the session was or will be told of a prefix. */
+  *told(session: Session, prefix: number): Generator<Told> {
     const group = session.peer === null ? undefined : this.#members[session.peer]?.group
-    if (!group || prefix >= group.set.length || group.set[prefix] === 0) return undefined
-    if (group.source[prefix] === session.slot) return undefined
+    if (!group) return
     const outgoing = this.#outgoing
-    outgoing.show(group.shape, group.set[prefix], group.source[prefix])
-    const { octets, length, nextHop } = outgoing
-    return { attributes: octets.subarray(0, length), nextHop, from: this.#rib.sessions.at(group.source[prefix]) }
+    for (const row of group.rowsOf(prefix)) {
+      if (row >= group.set.length || group.set[row] === 0 || group.source[row] === session.slot) continue
+      outgoing.show(group.shape, group.set[row], group.source[row])
+      const { octets, length, nextHop } = outgoing
+      const from = this.#rib.sessions.at(group.source[row])
+      yield { attributes: octets.subarray(0, length), nextHop, from, pathId: group.pathId(row) }
+    }
   }
 
   explain(session: Session, prefix: number, set: number, from: Session): Explanation | undefined {
@@ -219,12 +224,25 @@ export class GroupTables implements Outbound, Downstream {
     let group = this.#groups.get(key)
     if (group) return group
     const outgoing = this.#outgoing
-    const writer = new UpdateWriter(this.#family, rib.prefixes, traits.extendedMessages)
+    const selection = selectionOf(traits)
+    const nlri = selection ? new PathNlri(rib) : rib.prefixes
+    const writer = new UpdateWriter(this.#family, nlri, traits.extendedMessages)
     const rules = new ExportRules(rib, shape, traits, (set, slot) => {
       outgoing.make(shape, set, slot)
       return outgoing.length <= writer.roomForAttributes(outgoing.nextHop.length)
     })
-    group = new Group(key, shape, rib, rules, outgoing, writer, this.#pool, this.#limits, this.#reserve)
+    const parts = {
+      key,
+      shape,
+      rib,
+      rules,
+      outgoing,
+      writer,
+      pool: this.#pool,
+      limits: this.#limits,
+      reserve: this.#reserve,
+    }
+    group = selection ? new PathGroup(parts, selection) : new BestGroup(parts)
     this.#groups.set(key, group)
     return group
   }

@@ -92,12 +92,15 @@ export function traits(family: Family, n: number, more: Partial<PeerTraits> = {}
     fourOctetAs: true,
     extendedMessages: false,
     enhancedRefresh: false,
+    pathIds: false,
+    pathIdsSent: false,
     import: acceptAll,
     export: acceptAll,
     gracefulShutdown: false,
     sendBlackhole: false,
     asOverride: false,
     privateAs: 'keep',
+    paths: undefined,
     ...more,
   }
 }
@@ -110,6 +113,7 @@ export class Bench {
   readonly usage
   readonly #fourOctetAs = new Map<number, boolean>()
   readonly #kind = new Map<number, 'ebgp' | 'ibgp'>()
+  readonly #pathIds = new Map<number, boolean>()
 
   constructor(options: Partial<FamilyOptions> = {}) {
     this.family = options.family ?? 'ipv4-unicast'
@@ -135,6 +139,7 @@ export class Bench {
     const made = traits(this.family, n, more)
     this.#fourOctetAs.set(n, made.fourOctetAs)
     this.#kind.set(n, made.kind)
+    this.#pathIds.set(n, made.pathIdsSent)
     this.rib.peerUp(id(n), made)
     return made
   }
@@ -169,7 +174,8 @@ export class Bench {
   }
 
   receiver(n: number): Receiver {
-    return new Receiver(this.family, this.#fourOctetAs.get(n) ?? true, this.#kind.get(n) ?? 'ebgp')
+    const [fourOctetAs, kind] = [this.#fourOctetAs.get(n) ?? true, this.#kind.get(n) ?? 'ebgp']
+    return new Receiver(this.family, fourOctetAs, kind, this.#pathIds.get(n))
   }
 
   /** Pulls all there is for a peer into `receiver`. */
@@ -187,7 +193,7 @@ export class Bench {
   }
 }
 
-/** A peer's view: applies UPDATEs to a table of prefix → attributes as text. */
+/** A peer's view: applies UPDATEs to a table of prefix, with a path identifier `7 10.0.0.0/8`, → attributes as text. */
 export class Receiver implements ChunkSink {
   readonly routes = new Map<string, PathView>()
   messages = 0
@@ -202,12 +208,14 @@ export class Receiver implements ChunkSink {
   readonly #family: Family
   readonly #fourOctetAs: boolean
   readonly #kind: 'ebgp' | 'ibgp'
+  readonly #pathIds: boolean
   readonly #decoder = new UpdateDecoder()
 
-  constructor(family: Family, fourOctetAs: boolean, kind: 'ebgp' | 'ibgp') {
+  constructor(family: Family, fourOctetAs: boolean, kind: 'ebgp' | 'ibgp', pathIds = false) {
     this.#family = family
     this.#fourOctetAs = fourOctetAs
     this.#kind = kind
+    this.#pathIds = pathIds
   }
 
   chunk(octets: Uint8Array, messages: number, done: () => void): void {
@@ -226,7 +234,9 @@ export class Receiver implements ChunkSink {
   #read(octets: Uint8Array, from: number, to: number): void {
     if (to - from > 4096) throw new Error(`message of ${to - from} octets`)
     const d = this.#decoder
-    const verdict = d.decode(octets, from + HEADER_LENGTH, to, { kind: this.#kind, fourOctetAs: this.#fourOctetAs })
+    const pathIds = { [this.#family]: this.#pathIds }
+    const context = { kind: this.#kind, fourOctetAs: this.#fourOctetAs, pathIds }
+    const verdict = d.decode(octets, from + HEADER_LENGTH, to, context)
     if (verdict.do !== 'accept') throw new Error(`bad UPDATE: ${JSON.stringify(verdict)}`)
     if (d.endOfRib) {
       this.endOfRib++
@@ -236,11 +246,11 @@ export class Receiver implements ChunkSink {
     const classic = this.#family === 'ipv4-unicast'
     const bits = classic ? 32 : 128
     const gone = classic
-      ? nlriTexts(octets, d.withdrawnFrom, d.withdrawnTo, bits)
-      : nlriTexts(octets, d.unreach.from, d.unreach.to, bits)
+      ? nlriTexts(octets, d.withdrawnFrom, d.withdrawnTo, bits, this.#pathIds)
+      : nlriTexts(octets, d.unreach.from, d.unreach.to, bits, this.#pathIds)
     const come = classic
-      ? nlriTexts(octets, d.announcedFrom, d.announcedTo, bits)
-      : nlriTexts(octets, d.reach.from, d.reach.to, bits)
+      ? nlriTexts(octets, d.announcedFrom, d.announcedTo, bits, this.#pathIds)
+      : nlriTexts(octets, d.reach.from, d.reach.to, bits, this.#pathIds)
     const nextHop = classic
       ? octets.slice(d.nextHopFrom, d.nextHopTo)
       : octets.slice(d.reach.nextHopFrom, d.reach.nextHopTo)
@@ -248,9 +258,11 @@ export class Receiver implements ChunkSink {
       this.routes.delete(prefix)
       this.log.push(`-${prefix}`)
     }
-    for (const prefix of come) {
-      this.routes.set(prefix, attributesView(d.attributes, 0, d.attributesTo, nextHop, { prefix, peer: '' }))
-      this.log.push(`+${prefix}`)
+    for (const text of come) {
+      const [prefix, pathId] = text.split(' ').toReversed()
+      const about = { prefix, peer: '', pathId: pathId === undefined ? undefined : Number(pathId) }
+      this.routes.set(text, attributesView(d.attributes, 0, d.attributesTo, nextHop, about))
+      this.log.push(`+${text}`)
     }
     this.withdrawn += gone.length
     this.announced += come.length

@@ -23,11 +23,12 @@ export const steps = [
   'routerId',
   'clusterList',
   'address',
+  'pathId',
 ] as const
 export type Step = (typeof steps)[number]
 
 const EQUAL_COST: readonly Step[] = ['local', 'localPref', 'asPathLength', 'origin', 'med', 'kind', 'metric']
-const TIE_BREAK: readonly Step[] = ['oldest', 'routerId', 'clusterList', 'address']
+const TIE_BREAK: readonly Step[] = ['oldest', 'routerId', 'clusterList', 'address', 'pathId']
 
 export class Decision {
   /** Paths to choose from: `field[0, count)`. After `choose`: the best first, then its equals, then the rest. */
@@ -59,8 +60,7 @@ export class Decision {
   /** Orders the field and returns how many paths share the load. `lost` hears in which step each other path fell out. */
   choose(lost?: (path: number, step: Step) => void): number {
     const equal = this.#run(EQUAL_COST, this.count, lost)
-    const last = this.#run(TIE_BREAK, equal, lost)
-    if (lost) for (let i = 1; i < last; i++) lost(this.field[i], 'address')
+    this.#run(TIE_BREAK, equal, lost)
     const { multipath = 'relaxed' } = this.options
     return multipath === 'relaxed' || equal === 1 ? equal : multipath === 'off' ? 1 : this.#keepSamePath(equal)
   }
@@ -90,6 +90,8 @@ export class Decision {
         return this.#sets.originator(set) ?? this.#sessions.at(slot).routerId
       case 'clusterList':
         return this.#sets.clusterListLength(set)
+      case 'pathId':
+        return this.#paths.pathId.length > 0 ? this.#paths.pathId[path] : 0
       case 'address':
         break
     }
@@ -146,31 +148,36 @@ export class Decision {
     const { neighbourAs } = this.#sets
     const { accepted } = this.#paths
     const med = (path: number) => this.#med(accepted[path])
-    const beaten = (path: number) => {
-      const neighbour = neighbourAs[accepted[path]]
-      const mine = med(path)
-      for (let j = 0; j < count; j++) {
-        if (neighbourAs[accepted[field[j]]] === neighbour && med(field[j]) < mine) return true
-      }
-      return false
-    }
     let differ = false
     for (let i = 1; i < count && !differ; i++) differ = med(field[i]) !== med(field[0])
     if (!differ) return count
-    const keeps = Array.from({ length: count }, (_, i) => !beaten(field[i]))
+    const lowest = new Map<number, number>()
+    for (let i = 0; i < count; i++) {
+      const neighbour = neighbourAs[accepted[field[i]]]
+      lowest.set(neighbour, Math.min(med(field[i]), lowest.get(neighbour) ?? Infinity))
+    }
     let kept = 0
-    for (let i = 0; i < count; i++) if (keeps[i]) swap(field, i, kept++)
+    for (let i = 0; i < count; i++) {
+      if (med(field[i]) === lowest.get(neighbourAs[accepted[field[i]]])) swap(field, i, kept++)
+    }
     return kept
   }
 
+  /** By octets; of two sessions with one address the older slot. Paths of one session are equal. */
   #keepAddress(count: number): number {
     const { field } = this
-    const address = (path: number) => this.#sessions.at(this.#paths.slot[path]).address
+    const { slot } = this.#paths
+    const address = (path: number) => this.#sessions.at(slot[path]).address
+    let kept = 1
     for (let i = 1; i < count; i++) {
-      const order = compareOctets(address(field[i]), address(field[0]))
-      if (order < 0 || (order === 0 && this.#paths.slot[field[i]] < this.#paths.slot[field[0]])) swap(field, i, 0)
+      const mine = slot[field[i]]
+      const order =
+        mine === slot[field[0]] ? 0 : compareOctets(address(field[i]), address(field[0])) || mine - slot[field[0]]
+      if (order > 0) continue
+      if (order < 0) kept = 0
+      swap(field, i, kept++)
     }
-    return 1
+    return kept
   }
 }
 

@@ -13,6 +13,15 @@ import { CHANGED, CHOSEN, DEAD, INELIGIBLE, INELIGIBLE_SHIFT, Paths, REJECTED } 
 import type { Ineligible } from './port.ts'
 import { type Session, Sessions } from './sessions.ts'
 
+/**
+ * Paths that one session may have for one prefix: with more, every change of one of them would be a long turn. A reflector in
+ * front of a thousand nodes that share an address needs a thousand.
+ */
+export const MOST_PATHS = 4096
+
+/** Paths of a prefix that are looked at for the price of one prefix. */
+const PATHS_PER_UNIT = 16
+
 export const ineligibleKinds: readonly Ineligible[] = ['as-loop', 'originator-loop', 'cluster-loop', 'route-leak']
 
 /** Who follows the Loc-RIB. */
@@ -25,6 +34,14 @@ export interface Follower {
   forget(prefix: number): void
 }
 
+/** Who follows every path, and refers to paths by their index. */
+export interface PathFollower extends Follower {
+  /** Whether nothing here refers to the path, which is dead, any more. */
+  passedPath(path: number): boolean
+  /** The index of the path is about to be freed. */
+  forgetPath(path: number): void
+}
+
 export class LocRib {
   readonly prefixes: PrefixTable
   readonly nextHops = new NextHops()
@@ -35,6 +52,9 @@ export class LocRib {
   /** Prefixes that wait for a decision. */
   readonly undecided: DirtyQueue
   readonly #followers = new Set<Follower>()
+  readonly #pathFollowers = new Set<PathFollower>()
+  /** Prefixes with dead paths that a follower refers to. */
+  readonly #lingering: DirtyQueue
   /** Prefixes without a path, in the order in which they lost the last one. */
   readonly #unused: DirtyQueue
 
@@ -45,6 +65,7 @@ export class LocRib {
     this.decision = new Decision(this.sets, this.paths, this.sessions)
     this.undecided = new DirtyQueue(reserve)
     this.#unused = new DirtyQueue(reserve)
+    this.#lingering = new DirtyQueue(reserve)
   }
 
   follow(follower: Follower): void {
@@ -55,21 +76,39 @@ export class LocRib {
     this.#followers.delete(follower)
   }
 
-  /** Whether a session at its ceiling may have a path for the prefix: it has one, or an entry where one was. */
-  hasRoom(session: Session, prefix: number): boolean {
-    const path = prefix === 0 ? 0 : this.paths.find(this.prefixes.firstPath[prefix], prefix, session.slot)
+  /** Marks every prefix on which a decision is made, whatever came of it. */
+  followPaths(follower: PathFollower): void {
+    this.#pathFollowers.add(follower)
+  }
+
+  unfollowPaths(follower: PathFollower): void {
+    this.#pathFollowers.delete(follower)
+  }
+
+  /** Whether a session at its ceiling may have a path for the prefix: it has that one, or an entry where it was. */
+  hasRoom(session: Session, prefix: number, pathId: number): boolean {
+    const path = prefix === 0 ? 0 : this.paths.find(this.prefixes.firstPath[prefix], prefix, session.slot, pathId)
     if (path === 0) return false
     return session.paths < session.ceiling.paths || !(this.paths.flags[path] & DEAD)
   }
 
-  /** The path of the session for the prefix is now `set`. The caller keeps its own reference. */
-  put(session: Session, prefix: number, set: number, ineligible: Ineligible | undefined): void {
+  /** Whether a session has as many paths for the prefix as any may have, and this one is not among them. */
+  isCrowded({ slot }: Session, prefix: number, pathId: number): boolean {
+    if (this.paths.countOf(prefix, slot) < MOST_PATHS) return false
+    return this.paths.find(this.prefixes.firstPath[prefix], prefix, slot, pathId) === 0
+  }
+
+  /**
+   * The path of the session for the prefix, by that identifier (0 without ADD-PATH), is now `set`. The caller keeps its
+   * own reference.
+   */
+  put(session: Session, prefix: number, set: number, ineligible: Ineligible | undefined, pathId: number): void {
     const { paths, prefixes } = this
     const check = ineligible === undefined ? 0 : (ineligibleKinds.indexOf(ineligible) + 1) << INELIGIBLE_SHIFT
     const first = prefixes.firstPath[prefix]
-    let path = first === 0 ? 0 : paths.find(first, prefix, session.slot)
+    let path = first === 0 ? 0 : paths.find(first, prefix, session.slot, pathId)
     if (path === 0) {
-      path = paths.add(first, prefix, session.slot)
+      path = paths.add(first, prefix, session.slot, pathId)
       prefixes.firstPath[prefix] = path
       session.rows++
     } else if (paths.flags[path] & DEAD) {
@@ -88,9 +127,9 @@ export class LocRib {
     this.undecided.mark(prefix)
   }
 
-  /** The session has no path for the prefix read last by the prefix table. */
-  withdraw(session: Session, prefix: number): void {
-    const path = this.paths.find(this.prefixes.firstPath[prefix], prefix, session.slot)
+  /** The session has no such path for the prefix any more. */
+  withdraw(session: Session, prefix: number, pathId: number): void {
+    const path = this.paths.find(this.prefixes.firstPath[prefix], prefix, session.slot, pathId)
     if (path !== 0) this.bury(session, path)
   }
 
@@ -127,13 +166,16 @@ export class LocRib {
     return this.paths.age[path] !== this.sessions.at(this.paths.slot[path]).age
   }
 
-  /** Takes at most `units` marked prefixes; returns how many it took. */
+  /** Decides on marked prefixes until `units` are spent; returns the units used, one a prefix and more for one with many paths. */
   decide(units: number): number {
     let used = 0
-    for (; used < units; used++) {
+    while (used < units) {
       const prefix = this.undecided.take()
       if (prefix === 0) break
-      if (this.#decide(prefix)) for (const follower of this.#followers) follower.mark(prefix)
+      const changed = this.#decide(prefix)
+      used += 1 + Math.floor(this.decision.count / PATHS_PER_UNIT)
+      if (changed) for (const follower of this.#followers) follower.mark(prefix)
+      if (this.#pathFollowers.size > 0) for (const follower of this.#pathFollowers) follower.mark(prefix)
       if (this.prefixes.firstPath[prefix] === 0) this.#retire(prefix)
     }
     return used
@@ -145,6 +187,7 @@ export class LocRib {
    */
   free(units: number): boolean {
     const { prefixes } = this
+    const more = this.#freePaths(units)
     for (let left = Math.min(units, this.#unused.put - this.#unused.taken); left > 0; left--) {
       const prefix = this.#unused.take()
       if (prefixes.firstPath[prefix] !== 0) {
@@ -153,12 +196,60 @@ export class LocRib {
       }
       if (this.undecided.has(prefix) || !this.#passed(prefix)) {
         this.#unused.mark(prefix)
-        return false
+        return more
       }
       for (const follower of this.#followers) follower.forget(prefix)
       prefixes.release(prefix)
     }
-    return !this.#unused.empty
+    return more || !this.#unused.empty
+  }
+
+  /** The same for dead paths that had to stay in their chains. */
+  #freePaths(units: number): boolean {
+    for (let left = Math.min(units, this.#lingering.put - this.#lingering.taken); left > 0; left--) {
+      const prefix = this.#lingering.take()
+      if (this.undecided.has(prefix)) continue // the decision unlinks them, or marks the prefix again
+      if (!this.#unlinkDead(prefix)) {
+        this.#lingering.mark(prefix)
+        return false
+      }
+      if (this.prefixes.firstPath[prefix] === 0) this.#retire(prefix)
+    }
+    return !this.#lingering.empty
+  }
+
+  /** False if some have to stay. */
+  #unlinkDead(prefix: number): boolean {
+    const { paths } = this
+    let before = 0
+    let all = true
+    for (let path = this.prefixes.firstPath[prefix]; path !== 0;) {
+      const next = paths.next[path]
+      if (!(paths.flags[path] & DEAD)) before = path
+      else if (this.#isHeld(path)) {
+        before = path
+        all = false
+      } else this.#unlink(path, before)
+      path = next
+    }
+    return all
+  }
+
+  /** Takes a dead path out of its chain, in which it follows `before`, and frees it. */
+  #unlink(path: number, before: number): void {
+    const { paths, prefixes } = this
+    const next = paths.next[path]
+    if (before === 0) prefixes.firstPath[paths.prefix[path]] = next
+    else paths.next[before] = next
+    this.sessions.at(paths.slot[path]).rows--
+    paths.remove(path)
+    if (this.#pathFollowers.size > 0) for (const follower of this.#pathFollowers) follower.forgetPath(path)
+  }
+
+  #isHeld(path: number): boolean {
+    if (this.#pathFollowers.size === 0) return false
+    for (const follower of this.#pathFollowers) if (!follower.passedPath(path)) return true
+    return false
   }
 
   /**
@@ -182,6 +273,7 @@ export class LocRib {
 
   #passed(prefix: number): boolean {
     for (const follower of this.#followers) if (!follower.passed(prefix)) return false
+    for (const follower of this.#pathFollowers) if (!follower.passed(prefix)) return false
     return true
   }
 
@@ -235,16 +327,18 @@ export class LocRib {
     decision.count = 0
     decision.current = prefixes.best[prefix]
     let before = 0
+    let lingers = false
     for (let path = prefixes.firstPath[prefix]; path !== 0;) {
       const next = paths.next[path]
       const session = this.sessions.at(paths.slot[path])
       if (session.down && !(flags[path] & DEAD)) this.#drop(session, path)
       if (flags[path] & DEAD) {
         if (flags[path] & CHOSEN) changed = true
-        if (before === 0) prefixes.firstPath[prefix] = next
-        else paths.next[before] = next
-        paths.remove(path)
-        session.rows--
+        if (this.#isHeld(path)) {
+          flags[path] = DEAD
+          lingers = true
+          before = path
+        } else this.#unlink(path, before)
       } else {
         if (this.usable(path)) decision.add(path)
         else if (flags[path] & CHOSEN) {
@@ -255,6 +349,7 @@ export class LocRib {
       }
       path = next
     }
+    if (lingers) this.#lingering.mark(prefix)
     const equal = decision.count > 1 ? decision.choose() : decision.count
     const best = equal === 0 ? 0 : decision.field[0]
     for (let i = 0; i < decision.count; i++) {

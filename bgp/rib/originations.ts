@@ -24,12 +24,12 @@ export class Originations {
       if (!nextHop || !prefixes.readText(route.prefix)) continue
       const prefix = prefixes.obtain()
       const set = sets.intern(scratch, 0, putOrigination(route, scratch), nextHop)
-      this.#rib.put(sessions.local, prefix, set, undefined)
+      this.#rib.put(sessions.local, prefix, set, undefined, 0)
       sets.release(set)
       now.add(prefix)
       before.delete(prefix)
     }
-    for (const prefix of before) this.#rib.withdraw(sessions.local, prefix)
+    for (const prefix of before) this.#rib.withdraw(sessions.local, prefix, 0)
     this.#prefixes = now
   }
 }

@@ -10,6 +10,7 @@ import type {
   Family,
   NextHopState,
   Origination,
+  PathSelection,
   PathView,
   PeerId,
   Policy,
@@ -29,6 +30,8 @@ export interface PeerPolicies {
   /** An AS path that is sent to an eBGP peer shows ours in place of the peer's own AS. */
   readonly asOverride: boolean
   readonly privateAs: 'keep' | 'remove' | 'replace'
+  /** Which paths go to a peer with `pathIdsSent`; to any other the best one does. */
+  readonly paths: PathSelection | undefined
 }
 
 /** What the decision process and the update groups must know of an established peer. */
@@ -56,6 +59,10 @@ export interface PeerTraits extends PeerPolicies {
   readonly extendedMessages: boolean
   /** Whether routes that are sent again go between a beginning and an end (RFC 7313). */
   readonly enhancedRefresh: boolean
+  /** The peer's NLRI carry path identifiers (RFC 7911): it may have several paths for a prefix. */
+  readonly pathIds: boolean
+  /** Ours do, to this peer. */
+  readonly pathIdsSent: boolean
 }
 
 /** Why a path is kept but may not be used, before policy is asked. */
@@ -63,7 +70,7 @@ export type Ineligible = 'as-loop' | 'originator-loop' | 'cluster-loop' | 'route
 
 /** What a session may hold of one family. A route beyond it is refused before anything is stored. */
 export interface Ceiling {
-  /** Prefixes in its Adj-RIB-In. */
+  /** Paths in its Adj-RIB-In: prefixes, if it has one for each. */
   readonly paths: number
   /** The same with withdrawn ones that wait for the decision process. */
   readonly rows: number
@@ -114,11 +121,19 @@ export interface Rib {
   release(set: SetId): void
 
   /**
-   * Announces the NLRI in `octets[from, to)` (RFC 4271 §4.3: length octet, then the octets it needs; validated) with one set.
-   * Host bits are cleared here. An earlier path of the peer for the prefix is replaced, also at its ceiling.
-   * Returns the prefixes that its ceiling refused.
+   * Announces the NLRI in `octets[from, to)` (RFC 4271 §4.3: length octet, then the octets it needs; before it a path
+   * identifier, if the session has `pathIds`; validated) with one set.
+   * Host bits are cleared here. An earlier path of the peer for the prefix (and path identifier) is replaced, also at its
+   * ceiling. Tells whether some were refused, and by which ceiling: that of all its paths, or that of one prefix.
    */
-  announce(peer: PeerId, octets: Uint8Array, from: number, to: number, set: SetId, ineligible?: Ineligible): number
+  announce(
+    peer: PeerId,
+    octets: Uint8Array,
+    from: number,
+    to: number,
+    set: SetId,
+    ineligible?: Ineligible,
+  ): 'prefixes' | 'paths' | undefined
   withdraw(peer: PeerId, octets: Uint8Array, from: number, to: number): void
 
   /** The complete list of our own routes; differences are announced and withdrawn. Routes of another family are passed over. */
@@ -131,11 +146,11 @@ export interface Rib {
   work(units: number): boolean
   readonly pending: boolean
 
-  /** Prefixes in the peer's Adj-RIB-In: all, and those that import policy and checks let through. */
+  /** Paths in the peer's Adj-RIB-In: all, and those that import policy and checks let through. */
   received(peer: PeerId): { readonly all: number; readonly accepted: number }
-  /** Prefixes in the peer's Adj-RIB-In that are stale. */
+  /** Paths in the peer's Adj-RIB-In that are stale. */
   stale(peer: PeerId): number
-  /** Prefixes in the peer's Adj-RIB-Out. */
+  /** Routes in the peer's Adj-RIB-Out. */
   sent(peer: PeerId): number
 
   /**

@@ -23,12 +23,15 @@ import type { Ceiling, Ineligible, PeerPolicies, PeerTraits, Rib } from './port.
 import { ROWS_PER_UNIT, Scans } from './scans.ts'
 import { isFull, mayResume, type Session } from './sessions.ts'
 import { attributesView, Views } from './views.ts'
+import { uint32 } from '../wire/attributes.ts'
+import { PATH_ID } from '../wire/nlri.ts'
 
 /** A route as it is sent; good until the next one is asked for. */
 export interface Told {
   readonly attributes: Uint8Array
   readonly nextHop: Uint8Array
   readonly from: Session
+  readonly pathId: number | undefined
 }
 
 /** What the RIB asks of the update groups. */
@@ -38,10 +41,10 @@ export interface Downstream {
   /** The traits have changed in what they say of export. */
   setExport(session: Session, traits: PeerTraits): void
   refresh(session: Session): void
-  /** Prefixes in the Adj-RIB-Out of the session. */
+  /** Routes in the Adj-RIB-Out of the session. */
   sentTo(session: Session): number
-  /** What the session is told of a prefix. */
-  told(session: Session, prefix: number): Told | undefined
+  /** What the session is told of a prefix, path by path. */
+  told(session: Session, prefix: number): Iterable<Told>
   /** Whether a route goes to the session, and why; `set` is that of the best path. */
   explain(session: Session, prefix: number, set: number, from: Session): Explanation | undefined
   /** Whether a table still names the slot as a source. */
@@ -86,6 +89,7 @@ export class FamilyRib implements Rib {
     if (suspended && mayResume(suspended, traits)) return this.#resume(suspended, traits)
     this.peerDown(peer)
     const rules = this.#importRules(traits)
+    if (traits.pathIds) this.#rib.paths.keepIds()
     const session = this.#rib.sessions.open(peer, traits, rules, slot => !this.#groups.refersTo(slot))
     this.#groups.peerUp(session, traits)
   }
@@ -160,15 +164,22 @@ export class FamilyRib implements Rib {
     this.#rib.sets.release(set)
   }
 
-  announce(peer: PeerId, octets: Uint8Array, from: number, to: number, set: SetId, ineligible?: Ineligible): number {
+  announce(peer: PeerId, octets: Uint8Array, from: number, to: number, set: SetId, ineligible?: Ineligible) {
     const session = this.#rib.sessions.of(peer)
-    if (!session) return 0
+    if (!session) return undefined
     const { prefixes } = this.#rib
-    let refused = 0
+    const { pathIds } = session
+    let refused: 'prefixes' | 'paths' | undefined
+    let id = 0
     for (let at = from; at < to;) {
+      if (pathIds) {
+        id = uint32(octets, at)
+        at += PATH_ID
+      }
       at = prefixes.read(octets, at)
-      if (isFull(session) && !this.#rib.hasRoom(session, prefixes.find())) refused++
-      else this.#rib.put(session, prefixes.obtain(), set, ineligible)
+      if (isFull(session) && !this.#rib.hasRoom(session, prefixes.find(), id)) refused = 'prefixes'
+      else if (pathIds && this.#rib.isCrowded(session, prefixes.find(), id)) refused ??= 'paths'
+      else this.#rib.put(session, prefixes.obtain(), set, ineligible, id)
     }
     return refused
   }
@@ -177,10 +188,16 @@ export class FamilyRib implements Rib {
     const session = this.#rib.sessions.of(peer)
     if (!session) return
     const { prefixes } = this.#rib
+    const { pathIds } = session
+    let id = 0
     for (let at = from; at < to;) {
+      if (pathIds) {
+        id = uint32(octets, at)
+        at += PATH_ID
+      }
       at = prefixes.read(octets, at)
       const prefix = prefixes.find()
-      if (prefix !== 0) this.#rib.withdraw(session, prefix)
+      if (prefix !== 0) this.#rib.withdraw(session, prefix, id)
     }
   }
 
@@ -268,40 +285,45 @@ export class FamilyRib implements Rib {
     let id = Math.max(1, from)
     for (let looked = 0; id < prefixes.end && rows.length < units && looked < units * ROWS_PER_UNIT; id++, looked++) {
       if (!prefixes.has(id)) continue
-      const row = this.#row(table, peer, id)
-      if (row) rows.push(row)
+      rows.push(...[...this.#rows(table, peer, id)].toSorted((a, b) => (a.pathId ?? 0) - (b.pathId ?? 0)))
     }
     return { rows, next: (id < prefixes.end ? id : 0) as PrefixId }
   }
 
-  #row(table: Table, peer: PeerId | null, prefix: number): PathView | undefined {
+  /** The rows of a table for one prefix: several, where paths have identifiers. */
+  *#rows(table: Table, peer: PeerId | null, prefix: number): Generator<PathView> {
     const { prefixes, paths, sessions } = this.#rib
     if (table === 'loc') {
       const set = this.#rib.bestSet(prefix)
-      return set <= 0 ? undefined : this.#views.path(prefixes.best[prefix], set)
+      if (set > 0) yield this.#views.path(prefixes.best[prefix], set)
+      return
     }
     const session = peer === null ? sessions.local : sessions.of(peer)
-    if (!session) return undefined
+    if (!session) return
     if (table === 'out') {
-      const told = this.#groups.told(session, prefix)
-      if (!told) return undefined
-      const about = { prefix: prefixes.text(prefix), peer: told.from.name }
-      return attributesView(told.attributes, 0, told.attributes.length, told.nextHop, about)
+      for (const { attributes, nextHop, from, pathId } of this.#groups.told(session, prefix)) {
+        const about = { prefix: prefixes.text(prefix), peer: from.name, pathId }
+        yield attributesView(attributes, 0, attributes.length, nextHop, about)
+      }
+      return
     }
-    const path = paths.find(prefixes.firstPath[prefix], prefix, session.slot)
-    if (path === 0 || paths.flags[path] & DEAD) return undefined
-    if (table === 'accepted') {
-      const set = paths.flags[path] & INELIGIBLE ? 0 : paths.accepted[path]
-      return set === 0 ? undefined : this.#views.path(path, set)
+    for (let path = prefixes.firstPath[prefix]; path !== 0; path = paths.next[path]) {
+      if (paths.slot[path] !== session.slot || paths.flags[path] & DEAD) continue
+      if (table === 'accepted') {
+        const set = paths.flags[path] & INELIGIBLE ? 0 : paths.accepted[path]
+        if (set !== 0) yield this.#views.path(path, set)
+        continue
+      }
+      const view = this.#views.path(path, paths.received[path])
+      view.reason = this.#views.refusal(path)
+      yield view
     }
-    const view = this.#views.path(path, paths.received[path])
-    view.reason = this.#views.refusal(path)
-    return view
   }
 
   #resume(session: Session, traits: PeerTraits): void {
     const before = session.traits
     this.#rib.sessions.resume(session, traits)
+    if (traits.pathIds) this.#rib.paths.keepIds()
     const sameHop = before !== undefined && compareOctets(before.nextHopSelf, traits.nextHopSelf) === 0
     if (!sameHop || JSON.stringify(before.import) !== JSON.stringify(traits.import)) {
       session.import = this.#importRules(traits)

@@ -30,6 +30,8 @@ export interface Session {
   readonly routerId: number
   readonly address: Uint8Array
   readonly reflectorClient: boolean
+  /** Its NLRI carry path identifiers (RFC 7911). */
+  pathIds: boolean
   import: ImportRules | undefined
   down: boolean
   /** The peer is expected back; its paths are kept meanwhile. */
@@ -67,6 +69,7 @@ export class Sessions {
     routerId: 0,
     address: new Uint8Array(0),
     reflectorClient: false,
+    pathIds: false,
     import: undefined,
     down: false,
     away: false,
@@ -96,6 +99,7 @@ export class Sessions {
       routerId: traits.routerId,
       address: traits.address.slice(),
       reflectorClient: traits.reflectorClient,
+      pathIds: traits.pathIds,
       import: rules,
       down: false,
       away: false,
@@ -142,6 +146,7 @@ export class Sessions {
   resume(session: Session, traits: PeerTraits): void {
     session.away = false
     session.traits = traits
+    session.pathIds = traits.pathIds
   }
 
   /** The session is over: the peer has none, the slot stays until nothing refers to it. */
@@ -163,7 +168,7 @@ export class Sessions {
   #slotFor(idle: (slot: number) => boolean): number {
     for (const [i, slot] of this.#retired.entries()) {
       const session = this.#slots[slot]
-      if (!session.swept || session.paths > 0 || !idle(slot)) continue
+      if (!session.swept || session.rows > 0 || !idle(slot)) continue
       this.#retired.splice(i, 1)
       return slot
     }

@@ -37,11 +37,12 @@ export function attributesView(
   from: number,
   to: number,
   nextHop: Uint8Array,
-  about: Pick<PathView, 'prefix' | 'peer'>,
+  about: Pick<PathView, 'prefix' | 'peer' | 'pathId'>,
 ): PathView {
   const view: PathView = {
     prefix: about.prefix,
     peer: about.peer,
+    pathId: about.pathId,
     nextHop: nextHop.length > 0 ? formatAddress(addressOf(nextHop)) : about.prefix.includes(':') ? '::' : '0.0.0.0',
     asPath: '',
     origin: 'incomplete',
@@ -86,7 +87,8 @@ export class Views {
   path(path: number, set: number): PathView {
     const { prefixes, paths, sets, sessions, nextHops } = this.#rib
     const prefix = paths.prefix[path]
-    const about = { prefix: prefixes.text(prefix), peer: sessions.at(paths.slot[path]).name }
+    const { name, pathIds } = sessions.at(paths.slot[path])
+    const about = { prefix: prefixes.text(prefix), peer: name, pathId: pathIds ? paths.pathId[path] : undefined }
     const view = attributesView(sets.octets, sets.from(set), sets.to(set), nextHops.octets(sets.nextHop[set]), about)
     view.best = prefixes.best[prefix] === path
     view.multipath = !view.best && (paths.flags[path] & CHOSEN) !== 0
@@ -168,6 +170,8 @@ export class Views {
         return `router id ${idText(mine)} is higher than ${idText(theirs)} of ${bestName}`
       case 'clusterList':
         return `cluster list of length ${mine} is longer than ${theirs}`
+      case 'pathId':
+        return `path identifier ${mine} is higher than ${theirs}`
       case 'address':
         break
     }

@@ -139,7 +139,7 @@ export class Connections {
       const rival = {
         state: other.state,
         incoming: other.role.incoming,
-        gracefulRestart: other.negotiated?.gracefulRestart !== undefined,
+        gracefulRestart: (other.negotiated?.gracefulRestart?.families.length ?? 0) > 0,
       }
       switch (resolveCollision(rival, connection.role, local, agreed)) {
         case 'keep existing':

@@ -30,6 +30,8 @@ export class Journal {
   #isFresh = false
   /** The last error is the reason in a NOTIFICATION, theirs or ours. */
   #hasReason = false
+  /** The last such reason, until a session comes up again. */
+  #reason: string | undefined
   #lastIncident = -Infinity
   #lastRefresh = -Infinity
 
@@ -46,17 +48,22 @@ export class Journal {
     this.state = to
     this.since = this.#host.now
     const why = from === 'Established' && this.#isFresh ? `: ${this.lastError}` : ''
-    if (to === 'Established') this.#hasReason = this.#isFresh = false
+    if (to === 'Established') {
+      this.#hasReason = this.#isFresh = false
+      this.#reason = undefined
+    }
     this.#report({ type: 'state', peer: this.#name, from, to, text: this.#say(`${from} -> ${to}${why}`) })
   }
 
   /** A connection could not be made. Told once, not at every attempt. */
   notReached(ends: Ends, reason: string): void {
-    const text = explain.connectFailure(ends, reason)
+    const failure = explain.connectFailure(ends, reason)
+    // Why it went is worth more than that it does not answer since.
+    const text = this.#reason === undefined ? failure : `${failure}; before that: ${this.#reason}`
     if (text === this.lastError) return
     this.#blame(text)
     this.#hasReason = false
-    this.#report({ type: 'connectFailed', peer: this.#name, text: this.#say(text) })
+    this.#report({ type: 'connectFailed', peer: this.#name, text: this.#say(failure) })
   }
 
   /** A connection ended without a word. */
@@ -72,19 +79,15 @@ export class Journal {
 
   received(ends: Ends, notification: Notification): void {
     const { code, subcode } = notification
-    this.#blame(explain.received(ends, notification))
-    this.#hasReason = true
-    const text = this.#say(explain.received(ends, notification))
-    this.#report({ type: 'sessionError', peer: this.#name, code, subcode, sent: false, text })
+    const reason = explain.received(ends, notification)
+    this.#refused(reason)
+    this.#report({ type: 'sessionError', peer: this.#name, code, subcode, sent: false, text: this.#say(reason) })
   }
 
   /** We sent a NOTIFICATION; losing a collision is not worth a word. */
   sent(ends: Ends, why: Fault, administrative: boolean): void {
     const text = explain.sent(ends, why)
-    if (!administrative) {
-      this.#blame(text)
-      this.#hasReason = true
-    }
+    if (!administrative) this.#refused(text)
     const { code, subcode } = why
     if (code === CEASE && subcode === cease.collision) return
     const words = this.#say(`${text} (${notificationText(why)} sent)`)
@@ -124,6 +127,13 @@ export class Journal {
     }
     const text = this.#say(`${treatments[treatment]}: ${why}`)
     this.#report({ type: 'update', peer: this.#name, treatment, octets: octets.slice(), text })
+  }
+
+  /** A NOTIFICATION, theirs or ours. */
+  #refused(reason: string): void {
+    this.#blame(reason)
+    this.#hasReason = true
+    this.#reason = reason
   }
 
   #blame(text: string): void {

@@ -1,6 +1,7 @@
 // What a peer may make us hold: its prefix limits (RFC 4271 §6.7, RFC 4486 §4), and a ceiling for every peer, so that none
 // fills the memory. The RIB refuses what is too much before it stores anything; here is what follows.
 
+import { MOST_PATHS } from '../rib/loc-rib.ts'
 import type { Ceiling } from '../rib/port.ts'
 import type { Family, PeerConfig, PrefixLimit } from '../types.ts'
 import { numbersOf } from '../wire/family.ts'
@@ -8,6 +9,7 @@ import { CEASE, cease } from '../wire/notification.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
 import { limitNear } from './explain.ts'
 import type { Journal } from './journal.ts'
+import type { Refusal } from './routes.ts'
 
 /** Prefixes of one family that any peer may announce: twice the Internet of 2026. About 100 octets each. */
 export const MOST_PREFIXES = 2_000_000
@@ -34,13 +36,17 @@ export function ceilingOf(limit: PrefixLimit | undefined): Ceiling {
 export type Consequence = 'leave out' | { readonly fault: Fault; readonly rest: number }
 
 /** Some routes of the family were refused, for want of room for prefixes or for attributes. */
-export function consequence(config: PeerConfig, family: Family, of: 'prefixes' | 'octets'): Consequence {
+export function consequence(config: PeerConfig, family: Family, of: Refusal): Consequence {
   const limit = config.maxPrefixes?.[family]
   const own = limit !== undefined && limit.action !== 'warn' && of === 'prefixes'
   if (own && limit.action === 'reject') return 'leave out'
   const rest = limit?.restartAfter ?? LIMIT_REST
   if (of === 'octets') {
     const why = `the attributes of its ${family} routes take more than ${MOST_OCTETS} octets, which no peer may use here`
+    return { fault: fault(CEASE, cease.resources, why), rest }
+  }
+  if (of === 'paths') {
+    const why = `it announces more than ${MOST_PATHS} paths for one ${family} prefix, which no peer may do here`
     return { fault: fault(CEASE, cease.resources, why), rest }
   }
   const most = own ? limit.limit : MOST_PREFIXES

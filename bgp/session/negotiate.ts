@@ -1,10 +1,11 @@
-// What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2).
-// Pure.
+// What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2,
+// RFC 7911 §4). Pure.
 
 import type { BgpRole, Family, PeerConfig } from '../types.ts'
+import type { PathIds } from '../wire/mp.ts'
 import { type Capability, type CapabilityKind, offeredFamilies } from '../wire/capabilities.ts'
 import { agreeOnRoles, roleCapability, type Roles } from './roles.ts'
-import { offered } from './traits.ts'
+import { offered, offeredPaths } from './traits.ts'
 import { without } from './withheld.ts'
 import { familyOf, numbersOf } from '../wire/family.ts'
 import type { Open } from '../wire/open.ts'
@@ -25,6 +26,15 @@ export interface LocalSide {
   /** Towards an eBGP peer (RFC 9234). */
   readonly role?: BgpRole
   readonly strictRole?: boolean
+  /** Families in which the peer may send several paths of a prefix, and in which it is sent several. */
+  readonly addPath?: readonly PathDirections[]
+}
+
+/** ADD-PATH (RFC 7911) as an end offers it. */
+export interface PathDirections {
+  readonly family: Family
+  readonly receive: boolean
+  readonly send: boolean
 }
 
 /** What a speaker calls itself, for display. */
@@ -69,6 +79,9 @@ export interface Negotiated extends Roles {
   readonly enhancedRefresh: boolean
   /** Messages of up to 65,535 octets may be sent both ways (RFC 8654 §4). */
   readonly extendedMessages: boolean
+  /** Families whose NLRI carry path identifiers: those that the peer sends, and those that we send. */
+  readonly pathIds: PathIds
+  readonly pathIdsSent: PathIds
   /** What the peer says of its own restarts, if it has announced graceful restart. */
   readonly gracefulRestart?: PeerRestart
   /** What the peer calls itself. */
@@ -79,7 +92,7 @@ export interface Negotiated extends Roles {
 }
 
 export function ourOpen(side: LocalSide): Open {
-  const { asn, routerId, holdTime, families, extendedMessages, restart, role, names } = side
+  const { asn, routerId, holdTime, families, extendedMessages, restart, role, names, addPath = [] } = side
   const list = families.map(numbersOf)
   const capabilities: Capability[] = [
     ...list.map(({ afi, safi }) => ({ kind: 'multiprotocol', afi, safi }) as const),
@@ -97,6 +110,13 @@ export function ourOpen(side: LocalSide): Open {
       restartTime: restart.time,
       families: list.map(({ afi, safi }) => ({ afi, safi, forwarding: restart.forwarding })),
     })
+  }
+  if (addPath.length > 0) {
+    const rows = addPath.map(({ family, receive, send }) => {
+      const { afi, safi } = numbersOf(family)
+      return { afi, safi, receive, send }
+    })
+    capabilities.push({ kind: 'addPath', families: rows })
   }
   const { hostname, domainName = '', softwareVersion } = names
   if (hostname !== undefined) capabilities.push({ kind: 'hostname', hostname, domainName })
@@ -137,6 +157,7 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
     extendedMessages: side.extendedMessages && both('extendedMessages'),
     gracefulRestart: both('gracefulRestart') || !side.restart ? peerRestart(side, open) : undefined,
     names: namesOf(open),
+    ...pathIds(side, families, open),
     asn: open.asn,
     routerId: open.routerId,
     ...roles,
@@ -149,6 +170,26 @@ function namesOf({ capabilities }: Open): SpeakerNames {
   const host = capabilities.find(item => item.kind === 'hostname')
   const software = capabilities.find(item => item.kind === 'softwareVersion')
   return { hostname: host?.hostname, domainName: host?.domainName || undefined, softwareVersion: software?.version }
+}
+
+/** A direction has path identifiers where one end offers to send them and the other to receive them (RFC 7911 §4). */
+function pathIds(
+  { addPath = [], leftOut }: LocalSide,
+  families: readonly Family[],
+  { capabilities }: Open,
+): Pick<Negotiated, 'pathIds' | 'pathIdsSent'> {
+  if (leftOut.includes('addPath')) return { pathIds: undefined, pathIdsSent: undefined }
+  const theirs = capabilities.flatMap(item => (item.kind === 'addPath' ? item.families : []))
+  const agreed = addPath.filter(({ family }) => families.includes(family))
+  const both = (own: 'receive' | 'send', other: 'receive' | 'send'): PathIds => {
+    const rows = agreed.filter(ours => {
+      // Named twice, the last counts.
+      const said = theirs.findLast(({ afi, safi }) => familyOf(afi, safi) === ours.family)
+      return ours[own] && said?.[other] === true
+    })
+    return rows.length > 0 ? Object.fromEntries(rows.map(({ family }) => [family, true])) : undefined
+  }
+  return { pathIds: both('receive', 'send'), pathIdsSent: both('send', 'receive') }
 }
 
 function peerRestart({ restart }: LocalSide, { capabilities }: Open): PeerRestart | undefined {
@@ -178,6 +219,6 @@ export function localSide(
   leftOut: readonly CapabilityKind[],
 ): LocalSide {
   const { holdTime = 90, extendedMessages = true, role, strictRole } = config
-  const families = offered(config)
-  return { asn, routerId, holdTime, families, extendedMessages, restart, role, strictRole, names, leftOut }
+  const [families, addPath] = [offered(config), offeredPaths(config)]
+  return { asn, routerId, holdTime, families, extendedMessages, restart, role, strictRole, addPath, names, leftOut }
 }

@@ -120,7 +120,7 @@ export class Peer {
     if (this.#session) this.#adjustInbound()
     if (!policiesChanged) return
     for (const family of this.#session?.inbound.negotiated.families ?? this.#helper.families) {
-      this.#host.family(family).rib.setPolicies(this.id, policies(config))
+      this.#host.family(family).rib.setPolicies(this.id, policies(config, family))
     }
   }
 

@@ -51,10 +51,13 @@ export interface UpdateResult {
   incident: { readonly treatment: 'discard' | 'withdraw' | 'reset'; readonly why: string } | undefined
   endOfRib: Family | undefined
   /** Family in which the peer's ceiling has refused a route, for want of room for prefixes or for attributes. */
-  refused: { readonly family: Family; readonly of: 'prefixes' | 'octets' } | undefined
+  refused: { readonly family: Family; readonly of: Refusal } | undefined
   /** Prefixes of the message that are applied, if there are more; else 0. */
   applied: number
 }
+
+/** `paths`: of one prefix. */
+export type Refusal = 'prefixes' | 'paths' | 'octets'
 
 /** Prefixes that are applied at a time; a message of 4,096 octets rarely has more. */
 const SLICE = 1024
@@ -65,11 +68,11 @@ const slice = {
   left: 0,
   from: 0,
   to: 0,
-  /** Clips the NLRI in `octets[from, to)`, the next of the message, to what lies in the slice. */
-  take(octets: Uint8Array, from: number, to: number): void {
-    for (; this.passed > 0 && from < to; this.passed--) from += 1 + ((octets[from] + 7) >> 3)
+  /** Clips the NLRI in `octets[from, to)`, the next of the message, to what lies in the slice; `id`: octets of an identifier. */
+  take(octets: Uint8Array, from: number, to: number, id: 0 | 4): void {
+    for (; this.passed > 0 && from < to; this.passed--) from += id + 1 + ((octets[from + id] + 7) >> 3)
     this.from = this.to = from
-    for (; this.left > 0 && this.to < to; this.left--) this.to += 1 + ((octets[this.to] + 7) >> 3)
+    for (; this.left > 0 && this.to < to; this.left--) this.to += id + 1 + ((octets[this.to + id] + 7) >> 3)
   },
 }
 
@@ -143,7 +146,7 @@ export function applyUpdate(
 
 function remove(inbound: Inbound, family: Family, octets: Uint8Array, from: number, to: number): void {
   if (sliced) {
-    slice.take(octets, from, to)
+    slice.take(octets, from, to, inbound.negotiated.pathIds?.[family] ? 4 : 0)
     from = slice.from
     to = slice.to
   }
@@ -163,7 +166,7 @@ function add(
   to: number,
 ): void {
   if (sliced) {
-    slice.take(octets, from, to)
+    slice.take(octets, from, to, inbound.negotiated.pathIds?.[family] ? 4 : 0)
     from = slice.from
     to = slice.to
   }
@@ -185,7 +188,8 @@ function add(
   }
   const ineligible = loop(decoder.attributes, decoder.attributesTo, inbound)
   const set = arrived(decoder, inbound, rib, hop)
-  if (rib.announce(inbound.peer, octets, from, to, set, ineligible) > 0) result.refused = { family, of: 'prefixes' }
+  const refused = rib.announce(inbound.peer, octets, from, to, set, ineligible)
+  if (refused) result.refused = { family, of: refused }
   rib.release(set)
 }
 

@@ -61,12 +61,18 @@ export function statusOf(parts: StatusParts): PeerStatus {
     updatesOut: counters.out.of(UPDATE),
     flaps: counters.flaps,
     endOfRib: [...counters.endOfRib],
+    addPath: negotiated && addPathOf(negotiated),
     gracefulRestart: negotiated?.gracefulRestart !== undefined,
     awaited,
     lastError: journal.lastError,
     disabled: parts.isDisabled,
     description: config.description,
   }
+}
+
+function addPathOf({ families, pathIds, pathIdsSent }: Negotiated): PeerStatus['addPath'] {
+  const named = (ids: Negotiated['pathIds']) => families.filter(family => ids?.[family])
+  return pathIds || pathIdsSent ? { receive: named(pathIds), send: named(pathIdsSent) } : undefined
 }
 
 /** Families whose End-of-RIB a speaker that has restarted waits for (RFC 4724 §4.1). */

@@ -6,7 +6,7 @@ import type { Family, PeerConfig } from '../types.ts'
 import { families, numbersOf } from '../wire/family.ts'
 import type { Connection } from './connection.ts'
 import type { Identity, ResolvedPeer } from './host.ts'
-import type { Negotiated } from './negotiate.ts'
+import type { Negotiated, PathDirections } from './negotiate.ts'
 import { leakRules } from './roles.ts'
 import type { InboundRules } from './routes.ts'
 
@@ -23,6 +23,16 @@ export function offered(config: PeerConfig): readonly Family[] {
 /** The family whose next hops are the session's own addresses. */
 export function ownFamily(config: PeerConfig): Family {
   return config.address.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast'
+}
+
+/** What OPEN says of ADD-PATH (RFC 7911 §4). */
+export function offeredPaths(config: PeerConfig): PathDirections[] {
+  return offered(config)
+    .map(family => {
+      const { receive = false, send } = config.addPath?.[family] ?? {}
+      return { family, receive, send: send !== undefined }
+    })
+    .filter(({ receive, send }) => receive || send)
 }
 
 export function traits(
@@ -50,12 +60,14 @@ export function traits(
     fourOctetAs: negotiated.fourOctetAs,
     extendedMessages: negotiated.extendedMessages,
     enhancedRefresh: negotiated.enhancedRefresh,
-    ...policies(config),
+    pathIds: negotiated.pathIds?.[family] ?? false,
+    pathIdsSent: negotiated.pathIdsSent?.[family] ?? false,
+    ...policies(config, family),
   }
 }
 
 /** What of the traits may change while the session is up. */
-export function policies(config: ResolvedPeer): PeerPolicies {
+export function policies(config: ResolvedPeer, family: Family): PeerPolicies {
   return {
     import: config.import,
     export: config.export,
@@ -63,6 +75,7 @@ export function policies(config: ResolvedPeer): PeerPolicies {
     sendBlackhole: config.sendBlackhole ?? false,
     asOverride: config.asOverride ?? false,
     privateAs: config.removePrivateAs ?? 'keep',
+    paths: config.addPath?.[family]?.send,
   }
 }
 

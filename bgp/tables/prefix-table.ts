@@ -132,6 +132,10 @@ export class PrefixTable extends ShardedIndex {
     return n === 0 ? this.#a0[id] : n === 1 ? this.#a1[id] : n === 2 ? this.#a2[id] : this.#a3[id]
   }
 
+  get longestNlri(): number {
+    return 1 + this.bits / 8
+  }
+
   /** Octets of the prefix as NLRI. */
   nlriLength(id: number): number {
     return 1 + ((this.#length[id] + 7) >> 3)

@@ -10,6 +10,13 @@ export interface RestartFamily {
   readonly forwarding: boolean
 }
 
+export interface AddPathFamily {
+  readonly afi: number
+  readonly safi: number
+  readonly receive: boolean
+  readonly send: boolean
+}
+
 export type Capability =
   | { readonly kind: 'multiprotocol'; readonly afi: number; readonly safi: number }
   | { readonly kind: 'routeRefresh' }
@@ -30,6 +37,7 @@ export type Capability =
       readonly restartTime: number
       readonly families: readonly RestartFamily[]
     }
+  | { readonly kind: 'addPath'; readonly families: readonly AddPathFamily[] }
   | { readonly kind: 'unknown'; readonly code: number; readonly value: Uint8Array }
 
 export type CapabilityKind = Exclude<Capability['kind'], 'unknown'>
@@ -115,6 +123,25 @@ const fourOctetAs: CapabilityType<'fourOctetAs'> = {
   write: ({ asn }) => [asn >>> 24, (asn >>> 16) & 255, (asn >>> 8) & 255, asn & 255],
 }
 
+/** RFC 7911 §4: a value that is neither 1 (receive), 2 (send) nor 3 (both) makes all of it count as not understood. */
+const addPath: CapabilityType<'addPath'> = {
+  kind: 'addPath',
+  code: 69,
+  read: value => {
+    if (value.length === 0 || value.length % 4 !== 0) return undefined
+    const list: AddPathFamily[] = []
+    for (let at = 0; at < value.length; at += 4) {
+      const mode = value[at + 3]
+      if (mode < 1 || mode > 3) return undefined
+      const [receive, send] = [(mode & 1) !== 0, (mode & 2) !== 0]
+      list.push({ afi: (value[at] << 8) | value[at + 1], safi: value[at + 2], receive, send })
+    }
+    return { kind: 'addPath', families: list }
+  },
+  write: ({ families }) =>
+    families.flatMap(({ afi, safi, receive, send }) => [afi >> 8, afi & 255, safi, (receive ? 1 : 0) | (send ? 2 : 0)]),
+}
+
 /** RFC 9234 §4.1. */
 const role: CapabilityType<'role'> = {
   kind: 'role',
@@ -178,6 +205,7 @@ export const capabilityTypes: { readonly [K in CapabilityKind]: CapabilityType<K
   enhancedRefresh,
   hostname,
   softwareVersion,
+  addPath,
 }
 
 /** Reads the capabilities in `octets[from, to)`, one parameter's value; undefined if one runs past the end. */

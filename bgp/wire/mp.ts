@@ -5,6 +5,9 @@ import { familyOf, numbersOf } from './family.ts'
 import { countNlri } from './nlri.ts'
 import { type Fault, fault } from './verdict.ts'
 
+/** Families whose NLRI come with path identifiers on a session (RFC 7911 §4). */
+export type PathIds = { readonly [F in Family]?: boolean } | undefined
+
 /** One of the two attributes, read in place. Reused. */
 export class MpRoutes {
   /** Undefined: absent, or a family that we do not carry. */
@@ -28,7 +31,7 @@ export class MpRoutes {
    * Reads MP_REACH_NLRI. NLRI that cannot be found or read end the session (RFC 7606 §5.3, §7.11), since nobody could
    * say what the routes were.
    */
-  reach(octets: Uint8Array, from: number, to: number): Fault | undefined {
+  reach(octets: Uint8Array, from: number, to: number, pathIds: PathIds): Fault | undefined {
     this.present = true
     if (to - from < 5) return fault(3, 9, `MP_REACH_NLRI has ${to - from} octets, fewer than 5`)
     const length = octets[from + 3]
@@ -39,20 +42,21 @@ export class MpRoutes {
     if (!fits) return fault(3, 9, `MP_REACH_NLRI has a next hop of ${length} octets for ${this.family}`)
     this.nextHopFrom = from + 4
     this.nextHopTo = from + 4 + length
-    return this.#routes(octets, this.nextHopTo + 1, to, 'MP_REACH_NLRI')
+    return this.#routes(octets, this.nextHopTo + 1, to, pathIds, 'MP_REACH_NLRI')
   }
 
   /** Reads MP_UNREACH_NLRI. */
-  unreach(octets: Uint8Array, from: number, to: number): Fault | undefined {
+  unreach(octets: Uint8Array, from: number, to: number, pathIds: PathIds): Fault | undefined {
     this.present = true
     if (to - from < 3) return fault(3, 9, `MP_UNREACH_NLRI has ${to - from} octets, fewer than 3`)
     this.family = familyOf((octets[from] << 8) | octets[from + 1], octets[from + 2])
-    return this.family ? this.#routes(octets, from + 3, to, 'MP_UNREACH_NLRI') : undefined
+    return this.family ? this.#routes(octets, from + 3, to, pathIds, 'MP_UNREACH_NLRI') : undefined
   }
 
-  #routes(octets: Uint8Array, from: number, to: number, name: string): Fault | undefined {
-    const bits = this.family ? numbersOf(this.family).bits : 0
-    const prefixes = countNlri(octets, from, to, bits)
+  #routes(octets: Uint8Array, from: number, to: number, pathIds: PathIds, name: string): Fault | undefined {
+    if (!this.family) return undefined
+    const { bits } = numbersOf(this.family)
+    const prefixes = countNlri(octets, from, to, bits, pathIds?.[this.family])
     if (prefixes < 0) return fault(3, 9, `a prefix in ${name} is malformed`)
     this.from = from
     this.to = to

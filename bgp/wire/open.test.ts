@@ -39,6 +39,23 @@ const capability: fc.Arbitrary<Capability> = fc.oneof(
       maxLength: 4,
     }),
   }),
+  fc
+    .record({
+      kind: fc.constant('addPath' as const),
+      families: fc.array(
+        fc.record({
+          afi: fc.nat(65535),
+          safi: fc.nat(255),
+          mode: fc.constantFrom(
+            { receive: true, send: false },
+            { receive: false, send: true },
+            { receive: true, send: true },
+          ),
+        }),
+        { minLength: 1, maxLength: 4 },
+      ),
+    })
+    .map(({ kind, families }) => ({ kind, families: families.map(({ mode, ...family }) => ({ ...family, ...mode })) })),
   fc.record({
     kind: fc.constant('unknown' as const),
     code: fc.integer({ min: 128, max: 255 }),
@@ -96,12 +113,13 @@ t.test('an OPEN that is refused says why', t => {
   t.end()
 })
 
-t.test('a capability with a wrong length is as good as unknown', t => {
+t.test('a capability with a wrong length, or a direction that is none, is as good as unknown', t => {
   const values = {
     1: [[], [0, 1, 0], [0, 1, 0, 1, 0]],
     2: [[1]],
     64: [[], [1], [0, 1, 2], [0, 0, 0, 1, 1]],
     65: [[], [1, 2, 3], [0, 0, 0, 1, 2]],
+    69: [[], [0, 1, 1], [0, 1, 1, 1, 0], [0, 1, 1, 0], [0, 1, 1, 3, 0, 2, 1, 4]],
   }
   for (const [code, list] of Object.entries(values)) {
     for (const value of list) {

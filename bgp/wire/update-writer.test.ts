@@ -10,6 +10,7 @@ import { type MessageTarget, UpdateWriter } from './update-writer.ts'
 function source(texts: readonly string[], bits: 32 | 128) {
   const nlri = texts.map(text => nlriOctets([text], bits))
   return {
+    longestNlri: 5 + bits / 8,
     nlriLength: (id: number) => nlri[id].length,
     putNlri: (id: number, out: Uint8Array, at: number) => {
       out.set(nlri[id], at)
@@ -38,15 +39,21 @@ function target(): MessageTarget & { messages: Uint8Array[]; reserved: number; m
 }
 
 const classic = (family: Family) => family === 'ipv4-unicast'
-const context = { kind: 'ebgp', fourOctetAs: true } as const
 const many4 = Array.from({ length: 3000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`)
 const many6 = Array.from({ length: 3000 }, (_, i) => `2001:db8:${(i + 1).toString(16)}::/48`)
 
-for (const [family, bits, texts, hop] of [
-  ['ipv4-unicast', 32, many4, '192.0.2.1'],
-  ['ipv6-unicast', 128, many6, '2001:db8::1'],
-] as const satisfies [Family, 32 | 128, string[], string][]) {
-  t.test(`${family}: full messages that the decoder reads back`, async t => {
+const numbered = (texts: readonly string[]) => texts.map((text, i) => `${(i * 2654435761) % 4294967296} ${text}`)
+
+for (const [family, bits, texts, hop, pathIds] of [
+  ['ipv4-unicast', 32, many4, '192.0.2.1', false],
+  ['ipv6-unicast', 128, many6, '2001:db8::1', false],
+  ['ipv4-unicast', 32, numbered(many4), '192.0.2.1', true],
+  ['ipv6-unicast', 128, numbered(many6), '2001:db8::1', true],
+] as const satisfies [Family, 32 | 128, string[], string, boolean][]) {
+  const context = { kind: 'ebgp', fourOctetAs: true, pathIds: { [family]: pathIds } } as const
+  const ids = pathIds ? ', with path identifiers' : ''
+
+  t.test(`${family}${ids}: full messages that the decoder reads back`, async t => {
     const classic = family === 'ipv4-unicast'
     const writer = new UpdateWriter(family, source(texts, bits))
     const attributes = attributeOctets({ path: [65001], med: 4, communities: ['1:2'] })
@@ -83,11 +90,11 @@ for (const [family, bits, texts, hop] of [
           : announces
             ? [decoder.reach.from, decoder.reach.to]
             : [decoder.unreach.from, decoder.unreach.to]
-        seen.push(...nlriTexts(message, ranges[0], ranges[1], bits))
+        seen.push(...nlriTexts(message, ranges[0], ranges[1], bits, pathIds))
         if (announces) t.same(decoder.attributes.slice(0, decoder.attributesTo), attributes)
       }
       t.same(seen, texts)
-      const widest = bits === 32 ? 4 : 7
+      const widest = (bits === 32 ? 4 : 7) + (pathIds ? 4 : 0)
       for (const { length } of out.messages.slice(0, -1)) {
         t.ok(length <= 4096 && length > 4096 - widest - 1, `${length} octets are as many as fit`)
       }
@@ -96,7 +103,7 @@ for (const [family, bits, texts, hop] of [
   })
 
   t.test(
-    `${family}: extended messages are as long as the attributes need, else no longer than one turn reads well`,
+    `${family}${ids}: extended messages are as long as the attributes need, else no longer than one turn reads well`,
     async t => {
       const writer = new UpdateWriter(family, source(texts, bits), true)
       const hop = new Uint8Array(classic(family) ? 0 : 16)
@@ -117,11 +124,11 @@ for (const [family, bits, texts, hop] of [
       writer.withdraw(out)
       for (let id = 0; id < texts.length; id++) writer.add(id)
       writer.end()
-      t.ok(out.messages.length <= 2, 'so there are fewer')
+      t.ok(out.messages.length <= 3, 'so there are fewer')
     },
   )
 
-  t.test(`${family}: End-of-RIB`, async t => {
+  t.test(`${family}${ids}: End-of-RIB`, async t => {
     const message = new UpdateWriter(family, source([], bits)).endOfRib()
     const decoder = new UpdateDecoder()
     t.same(decoder.decode(message, HEADER_LENGTH, message.length, context), { do: 'accept' })

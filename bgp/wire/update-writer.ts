@@ -23,8 +23,10 @@ export interface MessageTarget {
 /** A message of many prefixes ends here even if it might be longer: reading one is a single piece of work. */
 const FULL_EXTENDED = 16384
 
-/** Whatever can write a prefix as NLRI: a length octet and the octets it needs. */
+/** Whatever can write a route as NLRI: a length octet and the octets it needs, after a path identifier if there is one. */
 export interface NlriSource {
+  /** Octets of the longest one. */
+  readonly longestNlri: number
   nlriLength(id: number): number
   putNlri(id: number, out: Uint8Array, at: number): number
 }
@@ -68,7 +70,7 @@ export class UpdateWriter {
 
   /** Octets of a message that announces one prefix, without the attributes of the route. */
   #around(nextHopLength: number): number {
-    return HEADER_LENGTH + 4 + (this.#classic ? 5 : 17 + 4 + 5 + nextHopLength)
+    return HEADER_LENGTH + 4 + this.#nlri.longestNlri + (this.#classic ? 0 : 4 + 5 + nextHopLength)
   }
 
   /** Begins a run with `attributes[0, length)`; IPv4 has its NEXT_HOP among them, other families give it here. */

@@ -27,7 +27,7 @@ import {
   TRANSITIVE,
 } from './attributes.ts'
 import { MAX_EXTENDED } from './header.ts'
-import { MpRoutes } from './mp.ts'
+import { MpRoutes, type PathIds } from './mp.ts'
 import { badNextHop } from './next-hop.ts'
 import { countNlri } from './nlri.ts'
 import { accept, reset, type Verdict } from './verdict.ts'
@@ -37,6 +37,12 @@ import { accept, reset, type Verdict } from './verdict.ts'
  * prepending and reflection need room for what they add.
  */
 export const MAX_ATTRIBUTES = 61440
+
+/** What the octets of an UPDATE depend on. */
+export interface UpdateContext extends AttributeContext {
+  /** Families whose NLRI the peer sends with path identifiers; their ranges have them, too. */
+  readonly pathIds?: PathIds
+}
 
 /** Reads one UPDATE at a time; its fields describe the last one read and are overwritten by the next. */
 export class UpdateDecoder {
@@ -86,7 +92,7 @@ export class UpdateDecoder {
    * Reads the body `octets[from, to)` of an UPDATE, at least four octets. `withdraw`: the announced ranges are to be
    * withdrawn instead; `discard`: go on, but tell; with `reset` no other field means anything.
    */
-  decode(octets: Uint8Array, from: number, to: number, context: AttributeContext): Verdict {
+  decode(octets: Uint8Array, from: number, to: number, context: UpdateContext): Verdict {
     this.#begin()
     const withdrawnLength = (octets[from] << 8) | octets[from + 1]
     this.withdrawnFrom = from + 2
@@ -98,13 +104,14 @@ export class UpdateDecoder {
     this.announcedFrom = attributesTo
     this.announcedTo = to
 
-    const withdrawn = countNlri(octets, this.withdrawnFrom, this.withdrawnTo, 32)
-    const announced = countNlri(octets, attributesTo, to, 32)
+    const { pathIds } = context
+    const withdrawn = countNlri(octets, this.withdrawnFrom, this.withdrawnTo, 32, pathIds?.['ipv4-unicast'])
+    const announced = countNlri(octets, attributesTo, to, 32, pathIds?.['ipv4-unicast'])
     if (withdrawn < 0) return reset(3, 10, 'a withdrawn prefix is malformed')
     if (announced < 0) return reset(3, 10, 'an announced prefix is malformed')
     this.#announced = announced
 
-    const broken = this.#collect(octets, attributesFrom, attributesTo, context) ?? this.#multiprotocol(octets)
+    const broken = this.#collect(octets, attributesFrom, attributesTo, context) ?? this.#multiprotocol(octets, pathIds)
     if (broken) return broken
     this.prefixes = withdrawn + announced + this.reach.prefixes + this.unreach.prefixes
 
@@ -197,11 +204,11 @@ export class UpdateDecoder {
     this.#codes[i] = code
   }
 
-  #multiprotocol(octets: Uint8Array): Verdict | undefined {
+  #multiprotocol(octets: Uint8Array, pathIds: PathIds): Verdict | undefined {
     const [reach, unreach] = [mpReach.code, mpUnreach.code]
     const broken =
-      (this.#has(mpReach) ? this.reach.reach(octets, this.#from[reach], this.#to[reach]) : undefined) ??
-      (this.#has(mpUnreach) ? this.unreach.unreach(octets, this.#from[unreach], this.#to[unreach]) : undefined)
+      (this.#has(mpReach) ? this.reach.reach(octets, this.#from[reach], this.#to[reach], pathIds) : undefined) ??
+      (this.#has(mpUnreach) ? this.unreach.unreach(octets, this.#from[unreach], this.#to[unreach], pathIds) : undefined)
     return broken && { do: 'reset', ...broken }
   }
 

@@ -1,0 +1,44 @@
+// AS numbers of 4 octets (RFC 6793), among speakers that know them, and with one that does not.
+
+import type { Feature } from './feature.ts'
+
+const BIG = 4200000001
+const BIGGER = 4200000002
+
+export const fourOctetAs: Feature = {
+  title: '4-octet AS numbers (RFC 6793)',
+  async run(cell) {
+    const pair = await cell.pair({
+      ourAs: BIG,
+      theirAs: BIGGER,
+      theirRoutes: [{ prefix: '10.2.0.0/24', path: [4200000077, 65010] }],
+    })
+    await cell.weHave(pair, [{ prefix: '10.2.0.0/24', asPath: `${BIGGER} 4200000077 65010` }])
+    await cell.daemonHas(pair, [
+      { prefix: '10.1.0.0/24', asPath: `${BIG}` },
+      { prefix: '10.1.1.0/26', asPath: `${BIG}` },
+    ])
+  },
+}
+
+export const twoOctetAs: Feature = {
+  title: 'A daemon of 2-octet AS numbers (AS_TRANS, AS4_PATH)',
+  async run(cell) {
+    const export_ = {
+      name: 'longer',
+      rules: [{ name: 'prepend', then: 'accept', set: { prepend: { asn: BIG, count: 1 } } }],
+      otherwise: 'reject',
+    } as const
+    const pair = await cell.pair({ theirNeighbour: { twoOctetAs: true }, ourPeer: { export: export_ } })
+    await cell.weHave(pair, [
+      { prefix: '10.2.0.0/24', asPath: '65002' },
+      { prefix: '10.2.1.0/26', asPath: '65002' },
+    ])
+    // RFC 6793 §4.2.2: AS_TRANS stands for the big number; who reads AS4_PATH has it all the same.
+    const asPath = new RegExp(`^65001 (23456|${BIG})$`)
+    await cell.daemonHas(pair, [
+      { prefix: '10.1.0.0/24', asPath },
+      { prefix: '10.1.1.0/26', asPath },
+    ])
+  },
+}

@@ -1,0 +1,61 @@
+// Both ends dial at once (RFC 4271 §6.8), many times over: the lan is severed until every session has a SYN on its way from each
+// end, so that both connections come up, and one of them has to go.
+
+import { type Cell, OUR_AS, THEIR_AS } from '../kit/cell.ts'
+import type { SimplePeer } from '../../../bgp/simple-config.ts'
+import type { Neighbour } from '../kit/daemon.ts'
+import type { Feature } from './feature.ts'
+
+const SESSIONS = 12
+
+/** `.20` and on are ours, `.120` and on are theirs. */
+const addresses = Array.from({ length: SESSIONS }, (_, i) => ({
+  own: `10.99.0.${20 + i}`,
+  remote: `10.99.0.${120 + i}`,
+}))
+
+async function round(cell: Cell, routerId: string): Promise<void> {
+  const { ours: our, theirs: their } = cell.lan.hosts
+  const peers: Record<string, SimplePeer> = {}
+  for (const { own, remote } of addresses) {
+    peers[remote] = { address: remote, localAddress: own, remoteAs: THEIR_AS, connectRetry: 1 }
+  }
+  const neighbours: Neighbour[] = addresses.map(({ own, remote }) => ({
+    address: own,
+    local: remote,
+    asn: OUR_AS,
+    families: ['ipv4-unicast'],
+  }))
+  cell.lan.sever(true)
+  const pair = await cell.start({ our: { routerId, peers }, their: { neighbours } })
+  const dialing = async () => Math.min(await our.connections('syn-sent'), await their.connections('syn-sent'))
+  await cell.until(`${routerId}: both ends dial ${SESSIONS} times`, dialing, SESSIONS)
+  cell.lan.sever(false)
+
+  const up = async () => (await pair.ours.state()).peers.filter(({ state }) => state === 'Established').length
+  await cell.until('every session comes up', up, SESSIONS)
+  const received = async () => (await pair.ours.state()).peers.reduce((sum, peer) => sum + peer.prefixesAccepted, 0)
+  await cell.until('with all routes', received, SESSIONS * 2)
+  await cell.until('and one connection each', () => our.connections('established'), SESSIONS)
+  const established = async () => {
+    const sessions = await Promise.all(neighbours.map(neighbour => pair.theirs.session(neighbour)))
+    return sessions.every(session => session.established)
+  }
+  await cell.until('the daemon agrees', established, true)
+  await cell.until('and has our routes of each', async () => (await pair.theirs.routes()).length, SESSIONS * 2)
+  await Promise.all([pair.ours.kill(), pair.theirs.kill()])
+}
+
+export const collision: Feature = {
+  title: 'Both dial at once, many times (RFC 4271 §6.8)',
+  async run(cell) {
+    const { ours, theirs } = cell.lan.hosts
+    for (const { own, remote } of addresses) {
+      ours.addAddress(own)
+      theirs.addAddress(remote)
+    }
+    cell.lan.fixNeighbours({ ours: addresses.map(({ own }) => own), theirs: addresses.map(({ remote }) => remote) })
+    await round(cell, '1.1.1.1')
+    await round(cell, '200.1.1.1')
+  },
+}

@@ -1,0 +1,40 @@
+// The rows of the matrix, in the order of the table.
+
+import { fourOctetAs, twoOctetAs } from './as-numbers.ts'
+import { collision } from './collision.ts'
+import { gracefulShutdown, largeCommunities } from './communities.ts'
+import { dualStack, ebgpIpv4, ebgpIpv6 } from './ebgp.ts'
+import type { Feature } from './feature.ts'
+import { weHelp, weRestart } from './graceful-restart.ts'
+import { ourPrefixLimit, theirPrefixLimit } from './limits.ts'
+import { gtsm, tcpMd5 } from './protection.ts'
+import { ibgpSession, theyReflect, weReflect } from './reflection.ts'
+import { theyRefresh, weRefresh } from './route-refresh.ts'
+import { ourShutdown, theirShutdown } from './shutdown.ts'
+
+export const features = {
+  ebgpIpv4,
+  ebgpIpv6,
+  dualStack,
+  ibgpSession,
+  weReflect,
+  theyReflect,
+  fourOctetAs,
+  twoOctetAs,
+  tcpMd5,
+  gtsm,
+  theyRefresh,
+  weRefresh,
+  weHelp,
+  weRestart,
+  largeCommunities,
+  ourPrefixLimit,
+  theirPrefixLimit,
+  theirShutdown,
+  ourShutdown,
+  gracefulShutdown,
+  collision,
+} as const satisfies Record<string, Feature>
+
+export type FeatureName = keyof typeof features
+export const featureNames = Object.keys(features) as readonly FeatureName[]
