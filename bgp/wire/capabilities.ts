@@ -178,16 +178,28 @@ const softwareVersion: CapabilityType<'softwareVersion'> = {
   write: ({ version }) => textOctets(version),
 }
 
-/** Texts, each behind its length; undefined if one runs past the end. Control characters do not reach a terminal. */
+/** Texts, each behind its length; undefined if one runs past the end or is none. Control characters do not reach a terminal. */
 function readTexts(value: Uint8Array): string[] | undefined {
   const list: string[] = []
   for (let at = 0; at < value.length;) {
     const end = at + 1 + value[at]
     if (end > value.length) return undefined
-    list.push(new TextDecoder().decode(value.subarray(at + 1, end)).replace(/\p{Cc}+/gu, ' '))
+    const text = utf8(value.subarray(at + 1, end))
+    if (text === undefined) return undefined
+    list.push(text.replace(/\p{Cc}+/gu, ' '))
     at = end
   }
   return list
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function utf8(octets: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(octets)
+  } catch {
+    return undefined
+  }
 }
 
 function textOctets(text: string): number[] {
