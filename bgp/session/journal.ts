@@ -6,10 +6,8 @@ import type { Fault } from '../wire/verdict.ts'
 import type { Ends } from './explain.ts'
 import * as explain from './explain.ts'
 import type { Host } from './host.ts'
+import { Repeats } from './repeats.ts'
 import type { UpdateResult } from './routes.ts'
-
-/** Milliseconds between two reports of incidents. */
-const INCIDENT_PAUSE = 1000
 
 const treatments = {
   discard: 'an attribute of an UPDATE is ignored',
@@ -32,8 +30,7 @@ export class Journal {
   #hasReason = false
   /** The last such reason, until a session comes up again. */
   #reason: string | undefined
-  #lastIncident = -Infinity
-  #lastRefresh = -Infinity
+  readonly #repeats = new Repeats()
 
   constructor(host: Host, name: string, config: () => PeerConfig) {
     this.#host = host
@@ -81,7 +78,7 @@ export class Journal {
     const { code, subcode } = notification
     const reason = explain.received(ends, notification)
     this.#refused(reason)
-    this.#report({ type: 'sessionError', peer: this.#name, code, subcode, sent: false, text: this.#say(reason) })
+    this.#error(code, subcode, false, reason)
   }
 
   /** We sent a NOTIFICATION; losing a collision is not worth a word. */
@@ -90,8 +87,7 @@ export class Journal {
     if (!administrative) this.#refused(text)
     const { code, subcode } = why
     if (code === CEASE && subcode === cease.collision) return
-    const words = this.#say(`${text} (${notificationText(why)} sent)`)
-    this.#report({ type: 'sessionError', peer: this.#name, code, subcode, sent: true, text: words })
+    this.#error(code, subcode, true, `${text} (${notificationText(why)} sent)`)
   }
 
   limit(family: Family, limit: number, text: string): void {
@@ -112,21 +108,25 @@ export class Journal {
     this.#report({ type: 'stale', peer: this.#name, families, kept, text: this.#say(text) })
   }
 
-  /** Something about a route refresh is not as it should be. Told once a second at most. */
+  /** Something about a route refresh is not as it should be. */
   refresh(text: string): void {
-    if (this.#host.now - this.#lastRefresh < INCIDENT_PAUSE) return
-    this.#lastRefresh = this.#host.now
-    this.#report({ type: 'refresh', peer: this.#name, text: this.#say(text) })
+    const times = this.#repeats.next(text, this.#host.now)
+    if (times !== undefined) this.#report({ type: 'refresh', peer: this.#name, text: this.#say(text + times) })
   }
 
-  /** RFC 7606 was applied to the UPDATE in these octets. Told once a second at most, unless the session ends by it. */
+  /** RFC 7606 was applied to the UPDATE in these octets. What repeats itself is told now and then, with a count. */
   incident({ treatment, why }: NonNullable<UpdateResult['incident']>, octets: Uint8Array): void {
-    if (treatment !== 'reset') {
-      if (this.#host.now - this.#lastIncident < INCIDENT_PAUSE) return
-      this.#lastIncident = this.#host.now
-    }
-    const text = this.#say(`${treatments[treatment]}: ${why}`)
-    this.#report({ type: 'update', peer: this.#name, treatment, octets: octets.slice(), text })
+    const text = `${treatments[treatment]}: ${why}`
+    const times = this.#repeats.next(text, this.#host.now)
+    if (times === undefined) return
+    const words = this.#say(text + times)
+    this.#report({ type: 'update', peer: this.#name, treatment, octets: octets.slice(), text: words })
+  }
+
+  #error(code: number, subcode: number, sent: boolean, text: string): void {
+    const times = this.#repeats.next(text, this.#host.now)
+    if (times === undefined) return
+    this.#report({ type: 'sessionError', peer: this.#name, code, subcode, sent, text: this.#say(text + times) })
   }
 
   /** A NOTIFICATION, theirs or ours. */
