@@ -65,6 +65,7 @@ function traits(n: number): PeerTraits {
     fourOctetAs: true,
     extendedMessages: false,
     enhancedRefresh: false,
+    longLived: false,
     pathIds: false,
     pathIdsSent: false,
     import: acceptAll,

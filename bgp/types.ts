@@ -67,6 +67,11 @@ export interface GracefulRestart {
   readonly restarting?: boolean
   /** The kernel kept our routes: set the F bit of every family. */
   readonly forwarding?: boolean
+  /**
+   * Seconds, 0–16777215, for which peers shall keep our routes after `restartTime`, as a last resort (RFC 9494), of every
+   * family or by family. With it the capability is announced, and routes of peers that ask for the same are kept for them.
+   */
+  readonly longLived?: number | { readonly [F in Family]?: number }
 }
 
 /**
@@ -139,6 +144,11 @@ export interface PeerConfig {
   readonly multihop?: boolean
   /** Keep the peer's routes while it restarts, if it asks for that. Default true where `gracefulRestart` is configured. */
   readonly gracefulRestartHelper?: boolean
+  /**
+   * Keep the peer's routes long, if it asks for that (RFC 9494), or for so many seconds at most. Default: as long as it
+   * asks, where `gracefulRestart.longLived` is configured.
+   */
+  readonly longLivedHelper?: boolean | number
   /**
    * GTSM (RFC 5082): what comes from farther away than so many links is dropped (1: the peer is on our link). Both ends
    * must use it. Needs a transport with socket options.
@@ -214,7 +224,8 @@ export interface Match {
   readonly family?: Family
   /**
    * Any of these communities, of any kind: `65001:20`, large `65001:1:2`, extended `rt:65001:20`, `ro:10.0.0.1:5` or
-   * `0x4004fde900000001`, well known `no-export`, `no-advertise`, `no-export-subconfed`, `graceful-shutdown`, `blackhole`.
+   * `0x4004fde900000001`, well known `no-export`, `no-advertise`, `no-export-subconfed`, `graceful-shutdown`, `blackhole`,
+   * `llgr-stale`, `no-llgr`.
    * `*` stands for any number: `65001:*`, `65001:1:*`, `rt:65001:*`.
    */
   readonly communities?: readonly string[]
@@ -503,8 +514,11 @@ export interface PathView {
   best: boolean
   /** Equal to the best path in every step up to the IGP metric, so used for ECMP beside it. */
   multipath: boolean
-  /** Kept while its peer restarts: the peer has not announced it again yet (RFC 4724). */
-  stale: boolean
+  /**
+   * The peer has not announced it again yet: `restart`: it is kept while the peer restarts (RFC 4724), `long-lived`: and that
+   * lasts long, so every other path is preferred (RFC 9494); `refresh`: the peer sends its routes again (RFC 7313).
+   */
+  stale: false | 'restart' | 'long-lived' | 'refresh'
   /** Why it is not best: the step that lost, or the policy rule or check that rejected it. */
   reason: string | undefined
 }

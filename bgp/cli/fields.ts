@@ -130,6 +130,7 @@ const peer = object<FilePeer>(
     reflectorClient: flag,
     multihop: flag,
     gracefulRestartHelper: flag,
+    longLivedHelper: either(flag, number),
     ttlSecurity: number,
     secret: hidden,
     secretFile: text,
@@ -150,7 +151,7 @@ export const origination = object<Origination>(
 
 /** Whether the router has restarted is told on the command line; the file says what holds whenever it did. */
 const gracefulRestart = object<GracefulRestart>(
-  { restartTime: number, restarting: flag, forwarding: flag },
+  { restartTime: number, restarting: flag, forwarding: flag, longLived: either(number, perFamily(number)) },
   'restartTime',
 )
 

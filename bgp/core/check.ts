@@ -31,6 +31,14 @@ export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
   if (time !== undefined && !isWithin(time, 0, 4095)) {
     add('gracefulRestart.restartTime', time, 'it does not fit into the message', 'give 0 to 4095 seconds')
   }
+  const { longLived } = config.gracefulRestart ?? {}
+  for (const [family, seconds] of typeof longLived === 'object'
+    ? Object.entries(longLived)
+    : [['', longLived] as const]) {
+    if (seconds === undefined || isWithin(seconds, 0, MOST_LONG_LIVED)) continue
+    const field = `gracefulRestart.longLived${family && `.${family}`}`
+    add(field, seconds, 'it does not fit into the message', `give 0 to ${MOST_LONG_LIVED} seconds`)
+  }
   checkDecision(config.decision ?? {}, add)
   checkNames(config, add)
   const owners = new Map<string, string>()
@@ -82,6 +90,13 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
   if (peer.gracefulRestartHelper && !config.gracefulRestart) {
     const reason = 'this speaker does not announce graceful restart, so no peer counts on its help'
     add('gracefulRestartHelper', true, reason, "remove it, or set the speaker's gracefulRestart")
+  }
+  const long = peer.longLivedHelper
+  if (long !== undefined && long !== false && config.gracefulRestart?.longLived === undefined) {
+    const reason = 'this speaker does not announce long-lived graceful restart, so no peer counts on its help'
+    add('longLivedHelper', long, reason, "remove it, or set the speaker's gracefulRestart.longLived")
+  } else if (typeof long === 'number' && !isWithin(long, 0, MOST_LONG_LIVED)) {
+    add('longLivedHelper', long, 'it is no time to keep routes', `give 0 to ${MOST_LONG_LIVED} seconds, true or false`)
   }
   if (peer.reflectorClient && peer.remoteAs !== (peer.localAs ?? config.asn)) {
     const reason = `only a peer in AS ${peer.localAs ?? config.asn} can be a client of this route reflector`
@@ -193,6 +208,8 @@ export function checkOrigination(route: Origination): ConfigIssue | undefined {
 const MOST_COMMUNITIES = 5000
 
 const addressFix = 'write it like 10.0.1.1 or fd00::1'
+/** 24 bits (RFC 9494 §3.1). */
+const MOST_LONG_LIVED = 0xffffff
 const asnFix = `give a number from 1 to 4294967294, not ${AS_TRANS} (RFC 6793) and not 65535 (RFC 7300)`
 const routerIdFix = 'write it like an IPv4 address, not 0.0.0.0; any number unique among the speakers will do'
 

@@ -457,10 +457,12 @@ export class Engine {
   #restart(first: boolean): RestartSide | undefined {
     const wanted = this.#config?.gracefulRestart
     if (!wanted) return undefined
-    const { restartTime: time, restarting = false, forwarding } = wanted
+    const { restartTime: time, restarting = false, forwarding, longLived: long } = wanted
+    const longLived =
+      long === undefined ? undefined : (family: Family) => (typeof long === 'number' ? long : (long[family] ?? 0))
     // Once a peer was Established, this process has run ever since: the kernel's state is what it was.
-    if (!first) return { time, restarting: false, forwarding: forwarding !== undefined }
-    return { time, restarting: restarting && !this.#complete, forwarding: forwarding ?? false }
+    if (!first) return { time, restarting: false, forwarding: forwarding !== undefined, longLived }
+    return { time, restarting: restarting && !this.#complete, forwarding: forwarding ?? false, longLived }
   }
 
   #makeHost(): Host {

@@ -6,7 +6,7 @@ import { RememberedTransform } from '../policy/transform.ts'
 import type { LocRib } from '../rib/loc-rib.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import type { Session } from '../rib/sessions.ts'
-import { IS_BLACKHOLE, ONLY_TO_CUSTOMER, STAYS_HERE, STAYS_IN_AS } from '../tables/attribute-sets.ts'
+import { IS_BLACKHOLE, IS_LONG_STALE, ONLY_TO_CUSTOMER, STAYS_HERE, STAYS_IN_AS } from '../tables/attribute-sets.ts'
 import type { BgpRole, PathSelection, Transform } from '../types.ts'
 import type { Shape } from './outgoing.ts'
 
@@ -80,6 +80,8 @@ export class ExportRules {
   #refusal(set: number, from: Session): string | undefined {
     const flags = from.kind === 'local' ? 0 : this.#rib.sets.flags[set]
     if (flags & STAYS_HERE) return 'it carries NO_ADVERTISE (RFC 1997)'
+    // RFC 9494 §4.3
+    if (flags & IS_LONG_STALE && !this.#traits.longLived) return 'it carries LLGR_STALE, which the peer does not know'
     if (this.#shape.kind === 'ebgp') {
       if (flags & STAYS_IN_AS) return 'it carries NO_EXPORT (RFC 1997)'
       if (flags & IS_BLACKHOLE && !this.#traits.sendBlackhole) return 'it carries BLACKHOLE (RFC 7999)'
@@ -145,12 +147,13 @@ export function shapeOf(traits: PeerTraits, clusterId: number, classic: boolean)
 
 /** Equal for peers that may share a group: everything that decides what they are told, and in which octets. */
 export function groupKey(traits: PeerTraits, shape: Shape): string {
-  const { reflectorClient, gracefulShutdown, sendBlackhole, role = null } = traits
+  const { reflectorClient, gracefulShutdown, sendBlackhole, longLived, role = null } = traits
   return JSON.stringify([
     { ...shape, self: [...shape.self] },
     reflectorClient,
     gracefulShutdown,
     sendBlackhole,
+    longLived,
     role,
     traits.export,
     selectionOf(traits),

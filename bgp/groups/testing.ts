@@ -92,6 +92,7 @@ export function traits(family: Family, n: number, more: Partial<PeerTraits> = {}
     fourOctetAs: true,
     extendedMessages: false,
     enhancedRefresh: false,
+    longLived: false,
     pathIds: false,
     pathIdsSent: false,
     import: acceptAll,

@@ -59,6 +59,8 @@ export interface PeerTraits extends PeerPolicies {
   readonly extendedMessages: boolean
   /** Whether routes that are sent again go between a beginning and an end (RFC 7313). */
   readonly enhancedRefresh: boolean
+  /** Whether the peer knows what LLGR_STALE means (RFC 9494). */
+  readonly longLived: boolean
   /** The peer's NLRI carry path identifiers (RFC 7911): it may have several paths for a prefix. */
   readonly pathIds: boolean
   /** Ours do, to this peer. */
@@ -90,9 +92,11 @@ export interface Rib {
   peerDown(peer: PeerId): void
   /**
    * The session is gone, but the peer is expected back (RFC 4724 §4.2): it leaves its group, and its paths stay in the
-   * decision, all stale from now on. Those that were stale already are withdrawn in slices by `work`.
+   * decision, all stale from now on. Those that were stale already are withdrawn in slices by `work`, unless `keepsStale`.
    */
-  peerAway(peer: PeerId): void
+  peerAway(peer: PeerId, keepsStale?: boolean): void
+  /** The stale paths of the peer are kept for long: marked, the last choice, and without those with NO_LLGR (RFC 9494 §4.2). */
+  keepLong(peer: PeerId): void
   /**
    * The peer announces all its paths again: those that are there are stale until then (RFC 7313 §4). False if it has begun
    * too often without an end: then nothing changes.

@@ -44,6 +44,8 @@ export interface Session {
   stale: number
   /** What made them so. */
   staleBy: 'restart' | 'refresh'
+  /** The stale ones are kept for long (RFC 9494). */
+  longLived: boolean
   /** Paths in the peer's Adj-RIB-In, and those that may be used. */
   paths: number
   accepted: number
@@ -77,6 +79,7 @@ export class Sessions {
     ages: 0,
     stale: 0,
     staleBy: 'restart',
+    longLived: false,
     paths: 0,
     accepted: 0,
     rows: 0,
@@ -107,6 +110,7 @@ export class Sessions {
       ages: 0,
       stale: 0,
       staleBy: 'restart',
+      longLived: false,
       paths: 0,
       accepted: 0,
       rows: 0,
@@ -130,7 +134,7 @@ export class Sessions {
    */
   renew(session: Session): boolean {
     if (session.stale === session.paths) return true
-    if (session.stale > 0 && session.ages >= MOST_AGES) return false
+    if (session.stale > 0 && isOld(session)) return false
     this.#grow(session, 'refresh')
     return true
   }
@@ -187,6 +191,11 @@ export function mayResume(session: Session, traits: PeerTraits): boolean {
     session.reflectorClient === traits.reflectorClient &&
     compareOctets(session.address, traits.address) === 0
   )
+}
+
+/** Stale paths of so many ages are there that no more can be told apart. */
+export function isOld({ ages }: Session): boolean {
+  return ages >= MOST_AGES
 }
 
 /** Whether age `a` comes before age `b`. */

@@ -99,11 +99,11 @@ export class Journal {
   }
 
   /** Routes of these families are kept over a restart of the peer, for so many seconds; or dropped, and why. */
-  stale(families: readonly Family[], secondsOrWhy: number | string): void {
+  stale(families: readonly Family[], secondsOrWhy: number | string, long = false): void {
     const kept = typeof secondsOrWhy === 'number'
     const list = families.join(' and ')
     const text = kept
-      ? `its ${list} routes are kept for up to ${secondsOrWhy} s, as it asked for when it restarts`
+      ? `its ${list} routes are kept ${long ? 'as the last choice ' : ''}for up to ${secondsOrWhy} s, as it asked for when it restarts`
       : `its ${list} routes, kept while it was away, are dropped: ${secondsOrWhy}`
     this.#report({ type: 'stale', peer: this.#name, families, kept, text: this.#say(text) })
   }

@@ -52,6 +52,16 @@ export interface RestartSide {
   readonly restarting: boolean
   /** F bit, of every family. */
   readonly forwarding: boolean
+  /** Seconds for which a family is to be kept afterwards (RFC 9494), by family; undefined: that is not spoken. */
+  readonly longLived?: (family: Family) => number
+}
+
+/** What a peer says of a family that is to be kept for long (RFC 9494 §3.1). */
+export interface LongLived {
+  readonly family: Family
+  readonly seconds: number
+  /** F bit. */
+  readonly forwarding: boolean
 }
 
 /** What a peer says of its own restarts. */
@@ -84,6 +94,8 @@ export interface Negotiated extends Roles {
   readonly pathIdsSent: PathIds
   /** What the peer says of its own restarts, if it has announced graceful restart. */
   readonly gracefulRestart?: PeerRestart
+  /** Families that it wants kept for long, if it has announced that (RFC 9494); good only beside graceful restart. */
+  readonly longLived?: readonly LongLived[]
   /** What the peer calls itself. */
   readonly names: SpeakerNames
   /** The peer's AS and router id. */
@@ -110,6 +122,11 @@ export function ourOpen(side: LocalSide): Open {
       restartTime: restart.time,
       families: list.map(({ afi, safi }) => ({ afi, safi, forwarding: restart.forwarding })),
     })
+  }
+  const { longLived, forwarding = false } = restart ?? {}
+  if (longLived) {
+    const rows = families.map(family => ({ ...numbersOf(family), forwarding, seconds: longLived(family) }))
+    capabilities.push({ kind: 'longLived', families: rows })
   }
   if (addPath.length > 0) {
     const rows = addPath.map(({ family, receive, send }) => {
@@ -156,6 +173,7 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
     enhancedRefresh: both('enhancedRefresh'),
     extendedMessages: side.extendedMessages && both('extendedMessages'),
     gracefulRestart: both('gracefulRestart') || !side.restart ? peerRestart(side, open) : undefined,
+    longLived: longLivedOf(open),
     names: namesOf(open),
     ...pathIds(side, families, open),
     asn: open.asn,
@@ -165,6 +183,16 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
 }
 
 const ipv4Only: readonly Family[] = ['ipv4-unicast']
+
+/** RFC 9494 §3.1: ignored without graceful restart. */
+function longLivedOf({ capabilities }: Open): readonly LongLived[] | undefined {
+  const said = capabilities.find(item => item.kind === 'longLived')
+  if (!said || !capabilities.some(item => item.kind === 'gracefulRestart')) return undefined
+  return said.families.flatMap(({ afi, safi, seconds, forwarding }) => {
+    const family = familyOf(afi, safi)
+    return family ? [{ family, seconds, forwarding }] : []
+  })
+}
 
 function namesOf({ capabilities }: Open): SpeakerNames {
   const host = capabilities.find(item => item.kind === 'hostname')

@@ -19,7 +19,7 @@ import * as explain from './explain.ts'
 import type { Host, ResolvedPeer } from './host.ts'
 import { Journal } from './journal.ts'
 import { ceilingOf, consequence, LimitWatch, sameLimits } from './limits.ts'
-import { type LocalSide, localSide, negotiate, ourOpen } from './negotiate.ts'
+import { type LocalSide, localSide, negotiate, type Negotiated, ourOpen } from './negotiate.ts'
 import { Refreshes } from './refresh.ts'
 import { endingOf, Helper, keptFamilies } from './restart.ts'
 import { applyUpdate, type Inbound, type UpdateResult } from './routes.ts'
@@ -69,7 +69,8 @@ export class Peer {
       rib: family => host.family(family).rib,
       wait: seconds => this.#connections.arm(main, 'stale', seconds),
       cancel: () => this.#connections.disarm(main, 'stale'),
-      keeps: (families, seconds) => this.#journal.stale(families, seconds),
+      now: () => host.now,
+      keeps: (families, seconds, long) => this.#journal.stale(families, seconds, long),
       drops: (families, why) => this.#journal.stale(families, why),
     })
     this.#refreshes = new Refreshes(id, {
@@ -402,7 +403,15 @@ export class Peer {
     this.#session = undefined
     this.#refreshes.clear()
     const ending = endingOf(event, this.#notified, this.#connections.running)
-    this.#helper.down(negotiated, this.#helps ? keptFamilies(ending, negotiated) : [])
+    this.#helper.down(negotiated, this.#helps ? keptFamilies(ending, negotiated, this.#long(negotiated)) : new Map())
+  }
+
+  /** Seconds for which routes of a family are kept for long, which both ends have to know (RFC 9494 §4.2). */
+  #long({ longLived = [] }: Negotiated): (family: Family) => number {
+    const { longLivedHelper: helps = true } = this.config
+    const spoken = this.#host.restart(false)?.longLived !== undefined && helps !== false
+    const most = typeof helps === 'number' ? helps : Infinity
+    return family => (spoken ? Math.min(longLived.find(said => said.family === family)?.seconds ?? 0, most) : 0)
   }
 
   /** Whether routes of this peer are kept while it restarts. */

@@ -60,6 +60,7 @@ export function traits(
     fourOctetAs: negotiated.fourOctetAs,
     extendedMessages: negotiated.extendedMessages,
     enhancedRefresh: negotiated.enhancedRefresh,
+    longLived: negotiated.longLived !== undefined,
     pathIds: negotiated.pathIds?.[family] ?? false,
     pathIdsSent: negotiated.pathIdsSent?.[family] ?? false,
     ...policies(config, family),

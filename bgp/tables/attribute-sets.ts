@@ -15,11 +15,13 @@ import {
   extendedCommunities,
   GRACEFUL_SHUTDOWN,
   hasNonTransitive,
+  LLGR_STALE,
   localPref,
   med,
   NO_ADVERTISE,
   NO_EXPORT,
   NO_EXPORT_SUBCONFED,
+  NO_LLGR,
   onlyToCustomer,
   origin,
   originatorId,
@@ -47,6 +49,9 @@ export const IS_BLACKHOLE = 128
 export const HAS_NON_TRANSITIVE = 256
 /** Carries ONLY_TO_CUSTOMER (RFC 9234). */
 export const ONLY_TO_CUSTOMER = 512
+/** Carries LLGR_STALE, NO_LLGR (RFC 9494). */
+export const IS_LONG_STALE = 1024
+export const NEVER_LONG_STALE = 2048
 
 /** RFC 4271 leaves the default open; 100 is everyone's. */
 export const DEFAULT_LOCAL_PREF = 100
@@ -409,6 +414,12 @@ function wellKnown(octets: Uint8Array, from: number, to: number): number {
         break
       case BLACKHOLE:
         flags |= IS_BLACKHOLE
+        break
+      case LLGR_STALE:
+        flags |= IS_LONG_STALE
+        break
+      case NO_LLGR:
+        flags |= NEVER_LONG_STALE
         break
     }
   }

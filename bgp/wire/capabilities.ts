@@ -17,6 +17,11 @@ export interface AddPathFamily {
   readonly send: boolean
 }
 
+export interface LongLivedFamily extends RestartFamily {
+  /** Long-lived stale time, seconds, 0–16777215. */
+  readonly seconds: number
+}
+
 export type Capability =
   | { readonly kind: 'multiprotocol'; readonly afi: number; readonly safi: number }
   | { readonly kind: 'routeRefresh' }
@@ -37,6 +42,7 @@ export type Capability =
       readonly restartTime: number
       readonly families: readonly RestartFamily[]
     }
+  | { readonly kind: 'longLived'; readonly families: readonly LongLivedFamily[] }
   | { readonly kind: 'addPath'; readonly families: readonly AddPathFamily[] }
   | { readonly kind: 'unknown'; readonly code: number; readonly value: Uint8Array }
 
@@ -110,6 +116,35 @@ const enhancedRefresh: CapabilityType<'enhancedRefresh'> = {
   code: 70,
   read: value => (value.length === 0 ? { kind: 'enhancedRefresh' } : undefined),
   write: () => [],
+}
+
+/** RFC 9494 §3.1. */
+const longLived: CapabilityType<'longLived'> = {
+  kind: 'longLived',
+  code: 71,
+  read: value => {
+    if (value.length % 7 !== 0) return undefined
+    const list: LongLivedFamily[] = []
+    for (let at = 0; at < value.length; at += 7) {
+      list.push({
+        afi: (value[at] << 8) | value[at + 1],
+        safi: value[at + 2],
+        forwarding: (value[at + 3] & 0x80) !== 0,
+        seconds: (value[at + 4] << 16) | (value[at + 5] << 8) | value[at + 6],
+      })
+    }
+    return { kind: 'longLived', families: list }
+  },
+  write: ({ families }) =>
+    families.flatMap(({ afi, safi, forwarding, seconds }) => [
+      afi >> 8,
+      afi & 255,
+      safi,
+      forwarding ? 0x80 : 0,
+      seconds >> 16,
+      (seconds >> 8) & 255,
+      seconds & 255,
+    ]),
 }
 
 /** RFC 6793 §3. */
@@ -213,6 +248,7 @@ export const capabilityTypes: { readonly [K in CapabilityKind]: CapabilityType<K
   extendedMessages,
   role,
   gracefulRestart,
+  longLived,
   fourOctetAs,
   enhancedRefresh,
   hostname,

@@ -95,6 +95,12 @@ export const capabilityValues: {
   hostname: fc.record({ kind: fc.constant('hostname'), hostname: name(1), domainName: name(0) }),
   softwareVersion: fc.record({ kind: fc.constant('softwareVersion'), version: name(1) }),
   role: fc.record({ kind: fc.constant('role'), value: uint8 }),
+  longLived: fc.record({
+    kind: fc.constant('longLived'),
+    families: fc.array(fc.record({ afi: uint16, safi: uint8, forwarding: fc.boolean(), seconds: fc.nat(0xffffff) }), {
+      maxLength: 4,
+    }),
+  }),
   gracefulRestart: fc.record({
     kind: fc.constant('gracefulRestart'),
     restarting: fc.boolean(),
