@@ -21,6 +21,7 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHopSelf,
     reflectorClient,
     extendedMessages = true,
+    kind,
   } = config
   const sorted = carried && [...carried].toSorted()
   return [
@@ -35,7 +36,8 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHopSelf,
     reflectorClient,
     extendedMessages,
-    config.multihop,
+    kind,
+    kind !== 'ebgp' && config.confederation !== undefined,
     offeredPaths(config),
     config.role,
     config.role && config.strictRole,

@@ -136,7 +136,7 @@ t.test('a peer that dials and lies is slowed down too', t => {
     puppet.close()
   }
   t.ok(served >= 5 && served <= 30, `${served} of 600 got as far as an OPEN`)
-  t.match(a.peer(B).lastError, /its AS is 666, but 65002 is configured/)
+  t.match(a.peer(B).lastError, /its AS is 666, but AS 65002 is configured/)
   t.end()
 })
 

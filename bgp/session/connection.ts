@@ -3,7 +3,7 @@
 import type { TimerId, TimerWheel } from '../fsm/timers.ts'
 import type { Role, TimerName } from '../fsm/machine.ts'
 import type { ChunkSink } from '../groups/port.ts'
-import type { ConnId, State } from '../types.ts'
+import type { ConnEnds, ConnId, State } from '../types.ts'
 import type { CapabilityKind } from '../wire/capabilities.ts'
 import { MAX_EXTENDED, MAX_MESSAGE } from '../wire/header.ts'
 import type { Negotiated } from './negotiate.ts'
@@ -41,6 +41,14 @@ export class Connection {
   remote = ''
   /** Capabilities that the last OPEN on it did without. */
   leftOut: readonly CapabilityKind[] = []
+  /** 0 where the transport does not tell. */
+  localPort = 0
+  remotePort = 0
+  /** Whole messages, as they went and came. */
+  openSent: Uint8Array | undefined
+  openReceived: Uint8Array | undefined
+  notificationSent: Uint8Array | undefined
+  notificationReceived: Uint8Array | undefined
   /** Set when an acceptable OPEN has come. */
   negotiated: Negotiated | undefined
   /** Octets that a message may have, either way; of OPEN never more than 4,096. */
@@ -78,16 +86,26 @@ export class Connection {
   }
 
   /** A new TCP connection, or none, takes the place of the one before. */
-  attach(conn: ConnId | undefined, local = '', remote = ''): void {
+  attach(conn: ConnId | undefined): void {
     this.conn = conn
-    this.local = local
-    this.remote = remote
+    this.local = ''
+    this.remote = ''
+    this.localPort = this.remotePort = 0
+    this.openSent = this.openReceived = this.notificationSent = this.notificationReceived = undefined
     this.negotiated = undefined
     this.unread = false
     this.applied = 0
     this.heardAt = -1
     this.overdue = false
     this.#control = []
+  }
+
+  /** The TCP connection stands between these. */
+  setEnds({ local, remote, localPort = 0, remotePort = 0 }: ConnEnds): void {
+    this.local = local
+    this.remote = remote
+    this.localPort = localPort
+    this.remotePort = remotePort
   }
 
   /** Queues a message that goes before any route. */

@@ -1,6 +1,6 @@
 // What a peer tells the operator: its state as a whole, why it is down, and what it reports.
 
-import type { Family, PeerConfig, Report, State } from '../types.ts'
+import type { Family, Report, State } from '../types.ts'
 import { CEASE, cease, type Notification, notificationText } from '../wire/notification.ts'
 import type { Fault } from '../wire/verdict.ts'
 import type { Ends } from './explain.ts'
@@ -18,7 +18,8 @@ const treatments = {
 export class Journal {
   readonly #host: Host
   readonly #name: string
-  readonly #config: () => PeerConfig
+  /** The peer in words. */
+  readonly #about: () => string
   /** The most advanced state among the peer's connections, and when it was entered. */
   state: State = 'Idle'
   since: number
@@ -32,10 +33,10 @@ export class Journal {
   #reason: string | undefined
   readonly #repeats = new Repeats()
 
-  constructor(host: Host, name: string, config: () => PeerConfig) {
+  constructor(host: Host, name: string, about: () => string) {
     this.#host = host
     this.#name = name
-    this.#config = config
+    this.#about = about
     this.since = host.now
   }
 
@@ -90,8 +91,8 @@ export class Journal {
     this.#error(code, subcode, true, `${text} (${notificationText(why)} sent)`)
   }
 
-  limit(family: Family, limit: number, text: string): void {
-    this.#report({ type: 'prefixLimit', peer: this.#name, family, limit, text: this.#say(text) })
+  limit(direction: 'in' | 'out', family: Family, limit: number, text: string): void {
+    this.#report({ type: 'prefixLimit', peer: this.#name, direction, family, limit, text: this.#say(text) })
   }
 
   endOfRib(family: Family): void {
@@ -142,8 +143,7 @@ export class Journal {
   }
 
   #say(text: string): string {
-    const { address, remoteAs } = this.#config()
-    return `peer ${this.#name} (${address}, AS ${remoteAs}): ${text}`
+    return `${this.#about()}: ${text}`
   }
 
   #report(report: Report): void {

@@ -29,6 +29,14 @@ t.test('readers of AS_PATH', t => {
   ] as const) {
     t.equal(asPathContains(octets, 0, octets.length, asn), expected, String(asn))
   }
+  const inside = asPath.encode([
+    { type: 'confed-sequence', asns: [65001, 65002] },
+    { type: 'confed-set', asns: [65003, 65004] },
+    { type: 'sequence', asns: [7, 8] },
+  ])
+  t.equal(asPathText(inside, 0, inside.length), '(65001 65002) [65003 65004] 7 8')
+  t.equal(asPathLength(inside, 0, inside.length), 2, 'members do not count (RFC 5065 §5.3)')
+  t.equal(asPathFirst(inside, 0, inside.length), 7, 'nor are they the neighbour whose MED is compared')
   t.equal(asPathText(octets, 0, 0), '')
   t.equal(asPathFirst(octets, 0, 0), 0)
   const long = asPath.encode([{ type: 'sequence', asns: Array.from({ length: 300 }, (_, i) => i + 1) }])
