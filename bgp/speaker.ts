@@ -188,9 +188,12 @@ export class Speaker implements AsyncDisposable {
     return this.#driver.with(engine => engine.enablePeer(name))
   }
 
-  /** `in`: asks the peer for all its routes again (RFC 2918); `out`: sends it all of ours again. */
-  refreshPeer(name: string, direction: 'in' | 'out'): boolean {
-    return this.#driver.with(engine => engine.refreshPeer(name, direction))
+  /**
+   * `in`: asks the peer for all its routes again (RFC 2918), of one family or all; what it does not send again goes where
+   * both ends know RFC 7313. `out`: sends it all of ours again. False if there is no such peer.
+   */
+  refreshPeer(name: string, direction: 'in' | 'out', family?: Family): boolean {
+    return this.#driver.with(engine => engine.refreshPeer(name, direction, family))
   }
 
   status(): PeerStatus[] {

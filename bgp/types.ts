@@ -33,6 +33,12 @@ export interface SpeakerConfig {
   /** We are a member AS, `asn`, of this confederation (RFC 5065). */
   readonly confederation?: Confederation
   readonly gracefulRestart?: GracefulRestart
+  /** Told to every peer for display (FQDN capability), up to 64 octets of UTF-8. Default: not told. */
+  readonly hostname?: string
+  /** Goes with `hostname`. */
+  readonly domainName?: string
+  /** Told to every peer for display (software version capability), up to 64 octets of UTF-8. Default: not told. */
+  readonly softwareVersion?: string
   readonly decision?: DecisionOptions
   /** The whole speaker is about to go: as if every peer had `gracefulShutdown`, except where it says `false`. */
   readonly gracefulShutdown?: boolean
@@ -101,6 +107,11 @@ export interface GracefulRestart {
   readonly restarting?: boolean
   /** The kernel kept our routes: set the F bit of every family. */
   readonly forwarding?: boolean
+  /**
+   * Seconds, 0–16777215, for which peers shall keep our routes after `restartTime`, as a last resort (RFC 9494), of every
+   * family or by family. With it the capability is announced, and routes of peers that ask for the same are kept for them.
+   */
+  readonly longLived?: number | { readonly [F in Family]?: number }
 }
 
 /**
@@ -167,6 +178,8 @@ export interface PeerConfig {
   readonly holdTime?: number
   /** Seconds between attempts to connect. Default 5. */
   readonly connectRetry?: number
+  /** Messages of more than 4,096 octets, where the peer takes them too (RFC 8654). Default true. */
+  readonly extendedMessages?: boolean
   /** Default: those for which we have a next hop: the family of `address`, each one in `nextHopSelf`, and by `extendedNextHop`. */
   readonly families?: readonly Family[]
   /**
@@ -195,6 +208,11 @@ export interface PeerConfig {
   readonly multihop?: number | boolean
   /** Keep the peer's routes while it restarts, if it asks for that. Default true where `gracefulRestart` is configured. */
   readonly gracefulRestartHelper?: boolean
+  /**
+   * Keep the peer's routes long, if it asks for that (RFC 9494), or for so many seconds at most. Default: as long as it
+   * asks, where `gracefulRestart.longLived` is configured.
+   */
+  readonly longLivedHelper?: boolean | number
   /**
    * GTSM (RFC 5082): what comes from farther away than so many links is dropped (1: the peer is on our link). Both ends
    * must use it. Needs a transport with socket options.
@@ -286,7 +304,8 @@ export interface Match {
   readonly family?: Family
   /**
    * Any of these communities, of any kind: `65001:20`, large `65001:1:2`, extended `rt:65001:20`, `ro:10.0.0.1:5` or
-   * `0x4004fde900000001`, well known `no-export`, `no-advertise`, `no-export-subconfed`, `graceful-shutdown`, `blackhole`.
+   * `0x4004fde900000001`, well known `no-export`, `no-advertise`, `no-export-subconfed`, `graceful-shutdown`, `blackhole`,
+   * `llgr-stale`, `no-llgr`.
    * `*` stands for any number: `65001:*`, `65001:1:*`, `rt:65001:*`.
    */
   readonly communities?: readonly string[]
@@ -454,6 +473,8 @@ export type Report =
       readonly limit: number
       readonly text: string
     }
+  /** A message about a route refresh was ignored, or an end of one did not come (RFC 7313). */
+  | { readonly type: 'refresh'; readonly peer: string; readonly text: string }
   | { readonly type: 'endOfRib'; readonly peer: string; readonly family: Family; readonly text: string }
   | { readonly type: 'listen'; readonly listening: boolean; readonly text: string }
 
@@ -477,13 +498,21 @@ export interface PeerStatus {
   readonly role?: BgpRole
   /** What the peer says that it is to us, once Established. */
   readonly peerRole?: BgpRole
+  /** What the peer calls itself, once Established. */
+  readonly hostname?: string
+  readonly domainName?: string
+  readonly softwareVersion?: string
+  /** Messages of up to 65,535 octets pass, both ways (RFC 8654). */
+  readonly extendedMessages: boolean
+  /** Capabilities that our last OPEN did without, because the peer refuses them (RFC 5492), or to find out whether it does. */
+  readonly leftOut: readonly string[]
   /** Families in use, once Established. */
   readonly families: readonly Family[]
   /** IPv4 routes may have IPv6 next hops in this session (RFC 8950). */
   readonly extendedNextHop: boolean
   readonly prefixesReceived: number
   readonly prefixesAccepted: number
-  /** Kept over a restart of the peer and not announced again yet; counted while it is away, too. */
+  /** Kept over a restart or a refresh of the peer and not announced again yet; counted while it is away, too. */
   readonly prefixesStale: number
   readonly prefixesSent: number
   /** Families in which the peer is at its limit, and routes of it are left out. */
@@ -577,8 +606,11 @@ export interface PathView {
   best: boolean
   /** Equal to the best path in every step up to the IGP metric, so used for ECMP beside it. */
   multipath: boolean
-  /** Kept while its peer restarts: the peer has not announced it again yet (RFC 4724). */
-  stale: boolean
+  /**
+   * The peer has not announced it again yet: `restart`: it is kept while the peer restarts (RFC 4724), `long-lived`: and that
+   * lasts long, so every other path is preferred (RFC 9494); `refresh`: the peer sends its routes again (RFC 7313).
+   */
+  stale: false | 'restart' | 'long-lived' | 'refresh'
   /** Why it is not best: the step that lost, or the policy rule or check that rejected it. */
   reason: string | undefined
 }

@@ -132,6 +132,7 @@ const template: Fields<FileTemplate> = {
   role: oneOf('provider', 'customer', 'peer', 'rs-server', 'rs-client'),
   strictRole: flag,
   holdTime: number,
+  extendedMessages: flag,
   families: list(family),
   import: policyHere,
   export: policyHere,
@@ -141,6 +142,7 @@ const template: Fields<FileTemplate> = {
   extendedNextHop: flag,
   multihop: either(number, flag),
   gracefulRestartHelper: flag,
+  longLivedHelper: either(flag, number),
   ttlSecurity: number,
   secret: hidden,
   secretFile: text,
@@ -181,7 +183,7 @@ export const origination = object<Origination>(
 
 /** Whether the router has restarted is told on the command line; the file says what holds whenever it did. */
 const gracefulRestart = object<GracefulRestart>(
-  { restartTime: number, restarting: flag, forwarding: flag },
+  { restartTime: number, restarting: flag, forwarding: flag, longLived: either(number, perFamily(number)) },
   'restartTime',
 )
 
@@ -193,6 +195,9 @@ export const file = object<FileConfig>(
     listenPort: number,
     listenAddresses: texts,
     gracefulRestart,
+    hostname: text,
+    domainName: text,
+    softwareVersion: text,
     confederation: object<Confederation>({ identifier: number, members: list(number) }, 'identifier', 'members'),
     decision: object<DecisionOptions>({
       alwaysCompareMed: flag,

@@ -44,7 +44,16 @@ export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
   if (time !== undefined && !isWithin(time, 0, 4095)) {
     add('gracefulRestart.restartTime', time, 'it does not fit into the message', 'give 0 to 4095 seconds')
   }
+  const { longLived } = config.gracefulRestart ?? {}
+  for (const [family, seconds] of typeof longLived === 'object'
+    ? Object.entries(longLived)
+    : [['', longLived] as const]) {
+    if (seconds === undefined || isWithin(seconds, 0, MOST_LONG_LIVED)) continue
+    const field = `gracefulRestart.longLived${family && `.${family}`}`
+    add(field, seconds, 'it does not fit into the message', `give 0 to ${MOST_LONG_LIVED} seconds`)
+  }
   checkDecision(config.decision ?? {}, add)
+  checkNames(config, add)
   const owners = new Map<string, string>()
   for (const [name, peer] of config.peers) {
     issues.push(...checkPeer(name, peer, config))
@@ -102,6 +111,13 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
   if (peer.gracefulRestartHelper && !config.gracefulRestart) {
     const reason = 'this speaker does not announce graceful restart, so no peer counts on its help'
     add('gracefulRestartHelper', true, reason, "remove it, or set the speaker's gracefulRestart")
+  }
+  const long = peer.longLivedHelper
+  if (long !== undefined && long !== false && config.gracefulRestart?.longLived === undefined) {
+    const reason = 'this speaker does not announce long-lived graceful restart, so no peer counts on its help'
+    add('longLivedHelper', long, reason, "remove it, or set the speaker's gracefulRestart.longLived")
+  } else if (typeof long === 'number' && !isWithin(long, 0, MOST_LONG_LIVED)) {
+    add('longLivedHelper', long, 'it is no time to keep routes', `give 0 to ${MOST_LONG_LIVED} seconds, true or false`)
   }
   if (peer.reflectorClient && kind !== 'ibgp') {
     const reason = `only a peer in AS ${peer.localAs ?? config.asn} can be a client of this route reflector`
@@ -209,6 +225,21 @@ function checkAsRules(peer: PeerConfig, config: SpeakerConfig, kind: SessionKind
   }
 }
 
+/** Two texts behind their lengths have to fit into 255 octets; others take no more than 64 each. */
+function checkNames(config: SpeakerConfig, add: Add): void {
+  for (const field of ['hostname', 'domainName', 'softwareVersion'] as const) {
+    const value = config[field]
+    if (value === undefined) continue
+    const octets = new TextEncoder().encode(value).length
+    if (octets === 0 || octets > 64)
+      add(field, value, `it has ${octets} octets`, 'give 1 to 64 octets, or leave it out')
+    else if (/\p{Cc}/u.test(value)) add(field, value, 'it has control characters', 'leave them out')
+  }
+  if (config.domainName !== undefined && config.hostname === undefined) {
+    add('domainName', config.domainName, 'it is told beside a hostname only', 'give hostname too, or remove it')
+  }
+}
+
 function checkDecision({ missingMed, multipath }: DecisionOptions, add: Add): void {
   if (missingMed !== undefined && missingMed !== 'lowest' && missingMed !== 'highest') {
     add('decision.missingMed', missingMed, 'it is none that is known', 'use lowest or highest')
@@ -230,11 +261,21 @@ export function checkOrigination(route: Origination): ConfigIssue | undefined {
   if (hop !== undefined && parseAddress(hop)?.family !== prefix.family) {
     return { field, value: hop, reason: `its next hop is no IPv${prefix.family} address`, fix: addressFix }
   }
+  const count = route.communities?.length ?? 0
+  if (count > MOST_COMMUNITIES) {
+    const fix = `give ${MOST_COMMUNITIES} at most`
+    return { field, value: `${count} communities`, reason: 'they do not fit into a message', fix }
+  }
   const bad = route.communities?.find(text => parseAnyCommunity(text) === undefined)
   return bad === undefined ? undefined : { field, value: bad, reason: 'it is no community', fix: communityFix }
 }
 
+/** Large ones take 12 octets each, and attributes 61,440 in all (RFC 8654 leaves 65,535 for the whole message). */
+const MOST_COMMUNITIES = 5000
+
 const addressFix = 'write it like 10.0.1.1 or fd00::1'
+/** 24 bits (RFC 9494 §3.1). */
+const MOST_LONG_LIVED = 0xffffff
 const asnFix = `give a number from 1 to 4294967294, not ${AS_TRANS} (RFC 6793) and not 65535 (RFC 7300)`
 const routerIdFix = 'write it like an IPv4 address, not 0.0.0.0; any number unique among the speakers will do'
 

@@ -20,6 +20,7 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHop,
     nextHopSelf,
     reflectorClient,
+    extendedMessages = true,
     kind,
   } = config
   const sorted = carried && [...carried].toSorted()
@@ -35,6 +36,7 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHopSelf,
     reflectorClient,
     wantsExtendedNextHop(config),
+    extendedMessages,
     kind,
     kind !== 'ebgp' && config.confederation !== undefined,
     offeredPaths(config),

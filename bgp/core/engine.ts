@@ -212,9 +212,12 @@ export class Engine {
     return this.#ask(name, peer => peer.start())
   }
 
-  /** `in`: asks the peer for all its routes again, if it has route refresh (RFC 2918); `out`: sends it all of ours again. */
-  refreshPeer(name: string, direction: 'in' | 'out'): boolean {
-    return this.#ask(name, peer => peer.refresh(direction))
+  /**
+   * `in`: asks the peer for all its routes again, if it has route refresh (RFC 2918); `out`: sends it all of ours again. Of
+   * one family, or of all.
+   */
+  refreshPeer(name: string, direction: 'in' | 'out', family?: Family): boolean {
+    return this.#ask(name, peer => peer.refresh(direction, family))
   }
 
   /** False if there is no such peer. */
@@ -263,7 +266,7 @@ export class Engine {
     let unread = false
     const budget = units
     while (to - at >= HEADER_LENGTH && connection.conn === conn) {
-      const broken = checkHeader(octets, at)
+      const broken = checkHeader(octets, at, connection.longest)
       if (broken) {
         peer.fault(connection, broken)
         break
@@ -273,7 +276,7 @@ export class Engine {
       unread = units <= 0
       if (unread) break
       units -= this.#message(owner, octets, at, at + length)
-      at += length
+      if (connection.applied === 0) at += length
     }
     this.#spent = budget - units
     this.#afterwards()
@@ -514,10 +517,12 @@ export class Engine {
   #restart(first: boolean): RestartSide | undefined {
     const wanted = this.#config?.gracefulRestart
     if (!wanted) return undefined
-    const { restartTime: time, restarting = false, forwarding } = wanted
+    const { restartTime: time, restarting = false, forwarding, longLived: long } = wanted
+    const longLived =
+      long === undefined ? undefined : (family: Family) => (typeof long === 'number' ? long : (long[family] ?? 0))
     // Once a peer was Established, this process has run ever since: the kernel's state is what it was.
-    if (!first) return { time, restarting: false, forwarding: forwarding !== undefined }
-    return { time, restarting: restarting && !this.#complete, forwarding: forwarding ?? false }
+    if (!first) return { time, restarting: false, forwarding: forwarding !== undefined, longLived }
+    return { time, restarting: restarting && !this.#complete, forwarding: forwarding ?? false, longLived }
   }
 
   #makeHost(): Host {
@@ -529,6 +534,10 @@ export class Engine {
       },
       get identity() {
         return engine.#identity
+      },
+      get names() {
+        const { hostname, domainName, softwareVersion } = engine.#config ?? {}
+        return { hostname, domainName, softwareVersion }
       },
       random: this.#random,
       wheel: this.#wheel,

@@ -59,6 +59,8 @@ export interface Shape {
   /** The same of next hops. */
   readonly keepsNextHop: boolean
   readonly classic: boolean
+  /** Messages may be longer than 4,096 octets (RFC 8654). */
+  readonly extendedMessages: boolean
 }
 
 /** Holds one result at a time, so that all groups of a family can share its buffers. */
@@ -79,22 +81,22 @@ export class Outgoing {
   readonly #walker = new AttributeWalker()
   readonly #edits: Edit[] = []
 
-  readonly #asPath = edit(asPath, 1 << 15)
-  readonly #as4Path = edit(as4Path, 1 << 15)
+  readonly #asPath = edit(asPath, 1 << 16)
+  readonly #as4Path = edit(as4Path, 1 << 16)
   readonly #nextHop = edit(nextHop, 4)
   readonly #noMed = edit(med, 0)
   readonly #noLocalPref = edit(localPref, 0)
   readonly #defaultLocalPref = edit(localPref, 4)
   readonly #originator = edit(originatorId, 4)
-  readonly #clusterList = edit(clusterList, 1 << 14)
+  readonly #clusterList = edit(clusterList, 1 << 16)
   readonly #noOriginator = edit(originatorId, 0)
   readonly #noClusterList = edit(clusterList, 0)
   readonly #aggregator = edit(aggregator, 6)
   readonly #as4Aggregator = edit(as4Aggregator, 8)
-  readonly #wide = new Uint8Array(1 << 15)
-  readonly #scratch = new Uint8Array(1 << 15)
-  readonly #behind = new Uint8Array(1 << 15)
-  readonly #extended = edit(extendedCommunities, 1 << 13)
+  readonly #wide = new Uint8Array(1 << 16)
+  readonly #scratch = new Uint8Array(1 << 16)
+  readonly #behind = new Uint8Array(1 << 16)
+  readonly #extended = edit(extendedCommunities, 1 << 16)
   readonly #noAigp = edit(aigp, 0)
   readonly #onlyToCustomer = edit(onlyToCustomer, 4)
 
@@ -266,6 +268,7 @@ const NO_SHAPE: Shape = {
   keepsMed: false,
   keepsNextHop: false,
   classic: true,
+  extendedMessages: false,
 }
 
 function edit(type: { readonly code: number; readonly flags: number }, size: number): Edit {

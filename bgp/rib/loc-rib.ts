@@ -118,9 +118,11 @@ export class LocRib {
     } else if (paths.flags[path] & DEAD) {
       paths.flags[path] &= ~DEAD
     } else {
-      if (this.isStale(path)) session.stale--
+      const wasStale = this.isStale(path)
+      if (wasStale) session.stale--
       paths.age[path] = session.age
-      if (paths.received[path] === set && (paths.flags[path] & INELIGIBLE) === check) return
+      const isMarked = wasStale && session.longLived // with LLGR_STALE, which has to go
+      if (paths.received[path] === set && (paths.flags[path] & INELIGIBLE) === check && !isMarked) return
       wasAccepted = paths.accepted[path] !== 0
       this.#clear(session, path)
     }
@@ -316,7 +318,8 @@ export class LocRib {
     const set = paths.received[path]
     let accepted = 0
     if (!(paths.flags[path] & INELIGIBLE)) {
-      accepted = session.import ? session.import.apply(paths.prefix[path], set, session) : sets.acquire(set)
+      const longStale = session.longLived && this.isStale(path)
+      accepted = session.import ? session.import.apply(paths.prefix[path], set, session, longStale) : sets.acquire(set)
     }
     paths.accepted[path] = accepted
     if (accepted === 0) paths.flags[path] |= REJECTED

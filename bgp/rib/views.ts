@@ -92,7 +92,7 @@ export class Views {
     const view = attributesView(sets.octets, sets.from(set), sets.to(set), nextHops.text(sets.nextHop[set]), about)
     view.best = prefixes.best[prefix] === path
     view.multipath = !view.best && (paths.flags[path] & CHOSEN) !== 0
-    view.stale = this.#rib.isStale(path)
+    view.stale = this.#rib.isStale(path) && this.#staleness(path)
     return view
   }
 
@@ -150,6 +150,8 @@ export class Views {
     const theirs = decision.rank(step, best)
     const bestName = sessions.at(paths.slot[best]).name
     switch (step) {
+      case 'longStale':
+        return 'its sender went long ago (LLGR_STALE, RFC 9494), and any other path is preferred'
       case 'local':
         return 'our own route is preferred'
       case 'localPref':
@@ -187,6 +189,11 @@ export class Views {
     const lowest = Math.min(...rivals.map(med))
     const mine = med(path) === Infinity ? 'no MED, which counts as highest, is' : `MED ${med(path)} is`
     return `${mine} higher than ${lowest}${always ? '' : ' from the same AS'}`
+  }
+
+  #staleness(path: number): 'refresh' | 'restart' | 'long-lived' {
+    const session = this.#rib.sessions.at(this.#rib.paths.slot[path])
+    return session.longLived ? 'long-lived' : session.staleBy
   }
 
   /** Whether the peer says that the route goes soon, and it is therefore the last choice (RFC 8326). */

@@ -41,8 +41,8 @@ export interface ConnectionsOwner {
   readonly counters: Counters
   readonly config: () => ResolvedPeer
   readonly ends: (connection?: Connection) => Ends
-  /** Our OPEN, encoded. */
-  readonly open: () => Uint8Array
+  /** Our OPEN on the connection, encoded. */
+  readonly open: (connection: Connection) => Uint8Array
   /** The connection is Established, or is no longer, by this event. */
   readonly up: (connection: Connection) => void
   readonly down: (event: FsmEvent) => void
@@ -219,7 +219,7 @@ export class Connections {
       case 'connect':
         return this.#connect(connection)
       case 'sendOpen':
-        connection.openSent = this.#owner.open()
+        connection.openSent = this.#owner.open(connection)
         return this.send(connection, connection.openSent)
       case 'sendKeepalive':
         return this.send(connection, keepalive)
@@ -356,7 +356,7 @@ export class Connections {
     // What the operator ends, helpers shall not keep alive, though the N bit would let them.
     const isHard = administrative && why.code === CEASE && why.subcode !== cease.collision
     const hard = isHard && connection.negotiated?.gracefulRestart?.notification
-    const message = encodeNotification(hard ? hardReset(why) : why)
+    const message = encodeNotification(hard ? hardReset(why) : why, connection.longest)
     connection.send(message)
     counters.notifiedOut.count(why)
     this.#host.release(connection.conn, this.outgoing(connection))
@@ -375,7 +375,7 @@ export class Connections {
   #again(connection: Connection, timer: ConnectionTimer): void {
     const { period } = connection.timers[timer]
     if (period === 0) return this.disarm(connection, timer)
-    const after = timer === 'hold' || timer === 'stale' ? period : this.#host.random.jitter(period)
+    const after = exact.includes(timer) ? period : this.#host.random.jitter(period)
     this.#host.arm(this.#owner.peer, connection, timer, this.#host.now + after)
   }
 
@@ -383,6 +383,9 @@ export class Connections {
     this.#host.wheel.disarm(connection.timers[timer].id)
   }
 }
+
+/** Timers without jitter (RFC 4271 §10): what they bound was told to the peer, or told by it. */
+const exact: readonly ConnectionTimer[] = ['hold', 'stale', 'refresh']
 
 /** One for all UPDATE messages: they change no state, so nothing is looked at after them. */
 export const updateEvent: FsmEvent = { kind: 'update' }

@@ -7,17 +7,21 @@ import type { Family } from '../types.ts'
 import { mpReach, mpUnreach } from './attributes.ts'
 import { EXTENDED_LENGTH } from './attribute.ts'
 import { numbersOf } from './family.ts'
-import { HEADER_LENGTH, MAX_MESSAGE, putMessageHeader, UPDATE } from './header.ts'
+import { HEADER_LENGTH, MAX_EXTENDED, MAX_MESSAGE, putMessageHeader, UPDATE } from './header.ts'
 
 /** Where messages go. */
 export interface MessageTarget {
-  /** The next message is written from `octets[at]`; at least 4,096 octets are free there after `reserve`. */
+  /** The next message is written from `octets[at]`. */
   readonly octets: Uint8Array
   readonly at: number
-  reserve(): void
+  /** Makes room for a message of so many octets, at most 65,535. */
+  reserve(octets: number): void
   /** A whole message of `length` octets stands at `octets[at]`. */
   commit(length: number): void
 }
+
+/** A message of many prefixes ends here even if it might be longer: reading one is a single piece of work. */
+const FULL_EXTENDED = 16384
 
 /** Whatever can write a route as NLRI: a length octet and the octets it needs, after a path identifier if there is one. */
 export interface NlriSource {
@@ -37,6 +41,8 @@ export class UpdateWriter {
   readonly #afi: number
   readonly #safi: number
   readonly #nlri: NlriSource
+  readonly #longest: number
+  readonly #full: number
   #target: MessageTarget | undefined
   #attributes: Uint8Array = new Uint8Array(0)
   #length = 0
@@ -47,7 +53,10 @@ export class UpdateWriter {
   /** Octets of the message that are left for NLRI end here. */
   #limit = 0
 
-  constructor(family: Family, nlri: NlriSource, classic = family === 'ipv4-unicast') {
+  /** `extended`: whoever reads this takes messages of up to 65,535 octets (RFC 8654). */
+  constructor(family: Family, nlri: NlriSource, extended = false, classic = family === 'ipv4-unicast') {
+    this.#longest = extended ? MAX_EXTENDED : MAX_MESSAGE
+    this.#full = extended ? FULL_EXTENDED : MAX_MESSAGE
     const { afi, safi } = numbersOf(family)
     this.#family = family
     this.#classic = classic
@@ -58,7 +67,12 @@ export class UpdateWriter {
 
   /** Octets of attributes (with NEXT_HOP for IPv4) that leave room for one prefix. */
   roomForAttributes(nextHopLength: number): number {
-    return MAX_MESSAGE - HEADER_LENGTH - 4 - this.#nlri.longestNlri - (this.#classic ? 0 : 4 + 5 + nextHopLength)
+    return this.#longest - this.#around(nextHopLength)
+  }
+
+  /** Octets of a message that announces one prefix, without the attributes of the route. */
+  #around(nextHopLength: number): number {
+    return HEADER_LENGTH + 4 + this.#nlri.longestNlri + (this.#classic ? 0 : 4 + 5 + nextHopLength)
   }
 
   /** Begins a run with `attributes[0, length)`; IPv4 has its NEXT_HOP among them, other families give it here. */
@@ -101,10 +115,11 @@ export class UpdateWriter {
   }
 
   #begin(target: MessageTarget): void {
-    target.reserve()
+    const most = Math.max(this.#full, this.#length + this.#around(this.#nextHop.length))
+    target.reserve(most)
     const { octets } = target
     const start = target.at
-    this.#limit = start + MAX_MESSAGE
+    this.#limit = start + most
     let at = start + HEADER_LENGTH
     if (this.#classic) {
       octets[at++] = 0

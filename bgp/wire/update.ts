@@ -26,10 +26,17 @@ import {
   putHeader,
   TRANSITIVE,
 } from './attributes.ts'
+import { MAX_EXTENDED } from './header.ts'
 import { type MpContext, MpRoutes } from './mp.ts'
 import { badNextHop } from './next-hop.ts'
 import { countNlri } from './nlri.ts'
 import { accept, reset, type Verdict } from './verdict.ts'
+
+/**
+ * Octets that the attributes of a route may take in canonical form. A value's length has 16 bits, and policy,
+ * prepending and reflection need room for what they add.
+ */
+export const MAX_ATTRIBUTES = 61440
 
 /** What the octets of an UPDATE depend on. */
 export type UpdateContext = AttributeContext & MpContext
@@ -74,9 +81,8 @@ export class UpdateDecoder {
   #announced = 0
   #withdraw: string | undefined
 
-  /** `maxMessage`: the longest message in octets; 2-octet AS numbers may double while they are widened. */
-  constructor(maxMessage = 4096) {
-    this.attributes = new Uint8Array(2 * maxMessage + 64)
+  constructor() {
+    this.attributes = new Uint8Array(2 * MAX_EXTENDED + 64) // 2-octet AS numbers may double while they are widened
   }
 
   /**
@@ -118,6 +124,10 @@ export class UpdateDecoder {
     }
     if (this.#withdraw) return { do: 'withdraw', why: this.#withdraw }
     this.#write(octets, context)
+    if (this.attributesTo > MAX_ATTRIBUTES) {
+      this.#damaged(`its attributes take ${this.attributesTo} octets, which cannot be passed on`)
+      return { do: 'withdraw', why: this.#withdraw ?? '' }
+    }
     return this.discarded[0] ?? accept
   }
 
