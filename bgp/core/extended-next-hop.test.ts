@@ -253,3 +253,33 @@ t.test('what cannot be meant is refused', t => {
   t.same(refused({ nextHopSelf: { 'ipv4-unicast': 'fd00::1' }, ...on }), [])
   t.end()
 })
+
+t.test('a peer that hangs up while it does not know us yet still gets IPv4 when it does', t => {
+  const net = new Simulation(1)
+  const there = 'fe80::2%eth0'
+  const a = speaker(net, 'fe80::1%eth0', 65001, { [there]: { remoteAs: 65002, connectRetry: 1 } }, id(1))
+  let hangsUp = true
+  const b = speaker(
+    net,
+    there,
+    65002,
+    { 'fe80::1%eth0': { remoteAs: 65001, passive: true } },
+    { ...id(2), listenPort: 0 },
+  )
+  net.network
+    .host(there)
+    .listen(
+      { port: 179 },
+      { accepted: conn => (hangsUp ? conn.close(true) : b.driver.accept(conn)), listening: () => {}, failed: () => {} },
+    )
+  for (let closed = 1; closed < 12; closed++) {
+    net.run(closed)
+    if (closed < 5) continue
+    hangsUp = false
+    net.runUntil(() => established([a, there]), 60)
+    t.match(a.peer(there), { extendedNextHop: true, families: ['ipv4-unicast', 'ipv6-unicast'] }, `${closed}`)
+    hangsUp = true
+    b.driver.with(engine => engine.resetPeer('fe80::1%eth0'))
+  }
+  t.end()
+})

@@ -27,7 +27,7 @@ import { onlyAs } from './remote-as.ts'
 import { awaitedFamilies, statusOf } from './status.ts'
 import { isUnfound, zoneOf } from './place.ts'
 import { type TappedConnection, TapSink } from './tap.ts'
-import { inboundRules, offered, ownAddresses, policies, traits } from './traits.ts'
+import { hoplessFamilies, inboundRules, offered, ownAddresses, policies, traits } from './traits.ts'
 import { Withheld } from './withheld.ts'
 
 /** Milliseconds between the first time a hold timer runs out and the last look whether input came after all. */
@@ -286,7 +286,8 @@ export class Peer {
   // ---- messages --------------------------------------------------------------------------------------------------
 
   #ourOpen(connection: Connection): Uint8Array {
-    const needsFamilies = !offered(this.config).includes('ipv4-unicast')
+    const [families, hopless] = [offered(this.config), hoplessFamilies(this.config)]
+    const needsFamilies = !families.includes('ipv4-unicast') || hopless.includes('ipv4-unicast')
     connection.leftOut = this.#withheld.now(this.#host.now, needsFamilies)
     return encodeOpen(ourOpen(this.#localSide(connection)))
   }

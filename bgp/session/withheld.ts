@@ -11,8 +11,8 @@ export const OFFER_AGAIN = 3_600_000
 /** Connections that end at OPEN one after the other before it is tried with less. */
 export const PATIENCE = 4
 
-/** Understood for so long that no peer is known to refuse them alone. */
-const essential: readonly CapabilityKind[] = ['multiprotocol', 'routeRefresh', 'fourOctetAs']
+/** Understood for so long that no peer is known to refuse them alone; and the one without which IPv4 would stay away from IPv6. */
+const essential: readonly CapabilityKind[] = ['multiprotocol', 'routeRefresh', 'fourOctetAs', 'extendedNextHop']
 /** Without it there are only IPv4 routes. */
 const families: CapabilityKind = 'multiprotocol'
 
