@@ -45,6 +45,7 @@ function stage(
         const sent = codes(octets)
         opens.push(sent)
         const said = answer(sent)
+        if (said === 'polite' && options.polite) continue // it has answered by itself
         if (said === 'polite') {
           puppet.sendOpen()
           options.polite = true
@@ -128,6 +129,16 @@ t.test('a peer that closes at every OPEN is tried with less, every other time', 
     [3, 8, 0, 8, 3],
     'nothing proves the reason',
   )
+  t.end()
+})
+
+t.test('a peer that only rested, or was not configured yet, loses nothing by the guess', t => {
+  let open = 0
+  const { a, opens, run, options } = stage(() => (++open <= PATIENCE ? undefined : 'polite'))
+  options.open.capabilities = [{ kind: 'fourOctetAs', asn: 65002 }, { kind: 'extendedMessages' }]
+  run(60)
+  t.same(opens.slice(PATIENCE), [[1, 2, 65], everything], 'its OPEN has capabilities: once more with all')
+  t.match(a.peer(B), { state: 'Established', leftOut: [], extendedMessages: true })
   t.end()
 })
 

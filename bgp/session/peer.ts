@@ -296,7 +296,10 @@ export class Peer {
     if (connection.state !== 'OpenSent') return this.#connections.dispatch(connection, { kind: 'open', holdTime: 0 })
     const open = decodeOpen(octets, from, to)
     if ('fault' in open) return this.fault(connection, open.fault)
-    this.#withheld.heard()
+    if (this.#withheld.heard(open.capabilities, connection.leftOut)) {
+      const why = 'it knows capabilities: once more, with all of ours'
+      return this.#connections.dispatch(connection, { kind: 'stop', fault: fault(CEASE, cease.configChange, why) })
+    }
     connection.openReceived = octets.slice(from - HEADER_LENGTH, to)
     const agreed = negotiate(this.#localSide(connection), this.config.remoteAs, open)
     if ('fault' in agreed) return this.fault(connection, agreed.fault)

@@ -1,7 +1,9 @@
 // Capabilities that a peer refuses are left out of the next OPEN (RFC 5492 §3, §5), remembered, and tried again later.
 //
 // A peer says so by a NOTIFICATION: Unsupported Optional Parameter means none at all, Unsupported Capability names those in
-// question. An old one just closes at every OPEN; then every other attempt goes with less, as nothing proves the reason.
+// question. An old one just closes at every OPEN; then every other attempt goes with less, as nothing proves the reason: a
+// peer that rests, or is not configured yet, closes too. One whose OPEN has capabilities knows what they are: it is not
+// guessed about any more, and an attempt that went with less by a guess is made once more with all.
 
 import { type Capability, capabilityTypes, type CapabilityKind } from '../wire/capabilities.ts'
 import type { Notification } from '../wire/notification.ts'
@@ -23,12 +25,15 @@ export class Withheld {
   #refused = new Set<CapabilityKind>()
   #since = 0
   #closed = 0
+  /** An OPEN of the peer had capabilities. */
+  #understands = false
 
   /** What to leave out of an OPEN now. `needsFamilies`: a session without multiprotocol would carry nothing. */
   now(time: number, needsFamilies: boolean): readonly CapabilityKind[] {
     if (this.#refused.size > 0 && time - this.#since >= OFFER_AGAIN) this.clear()
     const attempt = this.#closed - PATIENCE
-    const guess = attempt < 0 || attempt % 2 === 1 ? [] : attempt % 4 === 0 || needsFamilies ? extras : kinds
+    const guess =
+      this.#understands || attempt < 0 || attempt % 2 === 1 ? [] : attempt % 4 === 0 || needsFamilies ? extras : kinds
     return kinds.filter(kind => this.#refused.has(kind) || guess.includes(kind))
   }
 
@@ -48,9 +53,12 @@ export class Withheld {
     this.#closed++
   }
 
-  /** Its OPEN came: whatever we said, it was no reason to hang up. */
-  heard(): void {
+  /** Its OPEN came, an answer to ours without `leftOut`. True if ours lacked something only because of a wrong guess. */
+  heard(capabilities: readonly Capability[], leftOut: readonly CapabilityKind[]): boolean {
     this.#closed = 0
+    const guessed = !this.#understands && leftOut.some(kind => !this.#refused.has(kind))
+    this.#understands ||= capabilities.length > 0
+    return guessed && this.#understands
   }
 
   clear(): void {
