@@ -167,6 +167,26 @@ for (const [name, peer, more, says] of [
     /announce\[1\] is .* another entry already/,
   ],
   [
+    'a station without a port',
+    {},
+    { bmp: [{ address: '10.0.0.9' }] },
+    /bmp\[0\]\.port is undefined: it has to be given/,
+  ],
+  ['a station by name', {}, { bmp: [{ address: 'nms', port: 1 }] }, /bmp\[0\]\.address is "nms": it is no IP address/],
+  ['a table that is none', {}, { bmp: [{ address: '10.0.0.9', port: 1, views: ['rib'] }] }, /views\[0\] is "rib"/],
+  [
+    'a time that is none',
+    {},
+    { bmp: [{ address: '10.0.0.9', port: 1, retry: 0 }] },
+    /bmp\[0\]\.retry is 0: it is out of range; give 1 to 720/,
+  ],
+  [
+    'dumps without end',
+    {},
+    { mrt: { table: 'x', every: 0 } },
+    /mrt\.every is 0: it is no time between two files; give 1 to 86400/,
+  ],
+  [
     'two keys',
     { secret: 'hush', secretEnv: 'KEY' },
     {},
