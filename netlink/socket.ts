@@ -7,6 +7,7 @@
 import { addon } from './core/addon.ts'
 import { errnoName, errnoText, NetlinkError } from './core/errno.ts'
 import { type Namespace, openNamespace } from './core/namespace.ts'
+import type { TcpAoKey } from './core/tcp-ao.ts'
 import { type TcpAo, tcpAo } from './core/tcp-ao-socket.ts'
 
 export { NetlinkError } from './core/errno.ts'
@@ -37,6 +38,8 @@ export interface DialSocket extends Hops {
   readonly localAddress?: string
   /** Key of TCP-MD5, 1 to 80 octets. */
   readonly secret?: string
+  /** Keys of TCP-AO; what is sent begins with the preferred one, or the first. Not with `secret`. */
+  readonly tcpAo?: readonly (TcpAoKey & { readonly preferred?: boolean })[]
 }
 
 export interface ListenSocket extends Hops {
@@ -79,10 +82,12 @@ export function sockets(options: SocketOptions = {}): Sockets {
     }
   }
   return {
-    dial: ({ address, localAddress, secret, ...hops }) => {
+    dial: ({ address, localAddress, secret, tcpAo: keys = [], ...hops }) => {
       const fd = open(`a socket towards ${address}`, familyOf(address), localAddress, 0, false, hops)
       try {
         if (secret !== undefined) setKey(fd, address, secret)
+        const first = keys.find(key => key.preferred) ?? keys[0]
+        for (const key of keys) tcpAo.add(fd, address, key, key === first)
         return fd
       } catch (error) {
         addon().tcpClose(fd)

@@ -153,7 +153,7 @@ function readAddress(view: DataView, at: number): string {
 export function keyErrorText(code: string, { algorithm, maclen = 12 }: TcpAoKey): string | undefined {
   const texts: Readonly<Record<string, string>> = {
     ENOPROTOOPT: 'this kernel has no TCP-AO',
-    ENOENT: `this kernel has no ${names[algorithm]}`,
+    ENOENT: `this kernel has no ${algorithm} for TCP-AO`,
     EMSGSIZE: `a code of ${maclen} octets does not fit beside the other options of TCP`,
     EEXIST: 'another key for the address has one of its ids',
     EISCONN: 'the connection was made without TCP-AO',
