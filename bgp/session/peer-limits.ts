@@ -51,8 +51,9 @@ export class PeerLimits {
   /** Whether the session ends because of what would be sent next. */
   exceedsOut(): boolean {
     const { maxPrefixesOut } = this.#ports.config()
-    const { rib, journal } = this.#ports
-    const follows = maxPrefixesOut && this.#out.watchOut(maxPrefixesOut, rib, this.#id, journal)
+    if (!maxPrefixesOut) return false
+    const rib = (family: Family) => this.#ports.rib(family)
+    const follows = this.#out.watchOut(maxPrefixesOut, rib, this.#id, this.#ports.journal)
     if (follows) this.#ports.end(follows)
     return follows !== undefined
   }
