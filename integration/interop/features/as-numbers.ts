@@ -25,7 +25,6 @@ export const twoOctetAs: Feature = {
   title: 'A daemon of 2-octet AS numbers (AS_TRANS, AS4_PATH)',
   async run(cell) {
     const export_ = {
-      name: 'longer',
       rules: [{ name: 'prepend', then: 'accept', set: { prepend: { asn: BIG, count: 1 } } }],
       otherwise: 'reject',
     } as const

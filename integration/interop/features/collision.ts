@@ -1,8 +1,8 @@
 // Both ends dial at once (RFC 4271 §6.8), many times over: the lan is severed until every session has a SYN on its way from each
 // end, so that both connections come up, and one of them has to go.
 
-import { type Cell, OUR_AS, THEIR_AS } from '../kit/cell.ts'
-import type { SimplePeer } from '../../../bgp/simple-config.ts'
+import { type Cell, openPolicies, OUR_AS, THEIR_AS } from '../kit/cell.ts'
+import type { OurPeer } from '../kit/ours.ts'
 import type { Neighbour } from '../kit/daemon.ts'
 import type { Feature } from './feature.ts'
 
@@ -16,9 +16,9 @@ const addresses = Array.from({ length: SESSIONS }, (_, i) => ({
 
 async function round(cell: Cell, routerId: string): Promise<void> {
   const { ours: our, theirs: their } = cell.lan.hosts
-  const peers: Record<string, SimplePeer> = {}
+  const peers: Record<string, OurPeer> = {}
   for (const { own, remote } of addresses) {
-    peers[remote] = { address: remote, localAddress: own, remoteAs: THEIR_AS, connectRetry: 1 }
+    peers[remote] = { address: remote, localAddress: own, remoteAs: THEIR_AS, connectRetry: 1, ...openPolicies }
   }
   const neighbours: Neighbour[] = addresses.map(({ own, remote }) => ({
     address: own,
@@ -32,9 +32,9 @@ async function round(cell: Cell, routerId: string): Promise<void> {
   await cell.until(`${routerId}: both ends dial ${SESSIONS} times`, dialing, SESSIONS)
   cell.lan.sever(false)
 
-  const up = async () => (await pair.ours.state()).peers.filter(({ state }) => state === 'Established').length
+  const up = async () => (await pair.ours.peers()).filter(({ state }) => state === 'Established').length
   await cell.until('every session comes up', up, SESSIONS)
-  const received = async () => (await pair.ours.state()).peers.reduce((sum, peer) => sum + peer.prefixesAccepted, 0)
+  const received = async () => (await pair.ours.peers()).reduce((sum, peer) => sum + peer.prefixesAccepted, 0)
   await cell.until('with all routes', received, SESSIONS * 2)
   await cell.until('and one connection each', () => our.connections('established'), SESSIONS)
   const established = async () => {
