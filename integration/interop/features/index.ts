@@ -7,7 +7,7 @@ import { dualStack, ebgpIpv4, ebgpIpv6 } from './ebgp.ts'
 import type { Feature } from './feature.ts'
 import { weHelp, weRestart } from './graceful-restart.ts'
 import { ourPrefixLimit, theirPrefixLimit } from './limits.ts'
-import { gtsm, tcpMd5 } from './protection.ts'
+import { gtsm, md5TheyDial, md5WeDial } from './protection.ts'
 import { ibgpSession, theyReflect, weReflect } from './reflection.ts'
 import { theyRefresh, weRefresh } from './route-refresh.ts'
 import { ourShutdown, theirShutdown } from './shutdown.ts'
@@ -21,7 +21,8 @@ export const features = {
   theyReflect,
   fourOctetAs,
   twoOctetAs,
-  tcpMd5,
+  md5WeDial,
+  md5TheyDial,
   gtsm,
   theyRefresh,
   weRefresh,

@@ -3,6 +3,7 @@
 
 import type { Family } from '../../../bgp/types.ts'
 import type { FeatureName } from '../features/index.ts'
+import type { Cell } from './cell.ts'
 import type { Host } from './lan.ts'
 
 /** A route that the daemon originates. */
@@ -13,7 +14,7 @@ export interface Route {
   /** `65002:1:4000000000`. */
   readonly largeCommunities?: readonly string[]
   readonly med?: number
-  /** ASes behind its own. */
+  /** ASes behind its own: its own once more, or the neighbour's. */
   readonly path?: readonly number[]
 }
 
@@ -92,11 +93,13 @@ export interface RunningDaemon {
   restart(routes?: readonly Route[]): Promise<void>
 }
 
-/** Why a daemon has no test of a feature, and how that is known. `proof` is carried out by the run. */
+/** Why a daemon has no test of a feature, and how that is known. What can be proved is proved again by each run. */
 export interface Lack {
   readonly reason: string
-  /** True if the daemon still lacks it. */
-  readonly proof?: (host: Host) => Promise<boolean>
+  /** The code of a capability that its OPEN does not have. */
+  readonly capability?: number
+  /** True if it still lacks it. */
+  readonly proof?: (cell: Cell) => Promise<boolean>
 }
 
 export interface Daemon {

@@ -82,6 +82,11 @@ export class Ours {
     await this.#executable.post('/disable', { peer, words })
   }
 
+  /** Asks the peer for all of its routes again (RFC 2918). */
+  async refresh(peer: string): Promise<void> {
+    await this.#executable.post('/refresh', { peer, direction: 'in' })
+  }
+
   async kill(): Promise<void> {
     this.#executable.signal('SIGKILL')
     await this.#executable.exit()
