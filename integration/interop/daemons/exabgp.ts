@@ -5,16 +5,53 @@
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cell } from '../kit/cell.ts'
 import type { Daemon, Neighbour, Plan, Route, RunningDaemon, SeenRoute, Session } from '../kit/daemon.ts'
 import type { Host, Running } from '../kit/lan.ts'
 import { versionOf } from './version.ts'
+
+const noRib = 'it has no RIB: what comes is told to its program, and nothing is kept, counted or passed on'
 
 export const exabgp: Daemon = {
   name: 'exabgp',
   title: 'ExaBGP',
   version: () => versionOf(['exabgp', '--version'], /ExaBGP : (\S+)/),
-  lacks: {},
+  lacks: {
+    theyReflect: { reason: noRib },
+    weRestart: { reason: noRib },
+    theirPrefixLimit: { reason: noRib },
+    gtsmWeDial: {
+      reason:
+        'it sets the TTL of the sockets by which it dials, not of those on which it listens: its SYN-ACK comes with less than 255, and our kernel drops it (TCPMinTTLDrop)',
+      proof: answersFromAfar,
+    },
+    ourShutdown: {
+      reason:
+        'it fails on words: "can not decode update message of type 3" (bgp/message/notification.py puts text into octets)',
+      proof: failsOnWords,
+    },
+    theirShutdown: { reason: 'its API ends a session by `teardown` and a subcode, which takes no words' },
+    collisionOurs: {
+      reason:
+        'a peer of it that gives its own connection up for ours hangs now and then: it resets every connection from then on (reactor/peer.py, handle_connection, drops its coroutine halfway)',
+    },
+  },
   start: async (host, plan) => ExaBgp.start(host, plan),
+}
+
+async function answersFromAfar(cell: Cell): Promise<boolean> {
+  await cell.start({ ourPeer: { ttlSecurity: 1 }, theirNeighbour: { ttlSecurity: true, passive: true } })
+  const dropped = async () => /TCPMinTTLDrop +([0-9]+)/.exec(await cell.host('ours').exec('nstat', '-az'))?.[1]
+  await cell.until('its answer is dropped here', dropped, /[1-9]/)
+  return true
+}
+
+async function failsOnWords(cell: Cell): Promise<boolean> {
+  const pair = await cell.pair({})
+  await pair.ours.disable('daemon', 'maintenance at ten')
+  const session = () => pair.theirs.session(pair.neighbour)
+  await cell.until('it does not decode them', session, { text: /can not decode update message of type \\"3\\"/ })
+  return true
 }
 
 class ExaBgp implements RunningDaemon {
@@ -117,10 +154,12 @@ class ExaBgp implements RunningDaemon {
     return existsSync(this.#file('events')) ? readFileSync(this.#file('events'), 'utf8') : ''
   }
 
-  /** The last line may be there by half. */
+  /** The last line may be there by half; the words of a NOTIFICATION are in it as they came. */
   get #events(): readonly ExaEvent[] {
     const lines = this.#text.split('\n').slice(0, -1)
-    return lines.map(line => JSON.parse(line) as ExaEvent).filter(({ neighbor }) => neighbor !== undefined)
+    return lines
+      .map(line => JSON.parse(line.replaceAll(/\p{Cc}/gu, ' ')) as ExaEvent)
+      .filter(({ neighbor }) => neighbor !== undefined)
   }
 }
 
@@ -152,7 +191,7 @@ function neighbourConf(host: Host, plan: Plan, neighbour: Neighbour): string {
     `family { ${families} }`,
     `capability { ${capabilities.join(' ')} }`,
     neighbour.extendedNextHop && `nexthop { ipv4 unicast ipv6; }`,
-    `api { processes [ program ]; neighbor-changes; receive { parsed; update; notification; open; refresh; } }`,
+    `api { processes [ program ]; neighbor-changes; receive { parsed; update; } }`,
     `static { ${plan.routes.map(route => `${routeText(host, plan, route)};`).join(' ')} }`,
   ]
   const name = neighbour.range ?? neighbour.address

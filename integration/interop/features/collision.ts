@@ -30,7 +30,7 @@ async function round(cell: Cell, routerId: string): Promise<void> {
   const pair = await cell.start({ our: { routerId, peers }, their: { neighbours } })
   // Not every daemon dials all the time, so some of its sessions may wait for their next attempt.
   const dialing = async () => (await our.connections('syn-sent')) + (await their.connections('syn-sent'))
-  await cell.until(`${routerId}: both ends dial`, async () => (await dialing()) >= SESSIONS * 1.5, true)
+  await cell.until('both ends dial', async () => (await dialing()) >= SESSIONS * 1.5, true)
   cell.lan.sever(false)
 
   const up = async () => (await pair.ours.peers()).filter(({ state }) => state === 'Established').length
@@ -45,19 +45,24 @@ async function round(cell: Cell, routerId: string): Promise<void> {
   await cell.until('the daemon agrees', established, true)
   const ofUs = async () => (await pair.theirs.routes()).filter(({ prefix }) => prefix.startsWith('10.1.')).length
   await cell.until('and has our routes of each', ofUs, SESSIONS * 2)
-  await Promise.all([pair.ours.kill(), pair.theirs.kill()])
 }
 
-export const collision: Feature = {
-  title: 'Both dial at once, many times (RFC 4271 §6.8)',
-  async run(cell) {
-    const { ours, theirs } = cell.lan.hosts
-    for (const { own, remote } of addresses) {
-      ours.addAddress(own)
-      theirs.addAddress(remote)
-    }
-    cell.lan.fixNeighbours({ ours: addresses.map(({ own }) => own), theirs: addresses.map(({ remote }) => remote) })
-    await round(cell, '1.1.1.1')
-    await round(cell, '200.1.1.1')
-  },
+async function many(cell: Cell, routerId: string): Promise<void> {
+  const { ours, theirs } = cell.lan.hosts
+  for (const { own, remote } of addresses) {
+    ours.addAddress(own)
+    theirs.addAddress(remote)
+  }
+  cell.lan.fixNeighbours({ ours: addresses.map(({ own }) => own), theirs: addresses.map(({ remote }) => remote) })
+  await round(cell, routerId)
+}
+
+export const collisionTheirs: Feature = {
+  title: 'Both dial at once, many times; its identifier is the higher one (RFC 4271 §6.8)',
+  run: cell => many(cell, '1.1.1.1'),
+}
+
+export const collisionOurs: Feature = {
+  title: 'Both dial at once, many times; ours is',
+  run: cell => many(cell, '200.1.1.1'),
 }

@@ -1,13 +1,13 @@
 // The rows of the matrix, in the order of the table.
 
 import { fourOctetAs, twoOctetAs } from './as-numbers.ts'
-import { collision } from './collision.ts'
+import { collisionOurs, collisionTheirs } from './collision.ts'
 import { gracefulShutdown, largeCommunities } from './communities.ts'
 import { dualStack, ebgpIpv4, ebgpIpv6 } from './ebgp.ts'
 import type { Feature } from './feature.ts'
 import { weHelp, weRestart } from './graceful-restart.ts'
 import { ourPrefixLimit, theirPrefixLimit } from './limits.ts'
-import { gtsm, md5TheyDial, md5WeDial } from './protection.ts'
+import { gtsmTheyDial, gtsmWeDial, md5TheyDial, md5WeDial } from './protection.ts'
 import { ibgpSession, theyReflect, weReflect } from './reflection.ts'
 import { theyRefresh, weRefresh } from './route-refresh.ts'
 import { ourShutdown, theirShutdown } from './shutdown.ts'
@@ -23,7 +23,8 @@ export const features = {
   twoOctetAs,
   md5WeDial,
   md5TheyDial,
-  gtsm,
+  gtsmWeDial,
+  gtsmTheyDial,
   theyRefresh,
   weRefresh,
   weHelp,
@@ -34,7 +35,8 @@ export const features = {
   theirShutdown,
   ourShutdown,
   gracefulShutdown,
-  collision,
+  collisionTheirs,
+  collisionOurs,
 } as const satisfies Record<string, Feature>
 
 export type FeatureName = keyof typeof features

@@ -26,10 +26,5 @@ async function routesGoBothWays(cell: Cell, pair: Awaited<ReturnType<Cell['pair'
 export const md5WeDial: Feature = { title: 'TCP-MD5, we dial (RFC 2385)', run: cell => weDial(cell, keys) }
 export const md5TheyDial: Feature = { title: 'TCP-MD5, the daemon dials', run: cell => theyDial(cell, keys) }
 
-export const gtsm: Feature = {
-  title: 'GTSM, whoever dials (RFC 5082)',
-  async run(cell) {
-    await weDial(cell, ttls)
-    await theyDial(cell, ttls)
-  },
-}
+export const gtsmWeDial: Feature = { title: 'GTSM, we dial (RFC 5082)', run: cell => weDial(cell, ttls) }
+export const gtsmTheyDial: Feature = { title: 'GTSM, the daemon dials', run: cell => theyDial(cell, ttls) }
