@@ -8,7 +8,7 @@ import { acceptAll, type PeerConfig, type SpeakerConfig } from './types.ts'
  */
 export type SimplePeer = Pick<PeerConfig, 'address' | 'remoteAs'> & Partial<PeerConfig>
 
-/** Like `SpeakerConfig`; the peers as a plain object by name, or as a list, named by address. */
+/** Like `SpeakerConfig`; the peers as a plain object by name, or as a list, named by address. Templates are short, too. */
 export interface SimpleConfig extends Omit<SpeakerConfig, 'peers'> {
   readonly peers?: Readonly<Record<string, SimplePeer>> | readonly SimplePeer[]
 }
@@ -21,6 +21,10 @@ export function fullConfig(config: SpeakerConfig | SimpleConfig): SpeakerConfig 
     : Object.entries(peers as Readonly<Record<string, SimplePeer>>)
   return {
     ...config,
+    dynamic: config.dynamic?.map(range => ({
+      ...range,
+      template: { import: acceptAll, export: acceptAll, ...range.template },
+    })),
     peers: new Map(named.map(([name, peer]) => [name, { import: acceptAll, export: acceptAll, ...peer }])),
   }
 }

@@ -3,6 +3,7 @@
 import { checkOrigination } from './core/check.ts'
 import { Engine } from './core/engine.ts'
 import { type SimpleConfig, fullConfig } from './simple-config.ts'
+import { about } from './session/explain.ts'
 import { Driver } from './transport/driver.ts'
 import { protections, unprotectable } from './transport/protection.ts'
 import { Listeners } from './transport/listeners.ts'
@@ -288,10 +289,13 @@ export class Speaker implements AsyncDisposable {
 
   #protect(config: SpeakerConfig): void {
     this.#transport.protect?.(protections(config), (address, reason) => {
-      for (const [peer, { address: own, remoteAs }] of config.peers) {
-        if (own !== address) continue
+      const ranges = (config.dynamic ?? []).map(
+        ({ name, prefix, template }) => [name, { ...template, address: prefix }] as const,
+      )
+      for (const [peer, given] of [...config.peers, ...ranges]) {
+        if (given.address !== address) continue
         const next = 'check that this kernel supports it'
-        const text = `peer ${peer} (${address}, AS ${remoteAs}): its connections cannot be protected: ${reason}; ${next}`
+        const text = `${about(peer, given, undefined)}: its connections cannot be protected: ${reason}; ${next}`
         this.#tell({ type: 'connectFailed', peer, text })
       }
     })

@@ -11,6 +11,12 @@ export type PrefixId = number & { readonly _: 'PrefixId' }
 /** An interned attribute set of one family, next hop included, dense from 1; 0 = none. */
 export type SetId = number & { readonly _: 'SetId' }
 
+/**
+ * What a peer is to us: of another AS, of our own, or of another member AS of our confederation (RFC 5065), which counts as
+ * internal but for loops and for who tells whom.
+ */
+export type SessionKind = 'ebgp' | 'ibgp' | 'confed-ebgp'
+
 // ---- configuration ---------------------------------------------------------------------------------------------
 
 /** The whole configuration, declarative: the engine diffs it against the one in force. */
@@ -24,13 +30,44 @@ export interface SpeakerConfig {
   readonly listenPort?: number
   /** Addresses to listen on; default: all. */
   readonly listenAddresses?: readonly string[]
+  /** We are a member AS, `asn`, of this confederation (RFC 5065). */
+  readonly confederation?: Confederation
   readonly gracefulRestart?: GracefulRestart
   readonly decision?: DecisionOptions
   /** The whole speaker is about to go: as if every peer had `gracefulShutdown`, except where it says `false`. */
   readonly gracefulShutdown?: boolean
   /** Key: a stable name, not the address. */
   readonly peers: ReadonlyMap<string, PeerConfig>
+  /** Peers that need not be known beforehand: whoever connects from inside these prefixes. */
+  readonly dynamic?: readonly ListenRange[]
 }
+
+/**
+ * A confederation: several ASes that are one AS, `identifier`, to the outside. A peer in one of `members` is told paths as
+ * inside an AS, LOCAL_PREF and MED included; every other peer that is not in `asn` knows us by `identifier`. A change
+ * renews the sessions that it concerns, and no other.
+ */
+export interface Confederation {
+  readonly identifier: number
+  /** The AS numbers of the other members; ours may be among them. */
+  readonly members: readonly number[]
+}
+
+/**
+ * A connection from inside the prefix makes a peer, named `NAME/ADDRESS`, unless a peer of `peers` has that address; of
+ * ranges that hold it the most specific one counts. The peer never dials. It is forgotten, with its status, a minute or so
+ * after its last session has ended and its routes, if it restarts (RFC 4724), are kept no longer.
+ */
+export interface ListenRange {
+  readonly name: string
+  readonly prefix: string
+  /** Peers at a time. Default 100. A lower one ends no session. */
+  readonly limit?: number
+  /** What its peers have in common. `secret` holds for the whole prefix. */
+  readonly template: PeerTemplate
+}
+
+export type PeerTemplate = Omit<PeerConfig, 'address' | 'port' | 'localAddress' | 'passive' | 'connectRetry'>
 
 /**
  * How the best path is chosen where RFC 4271 leaves a choice. MED is always compared among all paths of one neighbouring
@@ -69,13 +106,19 @@ export interface GracefulRestart {
  */
 export type BgpRole = 'provider' | 'customer' | 'peer' | 'rs-server' | 'rs-client'
 
+/**
+ * Which AS a peer may be in: that number; `internal`: the one that it knows us by; `external`: any other; a list: one of
+ * these. What its OPEN says counts for the session.
+ */
+export type RemoteAs = number | readonly number[] | 'internal' | 'external'
+
 export interface PeerConfig {
   readonly address: string
   /** Default 179. */
   readonly port?: number
   /** Source address of our connections. */
   readonly localAddress?: string
-  readonly remoteAs: number
+  readonly remoteAs: RemoteAs
   /** The AS that the peer knows us by. Default: the speaker's `asn`. */
   readonly localAs?: number
   /**
@@ -117,18 +160,25 @@ export interface PeerConfig {
   readonly connectRetry?: number
   /** Default: those for which we have a next hop: the family of `address`, and each one in `nextHopSelf`. */
   readonly families?: readonly Family[]
-  /** Default: an eBGP peer's routes are all rejected (RFC 8212), an iBGP peer's all accepted. */
-  readonly import?: Policy
-  /** Default: an eBGP peer is told of none (RFC 8212), an iBGP peer of all. */
-  readonly export?: Policy
+  /**
+   * A policy, or several: `nextPolicy` goes on with the one behind. Default: an eBGP peer's routes are all rejected (RFC
+   * 8212), those of others all accepted.
+   */
+  readonly import?: Policy | readonly Policy[]
+  /** The same of routes to the peer. Default: an eBGP peer is told of none (RFC 8212), others of all. */
+  readonly export?: Policy | readonly Policy[]
   /** auto: RFC 4271 §5.1.3 (eBGP: own address unless third party on one subnet is not tried; iBGP: unchanged, own for own routes). */
   readonly nextHop?: 'auto' | 'self' | 'keep'
   /** Our next hop per family where it is not the session's local address (IPv6 routes over an IPv4 session). */
   readonly nextHopSelf?: { readonly [F in Family]?: string }
   /** The peer is a client of ours (RFC 4456). */
   readonly reflectorClient?: boolean
-  /** False: an eBGP peer on one of our links; a transport with socket options sends with TTL 1. Default: the system's TTL. */
-  readonly multihop?: boolean
+  /**
+   * How far the peer may be, 1 to 255 links: the TTL of what is sent to it, as FRR's `ebgp-multihop` and BIRD's `multihop`.
+   * True, the default: the TTL of the system, mostly 64. False: 1 to an eBGP peer. A number needs a transport with socket
+   * options; without one false changes nothing. Takes effect without a new session.
+   */
+  readonly multihop?: number | boolean
   /** Keep the peer's routes while it restarts, if it asks for that. Default true where `gracefulRestart` is configured. */
   readonly gracefulRestartHelper?: boolean
   /**
@@ -145,6 +195,19 @@ export interface PeerConfig {
   readonly sendHoldTime?: number
   /** How many prefixes the peer may announce, by family; a ceiling of its own keeps each peer from filling the memory. */
   readonly maxPrefixes?: { readonly [F in Family]?: PrefixLimit }
+  /**
+   * How many prefixes (with ADD-PATH: paths) the peer is told of, by family, so that a leak does not reach it. `reject`: the
+   * rest is not sent, and follows when there is room. `restart`: the session ends before more is sent (Cease / Maximum
+   * Number of Prefixes Reached). Default: no limit. A change takes effect at once.
+   */
+  readonly maxPrefixesOut?: { readonly [F in Family]?: PrefixLimit }
+  /**
+   * AS numbers that the path of a route from the peer may have, every member of a set and of a confederation counted, 1 to
+   * 4095. A longer one counts as rejected. Default: no limit. A change takes effect at once.
+   */
+  readonly maxAsPathLength?: number
+  /** Communities of all kinds together that a route from the peer may have, 0 to 4095; else it counts as rejected. The same. */
+  readonly maxCommunities?: number
   /**
    * Several paths of a prefix on the session (RFC 7911), by family. Needs the peer to agree, direction by direction. Default:
    * one path each way.
@@ -168,7 +231,7 @@ export interface AddPath {
  */
 export type PathSelection = 'all' | 'ecmp' | { readonly best: number }
 
-/** What a peer may announce of a family, counted before anything is stored. */
+/** What a peer may announce of a family, counted before anything is stored; or what it may be told of. */
 export interface PrefixLimit {
   readonly limit: number
   /** Prefixes at which a report warns. Default: three quarters of `limit`, with action `warn` the limit itself. */
@@ -184,19 +247,22 @@ export interface PrefixLimit {
 
 // ---- policy: data, never closures ------------------------------------------------------------------------------
 
-/** Rules are tried in order; the first whose match holds decides. `name` appears in explanations. */
+/**
+ * Rules are tried in order; the first whose match holds decides, or `otherwise`. `nextPolicy` leaves it to the next policy
+ * of the list, with what was set so far. `name` appears in explanations.
+ */
 export interface Policy {
   readonly name: string
   readonly rules: readonly Rule[]
-  readonly otherwise: 'accept' | 'reject'
+  readonly otherwise: 'accept' | 'reject' | 'nextPolicy'
 }
 
 export interface Rule {
   readonly name: string
   /** Absent: always. All given conditions must hold. */
   readonly when?: Match
-  readonly then: 'accept' | 'reject' | 'next'
-  /** Applied when the rule accepts, or says `next` and goes on. */
+  readonly then: 'accept' | 'reject' | 'next' | 'nextPolicy'
+  /** Applied unless the rule rejects. */
   readonly set?: Transform
 }
 
@@ -211,15 +277,16 @@ export interface Match {
    */
   readonly communities?: readonly string[]
   /** Where the route came from. */
-  readonly source?: readonly ('local' | 'ibgp' | 'ebgp')[]
-  /** Names of peers that sent it. */
+  readonly source?: readonly ('local' | SessionKind)[]
+  /** Names of peers that sent it; that of a listen range stands for all of its peers. */
   readonly peers?: readonly string[]
   /** The AS path contains one of these ASes. */
   readonly asPathContains?: readonly number[]
   /**
    * The whole AS path is as this says: AS numbers, ranges `64512..65534`, `.` for any AS, groups `( … | … )`, and `*`, `+`,
    * `?`, `{2}`, `{1,3}` behind what is repeated. `65001 .*` is learned from AS 65001, `.* 65001` originated there; the
-   * empty text is an empty path. An AS_SET counts as one AS, which is any of its members.
+   * empty text is an empty path. An AS_SET counts as one AS, which is any of its members; the segments of our own
+   * confederation are passed over.
    */
   readonly asPath?: string
   /** The next hop is inside one of these prefixes, or one of these addresses. */
@@ -298,16 +365,18 @@ export interface NextHopState {
 
 // ---- events, actions, reports ----------------------------------------------------------------------------------
 
+/** The two ends of a TCP connection: addresses, and ports where the transport tells them. */
+export interface ConnEnds {
+  readonly local: string
+  readonly remote: string
+  readonly localPort?: number
+  readonly remotePort?: number
+}
+
 /** What the shell tells the engine; few per message, never one per route. Times are milliseconds of the shell's clock. */
 export type Event =
-  | {
-      readonly kind: 'connected'
-      readonly peer: PeerId
-      readonly conn: ConnId
-      readonly local: string
-      readonly remote: string
-    }
-  | { readonly kind: 'accepted'; readonly conn: ConnId; readonly local: string; readonly remote: string }
+  | ({ readonly kind: 'connected'; readonly peer: PeerId; readonly conn: ConnId } & ConnEnds)
+  | ({ readonly kind: 'accepted'; readonly conn: ConnId } & ConnEnds)
   | { readonly kind: 'connectFailed'; readonly conn: ConnId; readonly reason: string }
   | { readonly kind: 'closed'; readonly conn: ConnId; readonly reason: string }
   | { readonly kind: 'tick'; readonly now: number }
@@ -328,7 +397,6 @@ export interface Endpoint {
   readonly address: string
   readonly port: number
   readonly localAddress?: string
-  readonly multihop?: boolean
 }
 
 export type State = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established'
@@ -366,6 +434,8 @@ export type Report =
   | {
       readonly type: 'prefixLimit'
       readonly peer: string
+      /** Prefixes that it announces, or is told of. */
+      readonly direction: 'in' | 'out'
       readonly family: Family
       readonly limit: number
       readonly text: string
@@ -376,8 +446,11 @@ export type Report =
 /** A peer as `bgp summary` shows it. */
 export interface PeerStatus {
   readonly name: string
+  /** The listen range that made it. */
+  readonly range?: string
   readonly address: string
-  readonly remoteAs: number
+  /** As configured, or as the peer's last OPEN said; absent while neither names a single one. */
+  readonly remoteAs?: number
   readonly localAs: number
   readonly state: State
   /** When the state was entered, milliseconds of the shell's clock. */
@@ -398,6 +471,8 @@ export interface PeerStatus {
   readonly prefixesSent: number
   /** Families in which the peer is at its limit, and routes of it are left out. */
   readonly atLimit: readonly Family[]
+  /** The same of `maxPrefixesOut`: the peer is not told of all. */
+  readonly atLimitOut: readonly Family[]
   readonly messagesIn: number
   readonly messagesOut: number
   readonly updatesIn: number
@@ -467,7 +542,7 @@ export interface PathView {
    */
   pathId: number | undefined
   nextHop: string
-  /** AS path as text: `65001 65002 {65003 65004}`. */
+  /** AS path as text: `65001 65002 {65003 65004}`; of a confederation `(65001 65002)` and `[65001 65002]`. */
   asPath: string
   origin: 'igp' | 'egp' | 'incomplete'
   localPref: number | undefined
@@ -496,8 +571,18 @@ export interface PrefixExplanation {
   readonly prefix: string
   /** Every path, best first, each with its reason. */
   readonly paths: readonly PathView[]
-  /** Whether the best path goes to each peer that is up, and why or why not. */
-  readonly exports: readonly { readonly peer: string; readonly accepted: boolean; readonly text: string }[]
+  /** Whether the best path goes to each peer that is up, with ADD-PATH each usable path, and why or why not. */
+  readonly exports: readonly ({ readonly peer: string } & ExportExplanation)[]
+}
+
+/** Whether a path goes to a peer, and why or why not. */
+export interface ExportExplanation {
+  /** Peer that it came from; `local` for our own. */
+  readonly from: string
+  /** The path identifier (RFC 7911) under which the peer has it, or would; undefined where the session has none. */
+  readonly pathId: number | undefined
+  readonly accepted: boolean
+  readonly text: string
 }
 
 /**

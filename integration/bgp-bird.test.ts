@@ -128,7 +128,7 @@ t.test('the wrong AS number is told at our end, and BIRD hears why', async t => 
   pair.startBird(birdBgp(65002, 65001))
   const speaker = await pair.startSpeaker(ourConfig(65001, 65099))
   const told = async () =>
-    /its AS is 65002, but 65099 is configured/.test((await speaker.state()).peers[0].lastError ?? '')
+    /its AS is 65002, but AS 65099 is configured/.test((await speaker.state()).peers[0].lastError ?? '')
   t.ok(await within(20, told))
   t.match(await pair.birdc('show', 'protocols', 'margay'), /Bad peer AS/i)
   await speaker.call({ call: 'configure', config: ourConfig(65001, 65002) })

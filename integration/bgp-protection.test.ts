@@ -81,6 +81,8 @@ t.test('GTSM with BIRD, whoever dials; whoever does not use it is not heard', as
     ['only BIRD', 'ttl security on;', {}, false],
     ['only we', '', { ttlSecurity: 1 }, false],
     ['neither, and TTL 1', '', { multihop: false }, true],
+    ['multihop is the TTL: BIRD asks for 251', 'multihop 5; ttl security on;', { multihop: 251 }, true],
+    ['and this is less', 'multihop 5; ttl security on;', { multihop: 250, passive: false }, false],
     ['with a key', `ttl security on; password "${SECRET}";`, { ttlSecurity: 1, secret: SECRET }, true],
   ] as const) {
     const pair = BgpPair.make(t)

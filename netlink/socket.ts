@@ -51,7 +51,7 @@ export interface Sockets {
   /** Also of an open connection. */
   setHops(fd: number, hops: Hops): void
   /**
-   * The key for a remote address; undefined takes it away. On a listener it counts for connections to come, on a connection from
+   * The key for a remote address, or on a listener for a prefix (the longest one counts); undefined takes it away. On a listener it counts for connections to come, on a connection from
    * the next segment on: if both ends change it within TCP's retransmissions, nothing is lost.
    */
   setKey(fd: number, remote: string, secret: string | undefined): void
@@ -101,7 +101,8 @@ export function sockets(options: SocketOptions = {}): Sockets {
 
 function setKey(fd: number, remote: string, secret: string | undefined): void {
   const key = new TextEncoder().encode(secret ?? '')
-  checked(addon().tcpKey(fd, remote, key), `the key for ${remote}`)
+  const [address, bits] = remote.split('/')
+  checked(addon().tcpKey(fd, address, bits === undefined ? -1 : Number(bits), key), `the key for ${remote}`)
 }
 
 function familyOf(address: string): 4 | 6 {

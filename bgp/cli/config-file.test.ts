@@ -47,6 +47,25 @@ t.test('what it takes', async t => {
   t.match(here?.export, { name: 'peers.tor.export', otherwise: 'accept' }, 'a policy that stands at its peer')
 })
 
+t.test('listen ranges and confederations', async t => {
+  const template = { remoteAs: ['65002', 65003], import: 'accept-all', secretEnv: 'KEY' }
+  const range = { name: 'pods', prefix: '10.2.0.0/16', limit: 5, template: { ...template, remoteAs: [65002, 65003] } }
+  const confederation = { identifier: 100, members: [65002] }
+  const { speaker } = parse({}, { dynamic: [range], confederation })
+  t.same(speaker.confederation, confederation)
+  t.match(speaker.dynamic, [
+    {
+      name: 'pods',
+      limit: 5,
+      template: { remoteAs: [65002, 65003], import: acceptAll, secret: 'from the environment' },
+    },
+  ])
+  t.throws(
+    () => parse({}, { dynamic: [{ ...range, template }] }),
+    /dynamic\[0\]\.template\.remoteAs\[0\] is "65002": it is not a number/,
+  )
+})
+
 t.test('keys: in the file, beside it, in the environment', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'bgp-speaker-'))
   t.teardown(() => rmSync(folder, { recursive: true }))

@@ -13,13 +13,15 @@ import {
   rejectAll,
   type SpeakerConfig,
 } from '../types.ts'
-import { file, type FileConfig, type FilePeer } from './fields.ts'
+import { file, type FileConfig, type FilePeer, type FileTemplate, type PolicyHere } from './fields.ts'
+import type { MrtConfig } from './mrt-files.ts'
 import { nearest } from './nearest.ts'
 import { collect, type Complain, join } from './shape.ts'
 
 export interface RouterConfig {
   readonly speaker: SpeakerConfig
   readonly announce: readonly Origination[]
+  readonly mrt: MrtConfig
 }
 
 /** Everything that is wrong with a file; the message has a line for each. */
@@ -75,11 +77,17 @@ interface References {
 }
 
 function resolved(
-  { peers = {}, policies: _policies, announce = [], ...rest }: FileConfig,
+  { peers = {}, dynamic, policies: _policies, announce = [], mrt = {}, ...rest }: FileConfig,
   references: References,
 ): RouterConfig {
   const all = Object.entries(peers).map(([name, one]) => [name, peerOf(one, join('peers', name), references)] as const)
   const routes = announce.map(one => (typeof one === 'string' ? { prefix: one } : one))
+  for (const field of ['every', 'rotate'] as const) {
+    const seconds = mrt[field] ?? 1
+    if (Number.isInteger(seconds) && seconds >= 1 && seconds <= 86400) continue
+    const fix = 'give 1 to 86400 seconds'
+    references.complain({ field: `mrt.${field}`, value: seconds, reason: 'it is no time between two files', fix })
+  }
   const known = new Set<string>()
   for (const [i, route] of routes.entries()) {
     const issue = checkOrigination(route)
@@ -90,7 +98,11 @@ function resolved(
     }
     known.add(route.prefix)
   }
-  return { speaker: { ...rest, peers: new Map(all) }, announce: routes }
+  const ranges = dynamic?.map((range, i) => ({
+    ...range,
+    template: peerOf(range.template, `dynamic[${i}].template`, references),
+  }))
+  return { speaker: { ...rest, peers: new Map(all), dynamic: ranges }, announce: routes, mrt }
 }
 
 function policiesOf({ policies = {} }: FileConfig): Map<string, Policy> {
@@ -98,17 +110,26 @@ function policiesOf({ policies = {} }: FileConfig): Map<string, Policy> {
   return new Map([[acceptAll.name, acceptAll], [rejectAll.name, rejectAll], ...own])
 }
 
-function peerOf(given: FilePeer, at: string, references: References): PeerConfig {
+function peerOf<T extends FileTemplate>(given: T, at: string, references: References) {
   const { secretFile: _secretFile, secretEnv: _secretEnv, import: into, export: out, ...peer } = given
   return {
     ...peer,
-    import: policyOf(into, join(at, 'import'), references),
-    export: policyOf(out, join(at, 'export'), references),
+    import: policiesAt(into, join(at, 'import'), references),
+    export: policiesAt(out, join(at, 'export'), references),
     secret: secretOf(given, at, references),
   }
 }
 
-function policyOf(given: FilePeer['import'], at: string, { policies, complain }: References): Policy | undefined {
+function policiesAt(given: FilePeer['import'], at: string, references: References): PeerConfig['import'] {
+  if (!isList(given)) return policyOf(given, at, references)
+  return given.flatMap((one, i) => policyOf(one, `${at}[${i}]`, references) ?? [])
+}
+
+function isList(given: FilePeer['import']): given is readonly PolicyHere[] {
+  return Array.isArray(given)
+}
+
+function policyOf(given: PolicyHere | undefined, at: string, { policies, complain }: References): Policy | undefined {
   if (typeof given === 'object') return { ...given, name: at }
   const found = given === undefined ? undefined : policies.get(given)
   if (given === undefined || found) return found
@@ -118,7 +139,7 @@ function policyOf(given: FilePeer['import'], at: string, { policies, complain }:
 }
 
 function secretOf(
-  { secret, secretFile, secretEnv }: FilePeer,
+  { secret, secretFile, secretEnv }: FileTemplate,
   at: string,
   { folder, environment, complain }: References,
 ): string | undefined {

@@ -88,6 +88,13 @@ const posts: Readonly<Record<string, Answer>> = {
     }
     return {}
   },
+  '/dump': async ({ router }, params) => {
+    try {
+      return await router.mrt.dump(needed(params, 'file'))
+    } catch (error) {
+      throw error instanceof Refusal ? error : new Refusal(400, `it cannot be written: ${String(error)}`)
+    }
+  },
   '/stop': ({ stop }, params) => {
     const mode = word(params, 'mode', ['cease', 'restart'], 'cease')
     setImmediate(() => stop(mode))

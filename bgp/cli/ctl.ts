@@ -42,6 +42,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   reset: withWords('/reset'),
   disable: withWords('/disable'),
   enable: withWords('/enable'),
+  dump: ([file]) => post('/dump', { file: given(file, 'the name of a file') }),
   reload: () => post('/reload', {}),
   stop: ([mode]) => post('/stop', { mode }),
 }

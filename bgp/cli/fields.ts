@@ -2,10 +2,12 @@
 // that the types have and this table lacks does not compile.
 
 import type {
+  Confederation,
   AddPath,
   DecisionOptions,
   Family,
   GracefulRestart,
+  ListenRange,
   Match,
   NumberRange,
   Origination,
@@ -17,27 +19,36 @@ import type {
   SpeakerConfig,
   Transform,
 } from '../types.ts'
+import type { MrtConfig } from './mrt-files.ts'
 import { type Fields, either, flag, hidden, list, named, number, object, oneOf, type Shape, text } from './shape.ts'
 
 /** A policy by name: one of `policies`, or `accept-all` or `reject-all`; or as it is. */
-type PolicyHere = string | Omit<Policy, 'name'>
+export type PolicyHere = string | Omit<Policy, 'name'>
 
 /** A peer as it is written in the file. */
 export interface FilePeer extends Omit<PeerConfig, 'import' | 'export'> {
-  readonly import?: PolicyHere
-  readonly export?: PolicyHere
+  readonly import?: PolicyHere | readonly PolicyHere[]
+  readonly export?: PolicyHere | readonly PolicyHere[]
   /** The key stands in this file, relative to the configuration file; a line end behind it does not count. */
   readonly secretFile?: string
   /** The key stands in this variable of the environment. */
   readonly secretEnv?: string
 }
 
+export type FileTemplate = Omit<FilePeer, 'address' | 'port' | 'localAddress' | 'passive' | 'connectRetry'>
+
+export interface FileRange extends Omit<ListenRange, 'template'> {
+  readonly template: FileTemplate
+}
+
 /** The whole file. */
-export interface FileConfig extends Omit<SpeakerConfig, 'peers'> {
+export interface FileConfig extends Omit<SpeakerConfig, 'peers' | 'dynamic'> {
+  readonly dynamic?: readonly FileRange[]
   readonly peers?: Readonly<Record<string, FilePeer>>
   readonly policies?: Readonly<Record<string, Omit<Policy, 'name'>>>
   /** Routes of our own; a text is a prefix without attributes. */
   readonly announce?: readonly (string | Origination)[]
+  readonly mrt?: MrtConfig
 }
 
 const family = oneOf('ipv4-unicast', 'ipv6-unicast')
@@ -57,7 +68,7 @@ const match = object<Match>({
   prefixes: list(prefixRange),
   family,
   communities: texts,
-  source: list(oneOf('local', 'ibgp', 'ebgp')),
+  source: list(oneOf('local', 'ibgp', 'ebgp', 'confed-ebgp')),
   peers: texts,
   asPathContains: list(number),
   asPath: text,
@@ -79,17 +90,17 @@ const transform = object<Transform>({
 })
 
 const rule = object<Rule>(
-  { name: text, when: match, then: oneOf('accept', 'reject', 'next'), set: transform },
+  { name: text, when: match, then: oneOf('accept', 'reject', 'next', 'nextPolicy'), set: transform },
   'name',
   'then',
 )
 
 const policy = object<Omit<Policy, 'name'>>(
-  { rules: list(rule), otherwise: oneOf('accept', 'reject') },
+  { rules: list(rule), otherwise: oneOf('accept', 'reject', 'nextPolicy') },
   'rules',
   'otherwise',
 )
-const policyHere = either(text, policy)
+const policyHere = either(text, either(policy, list(either(text, policy))))
 
 const prefixLimit = object<PrefixLimit>(
   { limit: number, warnAt: number, action: oneOf('warn', 'reject', 'restart'), restartAfter: number },
@@ -102,44 +113,52 @@ const addPath = object<AddPath>({
   send: either(oneOf('all', 'ecmp'), object<{ readonly best: number }>({ best: number }, 'best')),
 })
 
+/** What a peer has in common with all peers of a listen range. */
+const common: Fields<FileTemplate> = {
+  remoteAs: either(either(number, list(number)), oneOf('internal', 'external')),
+  localAs: number,
+  localAsMode: oneOf('replace', 'no-prepend', 'prepend'),
+  allowAsIn: number,
+  asOverride: flag,
+  removePrivateAs: oneOf('remove', 'replace'),
+  enforceFirstAs: flag,
+  gracefulShutdown: flag,
+  sendBlackhole: flag,
+  role: oneOf('provider', 'customer', 'peer', 'rs-server', 'rs-client'),
+  strictRole: flag,
+  holdTime: number,
+  families: list(family),
+  import: policyHere,
+  export: policyHere,
+  nextHop: oneOf('auto', 'self', 'keep'),
+  nextHopSelf: perFamily(text),
+  reflectorClient: flag,
+  multihop: either(flag, number),
+  gracefulRestartHelper: flag,
+  ttlSecurity: number,
+  secret: hidden,
+  secretFile: text,
+  secretEnv: text,
+  sendHoldTime: number,
+  maxPrefixes: perFamily(prefixLimit),
+  maxPrefixesOut: perFamily(prefixLimit),
+  maxAsPathLength: number,
+  maxCommunities: number,
+  addPath: perFamily(addPath),
+  description: text,
+}
+
 const peer = object<FilePeer>(
-  {
-    address: text,
-    port: number,
-    localAddress: text,
-    remoteAs: number,
-    localAs: number,
-    localAsMode: oneOf('replace', 'no-prepend', 'prepend'),
-    allowAsIn: number,
-    asOverride: flag,
-    removePrivateAs: oneOf('remove', 'replace'),
-    enforceFirstAs: flag,
-    gracefulShutdown: flag,
-    sendBlackhole: flag,
-    role: oneOf('provider', 'customer', 'peer', 'rs-server', 'rs-client'),
-    strictRole: flag,
-    passive: flag,
-    holdTime: number,
-    connectRetry: number,
-    families: list(family),
-    import: policyHere,
-    export: policyHere,
-    nextHop: oneOf('auto', 'self', 'keep'),
-    nextHopSelf: perFamily(text),
-    reflectorClient: flag,
-    multihop: flag,
-    gracefulRestartHelper: flag,
-    ttlSecurity: number,
-    secret: hidden,
-    secretFile: text,
-    secretEnv: text,
-    sendHoldTime: number,
-    maxPrefixes: perFamily(prefixLimit),
-    addPath: perFamily(addPath),
-    description: text,
-  },
+  { address: text, port: number, localAddress: text, passive: flag, connectRetry: number, ...common },
   'address',
   'remoteAs',
+)
+
+const listenRange = object<FileRange>(
+  { name: text, prefix: text, limit: number, template: object<FileTemplate>(common, 'remoteAs') },
+  'name',
+  'prefix',
+  'template',
 )
 
 export const origination = object<Origination>(
@@ -161,6 +180,7 @@ export const file = object<FileConfig>(
     listenPort: number,
     listenAddresses: texts,
     gracefulRestart,
+    confederation: object<Confederation>({ identifier: number, members: list(number) }, 'identifier', 'members'),
     decision: object<DecisionOptions>({
       alwaysCompareMed: flag,
       missingMed: oneOf('lowest', 'highest'),
@@ -169,8 +189,16 @@ export const file = object<FileConfig>(
     }),
     gracefulShutdown: flag,
     peers: named(peer),
+    dynamic: list(listenRange),
     policies: named(policy),
     announce: list(either(text, origination)),
+    mrt: object<MrtConfig>({
+      table: text,
+      every: number,
+      updates: text,
+      messages: oneOf('received', 'all'),
+      rotate: number,
+    }),
   },
   'asn',
   'routerId',

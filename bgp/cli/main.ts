@@ -29,6 +29,7 @@ const usage = `bgp-speaker: a BGP router in one process, without a kernel
       withdraw PREFIX …          show announced
       reset PEER [WORDS]         disable PEER [WORDS]         enable PEER
       refresh PEER [in|out]      reload                       stop [cease|restart]
+      dump FILE                  all that peers sent, as MRT (TABLE_DUMP_V2)
 
   bgp-speaker --version, --help
 `

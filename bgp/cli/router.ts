@@ -1,11 +1,13 @@
 // A speaker that follows a configuration file: reads it anew when asked, and keeps what the operator announced besides.
 
 import { checkOrigination } from '../core/check.ts'
+import { dirname } from 'node:path'
 import { ConfigError, issueText, Speaker } from '../speaker.ts'
 import type { Transport } from '../transport/transport.ts'
 import type { ConfigIssue, Family, Origination, SpeakerConfig } from '../types.ts'
 import { FileError, readConfig, type RouterConfig } from './config-file.ts'
 import type { EventRecord } from './events.ts'
+import { MrtFiles } from './mrt-files.ts'
 
 export interface RouterOptions {
   readonly transport?: Transport
@@ -18,6 +20,7 @@ const families: readonly Family[] = ['ipv4-unicast', 'ipv6-unicast']
 
 export class Router {
   readonly speaker: Speaker
+  readonly mrt: MrtFiles
   readonly #path: string
   readonly #emit: (record: EventRecord) => void
   readonly #restarting: boolean
@@ -33,6 +36,7 @@ export class Router {
     this.#config = readConfig(path)
     this.#restarting = restarting && this.#config.speaker.gracefulRestart !== undefined
     this.speaker = new Speaker(this.#full(this.#config.speaker), { transport })
+    this.mrt = new MrtFiles({ speaker: this.speaker, folder: dirname(path), emit })
     for (const type of ['peer', 'incident'] as const) this.speaker.on(type, report => emit({ ...report }))
     for (const route of this.#config.announce) this.#own.set(route.prefix, route)
   }
@@ -53,6 +57,7 @@ export class Router {
     } catch (error) {
       throw error instanceof ConfigError ? new FileError(this.#path, error.issues.map(forFile)) : error
     }
+    await this.mrt.set(this.#config.mrt)
     if (this.#restarting) this.#completeLater()
   }
 
@@ -66,6 +71,7 @@ export class Router {
     for (const { prefix } of before.announce) this.#own.delete(prefix)
     for (const route of next.announce) this.#own.set(route.prefix, route)
     this.speaker.originate(this.#own.values())
+    void this.mrt.set(next.mrt)
     this.#emit({ type: 'configured', text: `${this.#path} is in force` })
   }
 
@@ -90,6 +96,7 @@ export class Router {
   async stop(mode: 'cease' | 'restart'): Promise<void> {
     clearTimeout(this.#deadline)
     await this.speaker.stop(mode)
+    await this.mrt.stop()
     this.#emit({ type: 'stopped', mode, text: 'the router has stopped' })
   }
 

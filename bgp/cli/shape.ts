@@ -138,7 +138,8 @@ function notAnObject(value: unknown, at: string, complain: Complain): undefined 
 }
 
 function isForm(value: unknown, { is }: Shape<unknown>): boolean {
-  return (is === 'an object' && isObject(value)) || (is === 'a list' && Array.isArray(value))
+  const forms = is.split(' or ')
+  return (forms.includes('an object') && isObject(value)) || (forms.includes('a list') && Array.isArray(value))
 }
 
 function isObject(value: unknown): value is object {

@@ -30,6 +30,8 @@ const columns: Readonly<Record<string, readonly Cell[]>> = {
   ],
   exports: [
     ['PEER', row => row.peer],
+    ['FROM', row => (row.pathId === undefined ? '' : row.from)],
+    ['PATH ID', row => row.pathId],
     ['TOLD', row => (row.accepted ? 'yes' : 'no')],
     ['WHY', row => row.text],
   ],

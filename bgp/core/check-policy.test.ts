@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Match, Policy, Transform } from '../types.ts'
+import type { Match, Policy, Rule, Transform } from '../types.ts'
 import { checkPolicy } from './check-policy.ts'
 
 const policy = (when: Match, set?: Transform): Policy => ({
@@ -67,7 +67,7 @@ t.test('each mistake names field, value, reason and next step', async t => {
     [{ origin: ['bgp' as never] }, undefined, 'when.origin', /use igp, egp or incomplete/],
     [{ localPref: { min: 2, max: 1 } }, undefined, 'when.localPref', /from 2 to 1; give/],
     [{ med: { max: 4294967296 } }, undefined, 'when.med', /give min and max/],
-    [{ source: ['bgp' as never] }, undefined, 'when.source', /use local, ibgp or ebgp/],
+    [{ source: ['bgp' as never] }, undefined, 'when.source', /use local, ibgp, ebgp or confed-ebgp/],
     [{}, { localPref: -1 }, 'set.localPref', /give a number/],
     [{}, { localPref: 'remove' as never }, 'set.localPref', /give a number/],
     [{}, { med: 4294967296 }, 'set.med', /give a number/],
@@ -89,4 +89,16 @@ t.test('each mistake names field, value, reason and next step', async t => {
     checkPolicy(odd).map(({ field }) => field),
     ['p.r.then', 'p.otherwise'],
   )
+})
+
+t.test('what a list of policies must be', async t => {
+  const one = (otherwise: Policy['otherwise'], then: Rule['then'] = 'next'): Policy => ({
+    name: 'p',
+    rules: [{ name: 'r', then }],
+    otherwise,
+  })
+  t.same(checkPolicy([one('nextPolicy', 'nextPolicy'), one('reject')]), [])
+  t.match(checkPolicy([]), [{ reason: /an empty list decides nothing/ }])
+  t.match(checkPolicy([one('accept'), one('nextPolicy')]), [{ field: 'p.otherwise', reason: /no policy behind/ }])
+  t.match(checkPolicy(one('accept', 'nextPolicy')), [{ field: 'p.r.then', fix: /decide here, or add another policy/ }])
 })

@@ -3,25 +3,40 @@
 import { bitsOf, parseAddress, parsePrefix } from '../../inet/index.ts'
 import { AsPathPattern } from '../policy/as-path-pattern.ts'
 import { communityFix, parseAnyCommunity, parseCommunityPattern } from '../policy/communities.ts'
+import { listOf, type Policies } from '../policy/compile.ts'
 import { parseHop } from '../policy/set-match.ts'
 import type { ConfigIssue, Match, NumberRange, Policy, PrefixRange, Transform } from '../types.ts'
 import { origins } from '../wire/attributes.ts'
 
 type Add = (field: string, value: unknown, reason: string, fix: string) => void
 
-export function checkPolicy(policy: Policy): ConfigIssue[] {
+/** One policy, or several that are asked one after the other. */
+export function checkPolicy(policies: Policies): ConfigIssue[] {
+  const list = listOf(policies)
+  if (list.length > 0) return list.flatMap((policy, i) => checkOne(policy, i === list.length - 1))
+  const fix = 'name a policy, or leave it out'
+  return [{ field: 'policies', value: [], reason: 'an empty list decides nothing', fix }]
+}
+
+function checkOne(policy: Policy, isLast: boolean): ConfigIssue[] {
   const issues: ConfigIssue[] = []
+  const complainOfLast = (field: string) => {
+    const [reason, fix] = ['there is no policy behind this one', 'decide here, or add another policy to the list']
+    issues.push({ field: `${policy.name}.${field}`, value: 'nextPolicy', reason, fix })
+  }
   for (const rule of policy.rules) {
     const add: Add = (field, value, reason, fix) =>
       issues.push({ field: `${policy.name}.${rule.name}.${field}`, value, reason, fix })
-    if (!['accept', 'reject', 'next'].includes(rule.then)) {
-      add('then', rule.then, 'it is no decision', 'use accept, reject, or next to go on with the next rule')
-    }
+    if (!['accept', 'reject', 'next', 'nextPolicy'].includes(rule.then)) {
+      const fix = 'use accept, reject, next to go on with the next rule, or nextPolicy'
+      add('then', rule.then, 'it is no decision', fix)
+    } else if (isLast && rule.then === 'nextPolicy') complainOfLast(`${rule.name}.then`)
     if (rule.when) checkMatch(rule.when, add)
     if (rule.set) checkTransform(rule.set, add)
   }
-  if (policy.otherwise !== 'accept' && policy.otherwise !== 'reject') {
-    const [value, fix] = [policy.otherwise as unknown, 'use accept or reject']
+  if (isLast && policy.otherwise === 'nextPolicy') complainOfLast('otherwise')
+  if (!['accept', 'reject', 'nextPolicy'].includes(policy.otherwise)) {
+    const [value, fix] = [policy.otherwise as unknown, 'use accept, reject or nextPolicy']
     issues.push({ field: `${policy.name}.otherwise`, value, reason: 'it is no decision', fix })
   }
   return issues
@@ -50,8 +65,8 @@ function checkMatch(when: Match, add: Add): void {
   for (const text of when.origin ?? []) checkOrigin('when.origin', text, add)
   for (const field of ['localPref', 'med'] as const) checkRange(`when.${field}`, when[field], add)
   for (const source of when.source ?? []) {
-    if (['local', 'ibgp', 'ebgp'].includes(source)) continue
-    add('when.source', source, 'no route comes from there', 'use local, ibgp or ebgp')
+    if (['local', 'ibgp', 'ebgp', 'confed-ebgp'].includes(source)) continue
+    add('when.source', source, 'no route comes from there', 'use local, ibgp, ebgp or confed-ebgp')
   }
 }
 

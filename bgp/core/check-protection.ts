@@ -6,15 +6,30 @@ import { families } from '../wire/family.ts'
 type Add = (field: string, value: unknown, reason: string, fix: string) => void
 
 export function checkProtection(peer: PeerConfig, add: Add): void {
-  for (const family of Object.keys(peer.maxPrefixes ?? {})) {
+  checkLimits('maxPrefixes', peer.maxPrefixes, add)
+  checkLimits('maxPrefixesOut', peer.maxPrefixesOut, add)
+  for (const [field, least] of [
+    ['maxAsPathLength', 1],
+    ['maxCommunities', 0],
+  ] as const) {
+    const value = peer[field]
+    if (value === undefined || isWithin(value, least, 4095)) continue
+    add(field, value, 'no route that fits into a message is measured by it', `give ${least} to 4095`)
+  }
+  checkSendHold(peer, add)
+  checkTcp(peer, add)
+}
+
+function checkLimits(name: string, limits: PeerConfig['maxPrefixes'], add: Add): void {
+  for (const family of Object.keys(limits ?? {})) {
     if (families.some(row => row.family === family)) continue
     const fix = 'use ipv4-unicast or ipv6-unicast'
-    add(`maxPrefixes.${family}`, family, 'it is no address family that is known', fix)
+    add(`${name}.${family}`, family, 'it is no address family that is known', fix)
   }
   for (const { family } of families) {
-    const limit = peer.maxPrefixes?.[family]
+    const limit = limits?.[family]
     if (!limit) continue
-    const field = `maxPrefixes.${family}`
+    const field = `${name}.${family}`
     if (!isWithin(limit.limit, 1, 4294967295)) {
       add(`${field}.limit`, limit.limit, 'it is no number of prefixes', 'give 1 or more')
     }
@@ -29,8 +44,6 @@ export function checkProtection(peer: PeerConfig, add: Add): void {
       add(`${field}.restartAfter`, limit.restartAfter, 'it is no time to rest', fix)
     }
   }
-  checkSendHold(peer, add)
-  checkTcp(peer, add)
 }
 
 function checkSendHold({ sendHoldTime }: PeerConfig, add: Add): void {
@@ -38,7 +51,13 @@ function checkSendHold({ sendHoldTime }: PeerConfig, add: Add): void {
   add('sendHoldTime', sendHoldTime, 'it is no time to wait for a peer that does not read', 'give 10 to 65535 seconds')
 }
 
-function checkTcp({ secret, ttlSecurity }: PeerConfig, add: Add): void {
+function checkTcp({ secret, ttlSecurity, multihop }: PeerConfig, add: Add): void {
+  if (typeof multihop === 'number' && !isWithin(multihop, 1, 255)) {
+    add('multihop', multihop, 'no packet goes so far', 'give 1 to 255 links, or true for the TTL of the system')
+  } else if (typeof multihop === 'number' && ttlSecurity !== undefined) {
+    const reason = `ttlSecurity ${ttlSecurity} says already how far the peer may be, and sends with TTL 255 (RFC 5082)`
+    add('multihop', multihop, reason, 'remove one of the two')
+  }
   const octets = secret === undefined ? 1 : new TextEncoder().encode(secret).length
   if (octets < 1 || octets > 80) {
     add('secret', `(${octets} octets)`, 'TCP-MD5 takes no such key (RFC 2385)', 'give one of 1 to 80 octets')

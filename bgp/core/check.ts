@@ -2,21 +2,25 @@
 // next step; nothing here changes anything.
 
 import { parseAddress } from '../../inet/index.ts'
-import type { ConfigIssue, DecisionOptions, Origination, PeerConfig, SpeakerConfig } from '../types.ts'
+import type { ConfigIssue, DecisionOptions, Origination, PeerConfig, SessionKind, SpeakerConfig } from '../types.ts'
 import { communityFix, parseAnyCommunity } from '../policy/communities.ts'
 import { numbersOf } from '../wire/family.ts'
 import { AS_TRANS } from '../wire/open.ts'
 import { parsePrefix } from '../../inet/index.ts'
 import { checkAddPath } from './check-add-path.ts'
+import { checkConfederation, checkMember } from './check-confederation.ts'
+import { checkDynamic } from './check-dynamic.ts'
 import { checkPolicy } from './check-policy.ts'
 import { checkProtection } from './check-protection.ts'
 import { checkRole } from './check-role.ts'
+import { kindOf, localAsOf, outsideAs } from '../session/kind.ts'
 import { ownFamily } from '../session/traits.ts'
 
 export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
   const issues: ConfigIssue[] = []
   const add = (field: string, value: unknown, reason: string, fix: string) => issues.push({ field, value, reason, fix })
   if (!isAsn(config.asn)) add('asn', config.asn, 'it is no AS number that a speaker can have', asnFix)
+  checkConfederation(config, isAsn, asnFix, add)
   if (!isRouterId(config.routerId)) add('routerId', config.routerId, 'it is no router id', routerIdFix)
   if (config.clusterId !== undefined && !isRouterId(config.clusterId)) {
     add('clusterId', config.clusterId, 'it is no cluster id', routerIdFix)
@@ -48,6 +52,7 @@ export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
       issues.push({ peer: name, field: 'secret', value: '(not shown)', reason, fix: 'give both the same' })
     }
   }
+  issues.push(...checkDynamic(config, (name, peer) => checkPeer(name, peer, config)))
   return issues
 }
 
@@ -68,7 +73,9 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
   if (peer.port !== undefined && !isWithin(peer.port, 1, 65535)) {
     add('port', peer.port, 'it is no TCP port', 'give a port from 1 to 65535')
   }
-  if (!isAsn(peer.remoteAs)) add('remoteAs', peer.remoteAs, 'it is no AS number that a peer can have', asnFix)
+  const kind = kindOf(config, peer)
+  checkRemoteAs(peer, peer.localAs ?? config.asn, add)
+  checkMember(peer, config, add)
   if (peer.localAs !== undefined && !isAsn(peer.localAs)) {
     add('localAs', peer.localAs, 'it is no AS number that a speaker can have', asnFix)
   }
@@ -82,13 +89,13 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
     const reason = 'this speaker does not announce graceful restart, so no peer counts on its help'
     add('gracefulRestartHelper', true, reason, "remove it, or set the speaker's gracefulRestart")
   }
-  if (peer.reflectorClient && peer.remoteAs !== (peer.localAs ?? config.asn)) {
+  if (peer.reflectorClient && kind !== 'ibgp') {
     const reason = `only a peer in AS ${peer.localAs ?? config.asn} can be a client of this route reflector`
     add('reflectorClient', true, reason, 'remove it, or correct remoteAs')
   }
   checkFamilies(peer, add)
-  checkAsRules(peer, config.asn, add)
-  checkRole(peer, peer.remoteAs === (peer.localAs ?? config.asn), add)
+  checkAsRules(peer, config, kind, add)
+  checkRole(peer, kind !== 'ebgp', add)
   checkProtection(peer, add)
   checkAddPath(peer, add)
   for (const direction of ['import', 'export'] as const) {
@@ -101,6 +108,20 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
 }
 
 type Add = (field: string, value: unknown, reason: string, fix: string) => void
+
+function checkRemoteAs({ remoteAs }: PeerConfig, localAs: number, add: Add): void {
+  if (remoteAs === 'internal' || remoteAs === 'external') return
+  const list = typeof remoteAs === 'object' ? remoteAs : [remoteAs]
+  const fix = `${asnFix}; or write internal for AS ${localAs}, external for any other`
+  if (list.length === 0) add('remoteAs', [], 'no peer can be in none', fix)
+  for (const asn of list) {
+    if (!isAsn(asn)) add('remoteAs', asn, 'it is no AS number that a peer can have', fix)
+    else if (asn === localAs && list.length > 1) {
+      const reason = 'it is our own AS, and whether a peer is internal must be known before it connects'
+      add('remoteAs', asn, reason, 'take it off the list, or make another peer of it')
+    }
+  }
+}
 
 function checkFamilies(peer: PeerConfig, add: Add): void {
   for (const [family, hop] of Object.entries(peer.nextHopSelf ?? {})) {
@@ -121,12 +142,13 @@ function checkFamilies(peer: PeerConfig, add: Add): void {
   }
 }
 
-function checkAsRules(peer: PeerConfig, asn: number, add: Add): void {
-  const { localAs = asn, localAsMode, allowAsIn, remoteAs } = peer
+function checkAsRules(peer: PeerConfig, config: SpeakerConfig, kind: SessionKind, add: Add): void {
+  const { localAsMode, allowAsIn } = peer
+  const localAs = localAsOf(config, peer)
   if (localAsMode !== undefined && !['replace', 'no-prepend', 'prepend'].includes(localAsMode)) {
     add('localAsMode', localAsMode, 'it is none that is known', 'use replace, no-prepend or prepend')
-  } else if (localAsMode !== undefined && localAs === asn) {
-    const reason = `the peer knows us by AS ${asn}, which is our own`
+  } else if (localAsMode !== undefined && (localAs === outsideAs(config) || localAs === config.asn)) {
+    const reason = `the peer knows us by AS ${localAs}, which is our own`
     add('localAsMode', localAsMode, reason, 'set localAs to the other AS, or remove it')
   }
   if (allowAsIn !== undefined && !isWithin(allowAsIn, 0, 255)) {
@@ -135,10 +157,11 @@ function checkAsRules(peer: PeerConfig, asn: number, add: Add): void {
   if (peer.removePrivateAs !== undefined && !['remove', 'replace'].includes(peer.removePrivateAs)) {
     add('removePrivateAs', peer.removePrivateAs, 'it is none that is known', 'use remove or replace, or leave it out')
   }
-  if (remoteAs !== localAs) return
+  if (kind === 'ebgp') return
   for (const field of ['asOverride', 'removePrivateAs', 'enforceFirstAs', 'sendBlackhole'] as const) {
-    if (!peer[field]) continue
-    const reason = `the peer is in AS ${localAs} as we are, and paths to and from it are not changed`
+    if (!peer[field] || (kind === 'confed-ebgp' && field === 'enforceFirstAs')) continue
+    const where = kind === 'ibgp' ? `AS ${localAs}` : 'our confederation'
+    const reason = `the peer is in ${where} as we are, and paths to and from it are not changed`
     add(field, peer[field], reason, 'remove it, or correct remoteAs')
   }
 }

@@ -20,6 +20,7 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHop,
     nextHopSelf,
     reflectorClient,
+    kind,
   } = config
   const sorted = carried && [...carried].toSorted()
   return [
@@ -33,7 +34,8 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHop,
     nextHopSelf,
     reflectorClient,
-    config.multihop,
+    kind,
+    kind !== 'ebgp' && config.confederation !== undefined,
     offeredPaths(config),
     config.role,
     config.role && config.strictRole,

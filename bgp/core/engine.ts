@@ -13,12 +13,14 @@ import type { ChunkSink } from '../groups/port.ts'
 import type { Rib } from '../rib/port.ts'
 import { type Connection, type ConnectionTimer, pump } from '../session/connection.ts'
 import * as explain from '../session/explain.ts'
-import type { FamilyRib, Host, Identity } from '../session/host.ts'
+import type { FamilyRib, Host, Identity, ResolvedPeer } from '../session/host.ts'
 import type { RestartSide } from '../session/negotiate.ts'
 import { Peer } from '../session/peer.ts'
+import type { SessionTap, TappedConnection } from '../session/tap.ts'
 import type {
   Action,
   ConfigIssue,
+  ConnEnds,
   ConnId,
   Event,
   Family,
@@ -36,8 +38,10 @@ import { checkHeader, HEADER_LENGTH, messageLength } from '../wire/header.ts'
 import { cease, ceaseFault } from '../wire/notification.ts'
 import { UpdateDecoder } from '../wire/update.ts'
 import { fault } from '../wire/verdict.ts'
+import { sameAddress } from './addresses.ts'
 import { checkConfig, checkOrigination } from './check.ts'
 import { canonical, compare } from './diff.ts'
+import { DynamicPeers } from './dynamic.ts'
 import { PeerIds } from './peer-ids.ts'
 import { Refusals } from './refusals.ts'
 import { resolvePeer } from './resolve.ts'
@@ -72,6 +76,7 @@ export class Engine {
   readonly #farewells = new Map<ConnId, readonly Uint8Array[]>()
   readonly #signalled = new Set<ConnId>()
   readonly #refusals = new Refusals()
+  readonly #taps: SessionTap[] = []
   #config: SpeakerConfig | undefined
   #identity: Identity = { asn: 0, routerId: 0, clusterId: 0 }
   #actions: Action[] = []
@@ -81,6 +86,9 @@ export class Engine {
   #complete = true
   /** Bounds the time that route selection waits after a restart. */
   readonly #deferral: TimerId
+  readonly #dynamic: DynamicPeers
+  /** When to look which peers of listen ranges are to be forgotten. */
+  readonly #forgetting: TimerId
   #workAsked = false
   #spent = 0
 
@@ -90,7 +98,16 @@ export class Engine {
     this.#random = new Random(seed)
     this.#wheel = new TimerWheel(now)
     this.#deferral = this.#wheel.create()
+    this.#forgetting = this.#wheel.create()
     this.#host = this.#makeHost()
+    this.#dynamic = new DynamicPeers(this.#peers, {
+      add: (name, peer) => this.#addPeer(name, peer),
+      remove: peer => this.#removePeer(peer, 'the peer has long been away'),
+      wake: after => {
+        if (!this.#wheel.isArmed(this.#forgetting)) this.#arm(this.#forgetting, this.#now + after)
+      },
+      now: () => this.#now,
+    })
   }
 
   // ---- configuration ---------------------------------------------------------------------------------------------
@@ -105,13 +122,15 @@ export class Engine {
     if (issues.length > 0) return issues
     this.#config = config
     if (!before) this.#begin(config)
-    for (const [name, peer] of this.#peers) if (!config.peers.has(name)) this.#removePeer(peer)
+    this.#identity = { ...this.#identity, confederation: config.confederation }
+    const all = new Map([...config.peers, ...this.#dynamic.configure(config)])
+    for (const [name, peer] of this.#peers) if (!all.has(name)) this.#removePeer(peer)
     if (before && canonical(before.decision) !== canonical(config.decision)) this.#setDecision(config)
-    for (const [name, given] of config.peers) {
+    for (const [name, given] of all) {
       const wanted = resolvePeer(given, config)
       const peer = this.#peers.get(name)
       if (!peer) {
-        this.#addPeer(name, config)
+        this.#addPeer(name, wanted)
         continue
       }
       const change = compare(peer.config, wanted)
@@ -155,6 +174,7 @@ export class Engine {
   /** `cease`: tell every peer; `restart`: just close, so that helpers keep our routes (RFC 4724). */
   stop(mode: 'cease' | 'restart'): void {
     const why = mode === 'cease' ? ceaseFault(cease.shutdown, 'the speaker stops') : undefined
+    this.#dynamic.close()
     for (const peer of this.#peers.values()) peer.stop(why)
     this.#afterwards()
   }
@@ -194,10 +214,10 @@ export class Engine {
         this.#tick(event.now)
         break
       case 'accepted':
-        this.#accept(event.conn, event.local, event.remote)
+        this.#accept(event.conn, event)
         break
       case 'connected':
-        this.#on(event.conn, ({ peer, connection }) => peer.connected(connection, event.local, event.remote))
+        this.#on(event.conn, ({ peer, connection }) => peer.connected(connection, event))
         break
       case 'connectFailed':
         this.#on(event.conn, ({ peer, connection }) => peer.connectFailed(connection, event.reason))
@@ -273,7 +293,10 @@ export class Engine {
       return false
     }
     const owner = this.#owners.get(conn)
-    return owner ? owner.peer.pull(owner.connection, sink) : false
+    if (!owner) return false
+    const more = owner.peer.pull(owner.connection, sink)
+    if (owner.connection.conn !== conn) this.#afterwards() // a limit has ended the session
+    return more
   }
 
   /** What is asked of the shell since the last call. */
@@ -297,16 +320,29 @@ export class Engine {
     return Array.from(this.#peers.values(), peer => peer.counters.view(peer.name))
   }
 
-  /** Why the routes to a prefix are as they are: the paths, best first, and which sessions are told of the best. */
+  /** Why the routes to a prefix are as they are: the paths, best first, and which sessions are told of which. */
   explain(prefix: string): PrefixExplanation {
     const { rib } = this.#family(prefix.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast')
     const id = rib.lookup(prefix)
     if (id === undefined) return { prefix, paths: [], exports: [] }
-    const exports = Array.from(this.#peers.values(), ({ id: peer, name }) => {
-      const said = rib.explainExport(peer, id)
-      return said ? [{ peer: name, accepted: said.accepted, text: said.text }] : []
-    })
+    const exports = Array.from(this.#peers.values(), ({ id: peer, name }) =>
+      rib.explainExports(peer, id).map(about => ({ peer: name, ...about })),
+    )
     return { prefix, paths: rib.paths(id), exports: exports.flat() }
+  }
+
+  /** Lets the tap see what passes on the sessions, until the function returned is called. */
+  tap(tap: SessionTap): () => void {
+    this.#taps.push(tap)
+    return () => {
+      const at = this.#taps.indexOf(tap)
+      if (at >= 0) this.#taps.splice(at, 1)
+    }
+  }
+
+  /** The sessions that are Established, as taps see them. */
+  sessions(): TappedConnection[] {
+    return Array.from(this.#peers.values(), peer => peer.tappedSession).filter(one => one !== undefined)
   }
 
   /** The RIB of a family, to read; there is none before the first `configure`. */
@@ -343,18 +379,17 @@ export class Engine {
     for (const { rib } of this.#ribs.values()) rib.setDecision(decision)
   }
 
-  #addPeer(name: string, config: SpeakerConfig): void {
-    const given = config.peers.get(name)
-    if (!given) return
+  #addPeer(name: string, config: ResolvedPeer): Peer {
     const id = this.#ids.take(old => this.#isForgotten(old))
-    const peer = new Peer(this.#host, id, name, resolvePeer(given, config))
+    const peer = new Peer(this.#host, id, name, config)
     this.#peers.set(name, peer)
     this.#peerById.set(id, peer)
     peer.start()
+    return peer
   }
 
-  #removePeer(peer: Peer): void {
-    peer.stop(fault(6, cease.deconfigured, 'the peer was removed from the configuration'))
+  #removePeer(peer: Peer, why = 'the peer was removed from the configuration'): void {
+    peer.stop(fault(6, cease.deconfigured, why))
     peer.dispose()
     this.#peers.delete(peer.name)
     this.#peerById.delete(peer.id)
@@ -366,12 +401,17 @@ export class Engine {
     return [...this.#ribs.values()].every(({ rib }) => !rib.pending && rib.received(id).all === 0)
   }
 
-  #accept(conn: ConnId, local: string, remote: string): void {
-    const peer = this.#peerAt(remote, local)
-    const refusal = peer ? peer.accept(conn, local, remote) : explain.unknownRemote(remote, local)
+  #accept(conn: ConnId, ends: ConnEnds): void {
+    const { local, remote } = ends
+    const peer = this.#peerAt(remote, local) ?? this.#dynamic.take(remote)
+    const full = typeof peer === 'string'
+    const refusal = full
+      ? peer
+      : (peer?.accept(conn, ends) ?? (peer ? undefined : explain.unknownRemote(remote, local)))
     if (refusal === undefined) return
     this.#emit({ do: 'close', conn, afterFlush: false })
-    if (!this.#refusals.isNews(remote, refusal, this.#now)) return
+    // That a range is full is told once, not for each that knocks.
+    if (!this.#refusals.isNews(full ? '' : remote, refusal, this.#now)) return
     this.#emit({ do: 'report', report: { type: 'refused', remote, text: refusal } })
   }
 
@@ -405,6 +445,7 @@ export class Engine {
     this.#now = Math.max(this.#now, now)
     this.#wheel.advance(this.#now, id => {
       if (id === this.#deferral) return // what waits for it looks whether it is armed
+      if (id === this.#forgetting) return this.#dynamic.forget()
       const { peer, connection, timer } = this.#timerOwners[id]
       peer.expired(connection, timer)
     })
@@ -472,6 +513,7 @@ export class Engine {
       },
       random: this.#random,
       wheel: this.#wheel,
+      taps: this.#taps,
       decoder: new UpdateDecoder(),
       family: family => this.#family(family),
       restart: first => this.#restart(first),
@@ -522,19 +564,4 @@ function identityIssues(before: SpeakerConfig, after: SpeakerConfig): ConfigIssu
 function numberOf(dottedQuad: string): number {
   const octets = parseAddress(dottedQuad)?.octets
   return octets ? uint32(octets, 0) : 0
-}
-
-/** Compares addresses in any notation; the zone of a link-local address counts only if both have one. */
-function sameAddress(a: string, b: string): boolean {
-  if (a === b) return true
-  const [textA, zoneA] = a.split('%')
-  const [textB, zoneB] = b.split('%')
-  if (zoneA !== undefined && zoneB !== undefined && zoneA !== zoneB) return false
-  return plain(textA) === plain(textB)
-}
-
-/** One notation; an IPv4-mapped IPv6 address, as sockets report it, is its IPv4 address. */
-function plain(address: string): string {
-  const octets = parseAddress(address.replace(/^::ffff:(?=\d+\.)/i, ''))?.octets
-  return octets ? octets.join(' ') : address
 }

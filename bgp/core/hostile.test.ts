@@ -7,7 +7,11 @@ import { attribute, mpReachOctets, raw, update } from '../wire/test-messages.ts'
 import { asPath, clusterList, localPref, origin, originatorId } from '../wire/attributes.ts'
 import { KEEPALIVE, keepalive, message, OPEN, UPDATE } from '../wire/header.ts'
 import { encodeRefresh } from '../wire/refresh.ts'
+import { mutate } from '../wire/test-mutations.ts'
+import { messages, nearlyRight } from '../wire/test-values.ts'
+import { Random } from '../fsm/random.ts'
 import { Puppet, type PuppetOptions } from './test-puppet.ts'
+import { streamFault } from './test-stream.ts'
 import { established, speaker } from './test-speakers.ts'
 
 const [A, B, C] = ['10.0.0.1', '10.0.0.2', '10.0.0.3']
@@ -132,7 +136,7 @@ t.test('a peer that dials and lies is slowed down too', t => {
     puppet.close()
   }
   t.ok(served >= 5 && served <= 30, `${served} of 600 got as far as an OPEN`)
-  t.match(a.peer(B).lastError, /its AS is 666, but 65002 is configured/)
+  t.match(a.peer(B).lastError, /its AS is 666, but AS 65002 is configured/)
   t.end()
 })
 
@@ -261,5 +265,37 @@ t.test('random messages after a good start never get beyond their own session', 
     { numRuns: 50 },
   )
   t.pass('no internal error')
+  t.end()
+})
+
+t.test('a flood of malformed UPDATEs, and of different ones, is told a few times and then counted', t => {
+  const { net, puppet, a, c } = stage()
+  for (let i = 0; i < 10_000; i++) {
+    const wrong = i % 2 ? raw(1, [3 + (i % 200)]) : raw(4, [1, 2])
+    puppet.send(update({ attributes: [...good.slice(1), wrong], announced: ['10.1.0.0/24'] }))
+    if (i % 100 === 99) net.run(10)
+  }
+  const told = a.reports.filter(report => report.type === 'update')
+  t.ok(told.length >= 6 && told.length < 20, `${told.length} reports of 10,000`)
+  t.match(told.at(-1)?.text, /and \d\d+ more of the kind since the last report/)
+  t.match(
+    told
+      .slice(0, 2)
+      .map(({ text }) => text)
+      .join(),
+    /MULTI_EXIT_DISC.*ORIGIN|ORIGIN.*MULTI_EXIT_DISC/s,
+  )
+  t.same([a.peer(B).state, c.peer(A).flaps], ['Established', 0])
+  t.end()
+})
+
+t.test('mutated streams, whole and dripping: no fault of our own, and nobody else notices', t => {
+  const random = new Random(3)
+  const pool = [...Object.values(messages), nearlyRight].flatMap(one => fc.sample(one, { numRuns: 30, seed: 9 }))
+  const pick = () => pool[Math.floor(random.next() * pool.length)]
+  for (let round = 0; round < 24; round++) {
+    const stream = Array.from({ length: 40 }, (_, i) => (i % 3 === 0 ? pick() : mutate(pick(), pick(), random)))
+    t.equal(streamFault(stream, round % 4 === 0), undefined)
+  }
   t.end()
 })

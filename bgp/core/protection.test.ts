@@ -283,10 +283,6 @@ t.test('a thousand half-open connections of a peer, and octets one by one: nobod
     t.equal(a.peer(C).flaps, 0, 'no keepalive is missed')
     t.equal(a.best().length, 1)
     const told = a.reports.filter(report => 'remote' in report || ('peer' in report && report.peer === B))
-    console.log(
-      told.slice(0, 8).map(r => r.text),
-      new Set(told.map(r => r.text)),
-    )
     t.ok(told.length < 30, `${told.length} reports`)
     net.run(300)
     new Puppet(net, B).dial(A)

@@ -1,15 +1,20 @@
 // What the configuration of a peer means with the speaker around it: the defaults that it takes from there.
 
 import { acceptAll, type PeerConfig, type Policy, type SpeakerConfig } from '../types.ts'
+import { kindOf, localAsOf } from '../session/kind.ts'
 import type { ResolvedPeer } from '../session/host.ts'
 
 /** RFC 8212: without a policy nothing passes an eBGP session, in or out. The name is what an explanation shows. */
 export const noPolicy: Policy = { name: 'none given (RFC 8212)', rules: [], otherwise: 'reject' }
 
-export function resolvePeer(peer: PeerConfig, config: SpeakerConfig): ResolvedPeer {
-  const missing = peer.remoteAs === (peer.localAs ?? config.asn) ? acceptAll : noPolicy
+export function resolvePeer(peer: PeerConfig & Pick<ResolvedPeer, 'range'>, config: SpeakerConfig): ResolvedPeer {
+  const kind = kindOf(config, peer)
+  const missing = kind === 'ebgp' ? noPolicy : acceptAll
   return {
     ...peer,
+    kind,
+    localAs: localAsOf(config, peer),
+    confederation: config.confederation?.identifier,
     import: peer.import ?? missing,
     export: peer.export ?? missing,
     gracefulShutdown: peer.gracefulShutdown ?? config.gracefulShutdown ?? false,

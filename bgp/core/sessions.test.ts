@@ -100,7 +100,10 @@ t.test('wrong AS: both ends say what is wrong, nobody spins, and the correction 
   const a = speaker(net, A, 65001, { [B]: 65099 })
   const b = speaker(net, B, 65002, { [A]: 65001 })
   net.run(5)
-  t.match(a.peer(B).lastError, /its AS is 65002, but 65099 is configured; correct the AS number here or at 10\.0\.0\.2/)
+  t.match(
+    a.peer(B).lastError,
+    /its AS is 65002, but AS 65099 is configured; correct the AS number here or at 10\.0\.0\.2/,
+  )
   t.match(b.peer(A).lastError, /Bad Peer AS: it does not expect AS 65002/)
   const before = a.peer(B).messagesOut
   net.run(600)

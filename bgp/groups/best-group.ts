@@ -21,6 +21,10 @@ export class BestGroup extends Group {
     return [prefix]
   }
 
+  override pathsOf(prefix: number): Iterable<number> {
+    return this.rib.bestSet(prefix) > 0 ? [this.rib.prefixes.best[prefix]] : []
+  }
+
   override pathId(): undefined {}
 
   override passed(prefix: number): boolean {
@@ -37,7 +41,7 @@ export class BestGroup extends Group {
     if (best < 0) return 1
     const source = best === 0 ? 0 : paths.slot[prefixes.best[prefix]]
     const set = best === 0 ? 0 : this.rules.apply(prefix, best, sessions.at(source))
-    this.write(prefix, set, source, flush, listening)
+    this.write(prefix, this.admit(prefix, prefix, set, source), source, flush, listening)
     return 1
   }
 

@@ -1,12 +1,12 @@
 // Which routes a group hears of, and with which attribute set: what BGP itself demands, then export policy.
 
 import { parseAddress } from '../../inet/index.ts'
-import { CompiledPolicy, type Explanation } from '../policy/compile.ts'
+import { CompiledPolicy, type Explanation, listOf } from '../policy/compile.ts'
 import { RememberedTransform } from '../policy/transform.ts'
 import type { LocRib } from '../rib/loc-rib.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import type { Session } from '../rib/sessions.ts'
-import { IS_BLACKHOLE, ONLY_TO_CUSTOMER, STAYS_HERE, STAYS_IN_AS } from '../tables/attribute-sets.ts'
+import { IS_BLACKHOLE, ONLY_TO_CUSTOMER, STAYS_HERE, STAYS_IN_AS, STAYS_IN_MEMBER } from '../tables/attribute-sets.ts'
 import type { BgpRole, PathSelection, Transform } from '../types.ts'
 import type { Shape } from './outgoing.ts'
 
@@ -71,11 +71,14 @@ export class ExportRules {
     return said
   }
 
-  /** What communities and RFC 4271 §9.2.1 / RFC 4456 §6 forbid, before policy; the reason in words. */
+  /** What communities, roles, and RFC 4271 §9.2.1 / RFC 4456 §6 / RFC 5065 §4 forbid, before policy; the reason in words. */
   #refusal(set: number, from: Session): string | undefined {
     const flags = from.kind === 'local' ? 0 : this.#rib.sets.flags[set]
+    const { kind } = this.#shape
     if (flags & STAYS_HERE) return 'it carries NO_ADVERTISE (RFC 1997)'
-    if (this.#shape.kind === 'ebgp') {
+    if (kind !== 'ibgp' && flags & STAYS_IN_MEMBER) return 'it carries NO_EXPORT_SUBCONFED (RFC 1997)'
+    if (kind === 'confed-ebgp') return undefined
+    if (kind === 'ebgp') {
       if (flags & STAYS_IN_AS) return 'it carries NO_EXPORT (RFC 1997)'
       if (flags & IS_BLACKHOLE && !this.#traits.sendBlackhole) return 'it carries BLACKHOLE (RFC 7999)'
       return flags & ONLY_TO_CUSTOMER ? leaks(this.#traits.role) : undefined
@@ -117,7 +120,7 @@ function before({ keepsMed, keepsNextHop, kind, nextHop }: Shape, source: 'local
 
 /** Octets that members of one group share, from one member's traits. */
 export function shapeOf(traits: PeerTraits, clusterId: number, classic: boolean): Shape {
-  const { rules } = traits.export
+  const rules = listOf(traits.export).flatMap(policy => policy.rules)
   const rewritesPath = traits.kind === 'ebgp' && (traits.asOverride || traits.privateAs !== 'keep')
   return {
     kind: traits.kind,
@@ -148,6 +151,8 @@ export function groupKey(traits: PeerTraits, shape: Shape): string {
     role,
     traits.export,
     selectionOf(traits),
+    // What goes to such a peer depends on what it sent itself, so it is alone in its group.
+    traits.mostOut === undefined ? null : [traits.name, traits.mostOut],
   ])
 }
 

@@ -9,7 +9,7 @@ import type { LocRib, Follower } from '../rib/loc-rib.ts'
 import { DirtyQueue } from '../tables/dirty-queue.ts'
 import { column, resized } from '../tables/columns.ts'
 import type { Explanation } from '../policy/compile.ts'
-import type { Session } from '../rib/sessions.ts'
+import { LOCAL } from '../rib/sessions.ts'
 import type { UpdateWriter } from '../wire/update-writer.ts'
 import { Buckets } from './buckets.ts'
 import type { ChunkPool } from './chunks.ts'
@@ -17,6 +17,7 @@ import type { ExportRules } from './export-rules.ts'
 import type { Member } from './member.ts'
 import type { Outgoing, Shape } from './outgoing.ts'
 import { Ring } from './ring.ts'
+import { Room } from './room.ts'
 
 export interface Limits {
   /** No more is encoded while the fastest member has this many octets to read. */
@@ -41,6 +42,8 @@ export interface GroupParts {
   readonly limits: Limits
   /** Prefixes to reserve address space for. */
   readonly reserve: number
+  /** Rows that the one member may be told of. */
+  readonly most?: number
 }
 
 export abstract class Group implements Follower {
@@ -68,6 +71,7 @@ export abstract class Group implements Follower {
   protected readonly rib: LocRib
   protected readonly rules: ExportRules
   readonly #limits: Limits
+  readonly #room: Room | undefined
   readonly #bySource: number[] = []
   readonly #buckets = new Buckets()
   #closing = 0
@@ -76,7 +80,7 @@ export abstract class Group implements Follower {
 
   /** `capacity`: entries that a column by row must have. */
   constructor(parts: GroupParts, capacity: number) {
-    const { key, shape, rib, rules, outgoing, writer, pool, limits, reserve } = parts
+    const { key, shape, rib, rules, outgoing, writer, pool, limits, reserve, most } = parts
     this.key = key
     this.shape = shape
     this.ring = new Ring(pool)
@@ -86,6 +90,7 @@ export abstract class Group implements Follower {
     this.rib = rib
     this.rules = rules
     this.#limits = limits
+    this.#room = most === undefined ? undefined : new Room(most, reserve)
     this.set = column(Uint32Array, capacity, reserve)
     this.changed = column(Uint32Array, capacity, reserve)
     this.queue.fill(rib.prefixes.end)
@@ -149,9 +154,21 @@ export abstract class Group implements Follower {
     return this.size - (this.#bySource[slot] ?? 0)
   }
 
-  /** Whether a route is for this group, and why. */
-  explain(prefix: number, set: number, from: Session): Explanation {
-    return this.rules.explain(prefix, set, from)
+  /** Paths of a prefix that are considered for this group: those that may be used. */
+  abstract pathsOf(prefix: number): Iterable<number>
+
+  /** Whether one of them is for this group, and why. */
+  explain(prefix: number, path: number): Explanation {
+    const { paths, sessions } = this.rib
+    const said = this.rules.explain(prefix, paths.accepted[path], sessions.at(paths.slot[path]))
+    const row = this.pathId(path) === undefined ? prefix : path
+    if (!said.accepted || !this.#room?.leftOut.has(prefix) || this.set[row] !== 0) return said
+    return { accepted: false, text: `not sent: the peer is told of ${this.#room.most} prefixes, which is its limit` }
+  }
+
+  /** Whether prefixes wait for room. */
+  get isFull(): boolean {
+    return this.#room !== undefined && !this.#room.leftOut.empty
   }
 
   // ---- flushing ---------------------------------------------------------------------------------------------------
@@ -178,6 +195,7 @@ export abstract class Group implements Follower {
     }
     if (this.#touched) this.flushes = flush
     if (this.#buckets.size > 0) this.#encode(flush)
+    if (this.#room) this.#admitWaiting(this.#room)
     if (filling && !this.queue.filling) for (const member of this.members) if (!member.listening) member.wake()
     return used
   }
@@ -217,6 +235,28 @@ export abstract class Group implements Follower {
     }
     this.#closing = end
     return end < rows
+  }
+
+  /** The set, if the member may be told of one more; else nothing now, and the prefix waits for room. */
+  protected admit(prefix: number, row: number, set: number, source: number): number {
+    if (!this.#room || set === 0) return set
+    const slot = this.#onlySlot
+    const isTold = row < this.set.length && this.set[row] !== 0 && this.source[row] !== slot
+    if (source === slot || isTold || this.sentTo(slot) < this.#room.most) return set
+    this.rib.sets.release(set)
+    this.#room.leftOut.mark(prefix)
+    return 0
+  }
+
+  /** As many of those that wait as there is room for now. */
+  #admitWaiting({ most, leftOut }: Room): void {
+    for (let left = most - this.sentTo(this.#onlySlot); left > 0 && !leftOut.empty; left--)
+      this.queue.mark(leftOut.take())
+  }
+
+  get #onlySlot(): number {
+    for (const { session } of this.members) return session.slot
+    return LOCAL
   }
 
   #listening(): boolean {

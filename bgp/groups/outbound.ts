@@ -4,8 +4,7 @@ import type { LocRib } from '../rib/loc-rib.ts'
 import type { Downstream, Told } from '../rib/rib.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import type { Session } from '../rib/sessions.ts'
-import type { Explanation } from '../policy/compile.ts'
-import type { Family, PeerId } from '../types.ts'
+import type { ExportExplanation, Family, PeerId } from '../types.ts'
 import { UpdateWriter } from '../wire/update-writer.ts'
 import { ChunkPool } from './chunks.ts'
 import { BestGroup } from './best-group.ts'
@@ -124,6 +123,11 @@ export class GroupTables implements Outbound, Downstream {
     return member ? member.group.sentTo(session.slot) : 0
   }
 
+  isFullOut(session: Session): boolean {
+    const member = session.peer === null ? undefined : this.#members[session.peer]
+    return member?.group.isFull ?? false
+  }
+
   /** What the session was or will be told of a prefix. */
   *told(session: Session, prefix: number): Generator<Told> {
     const group = session.peer === null ? undefined : this.#members[session.peer]?.group
@@ -138,10 +142,16 @@ export class GroupTables implements Outbound, Downstream {
     }
   }
 
-  explain(session: Session, prefix: number, set: number, from: Session): Explanation | undefined {
+  *explain(session: Session, prefix: number): Generator<ExportExplanation & { readonly path: number }> {
+    const { paths, sessions } = this.#rib
     const group = session.peer === null ? undefined : this.#members[session.peer]?.group
-    if (group && from.slot === session.slot) return { accepted: false, text: 'not sent: it came from this peer' }
-    return group?.explain(prefix, set, from)
+    if (!group) return
+    for (const path of group.pathsOf(prefix)) {
+      const from = sessions.at(paths.slot[path])
+      const own = { accepted: false, text: 'not sent: it came from this peer' }
+      const { accepted, text } = from.slot === session.slot ? own : group.explain(prefix, path)
+      yield { path, from: from.name, pathId: group.pathId(path), accepted, text }
+    }
   }
 
   refersTo(slot: number): boolean {
@@ -203,6 +213,7 @@ export class GroupTables implements Outbound, Downstream {
       pool: this.#pool,
       limits: this.#limits,
       reserve: this.#reserve,
+      most: traits.mostOut,
     }
     group = selection ? new PathGroup(parts, selection) : new BestGroup(parts)
     this.#groups.set(key, group)

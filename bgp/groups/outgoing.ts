@@ -1,11 +1,12 @@
 // What the kind of session makes of an attribute set on its way out, after policy (RFC 4271 §5.1, RFC 4456 §8,
-// RFC 6793 §4.2.2): prepend, strip, next hop, reflection, 2-octet AS numbers. Done once per bucket, when it is encoded.
+// RFC 5065 §4.1, RFC 6793 §4.2.2): prepend, strip, next hop, reflection, 2-octet AS numbers. Done once per bucket, when it is encoded.
 
 import { addressOf } from '../tables/next-hops.ts'
 import {
   type AttributeSets,
   DEFAULT_LOCAL_PREF,
   HAS_LOCAL_PREF,
+  HAS_MEMBERS,
   HAS_NON_TRANSITIVE,
   HAS_ORIGINATOR,
   ONLY_TO_CUSTOMER,
@@ -15,6 +16,8 @@ import { type Edit, prependAs, Rewriter } from '../policy/rewrite.ts'
 import { rewriteAsPath } from './own-path.ts'
 import {
   aggregator,
+  AS_CONFED_SEQUENCE,
+  AS_SEQUENCE,
   aigp,
   as4Aggregator,
   as4Path,
@@ -31,10 +34,11 @@ import {
   putUint32,
 } from '../wire/attributes.ts'
 import { AS_TRANS } from '../wire/open.ts'
+import type { SessionKind } from '../types.ts'
 
 /** Everything about a group that shapes its octets. */
 export interface Shape {
-  readonly kind: 'ebgp' | 'ibgp'
+  readonly kind: SessionKind
   readonly localAs: number
   /** Another AS of ours to be shown behind that one; 0 = none. */
   readonly asBehind: number
@@ -122,14 +126,14 @@ export class Outgoing {
     this.nextHop = this.#chooseNextHop(set, from)
     const edits = this.#edits
     edits.length = 0
-    if (kind === 'ebgp' || !fourOctetAs) edits.push(this.#path(set, fourOctetAs))
+    if (kind !== 'ibgp' || !fourOctetAs) edits.push(this.#path(set, fourOctetAs))
     if (classic) edits.push(this.#nextHopEdit())
     if (kind === 'ebgp') {
       if (slot !== LOCAL && !this.#shape.keepsMed) edits.push(this.#noMed)
       edits.push(this.#noLocalPref)
     } else if (!(sets.flags[set] & HAS_LOCAL_PREF)) edits.push(this.#defaultLocalPref)
     if (!fourOctetAs) this.#narrowAggregator(set)
-    if (kind === 'ebgp') edits.push(this.#noOriginator, this.#noClusterList)
+    if (kind !== 'ibgp') edits.push(this.#noOriginator, this.#noClusterList)
     else if (from.kind === 'ibgp') this.#reflect(set, from)
     if (kind === 'ebgp' && sets.flags[set] & HAS_NON_TRANSITIVE) edits.push(this.#transitive(set))
     if (!fourOctetAs && this.#as4Path.length >= 0) edits.push(this.#as4Path)
@@ -158,28 +162,31 @@ export class Outgoing {
     return this.#nextHop
   }
 
-  /** AS_PATH with our AS in front for eBGP, in the width that the peer reads. */
+  /** AS_PATH with our AS in front where the peer is in another, in the width that the peer reads. */
   #path(set: number, fourOctetAs: boolean): Edit {
     const sets = this.#sets
     const walker = this.#walker.reset(sets.octets, sets.from(set), sets.to(set))
     const [from, to] = walker.find(asPath.code) ? [walker.from, walker.to] : [0, 0]
     const path = this.#asPath
     const out = fourOctetAs ? path.value : this.#wide
-    const length = this.#ownPath(sets.octets, from, to, out)
+    const length = this.#ownPath(sets.octets, from, to, (sets.flags[set] & HAS_MEMBERS) !== 0, out)
     path.length = length
     if (fourOctetAs) return path
     const narrowed = narrowPath(out, length, path.value)
     path.length = narrowed.length
-    this.#as4Path.value = out
-    this.#as4Path.length = narrowed.lossy ? length : -1
+    this.#as4Path.length = -1
+    if (!narrowed.lossy) return path
+    this.#as4Path.value = this.#behind
+    this.#as4Path.length = rewriteAsPath(WITHOUT_MEMBERS, out, 0, length, this.#behind) // RFC 6793 §3
     return path
   }
 
   /** The path as this peer is to see it, in 4-octet form; returns its length. */
-  #ownPath(octets: Uint8Array, from: number, to: number, out: Uint8Array): number {
+  #ownPath(octets: Uint8Array, from: number, to: number, hasMembers: boolean, out: Uint8Array): number {
     const shape = this.#shape
     if (shape.kind === 'ibgp') return prependAs(octets, from, to, 0, 0, out)
-    if (shape.peerAs !== 0) {
+    if (shape.kind === 'confed-ebgp') return prependAs(octets, from, to, shape.localAs, 1, out, AS_CONFED_SEQUENCE)
+    if (shape.peerAs !== 0 || hasMembers) {
       to = rewriteAsPath(shape, octets, from, to, this.#scratch)
       from = 0
       octets = this.#scratch
@@ -241,6 +248,8 @@ export class Outgoing {
   }
 }
 
+const WITHOUT_MEMBERS = { localAs: 0, peerAs: 0, asOverride: false, privateAs: 'keep' } as const
+
 const NO_SHAPE: Shape = {
   kind: 'ibgp',
   localAs: 0,
@@ -262,17 +271,21 @@ function edit(type: { readonly code: number; readonly flags: number }, size: num
   return { code: type.code, flags: type.flags, value: new Uint8Array(size), length: 0 }
 }
 
-/** Writes the 2-octet form of a path; `lossy`: a number did not fit and became AS_TRANS, so AS4_PATH is needed. */
+/**
+ * Writes the 2-octet form of a path; `lossy`: a number did not fit and became AS_TRANS, so AS4_PATH is needed, which
+ * members of a confederation are not in.
+ */
 function narrowPath(path: Uint8Array, length: number, out: Uint8Array): { length: number; lossy: boolean } {
   let at = 0
   let lossy = false
   for (let from = 0; from < length;) {
     const end = from + 2 + path[from + 1] * 4
+    const isMember = path[from] > AS_SEQUENCE
     out[at++] = path[from]
     out[at++] = path[from + 1]
     for (from += 2; from < end; from += 4) {
       const wide = path[from] !== 0 || path[from + 1] !== 0
-      lossy ||= wide
+      lossy ||= wide && !isMember
       out[at++] = wide ? AS_TRANS >> 8 : path[from + 2]
       out[at++] = wide ? AS_TRANS & 255 : path[from + 3]
     }

@@ -1,7 +1,7 @@
-// What a peer's configuration makes of the AS numbers in a path that is sent to it: its own replaced by ours
-// (as-override), private ones (RFC 6996) left out or replaced.
+// What becomes of the AS numbers in a path that leaves: members of our confederation stay behind (RFC 5065 §4.1), and as
+// the peer's configuration says, its own AS is replaced by ours (as-override), private ones (RFC 6996) left out or replaced.
 
-import { isPrivateAs, putUint32, uint32 } from '../wire/attributes.ts'
+import { AS_SEQUENCE, isPrivateAs, putUint32, uint32 } from '../wire/attributes.ts'
 import type { Shape } from './outgoing.ts'
 
 /** Writes the path `octets[from, to)`, in 4-octet form, to the start of `out`; returns its length. */
@@ -15,6 +15,10 @@ export function rewriteAsPath(
   let length = 0
   for (let at = from; at < to;) {
     const end = at + 2 + octets[at + 1] * 4
+    if (octets[at] > AS_SEQUENCE) {
+      at = end
+      continue
+    }
     const segment = length
     out[length++] = octets[at]
     let count = 0

@@ -73,10 +73,39 @@ for (const [name, selection, more, expected] of [
       [...receivers.get(3)!.routes.keys()].toSorted(),
       'the Adj-RIB-Out is what was sent',
     )
+    const said = bench.rib.explainExports(id(3), bench.rib.lookup(P)!)
+    t.same(
+      said
+        .filter(one => one.accepted)
+        .map(one => `${one.pathId} ${P}`)
+        .toSorted(),
+      [...receivers.get(3)!.routes.keys()].toSorted(),
+      'and so is what is explained',
+    )
+    t.equal(said.length, 4)
     const inside = bench.rib.walk('in', id(0), 1 as never, 100).rows
     t.same(inside.map(({ pathId, asPath }) => `${pathId} ${asPath}`).toSorted(), ['1 7 8', '2 7'])
   })
 }
+
+t.test('why a path is not sent', async t => {
+  const { bench, receivers } = stage(takes({ best: 1 }), takes('ecmp'), takes('all', { export: not7() }))
+  bench.up(2, takes('all'))
+  receivers.set(2, bench.receiver(2))
+  for (const [peer, pathId, a] of routes.slice(0, 2)) bench.announce(peer, [`${pathId} ${P}`], a)
+  bench.announce(2, [P], { path: [9] })
+  bench.settle(receivers)
+  const why = (peer: number) =>
+    bench.rib
+      .explainExports(id(peer), bench.rib.lookup(P)!)
+      .map(({ from, text }) => `${from} ${text}`)
+      .toSorted()
+  t.match(why(3), [/^peer-0 accepted/, 'peer-0 not sent: 1 other is better', 'peer-2 not sent: 1 other is better'])
+  t.match(why(4), [/^peer-0 accepted/, 'peer-0 not sent: it does not share the load with the best path', /^peer-2 acc/])
+  t.match(why(5), [/^peer-0 accepted/, /^peer-0 rejected by export policy "not-7": rule "seven"/, /^peer-2 accepted/])
+  t.match(why(2), [/^peer-0 accepted/, /^peer-0 accepted/, 'peer-2 not sent: it came from this peer'])
+  t.match(why(1), [/^peer-0 accepted/], 'of a peer without ADD-PATH the best one')
+})
 
 /** Nothing whose AS path is just 7. */
 function not7(): Policy {

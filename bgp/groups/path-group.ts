@@ -6,6 +6,7 @@
 // that did not change is not sent, whatever becomes of the others.
 
 import type { LocRib, PathFollower } from '../rib/loc-rib.ts'
+import type { Explanation } from '../policy/compile.ts'
 import { CHOSEN, type Paths } from '../rib/paths.ts'
 import type { PrefixTable } from '../tables/prefix-table.ts'
 import type { PathSelection } from '../types.ts'
@@ -41,6 +42,21 @@ export class PathGroup extends Group implements PathFollower {
     for (let path = prefixes.firstPath[prefix]; path !== 0; path = paths.next[path]) yield path
   }
 
+  override *pathsOf(prefix: number): Generator<number> {
+    for (const path of this.rowsOf(prefix)) if (this.rib.usable(path)) yield path
+  }
+
+  override explain(prefix: number, path: number): Explanation {
+    const said = super.explain(prefix, path)
+    const isSent = path < this.set.length && this.set[path] !== 0
+    if (!said.accepted || isSent || this.queue.has(prefix) || this.rib.undecided.has(prefix)) return said
+    const why =
+      typeof this.#selection === 'object'
+        ? `${this.#selection.best} ${this.#selection.best === 1 ? 'other is' : 'others are'} better`
+        : 'it does not share the load with the best path'
+    return { accepted: false, text: `not sent: ${why}` }
+  }
+
   override pathId(row: number): number {
     return row
   }
@@ -65,7 +81,8 @@ export class PathGroup extends Group implements PathFollower {
     if (typeof this.#selection === 'object') this.#rank(prefix, this.#selection.best)
     let looked = 0
     for (let path = prefixes.firstPath[prefix]; path !== 0; path = paths.next[path]) {
-      this.write(path, this.#selected(prefix, path), paths.slot[path], flush, listening)
+      const source = paths.slot[path]
+      this.write(path, this.admit(prefix, path, this.#selected(prefix, path), source), source, flush, listening)
       looked++
     }
     return 1 + Math.floor(looked / PATHS_PER_UNIT)

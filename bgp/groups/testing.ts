@@ -3,7 +3,7 @@
 import { parseAddress } from '../../inet/index.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import { attributesView } from '../rib/views.ts'
-import { acceptAll, type Family, type PathView, type PeerId } from '../types.ts'
+import { acceptAll, type Family, type PathView, type PeerId, type SessionKind } from '../types.ts'
 import {
   aigp,
   asPath,
@@ -27,6 +27,8 @@ import type { ChunkSink } from './port.ts'
 export interface Attributes {
   readonly nextHop?: string
   readonly path?: readonly (number | readonly number[])[]
+  /** Members of a confederation in front of the path. */
+  readonly members?: readonly number[]
   readonly med?: number
   readonly localPref?: number
   readonly origin?: 'igp' | 'egp' | 'incomplete'
@@ -42,7 +44,7 @@ export interface Attributes {
 export function attributeOctets(a: Attributes): Uint8Array {
   const out = new Uint8Array(20000)
   let at = putAttribute(out, 0, origin, origin.encode(a.origin ?? 'igp'))
-  const segments: AsPathSegment[] = []
+  const segments: AsPathSegment[] = a.members ? [{ type: 'confed-sequence', asns: a.members }] : []
   let sequence: number[] = []
   for (const part of a.path ?? []) {
     if (typeof part === 'number') {
@@ -110,7 +112,7 @@ export class Bench {
   readonly out
   readonly usage
   readonly #fourOctetAs = new Map<number, boolean>()
-  readonly #kind = new Map<number, 'ebgp' | 'ibgp'>()
+  readonly #kind = new Map<number, SessionKind>()
   readonly #pathIds = new Map<number, boolean>()
 
   constructor(options: Partial<FamilyOptions> = {}) {
@@ -205,11 +207,11 @@ export class Receiver implements ChunkSink {
   hold: ((done: () => void) => void) | undefined
   readonly #family: Family
   readonly #fourOctetAs: boolean
-  readonly #kind: 'ebgp' | 'ibgp'
+  readonly #kind: SessionKind
   readonly #pathIds: boolean
   readonly #decoder = new UpdateDecoder()
 
-  constructor(family: Family, fourOctetAs: boolean, kind: 'ebgp' | 'ibgp', pathIds = false) {
+  constructor(family: Family, fourOctetAs: boolean, kind: SessionKind, pathIds = false) {
     this.#family = family
     this.#fourOctetAs = fourOctetAs
     this.#kind = kind
@@ -233,7 +235,7 @@ export class Receiver implements ChunkSink {
     if (to - from > 4096) throw new Error(`message of ${to - from} octets`)
     const d = this.#decoder
     const pathIds = { [this.#family]: this.#pathIds }
-    const context = { kind: this.#kind, fourOctetAs: this.#fourOctetAs, pathIds }
+    const context = { kind: this.#kind, fourOctetAs: this.#fourOctetAs, confederation: this.#kind !== 'ebgp', pathIds }
     const verdict = d.decode(octets, from + HEADER_LENGTH, to, context)
     if (verdict.do !== 'accept') throw new Error(`bad UPDATE: ${JSON.stringify(verdict)}`)
     if (d.endOfRib) {

@@ -8,9 +8,10 @@
 //     ( … )            a group                        (nothing)         an empty path
 //     A*  A+  A?  A{n}  A{n,m}  A{n,}                 repeated
 //
-// A pattern means the whole path. An AS_SET counts as one AS, which is any of its members.
+// A pattern means the whole path. An AS_SET counts as one AS, which is any of its members; segments of our own
+// confederation are passed over.
 
-import { AS_SET, uint32 } from '../wire/attributes.ts'
+import { AS_SEQUENCE, AS_SET, uint32 } from '../wire/attributes.ts'
 
 /** A path of a pattern may be any length, a pattern not: its program ends at so many steps. */
 const LONGEST = 1000
@@ -61,7 +62,7 @@ export class AsPathPattern {
       const isSet = octets[at] === AS_SET
       const end = at + 2 + octets[at + 1] * 4
       if (isSet) this.#take(octets, at + 2, end)
-      else for (let one = at + 2; one < end; one += 4) this.#take(octets, one, one + 4)
+      else if (octets[at] === AS_SEQUENCE) for (let one = at + 2; one < end; one += 4) this.#take(octets, one, one + 4)
       at = end
     }
     const last = this.#program.length - 1

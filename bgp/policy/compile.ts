@@ -14,64 +14,89 @@ export interface Explanation {
   readonly text: string
 }
 
+/** One policy, or several of which each may leave it to the next. */
+export type Policies = Policy | readonly Policy[]
+
+export function listOf(policies: Policies): readonly Policy[] {
+  return 'rules' in policies ? [policies] : policies
+}
+
+interface Compiled {
+  readonly name: string
+  readonly otherwise: Policy['otherwise']
+  readonly rules: readonly CompiledRule[]
+}
+
 export class CompiledPolicy {
-  readonly policy: Policy
   readonly #sets: AttributeSets
-  readonly #rules: readonly CompiledRule[]
+  readonly #policies: readonly Compiled[]
 
   /** `self`: the octets that next hop `self` stands for where the policy is used. */
-  constructor(policy: Policy, sets: AttributeSets, prefixes: PrefixTable, self: Uint8Array) {
-    this.policy = policy
+  constructor(policies: Policies, sets: AttributeSets, prefixes: PrefixTable, self: Uint8Array) {
     this.#sets = sets
-    this.#rules = policy.rules.map(rule => new CompiledRule(rule, sets, prefixes, self))
+    this.#policies = listOf(policies).map(({ name, rules, otherwise }) => ({
+      name,
+      otherwise,
+      rules: rules.map(rule => new CompiledRule(rule, sets, prefixes, self)),
+    }))
   }
 
-  /** What the policy makes of a route: a set with a reference, or 0 if it rejects the route. */
+  /** What the policies make of a route: a set with a reference, or 0 if they reject the route. */
   apply(prefix: number, set: number, from: RouteSource): number {
     const sets = this.#sets
     let current = sets.acquire(set)
-    for (const rule of this.#rules) {
-      if (rule.route && !rule.route.matches(prefix, from)) continue
-      const result = rule.transformed(current)
-      if (result === 0) continue
-      sets.release(current)
-      current = result
-      if (rule.then !== 'next') return this.#verdict(rule.then, current)
+    for (const { rules, otherwise } of this.#policies) {
+      let verdict: Rule['then'] = otherwise
+      for (const rule of rules) {
+        if (rule.route && !rule.route.matches(prefix, from)) continue
+        const result = rule.transformed(current)
+        if (result === 0) continue
+        sets.release(current)
+        current = result
+        if (rule.then === 'next') continue
+        verdict = rule.then
+        break
+      }
+      if (verdict === 'accept') return current
+      if (verdict === 'reject') break
     }
-    return this.#verdict(this.policy.otherwise, current)
+    sets.release(current)
+    return 0
   }
 
-  /** What the policy says of a route, and which rules said so. */
+  /** What the policies say of a route: which one, and which rules, said so. */
   explain(prefix: number, set: number, from: RouteSource, direction: 'import' | 'export'): Explanation {
     const sets = this.#sets
     let current = sets.acquire(set)
-    let [verdict, by] = [this.policy.otherwise as Rule['then'], 'no rule decides']
     const before: string[] = []
-    for (const rule of this.#rules) {
-      if (rule.route && !rule.route.matches(prefix, from)) continue
-      const result = rule.transformed(current)
-      if (result === 0) continue
-      sets.release(current)
-      current = result
-      if (rule.then === 'next') {
-        before.push(`"${rule.name}"`)
+    let said = { accepted: false, text: 'rejected: no policy decides' }
+    for (const { name, rules, otherwise } of this.#policies) {
+      let [verdict, by]: [Rule['then'], string] = [otherwise, 'no rule decides']
+      const passed: string[] = []
+      for (const rule of rules) {
+        if (rule.route && !rule.route.matches(prefix, from)) continue
+        const result = rule.transformed(current)
+        if (result === 0) continue
+        sets.release(current)
+        current = result
+        if (rule.then !== 'accept' && rule.then !== 'reject') passed.push(`"${rule.name}"`)
+        if (rule.then === 'next') continue
+        verdict = rule.then
+        by = `rule "${rule.name}"`
+        break
+      }
+      if (verdict === 'nextPolicy') {
+        before.push(`policy "${name}"${passed.length > 0 ? ` (${passed.join(', ')})` : ''}`)
         continue
       }
-      verdict = rule.then
-      by = `rule "${rule.name}"`
+      const accepted = verdict === 'accept'
+      const after = [...before, ...passed]
+      const trail = after.length > 0 ? `, after ${after.join(', ')}` : ''
+      said = { accepted, text: `${accepted ? 'accepted' : 'rejected'} by ${direction} policy "${name}": ${by}${trail}` }
       break
     }
     sets.release(current)
-    const passed = before.length > 0 ? `, after ${before.join(', ')}` : ''
-    const done = verdict === 'reject' ? 'rejected' : 'accepted'
-    const text = `${done} by ${direction} policy "${this.policy.name}": ${by}${passed}`
-    return { accepted: verdict === 'accept', text }
-  }
-
-  #verdict(verdict: 'accept' | 'reject', set: SetId): number {
-    if (verdict === 'accept') return set
-    this.#sets.release(set)
-    return 0
+    return said
   }
 }
 

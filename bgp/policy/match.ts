@@ -2,13 +2,15 @@
 // decides (set-match.ts). The second part is remembered per set (memo.ts), so a rule costs one look-up per route.
 
 import type { PrefixTable } from '../tables/prefix-table.ts'
-import type { Match } from '../types.ts'
+import type { Match, SessionKind } from '../types.ts'
 import { PrefixSet } from './prefix-set.ts'
 
 /** Who a route is from, as far as policy asks. */
 export interface RouteSource {
-  readonly kind: 'local' | 'ibgp' | 'ebgp'
+  readonly kind: 'local' | SessionKind
   readonly name: string
+  /** The listen range that made the peer. */
+  readonly range?: string
 }
 
 /** Family, prefix ranges and source. */
@@ -33,7 +35,11 @@ export class RouteMatch {
 
   matches(prefix: number, from: RouteSource): boolean {
     if (this.#sources && !this.#sources.has(from.kind)) return false
-    if (this.#peers && !this.#peers.has(from.name)) return false
+    if (this.#peers && !this.#isFrom(this.#peers, from)) return false
     return !this.#ranges || this.#ranges.has(prefix)
+  }
+
+  #isFrom(peers: ReadonlySet<string>, { name, range }: RouteSource): boolean {
+    return peers.has(name) || (range !== undefined && peers.has(range))
   }
 }

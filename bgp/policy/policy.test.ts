@@ -256,3 +256,97 @@ t.test('routes of one set share the work and the set', async t => {
   bench.work()
   t.match(bench.usage(), { prefixes: 50, paths: 50, attributeSets: 2 })
 })
+
+t.test('several policies: each decides, or leaves it to the next', async t => {
+  const always = (name: string, then: Rule['then'], set?: Rule['set']): Rule => ({ name, then, set })
+  const named = (name: string, rules: Rule[], otherwise: Policy['otherwise']): Policy => ({ name, rules, otherwise })
+  const tag = (community: string) => ({ addCommunities: [community] })
+  const bogons = named(
+    'bogons',
+    [{ ...always('default', 'reject'), when: { prefixes: [{ prefix: '0.0.0.0/0' }] } }],
+    'nextPolicy',
+  )
+  const marks = named('marks', [always('mark', 'nextPolicy', tag('65001:1')), always('never', 'reject')], 'reject')
+  const customers = named(
+    'customers',
+    [
+      always('note', 'next', tag('65001:2')),
+      { ...always('marked', 'accept', { localPref: 200 }), when: { communities: ['65001:1'] } },
+    ],
+    'reject',
+  )
+  for (const [name, policies, prefix, accepted, text] of [
+    [
+      'a later one decides',
+      [bogons, marks, customers],
+      P,
+      true,
+      'rule "marked", after policy "bogons", policy "marks" ("mark"), "note"',
+    ],
+    [
+      'the first one decides',
+      [bogons, marks, customers],
+      '0.0.0.0/0',
+      false,
+      'rejected by import policy "bogons": rule "default"',
+    ],
+    [
+      'what the first one set is seen by the next',
+      [customers],
+      P,
+      false,
+      'rejected by import policy "customers": no rule decides, after "note"',
+    ],
+    ['the order counts', [customers, marks], P, false, 'rejected by import policy "customers"'],
+    [
+      'the last one has the last word',
+      [bogons, named('end', [], 'accept')],
+      P,
+      true,
+      'policy "end": no rule decides, after policy "bogons"',
+    ],
+  ] as const) {
+    const bench = new Bench()
+    bench.up(0, { import: policies })
+    bench.announce(0, [prefix], route)
+    bench.announce(0, ['10.9.9.0/24'], route)
+    bench.work()
+    const [view] = bench.paths(prefix)
+    t.equal(view.best, accepted, name)
+    if (!accepted) t.ok(view.reason?.startsWith(text), `${view.reason}`)
+  }
+  const bench = new Bench()
+  bench.up(0, { import: [bogons, marks, customers] })
+  bench.up(1, { export: [bogons, marks, customers] })
+  bench.announce(0, [P], route)
+  bench.work()
+  t.match(bench.paths(P)[0], { localPref: 200, communities: ['65000:1', '65000:2', '65001:1', '65001:2'] })
+  const said = bench.rib.explainExport(1 as never, bench.rib.lookup(P)!)
+  t.equal(
+    said?.text,
+    'accepted by export policy "customers": rule "marked", after policy "bogons", policy "marks" ("mark"), "note"',
+  )
+  bench.rib.setPolicies(0 as never, { import: [bogons, customers] })
+  bench.work()
+  t.notOk(bench.paths(P)[0].best, 'another list takes effect at once')
+})
+
+t.test('limits on AS paths and communities, before policy', async t => {
+  const long: Attributes = { ...route, path: [65000, [1, 2, 3]], members: [5] }
+  for (const [limits, reason] of [
+    [{ maxAsPathLength: 5, maxCommunities: 7 }, undefined],
+    [{ maxAsPathLength: 4 }, 'rejected: its AS path has 5 AS numbers, and maxAsPathLength is 4'],
+    [{ maxCommunities: 6 }, 'rejected: it has 7 communities, and maxCommunities is 6'],
+    [{ maxCommunities: 0 }, 'rejected: it has 7 communities, and maxCommunities is 0'],
+  ] as const) {
+    const bench = new Bench()
+    bench.up(0, limits)
+    bench.announce(0, [P, '10.9.0.0/24'], long)
+    bench.work()
+    t.equal(bench.paths(P)[0].reason, reason, JSON.stringify(limits))
+    t.same(bench.rib.received(0 as never), { all: 2, accepted: reason ? 0 : 2 })
+    bench.rib.setPolicies(0 as never, { maxAsPathLength: undefined, maxCommunities: undefined })
+    bench.work()
+    t.same(bench.rib.received(0 as never), { all: 2, accepted: 2 }, 'another limit takes effect at once')
+  }
+})

@@ -51,7 +51,8 @@ export class Rewriter {
 
 /**
  * Writes an AS_PATH in 4-octet form to `out`: `count` times `asn`, then the path `source[from, to)`. Goes into the
- * leading sequence while that has room, else into a new one (RFC 4271 §5.1.2). Returns the length.
+ * leading segment of `type` while that has room, else into a new one (RFC 4271 §5.1.2, RFC 5065 §4.1). What is no member
+ * of our confederation goes behind those that are. Returns the length.
  */
 export function prependAs(
   source: Uint8Array,
@@ -60,18 +61,28 @@ export function prependAs(
   asn: number,
   count: number,
   out: Uint8Array,
+  type: number = AS_SEQUENCE,
 ): number {
-  const leading = to > from && source[from] === AS_SEQUENCE ? source[from + 1] : 0
   let at = 0
+  const body = type === AS_SEQUENCE ? behindMembers(source, from, to) : from
+  for (; from < body; from++) out[at++] = source[from]
+  const leading = to > from && source[from] === type ? source[from + 1] : 0
   for (let left = count; left > 0;) {
     const taken = Math.min(left, 255)
     left -= taken
     const joins = left === 0 && leading > 0 && taken + leading <= 255
-    out[at++] = AS_SEQUENCE
+    out[at++] = type
     out[at++] = joins ? taken + leading : taken
     for (let i = 0; i < taken; i++) at = putUint32(out, at, asn)
     if (joins) from += 2
   }
   for (let i = from; i < to; i++) out[at++] = source[i]
+  return at
+}
+
+/** Where a path goes on behind the members of a confederation that it begins with. */
+function behindMembers(source: Uint8Array, from: number, to: number): number {
+  let at = from
+  while (at < to && source[at] > AS_SEQUENCE) at += 2 + source[at + 1] * 4
   return at
 }

@@ -26,16 +26,22 @@ export class ChangeFeed implements ChangeCursor, Follower {
   }
 
   next(into: ChangeView): boolean {
+    const prefix = this.advance()
+    if (prefix !== 0) this.#fill(prefix, into)
+    return prefix !== 0
+  }
+
+  /** The next prefix of which there is something to tell; 0 if there is none now. */
+  advance(): number {
     for (let prefix = this.#queue.take(); prefix !== 0; prefix = this.#queue.take()) {
       const set = this.#rib.bestSet(prefix)
       if (set < 0) continue
       const there = set > 0
       if (!there && !this.#wasTold(prefix)) continue
       this.#setTold(prefix, there)
-      this.#fill(prefix, into)
-      return true
+      return prefix
     }
-    return false
+    return 0
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { type Step, steps } from './decision.ts'
 import type { PeerTraits } from './port.ts'
 import { type Attributes, Bench } from '../groups/testing.ts'
 import type { DecisionOptions } from '../types.ts'
@@ -8,6 +9,7 @@ interface Path extends Attributes {
   readonly traits?: Partial<PeerTraits>
 }
 const ibgp: Partial<PeerTraits> = { kind: 'ibgp', remoteAs: 64999 }
+const member: Partial<PeerTraits> = { kind: 'confed-ebgp', remoteAs: 64998 }
 const P = '10.0.0.0/24'
 
 /** Each row: paths, the peers of best and multipath paths in order, and why the last one listed is not used. */
@@ -81,6 +83,51 @@ const rows: {
     ],
     chosen: [1],
     reason: 'learned by iBGP; a path learned by eBGP is preferred',
+  },
+  {
+    name: 'eBGP over another member of our confederation (RFC 5065 §5.3)',
+    paths: [
+      { peer: 1, path: [1] },
+      { peer: 0, path: [1], members: [64998], traits: member },
+    ],
+    chosen: [1],
+    reason: 'learned inside the confederation; a path learned by eBGP is preferred',
+  },
+  {
+    name: 'iBGP and another member of our confederation are equal',
+    paths: [
+      { peer: 0, path: [1], members: [64998], traits: member },
+      { peer: 1, path: [1], traits: ibgp },
+    ],
+    chosen: [0, 1],
+    reason: 'router id 10.0.0.2 is higher than 10.0.0.1 of peer-0',
+  },
+  {
+    name: 'members of our confederation make no path longer (RFC 5065 §5.3)',
+    paths: [
+      { peer: 0, path: [1], members: [64998, 64997, 64996], traits: member },
+      { peer: 1, path: [1, 2], members: [64998], traits: member },
+    ],
+    chosen: [0],
+    reason: 'AS path of length 2 is longer than 1',
+  },
+  {
+    name: 'MED of one neighbouring AS, whichever members are in front of it',
+    paths: [
+      { peer: 1, path: [1], members: [64998], med: 5, traits: member },
+      { peer: 0, path: [1], members: [64997], med: 9, traits: member },
+    ],
+    chosen: [1],
+    reason: 'MED 9 is higher than 5 from the same AS',
+  },
+  {
+    name: 'MED of different neighbouring ASes behind the same member is not compared',
+    paths: [
+      { peer: 0, path: [1], members: [64998], med: 9, traits: member },
+      { peer: 1, path: [2], members: [64998], med: 5, traits: member },
+    ],
+    chosen: [0, 1],
+    reason: 'router id 10.0.0.2 is higher than 10.0.0.1 of peer-0',
   },
   {
     name: 'nearer next hop',
@@ -317,4 +364,55 @@ t.test('a path set is as big as a thousand anycast nodes and stays exact', async
   for (let n = 0; n < 200; n += 2) bench.rib.peerDown(n as never)
   bench.work()
   t.match(bench.usage(), { prefixes: 0, paths: 0, attributeSets: 0 })
+})
+
+t.test('the whole order: a step decides against all that come behind it, and says so', async t => {
+  const reasons: { readonly [S in Step]?: string | RegExp } = {
+    local: 'our own route is preferred',
+    localPref: 'LOCAL_PREF 100 is lower than 200',
+    asPathLength: 'AS path of length 2 is longer than 1',
+    origin: 'origin incomplete is worse than igp',
+    med: 'MED 5 is higher than 0 from the same AS',
+    kind: 'learned by iBGP; a path learned by eBGP is preferred',
+    metric: 'IGP metric 10 to the next hop is higher than 1',
+    oldest: /sent the best path before, and this one is not better/,
+    routerId: /^router id 0\.0\.0\.6 is higher than 0\.0\.0\.5/,
+    clusterList: 'cluster list of length 2 is longer than 1',
+    address: /^peer address 192\.0\.2\.2 is higher/,
+  }
+  // The last one tells two paths of one peer apart, which differ in nothing else.
+  t.equal(steps.at(-1), 'pathId')
+  for (const [at, step] of steps.slice(0, -1).entries()) {
+    const bench = new Bench()
+    bench.rib.setNextHops([
+      { address: '198.51.100.1', reachable: true, metric: 1 },
+      { address: '198.51.100.2', reachable: true, metric: 10 },
+    ])
+    bench.rib.setDecision({ preferOldest: at <= steps.indexOf('oldest') })
+    /** Equal before the step; there the winner is better, and behind it the loser. */
+    const announce = (isWinner: boolean) => {
+      const isWorse = (other: Step) => steps.indexOf(other) >= at && (other === step) !== isWinner
+      const peer = isWorse('address') ? 1 : 0
+      const kind = isWorse('kind') ? ibgp : {}
+      bench.up(peer, { ...kind, routerId: isWorse('routerId') ? 6 : 5 })
+      bench.announce(peer, [P], {
+        localPref: isWorse('localPref') ? 100 : 200,
+        path: isWorse('asPathLength') ? [1, 2] : [1],
+        origin: isWorse('origin') ? 'incomplete' : 'igp',
+        med: isWorse('med') ? 5 : 0,
+        nextHop: isWorse('metric') ? '198.51.100.2' : '198.51.100.1',
+        clusterList: isWorse('clusterList') ? ['1.1.1.1', '2.2.2.2'] : ['1.1.1.1'],
+      })
+      bench.work()
+      return `peer-${peer}`
+    }
+    // The one that comes first is the oldest.
+    const [first, second] = [announce(step === 'oldest'), step === 'local' ? '' : announce(step !== 'oldest')]
+    const winner = step === 'local' ? 'local' : step === 'oldest' ? first : second
+    if (step === 'local') bench.rib.originate([{ prefix: P, localPref: 1 }])
+    bench.work()
+    const views = bench.paths(P)
+    t.equal(views[0].peer, winner, step)
+    t.match(views[1]?.reason, reasons[step] ?? /no reason/, step)
+  }
 })

@@ -6,6 +6,7 @@
 
 import { compareOctets } from '../../inet/index.ts'
 import { type AttributeSets, HAS_MED } from '../tables/attribute-sets.ts'
+import type { RouteSource } from '../policy/match.ts'
 import type { DecisionOptions } from '../types.ts'
 import type { Paths } from './paths.ts'
 import { LOCAL, type Sessions } from './sessions.ts'
@@ -81,7 +82,7 @@ export class Decision {
       case 'med':
         return this.#med(set)
       case 'kind':
-        return this.#sessions.at(slot).kind === 'ibgp' ? 1 : 0
+        return isInternal(this.#sessions.at(slot).kind) ? 1 : 0
       case 'metric':
         return this.#sets.nextHops.metric(this.#sets.nextHop[set])
       case 'oldest':
@@ -179,6 +180,11 @@ export class Decision {
     }
     return kept
   }
+}
+
+/** RFC 5065 §5.3: another member of our confederation counts as internal. */
+function isInternal(kind: RouteSource['kind']): boolean {
+  return kind === 'ibgp' || kind === 'confed-ebgp'
 }
 
 function swap(field: Uint32Array, a: number, b: number): void {

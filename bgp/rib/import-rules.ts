@@ -1,20 +1,33 @@
-// What a path becomes on its way from the Adj-RIB-In to the decision process: import policy, then what BGP itself demands.
+// What a path becomes on its way from the Adj-RIB-In to the decision process: limits, import policy, then what BGP itself
+// demands.
 
 import { CompiledPolicy, type Explanation } from '../policy/compile.ts'
 import type { RouteSource } from '../policy/match.ts'
 import { RememberedTransform } from '../policy/transform.ts'
 import { type AttributeSets, HAS_LOCAL_PREF, LEAVES_SOON } from '../tables/attribute-sets.ts'
 import type { PrefixTable } from '../tables/prefix-table.ts'
-import type { PeerTraits } from './port.ts'
+import type { PeerPolicies, PeerTraits } from './port.ts'
+import { RouteLimits } from './route-limits.ts'
+
+type Traits = Pick<PeerTraits, 'kind' | 'nextHopSelf' | ImportPart>
+type ImportPart = 'import' | 'maxAsPathLength' | 'maxCommunities'
+
+/** Whether these two make the same of every route. */
+export function importsAlike(a: Pick<PeerPolicies, ImportPart>, b: Pick<PeerPolicies, ImportPart>): boolean {
+  const part = (one: typeof a) => JSON.stringify([one.import, one.maxAsPathLength, one.maxCommunities])
+  return part(a) === part(b)
+}
 
 export class ImportRules {
   readonly #sets: AttributeSets
+  readonly #limits: RouteLimits | undefined
   readonly #policy: CompiledPolicy
   /** RFC 8326 §4.2: from an eBGP peer GRACEFUL_SHUTDOWN means LOCAL_PREF 0, unless policy takes the community off. */
   readonly #leaving: RememberedTransform | undefined
 
-  constructor(sets: AttributeSets, prefixes: PrefixTable, traits: Pick<PeerTraits, 'import' | 'kind' | 'nextHopSelf'>) {
+  constructor(sets: AttributeSets, prefixes: PrefixTable, traits: Traits) {
     this.#sets = sets
+    this.#limits = RouteLimits.of(sets, traits)
     this.#policy = new CompiledPolicy(traits.import, sets, prefixes, traits.nextHopSelf)
     const { kind, nextHopSelf } = traits
     this.#leaving = kind === 'ebgp' ? new RememberedTransform(sets, { localPref: 0 }, nextHopSelf) : undefined
@@ -23,6 +36,7 @@ export class ImportRules {
   /** The set to decide with, with a reference; 0 if policy rejects the route. */
   apply(prefix: number, set: number, from: RouteSource): number {
     const sets = this.#sets
+    if (this.#limits && !this.#limits.allows(set)) return 0
     const accepted = this.#policy.apply(prefix, set, from)
     if (accepted === 0 || !this.#leaving || !(sets.flags[accepted] & LEAVES_SOON)) return accepted
     if (sets.flags[accepted] & HAS_LOCAL_PREF && sets.localPref[accepted] === 0) return accepted
@@ -32,6 +46,8 @@ export class ImportRules {
   }
 
   explain(prefix: number, set: number, from: RouteSource): Explanation {
+    const excess = this.#limits?.excess(set)
+    if (excess !== undefined) return { accepted: false, text: `rejected: ${excess}` }
     return this.#policy.explain(prefix, set, from, 'import')
   }
 }

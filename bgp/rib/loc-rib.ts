@@ -49,6 +49,8 @@ export class LocRib {
   readonly paths: Paths
   readonly sessions = new Sessions()
   readonly decision: Decision
+  /** Is told what import policy makes of a path: the set, or 0 where one that was accepted is no longer. */
+  judged: ((session: Session, path: number, set: number) => void) | undefined
   /** Prefixes that wait for a decision. */
   readonly undecided: DirtyQueue
   readonly #followers = new Set<Follower>()
@@ -107,6 +109,7 @@ export class LocRib {
     const check = ineligible === undefined ? 0 : (ineligibleKinds.indexOf(ineligible) + 1) << INELIGIBLE_SHIFT
     const first = prefixes.firstPath[prefix]
     let path = first === 0 ? 0 : paths.find(first, prefix, session.slot, pathId)
+    let wasAccepted = false
     if (path === 0) {
       path = paths.add(first, prefix, session.slot, pathId)
       prefixes.firstPath[prefix] = path
@@ -117,6 +120,7 @@ export class LocRib {
       if (this.isStale(path)) session.stale--
       paths.age[path] = session.age
       if (paths.received[path] === set && (paths.flags[path] & INELIGIBLE) === check) return
+      wasAccepted = paths.accepted[path] !== 0
       this.#clear(session, path)
     }
     paths.age[path] = session.age
@@ -124,6 +128,7 @@ export class LocRib {
     paths.flags[path] = (paths.flags[path] & ~INELIGIBLE) | check
     session.paths++
     this.#judge(session, path)
+    if (this.judged && (wasAccepted || paths.accepted[path] !== 0)) this.judged(session, path, paths.accepted[path])
     this.undecided.mark(prefix)
   }
 
@@ -137,6 +142,7 @@ export class LocRib {
   bury(session: Session, path: number): void {
     const { paths } = this
     if (paths.flags[path] & DEAD) return
+    if (this.judged && paths.accepted[path] !== 0) this.judged(session, path, 0)
     this.#clear(session, path)
     paths.flags[path] = (paths.flags[path] & CHOSEN) | DEAD
     this.undecided.mark(paths.prefix[path])
@@ -151,6 +157,7 @@ export class LocRib {
     const after = this.#ask(session, path)
     if (before !== 0) sets.release(before)
     if (before === after) return
+    if (this.judged) this.judged(session, path, after)
     paths.flags[path] |= CHANGED
     this.undecided.mark(paths.prefix[path])
   }

@@ -3,7 +3,9 @@
 // The RIB knows no message, no socket and no clock. Octets handed in are copied before the call returns.
 // Nothing throws on input. Bulk work is deferred to `work` and counted in units (one prefix = one unit).
 
+import type { Policies } from '../policy/compile.ts'
 import type {
+  ExportExplanation,
   BgpRole,
   ChangeCursor,
   DecisionOptions,
@@ -13,16 +15,21 @@ import type {
   PathSelection,
   PathView,
   PeerId,
-  Policy,
   PrefixId,
+  SessionKind,
   SetId,
   Table,
 } from '../types.ts'
 
 /** What may change while a peer is established. */
 export interface PeerPolicies {
-  readonly import: Policy
-  readonly export: Policy
+  readonly import: Policies
+  readonly export: Policies
+  /** Of routes from the peer: see `PeerConfig`. */
+  readonly maxAsPathLength?: number
+  readonly maxCommunities?: number
+  /** Rows that the peer may be told of in this family; the rest waits for room. */
+  readonly mostOut?: number
   /** The session is about to end (RFC 8326): routes to it are marked so. */
   readonly gracefulShutdown: boolean
   /** Routes of others with BLACKHOLE (RFC 7999) go to this eBGP peer too. */
@@ -37,7 +44,9 @@ export interface PeerPolicies {
 /** What the decision process and the update groups must know of an established peer. */
 export interface PeerTraits extends PeerPolicies {
   readonly name: string
-  readonly kind: 'ebgp' | 'ibgp'
+  /** The listen range that made the peer. */
+  readonly range?: string
+  readonly kind: SessionKind
   readonly localAs: number
   /** Our AS to be shown behind `localAs`; 0 = none. */
   readonly asBehind: number
@@ -59,6 +68,30 @@ export interface PeerTraits extends PeerPolicies {
   readonly pathIds: boolean
   /** Ours do, to this peer. */
   readonly pathIdsSent: boolean
+}
+
+/** A route as octets: what modules that record or mirror tables read. The object and its arrays are used again. */
+export interface RouteOctets {
+  /** RFC 4271 §4.3: a length octet, and the octets it needs. */
+  nlri: Uint8Array
+  /** Who sent it; null: ourselves. Of a route that was withdrawn it may be null, too. */
+  peer: PeerId | null
+  /** The identifier of the path, where its session has them in this direction (RFC 7911). */
+  pathId: number | undefined
+  /** As `Rib.intern` takes them; undefined: withdrawn. */
+  attributes: Uint8Array | undefined
+  /** 4, 16 or 32 octets; none for a route of our own that names none. */
+  nextHop: Uint8Array
+}
+
+/** Is told what import policy makes of each route, as it makes it; in the midst of the work, so it must not throw. */
+export type PolicyWatcher = (route: RouteOctets) => void
+
+/** A reader's place in the Loc-RIB feed, as octets of the best route. */
+export interface OctetCursor {
+  /** Fills `into` with the next change; false if there is none now. */
+  next(into: RouteOctets): boolean
+  close(): void
 }
 
 /** Why a path is kept but may not be used, before policy is asked. */
@@ -143,6 +176,8 @@ export interface Rib {
   stale(peer: PeerId): number
   /** Routes in the peer's Adj-RIB-Out. */
   sent(peer: PeerId): number
+  /** Whether prefixes wait because the peer is told of `mostOut` already. */
+  isFullOut(peer: PeerId): boolean
 
   /**
    * The Loc-RIB feed: all of it, then changes; a second cursor of that name closes the first. A withdrawn prefix has no
@@ -150,11 +185,24 @@ export interface Rib {
    * A cursor that is never read keeps the ids of withdrawn prefixes from being used again: close it.
    */
   changes(reader: string): ChangeCursor
+  /** The same feed as octets of the best route. */
+  octetChanges(reader: string): OctetCursor
+  /**
+   * Calls back for the routes of a slice of a table, in ascending id of their prefixes, and returns where to go on;
+   * 0 = end. `peer`: whose `in`, `accepted` or `out`; null: our own; `every`: everybody's `in` or `accepted`.
+   */
+  slice(table: Table, peer: PeerId | null | 'every', from: PrefixId, units: number, each: PolicyWatcher): PrefixId
+  /** Prefixes whose ids a slice may go over, for those who want to know when it ends. */
+  readonly size: number
+  /** What import policy makes of routes is told from now on, until the function returned is called. */
+  watchPolicy(watcher: PolicyWatcher): () => void
   lookup(prefix: string): PrefixId | undefined
   /** Every path of the prefix, best first, each with its reason. */
   paths(prefix: PrefixId): PathView[]
   /** Whether the best path of the prefix goes to the peer, and why or why not; undefined if there is none, or no such session. */
   explainExport(peer: PeerId, prefix: PrefixId): { readonly accepted: boolean; readonly text: string } | undefined
+  /** The same, and for a peer that is sent several paths (RFC 7911) of each one that may be used; empty without a session. */
+  explainExports(peer: PeerId, prefix: PrefixId): ExportExplanation[]
   /**
    * A page of a table in ascending id. `next` 0 = end.
    */

@@ -5,6 +5,7 @@ import type { Explanation } from '../policy/compile.ts'
 import type {
   ChangeCursor,
   DecisionOptions,
+  ExportExplanation,
   Family,
   NextHopState,
   Origination,
@@ -15,11 +16,12 @@ import type {
   Table,
 } from '../types.ts'
 import { ChangeFeed } from './change-feed.ts'
-import { ImportRules } from './import-rules.ts'
+import { ImportRules, importsAlike } from './import-rules.ts'
 import type { LocRib } from './loc-rib.ts'
 import { Originations } from './originations.ts'
 import { DEAD, INELIGIBLE } from './paths.ts'
-import type { Ceiling, Ineligible, PeerPolicies, PeerTraits, Rib } from './port.ts'
+import { OctetFeed, RouteReader } from './octets.ts'
+import type { Ceiling, Ineligible, OctetCursor, PeerPolicies, PeerTraits, PolicyWatcher, Rib } from './port.ts'
 import { ROWS_PER_UNIT, Scans } from './scans.ts'
 import { isFull, mayResume, type Session } from './sessions.ts'
 import { attributesView, Views } from './views.ts'
@@ -43,10 +45,12 @@ export interface Downstream {
   refresh(session: Session): void
   /** Routes in the Adj-RIB-Out of the session. */
   sentTo(session: Session): number
+  /** Whether prefixes wait because the session is told of as many as it may be. */
+  isFullOut(session: Session): boolean
   /** What the session is told of a prefix, path by path. */
   told(session: Session, prefix: number): Iterable<Told>
-  /** Whether a route goes to the session, and why; `set` is that of the best path. */
-  explain(session: Session, prefix: number, set: number, from: Session): Explanation | undefined
+  /** Whether the best path of a prefix goes to the session, or each one where it is sent several, and why. */
+  explain(session: Session, prefix: number): Iterable<ExportExplanation & { readonly path: number }>
   /** Whether a table still names the slot as a source. */
   refersTo(slot: number): boolean
   readonly pending: boolean
@@ -66,6 +70,8 @@ export class FamilyRib implements Rib {
   readonly #scans: Scans
   readonly #originations: Originations
   readonly #views: Views
+  readonly #reader: RouteReader
+  readonly #watchers = new Set<PolicyWatcher>()
   readonly #reserve: number
   readonly #feeds = new Map<string, ChangeFeed>()
   /** Ids of prefixes are left to be freed. */
@@ -80,6 +86,7 @@ export class FamilyRib implements Rib {
     this.#scans = new Scans(rib)
     this.#originations = new Originations(rib)
     this.#views = new Views(rib)
+    this.#reader = new RouteReader(rib, groups)
   }
 
   // ---- peers --------------------------------------------------------------------------------------------------------
@@ -121,7 +128,7 @@ export class FamilyRib implements Rib {
     if (!before) return
     const traits = { ...before, ...policies }
     session.traits = traits
-    if (JSON.stringify(before.import) !== JSON.stringify(traits.import)) {
+    if (!importsAlike(before, traits)) {
       session.import = this.#importRules(traits)
       this.#scans.reimport(session)
     }
@@ -246,7 +253,44 @@ export class FamilyRib implements Rib {
     return session ? this.#groups.sentTo(session) : 0
   }
 
+  isFullOut(peer: PeerId): boolean {
+    const session = this.#rib.sessions.of(peer)
+    return session !== undefined && this.#groups.isFullOut(session)
+  }
+
   changes(reader: string): ChangeCursor {
+    return this.#feed(reader)
+  }
+
+  octetChanges(reader: string): OctetCursor {
+    return new OctetFeed(this.#rib, this.#feed(reader), this.#reader)
+  }
+
+  watchPolicy(watcher: PolicyWatcher): () => void {
+    this.#watchers.add(watcher)
+    this.#rib.judged = (session, path, set) => {
+      for (const told of this.#watchers) told(this.#reader.ofPath(path, session, set))
+    }
+    return () => {
+      this.#watchers.delete(watcher)
+      if (this.#watchers.size === 0) this.#rib.judged = undefined
+    }
+  }
+
+  slice(table: Table, peer: PeerId | null | 'every', from: PrefixId, units: number, each: PolicyWatcher): PrefixId {
+    const { prefixes } = this.#rib
+    let id = Math.max(1, from)
+    for (let left = units; id < prefixes.end && left > 0; id++, left--) {
+      if (prefixes.has(id)) this.#reader.each(table, peer, id, each)
+    }
+    return (id < prefixes.end ? id : 0) as PrefixId
+  }
+
+  get size(): number {
+    return this.#rib.prefixes.size
+  }
+
+  #feed(reader: string): ChangeFeed {
     this.#feeds.get(reader)?.close()
     const feed = new ChangeFeed(this.#rib, this.#reserve, () => {
       if (this.#feeds.get(reader) === feed) this.#feeds.delete(reader)
@@ -266,11 +310,20 @@ export class FamilyRib implements Rib {
   }
 
   explainExport(peer: PeerId, prefix: PrefixId): Explanation | undefined {
-    const { prefixes, paths, sessions } = this.#rib
-    const session = sessions.of(peer)
-    const set = prefixes.has(prefix) ? this.#rib.bestSet(prefix) : 0
-    if (!session || set <= 0) return undefined
-    return this.#groups.explain(session, prefix, set, sessions.at(paths.slot[prefixes.best[prefix]]))
+    const best = this.#rib.prefixes.best[prefix]
+    const said = this.#explained(peer, prefix).find(({ path }) => path === best)
+    return said && { accepted: said.accepted, text: said.text }
+  }
+
+  explainExports(peer: PeerId, prefix: PrefixId): ExportExplanation[] {
+    const said = this.#explained(peer, prefix)
+    const rows = said.map(({ from, pathId, accepted, text }) => ({ from, pathId, accepted, text }))
+    return rows.toSorted((a, b) => (a.pathId ?? 0) - (b.pathId ?? 0))
+  }
+
+  #explained(peer: PeerId, prefix: number) {
+    const session = this.#rib.sessions.of(peer)
+    return session && this.#rib.prefixes.has(prefix) ? [...this.#groups.explain(session, prefix)] : []
   }
 
   walk(table: Table, peer: PeerId | null, from: PrefixId, units: number) {
@@ -319,7 +372,7 @@ export class FamilyRib implements Rib {
     this.#rib.sessions.resume(session, traits)
     if (traits.pathIds) this.#rib.paths.keepIds()
     const sameHop = before !== undefined && compareOctets(before.nextHopSelf, traits.nextHopSelf) === 0
-    if (!sameHop || JSON.stringify(before.import) !== JSON.stringify(traits.import)) {
+    if (!sameHop || !importsAlike(before, traits)) {
       session.import = this.#importRules(traits)
       this.#scans.reimport(session)
     }

@@ -7,7 +7,7 @@
 // earlier age are stale, and one that is announced again takes the age of the session. No path needs to be looked at.
 
 import { compareOctets } from '../../inet/index.ts'
-import type { PeerId } from '../types.ts'
+import type { PeerId, SessionKind } from '../types.ts'
 import type { ImportRules } from './import-rules.ts'
 import { NO_SLOT } from './paths.ts'
 import type { Ceiling, PeerTraits } from './port.ts'
@@ -21,7 +21,8 @@ export interface Session {
   readonly slot: number
   readonly peer: PeerId | null
   readonly name: string
-  readonly kind: 'ebgp' | 'ibgp' | 'local'
+  readonly range?: string
+  readonly kind: SessionKind | 'local'
   /** Undefined for ourselves. */
   traits: PeerTraits | undefined
   readonly routerId: number
@@ -85,6 +86,7 @@ export class Sessions {
       slot,
       peer,
       name: traits.name,
+      range: traits.range,
       kind: traits.kind,
       traits,
       routerId: traits.routerId,

@@ -28,6 +28,7 @@ import { ineligibleKinds, type LocRib } from './loc-rib.ts'
 import { LEAVES_SOON } from '../tables/attribute-sets.ts'
 import { addressOf } from '../tables/next-hops.ts'
 import { CHOSEN, DEAD, INELIGIBLE, INELIGIBLE_SHIFT, REJECTED } from './paths.ts'
+import type { Session } from './sessions.ts'
 
 const walker = new AttributeWalker()
 
@@ -136,7 +137,7 @@ export class Views {
     if (flags & REJECTED) {
       const said = session.import?.explain(paths.prefix[path], paths.received[path], session)
       if (said && !said.accepted) return said.text
-      return `rejected by import policy "${session.traits?.import.name}", which is being run again`
+      return 'rejected by an import policy that is being run again'
     }
     const nextHop = sets.nextHop[paths.accepted[path]]
     return nextHops.reachable(nextHop) ? undefined : `next hop ${nextHops.text(nextHop)} is unreachable`
@@ -161,7 +162,7 @@ export class Views {
       case 'med':
         return this.#comparedMed(path, field)
       case 'kind':
-        return 'learned by iBGP; a path learned by eBGP is preferred'
+        return `learned ${inside(sessions.at(paths.slot[path]).kind)}; a path learned by eBGP is preferred`
       case 'metric':
         return `IGP metric ${mine} to the next hop is higher than ${theirs}`
       case 'oldest':
@@ -202,6 +203,10 @@ const refusals = {
   'cluster-loop': 'our own cluster id is in the cluster list',
   'route-leak': 'a route leak: ONLY_TO_CUSTOMER says that it must not come from there (RFC 9234 §5)',
 } as const
+
+function inside(kind: Session['kind']): string {
+  return kind === 'confed-ebgp' ? 'inside the confederation' : 'by iBGP'
+}
 
 function idText(id: number): string {
   return formatAddress(Uint8Array.of(id >>> 24, id >>> 16, id >>> 8, id))

@@ -3,7 +3,7 @@
 import type { TimerId, TimerWheel } from '../fsm/timers.ts'
 import type { Role, TimerName } from '../fsm/machine.ts'
 import type { ChunkSink } from '../groups/port.ts'
-import type { ConnId, State } from '../types.ts'
+import type { ConnEnds, ConnId, State } from '../types.ts'
 import type { Negotiated } from './negotiate.ts'
 
 /** `stale`: the routes of a peer that is away are kept no longer (RFC 4724 §4.2); of the dialing connection only. */
@@ -33,6 +33,14 @@ export class Connection {
   conn: ConnId | undefined
   local = ''
   remote = ''
+  /** 0 where the transport does not tell. */
+  localPort = 0
+  remotePort = 0
+  /** Whole messages, as they went and came. */
+  openSent: Uint8Array | undefined
+  openReceived: Uint8Array | undefined
+  notificationSent: Uint8Array | undefined
+  notificationReceived: Uint8Array | undefined
   /** Set when an acceptable OPEN has come. */
   negotiated: Negotiated | undefined
   /** The shell holds input that was not taken for want of budget. */
@@ -63,15 +71,25 @@ export class Connection {
   }
 
   /** A new TCP connection, or none, takes the place of the one before. */
-  attach(conn: ConnId | undefined, local = '', remote = ''): void {
+  attach(conn: ConnId | undefined): void {
     this.conn = conn
-    this.local = local
-    this.remote = remote
+    this.local = ''
+    this.remote = ''
+    this.localPort = this.remotePort = 0
+    this.openSent = this.openReceived = this.notificationSent = this.notificationReceived = undefined
     this.negotiated = undefined
     this.unread = false
     this.heardAt = -1
     this.overdue = false
     this.#control = []
+  }
+
+  /** The TCP connection stands between these. */
+  setEnds({ local, remote, localPort = 0, remotePort = 0 }: ConnEnds): void {
+    this.local = local
+    this.remote = remote
+    this.localPort = localPort
+    this.remotePort = remotePort
   }
 
   /** Queues a message that goes before any route. */

@@ -6,7 +6,7 @@
 import { Backoff } from '../fsm/backoff.ts'
 import { resolveCollision } from '../fsm/collision.ts'
 import { type FsmAction, type FsmEvent, step } from '../fsm/machine.ts'
-import type { ConnId, State } from '../types.ts'
+import type { ConnEnds, ConnId, State } from '../types.ts'
 import { keepalive } from '../wire/header.ts'
 import { CEASE, cease, encodeNotification, hardReset } from '../wire/notification.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
@@ -17,6 +17,7 @@ import type { Host, ResolvedPeer } from './host.ts'
 import type { Journal } from './journal.ts'
 import type { Negotiated } from './negotiate.ts'
 import type { Peer } from './peer.ts'
+import { endingBy, type TappedConnection } from './tap.ts'
 
 /** Seconds that a peer may leave unread what is sent to it, at least (RFC 9687 §4). */
 const SEND_HOLD = 480
@@ -44,6 +45,8 @@ export interface ConnectionsOwner {
   /** The connection is Established, or is no longer, by this event. */
   readonly up: (connection: Connection) => void
   readonly down: (event: FsmEvent) => void
+  /** The connection as taps see it. */
+  readonly tapped: (connection: Connection) => TappedConnection
 }
 
 export class Connections {
@@ -114,7 +117,7 @@ export class Connections {
   // ---- from the network ------------------------------------------------------------------------------------------
 
   /** A connection that the peer made. Returns why it is refused, or undefined if it is taken. */
-  accept(conn: ConnId, local: string, remote: string): string | undefined {
+  accept(conn: ConnId, ends: ConnEnds): string | undefined {
     if (!this.running) return 'it is stopped here'
     if (!this.#established && this.main.state === 'Idle' && this.#isResting) return 'it rests here after an error'
     this.#depth++ // what was given up and what takes its place are one change of state
@@ -122,7 +125,8 @@ export class Connections {
     for (const old of this.#incoming.filter(one => one.state === 'OpenSent')) this.dispatch(old, { kind: 'stop' })
     const connection = new Connection({ incoming: true, passive: true }, this.#host.wheel, this.#host.now)
     connection.state = 'Active'
-    connection.attach(conn, local, remote)
+    connection.attach(conn)
+    connection.setEnds(ends)
     this.#incoming.push(connection)
     this.#host.adopt(conn, this.#owner.peer, connection)
     this.#depth--
@@ -169,11 +173,19 @@ export class Connections {
   dispatch(connection: Connection, event: FsmEvent): void {
     const { next, actions } = step(connection.state, event, connection.role)
     this.#depth++
-    if (next !== connection.state) {
+    const from = connection.state
+    const tapped = next !== from && this.#host.taps.length > 0 ? this.#owner.tapped(connection) : undefined
+    if (next !== from) {
       connection.state = next
       connection.since = this.#host.now
     }
+    if (tapped) for (const tap of this.#host.taps) tap.state?.(tapped, from, next)
+    const { notificationReceived } = connection
     for (const action of actions) this.#perform(connection, action, event)
+    if (tapped && from === 'Established') {
+      const ending = endingBy(event, notificationReceived, connection.notificationSent)
+      for (const tap of this.#host.taps) tap.down?.(tapped, ending)
+    }
     if (next === 'Idle' && connection.role.incoming) this.#remove(connection)
     if (--this.#depth === 0 && event !== updateEvent) {
       this.ensureStarted()
@@ -192,7 +204,8 @@ export class Connections {
       case 'connect':
         return this.#connect(connection)
       case 'sendOpen':
-        return this.send(connection, this.#owner.open())
+        connection.openSent = this.#owner.open()
+        return this.send(connection, connection.openSent)
       case 'sendKeepalive':
         return this.send(connection, keepalive)
       case 'notify':
@@ -214,12 +227,12 @@ export class Connections {
   }
 
   #connect(connection: Connection): void {
-    const { address, port = 179, localAddress, multihop } = this.#owner.config()
+    const { address, port = 179, localAddress } = this.#owner.config()
     const { peer } = this.#owner
     connection.attach(this.#host.dial(peer, connection))
     const { conn } = connection
     if (conn === undefined) return
-    this.#host.emit({ do: 'connect', peer: peer.id, conn, to: { address, port, localAddress, multihop } })
+    this.#host.emit({ do: 'connect', peer: peer.id, conn, to: { address, port, localAddress } })
   }
 
   #up(connection: Connection): void {
@@ -250,6 +263,11 @@ export class Connections {
   ensureStarted(): void {
     if (!this.running || this.main.state !== 'Idle' || this.#incoming.length > 0) return
     if (!this.#isResting) this.dispatch(this.main, { kind: 'start' })
+  }
+
+  /** There is no connection, and nothing to wait for but one that the peer makes. */
+  get isIdle(): boolean {
+    return this.main.state === 'Active' && this.#incoming.length === 0 && !this.#isResting
   }
 
   get #isResting(): boolean {
@@ -299,6 +317,15 @@ export class Connections {
     this.awaitReader(connection)
   }
 
+  /** Takes the messages that go before any route. */
+  outgoing(connection: Connection): readonly Uint8Array[] {
+    const messages = this.#owner.counters.sending(connection.takeControl())
+    for (const tap of this.#host.taps) {
+      for (const message of messages) tap.sent?.(this.#owner.tapped(connection), message)
+    }
+    return messages
+  }
+
   /** RFC 9687: the shell pulls when the peer reads; if it does not for long, the session ends. */
   awaitReader(connection: Connection): void {
     const { negotiated, timers } = connection
@@ -314,11 +341,13 @@ export class Connections {
     // What the operator ends, helpers shall not keep alive, though the N bit would let them.
     const isHard = administrative && why.code === CEASE && why.subcode !== cease.collision
     const hard = isHard && connection.negotiated?.gracefulRestart?.notification
-    connection.send(encodeNotification(hard ? hardReset(why) : why))
+    const message = encodeNotification(hard ? hardReset(why) : why)
+    connection.send(message)
     counters.notifiedOut.count(why)
-    this.#host.release(connection.conn, counters.sending(connection.takeControl()))
+    this.#host.release(connection.conn, this.outgoing(connection))
     this.#host.emit({ do: 'close', conn: connection.conn, afterFlush: true })
     connection.attach(undefined)
+    connection.notificationSent = message
   }
 
   // ---- timers ----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import {
   SEND_HOLD_TIMER_EXPIRED,
 } from '../wire/notification.ts'
 import type { Fault } from '../wire/verdict.ts'
+import { remoteAsText } from './remote-as.ts'
 
 /** Who talks to whom, as far as it is known. */
 export interface Ends {
@@ -22,7 +23,6 @@ export interface Ends {
   /** Our address on the connection, or the configured one. */
   readonly local?: string
   readonly localAs: number
-  readonly remoteAs: number
 }
 
 /** What to do about a connection that could not be made, by the operating system's code. */
@@ -95,6 +95,9 @@ export function sent(ends: Ends, { code, subcode, why }: Fault): string {
   if (code === 1) return `the octets from ${ends.address} are no BGP: ${why}; check what listens on port ${ends.port}`
   if (code === 3)
     return `an UPDATE of the peer cannot be read: ${why}; look for a fault in the software of ${ends.address}`
+  if (code === CEASE && subcode === cease.prefixes && why.startsWith('it would be told')) {
+    return `${why}; look what policy lets through to it, or raise maxPrefixesOut, which brings the session back at once`
+  }
   if (code === CEASE && subcode === cease.prefixes) {
     return `${why}; announce fewer there, or raise maxPrefixes here, which brings the session back at once`
   }
@@ -112,6 +115,16 @@ export function limitNear(family: string, count: number, limit: number): string 
 /** Routes beyond the limit are left out. */
 export function leftOut(family: string, limit: number): string {
   return `announces more than its limit of ${limit} ${family} prefixes: the rest is left out; raise maxPrefixes to have it`
+}
+
+/** So many prefixes go to the peer that its limit is near, or exceeded. */
+export function limitNearOut(family: string, count: number, limit: number): string {
+  return `is told of ${count} ${family} prefixes, and the limit is ${limit}; look whether it should, or raise maxPrefixesOut`
+}
+
+/** Routes beyond the limit are not sent. */
+export function leftOutOut(family: string, limit: number): string {
+  return `is told of ${limit} ${family} prefixes, which is the limit: the rest is not sent; raise maxPrefixesOut to send it`
 }
 
 /** A connection came from an address that no peer has. */
@@ -136,10 +149,15 @@ function because(reason: string): string {
   return reason === '' ? '' : ` (${reason})`
 }
 
+/** A peer as reports name it; `asn`: the AS that its last OPEN said. */
+export function about(name: string, { address, remoteAs }: PeerConfig, asn: number | undefined): string {
+  return `peer ${name} (${address}, ${remoteAsText(asn ?? remoteAs)})`
+}
+
 /** `local`: our address on the connection, where there is one. */
 export function endsOf(name: string, config: PeerConfig, localAs: number, local?: string): Ends {
-  const { address, port = 179, remoteAs, localAddress } = config
-  return { name, address, port, local: local || localAddress, localAs, remoteAs }
+  const { address, port = 179, localAddress } = config
+  return { name, address, port, local: local || localAddress, localAs }
 }
 
 /** The NOTIFICATION for a fault of our own while a message was handled. */

@@ -4,11 +4,13 @@ import type { Random } from '../fsm/random.ts'
 import type { TimerWheel } from '../fsm/timers.ts'
 import type { Outbound } from '../groups/port.ts'
 import type { Rib } from '../rib/port.ts'
-import type { Action, ConnId, Family, PeerConfig } from '../types.ts'
+import type { Action, ConnId, Family, PeerConfig, SessionKind } from '../types.ts'
 import type { UpdateDecoder } from '../wire/update.ts'
 import type { Connection, ConnectionTimer } from './connection.ts'
 import type { RestartSide } from './negotiate.ts'
+import type { Us } from './kind.ts'
 import type { Peer } from './peer.ts'
+import type { SessionTap } from './tap.ts'
 
 export interface FamilyRib {
   readonly rib: Rib
@@ -16,11 +18,18 @@ export interface FamilyRib {
 }
 
 /** A peer's configuration with all that it takes from the speaker's. */
-export type ResolvedPeer = PeerConfig & Required<Pick<PeerConfig, 'import' | 'export' | 'gracefulShutdown'>>
+export type ResolvedPeer = PeerConfig &
+  Required<Pick<PeerConfig, 'import' | 'export' | 'gracefulShutdown'>> & {
+    /** The listen range that made it. */
+    readonly range?: string
+    readonly kind: SessionKind
+    readonly localAs: number
+    /** The identifier of the confederation that we are in (RFC 5065). */
+    readonly confederation?: number
+  }
 
 /** Who this speaker is. */
-export interface Identity {
-  readonly asn: number
+export interface Identity extends Us {
   /** As unsigned numbers. */
   readonly routerId: number
   readonly clusterId: number
@@ -31,6 +40,8 @@ export interface Host {
   readonly identity: Identity
   readonly random: Random
   readonly wheel: TimerWheel
+  /** Readers of what passes on the sessions. */
+  readonly taps: readonly SessionTap[]
   /** Shared: messages are read one at a time. */
   readonly decoder: UpdateDecoder
   family(family: Family): FamilyRib

@@ -1,15 +1,13 @@
 // What a peer tells the operator: its state as a whole, why it is down, and what it reports.
 
-import type { Family, PeerConfig, Report, State } from '../types.ts'
+import type { Family, Report, State } from '../types.ts'
 import { CEASE, cease, type Notification, notificationText } from '../wire/notification.ts'
 import type { Fault } from '../wire/verdict.ts'
 import type { Ends } from './explain.ts'
 import * as explain from './explain.ts'
 import type { Host } from './host.ts'
+import { Repeats } from './repeats.ts'
 import type { UpdateResult } from './routes.ts'
-
-/** Milliseconds between two reports of incidents. */
-const INCIDENT_PAUSE = 1000
 
 const treatments = {
   discard: 'an attribute of an UPDATE is ignored',
@@ -20,7 +18,8 @@ const treatments = {
 export class Journal {
   readonly #host: Host
   readonly #name: string
-  readonly #config: () => PeerConfig
+  /** The peer in words. */
+  readonly #about: () => string
   /** The most advanced state among the peer's connections, and when it was entered. */
   state: State = 'Idle'
   since: number
@@ -32,12 +31,12 @@ export class Journal {
   #hasReason = false
   /** The last such reason, until a session comes up again. */
   #reason: string | undefined
-  #lastIncident = -Infinity
+  readonly #repeats = new Repeats()
 
-  constructor(host: Host, name: string, config: () => PeerConfig) {
+  constructor(host: Host, name: string, about: () => string) {
     this.#host = host
     this.#name = name
-    this.#config = config
+    this.#about = about
     this.since = host.now
   }
 
@@ -80,7 +79,7 @@ export class Journal {
     const { code, subcode } = notification
     const reason = explain.received(ends, notification)
     this.#refused(reason)
-    this.#report({ type: 'sessionError', peer: this.#name, code, subcode, sent: false, text: this.#say(reason) })
+    this.#error(code, subcode, false, reason)
   }
 
   /** We sent a NOTIFICATION; losing a collision is not worth a word. */
@@ -89,12 +88,11 @@ export class Journal {
     if (!administrative) this.#refused(text)
     const { code, subcode } = why
     if (code === CEASE && subcode === cease.collision) return
-    const words = this.#say(`${text} (${notificationText(why)} sent)`)
-    this.#report({ type: 'sessionError', peer: this.#name, code, subcode, sent: true, text: words })
+    this.#error(code, subcode, true, `${text} (${notificationText(why)} sent)`)
   }
 
-  limit(family: Family, limit: number, text: string): void {
-    this.#report({ type: 'prefixLimit', peer: this.#name, family, limit, text: this.#say(text) })
+  limit(direction: 'in' | 'out', family: Family, limit: number, text: string): void {
+    this.#report({ type: 'prefixLimit', peer: this.#name, direction, family, limit, text: this.#say(text) })
   }
 
   endOfRib(family: Family): void {
@@ -111,14 +109,19 @@ export class Journal {
     this.#report({ type: 'stale', peer: this.#name, families, kept, text: this.#say(text) })
   }
 
-  /** RFC 7606 was applied to the UPDATE in these octets. Told once a second at most, unless the session ends by it. */
+  /** RFC 7606 was applied to the UPDATE in these octets. What repeats itself is told now and then, with a count. */
   incident({ treatment, why }: NonNullable<UpdateResult['incident']>, octets: Uint8Array): void {
-    if (treatment !== 'reset') {
-      if (this.#host.now - this.#lastIncident < INCIDENT_PAUSE) return
-      this.#lastIncident = this.#host.now
-    }
-    const text = this.#say(`${treatments[treatment]}: ${why}`)
-    this.#report({ type: 'update', peer: this.#name, treatment, octets: octets.slice(), text })
+    const text = `${treatments[treatment]}: ${why}`
+    const times = this.#repeats.next(text, this.#host.now)
+    if (times === undefined) return
+    const words = this.#say(text + times)
+    this.#report({ type: 'update', peer: this.#name, treatment, octets: octets.slice(), text: words })
+  }
+
+  #error(code: number, subcode: number, sent: boolean, text: string): void {
+    const times = this.#repeats.next(text, this.#host.now)
+    if (times === undefined) return
+    this.#report({ type: 'sessionError', peer: this.#name, code, subcode, sent, text: this.#say(text + times) })
   }
 
   /** A NOTIFICATION, theirs or ours. */
@@ -134,8 +137,7 @@ export class Journal {
   }
 
   #say(text: string): string {
-    const { address, remoteAs } = this.#config()
-    return `peer ${this.#name} (${address}, AS ${remoteAs}): ${text}`
+    return `${this.#about()}: ${text}`
   }
 
   #report(report: Report): void {

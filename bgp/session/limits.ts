@@ -1,13 +1,14 @@
 // What a peer may make us hold: its prefix limits (RFC 4271 §6.7, RFC 4486 §4), and a ceiling for every peer, so that none
-// fills the memory. The RIB refuses what is too much before it stores anything; here is what follows.
+// fills the memory. The RIB refuses what is too much before it stores anything; here is what follows. And what a peer may
+// be told of: the update groups keep to it, or the session ends before more is handed over.
 
 import { MOST_PATHS } from '../rib/loc-rib.ts'
-import type { Ceiling } from '../rib/port.ts'
-import type { Family, PeerConfig, PrefixLimit } from '../types.ts'
+import type { Ceiling, Rib } from '../rib/port.ts'
+import type { Family, PeerConfig, PeerId, PrefixLimit } from '../types.ts'
 import { numbersOf } from '../wire/family.ts'
 import { CEASE, cease } from '../wire/notification.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
-import { limitNear } from './explain.ts'
+import { leftOutOut, limitNear, limitNearOut } from './explain.ts'
 import type { Journal } from './journal.ts'
 import type { Refusal } from './routes.ts'
 
@@ -19,10 +20,11 @@ export const MOST_OCTETS = 64 << 20
 export const LIMIT_REST = 300
 
 export function sameLimits(a: PeerConfig, b: PeerConfig): boolean {
-  const text = ({ maxPrefixes }: PeerConfig) => {
-    const rows = Object.entries(maxPrefixes ?? {}).toSorted(([x], [y]) => (x < y ? -1 : 1))
-    return JSON.stringify(rows.map(([family, l]) => [family, l?.limit, l?.warnAt, l?.action, l?.restartAfter]))
-  }
+  const rows = (limits: PeerConfig['maxPrefixes']) =>
+    Object.entries(limits ?? {})
+      .toSorted(([x], [y]) => (x < y ? -1 : 1))
+      .map(([family, l]) => [family, l?.limit, l?.warnAt, l?.action, l?.restartAfter])
+  const text = (one: PeerConfig) => JSON.stringify([rows(one.maxPrefixes), rows(one.maxPrefixesOut)])
   return text(a) === text(b)
 }
 
@@ -63,7 +65,7 @@ function warnAt(limit: PrefixLimit): number {
 
 /** What was told of the limits in this session, so that it is told once. */
 export class LimitWatch {
-  /** Families in which routes are left out. */
+  /** Families in which routes are left out, as was told. */
   readonly leftOut = new Set<Family>()
   readonly #warned = new Set<Family>()
 
@@ -77,8 +79,41 @@ export class LimitWatch {
     for (const [family, limit] of Object.entries(limits ?? {}) as [Family, PrefixLimit | undefined][]) {
       const all = limit ? count(family) : 0
       if (limit && this.hasReached(family, all, limit))
-        journal.limit(family, limit.limit, limitNear(family, all, limit.limit))
+        journal.limit('in', family, limit.limit, limitNear(family, all, limit.limit))
     }
+  }
+
+  /**
+   * The same of what the peer is told of: tells of each limit that is near or reached, and says what follows where one with
+   * `restart` is exceeded.
+   */
+  watchOut(
+    limits: NonNullable<PeerConfig['maxPrefixesOut']>,
+    rib: (family: Family) => Pick<Rib, 'sent' | 'isFullOut'>,
+    peer: PeerId,
+    journal: Journal,
+  ): Exclude<Consequence, 'leave out'> | undefined {
+    for (const [family, limit] of Object.entries(limits) as [Family, PrefixLimit | undefined][]) {
+      if (!limit) continue
+      const table = rib(family)
+      const all = table.sent(peer)
+      if (limit.action === 'restart' && all > limit.limit) {
+        const why = `it would be told of more than ${limit.limit} ${family} prefixes, which is the limit here`
+        return {
+          fault: fault(CEASE, cease.prefixes, why, limitData(family, limit.limit)),
+          rest: limit.restartAfter ?? LIMIT_REST,
+        }
+      }
+      if (this.hasReached(family, all, limit)) {
+        journal.limit('out', family, limit.limit, limitNearOut(family, all, limit.limit))
+      }
+      if (all < limit.limit * 0.9) this.leftOut.delete(family)
+      if (table.isFullOut(peer) && !this.leftOut.has(family)) {
+        this.leftOut.add(family)
+        journal.limit('out', family, limit.limit, leftOutOut(family, limit.limit))
+      }
+    }
+    return undefined
   }
 
   /** Whether the count has reached the warning just now. It must fall by a tenth before it is told again. */

@@ -1,9 +1,12 @@
-// What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3, RFC 8538 §2,
-// RFC 7911 §4). Pure.
+// What two OPEN messages make of a session (RFC 4271 §4.2, RFC 5065 §4, RFC 5492, RFC 4760 §8, RFC 6793, RFC 4724 §3,
+// RFC 8538 §2, RFC 7911 §4). Pure.
 
-import type { BgpRole, Family, PeerConfig } from '../types.ts'
+import type { BgpRole, Family, RemoteAs, SessionKind } from '../types.ts'
 import type { PathIds } from '../wire/mp.ts'
 import { type Capability, offeredFamilies } from '../wire/capabilities.ts'
+import type { Identity, ResolvedPeer } from './host.ts'
+import { isOtherMember } from './kind.ts'
+import { allowsAs, remoteAsText } from './remote-as.ts'
 import { agreeOnRoles, roleCapability, type Roles } from './roles.ts'
 import { offered, offeredPaths } from './traits.ts'
 import { familyOf, numbersOf } from '../wire/family.ts'
@@ -12,8 +15,10 @@ import { type Fault, fault } from '../wire/verdict.ts'
 
 /** Our side of a session, before anything was heard. */
 export interface LocalSide {
+  /** The AS that the peer knows us by. */
   readonly asn: number
-  readonly routerId: number
+  readonly kind: SessionKind
+  readonly us: Identity
   /** Seconds. */
   readonly holdTime: number
   readonly families: readonly Family[]
@@ -57,7 +62,9 @@ export interface PeerRestart {
 }
 
 export interface Negotiated extends Roles {
-  readonly kind: 'ebgp' | 'ibgp'
+  readonly kind: SessionKind
+  /** Both ends are in one confederation (RFC 5065). */
+  readonly confederation: boolean
   /** Seconds; 0 = no keepalives. */
   readonly holdTime: number
   readonly families: readonly Family[]
@@ -73,7 +80,7 @@ export interface Negotiated extends Roles {
   readonly routerId: number
 }
 
-export function ourOpen({ asn, routerId, holdTime, families, restart, role, addPath = [] }: LocalSide): Open {
+export function ourOpen({ asn, us: { routerId }, holdTime, families, restart, role, addPath = [] }: LocalSide): Open {
   const list = families.map(numbersOf)
   const capabilities: Capability[] = [
     ...list.map(({ afi, safi }) => ({ kind: 'multiprotocol', afi, safi }) as const),
@@ -101,13 +108,17 @@ export function ourOpen({ asn, routerId, holdTime, families, restart, role, addP
 }
 
 /** Judges the peer's OPEN by ours and by the AS configured for it. */
-export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negotiated | { readonly fault: Fault } {
-  if (open.asn !== remoteAs) {
-    return { fault: fault(2, 2, `it says that its AS is ${open.asn}, but ${remoteAs} is configured`) }
+export function negotiate(side: LocalSide, remoteAs: RemoteAs, open: Open): Negotiated | { readonly fault: Fault } {
+  if (!allowsAs(remoteAs, open.asn, side.asn)) {
+    return { fault: fault(2, 2, `it says that its AS is ${open.asn}, but ${remoteAsText(remoteAs)} is configured`) }
   }
-  const internal = remoteAs === side.asn
+  const { kind, us } = side
+  if (kind === 'ebgp' && us.confederation && (open.asn === us.asn || isOtherMember(us, open.asn))) {
+    const why = `it says that it is in AS ${open.asn}, a member of our confederation ${us.confederation.identifier}`
+    return { fault: fault(2, 2, `${why}, and as such it is not configured`) }
+  }
   // RFC 6286 §2.2: unique within an AS only.
-  if (internal && open.routerId === side.routerId) {
+  if (kind === 'ibgp' && open.routerId === us.routerId) {
     return { fault: fault(2, 3, 'it has the same router id as this speaker, in the same AS') }
   }
   const offered = offeredFamilies(open.capabilities)
@@ -117,11 +128,12 @@ export function negotiate(side: LocalSide, remoteAs: number, open: Open): Negoti
     const why = `it offers ${list(offered)}, but ${list(side.families)} is configured`
     return { fault: fault(2, 7, why, Uint8Array.from(ours)) }
   }
-  const roles = internal ? {} : agreeOnRoles(side.role, side.strictRole ?? false, open.capabilities)
+  const roles = kind !== 'ebgp' ? {} : agreeOnRoles(side.role, side.strictRole ?? false, open.capabilities)
   if ('fault' in roles) return roles
   const has = (kind: Capability['kind']) => open.capabilities.some(item => item.kind === kind)
   return {
-    kind: internal ? 'ibgp' : 'ebgp',
+    kind,
+    confederation: kind !== 'ebgp' && us.confederation !== undefined,
     holdTime: Math.min(side.holdTime, open.holdTime),
     families,
     fourOctetAs: has('fourOctetAs'),
@@ -171,13 +183,8 @@ function list(families: readonly Family[]): string {
 }
 
 /** What we say of ourselves in an OPEN to this peer. */
-export function localSide(
-  config: PeerConfig,
-  asn: number,
-  routerId: number,
-  restart: RestartSide | undefined,
-): LocalSide {
-  const { holdTime = 90, role, strictRole } = config
+export function localSide(config: ResolvedPeer, us: Identity, restart: RestartSide | undefined): LocalSide {
+  const { localAs, kind, holdTime = 90, role, strictRole } = config
   const addPath = offeredPaths(config)
-  return { asn, routerId, holdTime, families: offered(config), restart, role, strictRole, addPath }
+  return { asn: localAs, kind, us, holdTime, families: offered(config), restart, role, strictRole, addPath }
 }

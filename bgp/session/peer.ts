@@ -5,7 +5,7 @@
 
 import type { FsmEvent } from '../fsm/machine.ts'
 import type { ChunkSink } from '../groups/port.ts'
-import type { ConnId, Family, PeerId, PeerStatus } from '../types.ts'
+import type { ConnEnds, ConnId, Family, PeerId, PeerStatus } from '../types.ts'
 import { KEEPALIVE, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE, HEADER_LENGTH } from '../wire/header.ts'
 import { CEASE, cease, decodeNotification, type Notification } from '../wire/notification.ts'
 import { decodeOpen, encodeOpen } from '../wire/open.ts'
@@ -22,7 +22,9 @@ import { ceilingOf, consequence, LimitWatch, sameLimits } from './limits.ts'
 import { type LocalSide, localSide, negotiate, ourOpen } from './negotiate.ts'
 import { endingOf, Helper, keptFamilies } from './restart.ts'
 import { applyUpdate, type Inbound, type UpdateResult } from './routes.ts'
+import { onlyAs } from './remote-as.ts'
 import { awaitedFamilies, statusOf } from './status.ts'
+import { type TappedConnection, TapSink } from './tap.ts'
 import { inboundRules, ownAddresses, policies, traits } from './traits.ts'
 
 /** Milliseconds between the first time a hold timer runs out and the last look whether input came after all. */
@@ -41,14 +43,17 @@ export class Peer {
   /** The NOTIFICATION that is being handled. */
   #notified: Notification | undefined
   #everEstablished = false
+  /** The AS that the last acceptable OPEN named. */
+  #saidAs: number | undefined
   readonly #limits = new LimitWatch()
+  readonly #limitsOut = new LimitWatch()
 
   constructor(host: Host, id: PeerId, name: string, config: ResolvedPeer) {
     this.#host = host
     this.id = id
     this.name = name
     this.config = config
-    this.#journal = new Journal(host, name, () => this.config)
+    this.#journal = new Journal(host, name, () => explain.about(name, this.config, this.#remoteAs))
     this.#connections = new Connections({
       peer: this,
       host,
@@ -59,6 +64,7 @@ export class Peer {
       open: () => encodeOpen(ourOpen(this.#localSide)),
       up: connection => this.#up(connection),
       down: event => this.#down(event),
+      tapped: connection => this.tapped(connection),
     })
     const { main } = this.#connections
     this.#helper = new Helper(id, {
@@ -101,6 +107,7 @@ export class Peer {
   /** A configuration that needs no new session: policies, timers, words. */
   adjust(config: ResolvedPeer, policiesChanged: boolean): void {
     const limitsChanged = !sameLimits(this.config, config)
+    if (JSON.stringify(config.remoteAs) !== JSON.stringify(this.config.remoteAs)) this.#saidAs = undefined
     this.config = config
     this.#connections.setPassive(config.passive ?? false)
     if (limitsChanged) this.#limitsChanged()
@@ -131,14 +138,13 @@ export class Peer {
   // ---- from the network ------------------------------------------------------------------------------------------
 
   /** A connection that the peer made. Returns why it is refused, or undefined if it is taken. */
-  accept(conn: ConnId, local: string, remote: string): string | undefined {
-    const refusal = this.#connections.accept(conn, local, remote)
+  accept(conn: ConnId, ends: ConnEnds): string | undefined {
+    const refusal = this.#connections.accept(conn, ends)
     return refusal === undefined ? undefined : explain.refusedPeer(this.#ends(), refusal)
   }
 
-  connected(connection: Connection, local: string, remote: string): void {
-    connection.local = local
-    connection.remote = remote
+  connected(connection: Connection, ends: ConnEnds): void {
+    connection.setEnds(ends)
     this.#connections.dispatch(connection, { kind: 'connected' })
   }
 
@@ -170,6 +176,7 @@ export class Peer {
   message(connection: Connection, octets: Uint8Array, from: number, to: number): number {
     this.counters.in.count(octets[from + 18])
     connection.overdue = false
+    for (const tap of this.#host.taps) tap.received?.(this.tapped(connection), octets, from, to)
     const body = from + HEADER_LENGTH
     switch (octets[from + 18]) {
       case UPDATE:
@@ -202,10 +209,11 @@ export class Peer {
 
   /** Hands what is to be sent on the connection to the sink; true if more is ready. */
   pull(connection: Connection, sink: ChunkSink): boolean {
-    pump(this.counters.sending(connection.takeControl()), sink)
+    pump(this.#connections.outgoing(connection), sink)
     this.#connections.disarm(connection, 'sendHold')
-    if (this.#session?.connection !== connection) return false
-    const bulk = this.counters.counting(sink)
+    if (this.#session?.connection !== connection || this.#exceedsOut(connection)) return false
+    const { taps } = this.#host
+    const bulk = this.counters.counting(taps.length > 0 ? new TapSink(taps, this.tapped(connection), sink) : sink)
     let more = false
     for (const family of this.#session.inbound.negotiated.families) {
       more = this.#host.family(family).out.pull(this.id, bulk) || more
@@ -225,6 +233,7 @@ export class Peer {
       name: this.name,
       config: this.config,
       localAs: this.#localAs,
+      remoteAs: this.#remoteAs,
       journal: this.#journal,
       counters: this.counters,
       negotiated: this.#session?.inbound.negotiated,
@@ -241,14 +250,21 @@ export class Peer {
     return awaitedFamilies(this.#session?.inbound.negotiated, this.counters.endOfRib)
   }
 
+  /** Since when it has had no connection, no rest to take and no routes kept for it, while it may only wait for the peer. */
+  get idleSince(): number | undefined {
+    return this.#connections.isIdle && this.#helper.families.length === 0 ? this.#journal.since : undefined
+  }
+
   // ---- messages --------------------------------------------------------------------------------------------------
 
   #open(connection: Connection, octets: Uint8Array, from: number, to: number): void {
     if (connection.state !== 'OpenSent') return this.#connections.dispatch(connection, { kind: 'open', holdTime: 0 })
     const open = decodeOpen(octets, from, to)
     if ('fault' in open) return this.fault(connection, open.fault)
+    connection.openReceived = octets.slice(from - HEADER_LENGTH, to)
     const agreed = negotiate(this.#localSide, this.config.remoteAs, open)
     if ('fault' in agreed) return this.fault(connection, agreed.fault)
+    this.#saidAs = agreed.asn
     this.#connections.opened(connection, agreed, this.#localAs)
   }
 
@@ -256,6 +272,7 @@ export class Peer {
     const notification = decodeNotification(octets, from, to)
     const { code, subcode } = notification
     this.counters.notifiedIn.count(notification)
+    connection.notificationReceived = octets.slice(from - HEADER_LENGTH, to)
     // Losing a collision is no error, as long as there is a winner.
     const collision = code === CEASE && subcode === cease.collision && this.#connections.hasRival(connection)
     if (!collision) this.#journal.received(this.#ends(connection), notification)
@@ -305,13 +322,26 @@ export class Peer {
     if (this.#limits.leftOut.has(family)) return
     this.#limits.leftOut.add(family)
     const limit = this.config.maxPrefixes?.[family]?.limit ?? 0
-    this.#journal.limit(family, limit, explain.leftOut(family, limit))
+    this.#journal.limit('in', family, limit, explain.leftOut(family, limit))
+  }
+
+  /** Whether the session ends because of what would be sent next. */
+  #exceedsOut(connection: Connection): boolean {
+    const { maxPrefixesOut } = this.config
+    if (!maxPrefixesOut) return false
+    const rib = (family: Family) => this.#host.family(family).rib
+    const follows = this.#limitsOut.watchOut(maxPrefixesOut, rib, this.id, this.#journal)
+    if (!follows) return false
+    this.#connections.limitRest = follows.rest
+    this.fault(connection, follows.fault)
+    return true
   }
 
   /** Other limits are in force: what they still forbid ends the session, what they allow now is asked for. */
   #limitsChanged(): void {
     const session = this.#session
     if (!session) return this.#connections.endLimitRest()
+    this.#connections.signal(session.connection) // what goes out is measured before it goes
     const { families, routeRefresh } = session.inbound.negotiated
     for (const family of families) {
       const { rib } = this.#host.family(family)
@@ -343,8 +373,10 @@ export class Peer {
     this.counters.endOfRib.clear()
     this.#helper.up(negotiated)
     this.#limits.clear()
+    this.#limitsOut.clear()
+    for (const tap of this.#host.taps) tap.up?.(this.tapped(connection))
     for (const family of negotiated.families) {
-      const how = traits(this.name, this.config, this.#host.identity.asn, negotiated, connection, family)
+      const how = traits(this.name, this.config, this.#host.identity, negotiated, connection, family)
       const { rib } = this.#host.family(family)
       rib.peerUp(this.id, how)
       rib.setCeiling(this.id, ceilingOf(this.config.maxPrefixes?.[family]))
@@ -368,6 +400,35 @@ export class Peer {
     return this.config.gracefulRestartHelper ?? this.#host.restart(false) !== undefined
   }
 
+  // ---- taps ------------------------------------------------------------------------------------------------------
+
+  /** The session as taps see it, while there is one. */
+  get tappedSession(): TappedConnection | undefined {
+    return this.#session && this.tapped(this.#session.connection)
+  }
+
+  tapped(connection: Connection): TappedConnection {
+    const { local, remote, localPort, remotePort, openSent, openReceived, negotiated, since } = connection
+    return {
+      peer: this.id,
+      name: this.name,
+      localAs: this.#localAs,
+      remoteAs: this.#remoteAs ?? 0,
+      local,
+      remote: remote || this.config.address,
+      localPort,
+      remotePort,
+      fourOctetAs: negotiated?.fourOctetAs ?? true,
+      pathIdsReceived: negotiated !== undefined && negotiated.families.some(family => negotiated.pathIds?.[family]),
+      pathIdsSent: negotiated !== undefined && negotiated.families.some(family => negotiated.pathIdsSent?.[family]),
+      openSent,
+      openReceived,
+      families: negotiated?.families ?? [],
+      routerId: negotiated?.routerId ?? 0,
+      since,
+    }
+  }
+
   // ---- words -----------------------------------------------------------------------------------------------------
 
   #ends(connection?: Connection): Ends {
@@ -376,11 +437,15 @@ export class Peer {
 
   get #localSide(): LocalSide {
     const restart = this.#host.restart(!this.#everEstablished)
-    return localSide(this.config, this.#localAs, this.#host.identity.routerId, restart)
+    return localSide(this.config, this.#host.identity, restart)
+  }
+
+  get #remoteAs(): number | undefined {
+    return onlyAs(this.config.remoteAs, this.#localAs) ?? this.#saidAs
   }
 
   get #localAs(): number {
-    return this.config.localAs ?? this.#host.identity.asn
+    return this.config.localAs
   }
 }
 

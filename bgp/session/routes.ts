@@ -6,7 +6,7 @@ import type { Family, PeerId, SetId } from '../types.ts'
 import {
   asPath,
   asPathCount,
-  asPathFirst,
+  asPathHead,
   AttributeWalker,
   clusterList,
   clusterListContains,
@@ -34,12 +34,15 @@ export interface Inbound {
 
 /** What the configuration of a peer demands of the AS paths that it sends. */
 export interface InboundRules extends LeakRules {
-  /** AS numbers of ours. */
+  /** AS numbers of ours, as the outside knows us. */
   readonly ownAsns: readonly number[]
+  /** Our AS among the members of a confederation (RFC 5065); 0 = we are in none. */
+  readonly member: number
   /** How often they may be in a path. */
   readonly allowAsIn: number
-  /** The AS that every path has to begin with; 0 = any. */
+  /** The AS that every path has to begin with, in a segment of type `firstIn`; 0 = any. */
   readonly firstAs: number
+  readonly firstIn: number
   /** An AS of ours to put in front of every path; 0 = none. */
   readonly prepend: number
 }
@@ -166,9 +169,12 @@ function arrived({ attributes, attributesTo: end }: UpdateDecoder, inbound: Inbo
 }
 
 /** RFC 4271 §6.3, treated as RFC 7606 §7.2 does an AS_PATH in error. */
-function wrongFirstAs({ attributes, attributesTo }: UpdateDecoder, { firstAs }: InboundRules): string | undefined {
+function wrongFirstAs(
+  { attributes, attributesTo }: UpdateDecoder,
+  { firstAs, firstIn }: InboundRules,
+): string | undefined {
   if (firstAs === 0 || !walker.reset(attributes, 0, attributesTo).find(asPath.code)) return undefined
-  const first = asPathFirst(attributes, walker.from, walker.to)
+  const first = asPathHead(attributes, walker.from, walker.to, firstIn)
   if (first === firstAs) return undefined
   const found = first === 0 ? 'with no AS of its own' : `with AS ${first}`
   return `the AS path begins ${found}, not with the peer's AS ${firstAs} (set enforceFirstAs to false for a route server)`
@@ -180,7 +186,8 @@ function loop(attributes: Uint8Array, end: number, { identity, rules }: Inbound)
     const { code, from, to } = walker
     if (code === asPath.code) {
       let ours = 0
-      for (const asn of rules.ownAsns) ours += asPathCount(attributes, from, to, asn)
+      for (const asn of rules.ownAsns) ours += asPathCount(attributes, from, to, asn, 'outside')
+      if (rules.member !== 0) ours += asPathCount(attributes, from, to, rules.member, 'members')
       if (ours > rules.allowAsIn) return 'as-loop'
     } else if (code === originatorId.code) {
       if (uint32(attributes, from) === identity.routerId) return 'originator-loop'

@@ -2,17 +2,19 @@
 
 import { formatAddress } from '../../inet/index.ts'
 import type { Rib } from '../rib/port.ts'
-import type { Family, PeerConfig, PeerId, PeerStatus } from '../types.ts'
+import type { Family, PeerId, PeerStatus } from '../types.ts'
 import { UPDATE } from '../wire/header.ts'
 import type { Counters } from './counters.ts'
+import type { ResolvedPeer } from './host.ts'
 import type { Journal } from './journal.ts'
 import type { Negotiated } from './negotiate.ts'
 
 export interface StatusParts {
   readonly id: PeerId
   readonly name: string
-  readonly config: PeerConfig
+  readonly config: ResolvedPeer
   readonly localAs: number
+  readonly remoteAs: number | undefined
   readonly journal: Journal
   readonly counters: Counters
   /** While Established. */
@@ -27,14 +29,16 @@ export interface StatusParts {
 }
 
 export function statusOf(parts: StatusParts): PeerStatus {
-  const { id, name, config, localAs, journal, counters, negotiated, staleFamilies, atLimit, awaited, rib } = parts
+  const { id, name, config, localAs, remoteAs, journal, counters, negotiated, staleFamilies, atLimit, awaited, rib } =
+    parts
   const families = negotiated?.families ?? []
   const sum = (over: readonly Family[], count: (rib: Rib) => number): number =>
     over.reduce((total, family) => total + count(rib(family)), 0)
   return {
     name,
+    range: config.range,
     address: config.address,
-    remoteAs: config.remoteAs,
+    remoteAs,
     localAs,
     state: journal.state,
     since: journal.since,
@@ -48,6 +52,7 @@ export function statusOf(parts: StatusParts): PeerStatus {
     prefixesStale: sum(staleFamilies, table => table.stale(id)),
     prefixesSent: sum(families, table => table.sent(id)),
     atLimit,
+    atLimitOut: families.filter(family => rib(family).isFullOut(id)),
     messagesIn: counters.in.all,
     messagesOut: counters.out.all,
     updatesIn: counters.in.of(UPDATE),

@@ -3,10 +3,12 @@
 import { parseAddress } from '../../inet/index.ts'
 import type { PeerPolicies, PeerTraits } from '../rib/port.ts'
 import type { Family, PeerConfig } from '../types.ts'
+import { AS_CONFED_SEQUENCE, AS_SEQUENCE } from '../wire/attributes.ts'
 import { families, numbersOf } from '../wire/family.ts'
 import type { Connection } from './connection.ts'
 import type { Identity, ResolvedPeer } from './host.ts'
 import type { Negotiated, PathDirections } from './negotiate.ts'
+import { outsideAs } from './kind.ts'
 import { leakRules } from './roles.ts'
 import type { InboundRules } from './routes.ts'
 
@@ -38,18 +40,20 @@ export function offeredPaths(config: PeerConfig): PathDirections[] {
 export function traits(
   name: string,
   config: ResolvedPeer,
-  asn: number,
+  us: Identity,
   negotiated: Negotiated,
   connection: Connection,
   family: Family,
 ): PeerTraits {
-  const localAs = config.localAs ?? asn
+  const { localAs } = config
+  const outside = outsideAs(us)
   return {
     name,
+    range: config.range,
     kind: negotiated.kind,
     localAs,
-    asBehind: localAs === asn || (config.localAsMode ?? 'replace') === 'replace' ? 0 : asn,
-    remoteAs: config.remoteAs,
+    asBehind: localAs === outside || (config.localAsMode ?? 'replace') === 'replace' ? 0 : outside,
+    remoteAs: negotiated.asn,
     role: negotiated.role,
     routerId: negotiated.routerId,
     address: octets(connection.remote) ?? octets(config.address) ?? new Uint8Array(4),
@@ -66,6 +70,7 @@ export function traits(
 
 /** What of the traits may change while the session is up. */
 export function policies(config: ResolvedPeer, family: Family): PeerPolicies {
+  const out = config.maxPrefixesOut?.[family]
   return {
     import: config.import,
     export: config.export,
@@ -74,21 +79,25 @@ export function policies(config: ResolvedPeer, family: Family): PeerPolicies {
     asOverride: config.asOverride ?? false,
     privateAs: config.removePrivateAs ?? 'keep',
     paths: config.addPath?.[family]?.send,
+    maxAsPathLength: config.maxAsPathLength,
+    maxCommunities: config.maxCommunities,
+    mostOut: out?.action === 'reject' ? out.limit : undefined,
   }
 }
 
 /** What paths from the peer are judged by, before policy. */
-export function inboundRules(
-  config: PeerConfig,
-  { asn }: Identity,
-  { kind, asn: peerAs, role }: Negotiated,
-): InboundRules {
-  const localAs = config.localAs ?? asn
+export function inboundRules(config: ResolvedPeer, us: Identity, negotiated: Negotiated): InboundRules {
+  const { localAs } = config
+  const { kind, asn: peerAs, role } = negotiated
+  const outside = outsideAs(us)
+  const isOther = localAs !== outside && localAs !== us.asn
   return {
-    ownAsns: localAs === asn ? [asn] : [asn, localAs],
+    ownAsns: isOther ? [outside, localAs] : [outside],
+    member: us.confederation ? us.asn : 0,
     allowAsIn: config.allowAsIn ?? 0,
-    firstAs: kind === 'ebgp' && config.enforceFirstAs !== false ? peerAs : 0,
-    prepend: localAs !== asn && config.localAsMode === 'prepend' ? localAs : 0,
+    firstAs: kind !== 'ibgp' && config.enforceFirstAs !== false ? peerAs : 0,
+    firstIn: kind === 'confed-ebgp' ? AS_CONFED_SEQUENCE : AS_SEQUENCE,
+    prepend: isOther && config.localAsMode === 'prepend' ? localAs : 0,
     ...leakRules(role, peerAs),
   }
 }

@@ -15,6 +15,7 @@ import {
   extendedCommunities,
   GRACEFUL_SHUTDOWN,
   hasNonTransitive,
+  isConfederated,
   localPref,
   med,
   NO_ADVERTISE,
@@ -35,7 +36,7 @@ export const HAS_LOCAL_PREF = 1
 export const HAS_MED = 2
 export const HAS_ORIGINATOR = 4
 export const HAS_CLUSTER_LIST = 8
-/** Carries NO_EXPORT or NO_EXPORT_SUBCONFED (RFC 1997). */
+/** Carries NO_EXPORT (RFC 1997): stays in the AS, or the confederation. */
 export const STAYS_IN_AS = 16
 /** Carries NO_ADVERTISE (RFC 1997). */
 export const STAYS_HERE = 32
@@ -47,6 +48,10 @@ export const IS_BLACKHOLE = 128
 export const HAS_NON_TRANSITIVE = 256
 /** Carries ONLY_TO_CUSTOMER (RFC 9234). */
 export const ONLY_TO_CUSTOMER = 512
+/** Carries NO_EXPORT_SUBCONFED (RFC 1997): stays in the member AS. */
+export const STAYS_IN_MEMBER = 1024
+/** Its AS path has segments of our confederation (RFC 5065). */
+export const HAS_MEMBERS = 2048
 
 /** RFC 4271 leaves the default open; 100 is everyone's. */
 export const DEFAULT_LOCAL_PREF = 100
@@ -331,6 +336,7 @@ export class AttributeSets extends ShardedIndex {
         case asPath.code:
           this.pathLength[id] = asPathLength(octets, walker.from, walker.to)
           this.neighbourAs[id] = asPathFirst(octets, walker.from, walker.to)
+          if (isConfederated(octets, walker.from, walker.to)) flags |= HAS_MEMBERS
           break
         case med.code:
           this.med[id] = uint32(octets, walker.from)
@@ -398,8 +404,10 @@ function wellKnown(octets: Uint8Array, from: number, to: number): number {
     if (octets[at] !== 255 || octets[at + 1] !== 255) continue
     switch (uint32(octets, at)) {
       case NO_EXPORT:
-      case NO_EXPORT_SUBCONFED:
         flags |= STAYS_IN_AS
+        break
+      case NO_EXPORT_SUBCONFED:
+        flags |= STAYS_IN_MEMBER
         break
       case NO_ADVERTISE:
         flags |= STAYS_HERE

@@ -6,7 +6,7 @@
 
 import type { Engine } from '../core/engine.ts'
 import type { ChunkSink } from '../groups/port.ts'
-import type { Action, ConnId, Endpoint, Event, Report } from '../types.ts'
+import type { Action, ConnEnds, ConnId, Endpoint, Event, Report } from '../types.ts'
 import { Inbox } from './inbox.ts'
 import type { Clock, Conn, Transport } from './transport.ts'
 
@@ -71,7 +71,7 @@ export class Driver {
   accept(conn: Conn): void {
     const id = this.engine.allocateConn()
     this.#open(id, conn)
-    this.#handle({ kind: 'accepted', conn: id, local: conn.local, remote: conn.remote })
+    this.#handle({ kind: 'accepted', conn: id, ...endsOf(conn) })
   }
 
   /** Number of connections open or being made. */
@@ -134,7 +134,7 @@ export class Driver {
         this.#open(id, conn)
         const peer = this.engine.peerOf(id)
         if (peer === undefined) return this.#close(id, false)
-        this.#handle({ kind: 'connected', peer, conn: id, local: conn.local, remote: conn.remote })
+        this.#handle({ kind: 'connected', peer, conn: id, ...endsOf(conn) })
       },
       reason => {
         this.#dials.delete(id)
@@ -250,4 +250,8 @@ export class Driver {
     }
     return more && !link.blocked
   }
+}
+
+function endsOf({ local, remote, localPort, remotePort }: Conn): ConnEnds {
+  return { local, remote, localPort, remotePort }
 }

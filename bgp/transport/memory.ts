@@ -92,6 +92,11 @@ export interface LinkOptions {
   readonly piece?: number
 }
 
+interface Held {
+  readonly deliver: () => void
+  readonly lose: () => void
+}
+
 export class MemoryNetwork {
   readonly clock: VirtualClock
   readonly #random: Random
@@ -99,7 +104,7 @@ export class MemoryNetwork {
   readonly #links = new Map<string, LinkOptions>()
   readonly #cut = new Set<string>()
   /** What waits for a cut link to be mended, by link. */
-  readonly #held = new Map<string, (() => void)[]>()
+  readonly #held = new Map<string, Held[]>()
 
   constructor(clock: VirtualClock, seed: number) {
     this.clock = clock
@@ -129,23 +134,28 @@ export class MemoryNetwork {
     this.#cut.delete(key(a, b))
     const held = this.#held.get(key(a, b)) ?? []
     this.#held.delete(key(a, b))
-    for (const deliver of held) this.carry(a, b, deliver)
+    for (const { deliver, lose } of held) this.carry(a, b, deliver, lose)
   }
 
-  /** What is held up by the cut is lost for good, as when a machine loses its memory. */
+  /**
+   * What is held up by the cut is lost for good, as when a machine loses its memory. A connection that has lost something
+   * carries nothing any more, for what comes behind a gap is never handed on; nobody is told.
+   */
   forget(a: string, b: string): void {
+    const held = this.#held.get(key(a, b)) ?? []
     this.#held.delete(key(a, b))
+    for (const { lose } of held) lose()
   }
 
-  /** Calls back when something sent now from one host has reached the other. */
-  carry(from: string, to: string, deliver: () => void): void {
+  /** Calls `deliver` when something sent now from one host has reached the other, or `lose` when it never will. */
+  carry(from: string, to: string, deliver: () => void, lose: () => void = () => {}): void {
     const { delay = 1 } = this.#links.get(key(from, to)) ?? {}
     this.clock.at(this.clock.now() + delay, () => {
       const link = key(from, to)
       if (!this.#cut.has(link)) return deliver()
       const held = this.#held.get(link)
-      if (held) held.push(deliver)
-      else this.#held.set(link, [deliver])
+      if (held) held.push({ deliver, lose })
+      else this.#held.set(link, [{ deliver, lose }])
     })
   }
 
@@ -205,6 +215,8 @@ class MemoryConn implements Conn {
   #drain: (() => void) | undefined
   #open = true
   #paused = false
+  /** Something on its way was lost. */
+  #lost = false
   #inFlight = 0
   /** What has arrived and was not handed on: the reader is paused or not there yet. */
   #arrived: (() => void)[] = []
@@ -266,7 +278,11 @@ class MemoryConn implements Conn {
   /** Something happens at the far end, after all that was sent before. */
   #send(what: (far: MemoryConn) => void): void {
     const far = this.#other
-    if (far) this.#network.carry(this.local, this.remote, () => far.#arrive(() => what(far)))
+    if (!far || this.#lost) return
+    const deliver = (): void => {
+      if (!far.#lost) far.#arrive(() => what(far))
+    }
+    this.#network.carry(this.local, this.remote, deliver, () => (this.#lost = far.#lost = true))
   }
 
   #deliver(piece: Uint8Array): void {

@@ -4,7 +4,8 @@
 // they listen, and on connections as they come in. A change reaches open connections, so a key changes without a flap.
 
 import { Socket } from 'node:net'
-import { formatAddress, parseAddress } from '../../inet/index.ts'
+import { bareAddress, plainAddress as plain } from '../core/addresses.ts'
+import { formatPrefix, parsePrefix, PrefixTable } from '../../inet/index.ts'
 import { accepted, readInto, serve, type TcpConn, whenConnected } from './tcp.ts'
 import type { Conn, Protection, SocketMaker, Transport } from './transport.ts'
 
@@ -16,9 +17,37 @@ interface Open {
   readonly remote: string
 }
 
+/** Protections by address, and by prefix for what has none of its own. */
+class Protections {
+  /** What is said of them by `failed`, by address or prefix in one notation. */
+  readonly keys: ReadonlyMap<string, string>
+  readonly #all: ReadonlyMap<string, Protection>
+  readonly #prefixes = new PrefixTable<Protection>()
+
+  constructor(list: readonly Protection[]) {
+    const named = list.map(one => {
+      const prefix = one.address.includes('/') ? parsePrefix(one.address) : undefined
+      if (prefix) this.#prefixes.set(prefix, one)
+      return [prefix ? formatPrefix(prefix) : plain(one.address), one] as const
+    })
+    this.#all = new Map(named)
+    this.keys = new Map(named.map(([key, one]) => [key, one.address]))
+  }
+
+  get(key: string): Protection | undefined {
+    return this.#all.get(key)
+  }
+
+  /** What counts for an address. */
+  find(remote: string): Protection | undefined {
+    const bare = bareAddress(remote)
+    return this.#all.get(remote) ?? (bare && this.#prefixes.match(bare)?.value)
+  }
+}
+
 /** The transport for a speaker whose peers have keys or GTSM: `tcpWith(sockets())`, with `sockets` of netlink-ts/socket. */
 export function tcpWith(maker: SocketMaker): Transport {
-  const protections = new Map<string, Protection>()
+  let protections = new Protections([])
   const listeners = new Set<number>()
   /** Connections, open or being made. */
   const open = new Map<Socket, Open>()
@@ -30,32 +59,30 @@ export function tcpWith(maker: SocketMaker): Transport {
 
   return {
     protect: (list, failed) => {
-      const before = new Map(protections)
-      protections.clear()
-      for (const one of list) protections.set(plain(one.address), one)
-      for (const address of new Set([...before.keys(), ...protections.keys()])) {
-        const [old, now] = [before.get(address), protections.get(address)]
-        const attempt = (act: () => void) => {
-          try {
-            act()
-          } catch (error) {
-            failed(now?.address ?? address, reasonOf(error))
-          }
+      const before = protections
+      protections = new Protections(list)
+      const attempt = (address: string, act: () => void) => {
+        try {
+          act()
+        } catch (error) {
+          failed(address, reasonOf(error))
         }
-        if (old?.secret !== now?.secret) {
-          for (const fd of listeners) attempt(() => maker.setKey(fd, address, now?.secret))
-        }
-        for (const [socket, { fd, remote }] of open) {
-          // The descriptor of a socket that ends just now may be another's already.
-          if (remote !== address || !now || socket.destroyed) continue
-          if (old?.secret !== now.secret) attempt(() => maker.setKey(fd, address, now.secret))
-          if (old?.ttl !== now.ttl || old.leastTtl !== now.leastTtl) attempt(() => maker.setHops(fd, now))
-        }
+      }
+      for (const [key, address] of new Map([...before.keys, ...protections.keys])) {
+        const [old, now] = [before.get(key)?.secret, protections.get(key)?.secret]
+        if (old !== now) for (const fd of listeners) attempt(address, () => maker.setKey(fd, key, now))
+      }
+      for (const [socket, { fd, remote }] of open) {
+        const [old, now] = [before.find(remote), protections.find(remote)]
+        // The descriptor of a socket that ends just now may be another's already.
+        if (!now || socket.destroyed) continue
+        if (old?.secret !== now.secret) attempt(now.address, () => maker.setKey(fd, remote, now.secret))
+        if (old?.ttl !== now.ttl || old.leastTtl !== now.leastTtl) attempt(now.address, () => maker.setHops(fd, now))
       }
     },
 
     connect: (to, connected, failed) => {
-      const { secret, ttl, leastTtl } = protections.get(plain(to.address)) ?? {}
+      const { secret, ttl, leastTtl } = protections.find(plain(to.address)) ?? {}
       let fd: number
       try {
         fd = maker.dial({ address: to.address, localAddress: to.localAddress, secret, ttl, leastTtl })
@@ -82,7 +109,10 @@ export function tcpWith(maker: SocketMaker): Transport {
       let fd: number
       try {
         fd = maker.listen({ address, port, ttl: LISTEN_TTL })
-        for (const one of protections.values()) if (one.secret !== undefined) maker.setKey(fd, one.address, one.secret)
+        for (const key of protections.keys.keys()) {
+          const secret = protections.get(key)?.secret
+          if (secret !== undefined) maker.setKey(fd, key, secret)
+        }
       } catch (error) {
         const timer = setImmediate(() => events.failed(reasonOf(error)))
         return () => clearImmediate(timer)
@@ -98,7 +128,7 @@ export function tcpWith(maker: SocketMaker): Transport {
       const stop = serve({ fd }, forgetful, socket => {
         const conn: Conn = accepted(socket)
         const own = fdOf(socket)
-        const wanted = protections.get(plain(conn.remote))
+        const wanted = protections.find(plain(conn.remote))
         if (own !== undefined && wanted) {
           keep(socket, own, plain(conn.remote))
           try {
@@ -129,13 +159,6 @@ function make(fd: number, received: (octets: Uint8Array) => void): Socket {
 function fdOf(socket: Socket): number | undefined {
   const { _handle: handle } = socket as Socket & { readonly _handle?: { readonly fd?: number } | null }
   return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined
-}
-
-/** One notation for each address. */
-function plain(address: string): string {
-  const [text, ...zone] = address.split('%')
-  const parsed = parseAddress(text)
-  return [parsed ? formatAddress(parsed) : text, ...zone].join('%')
 }
 
 function reasonOf(error: unknown): string {

@@ -1,22 +1,25 @@
 // What the configuration of peers means for their sockets.
 
 import type { ConfigIssue, PeerConfig, SpeakerConfig } from '../types.ts'
+import { isInternal } from '../session/remote-as.ts'
 import type { Protection } from './transport.ts'
 
 const MOST_TTL = 255
 
 export function protections(config: SpeakerConfig): Protection[] {
-  return Array.from(config.peers.values(), peer => ({
+  const ranges = (config.dynamic ?? []).map(({ prefix, template }) => ({ ...template, address: prefix }))
+  return [...config.peers.values(), ...ranges].map(peer => ({
     address: peer.address,
     secret: peer.secret,
     ...hops(peer, peer.localAs ?? config.asn),
   }))
 }
 
-/** RFC 5082 §3: send the most, take what so many links have left of it. Else eBGP goes no farther than it must. */
+/** RFC 5082 §3: send the most, take what so many links have left of it. Else as far as `multihop` says. */
 function hops({ ttlSecurity, multihop, remoteAs }: PeerConfig, localAs: number): { ttl: number; leastTtl: number } {
   if (ttlSecurity !== undefined) return { ttl: MOST_TTL, leastTtl: MOST_TTL + 1 - ttlSecurity }
-  return { ttl: remoteAs !== localAs && multihop === false ? 1 : 0, leastTtl: 0 }
+  if (typeof multihop === 'number') return { ttl: multihop, leastTtl: 0 }
+  return { ttl: multihop === false && !isInternal(remoteAs, localAs) ? 1 : 0, leastTtl: 0 }
 }
 
 /** What a transport without socket options cannot do. Keys are not shown. */
@@ -24,9 +27,11 @@ export function unprotectable(config: SpeakerConfig): ConfigIssue[] {
   const issues: ConfigIssue[] = []
   const reason = 'the transport in use has no such socket option'
   const fix = 'give the speaker one that has, on Linux tcpWith(sockets()) with netlink-ts/socket'
-  for (const [peer, { secret, ttlSecurity }] of config.peers) {
+  const ranges = (config.dynamic ?? []).map(({ name, template }) => [name, template] as const)
+  for (const [peer, { secret, ttlSecurity, multihop }] of [...config.peers, ...ranges]) {
     if (secret !== undefined) issues.push({ peer, field: 'secret', value: '(not shown)', reason, fix })
     if (ttlSecurity !== undefined) issues.push({ peer, field: 'ttlSecurity', value: ttlSecurity, reason, fix })
+    if (typeof multihop === 'number') issues.push({ peer, field: 'multihop', value: multihop, reason, fix })
   }
   return issues
 }

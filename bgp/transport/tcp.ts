@@ -89,6 +89,8 @@ export function serve(
 export class TcpConn implements Conn {
   readonly local: string
   readonly remote: string
+  readonly localPort: number | undefined
+  readonly remotePort: number | undefined
   readonly #socket: Socket
   #data: ((octets: Uint8Array) => void) | undefined
   #closed: ((reason: string) => void) | undefined
@@ -99,6 +101,8 @@ export class TcpConn implements Conn {
     this.#socket = socket
     this.local = plain(socket.localAddress)
     this.remote = plain(socket.remoteAddress)
+    this.localPort = socket.localPort
+    this.remotePort = socket.remotePort
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#reason = error.code ?? error.message
     })

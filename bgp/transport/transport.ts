@@ -6,6 +6,9 @@ export interface Conn {
   /** Addresses without port; IPv4 as such, also on a dual-stack socket. */
   readonly local: string
   readonly remote: string
+  /** Ports, where the transport knows them. */
+  readonly localPort?: number
+  readonly remotePort?: number
   /** The octets are the receiver's only until the callback returns. */
   onData(callback: (octets: Uint8Array) => void): void
   /** The connection has ended, and all data came before. `reason`: an error code, or empty for an orderly end. */
@@ -23,7 +26,6 @@ export interface DialOptions {
   readonly address: string
   readonly port: number
   readonly localAddress?: string
-  readonly multihop?: boolean
 }
 
 export interface ListenOptions {
@@ -41,6 +43,7 @@ export interface ListenEvents {
 
 /** How connections with a remote address are protected, whoever makes them. */
 export interface Protection {
+  /** Or a prefix, for all addresses in it that have no entry of their own or of a longer prefix. */
   readonly address: string
   /** Key of TCP-MD5 (RFC 2385). */
   readonly secret?: string
@@ -75,6 +78,7 @@ export interface SocketMaker {
   /** A socket bound to the address (default: all), which does not listen yet. */
   listen(options: { readonly address?: string; readonly port: number; readonly ttl?: number }): number
   setHops(fd: number, hops: { readonly ttl?: number; readonly leastTtl?: number }): void
+  /** `remote`: an address, or for a listener a prefix. */
   setKey(fd: number, remote: string, secret: string | undefined): void
 }
 

@@ -10,10 +10,12 @@ export interface Span {
   readonly to: number
 }
 
-/** Length for merging: like `asPathLength`, on the 2-octet form. */
+/** Length for merging: like `asPathLength`, on the 2-octet form, so members of a confederation do not count. */
 function length2(octets: Uint8Array, { from, to }: Span): number {
   let length = 0
-  for (let at = from; at < to; at += 2 + octets[at + 1] * 2) length += octets[at] === AS_SET ? 1 : octets[at + 1]
+  for (let at = from; at < to; at += 2 + octets[at + 1] * 2) {
+    if (octets[at] <= AS_SEQUENCE) length += octets[at] === AS_SET ? 1 : octets[at + 1]
+  }
   return length
 }
 
@@ -28,7 +30,8 @@ function length4(octets: Uint8Array, { from, to }: Span): number {
 
 /**
  * Writes the 4-octet form of a 2-octet path to `out` and returns the offset after it. The AS4_PATH, if it is not longer
- * than the path, takes the place of the path's end; what the path has more of stays in front.
+ * than the path, takes the place of the path's end; what the path has more of stays in front, and the members of a
+ * confederation where they are in front of all, or behind what stays (RFC 6793 §4.2.3).
  */
 export function widenAsPath(
   octets: Uint8Array,
@@ -43,10 +46,11 @@ export function widenAsPath(
     if (length > keep) as4 = undefined
     else keep -= length
   }
-  for (let from = path.from; from < path.to && keep > 0;) {
+  for (let from = path.from; from < path.to;) {
     const count = octets[from + 1]
-    const isSet = octets[from] === AS_SET
-    const taken = isSet ? count : Math.min(count, keep)
+    const type = octets[from]
+    if (type <= AS_SEQUENCE && keep === 0) break
+    const taken = type === AS_SEQUENCE ? Math.min(count, keep) : count
     out[at++] = octets[from]
     out[at++] = taken
     for (let i = 0; i < taken; i++) {
@@ -55,7 +59,8 @@ export function widenAsPath(
       out[at++] = octets[from + 2 + i * 2]
       out[at++] = octets[from + 3 + i * 2]
     }
-    keep -= isSet ? 1 : taken
+    if (taken < count) break
+    if (type <= AS_SEQUENCE) keep -= type === AS_SET ? 1 : taken
     from += 2 + count * 2
   }
   if (!as4) return at

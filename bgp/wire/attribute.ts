@@ -1,5 +1,7 @@
 // What a path attribute is (RFC 4271 §4.3, RFC 7606): the shape of one row of the table in attributes.ts.
 
+import type { SessionKind } from '../types.ts'
+
 /** Attribute flags (RFC 4271 §4.3). */
 export const OPTIONAL = 0x80
 export const TRANSITIVE = 0x40
@@ -8,7 +10,9 @@ export const EXTENDED_LENGTH = 0x10
 
 /** What the meaning of an attribute's octets depends on. */
 export interface AttributeContext {
-  readonly kind: 'ebgp' | 'ibgp'
+  readonly kind: SessionKind
+  /** Both ends are in one confederation, so paths may have its segments (RFC 5065). */
+  readonly confederation?: boolean
   /** AS numbers in AS_PATH and AGGREGATOR take 4 octets on this session (RFC 6793). */
   readonly fourOctetAs: boolean
 }
@@ -24,8 +28,8 @@ export interface AttributeType<Value = unknown> {
    * attribute; the UPDATE decoder takes it out.
    */
   readonly part: 'route' | 'envelope'
-  /** Only meaningful inside an AS: from an eBGP peer it is ignored without further look. */
-  readonly internalOnly?: boolean
+  /** Only meaningful inside an AS, or a confederation: from outside it is ignored without further look. */
+  readonly internalOnly?: 'as' | 'confederation'
   /** What is wrong with the value in `octets[from, to)`; undefined if it is well formed. */
   readonly validate: (octets: Uint8Array, from: number, to: number, context: AttributeContext) => string | undefined
   /** What follows when it is malformed (RFC 7606 §7): drop the attribute, or treat its routes as withdrawn. */

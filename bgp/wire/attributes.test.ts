@@ -1,81 +1,17 @@
 import t from 'tap'
-import * as fc from 'fast-check'
 import {
-  aggregator,
-  aigp,
   asPath,
   asPathContains,
   asPathFirst,
   asPathLength,
   asPathText,
-  atomicAggregate,
-  type AttributeType,
-  attributeTypes,
-  clusterList,
   communities,
   extendedCommunities,
   formatCommunity,
   hasCommunity,
-  largeCommunities,
-  localPref,
-  med,
-  onlyToCustomer,
-  origin,
-  originatorId,
   parseCommunity,
   parseExtendedCommunity,
 } from './attributes.ts'
-
-const asn = fc.integer({ min: 1, max: 4294967295 })
-const quad = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map(parts => parts.join('.'))
-const some = <Value>(value: fc.Arbitrary<Value>) => fc.array(value, { minLength: 1, maxLength: 60 })
-const uint16 = fc.nat(65535)
-
-const extended = fc.oneof(
-  fc.tuple(fc.constantFrom('rt', 'ro'), fc.oneof(quad, uint16), uint16).map(parts => parts.join(':')),
-  fc
-    .tuple(fc.constantFrom('rt', 'ro'), fc.integer({ min: 65536, max: 4294967295 }), uint16)
-    .map(parts => parts.join(':')),
-  fc.uint8Array({ minLength: 7, maxLength: 7 }).map(octets => `0x43${Buffer.from(octets).toString('hex')}`),
-)
-
-/** A value of every attribute that is part of a route. */
-const values: [AttributeType, fc.Arbitrary<unknown>][] = [
-  [origin, fc.constantFrom('igp', 'egp', 'incomplete')],
-  [asPath, fc.array(fc.record({ type: fc.constantFrom('set', 'sequence'), asns: some(asn) }), { maxLength: 5 })],
-  [med, fc.nat(4294967295)],
-  [localPref, fc.nat(4294967295)],
-  [atomicAggregate, fc.constant(true)],
-  [aggregator, fc.record({ asn, routerId: quad })],
-  [communities, some(fc.tuple(uint16, uint16).map(parts => parts.join(':')))],
-  [originatorId, quad],
-  [clusterList, some(quad)],
-  [extendedCommunities, some(extended)],
-  [aigp, fc.uint8Array({ maxLength: 8 }).map(value => Uint8Array.of(1, 0, 3 + value.length, ...value))],
-  [largeCommunities, some(fc.tuple(asn, asn, asn).map(parts => parts.join(':')))],
-  [onlyToCustomer, asn],
-]
-
-t.test('every attribute reads what it writes, and finds it valid', t => {
-  const covered = values.map(([type]) => type.code)
-  t.same(
-    covered,
-    attributeTypes.filter(({ part }) => part === 'route').map(({ code }) => code),
-    'none is forgotten',
-  )
-  for (const [type, arbitrary] of values) {
-    fc.assert(
-      fc.property(arbitrary, value => {
-        const octets = type.encode(value)
-        const buffer = Uint8Array.of(1, 2, 3, ...octets, 4)
-        t.equal(type.validate(buffer, 3, 3 + octets.length, { kind: 'ibgp', fourOctetAs: true }), undefined)
-        t.same(type.decode(buffer, 3, 3 + octets.length), value, type.name)
-      }),
-      { numRuns: 100 },
-    )
-  }
-  t.end()
-})
 
 t.test('readers of AS_PATH', t => {
   const octets = asPath.encode([
@@ -93,6 +29,14 @@ t.test('readers of AS_PATH', t => {
   ] as const) {
     t.equal(asPathContains(octets, 0, octets.length, asn), expected, String(asn))
   }
+  const inside = asPath.encode([
+    { type: 'confed-sequence', asns: [65001, 65002] },
+    { type: 'confed-set', asns: [65003, 65004] },
+    { type: 'sequence', asns: [7, 8] },
+  ])
+  t.equal(asPathText(inside, 0, inside.length), '(65001 65002) [65003 65004] 7 8')
+  t.equal(asPathLength(inside, 0, inside.length), 2, 'members do not count (RFC 5065 §5.3)')
+  t.equal(asPathFirst(inside, 0, inside.length), 7, 'nor are they the neighbour whose MED is compared')
   t.equal(asPathText(octets, 0, 0), '')
   t.equal(asPathFirst(octets, 0, 0), 0)
   const long = asPath.encode([{ type: 'sequence', asns: Array.from({ length: 300 }, (_, i) => i + 1) }])

@@ -1,7 +1,6 @@
 import t from 'tap'
-import * as fc from 'fast-check'
-import { type Capability, offeredFamilies } from './capabilities.ts'
-import { decodeOpen, encodeOpen, type Open } from './open.ts'
+import { offeredFamilies } from './capabilities.ts'
+import { decodeOpen, encodeOpen } from './open.ts'
 import { checkHeader, HEADER_LENGTH, keepalive } from './header.ts'
 
 function decode(octets: Uint8Array) {
@@ -13,61 +12,6 @@ function withParameters(...octets: number[]): ReturnType<typeof decodeOpen> {
   const body = Uint8Array.of(4, 253, 233, 0, 90, 1, 1, 1, 1, ...octets)
   return decodeOpen(body, 0, body.length)
 }
-
-const capability: fc.Arbitrary<Capability> = fc.oneof(
-  fc.record({ kind: fc.constant('multiprotocol' as const), afi: fc.nat(65535), safi: fc.nat(255) }),
-  fc.constant({ kind: 'routeRefresh' as const }),
-  fc.record({
-    kind: fc.constant('gracefulRestart' as const),
-    restarting: fc.boolean(),
-    notification: fc.boolean(),
-    restartTime: fc.nat(4095),
-    families: fc.array(fc.record({ afi: fc.nat(65535), safi: fc.nat(255), forwarding: fc.boolean() }), {
-      maxLength: 4,
-    }),
-  }),
-  fc
-    .record({
-      kind: fc.constant('addPath' as const),
-      families: fc.array(
-        fc.record({
-          afi: fc.nat(65535),
-          safi: fc.nat(255),
-          mode: fc.constantFrom(
-            { receive: true, send: false },
-            { receive: false, send: true },
-            { receive: true, send: true },
-          ),
-        }),
-        { minLength: 1, maxLength: 4 },
-      ),
-    })
-    .map(({ kind, families }) => ({ kind, families: families.map(({ mode, ...family }) => ({ ...family, ...mode })) })),
-  fc.record({
-    kind: fc.constant('unknown' as const),
-    code: fc.integer({ min: 70, max: 255 }),
-    value: fc.uint8Array({ maxLength: 60 }),
-  }),
-)
-
-t.test('what is written is what is read, in short and in extended form (RFC 9072)', t => {
-  const open = fc.record({
-    asn: fc.integer({ min: 1, max: 4294967295 }),
-    holdTime: fc.oneof(fc.constant(0), fc.integer({ min: 3, max: 65535 })),
-    routerId: fc.integer({ min: 1, max: 4294967295 }),
-    capabilities: fc.array(capability, { maxLength: 12 }),
-  })
-  fc.assert(
-    fc.property(open, value => {
-      const whole: Open = { ...value, capabilities: [...value.capabilities, { kind: 'fourOctetAs', asn: value.asn }] }
-      const octets = encodeOpen(whole)
-      t.equal(checkHeader(octets, 0), undefined)
-      t.same(decode(octets), whole)
-    }),
-    { numRuns: 300 },
-  )
-  t.end()
-})
 
 t.test('an OPEN that is refused says why', t => {
   const good = { asn: 65001, holdTime: 90, routerId: 1, capabilities: [] }
@@ -100,13 +44,12 @@ t.test('an OPEN that is refused says why', t => {
   t.end()
 })
 
-t.test('a capability with a wrong length, or a direction that is none, is as good as unknown', t => {
+t.test('a capability with a wrong length is as good as unknown', t => {
   const values = {
     1: [[], [0, 1, 0], [0, 1, 0, 1, 0]],
     2: [[1]],
     64: [[], [1], [0, 1, 2], [0, 0, 0, 1, 1]],
     65: [[], [1, 2, 3], [0, 0, 0, 1, 2]],
-    69: [[], [0, 1, 1], [0, 1, 1, 1, 0], [0, 1, 1, 0], [0, 1, 1, 3, 0, 2, 1, 4]],
   }
   for (const [code, list] of Object.entries(values)) {
     for (const value of list) {
@@ -121,21 +64,6 @@ t.test('families: IPv4 unless said otherwise, and only those we know', t => {
   t.same(offeredFamilies([]), ['ipv4-unicast'])
   t.same(offeredFamilies([{ kind: 'multiprotocol', afi: 2, safi: 1 }]), ['ipv6-unicast'])
   t.same(offeredFamilies([{ kind: 'multiprotocol', afi: 25, safi: 70 }]), [])
-  t.end()
-})
-
-t.test('no octets make it throw', t => {
-  const any = fc.uint8Array({ minLength: 10, maxLength: 300 })
-  fc.assert(
-    fc.property(any, octets => void decodeOpen(octets, 0, octets.length)),
-    { numRuns: 2000 },
-  )
-  const start = fc.uint8Array({ minLength: 0, maxLength: 100 })
-  fc.assert(
-    fc.property(start, octets => void withParameters(...octets, 0)),
-    { numRuns: 3000 },
-  )
-  t.pass('nothing threw')
   t.end()
 })
 

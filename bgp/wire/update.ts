@@ -168,7 +168,9 @@ export class UpdateDecoder {
   #keeps(octets: Uint8Array, type: AttributeType | undefined, context: AttributeContext): boolean {
     const { code, flags, from, to } = this.#walker
     if (!type) return (flags & TRANSITIVE) !== 0
-    if (type.internalOnly && context.kind === 'ebgp') return false
+    if (type.internalOnly && context.kind !== 'ibgp') {
+      if (context.kind === 'ebgp' || type.internalOnly === 'as') return false
+    }
     if (code === nextHop.code && this.#announced === 0) return false // RFC 4760 §3
     if ((flags & (OPTIONAL | TRANSITIVE)) !== type.flags) {
       this.#damaged(`${type.name} has flags 0x${flags.toString(16)}, must be 0x${type.flags.toString(16)}`) // RFC 7606 §3 c

@@ -11,6 +11,7 @@ export type Call =
   | { readonly call: 'originate'; readonly prefixes: readonly string[] }
   | { readonly call: 'announce'; readonly list: readonly Origination[] }
   | { readonly call: 'complete' }
+  | { readonly call: 'paths'; readonly family: Family; readonly prefix: string }
   | { readonly call: 'state' }
   | { readonly call: 'stop'; readonly mode: 'cease' | 'restart' }
 
@@ -53,6 +54,11 @@ function act(speaker: Speaker, message: Exclude<Call, { call: 'start' }>): unkno
     case 'complete':
       speaker.setComplete(true)
       return undefined
+    case 'paths': {
+      const rib = speaker.engine.rib(message.family)
+      const id = rib.lookup(message.prefix)
+      return id === undefined ? [] : rib.paths(id)
+    }
     case 'state': {
       const best = [...table(speaker, 'ipv4-unicast'), ...table(speaker, 'ipv6-unicast')]
       return { peers: speaker.status(), best, reports }

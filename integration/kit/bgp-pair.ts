@@ -10,6 +10,7 @@ import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import type { Call, State } from './bgp-child.ts'
 import type { SimpleConfig } from '../../bgp/simple-config.ts'
+import type { Family, PathView } from '../../bgp/types.ts'
 
 const run = promisify(execFile)
 const child = fileURLToPath(new URL('bgp-child.ts', import.meta.url))
@@ -86,9 +87,19 @@ export class BgpPair {
     return speaker
   }
 
+  /** One more address at an end, for one more session. */
+  addAddress(end: 'ours' | 'birds', ipv4: string): void {
+    execFileSync('ip', ['-n', end === 'ours' ? this.#ours : this.#birds, 'addr', 'add', `${ipv4}/24`, 'dev', 'eth0'])
+  }
+
   /** Our namespace, for a speaker in the process of the test: its sockets may live there. */
   get netns(): string {
     return this.#ours
+  }
+
+  /** The namespace of the other end. */
+  get otherNetns(): string {
+    return this.#birds
   }
 
   get #socket(): string {
@@ -143,6 +154,11 @@ export class SpeakerProcess {
 
   async state(): Promise<State> {
     return (await this.call({ call: 'state' })) as State
+  }
+
+  /** Every path of a prefix, the best first. */
+  async paths(family: Family, prefix: string): Promise<PathView[]> {
+    return (await this.call({ call: 'paths', family, prefix })) as PathView[]
   }
 
   /** `prefix via next-hop [path]`, sorted. */

@@ -45,8 +45,8 @@ export interface Addon {
   ): number
   /** TTL and least TTL; 0 = the system's, or none; -1 = leave it. 0 or a negative errno. */
   tcpHops(fd: number, ttl: number, leastTtl: number): number
-  /** TCP-MD5 key towards an address; an empty one takes it away. 0 or a negative errno. */
-  tcpKey(fd: number, remote: string, key: Uint8Array): number
+  /** TCP-MD5 key towards an address, or with `bits` >= 0 towards the network around it; an empty one takes it away. 0 or a negative errno. */
+  tcpKey(fd: number, remote: string, bits: number, key: Uint8Array): number
   tcpClose(fd: number): void
   /** Reads (no value) and writes files on a thread of that namespace: an errno for all, or text or errno of each. */
   sysctls(

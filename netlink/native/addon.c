@@ -371,18 +371,18 @@ static napi_value tcp_hops_(napi_env env, napi_callback_info info) {
   return number(env, -tcp_hops(int_of(env, values[0]), int_of(env, values[1]), int_of(env, values[2])));
 }
 
-/* tcpKey(fd, remote, key: Uint8Array): 0 | -errno */
+/* tcpKey(fd, remote, bits | -1, key: Uint8Array): 0 | -errno */
 static napi_value tcp_key_(napi_env env, napi_callback_info info) {
-  napi_value values[3];
-  if (!arguments(env, info, 3, values)) return number(env, -EINVAL);
+  napi_value values[4];
+  if (!arguments(env, info, 4, values)) return number(env, -EINVAL);
   char *remote = text_of(env, values[1]);
   void *key = NULL;
   size_t length = 0;
   bool typed = false;
   int code = EINVAL;
-  if (remote && napi_is_typedarray(env, values[2], &typed) == napi_ok && typed &&
-      napi_get_typedarray_info(env, values[2], NULL, &length, &key, NULL, NULL) == napi_ok)
-    code = tcp_key(int_of(env, values[0]), remote, key, length);
+  if (remote && napi_is_typedarray(env, values[3], &typed) == napi_ok && typed &&
+      napi_get_typedarray_info(env, values[3], NULL, &length, &key, NULL, NULL) == napi_ok)
+    code = tcp_key(int_of(env, values[0]), remote, int_of(env, values[2]), key, length);
   free(remote);
   return number(env, -code);
 }

@@ -112,6 +112,6 @@ int tcp_open(int namespace_fd, const struct tcp_request *request);
 /* TTL or hop limit of any TCP socket; 0 or an errno. */
 int tcp_hops(int fd, int ttl, int least);
 /* The key of TCP-MD5 that a socket has for a remote address; length 0: none. 0 or an errno. */
-int tcp_key(int fd, const char *remote, const unsigned char *key, size_t length);
+int tcp_key(int fd, const char *remote, int bits, const unsigned char *key, size_t length);
 
 #endif

@@ -1,5 +1,5 @@
-// TCP sockets with options that must be set before connect or listen, or that Node has no name for: TCP_MD5SIG (RFC 2385,
-// linux/tcp.h), IP_MINTTL and IPV6_MINHOPCOUNT (RFC 5082), IP_TTL, IP_FREEBIND, SO_BINDTODEVICE. The socket is made on a thread
+// TCP sockets with options that must be set before connect or listen, or that Node has no name for: TCP_MD5SIG and
+// TCP_MD5SIG_EXT (RFC 2385, linux/tcp.h), IP_MINTTL and IPV6_MINHOPCOUNT (RFC 5082), IP_TTL, IP_FREEBIND, SO_BINDTODEVICE. The socket is made on a thread
 // inside the namespace that is asked for, and stays in it.
 
 #include "netlink.h"
@@ -71,7 +71,8 @@ static void map_to_six(struct sockaddr_storage *address) {
   memcpy(&six->sin6_addr.s6_addr[12], &four, 4);
 }
 
-int tcp_key(int fd, const char *remote, const unsigned char *key, size_t length) {
+/* `remote`: an address, or with `bits` >= 0 the network of that prefix length around it. */
+int tcp_key(int fd, const char *remote, int bits, const unsigned char *key, size_t length) {
   struct tcp_md5sig request;
   struct sockaddr_storage address;
   socklen_t size;
@@ -81,9 +82,13 @@ int tcp_key(int fd, const char *remote, const unsigned char *key, size_t length)
   if (code != 0) return code;
   if (address.ss_family == AF_INET && family_of(fd) == AF_INET6) map_to_six(&address);
   memcpy(&request.tcpm_addr, &address, sizeof request.tcpm_addr);
+  if (bits >= 0) {
+    request.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX;
+    request.tcpm_prefixlen = (uint8_t)bits;
+  }
   request.tcpm_keylen = (uint16_t)length;
   if (length > 0) memcpy(request.tcpm_key, key, length);
-  code = setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &request, sizeof request) == 0 ? 0 : errno;
+  code = setsockopt(fd, IPPROTO_TCP, bits >= 0 ? TCP_MD5SIG_EXT : TCP_MD5SIG, &request, sizeof request) == 0 ? 0 : errno;
   explicit_bzero(&request, sizeof request);
   /* To take away a key that is not there is no error. */
   return length == 0 && code == ENOENT ? 0 : code;

@@ -11,7 +11,8 @@ interface Route {
 }
 
 /** What the policy does to a route, as the speaker reads it. */
-function verdict(policy: Policy | undefined, route: Route): string {
+function verdict(given: Policy | readonly Policy[] | undefined, route: Route): string {
+  const policy = given && 'rules' in given ? given : undefined
   const rule = policy?.rules.find(each => holds(each.when ?? {}, route))
   return [rule?.then ?? policy?.otherwise, rule?.set?.nextHop].filter(Boolean).join(' ')
 }

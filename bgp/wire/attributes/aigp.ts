@@ -8,7 +8,7 @@ export const aigp: AttributeType<Uint8Array> = {
   name: 'AIGP',
   flags: OPTIONAL,
   part: 'route',
-  internalOnly: true,
+  internalOnly: 'confederation', // RFC 7311 §3.2
   validate: (octets, from, to) => {
     for (let at = from; at < to;) {
       const length = to - at < 3 ? 0 : (octets[at + 1] << 8) | octets[at + 2]

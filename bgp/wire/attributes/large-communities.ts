@@ -4,7 +4,10 @@ import { type AttributeType, OPTIONAL, TRANSITIVE } from '../attribute.ts'
 import { putUint32, uint32 } from './as-path.ts'
 import { multipleOf } from './communities.ts'
 
-const SIZE = 12
+/** Octets of one. */
+export const LARGE_COMMUNITY = 12
+
+const SIZE = LARGE_COMMUNITY
 
 export const largeCommunities: AttributeType<readonly string[]> = {
   code: 32,

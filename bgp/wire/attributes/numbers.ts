@@ -22,7 +22,7 @@ export const localPref: AttributeType<number> = {
   code: 5,
   name: 'LOCAL_PREF',
   flags: TRANSITIVE,
-  internalOnly: true,
+  internalOnly: 'confederation', // RFC 5065 §5.2
   ...number,
 }
 

@@ -10,7 +10,7 @@ export const originatorId: AttributeType<string> = {
   name: 'ORIGINATOR_ID',
   flags: OPTIONAL,
   part: 'route',
-  internalOnly: true,
+  internalOnly: 'as',
   validate: (_, from, to) => fourOctets(from, to),
   onError: 'withdraw',
   decode: routerIdText,
@@ -22,7 +22,7 @@ export const clusterList: AttributeType<readonly string[]> = {
   name: 'CLUSTER_LIST',
   flags: OPTIONAL,
   part: 'route',
-  internalOnly: true,
+  internalOnly: 'as',
   validate: (_, from, to) =>
     to > from && (to - from) % 4 === 0 ? undefined : `length ${to - from}, must be a multiple of 4, not 0`,
   onError: 'withdraw',

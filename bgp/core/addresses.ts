@@ -1,0 +1,23 @@
+// Addresses as sockets and configurations write them: in any notation, with or without the zone of a link-local one.
+
+import { type Address, formatAddress, parseAddress } from '../../inet/index.ts'
+
+/** The address without its zone; an IPv4-mapped IPv6 address, as sockets report it, is its IPv4 address. */
+export function bareAddress(text: string): Address | undefined {
+  return parseAddress(text.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, ''))
+}
+
+/** One notation for each address, zone included. */
+export function plainAddress(text: string): string {
+  const address = bareAddress(text)
+  const zone = /%.*$/.exec(text)?.[0] ?? ''
+  return address ? `${formatAddress(address)}${zone}` : text
+}
+
+/** The zone of a link-local address counts only if both have one. */
+export function sameAddress(a: string, b: string): boolean {
+  if (a === b) return true
+  const [textA, zoneA] = plainAddress(a).split('%')
+  const [textB, zoneB] = plainAddress(b).split('%')
+  return textA === textB && (zoneA === undefined || zoneB === undefined || zoneA === zoneB)
+}
