@@ -15,8 +15,11 @@ const noRib = 'it has no RIB: what comes is told to its program, and nothing is 
 export const exabgp: Daemon = {
   name: 'exabgp',
   title: 'ExaBGP',
+  hasRib: false,
   version: () => versionOf(['exabgp', '--version'], /ExaBGP : (\S+)/),
   lacks: {
+    rolesWeCustomer: { reason: 'it has no roles: its OPEN has no capability 9', capability: 9 },
+    rolesWeProvider: { reason: 'it has no roles: its OPEN has no capability 9', capability: 9 },
     theyReflect: { reason: noRib },
     weRestart: { reason: noRib },
     theirPrefixLimit: { reason: noRib },
@@ -90,11 +93,14 @@ class ExaBgp implements RunningDaemon {
   }
 
   async originate(routes: readonly Route[]): Promise<void> {
+    const text = (route: Route) => routeText(this.#host, this.#plan, route)
     const before = this.#plan.routes
+    const gone = before.filter(
+      old => !routes.some(({ prefix, path }) => prefix === old.prefix && isSame(path, old.path)),
+    )
+    this.#tell(...gone.map(route => `withdraw ${text(route)}`))
     this.#plan = { ...this.#plan, routes }
-    const gone = before.filter(({ prefix }) => !routes.some(route => route.prefix === prefix))
-    this.#tell(...gone.map(route => `withdraw ${routeText(this.#host, this.#plan, route)}`))
-    this.#tell(...routes.map(route => `announce ${routeText(this.#host, this.#plan, route)}`))
+    this.#tell(...routes.map(route => `announce ${text(route)}`))
   }
 
   async refresh({ families }: Neighbour): Promise<void> {
@@ -185,7 +191,7 @@ function neighbourConf(host: Host, plan: Plan, neighbour: Neighbour): string {
     `local-as ${plan.asn};`,
     `peer-as ${neighbour.asn};`,
     `hold-time 90;`,
-    neighbour.passive && `passive true;`,
+    (neighbour.passive || neighbour.range !== undefined) && `passive true;`,
     neighbour.secret !== undefined && `md5-password "${neighbour.secret}";`,
     neighbour.ttlSecurity && `outgoing-ttl 255; incoming-ttl 255;`,
     `family { ${families} }`,
@@ -201,14 +207,19 @@ function neighbourConf(host: Host, plan: Plan, neighbour: Neighbour): string {
 /** A path that is given is sent as it is, so its own AS is part of it. */
 function routeText(host: Host, plan: Plan, route: Route): string {
   const { prefix, communities = [], largeCommunities = [], med, path = [] } = route
+  const sendsPaths = plan.neighbours.some(({ addPath }) => addPath === 'send')
   return [
     `route ${prefix} next-hop ${prefix.includes(':') ? host.ipv6 : host.ipv4}`,
+    // One identifier for each path of a prefix (RFC 7911).
+    ...(sendsPaths ? [`path-information 0.0.0.${path.length + 1}`] : []),
     ...(path.length > 0 ? [`as-path [ ${[plan.asn, ...path].join(' ')} ]`] : []),
     ...(med === undefined ? [] : [`med ${med}`]),
     ...(communities.length > 0 ? [`community [ ${communities.join(' ')} ]`] : []),
     ...(largeCommunities.length > 0 ? [`large-community [ ${largeCommunities.join(' ')} ]`] : []),
   ].join(' ')
 }
+
+const isSame = (a: readonly number[] = [], b: readonly number[] = []): boolean => a.join(' ') === b.join(' ')
 
 interface ExaEvent {
   readonly type: string

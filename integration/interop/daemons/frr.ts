@@ -149,11 +149,11 @@ function neighbourLines(neighbour: Neighbour): string[] {
     neighbour.role && `local-role ${neighbour.role}`,
     neighbour.extendedNextHop && `capability extended-nexthop`,
   ]
+  const isRange = neighbour.range !== undefined
   return [
-    ...(neighbour.range === undefined
-      ? []
-      : [` neighbor dynamic peer-group`, ` bgp listen range ${neighbour.range} peer-group dynamic`]),
+    ...(isRange ? [` neighbor dynamic peer-group`] : []),
     ...options.filter(option => typeof option === 'string').map(option => ` neighbor ${name} ${option}`),
+    ...(isRange ? [` bgp listen range ${neighbour.range} peer-group dynamic`] : []),
     ...neighbour.families.flatMap(family => activation(neighbour, name, family === 'ipv4-unicast' ? 'ipv4' : 'ipv6')),
   ]
 }

@@ -16,6 +16,8 @@ export const gobgp: Daemon = {
   version: () => versionOf(['gobgpd', '--version'], /version (\S+)/),
   lacks: {
     twoOctetAs: { reason: 'it announces 4-octet AS numbers always; its configuration has no option for that' },
+    rolesWeCustomer: { reason: 'it has no roles: its OPEN has no capability 9', capability: 9 },
+    rolesWeProvider: { reason: 'it has no roles: its OPEN has no capability 9', capability: 9 },
     theyRefresh: {
       reason: '`gobgp neighbor … softresetin` reads again what it has kept, and asks the neighbour for nothing',
       proof: asksNobody,

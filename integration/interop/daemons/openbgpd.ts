@@ -202,7 +202,12 @@ interface OpenPath {
   readonly origin?: string
   readonly communities?: readonly string[]
   readonly large_communities?: readonly string[]
-  readonly attributes?: readonly { readonly originator?: string; readonly cluster_list?: readonly string[] }[]
+  readonly attributes?: readonly {
+    readonly originator?: string
+    readonly cluster_list?: readonly string[]
+    /** Of OTC. */
+    readonly as?: number
+  }[]
 }
 
 /** Its names of well-known communities. */
@@ -226,5 +231,6 @@ function seen(path: OpenPath): SeenRoute {
     largeCommunities: path.large_communities ?? [],
     originatorId: attributes.originator,
     clusterList: attributes.cluster_list ?? [],
+    otc: attributes.as,
   }
 }

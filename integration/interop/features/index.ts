@@ -1,14 +1,17 @@
 // The rows of the matrix, in the order of the table.
 
+import { addPathReceive, addPathSend } from './add-path.ts'
 import { fourOctetAs, twoOctetAs } from './as-numbers.ts'
 import { collisionOurs, collisionTheirs } from './collision.ts'
 import { gracefulShutdown, largeCommunities } from './communities.ts'
+import { theyListen, weListen } from './dynamic.ts'
 import { dualStack, ebgpIpv4, ebgpIpv6 } from './ebgp.ts'
 import type { Feature } from './feature.ts'
 import { weHelp, weRestart } from './graceful-restart.ts'
 import { ourPrefixLimit, theirPrefixLimit } from './limits.ts'
 import { gtsmTheyDial, gtsmWeDial, md5TheyDial, md5WeDial } from './protection.ts'
 import { ibgpSession, theyReflect, weReflect } from './reflection.ts'
+import { rolesWeCustomer, rolesWeProvider } from './roles.ts'
 import { theyRefresh, weRefresh } from './route-refresh.ts'
 import { ourShutdown, theirShutdown } from './shutdown.ts'
 
@@ -29,12 +32,18 @@ export const features = {
   weRefresh,
   weHelp,
   weRestart,
+  addPathSend,
+  addPathReceive,
+  rolesWeCustomer,
+  rolesWeProvider,
   largeCommunities,
   ourPrefixLimit,
   theirPrefixLimit,
   theirShutdown,
   ourShutdown,
   gracefulShutdown,
+  weListen,
+  theyListen,
   collisionTheirs,
   collisionOurs,
 } as const satisfies Record<string, Feature>

@@ -6,7 +6,7 @@ import type { FeatureName } from '../features/index.ts'
 import type { Cell } from './cell.ts'
 import type { Host } from './lan.ts'
 
-/** A route that the daemon originates. */
+/** A route that the daemon originates. Without a RIB it may have several to one prefix, for ADD-PATH. */
 export interface Route {
   readonly prefix: string
   /** `65002:20`. */
@@ -35,6 +35,8 @@ export interface Neighbour {
   /** It does not announce 4-octet AS numbers. */
   readonly twoOctetAs?: boolean
   readonly reflectorClient?: boolean
+  /** It is sent what the daemon has learned, too. */
+  readonly transit?: boolean
   /** Prefixes that it takes of each family; one more ends the session. */
   readonly prefixLimit?: number
   readonly extendedMessages?: boolean
@@ -108,6 +110,8 @@ export interface Daemon {
   readonly title: string
   /** As it says itself, `2.0.12`. */
   version(): string
+  /** It keeps routes and passes them on. Default true. */
+  readonly hasRib?: boolean
   readonly lacks: { readonly [F in FeatureName]?: Lack }
   /** Seconds that it may take to come up, dial and exchange routes. Default 30. */
   readonly patience?: number
