@@ -1,9 +1,10 @@
 // A full table through the RIB: UPDATE octets in, decision, one update group, UPDATE octets out, 64 KiB a turn.
 //
-//     node bench/rib-full-table.ts [prefixes] [attribute sets] [peers that send the same table] [peers that read]
+//     node bench/rib-full-table.ts [prefixes] [attribute sets] [peers that send the same table] [peers that read] [paths]
 //
 // Prints wall and CPU time, the longest turn and the memory added; then the same for withdrawing everything. Runs
-// without sockets, so that it shows the tables alone. Run it twice and compare ratios, not times.
+// without sockets, so that it shows the tables alone. `paths` (all, ecmp, or a number: the best N) reads with ADD-PATH. Run
+// it twice and compare ratios, not times.
 
 import { acceptAll, type PeerId } from '../bgp/types.ts'
 import type { PeerTraits } from '../bgp/rib/port.ts'
@@ -16,6 +17,8 @@ import { UpdateDecoder } from '../bgp/wire/update.ts'
 const [prefixes, sets, senders, readers] = [1_000_000, 150_000, 1, 1].map((value, i) =>
   Number(process.argv[2 + i] ?? value),
 )
+const selection = process.argv[6]
+const paths = selection === 'all' || selection === 'ecmp' ? selection : selection && { best: Number(selection) }
 const TURN = 65536
 
 /** UPDATEs that announce the table, each set's prefixes in as few messages as fit. */
@@ -64,14 +67,14 @@ function traits(n: number): PeerTraits {
     nextHopSelf: Uint8Array.of(192, 0, 2, 254),
     fourOctetAs: true,
     pathIds: false,
-    pathIdsSent: false,
+    pathIdsSent: paths !== undefined,
     import: acceptAll,
     export: acceptAll,
     gracefulShutdown: false,
     sendBlackhole: false,
     asOverride: false,
     privateAs: 'keep',
-    paths: undefined,
+    paths: paths || undefined,
   }
 }
 

@@ -1,6 +1,7 @@
 // The attributes of a route with its next hop among them again, as tables on disk and mirrored messages have them. The RIB keeps
 // the next hop apart (design §6).
 
+import { parseAddress } from '../inet/index.ts'
 import { type Edit, Rewriter } from './policy/rewrite.ts'
 import { mpReach, nextHop } from './wire/attributes.ts'
 
@@ -23,4 +24,9 @@ export function withNextHopAlone(attributes: Uint8Array, hop: Uint8Array): Uint8
   abbreviated.length = 1 + hop.length
   rewriter.run(attributes, 0, attributes.length, [abbreviated])
   return rewriter.octets.subarray(0, rewriter.length)
+}
+
+/** 4 or 16 octets; 0.0.0.0 where there is no address yet. */
+export function addressOctets(text: string): Uint8Array {
+  return parseAddress(text.replace(/%.*$/, ''))?.octets ?? new Uint8Array(4)
 }

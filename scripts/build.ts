@@ -125,7 +125,13 @@ async function library(
 
 const what = basename(process.argv[2] ?? '')
 if (what === 'bgp') {
-  const entries = { index: 'bgp/index.ts', core: 'bgp/core.ts', wire: 'bgp/wire.ts', mrt: 'bgp/mrt/index.ts' }
+  const entries = {
+    index: 'bgp/index.ts',
+    core: 'bgp/core.ts',
+    wire: 'bgp/wire.ts',
+    mrt: 'bgp/mrt/index.ts',
+    bmp: 'bgp/bmp/index.ts',
+  }
   await library('bgp', entries, { cli: 'bgp/cli/main.ts' })
 } else if (what === 'netlink') await library('netlink', { index: 'netlink/index.ts', socket: 'netlink/socket.ts' })
 else await programs()

@@ -2,6 +2,8 @@
 
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { parseAddress } from '../../inet/index.ts'
+import type { StationOptions } from '../bmp/index.ts'
 import { checkOrigination } from '../core/check.ts'
 import { issueText } from '../speaker.ts'
 import {
@@ -22,6 +24,7 @@ export interface RouterConfig {
   readonly speaker: SpeakerConfig
   readonly announce: readonly Origination[]
   readonly mrt: MrtConfig
+  readonly bmp: readonly StationOptions[]
 }
 
 /** Everything that is wrong with a file; the message has a line for each. */
@@ -77,11 +80,12 @@ interface References {
 }
 
 function resolved(
-  { peers = {}, dynamic, policies: _policies, announce = [], mrt = {}, ...rest }: FileConfig,
+  { peers = {}, dynamic, policies: _policies, announce = [], mrt = {}, bmp = [], ...rest }: FileConfig,
   references: References,
 ): RouterConfig {
   const all = Object.entries(peers).map(([name, one]) => [name, peerOf(one, join('peers', name), references)] as const)
   const routes = announce.map(one => (typeof one === 'string' ? { prefix: one } : one))
+  for (const [i, station] of bmp.entries()) checkStation(station, `bmp[${i}]`, references.complain)
   for (const field of ['every', 'rotate'] as const) {
     const seconds = mrt[field] ?? 1
     if (Number.isInteger(seconds) && seconds >= 1 && seconds <= 86400) continue
@@ -102,7 +106,23 @@ function resolved(
     ...range,
     template: peerOf(range.template, `dynamic[${i}].template`, references),
   }))
-  return { speaker: { ...rest, peers: new Map(all), dynamic: ranges }, announce: routes, mrt }
+  return { speaker: { ...rest, peers: new Map(all), dynamic: ranges }, announce: routes, mrt, bmp }
+}
+
+function checkStation(station: StationOptions, at: string, complain: Complain): void {
+  const { address, port, statistics = 0, retry = 1, mostWaiting = 1048576 } = station
+  if (!parseAddress(address)) {
+    complain({ field: `${at}.address`, value: address, reason: 'it is no IP address', fix: 'write it like 10.0.1.1' })
+  }
+  for (const [field, value, least, most] of [
+    ['port', port, 1, 65535],
+    ['statistics', statistics, 0, 86400],
+    ['retry', retry, 1, 720],
+    ['mostWaiting', mostWaiting, 1048576, 2 ** 40],
+  ] as const) {
+    if (Number.isInteger(value) && value >= least && value <= most) continue
+    complain({ field: `${at}.${field}`, value, reason: 'it is out of range', fix: `give ${least} to ${most}` })
+  }
 }
 
 function policiesOf({ policies = {} }: FileConfig): Map<string, Policy> {

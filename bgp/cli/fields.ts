@@ -19,6 +19,7 @@ import type {
   SpeakerConfig,
   Transform,
 } from '../types.ts'
+import type { StationOptions } from '../bmp/index.ts'
 import type { MrtConfig } from './mrt-files.ts'
 import { type Fields, either, flag, hidden, list, named, number, object, oneOf, type Shape, text } from './shape.ts'
 
@@ -49,6 +50,8 @@ export interface FileConfig extends Omit<SpeakerConfig, 'peers' | 'dynamic'> {
   /** Routes of our own; a text is a prefix without attributes. */
   readonly announce?: readonly (string | Origination)[]
   readonly mrt?: MrtConfig
+  /** Monitoring stations. */
+  readonly bmp?: readonly StationOptions[]
 }
 
 const family = oneOf('ipv4-unicast', 'ipv6-unicast')
@@ -192,6 +195,23 @@ export const file = object<FileConfig>(
     dynamic: list(listenRange),
     policies: named(policy),
     announce: list(either(text, origination)),
+    bmp: list(
+      object<StationOptions>(
+        {
+          address: text,
+          port: number,
+          views: list(oneOf('pre', 'post', 'out', 'loc')),
+          mirror: flag,
+          statistics: number,
+          retry: number,
+          mostWaiting: number,
+          sysName: text,
+          sysDescr: text,
+        },
+        'address',
+        'port',
+      ),
+    ),
     mrt: object<MrtConfig>({
       table: text,
       every: number,

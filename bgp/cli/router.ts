@@ -2,6 +2,7 @@
 
 import { checkOrigination } from '../core/check.ts'
 import { dirname } from 'node:path'
+import { BmpStation, type StationOptions } from '../bmp/index.ts'
 import { ConfigError, issueText, Speaker } from '../speaker.ts'
 import type { Transport } from '../transport/transport.ts'
 import type { ConfigIssue, Family, Origination, SpeakerConfig } from '../types.ts'
@@ -26,6 +27,7 @@ export class Router {
   readonly #restarting: boolean
   /** All routes of our own: those of the file, and those that the operator announced. */
   readonly #own = new Map<string, Origination>()
+  readonly #stations = new Map<string, BmpStation>()
   #config: RouterConfig
   #deadline: NodeJS.Timeout | undefined
 
@@ -58,6 +60,7 @@ export class Router {
       throw error instanceof ConfigError ? new FileError(this.#path, error.issues.map(forFile)) : error
     }
     await this.mrt.set(this.#config.mrt)
+    this.#monitor(this.#config.bmp)
     if (this.#restarting) this.#completeLater()
   }
 
@@ -72,6 +75,7 @@ export class Router {
     for (const route of next.announce) this.#own.set(route.prefix, route)
     this.speaker.originate(this.#own.values())
     void this.mrt.set(next.mrt)
+    this.#monitor(next.bmp)
     this.#emit({ type: 'configured', text: `${this.#path} is in force` })
   }
 
@@ -96,6 +100,7 @@ export class Router {
   async stop(mode: 'cease' | 'restart'): Promise<void> {
     clearTimeout(this.#deadline)
     await this.speaker.stop(mode)
+    this.#monitor([])
     await this.mrt.stop()
     this.#emit({ type: 'stopped', mode, text: 'the router has stopped' })
   }
@@ -110,6 +115,21 @@ export class Router {
         }
       }),
     )
+  }
+
+  /** Stations that are as they were go on. */
+  #monitor(wanted: readonly StationOptions[]): void {
+    const keys = new Set(wanted.map(station => JSON.stringify(station)))
+    for (const [key, station] of this.#stations) {
+      if (keys.has(key)) continue
+      station.stop()
+      this.#stations.delete(key)
+    }
+    const report = (text: string) => this.#emit({ type: 'bmp', text })
+    for (const station of wanted) {
+      const key = JSON.stringify(station)
+      if (!this.#stations.has(key)) this.#stations.set(key, new BmpStation(this.speaker, station, { report }))
+    }
   }
 
   #full(config: SpeakerConfig): SpeakerConfig {

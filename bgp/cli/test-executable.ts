@@ -112,9 +112,9 @@ export class Executable {
     await this.#ask('POST', path, params)
   }
 
-  /** The prefixes of the Loc-RIB. */
+  /** The prefixes of the Loc-RIB, sorted. */
   async prefixes(): Promise<string[]> {
-    return (await this.get<{ prefix: string }[]>('/routes')).map(({ prefix }) => prefix)
+    return (await this.get<{ prefix: string }[]>('/routes')).map(({ prefix }) => prefix).toSorted()
   }
 
   async #ask(method: string, path: string, body?: object): Promise<unknown> {

@@ -237,6 +237,17 @@ t.test('a capability that is wrong is as none; NLRI that are wrong end the sessi
   t.end()
 })
 
+t.test('RFC 7606: what counts as withdrawn is that path, not the prefix', t => {
+  const { net, a, puppet } = withPuppet([sends(1)])
+  puppet.send(route(2, `1 ${P}`, `2 ${P}`))
+  const path = attribute(asPath, [{ type: 'sequence', asns: [65002] }])
+  puppet.send(update({ attributes: [raw(1, [9]), path, hop(2)], announced: [`1 ${P}`, `7 ${P}`] }))
+  net.run(1)
+  t.match(paths(a), [{ pathId: 2 }])
+  t.match(a.peer(B), { state: 'Established', prefixesReceived: 1 })
+  t.end()
+})
+
 t.test('limits count paths', t => {
   const maxPrefixes = { [four]: { limit: 3, action: 'reject' } } as const
   const { net, a, puppet } = withPuppet([sends(1)], { maxPrefixes })

@@ -290,6 +290,36 @@ t.test(
   },
 )
 
+t.test(
+  'a slow reader is no fault of the sender: withdrawn paths that it has not heard of count against nobody',
+  async t => {
+    const bench = new Bench({ limits: { lead: 200, ring: 400 } })
+    bench.up(0, { pathIds: true })
+    for (const n of [1, 2]) bench.up(n, takes('all'))
+    const [fast, slow] = [bench.receiver(1), bench.receiver(2)]
+    const both = new Map([
+      [0, bench.receiver(0)],
+      [1, fast],
+      [2, slow],
+    ])
+    bench.settle(both)
+    for (let at = 0; at < 12_000; at += 100) {
+      const some = Array.from({ length: 100 }, (_, i) => `${at + i + 1} ${P}`)
+      t.equal(bench.announce(0, some, { path: [at + 1] }), undefined)
+      bench.settle(new Map([[1, fast]]))
+      if (at < 11_900) bench.withdraw(0, some)
+      bench.settle(new Map([[1, fast]]))
+    }
+    t.equal(fast.routes.size, 100)
+    t.ok(bench.usage().paths <= 4096, 'nor does the table grow')
+    bench.settle(both)
+    t.same([...slow.routes.keys()].toSorted(), [...fast.routes.keys()].toSorted())
+    t.same(has(slow), has(fast))
+    bench.work()
+    t.equal(bench.usage().paths, 100)
+  },
+)
+
 t.test('a prefix with thousands of paths: found by an index, bounded by a ceiling for each peer', async t => {
   const { bench, receivers } = stage(takes({ best: 3 }))
   const announced = Array.from({ length: 5000 }, (_, i) => `${i + 1} ${P}`)

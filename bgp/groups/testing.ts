@@ -154,8 +154,9 @@ export class Bench {
     const nextHop = a.nextHop ?? (this.bits === 32 ? `192.0.2.${n + 1}` : `2001:db8::${(n + 1).toString(16)}`)
     const set = this.rib.intern(octets, 0, octets.length, octetsOfAddress(nextHop))
     const nlri = Uint8Array.from(nlriOctets(prefixes, this.bits))
-    this.rib.announce(id(n), nlri, 0, nlri.length, set, ineligible)
+    const refused = this.rib.announce(id(n), nlri, 0, nlri.length, set, ineligible)
     this.rib.release(set)
+    return refused
   }
 
   withdraw(n: number, prefixes: readonly string[]) {

@@ -3,11 +3,12 @@
 
 import { OctetWriter } from '../octet-writer.ts'
 import type { RouteOctets } from '../rib/port.ts'
+import { addressOctets } from '../route-octets.ts'
 import type { Speaker } from '../speaker.ts'
 import { systemClock } from '../transport/tcp.ts'
 import type { Clock } from '../transport/transport.ts'
 import type { Family, PeerId, PrefixId } from '../types.ts'
-import { addressOctets, type IndexedPeer, peerIndexTable, type RibEntry, ribRecord } from './records.ts'
+import { type IndexedPeer, peerIndexTable, type RibEntry, ribRecord } from './records.ts'
 
 /** Takes octets, in order; the next come when it is ready for them. */
 export type MrtSink = (octets: Uint8Array) => void | Promise<void>

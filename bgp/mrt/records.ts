@@ -1,8 +1,7 @@
 // MRT records (RFC 6396, RFC 8050): the common header, TABLE_DUMP_V2 (§4.3) and BGP4MP_ET (§4.4, §3). Written one after the other.
 
-import { parseAddress } from '../../inet/index.ts'
 import type { OctetWriter } from '../octet-writer.ts'
-import { withNextHop, withNextHopAlone } from '../route-octets.ts'
+import { addressOctets, withNextHop, withNextHopAlone } from '../route-octets.ts'
 import type { TappedConnection } from '../session/tap.ts'
 import type { Family, State } from '../types.ts'
 
@@ -166,9 +165,4 @@ function ends(out: OctetWriter, time: number, connection: TappedConnection, wide
 /** AS_TRANS where the number does not fit (RFC 6793 §9). */
 function narrow(asn: number): number {
   return asn > 65535 ? 23456 : asn
-}
-
-/** 4 or 16 octets; 0.0.0.0 where there is no address yet. */
-export function addressOctets(text: string): Uint8Array {
-  return parseAddress(text.replace(/%.*$/, ''))?.octets ?? new Uint8Array(4)
 }

@@ -13,6 +13,8 @@ export class ChangeFeed implements ChangeCursor, Follower {
   readonly #rib: LocRib
   readonly #queue: DirtyQueue
   readonly #closed: () => void
+  /** Prefixes that the reader was told of and that are there. */
+  size = 0
   /** One bit per prefix: the reader was told of chosen paths. */
   #told: Uint8Array<ArrayBuffer>
 
@@ -37,7 +39,9 @@ export class ChangeFeed implements ChangeCursor, Follower {
       const set = this.#rib.bestSet(prefix)
       if (set < 0) continue
       const there = set > 0
-      if (!there && !this.#wasTold(prefix)) continue
+      const wasTold = this.#wasTold(prefix)
+      if (!there && !wasTold) continue
+      if (there !== wasTold) this.size += there ? 1 : -1
       this.#setTold(prefix, there)
       return prefix
     }

@@ -94,10 +94,19 @@ export class LocRib {
     return session.paths < session.ceiling.paths || !(this.paths.flags[path] & DEAD)
   }
 
-  /** Whether a session has as many paths for the prefix as any may have, and this one is not among them. */
-  isCrowded({ slot }: Session, prefix: number, pathId: number): boolean {
-    if (this.paths.countOf(prefix, slot) < MOST_PATHS) return false
-    return this.paths.find(this.prefixes.firstPath[prefix], prefix, slot, pathId) === 0
+  /**
+   * Sees to it that the session may have a path by that identifier: not if it has as many for the prefix as any may have. A
+   * withdrawn one that a slow reader has not heard of does not count: its entry is used again, as a path that changes.
+   */
+  makeRoom({ slot }: Session, prefix: number, pathId: number): boolean {
+    const { paths } = this
+    if (paths.countOf(prefix, slot) < MOST_PATHS) return true
+    const first = this.prefixes.firstPath[prefix]
+    if (paths.find(first, prefix, slot, pathId) !== 0) return true
+    let path = first
+    while (path !== 0 && (paths.slot[path] !== slot || !(paths.flags[path] & DEAD))) path = paths.next[path]
+    if (path !== 0) paths.rename(path, pathId)
+    return path !== 0
   }
 
   /**

@@ -92,6 +92,10 @@ export class OctetFeed implements OctetCursor {
     return true
   }
 
+  get size(): number {
+    return this.#feed.size
+  }
+
   close(): void {
     this.#feed.close()
   }

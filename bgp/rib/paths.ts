@@ -121,6 +121,13 @@ export class Paths extends ShardedIndex {
     return id
   }
 
+  /** The path of a chain in the index gets another identifier, which no other path of its slot there has. */
+  rename(id: number, pathId: number): void {
+    this.removeId(this.hashOf(id), id)
+    this.pathId[id] = pathId
+    this.addId(this.hashOf(id), id)
+  }
+
   /** Frees a path that its chain no longer holds. */
   remove(id: number): void {
     const prefix = this.prefix[id]

@@ -91,6 +91,8 @@ export type PolicyWatcher = (route: RouteOctets) => void
 export interface OctetCursor {
   /** Fills `into` with the next change; false if there is none now. */
   next(into: RouteOctets): boolean
+  /** Prefixes that were told of and not withdrawn since. */
+  readonly size: number
   close(): void
 }
 

@@ -179,7 +179,7 @@ export class FamilyRib implements Rib {
       }
       at = prefixes.read(octets, at)
       if (isFull(session) && !this.#rib.hasRoom(session, prefixes.find(), id)) refused = 'prefixes'
-      else if (pathIds && this.#rib.isCrowded(session, prefixes.find(), id)) refused ??= 'paths'
+      else if (pathIds && !this.#rib.makeRoom(session, prefixes.find(), id)) refused ??= 'paths'
       else this.#rib.put(session, prefixes.obtain(), set, ineligible, id)
     }
     return refused

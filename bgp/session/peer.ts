@@ -296,6 +296,7 @@ export class Peer {
     if (incident) this.counters.incidents[incident.treatment]++
     if (incident) this.#journal.incident(incident, octets.subarray(from - HEADER_LENGTH, to))
     if (fault) this.fault(session.connection, fault)
+    else if (this.#host.taps.length > 0) this.#updated(octets, from, to, incident?.treatment ?? 'accept')
     if (endOfRib && !this.counters.endOfRib.has(endOfRib)) {
       this.counters.endOfRib.add(endOfRib)
       this.#journal.endOfRib(endOfRib)
@@ -427,6 +428,13 @@ export class Peer {
       routerId: negotiated?.routerId ?? 0,
       since,
     }
+  }
+
+  #updated(octets: Uint8Array, from: number, to: number, treatment: 'accept' | 'discard' | 'withdraw' | 'reset'): void {
+    const connection = this.tappedSession
+    if (!connection || treatment === 'reset') return
+    const { taps, decoder } = this.#host
+    for (const tap of taps) tap.updated?.(connection, octets, from - HEADER_LENGTH, to, treatment, decoder)
   }
 
   // ---- words -----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 import type { ChunkSink } from '../groups/port.ts'
 import type { FsmEvent } from '../fsm/machine.ts'
 import type { Family, PeerId, State } from '../types.ts'
+import type { UpdateDecoder } from '../wire/update.ts'
 
 /** A connection with a peer, as far as it has come. */
 export interface TappedConnection {
@@ -47,6 +48,15 @@ export interface SessionTap {
   down?(connection: TappedConnection, ending: Ending): void
   /** A whole message `octets[from, to)` came, of any type; it is handled afterwards. */
   received?(connection: TappedConnection, octets: Uint8Array, from: number, to: number): void
+  /** An UPDATE has been applied: how (RFC 7606 §2), and as the decoder has read it. Not of one that ends the session. */
+  updated?(
+    connection: TappedConnection,
+    octets: Uint8Array,
+    from: number,
+    to: number,
+    treatment: 'accept' | 'discard' | 'withdraw',
+    decoder: UpdateDecoder,
+  ): void
   /** One or more whole messages go out. */
   sent?(connection: TappedConnection, octets: Uint8Array): void
 }

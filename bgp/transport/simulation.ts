@@ -42,13 +42,17 @@ export class SimulatedSpeaker {
   readonly driver: Driver
   readonly reports: Report[] = []
   readonly #listeners: Listeners
+  readonly #turns = new Set<() => void>()
 
   constructor(simulation: Simulation, seed: number, config: SpeakerConfig, addresses: readonly string[]) {
     const { clock, network } = simulation
     const transport = network.host(...addresses)
     const report = (one: Report) => void this.reports.push(one)
     this.engine = new Engine({ seed, now: clock.now() })
-    this.driver = new Driver(this.engine, transport, clock, { report, turned: () => {} })
+    const turned = () => {
+      for (const callback of this.#turns) callback()
+    }
+    this.driver = new Driver(this.engine, transport, clock, { report, turned })
     this.#listeners = new Listeners(transport, clock, conn => this.driver.accept(conn), report)
     this.configure(config)
   }
@@ -57,6 +61,12 @@ export class SimulatedSpeaker {
     const issues = this.driver.with(engine => engine.configure(config))
     if (issues.length > 0) throw new Error(JSON.stringify(issues))
     this.#listeners.set(config.listenPort ?? 179, config.listenAddresses)
+  }
+
+  /** Calls back after each turn, until the function returned is called. */
+  onTurn(callback: () => void): () => void {
+    this.#turns.add(callback)
+    return () => void this.#turns.delete(callback)
   }
 
   /** Our own routes: prefixes with default attributes, the whole list. */
