@@ -110,7 +110,10 @@ class GoBgp implements RunningDaemon {
 
   async #announce({ prefix, communities = [], largeCommunities = [], med, path = [] }: Route): Promise<void> {
     const words = [
-      ...['nexthop', prefix.includes(':') ? this.#host.ipv6 : this.#host.ipv4, 'origin', 'igp'],
+      'nexthop',
+      prefix.includes(':') ? this.#host.ipv6 : this.#host.ipv4,
+      'origin',
+      'igp',
       ...(path.length > 0 ? ['aspath', path.join(' ')] : []),
       ...(med === undefined ? [] : ['med', String(med)]),
       ...(communities.length > 0 ? ['community', communities.join(',')] : []),

@@ -74,7 +74,7 @@ export class Ours {
 
   /** Reports so far. */
   said(): readonly string[] {
-    return this.#executable.lines.map(({ text }) => String(text ?? ''))
+    return this.#executable.lines.flatMap(({ text }) => (typeof text === 'string' ? [text] : []))
   }
 
   /** Ends the session for good, with words for the peer (RFC 9003). */
