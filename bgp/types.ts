@@ -119,7 +119,7 @@ export interface PeerConfig {
   /** Source address of our connections. */
   readonly localAddress?: string
   readonly remoteAs: RemoteAs
-  /** The AS that the peer knows us by. Default: the speaker's `asn`. */
+  /** The AS that the peer knows us by. Default: the speaker's `asn`, outside of a confederation its identifier. */
   readonly localAs?: number
   /**
    * What becomes of AS paths where `localAs` is not our `asn`. `replace` (default): the peer sees `localAs` only.
@@ -167,7 +167,10 @@ export interface PeerConfig {
   readonly import?: Policy | readonly Policy[]
   /** The same of routes to the peer. Default: an eBGP peer is told of none (RFC 8212), others of all. */
   readonly export?: Policy | readonly Policy[]
-  /** auto: RFC 4271 §5.1.3 (eBGP: own address unless third party on one subnet is not tried; iBGP: unchanged, own for own routes). */
+  /**
+   * auto: RFC 4271 §5.1.3 (eBGP: own address unless third party on one subnet is not tried; iBGP and members of our
+   * confederation: unchanged, own for own routes).
+   */
   readonly nextHop?: 'auto' | 'self' | 'keep'
   /** Our next hop per family where it is not the session's local address (IPv6 routes over an IPv4 session). */
   readonly nextHopSelf?: { readonly [F in Family]?: string }

@@ -315,6 +315,7 @@ t.test('a change renews the sessions that it concerns, and no other', async t =>
   t.same(flaps({ ...confederation, members: [65002] }), [0, 0, 0], 'who has no session here is of no concern')
   t.same(flaps({ ...confederation, identifier: 101 }), [0, 0, 1], 'the outside knows us by another AS')
   t.same(flaps({ identifier: 101, members: [65003] })[1], 1, 'no member any more')
+  t.equal(flaps(undefined)[0], 1, 'inside the AS, too, when paths may have members no longer')
 })
 
 t.test('what is wrong with a confederation is told', async t => {

@@ -134,6 +134,7 @@ t.test('which routes are leaks, which are marked, and who is told (§5)', async 
     ['provider', undefined, undefined, true],
     ['provider', MARKED, 'leak', false],
     ['provider', 65002, 'leak', false],
+    ['provider', 0, 'leak', false],
     ['rs-server', undefined, undefined, true],
     ['rs-server', MARKED, 'leak', false],
     ['peer', undefined, 65002, false],

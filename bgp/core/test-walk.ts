@@ -19,7 +19,7 @@ export interface WalkOptions {
 const PREFIXES = Array.from({ length: 8 }, (_, i) => `10.0.${i}.0/24`)
 const low = { prefixes: [{ prefix: '10.0.0.0/22', min: 24, max: 24 }] }
 /** Steps after which everything is mended and compared, so that a fault is told near its cause. */
-const STRETCH = 5000
+const STRETCH = 2000
 /** Seconds of virtual time within which speakers must agree once nothing is broken. */
 const PATIENCE = 400
 

@@ -338,6 +338,15 @@ t.test('what may not be used says why', async t => {
   t.equal(reason('peer-1'), 'next hop 198.51.100.1 is unreachable')
   t.equal(reason('peer-2'), undefined)
   t.same(bench.rib.received(0 as never), { all: 1, accepted: 0 })
+  for (const [kind, text] of [
+    ['originator-loop', 'ORIGINATOR_ID is our own router id'],
+    ['cluster-loop', 'our own cluster id is in the cluster list'],
+    ['route-leak', 'a route leak: ONLY_TO_CUSTOMER says that it must not come from there (RFC 9234 §5)'],
+  ] as const) {
+    bench.announce(3, [P], { path: [1] }, kind)
+    bench.work()
+    t.equal(reason('peer-3'), text)
+  }
   bench.rib.originate([{ prefix: P }])
   bench.work()
   t.equal(reason('peer-2'), 'our own route is preferred')
