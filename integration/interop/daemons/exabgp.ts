@@ -208,8 +208,9 @@ function neighbourConf(host: Host, plan: Plan, neighbour: Neighbour): string {
 function routeText(host: Host, plan: Plan, route: Route): string {
   const { prefix, communities = [], largeCommunities = [], med, path = [] } = route
   const sendsPaths = plan.neighbours.some(({ addPath }) => addPath === 'send')
+  const byIpv6 = prefix.includes(':') || plan.neighbours.some(({ extendedNextHop }) => extendedNextHop)
   return [
-    `route ${prefix} next-hop ${prefix.includes(':') ? host.ipv6 : host.ipv4}`,
+    `route ${prefix} next-hop ${byIpv6 ? host.ipv6 : host.ipv4}`,
     // One identifier for each path of a prefix (RFC 7911).
     ...(sendsPaths ? [`path-information 0.0.0.${path.length + 1}`] : []),
     ...(path.length > 0 ? [`as-path [ ${[plan.asn, ...path].join(' ')} ]`] : []),

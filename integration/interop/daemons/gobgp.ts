@@ -109,9 +109,10 @@ class GoBgp implements RunningDaemon {
   }
 
   async #announce({ prefix, communities = [], largeCommunities = [], med, path = [] }: Route): Promise<void> {
+    const byIpv6 = prefix.includes(':') || this.#plan.neighbours.some(({ extendedNextHop }) => extendedNextHop)
     const words = [
       'nexthop',
-      prefix.includes(':') ? this.#host.ipv6 : this.#host.ipv4,
+      byIpv6 ? this.#host.ipv6 : this.#host.ipv4,
       'origin',
       'igp',
       ...(path.length > 0 ? ['aspath', path.join(' ')] : []),
