@@ -33,6 +33,12 @@ export interface SpeakerConfig {
   /** We are a member AS, `asn`, of this confederation (RFC 5065). */
   readonly confederation?: Confederation
   readonly gracefulRestart?: GracefulRestart
+  /** Told to every peer for display (FQDN capability), up to 64 octets of UTF-8. Default: not told. */
+  readonly hostname?: string
+  /** Goes with `hostname`. */
+  readonly domainName?: string
+  /** Told to every peer for display (software version capability), up to 64 octets of UTF-8. Default: not told. */
+  readonly softwareVersion?: string
   readonly decision?: DecisionOptions
   /** The whole speaker is about to go: as if every peer had `gracefulShutdown`, except where it says `false`. */
   readonly gracefulShutdown?: boolean
@@ -67,7 +73,10 @@ export interface ListenRange {
   readonly template: PeerTemplate
 }
 
-export type PeerTemplate = Omit<PeerConfig, 'address' | 'port' | 'localAddress' | 'passive' | 'connectRetry'>
+export type PeerTemplate = Omit<
+  PeerConfig,
+  'address' | 'interface' | 'port' | 'localAddress' | 'passive' | 'connectRetry'
+>
 
 /**
  * How the best path is chosen where RFC 4271 leaves a choice. MED is always compared among all paths of one neighbouring
@@ -98,6 +107,11 @@ export interface GracefulRestart {
   readonly restarting?: boolean
   /** The kernel kept our routes: set the F bit of every family. */
   readonly forwarding?: boolean
+  /**
+   * Seconds, 0–16777215, for which peers shall keep our routes after `restartTime`, as a last resort (RFC 9494), of every
+   * family or by family. With it the capability is announced, and routes of peers that ask for the same are kept for them.
+   */
+  readonly longLived?: number | { readonly [F in Family]?: number }
 }
 
 /**
@@ -113,7 +127,13 @@ export type BgpRole = 'provider' | 'customer' | 'peer' | 'rs-server' | 'rs-clien
 export type RemoteAs = number | readonly number[] | 'internal' | 'external'
 
 export interface PeerConfig {
-  readonly address: string
+  /** With its link if it is link-local: `fe80::1%eth0`. Absent: whoever is found on `interface`. */
+  readonly address?: string
+  /**
+   * In the place of `address`: the link on which the peer is, alone. Its link-local address is found by neighbour discovery
+   * (a `Discovery` in the speaker's options), or it connects from there.
+   */
+  readonly interface?: string
   /** Default 179. */
   readonly port?: number
   /** Source address of our connections. */
@@ -158,7 +178,9 @@ export interface PeerConfig {
   readonly holdTime?: number
   /** Seconds between attempts to connect. Default 5. */
   readonly connectRetry?: number
-  /** Default: those for which we have a next hop: the family of `address`, and each one in `nextHopSelf`. */
+  /** Messages of more than 4,096 octets, where the peer takes them too (RFC 8654). Default true. */
+  readonly extendedMessages?: boolean
+  /** Default: those for which we have a next hop: the family of `address`, each one in `nextHopSelf`, and by `extendedNextHop`. */
   readonly families?: readonly Family[]
   /**
    * A policy, or several: `nextPolicy` goes on with the one behind. Default: an eBGP peer's routes are all rejected (RFC
@@ -172,8 +194,13 @@ export interface PeerConfig {
    * confederation: unchanged, own for own routes).
    */
   readonly nextHop?: 'auto' | 'self' | 'keep'
-  /** Our next hop per family where it is not the session's local address (IPv6 routes over an IPv4 session). */
+  /** Our next hop per family where it is not the session's local address; IPv4 may have an IPv6 one with `extendedNextHop`. */
   readonly nextHopSelf?: { readonly [F in Family]?: string }
+  /**
+   * IPv4 routes may have IPv6 next hops, both ways, if the peer wants that too (RFC 8950); IPv4 then goes over a session of
+   * IPv6 addresses without an IPv4 next hop of ours. Default: true for a peer with a link-local address, else false.
+   */
+  readonly extendedNextHop?: boolean
   /** The peer is a client of ours (RFC 4456). */
   readonly reflectorClient?: boolean
   /**
@@ -184,6 +211,11 @@ export interface PeerConfig {
   readonly multihop?: number | boolean
   /** Keep the peer's routes while it restarts, if it asks for that. Default true where `gracefulRestart` is configured. */
   readonly gracefulRestartHelper?: boolean
+  /**
+   * Keep the peer's routes long, if it asks for that (RFC 9494), or for so many seconds at most. Default: as long as it
+   * asks, where `gracefulRestart.longLived` is configured.
+   */
+  readonly longLivedHelper?: boolean | number
   /**
    * GTSM (RFC 5082): what comes from farther away than so many links is dropped (1: the peer is on our link). Both ends
    * must use it. Needs a transport with socket options.
@@ -275,7 +307,8 @@ export interface Match {
   readonly family?: Family
   /**
    * Any of these communities, of any kind: `65001:20`, large `65001:1:2`, extended `rt:65001:20`, `ro:10.0.0.1:5` or
-   * `0x4004fde900000001`, well known `no-export`, `no-advertise`, `no-export-subconfed`, `graceful-shutdown`, `blackhole`.
+   * `0x4004fde900000001`, well known `no-export`, `no-advertise`, `no-export-subconfed`, `graceful-shutdown`, `blackhole`,
+   * `llgr-stale`, `no-llgr`.
    * `*` stands for any number: `65001:*`, `65001:1:*`, `rt:65001:*`.
    */
   readonly communities?: readonly string[]
@@ -443,6 +476,8 @@ export type Report =
       readonly limit: number
       readonly text: string
     }
+  /** A message about a route refresh was ignored, or an end of one did not come (RFC 7313). */
+  | { readonly type: 'refresh'; readonly peer: string; readonly text: string }
   | { readonly type: 'endOfRib'; readonly peer: string; readonly family: Family; readonly text: string }
   | { readonly type: 'listen'; readonly listening: boolean; readonly text: string }
 
@@ -451,6 +486,7 @@ export interface PeerStatus {
   readonly name: string
   /** The listen range that made it. */
   readonly range?: string
+  /** `%eth0` while nobody was found on the interface. */
   readonly address: string
   /** As configured, or as the peer's last OPEN said; absent while neither names a single one. */
   readonly remoteAs?: number
@@ -465,11 +501,21 @@ export interface PeerStatus {
   readonly role?: BgpRole
   /** What the peer says that it is to us, once Established. */
   readonly peerRole?: BgpRole
+  /** What the peer calls itself, once Established. */
+  readonly hostname?: string
+  readonly domainName?: string
+  readonly softwareVersion?: string
+  /** Messages of up to 65,535 octets pass, both ways (RFC 8654). */
+  readonly extendedMessages: boolean
+  /** Capabilities that our last OPEN did without, because the peer refuses them (RFC 5492), or to find out whether it does. */
+  readonly leftOut: readonly string[]
   /** Families in use, once Established. */
   readonly families: readonly Family[]
+  /** IPv4 routes may have IPv6 next hops in this session (RFC 8950). */
+  readonly extendedNextHop: boolean
   readonly prefixesReceived: number
   readonly prefixesAccepted: number
-  /** Kept over a restart of the peer and not announced again yet; counted while it is away, too. */
+  /** Kept over a restart or a refresh of the peer and not announced again yet; counted while it is away, too. */
   readonly prefixesStale: number
   readonly prefixesSent: number
   /** Families in which the peer is at its limit, and routes of it are left out. */
@@ -563,8 +609,11 @@ export interface PathView {
   best: boolean
   /** Equal to the best path in every step up to the IGP metric, so used for ECMP beside it. */
   multipath: boolean
-  /** Kept while its peer restarts: the peer has not announced it again yet (RFC 4724). */
-  stale: boolean
+  /**
+   * The peer has not announced it again yet: `restart`: it is kept while the peer restarts (RFC 4724), `long-lived`: and that
+   * lasts long, so every other path is preferred (RFC 9494); `refresh`: the peer sends its routes again (RFC 7313).
+   */
+  stale: false | 'restart' | 'long-lived' | 'refresh'
   /** Why it is not best: the step that lost, or the policy rule or check that rejected it. */
   reason: string | undefined
 }

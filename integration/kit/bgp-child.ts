@@ -1,12 +1,14 @@
 // A speaker in a process of its own, so that it can live in a network namespace. The parent calls it over IPC: see
 // bgp-pair.ts.
 
-import { Speaker } from '../../bgp/index.ts'
+import { Speaker, tcpWith } from '../../bgp/index.ts'
+import { discovery } from '../../netlink/discovery.ts'
+import { sockets } from '../../netlink/socket.ts'
 import type { Family, Origination, PathView, PeerStatus, PrefixId } from '../../bgp/types.ts'
 import type { SimpleConfig } from '../../bgp/simple-config.ts'
 
 export type Call =
-  | { readonly call: 'start'; readonly config: SimpleConfig }
+  | { readonly call: 'start'; readonly config: SimpleConfig; readonly sockets?: boolean }
   | { readonly call: 'configure'; readonly config: SimpleConfig }
   | { readonly call: 'originate'; readonly prefixes: readonly string[] }
   | { readonly call: 'announce'; readonly list: readonly Origination[] }
@@ -34,7 +36,10 @@ process.on('message', async (message: Call) => {
 
 async function answer(message: Call): Promise<unknown> {
   if (message.call === 'start') {
-    speaker = new Speaker(message.config)
+    speaker = new Speaker(
+      message.config,
+      message.sockets ? { transport: tcpWith(sockets()), discovery: discovery() } : {},
+    )
     speaker.on('peer', report => reports.push(report.text))
     speaker.on('incident', report => reports.push(report.text))
     return speaker.start()

@@ -18,6 +18,8 @@ export const exabgp: Daemon = {
   hasRib: false,
   version: () => versionOf(['exabgp', '--version'], /ExaBGP : (\S+)/),
   lacks: {
+    weHelpLong: { reason: 'it has no long-lived graceful restart: its OPEN has no capability 71', capability: 71 },
+    weAreLongAway: { reason: 'it has no long-lived graceful restart: its OPEN has no capability 71', capability: 71 },
     rolesWeCustomer: { reason: 'it has no roles: its OPEN has no capability 9', capability: 9 },
     rolesWeProvider: { reason: 'it has no roles: its OPEN has no capability 9', capability: 9 },
     theyReflect: { reason: noRib },

@@ -15,6 +15,7 @@ export const gobgp: Daemon = {
   title: 'GoBGP',
   version: () => versionOf(['gobgpd', '--version'], /version (\S+)/),
   lacks: {
+    extendedMessages: { reason: 'it has no extended messages: its OPEN has no capability 6', capability: 6 },
     twoOctetAs: { reason: 'it announces 4-octet AS numbers always; its configuration has no option for that' },
     rolesWeCustomer: { reason: 'it has no roles: its OPEN has no capability 9', capability: 9 },
     rolesWeProvider: { reason: 'it has no roles: its OPEN has no capability 9', capability: 9 },

@@ -11,6 +11,10 @@ export const openbgpd: Daemon = {
   title: 'OpenBGPD',
   version: () => versionOf(['bgpd', '-V'], /OpenBGPD (\S+)/),
   lacks: {
+    extendedMessages: { reason: 'it has no extended messages: its OPEN has no capability 6', capability: 6 },
+    extendedNextHop: { reason: 'it has no extended next hop: its OPEN has no capability 5', capability: 5 },
+    weHelpLong: { reason: 'it has no long-lived graceful restart: its OPEN has no capability 71', capability: 71 },
+    weAreLongAway: { reason: 'it has no long-lived graceful restart: its OPEN has no capability 71', capability: 71 },
     md5WeDial: {
       reason:
         'on Linux it sets the key on the sockets by which it dials, not on those on which it listens: the kernel drops our SYN (TCPMD5Unexpected)',

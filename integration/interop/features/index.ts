@@ -6,9 +6,12 @@ import { collisionOurs, collisionTheirs } from './collision.ts'
 import { gracefulShutdown, largeCommunities } from './communities.ts'
 import { theyListen, weListen } from './dynamic.ts'
 import { dualStack, ebgpIpv4, ebgpIpv6 } from './ebgp.ts'
+import { extendedMessages } from './extended-messages.ts'
+import { extendedNextHop } from './extended-next-hop.ts'
 import type { Feature } from './feature.ts'
 import { weHelp, weRestart } from './graceful-restart.ts'
 import { ourPrefixLimit, theirPrefixLimit } from './limits.ts'
+import { weAreLongAway, weHelpLong } from './long-lived.ts'
 import { gtsmTheyDial, gtsmWeDial, md5TheyDial, md5WeDial } from './protection.ts'
 import { ibgpSession, theyReflect, weReflect } from './reflection.ts'
 import { rolesWeCustomer, rolesWeProvider } from './roles.ts'
@@ -32,8 +35,12 @@ export const features = {
   weRefresh,
   weHelp,
   weRestart,
+  weHelpLong,
+  weAreLongAway,
   addPathSend,
   addPathReceive,
+  extendedMessages,
+  extendedNextHop,
   rolesWeCustomer,
   rolesWeProvider,
   largeCommunities,
