@@ -6,9 +6,9 @@ import { acceptAll, type PeerConfig, type SpeakerConfig } from './types.ts'
  * A peer with what it needs; the rest has defaults. Policies default to **accept everything**, in and out: right for a
  * tool in a lab. A speaker in a network says what it accepts and what it announces (RFC 8212).
  */
-export type SimplePeer = Pick<PeerConfig, 'address' | 'remoteAs'> & Partial<PeerConfig>
+export type SimplePeer = Pick<PeerConfig, 'remoteAs'> & Partial<PeerConfig>
 
-/** Like `SpeakerConfig`; the peers as a plain object by name, or as a list, named by address. Templates are short, too. */
+/** Like `SpeakerConfig`; the peers as a plain object by name, or as a list, named by address or interface. Templates are short, too. */
 export interface SimpleConfig extends Omit<SpeakerConfig, 'peers'> {
   readonly peers?: Readonly<Record<string, SimplePeer>> | readonly SimplePeer[]
 }
@@ -17,7 +17,7 @@ export function fullConfig(config: SpeakerConfig | SimpleConfig): SpeakerConfig 
   const { peers = [] } = config
   if (peers instanceof Map) return { ...config, peers }
   const named = Array.isArray(peers)
-    ? (peers as readonly SimplePeer[]).map(peer => [peer.address, peer] as const)
+    ? (peers as readonly SimplePeer[]).map(peer => [peer.address ?? peer.interface ?? '', peer] as const)
     : Object.entries(peers as Readonly<Record<string, SimplePeer>>)
   return {
     ...config,

@@ -5,16 +5,17 @@ import { Engine } from './core/engine.ts'
 import { type SimpleConfig, fullConfig } from './simple-config.ts'
 import { about } from './session/explain.ts'
 import { Driver } from './transport/driver.ts'
-import { protections, unprotectable } from './transport/protection.ts'
+import { protections, undiscoverable, unprotectable } from './transport/protection.ts'
 import { Listeners } from './transport/listeners.ts'
 import { systemClock, tcp } from './transport/tcp.ts'
-import type { Clock, Transport } from './transport/transport.ts'
+import type { Clock, Discovery, Transport } from './transport/transport.ts'
 import type {
   ChangeView,
   ConfigIssue,
   Family,
   NextHopState,
   Origination,
+  PeerConfig,
   PathView,
   PeerCounters,
   PeerStatus,
@@ -28,6 +29,8 @@ import type {
 export interface SpeakerOptions {
   /** Default: TCP by node:net. For peers with `secret` or `ttlSecurity`: `tcpWith(sockets())`, see netlink-ts/socket. */
   readonly transport?: Transport
+  /** For peers with `interface`: `discovery()`, see netlink-ts/discovery. */
+  readonly discovery?: Discovery
   readonly clock?: Clock
   /** Units of bulk work a turn of the event loop. Default 8192. */
   readonly budget?: number
@@ -89,6 +92,9 @@ export class Speaker implements AsyncDisposable {
   readonly #listeners: Listeners
   readonly #clock: Clock
   readonly #transport: Transport
+  readonly #discovery: Discovery | undefined
+  /** Addresses found on links, without zone. */
+  readonly #found = new Map<string, string>()
   readonly #announced = new Map<string, Origination>()
   readonly #listenersOf = { peer: new Set<(report: Report) => void>(), incident: new Set<(report: Report) => void>() }
   readonly #turns = new Set<() => void>()
@@ -105,6 +111,7 @@ export class Speaker implements AsyncDisposable {
     this.#config = fullConfig(config)
     this.#clock = clock
     this.#transport = transport
+    this.#discovery = options.discovery
     this.engine = new Engine({ seed, now: clock.now(), maxPrefixes })
     const report = (one: Report) => this.#tell(one)
     const turned = () => {
@@ -181,9 +188,12 @@ export class Speaker implements AsyncDisposable {
     return this.#driver.with(engine => engine.enablePeer(name))
   }
 
-  /** `in`: asks the peer for all its routes again (RFC 2918); `out`: sends it all of ours again. */
-  refreshPeer(name: string, direction: 'in' | 'out'): boolean {
-    return this.#driver.with(engine => engine.refreshPeer(name, direction))
+  /**
+   * `in`: asks the peer for all its routes again (RFC 2918), of one family or all; what it does not send again goes where
+   * both ends know RFC 7313. `out`: sends it all of ours again. False if there is no such peer.
+   */
+  refreshPeer(name: string, direction: 'in' | 'out', family?: Family): boolean {
+    return this.#driver.with(engine => engine.refreshPeer(name, direction, family))
   }
 
   status(): PeerStatus[] {
@@ -260,6 +270,7 @@ export class Speaker implements AsyncDisposable {
   async stop(mode: 'cease' | 'restart' = 'cease'): Promise<void> {
     if (this.#state !== 'running') return
     this.#listeners.set(0, undefined)
+    this.#discovery?.watch([], ignore, ignore)
     this.#driver.with(engine => engine.stop(mode))
     this.#state = 'stopped'
     await this.#turn()
@@ -273,7 +284,10 @@ export class Speaker implements AsyncDisposable {
   }
 
   #apply(config: SpeakerConfig): readonly ConfigIssue[] {
-    const impossible = this.#transport.protect ? [] : unprotectable(config)
+    const impossible = [
+      ...(this.#transport.protect ? [] : unprotectable(config)),
+      ...(this.#discovery ? [] : undiscoverable(config)),
+    ]
     if (impossible.length > 0) return impossible
     const issues = this.#driver.with(engine => {
       const found = engine.configure(config)
@@ -284,21 +298,51 @@ export class Speaker implements AsyncDisposable {
     if (issues.length > 0) return issues
     this.#config = config
     this.#listeners.set(config.listenPort ?? 179, config.listenAddresses)
+    this.#discover(config)
     return []
   }
 
   #protect(config: SpeakerConfig): void {
-    this.#transport.protect?.(protections(config), (address, reason) => {
+    const addressOf = (peer: PeerConfig) => peer.address ?? this.#foundAt(peer.interface)
+    this.#transport.protect?.(protections(config, addressOf), (address, reason) => {
       const ranges = (config.dynamic ?? []).map(
         ({ name, prefix, template }) => [name, { ...template, address: prefix }] as const,
       )
       for (const [peer, given] of [...config.peers, ...ranges]) {
-        if (given.address !== address) continue
+        if (addressOf(given) !== address) continue
         const next = 'check that this kernel supports it'
         const text = `${about(peer, given, undefined)}: its connections cannot be protected: ${reason}; ${next}`
         this.#tell({ type: 'connectFailed', peer, text })
       }
     })
+  }
+
+  #discover({ peers }: SpeakerConfig): void {
+    const links = new Set(Array.from(peers.values(), peer => peer.interface).filter(link => link !== undefined))
+    for (const link of this.#found.keys()) if (!links.has(link)) this.#found.delete(link)
+    this.#discovery?.watch(
+      [...links],
+      (link, address) => {
+        if (this.#state === 'stopped' || this.#found.get(link) === address) return
+        if (address === undefined) this.#found.delete(link)
+        else this.#found.set(link, address)
+        this.#driver.with(engine => {
+          engine.setNeighbour(link, address)
+          this.#protect(this.#config)
+        })
+      },
+      (link, reason) => {
+        for (const [peer, given] of this.#config.peers) {
+          if (given.interface !== link) continue
+          this.#tell({ type: 'connectFailed', peer, text: `${about(peer, given, undefined)}: ${reason}` })
+        }
+      },
+    )
+  }
+
+  #foundAt(link: string | undefined): string | undefined {
+    const address = link === undefined ? undefined : this.#found.get(link)
+    return address === undefined ? undefined : `${address}%${link}`
   }
 
   /** Announcements of one turn go together. */
@@ -321,3 +365,5 @@ export class Speaker implements AsyncDisposable {
     for (const callback of this.#listenersOf[report.type === 'update' ? 'incident' : 'peer']) callback(report)
   }
 }
+
+function ignore(): void {}

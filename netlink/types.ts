@@ -142,6 +142,8 @@ export interface Neighbour {
   readonly state: 'permanent' | 'reachable' | 'stale' | 'delay' | 'probe' | 'failed' | 'incomplete' | 'noarp' | 'none'
   /** NTF_PROXY. */
   readonly proxy?: boolean
+  /** NTF_ROUTER: it has said that it is a router (RFC 4861 §7.2.4). Never written. */
+  readonly router?: boolean
 }
 
 /** An entry of a link's own forwarding table: frames for `mac` go to `dst` (VXLAN). */

@@ -133,5 +133,10 @@ if (what === 'bgp') {
     bmp: 'bgp/bmp/index.ts',
   }
   await library('bgp', entries, { cli: 'bgp/cli/main.ts' })
-} else if (what === 'netlink') await library('netlink', { index: 'netlink/index.ts', socket: 'netlink/socket.ts' })
+} else if (what === 'netlink')
+  await library('netlink', {
+    index: 'netlink/index.ts',
+    socket: 'netlink/socket.ts',
+    discovery: 'netlink/discovery.ts',
+  })
 else await programs()

@@ -273,6 +273,49 @@ t.test(
   },
 )
 
+t.test('paths with identifiers keep them, in a dump as in what comes later (RFC 7911)', t => {
+  const net = new Simulation(5)
+  const four = 'ipv4-unicast'
+  const D = '10.0.0.4'
+  const sends = {
+    remoteAs: 65001,
+    reflectorClient: true,
+    nextHop: 'keep',
+    addPath: { [four]: { send: 'all' } },
+  } as const
+  const b = speaker(net, B, 65001, { [A]: sends, [C]: 65003, [D]: 65004 })
+  const a = speaker(net, A, 65001, { [B]: { remoteAs: 65001, addPath: { [four]: { receive: true } } } })
+  const [c, d] = [C, D].map((address, i) => speaker(net, address, 65003 + i, { [B]: 65001 }))
+  const all = () => a.table(four, 'in', B).filter(({ prefix }) => prefix === '10.9.0.0/24').length
+  for (const one of [c, d]) one.originate('10.9.0.0/24')
+  b.originate('10.5.0.0/24')
+  t.ok(net.runUntil(() => all() === 2, 60))
+  const receiver = new Receiver(net).listen()
+  const told = station(net, a, { views: ['pre', 'post'] })
+  net.run(2)
+  const nlri = (octets: Buffer) => octets.subarray(48 + 19 + 4 + octets.readUInt16BE(48 + 19 + 2)).toString('hex')
+  const withdrawn = (octets: Buffer) =>
+    octets.subarray(48 + 19 + 2, 48 + 19 + 2 + octets.readUInt16BE(48 + 19)).toString('hex')
+  const id = (n: number) => `0000000${n}180a0900`
+  const ids = a.table(four, 'in', B).flatMap(({ prefix, pathId }) => (prefix === '10.9.0.0/24' ? [pathId ?? 0] : []))
+  t.same(
+    receiver
+      .of(0)
+      .map(nlri)
+      .filter(text => text.endsWith('180a0900'))
+      .toSorted(),
+    ids.flatMap(n => [id(n), id(n)]).toSorted(),
+    'before policy and after it',
+  )
+  c.originate()
+  t.ok(net.runUntil(() => all() === 1, 60))
+  const gone = receiver.of(0).map(withdrawn).filter(Boolean)
+  t.equal(gone.length, 2)
+  t.equal(new Set(gone).size, 1, 'one path of the two')
+  told.stop()
+  t.end()
+})
+
 t.test('a speaker that has not started has nothing to tell, and tells it later', t => {
   const net = new Simulation(5)
   const engine = new Engine({ seed: 1, now: 0 })

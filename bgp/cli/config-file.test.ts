@@ -47,6 +47,17 @@ t.test('what it takes', async t => {
   t.match(here?.export, { name: 'peers.tor.export', otherwise: 'accept' }, 'a policy that stands at its peer')
 })
 
+t.test('listen ranges, whose templates have policies and keys like any peer', async t => {
+  const template = { remoteAs: 'external', import: 'accept-all', secretEnv: 'KEY', multihop: 2 }
+  const { speaker } = parse({}, { dynamic: [{ name: 'rack', prefix: '10.9.0.0/16', limit: 5, template }] })
+  const read = { remoteAs: 'external', multihop: 2, import: acceptAll, secret: 'from the environment' }
+  t.match(speaker.dynamic, [{ name: 'rack', prefix: '10.9.0.0/16', limit: 5, template: read }])
+  t.throws(() => parse({}, { dynamic: [{ name: 'x', prefix: '::/0', template: { remoteAs: 1, passive: true } }] }), {
+    message: /dynamic\[0\]\.template\.passive/,
+  })
+  t.match(only({ remoteAs: [65002, 65003] }), { remoteAs: [65002, 65003] })
+})
+
 t.test('listen ranges and confederations', async t => {
   const template = { remoteAs: ['65002', 65003], import: 'accept-all', secretEnv: 'KEY' }
   const range = { name: 'pods', prefix: '10.2.0.0/16', limit: 5, template: { ...template, remoteAs: [65002, 65003] } }
@@ -154,6 +165,26 @@ for (const [name, peer, more, says] of [
     {},
     { announce: ['10.0.0.0/24', { prefix: '10.0.0.0/24' }] },
     /announce\[1\] is .* another entry already/,
+  ],
+  [
+    'a station without a port',
+    {},
+    { bmp: [{ address: '10.0.0.9' }] },
+    /bmp\[0\]\.port is undefined: it has to be given/,
+  ],
+  ['a station by name', {}, { bmp: [{ address: 'nms', port: 1 }] }, /bmp\[0\]\.address is "nms": it is no IP address/],
+  ['a table that is none', {}, { bmp: [{ address: '10.0.0.9', port: 1, views: ['rib'] }] }, /views\[0\] is "rib"/],
+  [
+    'a time that is none',
+    {},
+    { bmp: [{ address: '10.0.0.9', port: 1, retry: 0 }] },
+    /bmp\[0\]\.retry is 0: it is out of range; give 1 to 720/,
+  ],
+  [
+    'dumps without end',
+    {},
+    { mrt: { table: 'x', every: 0 } },
+    /mrt\.every is 0: it is no time between two files; give 1 to 86400/,
   ],
   [
     'two keys',

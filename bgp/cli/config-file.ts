@@ -10,10 +10,10 @@ import {
   acceptAll,
   type ConfigIssue,
   type Origination,
-  type PeerConfig,
   type Policy,
   rejectAll,
   type SpeakerConfig,
+  type PeerConfig,
 } from '../types.ts'
 import { file, type FileConfig, type FilePeer, type FileTemplate, type PolicyHere } from './fields.ts'
 import type { MrtConfig } from './mrt-files.ts'

@@ -12,6 +12,7 @@ import type {
   NumberRange,
   Origination,
   PeerConfig,
+  PeerTemplate,
   Policy,
   PrefixLimit,
   PrefixRange,
@@ -36,8 +37,10 @@ export interface FilePeer extends Omit<PeerConfig, 'import' | 'export'> {
   readonly secretEnv?: string
 }
 
-export type FileTemplate = Omit<FilePeer, 'address' | 'port' | 'localAddress' | 'passive' | 'connectRetry'>
+/** What the peers of a listen range have in common. */
+export type FileTemplate = Pick<FilePeer, keyof PeerTemplate | 'secretFile' | 'secretEnv'>
 
+/** A listen range as it is written in the file. */
 export interface FileRange extends Omit<ListenRange, 'template'> {
   readonly template: FileTemplate
 }
@@ -116,8 +119,7 @@ const addPath = object<AddPath>({
   send: either(oneOf('all', 'ecmp'), object<{ readonly best: number }>({ best: number }, 'best')),
 })
 
-/** What a peer has in common with all peers of a listen range. */
-const common: Fields<FileTemplate> = {
+const template: Fields<FileTemplate> = {
   remoteAs: either(either(number, list(number)), oneOf('internal', 'external')),
   localAs: number,
   localAsMode: oneOf('replace', 'no-prepend', 'prepend'),
@@ -130,14 +132,17 @@ const common: Fields<FileTemplate> = {
   role: oneOf('provider', 'customer', 'peer', 'rs-server', 'rs-client'),
   strictRole: flag,
   holdTime: number,
+  extendedMessages: flag,
   families: list(family),
   import: policyHere,
   export: policyHere,
   nextHop: oneOf('auto', 'self', 'keep'),
   nextHopSelf: perFamily(text),
   reflectorClient: flag,
-  multihop: either(flag, number),
+  extendedNextHop: flag,
+  multihop: either(number, flag),
   gracefulRestartHelper: flag,
+  longLivedHelper: either(flag, number),
   ttlSecurity: number,
   secret: hidden,
   secretFile: text,
@@ -152,13 +157,20 @@ const common: Fields<FileTemplate> = {
 }
 
 const peer = object<FilePeer>(
-  { address: text, port: number, localAddress: text, passive: flag, connectRetry: number, ...common },
-  'address',
+  {
+    ...template,
+    address: text,
+    interface: text,
+    port: number,
+    localAddress: text,
+    passive: flag,
+    connectRetry: number,
+  },
   'remoteAs',
 )
 
 const listenRange = object<FileRange>(
-  { name: text, prefix: text, limit: number, template: object<FileTemplate>(common, 'remoteAs') },
+  { name: text, prefix: text, limit: number, template: object<FileTemplate>(template, 'remoteAs') },
   'name',
   'prefix',
   'template',
@@ -171,7 +183,7 @@ export const origination = object<Origination>(
 
 /** Whether the router has restarted is told on the command line; the file says what holds whenever it did. */
 const gracefulRestart = object<GracefulRestart>(
-  { restartTime: number, restarting: flag, forwarding: flag },
+  { restartTime: number, restarting: flag, forwarding: flag, longLived: either(number, perFamily(number)) },
   'restartTime',
 )
 
@@ -183,6 +195,9 @@ export const file = object<FileConfig>(
     listenPort: number,
     listenAddresses: texts,
     gracefulRestart,
+    hostname: text,
+    domainName: text,
+    softwareVersion: text,
     confederation: object<Confederation>({ identifier: number, members: list(number) }, 'identifier', 'members'),
     decision: object<DecisionOptions>({
       alwaysCompareMed: flag,

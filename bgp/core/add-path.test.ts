@@ -301,7 +301,7 @@ t.test('a peer that restarts without ADD-PATH: what it had with it goes at its E
   net.run(1)
   puppet.close()
   net.run(0.1)
-  t.match(paths(a), [{ stale: true }, { stale: true }])
+  t.match(paths(a), [{ stale: 'restart' }, { stale: 'restart' }])
   puppet.open({ capabilities: [as, graceful] })
   t.ok(net.runUntil(() => a.peer(B).state === 'Established', 30))
   puppet.send(route(3, P))

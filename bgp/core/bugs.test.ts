@@ -37,7 +37,8 @@ function stage(kind: Kind, fourOctetAs = true) {
   const open = { asn, capabilities: [...capabilities, ...(fourOctetAs ? [{ kind: 'fourOctetAs', asn } as const] : [])] }
   const puppet = new Puppet(net, B, { open }).listen()
   const nextHopSelf = { 'ipv6-unicast': 'fd00::1' }
-  const a = speaker(net, A, 65001, { [B]: { remoteAs: asn, nextHopSelf }, [C]: { remoteAs: 65003, nextHopSelf } })
+  const ofC = { remoteAs: 65003, nextHopSelf, extendedMessages: false }
+  const a = speaker(net, A, 65001, { [B]: { remoteAs: asn, nextHopSelf }, [C]: ofC })
   const c = speaker(net, C, 65003, { [A]: { remoteAs: 65001, nextHopSelf: { 'ipv6-unicast': 'fd00::3' } } })
   net.runUntil(() => established([a, B], [a, C], [c, A]), 20)
   net.run(2)

@@ -2,6 +2,7 @@
 
 import { contains, formatPrefix, parsePrefix } from '../../inet/index.ts'
 import type { ConfigIssue, ListenRange, PeerConfig, SpeakerConfig } from '../types.ts'
+import { placeOf } from '../session/place.ts'
 import { bareAddress } from './addresses.ts'
 import { limitOf } from './dynamic.ts'
 
@@ -54,7 +55,7 @@ function checkKeys({ prefix, template }: ListenRange, { peers, dynamic = [] }: S
     add('template.secret', '(not shown)', `${who} has no key, but the kernel would ask for this one there`, fix)
   }
   for (const [name, peer] of peers) {
-    const address = bareAddress(peer.address)
+    const address = bareAddress(placeOf(peer))
     if (address && peer.secret === undefined && contains(outer, address)) complain(`peer "${name}"`)
   }
   for (const range of dynamic) {

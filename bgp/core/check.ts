@@ -1,8 +1,16 @@
 // What a configuration must be before it comes into force. Each issue names the field, the value, the reason and the
 // next step; nothing here changes anything.
 
-import { parseAddress } from '../../inet/index.ts'
-import type { ConfigIssue, DecisionOptions, Origination, PeerConfig, SessionKind, SpeakerConfig } from '../types.ts'
+import { type Address, isLinkLocal, parseAddress } from '../../inet/index.ts'
+import type {
+  ConfigIssue,
+  DecisionOptions,
+  Family,
+  Origination,
+  PeerConfig,
+  SessionKind,
+  SpeakerConfig,
+} from '../types.ts'
 import { communityFix, parseAnyCommunity } from '../policy/communities.ts'
 import { numbersOf } from '../wire/family.ts'
 import { AS_TRANS } from '../wire/open.ts'
@@ -14,7 +22,8 @@ import { checkPolicy } from './check-policy.ts'
 import { checkProtection } from './check-protection.ts'
 import { checkRole } from './check-role.ts'
 import { kindOf, localAsOf, outsideAs } from '../session/kind.ts'
-import { ownFamily } from '../session/traits.ts'
+import { placeOf } from '../session/place.ts'
+import { ownFamily, wantsExtendedNextHop } from '../session/traits.ts'
 
 export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
   const issues: ConfigIssue[] = []
@@ -35,18 +44,33 @@ export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
   if (time !== undefined && !isWithin(time, 0, 4095)) {
     add('gracefulRestart.restartTime', time, 'it does not fit into the message', 'give 0 to 4095 seconds')
   }
+  const { longLived } = config.gracefulRestart ?? {}
+  for (const [family, seconds] of typeof longLived === 'object'
+    ? Object.entries(longLived)
+    : [['', longLived] as const]) {
+    if (seconds === undefined || isWithin(seconds, 0, MOST_LONG_LIVED)) continue
+    const field = `gracefulRestart.longLived${family && `.${family}`}`
+    add(field, seconds, 'it does not fit into the message', `give 0 to ${MOST_LONG_LIVED} seconds`)
+  }
   checkDecision(config.decision ?? {}, add)
+  checkNames(config, add)
   const owners = new Map<string, string>()
   for (const [name, peer] of config.peers) {
     issues.push(...checkPeer(name, peer, config))
-    const key = `${peer.address} ${peer.localAddress ?? ''}`
+    const key = `${placeOf(peer)} ${peer.localAddress ?? ''}`
     const other = owners.get(key)
     if (other !== undefined) {
       const reason = `peer "${other}" has it too, so a connection from there would belong to both`
-      issues.push({ peer: name, field: 'address', value: peer.address, reason, fix: 'remove one of the two' })
+      issues.push({
+        peer: name,
+        field: peer.address === undefined ? 'interface' : 'address',
+        value: placeOf(peer),
+        reason,
+        fix: 'remove one of the two',
+      })
     }
     owners.set(key, name)
-    const first = [...config.peers.values()].find(({ address }) => address === peer.address)
+    const first = [...config.peers.values()].find(other => placeOf(other) === placeOf(peer))
     if (first?.secret !== peer.secret) {
       const reason = 'another peer at that address has another'
       issues.push({ peer: name, field: 'secret', value: '(not shown)', reason, fix: 'give both the same' })
@@ -60,8 +84,7 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
   const issues: ConfigIssue[] = []
   const add = (field: string, value: unknown, reason: string, fix: string) =>
     issues.push({ peer: name, field, value, reason, fix })
-  const address = parseAddress(peer.address.replace(/%.*$/, ''))
-  if (!address) add('address', peer.address, 'it is no IP address', addressFix)
+  const address = checkPlace(peer, add)
   if (peer.localAddress !== undefined) {
     const local = parseAddress(peer.localAddress.replace(/%.*$/, ''))
     if (!local) add('localAddress', peer.localAddress, 'it is no IP address', addressFix)
@@ -89,6 +112,13 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
     const reason = 'this speaker does not announce graceful restart, so no peer counts on its help'
     add('gracefulRestartHelper', true, reason, "remove it, or set the speaker's gracefulRestart")
   }
+  const long = peer.longLivedHelper
+  if (long !== undefined && long !== false && config.gracefulRestart?.longLived === undefined) {
+    const reason = 'this speaker does not announce long-lived graceful restart, so no peer counts on its help'
+    add('longLivedHelper', long, reason, "remove it, or set the speaker's gracefulRestart.longLived")
+  } else if (typeof long === 'number' && !isWithin(long, 0, MOST_LONG_LIVED)) {
+    add('longLivedHelper', long, 'it is no time to keep routes', `give 0 to ${MOST_LONG_LIVED} seconds, true or false`)
+  }
   if (peer.reflectorClient && kind !== 'ibgp') {
     const reason = `only a peer in AS ${peer.localAs ?? config.asn} can be a client of this route reflector`
     add('reflectorClient', true, reason, 'remove it, or correct remoteAs')
@@ -109,6 +139,25 @@ function checkPeer(name: string, peer: PeerConfig, config: SpeakerConfig): Confi
 
 type Add = (field: string, value: unknown, reason: string, fix: string) => void
 
+/** The address, unless the peer is known by its link. */
+function checkPlace({ address: text, interface: link, localAddress }: PeerConfig, add: Add): Address | undefined {
+  if (link !== undefined) {
+    if (text !== undefined) add('interface', link, `the address ${text} is given as well`, 'remove one of the two')
+    if (!/^[^\s/%:]{1,15}$/.test(link)) add('interface', link, 'it is no name of a link', 'write it like eth0')
+    if (localAddress !== undefined) {
+      const reason = 'the session uses the link-local addresses of the interface'
+      add('localAddress', localAddress, reason, 'remove it, or name the peer by its address')
+    }
+    return undefined
+  }
+  const address = parseAddress(text?.replace(/%.*$/, '') ?? '')
+  if (!address) add('address', text, 'it is no IP address', `${addressFix}; or name the link of the peer as interface`)
+  else if (isLinkLocal(address) && !text?.includes('%')) {
+    add('address', text, 'a link-local address says nothing without its link', `write it like ${text}%eth0`)
+  }
+  return address
+}
+
 function checkRemoteAs({ remoteAs }: PeerConfig, localAs: number, add: Add): void {
   if (remoteAs === 'internal' || remoteAs === 'external') return
   const list = typeof remoteAs === 'object' ? remoteAs : [remoteAs]
@@ -127,7 +176,7 @@ function checkFamilies(peer: PeerConfig, add: Add): void {
   for (const [family, hop] of Object.entries(peer.nextHopSelf ?? {})) {
     if (family !== 'ipv4-unicast' && family !== 'ipv6-unicast') {
       add(`nextHopSelf.${family}`, hop, 'it is no address family that is known', 'use ipv4-unicast or ipv6-unicast')
-    } else if (hop !== undefined && (parseAddress(hop)?.octets.length ?? 0) * 8 !== numbersOf(family).bits) {
+    } else if (hop !== undefined && !isHopOf(family, hop, wantsExtendedNextHop(peer))) {
       add(`nextHopSelf.${family}`, hop, `it is no address of ${family}`, 'give an address of ours in that family')
     }
   }
@@ -135,11 +184,21 @@ function checkFamilies(peer: PeerConfig, add: Add): void {
   if (peer.families.length === 0)
     add('families', [], 'a session without any carries nothing', 'name one, or leave it out')
   if (peer.families.includes('ipv4-unicast') && ownFamily(peer) !== 'ipv4-unicast') {
-    if (peer.nextHopSelf?.['ipv4-unicast'] === undefined) {
+    if (peer.nextHopSelf?.['ipv4-unicast'] === undefined && !wantsExtendedNextHop(peer)) {
       const reason = 'the session has IPv6 addresses, so there is no next hop of ours for IPv4 routes'
-      add('families', peer.families, reason, 'set nextHopSelf for ipv4-unicast, or leave that family out')
+      add(
+        'families',
+        peer.families,
+        reason,
+        'set extendedNextHop, or nextHopSelf for ipv4-unicast, or leave that family out',
+      )
     }
   }
+}
+
+function isHopOf(family: Family, hop: string, extended: boolean): boolean {
+  const octets = parseAddress(hop)?.octets.length ?? 0
+  return octets * 8 === numbersOf(family).bits || (extended && octets === 16)
 }
 
 function checkAsRules(peer: PeerConfig, config: SpeakerConfig, kind: SessionKind, add: Add): void {
@@ -166,6 +225,21 @@ function checkAsRules(peer: PeerConfig, config: SpeakerConfig, kind: SessionKind
   }
 }
 
+/** Two texts behind their lengths have to fit into 255 octets; others take no more than 64 each. */
+function checkNames(config: SpeakerConfig, add: Add): void {
+  for (const field of ['hostname', 'domainName', 'softwareVersion'] as const) {
+    const value = config[field]
+    if (value === undefined) continue
+    const octets = new TextEncoder().encode(value).length
+    if (octets === 0 || octets > 64)
+      add(field, value, `it has ${octets} octets`, 'give 1 to 64 octets, or leave it out')
+    else if (/\p{Cc}/u.test(value)) add(field, value, 'it has control characters', 'leave them out')
+  }
+  if (config.domainName !== undefined && config.hostname === undefined) {
+    add('domainName', config.domainName, 'it is told beside a hostname only', 'give hostname too, or remove it')
+  }
+}
+
 function checkDecision({ missingMed, multipath }: DecisionOptions, add: Add): void {
   if (missingMed !== undefined && missingMed !== 'lowest' && missingMed !== 'highest') {
     add('decision.missingMed', missingMed, 'it is none that is known', 'use lowest or highest')
@@ -187,11 +261,21 @@ export function checkOrigination(route: Origination): ConfigIssue | undefined {
   if (hop !== undefined && parseAddress(hop)?.family !== prefix.family) {
     return { field, value: hop, reason: `its next hop is no IPv${prefix.family} address`, fix: addressFix }
   }
+  const count = route.communities?.length ?? 0
+  if (count > MOST_COMMUNITIES) {
+    const fix = `give ${MOST_COMMUNITIES} at most`
+    return { field, value: `${count} communities`, reason: 'they do not fit into a message', fix }
+  }
   const bad = route.communities?.find(text => parseAnyCommunity(text) === undefined)
   return bad === undefined ? undefined : { field, value: bad, reason: 'it is no community', fix: communityFix }
 }
 
+/** Large ones take 12 octets each, and attributes 61,440 in all (RFC 8654 leaves 65,535 for the whole message). */
+const MOST_COMMUNITIES = 5000
+
 const addressFix = 'write it like 10.0.1.1 or fd00::1'
+/** 24 bits (RFC 9494 §3.1). */
+const MOST_LONG_LIVED = 0xffffff
 const asnFix = `give a number from 1 to 4294967294, not ${AS_TRANS} (RFC 6793) and not 65535 (RFC 7300)`
 const routerIdFix = 'write it like an IPv4 address, not 0.0.0.0; any number unique among the speakers will do'
 

@@ -1,6 +1,6 @@
 // Which part of a peer's configuration changed, and what that takes.
 
-import { offeredPaths, policies } from '../session/traits.ts'
+import { offeredPaths, policies, wantsExtendedNextHop } from '../session/traits.ts'
 import type { ResolvedPeer } from '../session/host.ts'
 import { families } from '../wire/family.ts'
 
@@ -20,6 +20,7 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHop,
     nextHopSelf,
     reflectorClient,
+    extendedMessages = true,
     kind,
   } = config
   const sorted = carried && [...carried].toSorted()
@@ -34,6 +35,8 @@ function sessionPart(config: ResolvedPeer): unknown {
     nextHop,
     nextHopSelf,
     reflectorClient,
+    wantsExtendedNextHop(config),
+    extendedMessages,
     kind,
     kind !== 'ebgp' && config.confederation !== undefined,
     offeredPaths(config),

@@ -4,6 +4,7 @@
 import { parsePrefix, PrefixTable } from '../../inet/index.ts'
 import type { ResolvedPeer } from '../session/host.ts'
 import type { Peer } from '../session/peer.ts'
+import { placeOf } from '../session/place.ts'
 import type { ListenRange, PeerConfig, SpeakerConfig } from '../types.ts'
 import { bareAddress, plainAddress, sameAddress } from './addresses.ts'
 import { resolvePeer } from './resolve.ts'
@@ -46,7 +47,7 @@ export class DynamicPeers {
     const configured = [...config.peers.values()]
     const staying = new Map<string, PeerConfig>()
     for (const { name, config: own } of this.#peers.values()) {
-      if (own.range === undefined || configured.some(({ address }) => sameAddress(address, own.address))) continue
+      if (own.range === undefined || configured.some(peer => sameAddress(placeOf(peer), own.address))) continue
       const found = this.#at(own.address)
       if (found?.name === name) staying.set(name, found.peer)
     }

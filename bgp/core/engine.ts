@@ -16,6 +16,7 @@ import * as explain from '../session/explain.ts'
 import type { FamilyRib, Host, Identity, ResolvedPeer } from '../session/host.ts'
 import type { RestartSide } from '../session/negotiate.ts'
 import { Peer } from '../session/peer.ts'
+import { isUnfound } from '../session/place.ts'
 import type { SessionTap, TappedConnection } from '../session/tap.ts'
 import type {
   Action,
@@ -87,6 +88,8 @@ export class Engine {
   /** Bounds the time that route selection waits after a restart. */
   readonly #deferral: TimerId
   readonly #dynamic: DynamicPeers
+  /** Link-local addresses found, by link. */
+  readonly #neighbours = new Map<string, string>()
   /** When to look which peers of listen ranges are to be forgotten. */
   readonly #forgetting: TimerId
   #workAsked = false
@@ -127,7 +130,7 @@ export class Engine {
     for (const [name, peer] of this.#peers) if (!all.has(name)) this.#removePeer(peer)
     if (before && canonical(before.decision) !== canonical(config.decision)) this.#setDecision(config)
     for (const [name, given] of all) {
-      const wanted = resolvePeer(given, config)
+      const wanted = resolvePeer(given, config, this.#neighbours)
       const peer = this.#peers.get(name)
       if (!peer) {
         this.#addPeer(name, wanted)
@@ -171,6 +174,22 @@ export class Engine {
     this.#afterwards()
   }
 
+  /**
+   * The neighbour on a link has this link-local address (without its zone), or there is none to be seen: peers that are
+   * configured by that interface are dialed there. A session that is up goes on until it ends by itself.
+   */
+  setNeighbour(link: string, address: string | undefined): void {
+    let inUse = address !== undefined
+    if (address !== undefined) this.#neighbours.set(link, address)
+    for (const peer of this.#peers.values()) {
+      if (peer.config.interface !== link) continue
+      peer.moved(`${address ?? ''}%${link}`)
+      inUse ||= !isUnfound(peer.config.address)
+    }
+    if (!inUse) this.#neighbours.delete(link)
+    this.#afterwards()
+  }
+
   /** `cease`: tell every peer; `restart`: just close, so that helpers keep our routes (RFC 4724). */
   stop(mode: 'cease' | 'restart'): void {
     const why = mode === 'cease' ? ceaseFault(cease.shutdown, 'the speaker stops') : undefined
@@ -193,9 +212,12 @@ export class Engine {
     return this.#ask(name, peer => peer.start())
   }
 
-  /** `in`: asks the peer for all its routes again, if it has route refresh (RFC 2918); `out`: sends it all of ours again. */
-  refreshPeer(name: string, direction: 'in' | 'out'): boolean {
-    return this.#ask(name, peer => peer.refresh(direction))
+  /**
+   * `in`: asks the peer for all its routes again, if it has route refresh (RFC 2918); `out`: sends it all of ours again. Of
+   * one family, or of all.
+   */
+  refreshPeer(name: string, direction: 'in' | 'out', family?: Family): boolean {
+    return this.#ask(name, peer => peer.refresh(direction, family))
   }
 
   /** False if there is no such peer. */
@@ -244,7 +266,7 @@ export class Engine {
     let unread = false
     const budget = units
     while (to - at >= HEADER_LENGTH && connection.conn === conn) {
-      const broken = checkHeader(octets, at)
+      const broken = checkHeader(octets, at, connection.longest)
       if (broken) {
         peer.fault(connection, broken)
         break
@@ -254,7 +276,7 @@ export class Engine {
       unread = units <= 0
       if (unread) break
       units -= this.#message(owner, octets, at, at + length)
-      at += length
+      if (connection.applied === 0) at += length
     }
     this.#spent = budget - units
     this.#afterwards()
@@ -495,10 +517,12 @@ export class Engine {
   #restart(first: boolean): RestartSide | undefined {
     const wanted = this.#config?.gracefulRestart
     if (!wanted) return undefined
-    const { restartTime: time, restarting = false, forwarding } = wanted
+    const { restartTime: time, restarting = false, forwarding, longLived: long } = wanted
+    const longLived =
+      long === undefined ? undefined : (family: Family) => (typeof long === 'number' ? long : (long[family] ?? 0))
     // Once a peer was Established, this process has run ever since: the kernel's state is what it was.
-    if (!first) return { time, restarting: false, forwarding: forwarding !== undefined }
-    return { time, restarting: restarting && !this.#complete, forwarding: forwarding ?? false }
+    if (!first) return { time, restarting: false, forwarding: forwarding !== undefined, longLived }
+    return { time, restarting: restarting && !this.#complete, forwarding: forwarding ?? false, longLived }
   }
 
   #makeHost(): Host {
@@ -510,6 +534,10 @@ export class Engine {
       },
       get identity() {
         return engine.#identity
+      },
+      get names() {
+        const { hostname, domainName, softwareVersion } = engine.#config ?? {}
+        return { hostname, domainName, softwareVersion }
       },
       random: this.#random,
       wheel: this.#wheel,

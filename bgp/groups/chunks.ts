@@ -1,6 +1,5 @@
 // Chunks: 64 KiB of encoded messages, shared by whoever still has to send them, used again when nobody has.
 
-import { MAX_MESSAGE } from '../wire/header.ts'
 import type { MessageTarget } from '../wire/update-writer.ts'
 
 export const CHUNK = 65536
@@ -53,8 +52,8 @@ export abstract class ChunkTarget implements MessageTarget {
     return this.#chunk?.octets ?? NOTHING
   }
 
-  reserve(): void {
-    if (this.#chunk && this.at + MAX_MESSAGE <= CHUNK) return
+  reserve(octets: number): void {
+    if (this.#chunk && this.at + octets <= CHUNK) return
     this.close()
     this.#chunk = this.#pool.take()
     this.#chunk.references++

@@ -6,9 +6,21 @@ import { RememberedTransform } from '../policy/transform.ts'
 import type { LocRib } from '../rib/loc-rib.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import type { Session } from '../rib/sessions.ts'
-import { IS_BLACKHOLE, ONLY_TO_CUSTOMER, STAYS_HERE, STAYS_IN_AS, STAYS_IN_MEMBER } from '../tables/attribute-sets.ts'
+import {
+  IS_BLACKHOLE,
+  IS_LONG_STALE,
+  ONLY_TO_CUSTOMER,
+  STAYS_HERE,
+  STAYS_IN_AS,
+  STAYS_IN_MEMBER,
+} from '../tables/attribute-sets.ts'
 import type { BgpRole, PathSelection, Transform } from '../types.ts'
 import type { Shape } from './outgoing.ts'
+
+const tooLong = 'its attributes do not fit into a message of 65,535 octets'
+const tooLongFor4096 =
+  'its attributes do not fit into a message of 4,096 octets, and the session has no extended messages (RFC 8654)'
+const unreadable = 'it has an IPv6 next hop, which the peer takes only with extendedNextHop (RFC 8950)'
 
 /** Sets longer than this may outgrow a message on the way out, and are measured. */
 const LONG_SET = 1500
@@ -51,7 +63,8 @@ export class ExportRules {
       result = this.#leaving.apply(accepted)
       sets.release(accepted)
     }
-    if (result === 0 || sets.length(result) <= LONG_SET || this.#fits(result, from.slot)) return result
+    const doubtful = sets.length(result) > LONG_SET || (this.#shape.classic && sets.nextHops.foreign > 0)
+    if (result === 0 || !doubtful || this.#fits(result, from.slot)) return result
     sets.release(result)
     return 0
   }
@@ -66,9 +79,16 @@ export class ExportRules {
     sets.release(input)
     if (!said.accepted) return said
     const sent = this.apply(prefix, set, from)
-    if (sent === 0) return { accepted: false, text: 'not sent: its attributes do not fit into a message' }
+    if (sent === 0) return { accepted: false, text: `not sent: ${this.#whyUnsent(set)}` }
     sets.release(sent)
     return said
+  }
+
+  /** Why policy let pass what a message cannot say. */
+  #whyUnsent(set: number): string {
+    const { sets } = this.#rib
+    if (this.#shape.classic && sets.nextHops.octets(sets.nextHop[set]).length > 4) return unreadable
+    return this.#shape.extendedMessages ? tooLong : tooLongFor4096
   }
 
   /** What communities, roles, and RFC 4271 §9.2.1 / RFC 4456 §6 / RFC 5065 §4 forbid, before policy; the reason in words. */
@@ -76,6 +96,8 @@ export class ExportRules {
     const flags = from.kind === 'local' ? 0 : this.#rib.sets.flags[set]
     const { kind } = this.#shape
     if (flags & STAYS_HERE) return 'it carries NO_ADVERTISE (RFC 1997)'
+    // RFC 9494 §4.3
+    if (flags & IS_LONG_STALE && !this.#traits.longLived) return 'it carries LLGR_STALE, which the peer does not know'
     if (kind !== 'ibgp' && flags & STAYS_IN_MEMBER) return 'it carries NO_EXPORT_SUBCONFED (RFC 1997)'
     if (kind === 'confed-ebgp') return undefined
     if (kind === 'ebgp') {
@@ -137,17 +159,19 @@ export function shapeOf(traits: PeerTraits, clusterId: number, classic: boolean)
     keepsMed: traits.kind === 'ebgp' && rules.some(rule => rule.set?.med !== undefined),
     keepsNextHop: rules.some(({ set }) => set?.nextHop !== undefined && parseAddress(set.nextHop) !== undefined),
     classic,
+    extendedMessages: traits.extendedMessages,
   }
 }
 
 /** Equal for peers that may share a group: everything that decides what they are told, and in which octets. */
 export function groupKey(traits: PeerTraits, shape: Shape): string {
-  const { reflectorClient, gracefulShutdown, sendBlackhole, role = null } = traits
+  const { reflectorClient, gracefulShutdown, sendBlackhole, longLived, role = null } = traits
   return JSON.stringify([
     { ...shape, self: [...shape.self] },
     reflectorClient,
     gracefulShutdown,
     sendBlackhole,
+    longLived,
     role,
     traits.export,
     selectionOf(traits),

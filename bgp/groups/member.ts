@@ -75,6 +75,11 @@ export class Member {
     return this.#walk ? this.#walk.withdrawAfter : this.#position
   }
 
+  /** No walk is under way, and what one brought is handed over. */
+  get walked(): boolean {
+    return !this.#waiting && this.#walk === undefined && this.#own.runs.length === 0
+  }
+
   /** Has something to pull, as far as can be told without a look at the table. */
   get hasMore(): boolean {
     if (this.#waiting) return !this.group.queue.filling

@@ -5,6 +5,7 @@ import type { Downstream, Told } from '../rib/rib.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import type { Session } from '../rib/sessions.ts'
 import type { ExportExplanation, Family, PeerId } from '../types.ts'
+import { encodeRefresh } from '../wire/refresh.ts'
 import { UpdateWriter } from '../wire/update-writer.ts'
 import { ChunkPool } from './chunks.ts'
 import { BestGroup } from './best-group.ts'
@@ -22,6 +23,12 @@ interface Dump {
   mark: number
 }
 
+/**
+ * A refresh that goes between BoRR and EoRR (RFC 7313 §4): asked for, then the walk of the table, then the ring up to where
+ * it was at the end of the walk, so that everything has come again before the end is told.
+ */
+type Refresh = 'asked' | 'walk' | number
+
 export class GroupTables implements Outbound, Downstream {
   readonly #rib: LocRib
   readonly #family: Family
@@ -33,8 +40,11 @@ export class GroupTables implements Outbound, Downstream {
   readonly #closing: Group[] = []
   readonly #members: (Member | undefined)[] = []
   readonly #dumps = new Map<Member, Dump>()
+  readonly #refreshes = new Map<Member, Refresh>()
   readonly #outgoing: Outgoing
   readonly #endOfRib: Uint8Array
+  readonly #beginOfRefresh: Uint8Array
+  readonly #endOfRefresh: Uint8Array
   #ready: Member[] = []
   #complete = true
 
@@ -46,6 +56,8 @@ export class GroupTables implements Outbound, Downstream {
     this.#reserve = reserve
     this.#outgoing = new Outgoing(rib.sets, rib.sessions)
     this.#endOfRib = new UpdateWriter(family, rib.prefixes).endOfRib()
+    this.#beginOfRefresh = encodeRefresh(family, 'begin')
+    this.#endOfRefresh = encodeRefresh(family, 'end')
   }
 
   // ---- Outbound -----------------------------------------------------------------------------------------------------
@@ -54,15 +66,34 @@ export class GroupTables implements Outbound, Downstream {
     const member = this.#members[peer]
     if (!member) return false
     const { group } = member
+    this.#beginRefresh(member, sink)
     let more = member.pull(sink)
     this.#closeEmpty()
+    this.#endRefresh(member, sink)
     if (more) return true
     group.flush(this.#limits.slice)
     more = member.hasMore
     if (more || !this.#dumped(member)) return more
     this.#dumps.delete(member)
     sink.chunk(this.#endOfRib, 1, () => {})
-    return false
+    return this.#refreshes.has(member)
+  }
+
+  /** RFC 7313 §4: not before End-of-RIB. */
+  #beginRefresh(member: Member, sink: ChunkSink): void {
+    if (this.#refreshes.get(member) !== 'asked' || this.#dumps.has(member)) return
+    sink.chunk(this.#beginOfRefresh, 1, () => {})
+    member.refresh()
+    this.#refreshes.set(member, 'walk')
+  }
+
+  #endRefresh(member: Member, sink: ChunkSink): void {
+    let at = this.#refreshes.get(member)
+    if (at === undefined || at === 'asked' || !member.walked) return
+    if (at === 'walk') this.#refreshes.set(member, (at = member.group.ring.end))
+    if (member.index < at) return
+    this.#refreshes.delete(member)
+    sink.chunk(this.#endOfRefresh, 1, () => {})
   }
 
   takeReady(): readonly PeerId[] {
@@ -100,6 +131,7 @@ export class GroupTables implements Outbound, Downstream {
     if (!member) return
     this.#members[session.peer] = undefined
     this.#dumps.delete(member)
+    this.#refreshes.delete(member)
     member.leave()
     this.#closeEmpty()
   }
@@ -111,11 +143,16 @@ export class GroupTables implements Outbound, Downstream {
     if (group === member.group) return
     member.move(group)
     const dump = this.#dumps.get(member)
+    if (typeof this.#refreshes.get(member) === 'number') this.#refreshes.set(member, 'walk')
     if (dump) this.#restart(dump) // its mark counts in the group before
   }
 
   refresh(session: Session): void {
-    if (session.peer !== null) this.#members[session.peer]?.refresh()
+    const member = session.peer === null ? undefined : this.#members[session.peer]
+    if (!member) return
+    if (!session.traits?.enhancedRefresh) return member.refresh()
+    this.#refreshes.set(member, 'asked')
+    member.wake()
   }
 
   sentTo(session: Session): number {
@@ -192,15 +229,17 @@ export class GroupTables implements Outbound, Downstream {
 
   #groupFor(traits: PeerTraits): Group {
     const rib = this.#rib
-    const shape = shapeOf(traits, this.#clusterId, this.#family === 'ipv4-unicast')
+    const shape = shapeOf(traits, this.#clusterId, this.#family === 'ipv4-unicast' && !traits.extendedNextHop)
     const key = groupKey(traits, shape)
     let group = this.#groups.get(key)
     if (group) return group
     const outgoing = this.#outgoing
     const selection = selectionOf(traits)
-    const writer = new UpdateWriter(this.#family, selection ? new PathNlri(rib) : rib.prefixes)
+    const nlri = selection ? new PathNlri(rib) : rib.prefixes
+    const writer = new UpdateWriter(this.#family, nlri, traits.extendedMessages, shape.classic)
     const rules = new ExportRules(rib, shape, traits, (set, slot) => {
       outgoing.make(shape, set, slot)
+      if (shape.classic && outgoing.nextHop.length !== 4) return false // RFC 8950 §4
       return outgoing.length <= writer.roomForAttributes(outgoing.nextHop.length)
     })
     const parts = {

@@ -1,7 +1,7 @@
 // What the kind of session makes of an attribute set on its way out, after policy (RFC 4271 §5.1, RFC 4456 §8,
 // RFC 5065 §4.1, RFC 6793 §4.2.2): prepend, strip, next hop, reflection, 2-octet AS numbers. Done once per bucket, when it is encoded.
 
-import { addressOf } from '../tables/next-hops.ts'
+import { addressOf, isLinkLocal } from '../tables/next-hops.ts'
 import {
   type AttributeSets,
   DEFAULT_LOCAL_PREF,
@@ -51,7 +51,7 @@ export interface Shape {
   readonly onlyToCustomer: number
   readonly clusterId: number
   readonly nextHop: 'auto' | 'self' | 'keep'
-  /** Our own next hop, 4 or 16 octets. */
+  /** Our own next hop, 4, 16 or 32 octets. */
   readonly self: Uint8Array
   readonly fourOctetAs: boolean
   /** MED of learned routes has been taken care of before policy, so what a set has is meant. */
@@ -59,6 +59,8 @@ export interface Shape {
   /** The same of next hops. */
   readonly keepsNextHop: boolean
   readonly classic: boolean
+  /** Messages may be longer than 4,096 octets (RFC 8654). */
+  readonly extendedMessages: boolean
 }
 
 /** Holds one result at a time, so that all groups of a family can share its buffers. */
@@ -79,22 +81,22 @@ export class Outgoing {
   readonly #walker = new AttributeWalker()
   readonly #edits: Edit[] = []
 
-  readonly #asPath = edit(asPath, 1 << 15)
-  readonly #as4Path = edit(as4Path, 1 << 15)
+  readonly #asPath = edit(asPath, 1 << 16)
+  readonly #as4Path = edit(as4Path, 1 << 16)
   readonly #nextHop = edit(nextHop, 4)
   readonly #noMed = edit(med, 0)
   readonly #noLocalPref = edit(localPref, 0)
   readonly #defaultLocalPref = edit(localPref, 4)
   readonly #originator = edit(originatorId, 4)
-  readonly #clusterList = edit(clusterList, 1 << 14)
+  readonly #clusterList = edit(clusterList, 1 << 16)
   readonly #noOriginator = edit(originatorId, 0)
   readonly #noClusterList = edit(clusterList, 0)
   readonly #aggregator = edit(aggregator, 6)
   readonly #as4Aggregator = edit(as4Aggregator, 8)
-  readonly #wide = new Uint8Array(1 << 15)
-  readonly #scratch = new Uint8Array(1 << 15)
-  readonly #behind = new Uint8Array(1 << 15)
-  readonly #extended = edit(extendedCommunities, 1 << 13)
+  readonly #wide = new Uint8Array(1 << 16)
+  readonly #scratch = new Uint8Array(1 << 16)
+  readonly #behind = new Uint8Array(1 << 16)
+  readonly #extended = edit(extendedCommunities, 1 << 16)
   readonly #noAigp = edit(aigp, 0)
   readonly #onlyToCustomer = edit(onlyToCustomer, 4)
 
@@ -150,10 +152,11 @@ export class Outgoing {
     const { kind, nextHop: mode, self } = this.#shape
     const given = this.#sets.nextHops.octets(this.#sets.nextHop[set])
     if (given.length === 0) return self
-    if (this.#shape.keepsNextHop) return addressOf(given)
-    if (mode === 'self') return self
-    if (mode === 'auto' && kind === 'ebgp' && from.kind !== 'local') return self
-    return addressOf(given) // RFC 2545 §3: a link-local next hop says nothing beyond the link that it came from
+    const ours = mode === 'self' || (mode === 'auto' && kind === 'ebgp' && from.kind !== 'local')
+    if (ours && !this.#shape.keepsNextHop) return self
+    // RFC 2545 §3: a link-local next hop says nothing beyond the link that it came from.
+    const address = addressOf(given)
+    return isLinkLocal(address) ? self : address
   }
 
   #nextHopEdit(): Edit {
@@ -265,6 +268,7 @@ const NO_SHAPE: Shape = {
   keepsMed: false,
   keepsNextHop: false,
   classic: true,
+  extendedMessages: false,
 }
 
 function edit(type: { readonly code: number; readonly flags: number }, size: number): Edit {

@@ -1,8 +1,9 @@
 // Help for the tests of RIB and update groups: peers in a line, routes as text, and what a peer was sent, decoded.
 
-import { parseAddress } from '../../inet/index.ts'
+import { formatAddress, parseAddress } from '../../inet/index.ts'
 import type { PeerTraits } from '../rib/port.ts'
 import { attributesView } from '../rib/views.ts'
+import { addressOf } from '../tables/next-hops.ts'
 import { acceptAll, type Family, type PathView, type PeerId, type SessionKind } from '../types.ts'
 import {
   aigp,
@@ -92,6 +93,9 @@ export function traits(family: Family, n: number, more: Partial<PeerTraits> = {}
     nextHop: 'auto',
     nextHopSelf: octetsOfAddress(text(true)),
     fourOctetAs: true,
+    extendedMessages: false,
+    enhancedRefresh: false,
+    longLived: false,
     pathIds: false,
     pathIdsSent: false,
     import: acceptAll,
@@ -255,6 +259,7 @@ export class Receiver implements ChunkSink {
     const nextHop = classic
       ? octets.slice(d.nextHopFrom, d.nextHopTo)
       : octets.slice(d.reach.nextHopFrom, d.reach.nextHopTo)
+    const hop = nextHop.length > 0 ? formatAddress(addressOf(nextHop)) : ''
     for (const prefix of gone) {
       this.routes.delete(prefix)
       this.log.push(`-${prefix}`)
@@ -262,7 +267,7 @@ export class Receiver implements ChunkSink {
     for (const text of come) {
       const [prefix, pathId] = text.split(' ').toReversed()
       const about = { prefix, peer: '', pathId: pathId === undefined ? undefined : Number(pathId) }
-      this.routes.set(text, attributesView(d.attributes, 0, d.attributesTo, nextHop, about))
+      this.routes.set(text, attributesView(d.attributes, 0, d.attributesTo, hop, about))
       this.log.push(`+${text}`)
     }
     this.withdrawn += gone.length

@@ -14,8 +14,8 @@ export interface Edit {
   length: number
 }
 
-/** Longer than any set of a 4,096-octet message after widening, prepending and reflection. */
-const LONGEST = 1 << 16
+/** Longer than any set after prepending, reflection, and the AS4_PATH beside an AS_PATH; no value outgrows its length. */
+const LONGEST = 1 << 18
 
 export class Rewriter {
   /** The result is `octets[0, length)`. */

@@ -2,7 +2,7 @@
 
 import { contains, hostPrefix, parseAddress, parsePrefix, type Prefix } from '../../inet/index.ts'
 import { type AttributeSets, HAS_MED } from '../tables/attribute-sets.ts'
-import { addressOf } from '../tables/next-hops.ts'
+import { addressOf, withZone } from '../tables/next-hops.ts'
 import type { Match, NumberRange } from '../types.ts'
 import { asPath, asPathContains, AttributeWalker, origins } from '../wire/attributes.ts'
 import { AsPathPattern } from './as-path-pattern.ts'
@@ -49,7 +49,7 @@ function nextHopTest(sets: AttributeSets, texts: readonly string[], self: Uint8A
   const wanted = texts.map(parseHop).filter(prefix => prefix !== undefined)
   return set => {
     const given = sets.nextHops.octets(sets.nextHop[set])
-    const octets = given.length === 0 ? self : addressOf(given)
+    const octets = given.length === 0 ? addressOf(self) : withZone(addressOf(given).slice(), 0)
     const family = octets.length === 4 ? 4 : 6
     return wanted.some(prefix => contains(prefix, { family, octets }))
   }

@@ -20,8 +20,8 @@ export class SetTransform {
     this.#sets = sets
     this.#transform = transform
     const { nextHop } = transform
-    const hop = nextHop === 'self' ? self : nextHop === undefined ? undefined : parseAddress(nextHop)?.octets
-    this.#hop = hop?.length === self.length ? hop : undefined
+    const given = nextHop === undefined || nextHop === 'self' ? undefined : parseAddress(nextHop)?.octets
+    this.#hop = nextHop === 'self' ? self : given?.length === sets.nextHops.size ? given : undefined
     this.#communities = communityEdits(transform)
   }
 

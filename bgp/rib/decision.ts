@@ -5,7 +5,7 @@
 // rather than at pairs, is what makes MED deterministic: it is compared within one neighbouring AS only, which is no order.
 
 import { compareOctets } from '../../inet/index.ts'
-import { type AttributeSets, HAS_MED } from '../tables/attribute-sets.ts'
+import { type AttributeSets, HAS_MED, IS_LONG_STALE } from '../tables/attribute-sets.ts'
 import type { RouteSource } from '../policy/match.ts'
 import type { DecisionOptions } from '../types.ts'
 import type { Paths } from './paths.ts'
@@ -13,6 +13,7 @@ import { LOCAL, type Sessions } from './sessions.ts'
 
 /** In order. The paths left after `metric` are the multipath set; the steps after it single out the best. */
 export const steps = [
+  'longStale',
   'local',
   'localPref',
   'asPathLength',
@@ -28,7 +29,16 @@ export const steps = [
 ] as const
 export type Step = (typeof steps)[number]
 
-const EQUAL_COST: readonly Step[] = ['local', 'localPref', 'asPathLength', 'origin', 'med', 'kind', 'metric']
+const EQUAL_COST: readonly Step[] = [
+  'longStale',
+  'local',
+  'localPref',
+  'asPathLength',
+  'origin',
+  'med',
+  'kind',
+  'metric',
+]
 const TIE_BREAK: readonly Step[] = ['oldest', 'routerId', 'clusterList', 'address', 'pathId']
 
 export class Decision {
@@ -71,6 +81,8 @@ export class Decision {
     const set = this.#paths.accepted[path]
     const slot = this.#paths.slot[path]
     switch (step) {
+      case 'longStale':
+        return this.#sets.flags[set] & IS_LONG_STALE // RFC 9494 §4.3: least preferred, so never beside a fresh one
       case 'local':
         return slot === LOCAL ? 0 : 1
       case 'localPref':

@@ -24,20 +24,32 @@ export class ImportRules {
   readonly #policy: CompiledPolicy
   /** RFC 8326 §4.2: from an eBGP peer GRACEFUL_SHUTDOWN means LOCAL_PREF 0, unless policy takes the community off. */
   readonly #leaving: RememberedTransform | undefined
+  /** RFC 9494 §4.2: a path that is kept for long is marked. */
+  readonly #longStale: RememberedTransform
 
   constructor(sets: AttributeSets, prefixes: PrefixTable, traits: Traits) {
     this.#sets = sets
     this.#limits = RouteLimits.of(sets, traits)
     this.#policy = new CompiledPolicy(traits.import, sets, prefixes, traits.nextHopSelf)
     const { kind, nextHopSelf } = traits
+    this.#longStale = new RememberedTransform(sets, { addCommunities: ['llgr-stale'] }, nextHopSelf)
     this.#leaving = kind === 'ebgp' ? new RememberedTransform(sets, { localPref: 0 }, nextHopSelf) : undefined
   }
 
-  /** The set to decide with, with a reference; 0 if policy rejects the route. */
-  apply(prefix: number, set: number, from: RouteSource): number {
-    const sets = this.#sets
+  /** The set to decide with, with a reference; 0 if policy rejects the route. `longStale`: its peer went long ago. */
+  apply(prefix: number, set: number, from: RouteSource, longStale: boolean): number {
     if (this.#limits && !this.#limits.allows(set)) return 0
-    const accepted = this.#policy.apply(prefix, set, from)
+    const sets = this.#sets
+    const fresh = this.#policy.apply(prefix, set, from)
+    if (!longStale || fresh === 0) return this.#demoted(fresh)
+    const accepted = this.#demoted(fresh)
+    const marked = this.#longStale.apply(accepted)
+    sets.release(accepted)
+    return marked
+  }
+
+  #demoted(accepted: number): number {
+    const sets = this.#sets
     if (accepted === 0 || !this.#leaving || !(sets.flags[accepted] & LEAVES_SOON)) return accepted
     if (sets.flags[accepted] & HAS_LOCAL_PREF && sets.localPref[accepted] === 0) return accepted
     const result = this.#leaving.apply(accepted)

@@ -44,7 +44,7 @@ export interface PathFollower extends Follower {
 
 export class LocRib {
   readonly prefixes: PrefixTable
-  readonly nextHops = new NextHops()
+  readonly nextHops: NextHops
   readonly sets: AttributeSets
   readonly paths: Paths
   readonly sessions = new Sessions()
@@ -62,6 +62,7 @@ export class LocRib {
 
   constructor(bits: 32 | 128, seed: number, reserve: number) {
     this.prefixes = new PrefixTable(bits, seed, reserve)
+    this.nextHops = new NextHops(bits === 32 ? 4 : 16)
     this.sets = new AttributeSets(this.nextHops, seed, reserve)
     this.paths = new Paths(seed, reserve * 2)
     this.decision = new Decision(this.sets, this.paths, this.sessions)
@@ -126,9 +127,11 @@ export class LocRib {
     } else if (paths.flags[path] & DEAD) {
       paths.flags[path] &= ~DEAD
     } else {
-      if (this.isStale(path)) session.stale--
+      const wasStale = this.isStale(path)
+      if (wasStale) session.stale--
       paths.age[path] = session.age
-      if (paths.received[path] === set && (paths.flags[path] & INELIGIBLE) === check) return
+      const isMarked = wasStale && session.longLived // with LLGR_STALE, which has to go
+      if (paths.received[path] === set && (paths.flags[path] & INELIGIBLE) === check && !isMarked) return
       wasAccepted = paths.accepted[path] !== 0
       this.#clear(session, path)
     }
@@ -324,7 +327,8 @@ export class LocRib {
     const set = paths.received[path]
     let accepted = 0
     if (!(paths.flags[path] & INELIGIBLE)) {
-      accepted = session.import ? session.import.apply(paths.prefix[path], set, session) : sets.acquire(set)
+      const longStale = session.longLived && this.isStale(path)
+      accepted = session.import ? session.import.apply(paths.prefix[path], set, session, longStale) : sets.acquire(set)
     }
     paths.accepted[path] = accepted
     if (accepted === 0) paths.flags[path] |= REJECTED

@@ -60,10 +60,18 @@ export interface PeerTraits extends PeerPolicies {
   readonly localAddress: Uint8Array
   readonly reflectorClient: boolean
   readonly nextHop: 'auto' | 'self' | 'keep'
-  /** Next hop to use for this family when it is "self": 4 or 16 octets. */
+  /** Next hop to use for this family when it is "self": 4, 16 or 32 octets. */
   readonly nextHopSelf: Uint8Array
+  /** IPv4 routes may have IPv6 next hops (RFC 8950), and go by MP_REACH_NLRI. */
+  readonly extendedNextHop?: boolean
   /** Whether AS numbers take 4 octets on this session (RFC 6793). */
   readonly fourOctetAs: boolean
+  /** Whether the peer takes messages of more than 4,096 octets (RFC 8654). */
+  readonly extendedMessages: boolean
+  /** Whether routes that are sent again go between a beginning and an end (RFC 7313). */
+  readonly enhancedRefresh: boolean
+  /** Whether the peer knows what LLGR_STALE means (RFC 9494). */
+  readonly longLived: boolean
   /** The peer's NLRI carry path identifiers (RFC 7911): it may have several paths for a prefix. */
   readonly pathIds: boolean
   /** Ours do, to this peer. */
@@ -121,10 +129,17 @@ export interface Rib {
   peerDown(peer: PeerId): void
   /**
    * The session is gone, but the peer is expected back (RFC 4724 §4.2): it leaves its group, and its paths stay in the
-   * decision, all stale from now on. Those that were stale already are withdrawn in slices by `work`.
+   * decision, all stale from now on. Those that were stale already are withdrawn in slices by `work`, unless `keepsStale`.
    */
-  peerAway(peer: PeerId): void
-  /** What the peer has not announced since it was `peerAway` is withdrawn in slices by `work`. */
+  peerAway(peer: PeerId, keepsStale?: boolean): void
+  /** The stale paths of the peer are kept for long: marked, the last choice, and without those with NO_LLGR (RFC 9494 §4.2). */
+  keepLong(peer: PeerId): void
+  /**
+   * The peer announces all its paths again: those that are there are stale until then (RFC 7313 §4). False if it has begun
+   * too often without an end: then nothing changes.
+   */
+  beginRefresh(peer: PeerId): boolean
+  /** What the peer has not announced since it was `peerAway`, or since `beginRefresh`, is withdrawn in slices by `work`. */
   sweepStale(peer: PeerId): void
   /** What the peer may hold, from now on; what it holds already stays. Without it there is no ceiling. */
   setCeiling(peer: PeerId, ceiling: Ceiling): void
@@ -132,7 +147,7 @@ export interface Rib {
   setPolicies(peer: PeerId, policies: Partial<PeerPolicies>): void
   /** New rules of decision; every prefix is decided anew, in slices. */
   setDecision(options: DecisionOptions): void
-  /** The peer asked for a route refresh (RFC 2918): send it everything again. */
+  /** The peer is sent everything again (RFC 2918), between a beginning and an end where it knows those (RFC 7313). */
   refresh(peer: PeerId): void
 
   /**
@@ -165,6 +180,8 @@ export interface Rib {
   /** The complete list of our own routes; differences are announced and withdrawn. Routes of another family are passed over. */
   originate(replace: Iterable<Origination>): void
   setNextHops(changes: Iterable<NextHopState>): void
+  /** The number of a link, which a link-local next hop has in its third and fourth octet (see `withZone`). */
+  zone(name: string): number
 
   /** Route selection waits while true (RFC 4724 §4.1): routes are taken in, and none is chosen. */
   defer(deferred: boolean): void

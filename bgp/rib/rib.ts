@@ -23,7 +23,7 @@ import { DEAD, INELIGIBLE } from './paths.ts'
 import { OctetFeed, RouteReader } from './octets.ts'
 import type { Ceiling, Ineligible, OctetCursor, PeerPolicies, PeerTraits, PolicyWatcher, Rib } from './port.ts'
 import { ROWS_PER_UNIT, Scans } from './scans.ts'
-import { isFull, mayResume, type Session } from './sessions.ts'
+import { isFull, isOld, mayResume, type Session } from './sessions.ts'
 import { attributesView, Views } from './views.ts'
 import { uint32 } from '../wire/attributes.ts'
 import { PATH_ID } from '../wire/nlri.ts'
@@ -109,17 +109,34 @@ export class FamilyRib implements Rib {
     this.#scans.sweep(session)
   }
 
-  peerAway(peer: PeerId): void {
+  peerAway(peer: PeerId, keepsStale = false): void {
     const session = this.#rib.sessions.of(peer)
     if (!session || session.away) return
     this.#groups.peerDown(session)
-    if (session.stale > 0) this.#scans.sweepStale(session)
+    // RFC 4724 §4.2: a second restart. What a refresh has marked and not brought yet may still be good.
+    const isOver = session.staleBy === 'restart' && !keepsStale
+    if (session.stale > 0 && (isOver || isOld(session))) this.#scans.sweepStale(session)
+    if (!keepsStale) session.longLived = false
     this.#rib.sessions.suspend(session)
+  }
+
+  keepLong(peer: PeerId): void {
+    const session = this.#rib.sessions.of(peer)
+    if (!session) return
+    session.longLived = true
+    this.#scans.reimport(session)
+  }
+
+  beginRefresh(peer: PeerId): boolean {
+    const session = this.#rib.sessions.of(peer)
+    return session !== undefined && !session.away && this.#rib.sessions.renew(session)
   }
 
   sweepStale(peer: PeerId): void {
     const session = this.#rib.sessions.of(peer)
-    if (session && session.stale > 0) this.#scans.sweepStale(session)
+    if (!session) return
+    if (session.stale > 0) this.#scans.sweepStale(session)
+    session.longLived = false
   }
 
   setPolicies(peer: PeerId, policies: Partial<PeerPolicies>): void {
@@ -208,6 +225,10 @@ export class FamilyRib implements Rib {
 
   setNextHops(changes: Iterable<NextHopState>): void {
     if (this.#rib.nextHops.tell(changes)) this.#scans.recheckNextHops()
+  }
+
+  zone(name: string): number {
+    return this.#rib.nextHops.zone(name)
   }
 
   // ---- bulk work ----------------------------------------------------------------------------------------------------
@@ -350,7 +371,7 @@ export class FamilyRib implements Rib {
     if (table === 'out') {
       for (const { attributes, nextHop, from, pathId } of this.#groups.told(session, prefix)) {
         const about = { prefix: prefixes.text(prefix), peer: from.name, pathId }
-        yield attributesView(attributes, 0, attributes.length, nextHop, about)
+        yield attributesView(attributes, 0, attributes.length, this.#rib.nextHops.textOf(nextHop), about)
       }
       return
     }

@@ -4,6 +4,7 @@
 // went: each is a scan over all paths. New scans wait for the ones under way; every scan ends when it has seen each path
 // once.
 
+import { NEVER_LONG_STALE } from '../tables/attribute-sets.ts'
 import { DEAD, NO_SLOT } from './paths.ts'
 import type { LocRib } from './loc-rib.ts'
 import { isEarlier, type Session } from './sessions.ts'
@@ -96,12 +97,19 @@ export class Scans {
       } else {
         if (paths.slot[path] !== scan.session.slot || paths.flags[path] & DEAD) continue
         if (scan.kind === 'stale' && !isEarlier(paths.age[path], scan.before)) continue
-        if (scan.kind !== 'import') this.#rib.bury(scan.session, path)
+        if (scan.kind !== 'import' || this.#neverLong(scan.session, path)) this.#rib.bury(scan.session, path)
         else this.#rib.judgeAgain(scan.session, path)
       }
       hits++
     }
     return Math.max(1, hits + Math.floor((scan.at - from) / ROWS_PER_UNIT))
+  }
+
+  /** RFC 9494 §4.2: stale, and its sender does not want it kept for long. */
+  #neverLong(session: Session, path: number): boolean {
+    const { paths, sets } = this.#rib
+    if (!session.longLived || !this.#rib.isStale(path)) return false
+    return (sets.flags[paths.received[path]] & NEVER_LONG_STALE) !== 0
   }
 
   #drop(obsolete: (scan: Scan) => boolean): void {

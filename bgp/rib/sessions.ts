@@ -15,6 +15,9 @@ import type { Ceiling, PeerTraits } from './port.ts'
 /** The slot of our own routes. */
 export const LOCAL = 0
 
+/** Ages are compared modulo 256. */
+const MOST_AGES = 100
+
 export const NO_CEILING: Ceiling = { paths: Infinity, rows: Infinity, octets: Infinity }
 
 export interface Session {
@@ -34,10 +37,16 @@ export interface Session {
   down: boolean
   /** The peer is expected back; its paths are kept meanwhile. */
   away: boolean
-  /** Goes up with each restart of the peer, modulo 256. */
+  /** Goes up with each restart of the peer and each refresh of its paths, modulo 256. */
   age: number
+  /** Ages that have begun since no path was stale. */
+  ages: number
   /** Paths of an earlier age. */
   stale: number
+  /** What made them so. */
+  staleBy: 'restart' | 'refresh'
+  /** The stale ones are kept for long (RFC 9494). */
+  longLived: boolean
   /** Paths in the peer's Adj-RIB-In, and those that may be used. */
   paths: number
   accepted: number
@@ -68,7 +77,10 @@ export class Sessions {
     down: false,
     away: false,
     age: 0,
+    ages: 0,
     stale: 0,
+    staleBy: 'restart',
+    longLived: false,
     paths: 0,
     accepted: 0,
     rows: 0,
@@ -97,7 +109,10 @@ export class Sessions {
       down: false,
       away: false,
       age: 0,
+      ages: 0,
       stale: 0,
+      staleBy: 'restart',
+      longLived: false,
       paths: 0,
       accepted: 0,
       rows: 0,
@@ -112,8 +127,25 @@ export class Sessions {
   /** The peer is gone for a while: its paths are stale from now on. */
   suspend(session: Session): void {
     session.away = true
+    this.#grow(session, 'restart')
+  }
+
+  /**
+   * The peer sends all its paths again: those that are there are stale from now on. False if there are stale paths of so
+   * many ages already that no more can be told apart.
+   */
+  renew(session: Session): boolean {
+    if (session.stale === session.paths) return true
+    if (session.stale > 0 && isOld(session)) return false
+    this.#grow(session, 'refresh')
+    return true
+  }
+
+  #grow(session: Session, by: Session['staleBy']): void {
     session.age = (session.age + 1) & 255
+    session.ages = session.stale === 0 ? 1 : session.ages + 1
     session.stale = session.paths
+    session.staleBy = by
   }
 
   /** The peer is back, in the same slot. */
@@ -161,6 +193,11 @@ export function mayResume(session: Session, traits: PeerTraits): boolean {
     session.reflectorClient === traits.reflectorClient &&
     compareOctets(session.address, traits.address) === 0
   )
+}
+
+/** Stale paths of so many ages are there that no more can be told apart. */
+export function isOld({ ages }: Session): boolean {
+  return ages >= MOST_AGES
 }
 
 /** Whether age `a` comes before age `b`. */

@@ -26,7 +26,6 @@ import {
 import type { Step } from './decision.ts'
 import { ineligibleKinds, type LocRib } from './loc-rib.ts'
 import { LEAVES_SOON } from '../tables/attribute-sets.ts'
-import { addressOf } from '../tables/next-hops.ts'
 import { CHOSEN, DEAD, INELIGIBLE, INELIGIBLE_SHIFT, REJECTED } from './paths.ts'
 import type { Session } from './sessions.ts'
 
@@ -37,14 +36,14 @@ export function attributesView(
   octets: Uint8Array,
   from: number,
   to: number,
-  nextHop: Uint8Array,
+  nextHop: string,
   about: Pick<PathView, 'prefix' | 'peer' | 'pathId'>,
 ): PathView {
   const view: PathView = {
     prefix: about.prefix,
     peer: about.peer,
     pathId: about.pathId,
-    nextHop: nextHop.length > 0 ? formatAddress(addressOf(nextHop)) : about.prefix.includes(':') ? '::' : '0.0.0.0',
+    nextHop: nextHop !== '' ? nextHop : about.prefix.includes(':') ? '::' : '0.0.0.0',
     asPath: '',
     origin: 'incomplete',
     localPref: undefined,
@@ -90,10 +89,10 @@ export class Views {
     const prefix = paths.prefix[path]
     const { name, pathIds } = sessions.at(paths.slot[path])
     const about = { prefix: prefixes.text(prefix), peer: name, pathId: pathIds ? paths.pathId[path] : undefined }
-    const view = attributesView(sets.octets, sets.from(set), sets.to(set), nextHops.octets(sets.nextHop[set]), about)
+    const view = attributesView(sets.octets, sets.from(set), sets.to(set), nextHops.text(sets.nextHop[set]), about)
     view.best = prefixes.best[prefix] === path
     view.multipath = !view.best && (paths.flags[path] & CHOSEN) !== 0
-    view.stale = this.#rib.isStale(path)
+    view.stale = this.#rib.isStale(path) && this.#staleness(path)
     return view
   }
 
@@ -151,6 +150,8 @@ export class Views {
     const theirs = decision.rank(step, best)
     const bestName = sessions.at(paths.slot[best]).name
     switch (step) {
+      case 'longStale':
+        return 'its sender went long ago (LLGR_STALE, RFC 9494), and any other path is preferred'
       case 'local':
         return 'our own route is preferred'
       case 'localPref':
@@ -188,6 +189,11 @@ export class Views {
     const lowest = Math.min(...rivals.map(med))
     const mine = med(path) === Infinity ? 'no MED, which counts as highest, is' : `MED ${med(path)} is`
     return `${mine} higher than ${lowest}${always ? '' : ' from the same AS'}`
+  }
+
+  #staleness(path: number): 'refresh' | 'restart' | 'long-lived' {
+    const session = this.#rib.sessions.at(this.#rib.paths.slot[path])
+    return session.longLived ? 'long-lived' : session.staleBy
   }
 
   /** Whether the peer says that the route goes soon, and it is therefore the last choice (RFC 8326). */

@@ -4,10 +4,15 @@ import type { TimerId, TimerWheel } from '../fsm/timers.ts'
 import type { Role, TimerName } from '../fsm/machine.ts'
 import type { ChunkSink } from '../groups/port.ts'
 import type { ConnEnds, ConnId, State } from '../types.ts'
+import type { CapabilityKind } from '../wire/capabilities.ts'
+import { MAX_EXTENDED, MAX_MESSAGE } from '../wire/header.ts'
 import type { Negotiated } from './negotiate.ts'
 
-/** `stale`: the routes of a peer that is away are kept no longer (RFC 4724 §4.2); of the dialing connection only. */
-export type ConnectionTimer = TimerName | 'stale'
+/**
+ * `stale`: the routes of a peer that is away are kept no longer (RFC 4724 §4.2); `refresh`: those that it did not send again
+ * are kept no longer (RFC 7313 §4). Of the dialing connection only.
+ */
+export type ConnectionTimer = TimerName | 'stale' | 'refresh'
 
 export const timerNames: readonly ConnectionTimer[] = [
   'connectRetry',
@@ -16,6 +21,7 @@ export const timerNames: readonly ConnectionTimer[] = [
   'idleHold',
   'sendHold',
   'stale',
+  'refresh',
 ]
 
 interface Timer {
@@ -33,6 +39,8 @@ export class Connection {
   conn: ConnId | undefined
   local = ''
   remote = ''
+  /** Capabilities that the last OPEN on it did without. */
+  leftOut: readonly CapabilityKind[] = []
   /** 0 where the transport does not tell. */
   localPort = 0
   remotePort = 0
@@ -43,8 +51,14 @@ export class Connection {
   notificationReceived: Uint8Array | undefined
   /** Set when an acceptable OPEN has come. */
   negotiated: Negotiated | undefined
+  /** Octets that a message may have, either way; of OPEN never more than 4,096. */
+  get longest(): number {
+    return this.negotiated?.extendedMessages ? MAX_EXTENDED : MAX_MESSAGE
+  }
   /** The shell holds input that was not taken for want of budget. */
   unread = false
+  /** Prefixes that are applied of a long UPDATE which is not done yet; 0 = none is under way. */
+  applied = 0
   /** When the last UPDATE came, while Established. */
   heardAt = -1
   /** The hold timer ran out once already since input last came. */
@@ -61,6 +75,7 @@ export class Connection {
       keepalive: { id: wheel.create(), period: 0 },
       idleHold: { id: wheel.create(), period: 0 },
       stale: { id: wheel.create(), period: 0 },
+      refresh: { id: wheel.create(), period: 0 },
       sendHold: { id: wheel.create(), period: 0 },
     }
   }
@@ -79,6 +94,7 @@ export class Connection {
     this.openSent = this.openReceived = this.notificationSent = this.notificationReceived = undefined
     this.negotiated = undefined
     this.unread = false
+    this.applied = 0
     this.heardAt = -1
     this.overdue = false
     this.#control = []

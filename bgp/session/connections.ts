@@ -17,6 +17,7 @@ import type { Host, ResolvedPeer } from './host.ts'
 import type { Journal } from './journal.ts'
 import type { Negotiated } from './negotiate.ts'
 import type { Peer } from './peer.ts'
+import { isUnfound } from './place.ts'
 import { endingBy, type TappedConnection } from './tap.ts'
 
 /** Seconds that a peer may leave unread what is sent to it, at least (RFC 9687 §4). */
@@ -40,13 +41,20 @@ export interface ConnectionsOwner {
   readonly counters: Counters
   readonly config: () => ResolvedPeer
   readonly ends: (connection?: Connection) => Ends
-  /** Our OPEN, encoded. */
-  readonly open: () => Uint8Array
+  /** Our OPEN on the connection, encoded. */
+  readonly open: (connection: Connection) => Uint8Array
+  /** Routes of the peer are kept, for it to come back within its restart time. */
+  readonly keeps: () => boolean
   /** The connection is Established, or is no longer, by this event. */
   readonly up: (connection: Connection) => void
   readonly down: (event: FsmEvent) => void
   /** The connection as taps see it. */
   readonly tapped: (connection: Connection) => TappedConnection
+}
+
+/** Whether it is not to be dialed, or cannot be as nobody knows where it is. */
+export function isPassive({ passive = false, address }: ResolvedPeer): boolean {
+  return passive || isUnfound(address)
 }
 
 export class Connections {
@@ -67,7 +75,7 @@ export class Connections {
   constructor(owner: ConnectionsOwner) {
     this.#owner = owner
     this.#host = owner.host
-    const passive = owner.config().passive ?? false
+    const passive = isPassive(owner.config())
     this.main = new Connection({ incoming: false, passive }, owner.host.wheel, owner.host.now)
   }
 
@@ -100,6 +108,15 @@ export class Connections {
   setPassive(passive: boolean): void {
     this.main.role = { incoming: false, passive }
     if (!passive && this.main.state === 'Active') this.arm(this.main, 'connectRetry')
+  }
+
+  /** The peer is somewhere else now: an attempt to connect is given up, and another one made at once if it may be. */
+  redial(passive: boolean): void {
+    this.main.role = { incoming: false, passive }
+    const { state } = this.main
+    if (this.running && (state === 'Connect' || state === 'Active')) {
+      this.dispatch(this.main, { kind: 'connectRetryExpired' })
+    }
   }
 
   /** Takes back a rest that a limit prescribed. */
@@ -204,7 +221,7 @@ export class Connections {
       case 'connect':
         return this.#connect(connection)
       case 'sendOpen':
-        connection.openSent = this.#owner.open()
+        connection.openSent = this.#owner.open(connection)
         return this.send(connection, connection.openSent)
       case 'sendKeepalive':
         return this.send(connection, keepalive)
@@ -251,7 +268,8 @@ export class Connections {
 
   /** Rests in Idle. A connection that the peer made puts the dialing machine to rest, unless it is further along. */
   #damp(connection: Connection): void {
-    const rest = Math.max(this.#backoff.next(this.#owner.counters.takeLastLife()), this.limitRest ?? 0)
+    const { counters, keeps } = this.#owner
+    const rest = Math.max(this.#backoff.next(counters.takeLastLife(), keeps()), this.limitRest ?? 0)
     if (connection !== this.main) {
       if (this.#established || ranks[this.main.state] > ranks.Connect) return
       this.dispatch(this.main, { kind: 'stop' })
@@ -341,7 +359,7 @@ export class Connections {
     // What the operator ends, helpers shall not keep alive, though the N bit would let them.
     const isHard = administrative && why.code === CEASE && why.subcode !== cease.collision
     const hard = isHard && connection.negotiated?.gracefulRestart?.notification
-    const message = encodeNotification(hard ? hardReset(why) : why)
+    const message = encodeNotification(hard ? hardReset(why) : why, connection.longest)
     connection.send(message)
     counters.notifiedOut.count(why)
     this.#host.release(connection.conn, this.outgoing(connection))
@@ -360,7 +378,7 @@ export class Connections {
   #again(connection: Connection, timer: ConnectionTimer): void {
     const { period } = connection.timers[timer]
     if (period === 0) return this.disarm(connection, timer)
-    const after = timer === 'hold' || timer === 'stale' ? period : this.#host.random.jitter(period)
+    const after = exact.includes(timer) ? period : this.#host.random.jitter(period)
     this.#host.arm(this.#owner.peer, connection, timer, this.#host.now + after)
   }
 
@@ -368,6 +386,9 @@ export class Connections {
     this.#host.wheel.disarm(connection.timers[timer].id)
   }
 }
+
+/** Timers without jitter (RFC 4271 §10): what they bound was told to the peer, or told by it. */
+const exact: readonly ConnectionTimer[] = ['hold', 'stale', 'refresh']
 
 /** One for all UPDATE messages: they change no state, so nothing is looked at after them. */
 export const updateEvent: FsmEvent = { kind: 'update' }

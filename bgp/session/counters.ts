@@ -79,7 +79,7 @@ export class Counters {
     return messages
   }
 
-  /** The sink, with the UPDATEs that go through it counted. Valid until the next call. */
+  /** The sink, with the messages that go through it counted. Valid until the next call. */
   counting(sink: ChunkSink): ChunkSink {
     return this.#sink.around(sink)
   }
@@ -112,7 +112,7 @@ class CountingSink implements ChunkSink {
   }
 
   chunk(octets: Uint8Array, messages: number, done: () => void): void {
-    this.#out.count(UPDATE, messages)
+    this.#out.count(octets[18], messages) // a chunk has messages of one type
     this.#inner?.chunk(octets, messages, done)
   }
 }

@@ -12,6 +12,8 @@ import {
   SEND_HOLD_TIMER_EXPIRED,
 } from '../wire/notification.ts'
 import type { Fault } from '../wire/verdict.ts'
+import type { ResolvedPeer } from './host.ts'
+import { placeOf, placeText } from './place.ts'
 import { remoteAsText } from './remote-as.ts'
 
 /** Who talks to whom, as far as it is known. */
@@ -150,12 +152,12 @@ function because(reason: string): string {
 }
 
 /** A peer as reports name it; `asn`: the AS that its last OPEN said. */
-export function about(name: string, { address, remoteAs }: PeerConfig, asn: number | undefined): string {
-  return `peer ${name} (${address}, ${remoteAsText(asn ?? remoteAs)})`
+export function about(name: string, peer: PeerConfig, asn: number | undefined): string {
+  return `peer ${name} (${placeText(placeOf(peer))}, ${remoteAsText(asn ?? peer.remoteAs)})`
 }
 
 /** `local`: our address on the connection, where there is one. */
-export function endsOf(name: string, config: PeerConfig, localAs: number, local?: string): Ends {
+export function endsOf(name: string, config: ResolvedPeer, localAs: number, local?: string): Ends {
   const { address, port = 179, localAddress } = config
   return { name, address, port, local: local || localAddress, localAs }
 }

@@ -7,7 +7,7 @@ import type { Rib } from '../rib/port.ts'
 import type { Action, ConnId, Family, PeerConfig, SessionKind } from '../types.ts'
 import type { UpdateDecoder } from '../wire/update.ts'
 import type { Connection, ConnectionTimer } from './connection.ts'
-import type { RestartSide } from './negotiate.ts'
+import type { RestartSide, SpeakerNames } from './negotiate.ts'
 import type { Us } from './kind.ts'
 import type { Peer } from './peer.ts'
 import type { SessionTap } from './tap.ts'
@@ -18,8 +18,10 @@ export interface FamilyRib {
 }
 
 /** A peer's configuration with all that it takes from the speaker's. */
-export type ResolvedPeer = PeerConfig &
-  Required<Pick<PeerConfig, 'import' | 'export' | 'gracefulShutdown'>> & {
+export type ResolvedPeer = PeerConfig & {
+  /** `%eth0`: it has an interface, and was not found there yet. */
+  readonly address: string
+} & Required<Pick<PeerConfig, 'import' | 'export' | 'gracefulShutdown'>> & {
     /** The listen range that made it. */
     readonly range?: string
     readonly kind: SessionKind
@@ -45,6 +47,8 @@ export interface Host {
   /** Shared: messages are read one at a time. */
   readonly decoder: UpdateDecoder
   family(family: Family): FamilyRib
+  /** What OPEN says of us, for display. */
+  readonly names: SpeakerNames
   /** What OPEN says of restarts; `first`: the peer has not been Established since this speaker started. */
   restart(first: boolean): RestartSide | undefined
   emit(action: Action): void

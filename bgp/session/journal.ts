@@ -100,13 +100,19 @@ export class Journal {
   }
 
   /** Routes of these families are kept over a restart of the peer, for so many seconds; or dropped, and why. */
-  stale(families: readonly Family[], secondsOrWhy: number | string): void {
+  stale(families: readonly Family[], secondsOrWhy: number | string, long = false): void {
     const kept = typeof secondsOrWhy === 'number'
     const list = families.join(' and ')
     const text = kept
-      ? `its ${list} routes are kept for up to ${secondsOrWhy} s, as it asked for when it restarts`
+      ? `its ${list} routes are kept ${long ? 'as the last choice ' : ''}for up to ${secondsOrWhy} s, as it asked for when it restarts`
       : `its ${list} routes, kept while it was away, are dropped: ${secondsOrWhy}`
     this.#report({ type: 'stale', peer: this.#name, families, kept, text: this.#say(text) })
+  }
+
+  /** Something about a route refresh is not as it should be. */
+  refresh(text: string): void {
+    const times = this.#repeats.next(text, this.#host.now)
+    if (times !== undefined) this.#report({ type: 'refresh', peer: this.#name, text: this.#say(text + times) })
   }
 
   /** RFC 7606 was applied to the UPDATE in these octets. What repeats itself is told now and then, with a count. */

@@ -12,20 +12,23 @@ import { decodeOpen, encodeOpen } from '../wire/open.ts'
 import { decodeRefresh, encodeRefresh } from '../wire/refresh.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
 import { type Connection, type ConnectionTimer, pump } from './connection.ts'
-import { Connections, updateEvent } from './connections.ts'
+import { Connections, updateEvent, isPassive } from './connections.ts'
 import { Counters } from './counters.ts'
 import type { Ends } from './explain.ts'
 import * as explain from './explain.ts'
 import type { Host, ResolvedPeer } from './host.ts'
 import { Journal } from './journal.ts'
 import { ceilingOf, consequence, LimitWatch, sameLimits } from './limits.ts'
-import { type LocalSide, localSide, negotiate, ourOpen } from './negotiate.ts'
+import { type LocalSide, localSide, negotiate, type Negotiated, ourOpen } from './negotiate.ts'
+import { Refreshes } from './refresh.ts'
 import { endingOf, Helper, keptFamilies } from './restart.ts'
 import { applyUpdate, type Inbound, type UpdateResult } from './routes.ts'
 import { onlyAs } from './remote-as.ts'
 import { awaitedFamilies, statusOf } from './status.ts'
+import { isUnfound, zoneOf } from './place.ts'
 import { type TappedConnection, TapSink } from './tap.ts'
-import { inboundRules, ownAddresses, policies, traits } from './traits.ts'
+import { hoplessFamilies, inboundRules, offered, ownAddresses, policies, traits } from './traits.ts'
+import { Withheld } from './withheld.ts'
 
 /** Milliseconds between the first time a hold timer runs out and the last look whether input came after all. */
 const LAST_LOOK = 100
@@ -40,6 +43,8 @@ export class Peer {
   readonly #connections: Connections
   #session: { readonly connection: Connection; readonly inbound: Inbound; readonly since: number } | undefined
   readonly #helper: Helper
+  readonly #refreshes: Refreshes
+  readonly #withheld = new Withheld()
   /** The NOTIFICATION that is being handled. */
   #notified: Notification | undefined
   #everEstablished = false
@@ -61,7 +66,8 @@ export class Peer {
       counters: this.counters,
       config: () => this.config,
       ends: connection => this.#ends(connection),
-      open: () => encodeOpen(ourOpen(this.#localSide)),
+      open: connection => this.#ourOpen(connection),
+      keeps: () => this.#helper.awaits,
       up: connection => this.#up(connection),
       down: event => this.#down(event),
       tapped: connection => this.tapped(connection),
@@ -71,8 +77,15 @@ export class Peer {
       rib: family => host.family(family).rib,
       wait: seconds => this.#connections.arm(main, 'stale', seconds),
       cancel: () => this.#connections.disarm(main, 'stale'),
-      keeps: (families, seconds) => this.#journal.stale(families, seconds),
+      now: () => host.now,
+      keeps: (families, seconds, long) => this.#journal.stale(families, seconds, long),
       drops: (families, why) => this.#journal.stale(families, why),
+    })
+    this.#refreshes = new Refreshes(id, {
+      rib: family => host.family(family).rib,
+      wait: seconds => this.#connections.arm(main, 'refresh', seconds),
+      cancel: () => this.#connections.disarm(main, 'refresh'),
+      problem: text => this.#journal.refresh(text),
     })
   }
 
@@ -90,15 +103,17 @@ export class Peer {
 
   /** Ends the session, if any, and starts anew with the configuration in force. */
   reset(why: Fault): void {
+    this.#withheld.clear()
     this.#connections.restart(why)
     this.#helper.release()
   }
 
-  /** Every route again, from the peer (RFC 2918) or to it; nothing without a session. */
-  refresh(direction: 'in' | 'out'): void {
+  /** Every route again, from the peer (RFC 2918) or to it, of one family or all; nothing without a session. */
+  refresh(direction: 'in' | 'out', only?: Family): void {
     if (!this.#session) return
     const { connection, inbound } = this.#session
     for (const family of inbound.negotiated.families) {
+      if (only !== undefined && family !== only) continue
       if (direction === 'out') this.#host.family(family).rib.refresh(this.id)
       else if (inbound.negotiated.routeRefresh) this.#connections.send(connection, encodeRefresh(family))
     }
@@ -109,7 +124,7 @@ export class Peer {
     const limitsChanged = !sameLimits(this.config, config)
     if (JSON.stringify(config.remoteAs) !== JSON.stringify(this.config.remoteAs)) this.#saidAs = undefined
     this.config = config
-    this.#connections.setPassive(config.passive ?? false)
+    this.#connections.setPassive(isPassive(config))
     if (limitsChanged) this.#limitsChanged()
     if (!this.#helps) this.#helper.release('keeping them was switched off')
     if (this.#session) this.#adjustInbound()
@@ -122,17 +137,24 @@ export class Peer {
   /** Other rules for paths that were refused on arrival: the peer has to send them again. */
   #adjustInbound(): void {
     if (!this.#session) return
-    const { connection, inbound } = this.#session
+    const { inbound } = this.#session
     const rules = inboundRules(this.config, this.#host.identity, inbound.negotiated)
     if (JSON.stringify(rules) === JSON.stringify(inbound.rules)) return
     inbound.rules = rules
     if (!inbound.negotiated.routeRefresh) return this.reset(fault(6, cease.configChange, 'AS path rules changed'))
-    for (const family of inbound.negotiated.families) this.#connections.send(connection, encodeRefresh(family))
+    this.refresh('in')
   }
 
   /** Gives back what belongs to the peer, after `stop`. */
   dispose(): void {
     this.#connections.dispose()
+  }
+
+  /** The peer is at this address of its link from now on, or nobody is there. A session that is up goes on as it is. */
+  moved(address: string): void {
+    if (address === this.config.address || (isUnfound(address) && this.#session)) return
+    this.config = { ...this.config, address }
+    this.#connections.redial(isPassive(this.config))
   }
 
   // ---- from the network ------------------------------------------------------------------------------------------
@@ -155,6 +177,7 @@ export class Peer {
   }
 
   closed(connection: Connection, reason: string): void {
+    if (connection.state === 'OpenSent') this.#withheld.closed()
     this.#journal.lost(this.#ends(connection), reason, connection.state)
     this.#connections.forget(connection)
     this.#connections.dispatch(connection, { kind: 'closed' })
@@ -162,6 +185,7 @@ export class Peer {
 
   expired(connection: Connection, timer: ConnectionTimer): void {
     if (timer === 'stale') return this.#helper.expired()
+    if (timer === 'refresh') return this.#refreshes.expired()
     if (timer === 'hold' && (connection.unread || !connection.overdue)) {
       // Input may lie unread, here or in the kernel, after a busy moment: look once more before giving up.
       connection.overdue = true
@@ -172,8 +196,12 @@ export class Peer {
     this.#connections.dispatch(connection, { kind: `${timer}Expired` })
   }
 
-  /** Handles the whole message `octets[from, to)`, header checked; returns its units: one, and one per prefix. */
+  /**
+   * Handles the whole message `octets[from, to)`, header checked; returns its units: one, and one per prefix. If
+   * `connection.applied` is not 0 afterwards, the message is not done and has to be handed over again.
+   */
   message(connection: Connection, octets: Uint8Array, from: number, to: number): number {
+    if (connection.applied > 0) return this.#update(octets, from + HEADER_LENGTH, to)
     this.counters.in.count(octets[from + 18])
     connection.overdue = false
     for (const tap of this.#host.taps) tap.received?.(this.tapped(connection), octets, from, to)
@@ -237,7 +265,8 @@ export class Peer {
       journal: this.#journal,
       counters: this.counters,
       negotiated: this.#session?.inbound.negotiated,
-      staleFamilies: this.#helper.families,
+      leftOut: this.#session?.connection.leftOut ?? this.#connections.main.leftOut,
+      staleFamilies: [...new Set([...this.#helper.families, ...this.#refreshes.families])],
       isDisabled: !this.#connections.running,
       atLimit: [...this.#limits.leftOut],
       awaited: this.awaited,
@@ -257,12 +286,23 @@ export class Peer {
 
   // ---- messages --------------------------------------------------------------------------------------------------
 
+  #ourOpen(connection: Connection): Uint8Array {
+    const [families, hopless] = [offered(this.config), hoplessFamilies(this.config)]
+    const needsFamilies = !families.includes('ipv4-unicast') || hopless.includes('ipv4-unicast')
+    connection.leftOut = this.#withheld.now(this.#host.now, needsFamilies)
+    return encodeOpen(ourOpen(this.#localSide(connection)))
+  }
+
   #open(connection: Connection, octets: Uint8Array, from: number, to: number): void {
     if (connection.state !== 'OpenSent') return this.#connections.dispatch(connection, { kind: 'open', holdTime: 0 })
     const open = decodeOpen(octets, from, to)
     if ('fault' in open) return this.fault(connection, open.fault)
+    if (this.#withheld.heard(open.capabilities, connection.leftOut)) {
+      const why = 'it knows capabilities: once more, with all of ours'
+      return this.#connections.dispatch(connection, { kind: 'stop', fault: fault(CEASE, cease.configChange, why) })
+    }
     connection.openReceived = octets.slice(from - HEADER_LENGTH, to)
-    const agreed = negotiate(this.#localSide, this.config.remoteAs, open)
+    const agreed = negotiate(this.#localSide(connection), this.config.remoteAs, open)
     if ('fault' in agreed) return this.fault(connection, agreed.fault)
     this.#saidAs = agreed.asn
     this.#connections.opened(connection, agreed, this.#localAs)
@@ -276,6 +316,9 @@ export class Peer {
     // Losing a collision is no error, as long as there is a winner.
     const collision = code === CEASE && subcode === cease.collision && this.#connections.hasRival(connection)
     if (!collision) this.#journal.received(this.#ends(connection), notification)
+    if (connection.state === 'OpenSent' || connection.state === 'OpenConfirm') {
+      this.#withheld.refused(notification, connection.leftOut, this.#host.now)
+    }
     this.#notified = notification
     this.#connections.dispatch(connection, collision ? { kind: 'stop' } : { kind: 'notification' })
     this.#notified = undefined
@@ -283,18 +326,30 @@ export class Peer {
 
   #refresh(connection: Connection, octets: Uint8Array, from: number, to: number): void {
     this.#connections.dispatch(connection, { kind: 'refresh' })
-    const family = decodeRefresh(octets, from, to)
-    if (this.#session?.connection !== connection || !family) return
-    if (this.#session.inbound.negotiated.families.includes(family)) this.#host.family(family).rib.refresh(this.id)
+    if (this.#session?.connection !== connection) return
+    const { families, enhancedRefresh, gracefulRestart } = this.#session.inbound.negotiated
+    const said = decodeRefresh(octets, from, to, enhancedRefresh)
+    if (said.kind === 'fault') return this.fault(connection, said.fault)
+    if (said.kind === 'ignored') return this.#journal.refresh(`${said.why}: it is ignored`)
+    const { family } = said
+    if (!families.includes(family)) return
+    if (said.kind === 'request') return this.#host.family(family).rib.refresh(this.id)
+    if (said.kind === 'end') return this.#refreshes.end(family)
+    // RFC 7313 §4: what the peer did not announce since it restarted is told by End-of-RIB alone.
+    if (!gracefulRestart || this.counters.endOfRib.has(family)) return this.#refreshes.begin(family)
+    this.#journal.refresh(`its ${family} routes begin anew before their End-of-RIB, which is ignored (RFC 7313 §4)`)
   }
 
   #update(octets: Uint8Array, from: number, to: number): number {
     const session = this.#session
     if (!session) return 1
     const { decoder } = this.#host
-    const { fault, incident, endOfRib, refused } = applyUpdate(decoder, session.inbound, octets, from, to)
-    if (incident) this.counters.incidents[incident.treatment]++
-    if (incident) this.#journal.incident(incident, octets.subarray(from - HEADER_LENGTH, to))
+    const { connection, inbound } = session
+    const before = connection.applied
+    const { fault, incident, endOfRib, refused, applied } = applyUpdate(decoder, inbound, octets, from, to, before)
+    connection.applied = applied
+    if (incident && before === 0) this.counters.incidents[incident.treatment]++
+    if (incident && before === 0) this.#journal.incident(incident, octets.subarray(from - HEADER_LENGTH, to))
     if (fault) this.fault(session.connection, fault)
     else if (this.#host.taps.length > 0) this.#updated(octets, from, to, incident?.treatment ?? 'accept')
     if (endOfRib && !this.counters.endOfRib.has(endOfRib)) {
@@ -309,7 +364,7 @@ export class Peer {
         family => this.#host.family(family).rib.received(this.id).all,
         this.#journal,
       )
-    return 1 + decoder.prefixes
+    return 1 + (applied || decoder.prefixes) - before
   }
 
   // ---- limits ----------------------------------------------------------------------------------------------------
@@ -343,7 +398,7 @@ export class Peer {
     const session = this.#session
     if (!session) return this.#connections.endLimitRest()
     this.#connections.signal(session.connection) // what goes out is measured before it goes
-    const { families, routeRefresh } = session.inbound.negotiated
+    const { families } = session.inbound.negotiated
     for (const family of families) {
       const { rib } = this.#host.family(family)
       const ceiling = ceilingOf(this.config.maxPrefixes?.[family])
@@ -351,7 +406,7 @@ export class Peer {
       const { all } = rib.received(this.id)
       if (all > ceiling.paths) return this.#refused(session.connection, { family, of: 'prefixes' })
       if (all === ceiling.paths || !this.#limits.leftOut.delete(family)) continue
-      if (routeRefresh) this.#connections.send(session.connection, encodeRefresh(family))
+      this.refresh('in', family)
     }
   }
 
@@ -366,6 +421,7 @@ export class Peer {
       identity: this.#host.identity,
       rules: inboundRules(this.config, this.#host.identity, negotiated),
       ownAddresses: ownAddresses(this.config, connection.local),
+      zone: zoneOf(connection.remote, this.config.address),
       family: family => this.#host.family(family),
     }
     this.#session = { connection, inbound, since: this.#host.now }
@@ -392,8 +448,17 @@ export class Peer {
     this.counters.lastLife = lived / 1000
     this.counters.flaps++
     this.#session = undefined
+    this.#refreshes.clear()
     const ending = endingOf(event, this.#notified, this.#connections.running)
-    this.#helper.down(negotiated, this.#helps ? keptFamilies(ending, negotiated) : [])
+    this.#helper.down(negotiated, this.#helps ? keptFamilies(ending, negotiated, this.#long(negotiated)) : new Map())
+  }
+
+  /** Seconds for which routes of a family are kept for long, which both ends have to know (RFC 9494 §4.2). */
+  #long({ longLived = [] }: Negotiated): (family: Family) => number {
+    const { longLivedHelper: helps = true } = this.config
+    const spoken = this.#host.restart(false)?.longLived !== undefined && helps !== false
+    const most = typeof helps === 'number' ? helps : Infinity
+    return family => (spoken ? Math.min(longLived.find(said => said.family === family)?.seconds ?? 0, most) : 0)
   }
 
   /** Whether routes of this peer are kept while it restarts. */
@@ -443,9 +508,9 @@ export class Peer {
     return explain.endsOf(this.name, this.config, this.#localAs, connection?.local)
   }
 
-  get #localSide(): LocalSide {
+  #localSide({ leftOut }: Connection): LocalSide {
     const restart = this.#host.restart(!this.#everEstablished)
-    return localSide(this.config, this.#host.identity, restart)
+    return localSide(this.config, this.#host.identity, restart, this.#host.names, leftOut)
   }
 
   get #remoteAs(): number | undefined {

@@ -1,5 +1,9 @@
 // The routes of a peer that restarts: kept for it while it is away, dropped when it does not keep its word (RFC 4724 §4.2,
-// RFC 8538 §4). The paths themselves stay in the RIB; here is which families are kept, and until when.
+// RFC 8538 §4), or kept for long as the last choice where both ends know that (RFC 9494 §4.2). The paths themselves stay in
+// the RIB; here is which families are kept, and until when.
+//
+// A second restart before the first was over drops what was stale already (RFC 4724 §4.2). Where routes are kept for long it
+// does not: they stay until the time that began with the first is over.
 
 import type { Family } from '../types.ts'
 import type { FsmEvent } from '../fsm/machine.ts'
@@ -27,34 +31,58 @@ export function endingOf(event: FsmEvent, notified: Notification | undefined, ru
   return event.kind === 'stop' && (event.fault || !running) ? { how: 'stopped' } : { how: 'lost' }
 }
 
-/** Families whose routes are kept when a session ends in this way. */
-export function keptFamilies(ending: Ending, { families, gracefulRestart }: Negotiated): readonly Family[] {
-  if (!gracefulRestart || gracefulRestart.time === 0 || ending.how === 'stopped') return []
+/** Seconds for which the routes of a family are kept: as such, and then for long. */
+export interface Keeping {
+  readonly restart: number
+  readonly long: number
+}
+
+/** The families whose routes are kept when a session ends in this way. `long`: seconds to keep one for long. */
+export function keptFamilies(
+  ending: Ending,
+  { families, gracefulRestart }: Negotiated,
+  long: (family: Family) => number,
+): ReadonlyMap<Family, Keeping> {
+  const kept = new Map<Family, Keeping>()
+  if (!gracefulRestart || ending.how === 'stopped') return kept
   if (ending.how === 'notified') {
     const isHard = ending.code === CEASE && ending.subcode === cease.hardReset
-    if (isHard || !gracefulRestart.notification) return []
+    if (isHard || !gracefulRestart.notification) return kept
   }
-  return families.filter(family => gracefulRestart.families.includes(family))
+  for (const family of families) {
+    const keeping = {
+      restart: gracefulRestart.families.includes(family) ? gracefulRestart.time : 0,
+      long: long(family),
+    }
+    if (keeping.restart > 0 || keeping.long > 0) kept.set(family, keeping)
+  }
+  return kept
 }
 
 /** What the helper asks of the peer around it. */
 export interface HelperPorts {
-  rib(family: Family): Pick<Rib, 'peerAway' | 'peerDown' | 'sweepStale'>
+  readonly now: () => number
+  rib(family: Family): Pick<Rib, 'peerAway' | 'peerDown' | 'sweepStale' | 'keepLong'>
   /** Calls `expired` after so many seconds; replaces an earlier wish. */
   wait(seconds: number): void
   cancel(): void
-  /** Routes of these families are kept for at most so many seconds. */
-  keeps(families: readonly Family[], seconds: number): void
+  /** Routes of these families are kept for at most so many seconds; `long`: as the last choice. */
+  keeps(families: readonly Family[], seconds: number, long: boolean): void
   /** Routes of these families that were kept are dropped. */
   drops(families: readonly Family[], why: string): void
+}
+
+/** A family with stale paths. */
+interface Kept extends Keeping {
+  readonly phase: 'restart' | 'long'
+  /** When the phase is over, milliseconds. */
+  readonly until: number
 }
 
 export class Helper {
   readonly #ports: HelperPorts
   readonly #id: Parameters<Rib['peerDown']>[0]
-  /** Families with stale paths. */
-  readonly #stale = new Set<Family>()
-  #time = 0
+  readonly #kept = new Map<Family, Kept>()
   #away = false
 
   constructor(id: Parameters<Rib['peerDown']>[0], ports: HelperPorts) {
@@ -64,51 +92,63 @@ export class Helper {
 
   /** Families with routes that wait for the peer, or for its End-of-RIB. */
   get families(): readonly Family[] {
-    return [...this.#stale]
+    return [...this.#kept.keys()]
   }
 
-  /** The session has ended. What was stale already goes: a second restart before the first was over (RFC 4724 §4.2). */
-  down(negotiated: Negotiated, kept: readonly Family[]): void {
-    this.#ports.cancel()
-    for (const family of new Set([...negotiated.families, ...this.#stale])) {
+  /** Whether a family waits for the peer's return within its restart time. */
+  get awaits(): boolean {
+    return this.#in('restart').length > 0
+  }
+
+  /** The session has ended. */
+  down(negotiated: Negotiated, keep: ReadonlyMap<Family, Keeping>): void {
+    this.#away = true
+    for (const family of new Set([...negotiated.families, ...this.families])) {
       const rib = this.#ports.rib(family)
-      if (kept.includes(family)) {
-        rib.peerAway(this.#id)
-        this.#stale.add(family)
-      } else {
+      const keeping = keep.get(family)
+      const before = this.#kept.get(family)
+      if (!keeping) {
         rib.peerDown(this.#id)
-        this.#stale.delete(family)
+        this.#kept.delete(family)
+        continue
       }
+      rib.peerAway(this.#id, keeping.long > 0)
+      // RFC 9494 §4.2: its time runs on until the peer has told all again.
+      if (before?.phase === 'long' && keeping.long > 0) rib.keepLong(this.#id)
+      else this.#kept.set(family, { ...keeping, phase: 'restart', until: this.#after(keeping.restart) })
     }
-    this.#away = this.#stale.size > 0
-    if (!this.#away) return
-    this.#time = negotiated.gracefulRestart?.time ?? 0
-    this.#ports.wait(this.#time)
-    this.#ports.keeps(this.families, this.#time)
+    const starting = this.#in('restart').filter(([, { restart }]) => restart > 0)
+    if (starting.length > 0) this.#ports.keeps(starting.map(familyOf), starting[0][1].restart, false)
+    this.#look()
   }
 
   /** A session is Established: what the peer did not preserve goes at once, the rest when it has told all again. */
-  up({ families, gracefulRestart }: Negotiated): void {
+  up({ families, gracefulRestart, longLived = [] }: Negotiated): void {
     this.#away = false
-    const preserved = gracefulRestart?.forwarding.filter(family => families.includes(family)) ?? []
-    const lost = this.families.filter(family => !preserved.includes(family))
-    this.#drop(lost, 'it is back, but without the forwarding state of that time')
-    if (this.#stale.size > 0) this.#ports.wait(this.#time)
+    const lost = [...this.#kept].filter(([family, { phase }]) => {
+      const isLong = phase === 'long'
+      const preserved = isLong
+        ? gracefulRestart && longLived.some(said => said.family === family && said.forwarding)
+        : gracefulRestart?.forwarding.includes(family)
+      return !preserved || !families.includes(family)
+    })
+    this.#drop(lost.map(familyOf), 'it is back, but without the forwarding state of that time')
+    for (const [family, kept] of this.#in('restart')) {
+      this.#kept.set(family, { ...kept, until: this.#after(kept.restart) })
+    }
+    this.#wait()
   }
 
   /** The peer has told all of a family again. */
   endOfRib(family: Family): void {
-    if (!this.#stale.delete(family)) return
+    if (!this.#kept.delete(family)) return
     this.#ports.rib(family).sweepStale(this.#id)
-    if (this.#stale.size === 0) this.#ports.cancel()
+    this.#wait()
   }
 
-  /** The time is up: for coming back, or after that for the End-of-RIB. */
+  /** A time is up: for coming back, or after that for the End-of-RIB. */
   expired(): void {
-    if (this.#away) return this.#drop(this.families, `it did not come back within ${this.#time} s`)
-    const families = this.families
-    for (const family of families) this.endOfRib(family)
-    this.#ports.drops(families, `it did not announce them again within ${this.#time} s of its return`)
+    this.#look()
   }
 
   /** The routes are not kept any longer; without a reason nobody is told. */
@@ -116,13 +156,49 @@ export class Helper {
     this.#drop(this.families, why)
   }
 
+  /** Does what is due: routes are kept for long from now on, or go. */
+  #look(): void {
+    const due = [...this.#kept].filter(([, { until }]) => until <= this.#ports.now())
+    for (const [family, { phase, restart, long }] of due) {
+      const time = phase === 'long' ? long : restart
+      if (!this.#away) {
+        this.endOfRib(family)
+        this.#ports.drops([family], `it did not announce them again within ${time} s of its return`)
+      } else if (phase === 'restart' && long > 0) {
+        this.#kept.set(family, { restart, long, phase: 'long', until: this.#after(long) })
+        this.#ports.rib(family).keepLong(this.#id)
+        this.#ports.keeps([family], long, true)
+      } else this.#drop([family], `it did not come back within ${time} s`)
+    }
+    this.#wait()
+  }
+
+  #in(phase: Kept['phase']): [Family, Kept][] {
+    return [...this.#kept].filter(([, kept]) => kept.phase === phase)
+  }
+
+  #after(seconds: number): number {
+    return this.#ports.now() + seconds * 1000
+  }
+
+  /** For the next phase that ends. */
+  #wait(): void {
+    if (this.#kept.size === 0) return this.#ports.cancel()
+    const next = Math.min(...Array.from(this.#kept.values(), ({ until }) => until))
+    this.#ports.wait(Math.max(0.001, (next - this.#ports.now()) / 1000))
+  }
+
   #drop(families: readonly Family[], why: string | undefined): void {
     if (families.length === 0) return
     for (const family of families) {
       this.#ports.rib(family).peerDown(this.#id)
-      this.#stale.delete(family)
+      this.#kept.delete(family)
     }
-    if (this.#stale.size === 0) this.#ports.cancel()
+    this.#wait()
     if (why !== undefined) this.#ports.drops(families, why)
   }
+}
+
+function familyOf([family]: readonly [Family, Kept]): Family {
+  return family
 }

@@ -2,6 +2,7 @@
 
 import { type Edit, prependAs, Rewriter } from '../policy/rewrite.ts'
 import type { Ineligible, Rib } from '../rib/port.ts'
+import { withZone } from '../tables/next-hops.ts'
 import type { Family, PeerId, SetId } from '../types.ts'
 import {
   asPath,
@@ -29,6 +30,8 @@ export interface Inbound {
   rules: InboundRules
   /** Addresses of ours: a route that points at one of them is of no use. */
   readonly ownAddresses: readonly Uint8Array[]
+  /** The link that the session is on, as far as it is known: the zone of its link-local addresses. */
+  readonly zone: string
   family(family: Family): FamilyRib
 }
 
@@ -55,16 +58,43 @@ export interface UpdateResult {
   endOfRib: Family | undefined
   /** Family in which the peer's ceiling has refused a route, for want of room for prefixes or for attributes. */
   refused: { readonly family: Family; readonly of: Refusal } | undefined
+  /** Prefixes of the message that are applied, if there are more; else 0. */
+  applied: number
 }
 
 /** `paths`: of one prefix. */
 export type Refusal = 'prefixes' | 'paths' | 'octets'
 
-const result: UpdateResult = { fault: undefined, incident: undefined, endOfRib: undefined, refused: undefined }
+/** Prefixes that are applied at a time; a message of 4,096 octets rarely has more. */
+const SLICE = 1024
+
+/** The slice of the prefixes of one message that is applied now. */
+const slice = {
+  passed: 0,
+  left: 0,
+  from: 0,
+  to: 0,
+  /** Clips the NLRI in `octets[from, to)`, the next of the message, to what lies in the slice; `id`: octets of an identifier. */
+  take(octets: Uint8Array, from: number, to: number, id: 0 | 4): void {
+    for (; this.passed > 0 && from < to; this.passed--) from += id + 1 + ((octets[from + id] + 7) >> 3)
+    this.from = this.to = from
+    for (; this.left > 0 && this.to < to; this.left--) this.to += id + 1 + ((octets[this.to + id] + 7) >> 3)
+  },
+}
+
+const result: UpdateResult = {
+  fault: undefined,
+  incident: undefined,
+  endOfRib: undefined,
+  refused: undefined,
+  applied: 0,
+}
+/** Whether the message at hand has more prefixes than a slice. */
+let sliced = false
 const walker = new AttributeWalker()
 const rewriter = new Rewriter()
 const edits: Edit[] = []
-const longerPath: Edit = { code: asPath.code, flags: asPath.flags, value: new Uint8Array(1 << 15), length: 0 }
+const longerPath: Edit = { code: asPath.code, flags: asPath.flags, value: new Uint8Array(1 << 16), length: 0 }
 const mark: Edit = { code: onlyToCustomer.code, flags: onlyToCustomer.flags, value: new Uint8Array(4), length: 4 }
 const hops: { readonly [octets: number]: Uint8Array } = {
   4: new Uint8Array(4),
@@ -72,14 +102,19 @@ const hops: { readonly [octets: number]: Uint8Array } = {
   32: new Uint8Array(32),
 }
 
-/** Applies the UPDATE whose body is `octets[from, to)`. The result object is reused. */
+/**
+ * Applies the UPDATE whose body is `octets[from, to)`: a slice of its prefixes, of which the first `done` are applied
+ * already. The result object is reused.
+ */
 export function applyUpdate(
   decoder: UpdateDecoder,
   inbound: Inbound,
   octets: Uint8Array,
   from: number,
   to: number,
+  done: number,
 ): UpdateResult {
+  result.applied = 0
   result.fault = result.incident = result.endOfRib = result.refused = undefined
   const verdict = decoder.decode(octets, from, to, inbound.negotiated)
   if (verdict.do === 'reset') {
@@ -91,6 +126,10 @@ export function applyUpdate(
     if (inbound.negotiated.families.includes(decoder.endOfRib)) result.endOfRib = decoder.endOfRib
     return result
   }
+  if (decoder.prefixes > done + SLICE) result.applied = done + SLICE
+  sliced = decoder.prefixes > SLICE
+  slice.passed = done
+  slice.left = SLICE
   if (verdict.do !== 'accept') result.incident = { treatment: verdict.do, why: verdict.why }
 
   const { reach, unreach, withdrawnFrom, withdrawnTo, announcedFrom, announcedTo } = decoder
@@ -112,6 +151,11 @@ export function applyUpdate(
 }
 
 function remove(inbound: Inbound, family: Family, octets: Uint8Array, from: number, to: number): void {
+  if (sliced) {
+    slice.take(octets, from, to, inbound.negotiated.pathIds?.[family] ? 4 : 0)
+    from = slice.from
+    to = slice.to
+  }
   if (to > from && inbound.negotiated.families.includes(family)) {
     inbound.family(family).rib.withdraw(inbound.peer, octets, from, to)
   }
@@ -127,7 +171,12 @@ function add(
   from: number,
   to: number,
 ): void {
-  if (!inbound.negotiated.families.includes(family)) return
+  if (sliced) {
+    slice.take(octets, from, to, inbound.negotiated.pathIds?.[family] ? 4 : 0)
+    from = slice.from
+    to = slice.to
+  }
+  if (from === to || !inbound.negotiated.families.includes(family)) return
   const { rib } = inbound.family(family)
   const hop = hops[hopTo - hopFrom]
   hop.set(octets.subarray(hopFrom, hopTo))
@@ -139,6 +188,7 @@ function add(
     rib.withdraw(inbound.peer, octets, from, to)
     return
   }
+  withZone(hop, hop.length > 4 ? rib.zone(inbound.zone) : 0)
   if (!rib.affords(inbound.peer, decoder.attributesTo)) {
     result.refused = { family, of: 'octets' }
     return
@@ -201,9 +251,15 @@ function loop(attributes: Uint8Array, end: number, { identity, rules }: Inbound)
 }
 
 function isOwn(hop: Uint8Array, own: readonly Uint8Array[]): boolean {
-  return own.some(address => {
-    if (address.length > hop.length || address.length < Math.min(hop.length, 16)) return false
-    for (let i = 0; i < address.length; i++) if (address[i] !== hop[i]) return false
-    return true
-  })
+  for (let at = 0; at < hop.length; at += 16) {
+    const end = Math.min(at + 16, hop.length)
+    if (own.some(address => isAt(address, hop, at, end))) return true
+  }
+  return false
+}
+
+function isAt(address: Uint8Array, hop: Uint8Array, from: number, to: number): boolean {
+  if (address.length !== to - from) return false
+  for (let i = from; i < to; i++) if (address[i - from] !== hop[i]) return false
+  return true
 }

@@ -21,6 +21,8 @@ export interface StatusParts {
   readonly negotiated: Negotiated | undefined
   /** Families whose routes are kept over a restart of the peer. */
   readonly staleFamilies: readonly Family[]
+  /** Capabilities that our last OPEN did without. */
+  readonly leftOut: readonly string[]
   /** The operator has stopped it. */
   readonly isDisabled: boolean
   readonly atLimit: readonly Family[]
@@ -46,7 +48,13 @@ export function statusOf(parts: StatusParts): PeerStatus {
     holdTime: negotiated?.holdTime,
     role: config.role,
     peerRole: negotiated?.peerRole,
+    hostname: negotiated?.names.hostname,
+    domainName: negotiated?.names.domainName,
+    softwareVersion: negotiated?.names.softwareVersion,
+    extendedMessages: negotiated?.extendedMessages ?? false,
+    leftOut: parts.leftOut,
     families,
+    extendedNextHop: negotiated?.extendedNextHop ?? false,
     prefixesReceived: sum(families, table => table.received(id).all),
     prefixesAccepted: sum(families, table => table.received(id).accepted),
     prefixesStale: sum(staleFamilies, table => table.stale(id)),

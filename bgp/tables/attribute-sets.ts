@@ -16,11 +16,13 @@ import {
   GRACEFUL_SHUTDOWN,
   hasNonTransitive,
   isConfederated,
+  LLGR_STALE,
   localPref,
   med,
   NO_ADVERTISE,
   NO_EXPORT,
   NO_EXPORT_SUBCONFED,
+  NO_LLGR,
   onlyToCustomer,
   origin,
   originatorId,
@@ -52,6 +54,9 @@ export const ONLY_TO_CUSTOMER = 512
 export const STAYS_IN_MEMBER = 1024
 /** Its AS path has segments of our confederation (RFC 5065). */
 export const HAS_MEMBERS = 2048
+/** Carries LLGR_STALE, NO_LLGR (RFC 9494). */
+export const IS_LONG_STALE = 4096
+export const NEVER_LONG_STALE = 8192
 
 /** RFC 4271 leaves the default open; 100 is everyone's. */
 export const DEFAULT_LOCAL_PREF = 100
@@ -417,6 +422,12 @@ function wellKnown(octets: Uint8Array, from: number, to: number): number {
         break
       case BLACKHOLE:
         flags |= IS_BLACKHOLE
+        break
+      case LLGR_STALE:
+        flags |= IS_LONG_STALE
+        break
+      case NO_LLGR:
+        flags |= NEVER_LONG_STALE
         break
     }
   }

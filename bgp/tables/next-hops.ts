@@ -2,8 +2,11 @@
 //
 // An entry lives while an attribute set refers to it. What was told of an address (`setNextHops`) outlives it, so that
 // a next hop that comes back is judged at once. The empty next hop stands for "our own address on each session".
+//
+// A link-local address means something on its link only. The number of the link stands in its third and fourth octet, which
+// RFC 4291 §2.5.6 has as zero: so equal addresses on two links are two next hops. What goes out to a peer has none.
 
-import { formatAddress, isLinkLocal, parseAddress } from '../../inet/index.ts'
+import { formatAddress, parseAddress } from '../../inet/index.ts'
 import type { NextHopState } from '../types.ts'
 
 interface Entry {
@@ -24,12 +27,29 @@ interface State {
 }
 
 export class NextHops {
+  /** Octets of the family's own addresses. */
+  readonly size: 4 | 16
+  /** Next hops in use that are longer than that (RFC 8950). */
+  foreign = 0
+  /** Names of links by number; 0 = not known. */
+  readonly #zones: string[] = ['']
   readonly #entries: (Entry | undefined)[] = [undefined]
   readonly #free: number[] = []
   readonly #ids = new Map<string, number>()
   readonly #states = new Map<string, State>()
   readonly #touched: State[] = []
   #last = 0
+
+  constructor(size: 4 | 16 = 4) {
+    this.size = size
+  }
+
+  /** The number of a link; the empty name is that of none. */
+  zone(name: string): number {
+    const known = this.#zones.indexOf(name)
+    if (known >= 0) return known
+    return this.#zones.length > 0xffff ? 0 : this.#zones.push(name) - 1
+  }
 
   /** The id of a next hop of 0, 4, 16 or 32 octets, with a reference; the octets are copied. */
   obtain(octets: Uint8Array): number {
@@ -48,6 +68,7 @@ export class NextHops {
     this.#entries[id] = undefined
     this.#ids.delete(entry.key)
     this.#free.push(id)
+    if (this.#isForeign(entry.octets)) this.foreign--
     entry.state.users--
     this.#forget(entry.state)
   }
@@ -77,9 +98,10 @@ export class NextHops {
   tell(changes: Iterable<NextHopState>): boolean {
     let changed = false
     for (const { address, reachable, metric } of changes) {
-      const parsed = parseAddress(address)
+      const [bare, zone] = address.split('%')
+      const parsed = parseAddress(bare)
       if (!parsed) continue
-      const state = this.#state(formatAddress(parsed))
+      const state = this.#state(`${formatAddress(parsed)}${zone === undefined ? '' : `%${zone}`}`)
       if (state.reachable === reachable && state.metric === metric) {
         this.#forget(state)
         continue
@@ -101,6 +123,19 @@ export class NextHops {
     for (const state of this.#touched.splice(0)) state.touched = false
   }
 
+  /** A next hop as text, with the link of a link-local address. */
+  textOf(octets: Uint8Array): string {
+    if (octets.length === 0) return ''
+    const address = addressOf(octets)
+    if (!isLinkLocal(address)) return formatAddress(address)
+    const zone = this.#zones[(address[2] << 8) | address[3]]
+    return formatAddress(withZone(address.slice(), 0)) + (zone ? `%${zone}` : '')
+  }
+
+  #isForeign({ length }: Uint8Array): boolean {
+    return this.size === 4 && length > 4
+  }
+
   #entry(id: number): Entry {
     const entry = this.#entries[id]
     if (!entry) throw new RangeError(`next hop ${id} is not in use`)
@@ -111,7 +146,8 @@ export class NextHops {
     const id = this.#free.pop() ?? this.#entries.length
     const copy = Uint8Array.from(octets)
     const key = String.fromCharCode(...copy)
-    const state = this.#state(textOf(copy))
+    const state = this.#state(this.textOf(copy))
+    if (this.#isForeign(copy)) this.foreign++
     state.users++
     this.#entries[id] = { octets: copy, state, key, references: 0 }
     this.#ids.set(key, id)
@@ -137,12 +173,22 @@ export class NextHops {
 export function addressOf(octets: Uint8Array): Uint8Array {
   if (octets.length !== 32) return octets
   const global = octets.subarray(0, 16)
-  const none = global.every(octet => octet === 0) || isLinkLocal({ family: 6, octets: global })
+  const none = global.every(octet => octet === 0) || isLinkLocal(global)
   return none ? octets.subarray(16) : global
 }
 
-function textOf(octets: Uint8Array): string {
-  return octets.length === 0 ? '' : formatAddress(addressOf(octets))
+export function isLinkLocal(address: Uint8Array): boolean {
+  return address.length === 16 && address[0] === 0xfe && (address[1] & 0xc0) === 0x80
+}
+
+/** Writes the number of the link into each link-local address of a next hop, whatever stood there; returns the next hop. */
+export function withZone(octets: Uint8Array, zone: number): Uint8Array {
+  for (let at = 0; at + 16 <= octets.length; at += 16) {
+    if (octets[at] !== 0xfe || (octets[at + 1] & 0xc0) !== 0x80) continue
+    octets[at + 2] = zone >> 8
+    octets[at + 3] = zone
+  }
+  return octets
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {

@@ -133,6 +133,8 @@ export function tcpWith(maker: SocketMaker): Transport {
           keep(socket, own, plain(conn.remote))
           try {
             maker.setHops(own, wanted)
+            // It may have been made in the moment before its listener had the key.
+            if (wanted.secret !== undefined) maker.setKey(own, plain(conn.remote), wanted.secret)
           } catch {
             // It has ended already; if not, letting it in without the protection would be wrong.
             return conn.close(false)

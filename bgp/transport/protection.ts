@@ -6,9 +6,17 @@ import type { Protection } from './transport.ts'
 
 const MOST_TTL = 255
 
-export function protections(config: SpeakerConfig): Protection[] {
+/** `addressOf`: where a peer is, if that is known. */
+export function protections(
+  config: SpeakerConfig,
+  addressOf: (peer: PeerConfig) => string | undefined = peer => peer.address,
+): Protection[] {
   const ranges = (config.dynamic ?? []).map(({ prefix, template }) => ({ ...template, address: prefix }))
-  return [...config.peers.values(), ...ranges].map(peer => ({
+  const located = [...config.peers.values(), ...ranges].flatMap(peer => {
+    const address = addressOf(peer)
+    return address === undefined ? [] : [{ ...peer, address }]
+  })
+  return located.map(peer => ({
     address: peer.address,
     secret: peer.secret,
     ...hops(peer, peer.localAs ?? config.asn),
@@ -34,4 +42,13 @@ export function unprotectable(config: SpeakerConfig): ConfigIssue[] {
     if (typeof multihop === 'number') issues.push({ peer, field: 'multihop', value: multihop, reason, fix })
   }
   return issues
+}
+
+/** What a speaker without neighbour discovery cannot do. */
+export function undiscoverable(config: SpeakerConfig): ConfigIssue[] {
+  const reason = 'the speaker has nothing that finds the neighbour there'
+  const fix = 'give the peer an address, or the speaker a discovery, on Linux discovery() of netlink-ts/discovery'
+  return Array.from(config.peers).flatMap(([peer, { interface: value }]) =>
+    value === undefined ? [] : [{ peer, field: 'interface', value, reason, fix }],
+  )
 }

@@ -82,6 +82,20 @@ export interface SocketMaker {
   setKey(fd: number, remote: string, secret: string | undefined): void
 }
 
+/** Finds the neighbours of peers that are configured by interface. `discovery()` of netlink-ts/discovery is one. */
+export interface Discovery {
+  /**
+   * Looks on these links, and on no others any more. `found` is called with the link-local address (without zone) of the one
+   * neighbour on a link, again when it is another, and with undefined when there is none, or nobody can say which; `failed`
+   * when a link cannot be watched, in words.
+   */
+  watch(
+    links: readonly string[],
+    found: (link: string, address: string | undefined) => void,
+    failed: (link: string, reason: string) => void,
+  ): void
+}
+
 export interface Clock {
   /** Milliseconds, never going back. */
   now(): number

@@ -10,6 +10,13 @@ export interface RestartFamily {
   readonly forwarding: boolean
 }
 
+/** Next hops of another family that go with routes of a family. */
+export interface NextHopFamily {
+  readonly afi: number
+  readonly safi: number
+  readonly hopAfi: number
+}
+
 export interface AddPathFamily {
   readonly afi: number
   readonly safi: number
@@ -17,10 +24,20 @@ export interface AddPathFamily {
   readonly send: boolean
 }
 
+export interface LongLivedFamily extends RestartFamily {
+  /** Long-lived stale time, seconds, 0–16777215. */
+  readonly seconds: number
+}
+
 export type Capability =
   | { readonly kind: 'multiprotocol'; readonly afi: number; readonly safi: number }
   | { readonly kind: 'routeRefresh' }
+  | { readonly kind: 'extendedMessages' }
+  | { readonly kind: 'enhancedRefresh' }
+  | { readonly kind: 'hostname'; readonly hostname: string; readonly domainName: string }
+  | { readonly kind: 'softwareVersion'; readonly version: string }
   | { readonly kind: 'fourOctetAs'; readonly asn: number }
+  | { readonly kind: 'extendedNextHop'; readonly families: readonly NextHopFamily[] }
   /** What its sender is to the receiver, by its place in `bgpRoles`. */
   | { readonly kind: 'role'; readonly value: number }
   | {
@@ -33,12 +50,13 @@ export type Capability =
       readonly restartTime: number
       readonly families: readonly RestartFamily[]
     }
+  | { readonly kind: 'longLived'; readonly families: readonly LongLivedFamily[] }
   | { readonly kind: 'addPath'; readonly families: readonly AddPathFamily[] }
   | { readonly kind: 'unknown'; readonly code: number; readonly value: Uint8Array }
 
-type Kind = Exclude<Capability['kind'], 'unknown'>
+export type CapabilityKind = Exclude<Capability['kind'], 'unknown'>
 
-interface CapabilityType<K extends Kind> {
+interface CapabilityType<K extends CapabilityKind> {
   readonly kind: K
   readonly code: number
   /** Undefined if the value is malformed; it then counts as unknown, so the session goes on without it. */
@@ -60,6 +78,14 @@ const routeRefresh: CapabilityType<'routeRefresh'> = {
   kind: 'routeRefresh',
   code: 2,
   read: value => (value.length === 0 ? { kind: 'routeRefresh' } : undefined),
+  write: () => [],
+}
+
+/** RFC 8654 §3. */
+const extendedMessages: CapabilityType<'extendedMessages'> = {
+  kind: 'extendedMessages',
+  code: 6,
+  read: value => (value.length === 0 ? { kind: 'extendedMessages' } : undefined),
   write: () => [],
 }
 
@@ -90,6 +116,43 @@ const gracefulRestart: CapabilityType<'gracefulRestart'> = {
     restartTime & 255,
     ...families.flatMap(({ afi, safi, forwarding }) => [afi >> 8, afi & 255, safi, forwarding ? 0x80 : 0]),
   ],
+}
+
+/** RFC 7313 §3.1. */
+const enhancedRefresh: CapabilityType<'enhancedRefresh'> = {
+  kind: 'enhancedRefresh',
+  code: 70,
+  read: value => (value.length === 0 ? { kind: 'enhancedRefresh' } : undefined),
+  write: () => [],
+}
+
+/** RFC 9494 §3.1. */
+const longLived: CapabilityType<'longLived'> = {
+  kind: 'longLived',
+  code: 71,
+  read: value => {
+    if (value.length % 7 !== 0) return undefined
+    const list: LongLivedFamily[] = []
+    for (let at = 0; at < value.length; at += 7) {
+      list.push({
+        afi: (value[at] << 8) | value[at + 1],
+        safi: value[at + 2],
+        forwarding: (value[at + 3] & 0x80) !== 0,
+        seconds: (value[at + 4] << 16) | (value[at + 5] << 8) | value[at + 6],
+      })
+    }
+    return { kind: 'longLived', families: list }
+  },
+  write: ({ families }) =>
+    families.flatMap(({ afi, safi, forwarding, seconds }) => [
+      afi >> 8,
+      afi & 255,
+      safi,
+      forwarding ? 0x80 : 0,
+      seconds >> 16,
+      (seconds >> 8) & 255,
+      seconds & 255,
+    ]),
 }
 
 /** RFC 6793 §3. */
@@ -133,12 +196,89 @@ const role: CapabilityType<'role'> = {
 /** By value. */
 export const bgpRoles: readonly BgpRole[] = ['provider', 'rs-server', 'rs-client', 'customer', 'peer']
 
-export const capabilityTypes: { readonly [K in Kind]: CapabilityType<K> } = {
+/** RFC 8950 §4. */
+const extendedNextHop: CapabilityType<'extendedNextHop'> = {
+  kind: 'extendedNextHop',
+  code: 5,
+  read: value => {
+    if (value.length % 6 !== 0) return undefined
+    const list: NextHopFamily[] = []
+    const word = (at: number) => (value[at] << 8) | value[at + 1]
+    for (let at = 0; at < value.length; at += 6) {
+      list.push({ afi: word(at), safi: word(at + 2), hopAfi: word(at + 4) })
+    }
+    return { kind: 'extendedNextHop', families: list }
+  },
+  write: ({ families }) =>
+    families.flatMap(({ afi, safi, hopAfi }) => [afi, safi, hopAfi].flatMap(word => [word >> 8, word & 255])),
+}
+
+/** draft-walton-bgp-hostname-capability: two texts, each behind its length. For display. */
+const hostname: CapabilityType<'hostname'> = {
+  kind: 'hostname',
+  code: 73,
+  read: value => {
+    const [name, domain, ...rest] = readTexts(value) ?? []
+    const whole = name !== undefined && name !== '' && domain !== undefined && rest.length === 0
+    return whole ? { kind: 'hostname', hostname: name, domainName: domain } : undefined
+  },
+  write: ({ hostname, domainName }) => [...textOctets(hostname), ...textOctets(domainName)],
+}
+
+/** draft-abraitis-bgp-version-capability: a text behind its length. For display. */
+const softwareVersion: CapabilityType<'softwareVersion'> = {
+  kind: 'softwareVersion',
+  code: 75,
+  read: value => {
+    const [version, ...rest] = readTexts(value) ?? []
+    return version !== undefined && version !== '' && rest.length === 0
+      ? { kind: 'softwareVersion', version }
+      : undefined
+  },
+  write: ({ version }) => textOctets(version),
+}
+
+/** Texts, each behind its length; undefined if one runs past the end or is none. Control characters do not reach a terminal. */
+function readTexts(value: Uint8Array): string[] | undefined {
+  const list: string[] = []
+  for (let at = 0; at < value.length;) {
+    const end = at + 1 + value[at]
+    if (end > value.length) return undefined
+    const text = utf8(value.subarray(at + 1, end))
+    if (text === undefined) return undefined
+    list.push(text.replace(/\p{Cc}+/gu, ' '))
+    at = end
+  }
+  return list
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function utf8(octets: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(octets)
+  } catch {
+    return undefined
+  }
+}
+
+function textOctets(text: string): number[] {
+  const octets = new TextEncoder().encode(text)
+  return [octets.length, ...octets]
+}
+
+export const capabilityTypes: { readonly [K in CapabilityKind]: CapabilityType<K> } = {
   multiprotocol,
   routeRefresh,
+  extendedMessages,
   role,
   gracefulRestart,
+  longLived,
   fourOctetAs,
+  extendedNextHop,
+  enhancedRefresh,
+  hostname,
+  softwareVersion,
   addPath,
 }
 

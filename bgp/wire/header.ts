@@ -3,8 +3,10 @@
 import { type Fault, fault } from './verdict.ts'
 
 export const HEADER_LENGTH = 19
-/** RFC 4271 §4.1; RFC 8654 is not spoken. */
+/** RFC 4271 §4.1; of OPEN and KEEPALIVE always (RFC 8654 §4). */
 export const MAX_MESSAGE = 4096
+/** Where extended messages were negotiated (RFC 8654 §4). */
+export const MAX_EXTENDED = 65535
 
 export const OPEN = 1
 export const UPDATE = 2
@@ -13,16 +15,19 @@ export const KEEPALIVE = 4
 /** RFC 2918. */
 export const ROUTE_REFRESH = 5
 
-/** Smallest whole message by type (RFC 4271 §6.1). */
-const shortest = [0, 29, 23, 21, 19, 23]
+/** Smallest whole message by type (RFC 4271 §6.1); of ROUTE-REFRESH its reader knows (RFC 7313 §5). */
+const shortest = [0, 29, 23, 21, 19, 19]
 
 /** The length that the header at `at` claims; needs 18 octets there. */
 export function messageLength(octets: Uint8Array, at: number): number {
   return (octets[at + 16] << 8) | octets[at + 17]
 }
 
-/** What is wrong with the header at `at`, of which all 19 octets are there (RFC 4271 §6.1); undefined if nothing. */
-export function checkHeader(octets: Uint8Array, at: number): Fault | undefined {
+/**
+ * What is wrong with the header at `at`, of which all 19 octets are there (RFC 4271 §6.1); undefined if nothing.
+ * `longest`: the longest message that may come on this connection (RFC 8654 §5).
+ */
+export function checkHeader(octets: Uint8Array, at: number, longest: number): Fault | undefined {
   for (let i = 0; i < 16; i++) {
     if (octets[at + i] !== 255) return fault(1, 1, 'the message marker is not all ones')
   }
@@ -31,7 +36,8 @@ export function checkHeader(octets: Uint8Array, at: number): Fault | undefined {
   if (type === 0 || type >= shortest.length) {
     return fault(1, 3, `message type ${type} is not known`, Uint8Array.of(type))
   }
-  const wrong = length < shortest[type] || length > MAX_MESSAGE || (type === KEEPALIVE && length !== HEADER_LENGTH)
+  const most = type === OPEN ? MAX_MESSAGE : longest
+  const wrong = length < shortest[type] || length > most || (type === KEEPALIVE && length !== HEADER_LENGTH)
   return wrong
     ? fault(1, 2, `length ${length} is wrong for message type ${type}`, octets.slice(at + 16, at + 18))
     : undefined

@@ -1,4 +1,4 @@
-// MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760 §3, §4): which family, which next hop, and where the NLRI are.
+// MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760 §3, §4, RFC 8950 §3): which family, which next hop, and where the NLRI are.
 
 import type { Family } from '../types.ts'
 import { familyOf, numbersOf } from './family.ts'
@@ -7,6 +7,14 @@ import { type Fault, fault } from './verdict.ts'
 
 /** Families whose NLRI come with path identifiers on a session (RFC 7911 §4). */
 export type PathIds = { readonly [F in Family]?: boolean } | undefined
+
+/** What a session has agreed on. */
+export interface MpContext {
+  /** Families whose NLRI the peer sends with path identifiers; their ranges have them, too. */
+  readonly pathIds?: PathIds
+  /** IPv4 routes may have IPv6 next hops (RFC 8950). */
+  readonly extendedNextHop?: boolean
+}
 
 /** One of the two attributes, read in place. Reused. */
 export class MpRoutes {
@@ -31,14 +39,15 @@ export class MpRoutes {
    * Reads MP_REACH_NLRI. NLRI that cannot be found or read end the session (RFC 7606 §5.3, §7.11), since nobody could
    * say what the routes were.
    */
-  reach(octets: Uint8Array, from: number, to: number, pathIds: PathIds): Fault | undefined {
+  reach(octets: Uint8Array, from: number, to: number, { pathIds, extendedNextHop }: MpContext): Fault | undefined {
     this.present = true
     if (to - from < 5) return fault(3, 9, `MP_REACH_NLRI has ${to - from} octets, fewer than 5`)
     const length = octets[from + 3]
     if (from + 5 + length > to) return fault(3, 9, 'the next hop of MP_REACH_NLRI runs past the end')
     this.family = familyOf((octets[from] << 8) | octets[from + 1], octets[from + 2])
     if (!this.family) return undefined
-    const fits = this.family === 'ipv4-unicast' ? length === 4 : length === 16 || length === 32
+    const six = this.family === 'ipv6-unicast' || extendedNextHop === true
+    const fits = (six && (length === 16 || length === 32)) || (this.family === 'ipv4-unicast' && length === 4)
     if (!fits) return fault(3, 9, `MP_REACH_NLRI has a next hop of ${length} octets for ${this.family}`)
     this.nextHopFrom = from + 4
     this.nextHopTo = from + 4 + length

@@ -1,7 +1,7 @@
 // NOTIFICATION (RFC 4271 §4.5) and the words for its codes (RFC 4271 §6, RFC 4486, RFC 6608, RFC 8538, RFC 9003, RFC 9384).
 
 import { type Fault, fault } from './verdict.ts'
-import { message, NOTIFICATION } from './header.ts'
+import { HEADER_LENGTH, MAX_MESSAGE, message, NOTIFICATION } from './header.ts'
 
 interface ErrorCode {
   readonly name: string
@@ -96,8 +96,9 @@ export function decodeNotification(octets: Uint8Array, from: number, to: number)
   return { code: octets[from], subcode: octets[from + 1], data: octets.slice(from + 2, to) }
 }
 
-export function encodeNotification({ code, subcode, data }: Notification): Uint8Array {
-  const body = new Uint8Array(Math.min(2 + data.length, 4096 - 19))
+/** A whole message; data that does not fit into `longest` octets is cut off. */
+export function encodeNotification({ code, subcode, data }: Notification, longest = MAX_MESSAGE): Uint8Array {
+  const body = new Uint8Array(Math.min(2 + data.length, longest - HEADER_LENGTH))
   body[0] = code
   body[1] = subcode
   body.set(data.subarray(0, body.length - 2), 2)

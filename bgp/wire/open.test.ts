@@ -1,7 +1,18 @@
 import t from 'tap'
 import { offeredFamilies } from './capabilities.ts'
 import { decodeOpen, encodeOpen } from './open.ts'
-import { checkHeader, HEADER_LENGTH, keepalive } from './header.ts'
+import {
+  checkHeader,
+  HEADER_LENGTH,
+  KEEPALIVE,
+  keepalive,
+  MAX_EXTENDED,
+  MAX_MESSAGE,
+  NOTIFICATION,
+  OPEN,
+  ROUTE_REFRESH,
+  UPDATE,
+} from './header.ts'
 
 function decode(octets: Uint8Array) {
   return decodeOpen(octets, HEADER_LENGTH, octets.length)
@@ -48,6 +59,7 @@ t.test('a capability with a wrong length is as good as unknown', t => {
   const values = {
     1: [[], [0, 1, 0], [0, 1, 0, 1, 0]],
     2: [[1]],
+    5: [[0], [0, 1, 0, 1, 0], [0, 1, 0, 1, 0, 2, 0]],
     64: [[], [1], [0, 1, 2], [0, 0, 0, 1, 1]],
     65: [[], [1, 2, 3], [0, 0, 0, 1, 2]],
   }
@@ -71,9 +83,9 @@ t.test('headers', t => {
   const edited = (at: number, ...values: number[]) => {
     const octets = keepalive.slice()
     octets.set(values, at)
-    return checkHeader(octets, 0)
+    return checkHeader(octets, 0, MAX_MESSAGE)
   }
-  t.equal(checkHeader(keepalive, 0), undefined)
+  t.equal(checkHeader(keepalive, 0, MAX_MESSAGE), undefined)
   t.match(edited(15, 0), { code: 1, subcode: 1 })
   t.match(edited(0, 254), { code: 1, subcode: 1 })
   t.match(edited(18, 0), { code: 1, subcode: 3, data: Uint8Array.of(0) })
@@ -82,5 +94,13 @@ t.test('headers', t => {
   t.match(edited(16, 0, 20), { code: 1, subcode: 2 }, 'a KEEPALIVE is 19 octets')
   t.match(edited(16, 0, 22, 2), { code: 1, subcode: 2 }, 'an UPDATE is 23 octets at least')
   t.match(edited(16, 16, 1, 2), { code: 1, subcode: 2 }, '4097 octets are too many')
+  const longest = (type: number, ...length: number[]) => {
+    const octets = keepalive.slice()
+    octets.set([...length, type], 16)
+    return checkHeader(octets, 0, MAX_EXTENDED)
+  }
+  for (const type of [UPDATE, NOTIFICATION, ROUTE_REFRESH]) t.equal(longest(type, 255, 255), undefined, `type ${type}`)
+  t.match(longest(OPEN, 16, 1), { code: 1, subcode: 2, data: Uint8Array.of(16, 1) }, 'RFC 8654 §5: never an OPEN')
+  t.match(longest(KEEPALIVE, 16, 1), { code: 1, subcode: 2, data: Uint8Array.of(16, 1) })
   t.end()
 })

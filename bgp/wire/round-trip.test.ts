@@ -4,7 +4,16 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import { type AttributeType, AttributeWalker, attributeType, attributeTypes, asPath } from './attributes.ts'
 import { capabilityTypes, readCapabilities, writeCapability } from './capabilities.ts'
-import { checkHeader, HEADER_LENGTH, keepalive, KEEPALIVE, message, NOTIFICATION, ROUTE_REFRESH } from './header.ts'
+import {
+  checkHeader,
+  HEADER_LENGTH,
+  keepalive,
+  KEEPALIVE,
+  MAX_MESSAGE,
+  message,
+  NOTIFICATION,
+  ROUTE_REFRESH,
+} from './header.ts'
 import { OPEN, UPDATE } from './header.ts'
 import { nlriTexts } from './nlri.ts'
 import { decodeNotification, encodeNotification } from './notification.ts'
@@ -49,13 +58,16 @@ t.test('every capability reads what it writes', async t => {
 
 t.test('every message type has a generator', async t => {
   const known = Array.from({ length: 256 }, (_, type) => type).filter(type => {
-    const wrong = checkHeader(message(type, new Uint8Array(40)), 0)
+    const wrong = checkHeader(message(type, new Uint8Array(40)), 0, MAX_MESSAGE)
     return !(wrong?.code === 1 && wrong.subcode === 3)
   })
   t.same(Object.keys(values.messages).map(Number), known)
   for (const [type, arbitrary] of Object.entries(values.messages)) {
     fc.assert(
-      fc.property(arbitrary, octets => octets[18] === Number(type) && checkHeader(octets, 0) === undefined),
+      fc.property(
+        arbitrary,
+        octets => octets[18] === Number(type) && checkHeader(octets, 0, MAX_MESSAGE) === undefined,
+      ),
       { numRuns: 100 },
     )
   }
@@ -82,9 +94,11 @@ t.test('NOTIFICATION, ROUTE-REFRESH, KEEPALIVE', async t => {
     { numRuns: 300 },
   )
   for (const family of ['ipv4-unicast', 'ipv6-unicast'] as const) {
-    const octets = encodeRefresh(family)
-    t.equal(octets[18], ROUTE_REFRESH)
-    t.equal(decodeRefresh(octets, HEADER_LENGTH, octets.length), family)
+    for (const kind of ['request', 'begin', 'end'] as const) {
+      const octets = encodeRefresh(family, kind)
+      t.equal(octets[18], ROUTE_REFRESH)
+      t.same(decodeRefresh(octets, HEADER_LENGTH, octets.length, true), { kind, family })
+    }
   }
   t.same([keepalive.length, keepalive[18]], [HEADER_LENGTH, KEEPALIVE])
 })

@@ -2,7 +2,16 @@
 // nothing into it, and says which rule was broken. Used by property tests, by the corpus, and by the fuzzer.
 
 import { type AttributeType, attributeType, AttributeWalker } from './attributes.ts'
-import { checkHeader, HEADER_LENGTH, MAX_MESSAGE, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE } from './header.ts'
+import {
+  checkHeader,
+  HEADER_LENGTH,
+  MAX_EXTENDED,
+  MAX_MESSAGE,
+  NOTIFICATION,
+  OPEN,
+  ROUTE_REFRESH,
+  UPDATE,
+} from './header.ts'
 import { nlriTexts } from './nlri.ts'
 import { decodeNotification, errorCodes, notificationText } from './notification.ts'
 import { decodeOpen, encodeOpen } from './open.ts'
@@ -81,7 +90,7 @@ function inside([from = 0, to]: number[], length: number): void {
 /** What becomes of the message `octets[from, to)`. */
 function outcome(octets: Uint8Array, from: number, to: number): string {
   if (to - from < HEADER_LENGTH) return 'not whole'
-  const wrong = checkHeader(octets, from)
+  const wrong = checkHeader(octets, from, MAX_EXTENDED)
   if (wrong) return said(wrong)
   const length = (octets[from + 16] << 8) | octets[from + 17]
   if (length > to - from) return 'not whole'
@@ -94,7 +103,7 @@ function outcome(octets: Uint8Array, from: number, to: number): string {
     case NOTIFICATION:
       return ofNotification(octets, body, end)
     case ROUTE_REFRESH:
-      return String(decodeRefresh(octets, body, end))
+      return [false, true].map(enhanced => ofRefresh(octets, body, end, enhanced)).join('\n')
     default:
       return 'alive'
   }
@@ -123,6 +132,12 @@ function ofNotification(octets: Uint8Array, from: number, to: number): string {
   promise(!/\p{Cc}/u.test(text), 'control characters reach the operator')
   promise(text.length > 0 && text.length < 5000, `${text.length} characters`)
   return text
+}
+
+function ofRefresh(octets: Uint8Array, from: number, to: number, enhanced: boolean): string {
+  const refresh = decodeRefresh(octets, from, to, enhanced)
+  if (refresh.kind === 'fault') return said(refresh.fault)
+  return refresh.kind === 'ignored' ? refresh.why : `${refresh.kind} of ${refresh.family}`
 }
 
 const decoder = new UpdateDecoder()

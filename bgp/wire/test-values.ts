@@ -71,6 +71,9 @@ const routeAttribute = fc.oneof(
 
 const families = fc.record({ afi: uint16, safi: uint8, forwarding: fc.boolean() })
 
+const name = (minLength: number) =>
+  fc.string({ unit: fc.constantFrom('a', '-', '.', 'é', '網'), minLength, maxLength: 20 })
+
 /** A capability of every kind. */
 export const capabilityValues: {
   readonly [K in keyof typeof capabilityTypes]: fc.Arbitrary<Extract<Capability, { kind: K }>>
@@ -78,6 +81,10 @@ export const capabilityValues: {
   multiprotocol: fc.record({ kind: fc.constant('multiprotocol'), afi: uint16, safi: uint8 }),
   routeRefresh: fc.constant({ kind: 'routeRefresh' }),
   fourOctetAs: fc.record({ kind: fc.constant('fourOctetAs'), asn }),
+  extendedNextHop: fc.record({
+    kind: fc.constant('extendedNextHop'),
+    families: fc.array(fc.record({ afi: fc.nat(65535), safi: fc.nat(65535), hopAfi: fc.nat(65535) }), { maxLength: 4 }),
+  }),
   addPath: fc.record({
     kind: fc.constant('addPath'),
     families: fc.array(
@@ -87,7 +94,17 @@ export const capabilityValues: {
       { minLength: 1, maxLength: 4 },
     ),
   }),
+  extendedMessages: fc.constant({ kind: 'extendedMessages' }),
+  enhancedRefresh: fc.constant({ kind: 'enhancedRefresh' }),
+  hostname: fc.record({ kind: fc.constant('hostname'), hostname: name(1), domainName: name(0) }),
+  softwareVersion: fc.record({ kind: fc.constant('softwareVersion'), version: name(1) }),
   role: fc.record({ kind: fc.constant('role'), value: uint8 }),
+  longLived: fc.record({
+    kind: fc.constant('longLived'),
+    families: fc.array(fc.record({ afi: uint16, safi: uint8, forwarding: fc.boolean(), seconds: fc.nat(0xffffff) }), {
+      maxLength: 4,
+    }),
+  }),
   gracefulRestart: fc.record({
     kind: fc.constant('gracefulRestart'),
     restarting: fc.boolean(),

@@ -10,7 +10,7 @@ import { type MessageTarget, UpdateWriter } from './update-writer.ts'
 function source(texts: readonly string[], bits: 32 | 128) {
   const nlri = texts.map(text => nlriOctets([text], bits))
   return {
-    longestNlri: 1 + bits / 8,
+    longestNlri: 5 + bits / 8,
     nlriLength: (id: number) => nlri[id].length,
     putNlri: (id: number, out: Uint8Array, at: number) => {
       out.set(nlri[id], at)
@@ -19,22 +19,26 @@ function source(texts: readonly string[], bits: 32 | 128) {
   }
 }
 
-function target(): MessageTarget & { messages: Uint8Array[]; reserved: number } {
+function target(): MessageTarget & { messages: Uint8Array[]; reserved: number; most: number } {
   return {
-    octets: new Uint8Array(1 << 20),
+    octets: new Uint8Array(1 << 22),
     at: 0,
     messages: [],
     reserved: 0,
-    reserve() {
+    most: 0,
+    reserve(octets) {
       this.reserved++
+      this.most = octets
     },
     commit(length: number) {
+      if (length > this.most) throw new Error(`${length} octets, but room for ${this.most}`)
       this.messages.push(this.octets.slice(this.at, this.at + length))
       Object.assign(this, { at: this.at + length })
     },
   }
 }
 
+const classic = (family: Family) => family === 'ipv4-unicast'
 const many4 = Array.from({ length: 3000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`)
 const many6 = Array.from({ length: 3000 }, (_, i) => `2001:db8:${(i + 1).toString(16)}::/48`)
 
@@ -97,6 +101,32 @@ for (const [family, bits, texts, hop, pathIds] of [
       t.equal(out.reserved, out.messages.length)
     }
   })
+
+  t.test(
+    `${family}${ids}: extended messages are as long as the attributes need, else no longer than one turn reads well`,
+    async t => {
+      const writer = new UpdateWriter(family, source(texts, bits), true)
+      const hop = new Uint8Array(classic(family) ? 0 : 16)
+      for (const [octets, longest] of [
+        [100, 16384],
+        [20000, 20100],
+        [writer.roomForAttributes(hop.length), 65535],
+      ]) {
+        const out = target()
+        writer.announce(out, new Uint8Array(octets), octets, hop)
+        for (let id = 0; id < 50; id++) writer.add(id)
+        writer.end()
+        const most = Math.max(...out.messages.map(({ length }) => length))
+        t.ok(most <= longest && most > octets, `${most} octets`)
+        for (const message of out.messages) t.equal(messageLength(message, 0), message.length)
+      }
+      const out = target()
+      writer.withdraw(out)
+      for (let id = 0; id < texts.length; id++) writer.add(id)
+      writer.end()
+      t.ok(out.messages.length <= 3, 'so there are fewer')
+    },
+  )
 
   t.test(`${family}${ids}: End-of-RIB`, async t => {
     const message = new UpdateWriter(family, source([], bits)).endOfRib()

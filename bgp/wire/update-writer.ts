@@ -1,23 +1,27 @@
 // UPDATE messages written (RFC 4271 §4.3, RFC 4760 §3, §4): as many prefixes as fit, one attribute set each.
 //
-// IPv4 goes by classic NLRI; every other family by MP_REACH_NLRI and MP_UNREACH_NLRI, which come first among the
-// attributes (RFC 7606 §5.1). Messages are written where they will be sent from; nothing is allocated.
+// IPv4 goes by classic NLRI, unless its next hops may be IPv6 (RFC 8950); all else by MP_REACH_NLRI and MP_UNREACH_NLRI,
+// which come first among the attributes (RFC 7606 §5.1). Messages are written where they will be sent from; nothing is allocated.
 
 import type { Family } from '../types.ts'
 import { mpReach, mpUnreach } from './attributes.ts'
 import { EXTENDED_LENGTH } from './attribute.ts'
 import { numbersOf } from './family.ts'
-import { HEADER_LENGTH, MAX_MESSAGE, putMessageHeader, UPDATE } from './header.ts'
+import { HEADER_LENGTH, MAX_EXTENDED, MAX_MESSAGE, putMessageHeader, UPDATE } from './header.ts'
 
 /** Where messages go. */
 export interface MessageTarget {
-  /** The next message is written from `octets[at]`; at least 4,096 octets are free there after `reserve`. */
+  /** The next message is written from `octets[at]`. */
   readonly octets: Uint8Array
   readonly at: number
-  reserve(): void
+  /** Makes room for a message of so many octets, at most 65,535. */
+  reserve(octets: number): void
   /** A whole message of `length` octets stands at `octets[at]`. */
   commit(length: number): void
 }
+
+/** A message of many prefixes ends here even if it might be longer: reading one is a single piece of work. */
+const FULL_EXTENDED = 16384
 
 /** Whatever can write a route as NLRI: a length octet and the octets it needs, after a path identifier if there is one. */
 export interface NlriSource {
@@ -32,10 +36,13 @@ export interface NlriSource {
  * is committed and another one begun by itself.
  */
 export class UpdateWriter {
+  readonly #family: Family
   readonly #classic: boolean
   readonly #afi: number
   readonly #safi: number
   readonly #nlri: NlriSource
+  readonly #longest: number
+  readonly #full: number
   #target: MessageTarget | undefined
   #attributes: Uint8Array = new Uint8Array(0)
   #length = 0
@@ -46,9 +53,13 @@ export class UpdateWriter {
   /** Octets of the message that are left for NLRI end here. */
   #limit = 0
 
-  constructor(family: Family, nlri: NlriSource) {
+  /** `extended`: whoever reads this takes messages of up to 65,535 octets (RFC 8654). */
+  constructor(family: Family, nlri: NlriSource, extended = false, classic = family === 'ipv4-unicast') {
+    this.#longest = extended ? MAX_EXTENDED : MAX_MESSAGE
+    this.#full = extended ? FULL_EXTENDED : MAX_MESSAGE
     const { afi, safi } = numbersOf(family)
-    this.#classic = family === 'ipv4-unicast'
+    this.#family = family
+    this.#classic = classic
     this.#afi = afi
     this.#safi = safi
     this.#nlri = nlri
@@ -56,7 +67,12 @@ export class UpdateWriter {
 
   /** Octets of attributes (with NEXT_HOP for IPv4) that leave room for one prefix. */
   roomForAttributes(nextHopLength: number): number {
-    return MAX_MESSAGE - HEADER_LENGTH - 4 - this.#nlri.longestNlri - (this.#classic ? 0 : 4 + 5 + nextHopLength)
+    return this.#longest - this.#around(nextHopLength)
+  }
+
+  /** Octets of a message that announces one prefix, without the attributes of the route. */
+  #around(nextHopLength: number): number {
+    return HEADER_LENGTH + 4 + this.#nlri.longestNlri + (this.#classic ? 0 : 4 + 5 + nextHopLength)
   }
 
   /** Begins a run with `attributes[0, length)`; IPv4 has its NEXT_HOP among them, other families give it here. */
@@ -89,19 +105,21 @@ export class UpdateWriter {
 
   /** The End-of-RIB marker of the family (RFC 4724 §2). */
   endOfRib(): Uint8Array {
-    const body = this.#classic
-      ? [0, 0, 0, 0]
-      : [0, 0, 0, 6, mpUnreach.flags, mpUnreach.code, 3, 0, this.#afi, this.#safi]
+    const body =
+      this.#family === 'ipv4-unicast'
+        ? [0, 0, 0, 0]
+        : [0, 0, 0, 6, mpUnreach.flags, mpUnreach.code, 3, 0, this.#afi, this.#safi]
     const message = new Uint8Array(HEADER_LENGTH + body.length)
     message.set(body, putMessageHeader(message, 0, UPDATE, message.length))
     return message
   }
 
   #begin(target: MessageTarget): void {
-    target.reserve()
+    const most = Math.max(this.#full, this.#length + this.#around(this.#nextHop.length))
+    target.reserve(most)
     const { octets } = target
     const start = target.at
-    this.#limit = start + MAX_MESSAGE
+    this.#limit = start + most
     let at = start + HEADER_LENGTH
     if (this.#classic) {
       octets[at++] = 0

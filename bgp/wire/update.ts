@@ -26,16 +26,20 @@ import {
   putHeader,
   TRANSITIVE,
 } from './attributes.ts'
-import { MpRoutes, type PathIds } from './mp.ts'
+import { MAX_EXTENDED } from './header.ts'
+import { type MpContext, MpRoutes } from './mp.ts'
 import { badNextHop } from './next-hop.ts'
 import { countNlri } from './nlri.ts'
 import { accept, reset, type Verdict } from './verdict.ts'
 
+/**
+ * Octets that the attributes of a route may take in canonical form. A value's length has 16 bits, and policy,
+ * prepending and reflection need room for what they add.
+ */
+export const MAX_ATTRIBUTES = 61440
+
 /** What the octets of an UPDATE depend on. */
-export interface UpdateContext extends AttributeContext {
-  /** Families whose NLRI the peer sends with path identifiers; their ranges have them, too. */
-  readonly pathIds?: PathIds
-}
+export type UpdateContext = AttributeContext & MpContext
 
 /** Reads one UPDATE at a time; its fields describe the last one read and are overwritten by the next. */
 export class UpdateDecoder {
@@ -77,9 +81,8 @@ export class UpdateDecoder {
   #announced = 0
   #withdraw: string | undefined
 
-  /** `maxMessage`: the longest message in octets; 2-octet AS numbers may double while they are widened. */
-  constructor(maxMessage = 4096) {
-    this.attributes = new Uint8Array(2 * maxMessage + 64)
+  constructor() {
+    this.attributes = new Uint8Array(2 * MAX_EXTENDED + 64) // 2-octet AS numbers may double while they are widened
   }
 
   /**
@@ -105,7 +108,7 @@ export class UpdateDecoder {
     if (announced < 0) return reset(3, 10, 'an announced prefix is malformed')
     this.#announced = announced
 
-    const broken = this.#collect(octets, attributesFrom, attributesTo, context) ?? this.#multiprotocol(octets, pathIds)
+    const broken = this.#collect(octets, attributesFrom, attributesTo, context) ?? this.#multiprotocol(octets, context)
     if (broken) return broken
     this.prefixes = withdrawn + announced + this.reach.prefixes + this.unreach.prefixes
 
@@ -121,6 +124,10 @@ export class UpdateDecoder {
     }
     if (this.#withdraw) return { do: 'withdraw', why: this.#withdraw }
     this.#write(octets, context)
+    if (this.attributesTo > MAX_ATTRIBUTES) {
+      this.#damaged(`its attributes take ${this.attributesTo} octets, which cannot be passed on`)
+      return { do: 'withdraw', why: this.#withdraw ?? '' }
+    }
     return this.discarded[0] ?? accept
   }
 
@@ -196,10 +203,11 @@ export class UpdateDecoder {
     this.#codes[i] = code
   }
 
-  #multiprotocol(octets: Uint8Array, pathIds: PathIds): Verdict | undefined {
+  #multiprotocol(octets: Uint8Array, context: MpContext): Verdict | undefined {
     const [reach, unreach] = [mpReach.code, mpUnreach.code]
+    const { pathIds } = context
     const broken =
-      (this.#has(mpReach) ? this.reach.reach(octets, this.#from[reach], this.#to[reach], pathIds) : undefined) ??
+      (this.#has(mpReach) ? this.reach.reach(octets, this.#from[reach], this.#to[reach], context) : undefined) ??
       (this.#has(mpUnreach) ? this.unreach.unreach(octets, this.#from[unreach], this.#to[unreach], pathIds) : undefined)
     return broken && { do: 'reset', ...broken }
   }

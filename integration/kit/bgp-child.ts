@@ -2,6 +2,7 @@
 // bgp-pair.ts.
 
 import { Speaker, tcpWith } from '../../bgp/index.ts'
+import { discovery } from '../../netlink/discovery.ts'
 import { sockets } from '../../netlink/socket.ts'
 import type { Family, Origination, PathView, PeerStatus, PrefixId } from '../../bgp/types.ts'
 import type { SimpleConfig } from '../../bgp/simple-config.ts'
@@ -35,7 +36,10 @@ process.on('message', async (message: Call) => {
 
 async function answer(message: Call): Promise<unknown> {
   if (message.call === 'start') {
-    speaker = new Speaker(message.config, message.sockets ? { transport: tcpWith(sockets()) } : {})
+    speaker = new Speaker(
+      message.config,
+      message.sockets ? { transport: tcpWith(sockets()), discovery: discovery() } : {},
+    )
     speaker.on('peer', report => reports.push(report.text))
     speaker.on('incident', report => reports.push(report.text))
     return speaker.start()

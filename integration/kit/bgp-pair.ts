@@ -78,12 +78,13 @@ export class BgpPair {
     return String(stdout)
   }
 
-  async startSpeaker(config: SimpleConfig): Promise<SpeakerProcess> {
+  /** `sockets`: with socket options and neighbour discovery. */
+  async startSpeaker(config: SimpleConfig, sockets = false): Promise<SpeakerProcess> {
     const execArgv = ['netns', 'exec', this.#ours, process.execPath]
     const process_ = fork(child, { execPath: 'ip', execArgv, serialization: 'advanced' })
     this.#speakers.add(process_)
     const speaker = new SpeakerProcess(process_)
-    await speaker.call({ call: 'start', config })
+    await speaker.call({ call: 'start', config, sockets })
     return speaker
   }
 

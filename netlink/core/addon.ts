@@ -48,6 +48,8 @@ export interface Addon {
   /** TCP-MD5 key towards an address, or with `bits` >= 0 towards the network around it; an empty one takes it away. 0 or a negative errno. */
   tcpKey(fd: number, remote: string, bits: number, key: Uint8Array): number
   tcpClose(fd: number): void
+  /** Sends an ICMPv6 message out of a link, hop limit 255. 0 or a negative errno. */
+  icmp6Send(namespace: number, device: string, to: string, message: Uint8Array): number
   /** Reads (no value) and writes files on a thread of that namespace: an errno for all, or text or errno of each. */
   sysctls(
     namespace: number,

@@ -387,6 +387,23 @@ static napi_value tcp_key_(napi_env env, napi_callback_info info) {
   return number(env, -code);
 }
 
+/* icmp6Send(namespace, device, to, message: Uint8Array): 0 | -errno */
+static napi_value icmp6_send_(napi_env env, napi_callback_info info) {
+  napi_value values[4];
+  if (!arguments(env, info, 4, values)) return number(env, -EINVAL);
+  char *device = text_of(env, values[1]), *to = text_of(env, values[2]);
+  void *message = NULL;
+  size_t length = 0;
+  bool typed = false;
+  int code = EINVAL;
+  if (device && to && napi_is_typedarray(env, values[3], &typed) == napi_ok && typed &&
+      napi_get_typedarray_info(env, values[3], NULL, &length, &message, NULL, NULL) == napi_ok)
+    code = icmp6_send(int_of(env, values[0]), device, to, message, length);
+  free(device);
+  free(to);
+  return number(env, -code);
+}
+
 /* tcpClose(fd): for one that no Node socket has taken over */
 static napi_value tcp_close(napi_env env, napi_callback_info info) {
   napi_value values[1];
@@ -407,6 +424,7 @@ NAPI_MODULE_INIT() {
       {"tcpOpen", NULL, tcp_open_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"tcpHops", NULL, tcp_hops_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"tcpKey", NULL, tcp_key_, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"icmp6Send", NULL, icmp6_send_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"tcpClose", NULL, tcp_close, NULL, NULL, NULL, napi_enumerable, NULL},
       {"sysctls", NULL, sysctls, NULL, NULL, NULL, napi_enumerable, NULL},
   };

@@ -10,6 +10,7 @@ import { addressOf, addressText, AF_INET, AF_INET6, AF_UNSPEC, afOf, linkIndex, 
 /** NDA_… */
 const attribute = { dst: 1, mac: 2 } as const
 const NTF_PROXY = 0x08
+const NTF_ROUTER = 0x80
 
 const bodyLength = 12
 
@@ -75,5 +76,6 @@ export function readNeighbour(message: Message): Neighbour | undefined {
     ...(mac !== undefined && { mac }),
     state: stateNames.get(view.getUint16(from + 8, littleEndian)) ?? 'none',
     ...(view.getUint8(from + 10) & NTF_PROXY && { proxy: true }),
+    ...(view.getUint8(from + 10) & NTF_ROUTER && { router: true }),
   }
 }

@@ -9,6 +9,9 @@ export const NO_ADVERTISE = 0xffffff02
 export const NO_EXPORT_SUBCONFED = 0xffffff03
 export const GRACEFUL_SHUTDOWN = 0xffff0000
 export const BLACKHOLE = 0xffff029a
+/** RFC 9494 §4.1, §4.2: kept long after its sender went; not to be kept so. */
+export const LLGR_STALE = 0xffff0006
+export const NO_LLGR = 0xffff0007
 
 /** The well-known ones by the names that IANA gives them. */
 export const wellKnownCommunities: ReadonlyMap<string, number> = new Map([
@@ -17,6 +20,8 @@ export const wellKnownCommunities: ReadonlyMap<string, number> = new Map([
   ['no-export-subconfed', NO_EXPORT_SUBCONFED],
   ['graceful-shutdown', GRACEFUL_SHUTDOWN],
   ['blackhole', BLACKHOLE],
+  ['llgr-stale', LLGR_STALE],
+  ['no-llgr', NO_LLGR],
 ])
 
 export const communities: AttributeType<readonly string[]> = {

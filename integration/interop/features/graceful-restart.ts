@@ -18,7 +18,7 @@ export const weHelp: Feature = {
     await cell.until('it is away', async () => (await pair.ours.peer('daemon')).state === 'Established', false)
     await cell.weHave(
       pair,
-      both.map(route => ({ ...route, stale: true })),
+      both.map(route => ({ ...route, stale: 'restart' as const })),
       'its routes stay while it is away',
     )
     await pair.theirs.restart(theirRoutes.slice(0, 1))

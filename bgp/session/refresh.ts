@@ -1,0 +1,63 @@
+// Routes that a peer sends again (RFC 7313 §4): between its BoRR and its EoRR those that have not come again are stale, and
+// afterwards they go. The paths stay in the RIB; here is which families are under way, and until when.
+
+import type { Rib } from '../rib/port.ts'
+import type { Family, PeerId } from '../types.ts'
+
+/** Seconds after the last BoRR in which EoRR has to come; then what has not come again goes all the same. */
+export const REFRESH_LIMIT = 600
+
+export interface RefreshPorts {
+  rib(family: Family): Pick<Rib, 'beginRefresh' | 'sweepStale'>
+  /** Calls `expired` after so many seconds; replaces an earlier wish. */
+  wait(seconds: number): void
+  cancel(): void
+  /** Something for the operator. */
+  problem(text: string): void
+}
+
+export class Refreshes {
+  readonly #id: PeerId
+  readonly #ports: RefreshPorts
+  readonly #begun = new Set<Family>()
+
+  constructor(id: PeerId, ports: RefreshPorts) {
+    this.#id = id
+    this.#ports = ports
+  }
+
+  /** Families under way. */
+  get families(): readonly Family[] {
+    return [...this.#begun]
+  }
+
+  /** BoRR: all that is there is stale until it comes again, also what a BoRR before has marked. */
+  begin(family: Family): void {
+    if (!this.#ports.rib(family).beginRefresh(this.#id)) {
+      return this.#ports.problem(`its ${family} routes begin anew too often, without an end: this beginning is ignored`)
+    }
+    this.#begun.add(family)
+    this.#ports.wait(REFRESH_LIMIT)
+  }
+
+  /** EoRR: what has not come again goes. Without a BoRR before it, it means nothing. */
+  end(family: Family): void {
+    if (!this.#begun.delete(family)) return
+    this.#ports.rib(family).sweepStale(this.#id)
+    if (this.#begun.size === 0) this.#ports.cancel()
+  }
+
+  expired(): void {
+    for (const family of this.families) {
+      this.end(family)
+      const why = `it did not say within ${REFRESH_LIMIT} s that it has sent all`
+      this.#ports.problem(`those of its ${family} routes that did not come again are dropped: ${why}`)
+    }
+  }
+
+  /** The session is over; its paths are dealt with as a whole. */
+  clear(): void {
+    if (this.#begun.size > 0) this.#ports.cancel()
+    this.#begun.clear()
+  }
+}
