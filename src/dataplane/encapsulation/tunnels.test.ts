@@ -34,21 +34,11 @@ function writes(w: FakeWorld): readonly string[] {
 }
 
 function describe(operation: Operation): string {
-  switch (operation.do) {
-    case 'link.add':
-      return `add ${operation.link.name}`
-    case 'fdb.replace':
-    case 'fdb.delete':
-      return `${operation.do} ${operation.entry.mac} ${operation.entry.dst}`
-    case 'neighbour.replace':
-    case 'neighbour.delete':
-      return `${operation.do} ${operation.neighbour.address}`
-    case 'address.add':
-    case 'address.delete':
-      return `${operation.do} ${operation.address.cidr}`
-    default:
-      return operation.do
-  }
+  if (operation.do === 'link.add') return `add ${operation.link.name}`
+  if ('entry' in operation) return `${operation.do} ${operation.entry.mac} ${operation.entry.dst}`
+  if ('neighbour' in operation) return `${operation.do} ${operation.neighbour.address}`
+  if ('address' in operation) return `${operation.do} ${operation.address.cidr}`
+  return operation.do
 }
 
 async function later(plane: Dataplane, w: FakeWorld, ms = 6_000): Promise<void> {
