@@ -94,6 +94,11 @@ t.test(
     const plane = await start(t, w)
     await plane.tunnels.apply([wanted(ipip)], true)
     for (const name of ['bgp', 'block', 'endpoint', 'tunnel'] as const) plane.routes.inSync(name)
+    // As the kernel's fe80::/64 on every device: nobody's traffic.
+    const link = w.kernel.node.named('margay-ipip')!.index
+    await w.other.apply([
+      { do: 'route.add', route: { dst: 'fe80::/64', protocol: 2, metric: 256, nextHops: [{ link }] } },
+    ])
     const nextHops = [{ gateway: '10.0.3.8', device: 'margay-ipip', onlink: true }]
     plane.routes.set('bgp', [{ prefix: '10.42.9.0/26', kind: 'unicast', nextHops }])
     await settle(plane, w)

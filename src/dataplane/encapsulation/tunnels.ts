@@ -225,7 +225,7 @@ export class Tunnels {
     const { kernel, mirror } = this.#options
     const unwanted = links.filter(({ name }) => !this.#desired.some(({ tunnel }) => tunnel.device === name))
     if (unwanted.length === 0 || !this.#mayRemove) return false
-    const going = this.#isSettled() ? unwanted.filter(({ index }) => !mirror.usesLink(index)) : []
+    const going = this.#isSettled() ? unwanted.filter(({ index }) => !mirror.carriesOurs(index)) : []
     if (going.length < unwanted.length && this.#isSettled()) this.#armTrim(lingerFor)
     for (const { index } of going) await kernel.apply([{ do: 'link.delete', link: index }])
     return going.length > 0
