@@ -142,7 +142,7 @@ const text = ({ remote, sendId, receiveId }: Held) => `${remote} ${sendId}/${rec
 
 interface End {
   readonly speaker: Speaker
-  use(keys: readonly TcpAoKey[] | undefined): void
+  readonly use: (keys: readonly TcpAoKey[] | undefined) => void
 }
 
 function end(t: Test, make: SocketMaker, [asn, own, other]: readonly [number, string, string], listens: boolean): End {
