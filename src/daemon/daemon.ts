@@ -150,6 +150,9 @@ export class Daemon {
         else this.#log.debug('route', { prefix, state })
       }
     })
+    this.#dataplane.filters.onProblems(problems => {
+      for (const problem of problems) this.#log.warn(problem)
+    })
     facts.onChange(now => {
       this.#bgp.setFacts(now)
       this.#planSoon()
@@ -227,6 +230,7 @@ export class Daemon {
     if (this.#cluster.state === 'in sync') routes.inSync('block')
     // After a restart the kernel holds what the last run wrote: nothing is replaced before the peers have told all again.
     if (this.#knowsCluster() && !this.#forwarding) routes.ready('bgp')
+    if (this.#knowsCluster()) this.#dataplane.filters.set(this.#intent.filters)
     await this.#setUpFabric(this.#dataplane.facts.current)
     this.#complete = this.#isComplete()
     await this.#bgp.apply(this.#intent, this.#complete)
@@ -323,6 +327,7 @@ export class Daemon {
         ...this.#intent.problems,
         ...this.#bgp.problems,
         ...this.#ipam.show().problems,
+        ...this.#dataplane.filters.problems,
       ],
     })
   }

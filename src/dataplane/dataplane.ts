@@ -1,4 +1,4 @@
-// The dataplane of one node: its routes, its pods' attachments, and what is true of it.
+// The dataplane of one node: its routes, its pods' attachments, its packet filter, and what is true of it.
 //
 // Opening reads the kernel and writes nothing. Closing leaves everything in place, so that packets flow on while the
 // daemon restarts.
@@ -7,6 +7,7 @@ import type { Rtnetlink } from '../../netlink/types.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Endpoints } from './endpoints/endpoints.ts'
 import { FactsWatch } from './facts.ts'
+import { Filters } from './filters/filters.ts'
 import type { Kernel, Sysctl } from './kernel.ts'
 import { KernelMirror } from './mirror.ts'
 import { type NodeSetup, restoreNode, setUpNode } from './node-setup.ts'
@@ -26,6 +27,7 @@ export class Dataplane implements AsyncDisposable {
   readonly routes: RouteTable
   readonly endpoints: Endpoints
   readonly facts: FactsWatch
+  readonly filters: Filters
   readonly #kernel: Kernel
   readonly #socket: Rtnetlink
   readonly #mirror: KernelMirror
@@ -37,6 +39,7 @@ export class Dataplane implements AsyncDisposable {
     this.routes = new RouteTable({ kernel: socket, mirror, clock, auditEvery })
     this.endpoints = new Endpoints(kernel, this.routes)
     this.facts = new FactsWatch(mirror, clock)
+    this.filters = new Filters({ open: () => kernel.openNetfilter(), clock, auditEvery })
   }
 
   /** Reads links, addresses and routes of the node. Rejects if its namespace cannot be entered. */
@@ -65,6 +68,7 @@ export class Dataplane implements AsyncDisposable {
   async close(): Promise<void> {
     await this.routes.close()
     this.facts.close()
+    await this.filters.close()
     await this.#mirror.close()
     await this.#socket.close()
   }

@@ -13,6 +13,8 @@ export interface Intent {
   readonly blackholes: readonly string[]
   /** What of the learned routes may enter the kernel. */
   readonly routes: RouteRules
+  /** What the node's packet filter shall do; absent: nothing, there are no pools. */
+  readonly filters?: FilterRules
   /** Sentences for `margayctl status`: what in the resources cannot be done here, and the next step. */
   readonly problems: readonly string[]
 }
@@ -35,4 +37,14 @@ export interface RouteRules {
   /** Preferred source addresses of learned routes. */
   readonly source4?: string
   readonly source6?: string
+}
+
+/** Sorted lists of prefixes, in canonical text. */
+export interface FilterRules {
+  /** Pools with natOutgoing: what their pods send to the outside leaves under the node's address. */
+  readonly masquerade: readonly string[]
+  /** All pools, also disabled ones. What goes there keeps its address. */
+  readonly pools: readonly string[]
+  /** The nodes of the cluster, /32 and /128. What goes there keeps its address, too. */
+  readonly nodes: readonly string[]
 }

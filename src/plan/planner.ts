@@ -7,10 +7,11 @@ import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import type { PeerConfig, SpeakerConfig } from '../../bgp/types.ts'
 import type { SecretReference } from '../model/intent.ts'
 import type { Facts } from '../model/facts.ts'
-import type { Intent, RouteRules } from '../model/intent.ts'
+import type { FilterRules, Intent, RouteRules } from '../model/intent.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { planBlocks } from './blocks.ts'
 import type { BlockPlan } from './blocks.ts'
+import { planFilters } from './filters.ts'
 import { Section } from './memo.ts'
 import type { Found } from './mesh.ts'
 import { planPolicies } from './policies.ts'
@@ -57,6 +58,7 @@ export function createPlanner(node: string): Planner {
     policies: new Section<PolicyBook>('policies', ran),
     speaker: new Section<SpeakerConfig | undefined>('speaker', ran),
     routes: new Section<RouteRules>('routes', ran),
+    filters: new Section<FilterRules | undefined>('filters', ran),
     pools: new Section<readonly string[]>('pools', ran),
     problems: new Section<readonly string[]>('problems', ran),
     secrets: new Section<ReadonlyMap<string, SecretReference>>('secrets', ran),
@@ -87,6 +89,7 @@ export function createPlanner(node: string): Planner {
       const routes = sections.routes.get([local, found.sessions, own.own, pools], () =>
         routeRules(local, found.sessions, own.own, pools),
       )
+      const filters = sections.filters.get([pools, nodes], () => planFilters(pools, nodes))
       const poolTrouble = sections.pools.get([pools, nodes], () => poolProblems(pools, nodes))
       const problems = sections.problems.get(
         [found.problems, poolTrouble, local, own.originate, facts?.addresses],
@@ -97,7 +100,7 @@ export function createPlanner(node: string): Planner {
         ],
       )
       const secrets = sections.secrets.get([found.sessions], () => secretsOf(found.sessions))
-      return { speaker, secrets, originate: own.originate, blackholes: own.blackholes, routes, problems }
+      return { speaker, secrets, originate: own.originate, blackholes: own.blackholes, routes, filters, problems }
     },
   }
 }

@@ -11,10 +11,6 @@ const noTunnels = [
   'Margay routes pods without tunnels so far.',
   'Write Never, and let the routers between the nodes learn the routes by BGP.',
 ] as const
-const noNat = [
-  'Margay does not translate addresses so far: pods reach others, and are seen, under their own.',
-  'Write false, and let the router at the edge translate where the pool is not routed.',
-] as const
 
 const fields = v.strictObject({
   cidr: described(cidr(), 'The range. Cannot change.'),
@@ -35,7 +31,10 @@ const fields = v.strictObject({
   ipipMode: v.optional(described(only('Never', ...noTunnels), 'IPIP tunnels between nodes.'), 'Never'),
   vxlanMode: v.optional(described(only('Never', ...noTunnels), 'VXLAN tunnels between nodes.'), 'Never'),
   natOutgoing: v.optional(
-    described(only(false, ...noNat), 'Translate the addresses of pods that talk to the outside.'),
+    described(
+      flag(),
+      'Packets of pods of this pool to the outside leave under the address of their node; to pods (of any pool, disabled ones too) and nodes they keep their own.',
+    ),
     false,
   ),
 })
