@@ -448,6 +448,18 @@ t.test(
       wait: fc.nat(40),
       away: fc.nat(25),
     })
+    // Five sessions that die young, then two cuts: a rest as long as that of a stranger would pass the restart time.
+    const often = (
+      [
+        ['restart', 1, 0],
+        ['restart', 1, 8],
+        ['restart', 4, 0],
+        ['kill', 7, 0],
+        ['restart', 8, 26],
+        ['cut', 23, 10],
+        ['cut', 14, 1],
+      ] as const
+    ).map(([what, away, wait]) => ({ do: what, own: [], wait, away }))
     fc.assert(
       fc.property(fc.nat(), fc.array(step, { minLength: 1, maxLength: 12 }), (seed, steps) => {
         const net = new Simulation(seed)
@@ -500,7 +512,7 @@ t.test(
             .join() === expected && a.peer(B).prefixesStale === 0
         return net.runUntil(inStep, 60) && !missed
       }),
-      { numRuns: 40 },
+      { numRuns: 40, examples: [[0, often]] },
     )
     t.end()
   },

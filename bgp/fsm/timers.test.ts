@@ -1,6 +1,6 @@
 import t from 'tap'
 import * as fc from 'fast-check'
-import { Backoff, LONGEST_REST } from './backoff.ts'
+import { Backoff, LONGEST_REST, LONGEST_WHILE_KEPT } from './backoff.ts'
 import { Random } from './random.ts'
 import { TimerWheel } from './timers.ts'
 
@@ -91,12 +91,13 @@ t.test('any sequence fires what a plain list would', t => {
 t.test('the rest in Idle doubles while sessions die young, and no further than half a minute', t => {
   const backoff = new Backoff()
   t.same(
-    Array.from({ length: 7 }, () => backoff.next(0)),
+    Array.from({ length: 7 }, () => backoff.next(0, false)),
     [1, 2, 4, 8, 16, LONGEST_REST, LONGEST_REST],
   )
-  t.equal(backoff.next(5), LONGEST_REST, 'a session that was Established for a moment does not count')
-  t.equal(backoff.next(61), 1)
-  t.equal(backoff.next(0), 2)
+  t.equal(backoff.next(5, false), LONGEST_REST, 'a session that was Established for a moment does not count')
+  t.equal(backoff.next(0, true), LONGEST_WHILE_KEPT, 'routes that are kept for the peer do not wait for long')
+  t.equal(backoff.next(61, false), 1)
+  t.equal(backoff.next(0, false), 2)
   t.end()
 })
 

@@ -43,6 +43,8 @@ export interface ConnectionsOwner {
   readonly ends: (connection?: Connection) => Ends
   /** Our OPEN on the connection, encoded. */
   readonly open: (connection: Connection) => Uint8Array
+  /** Routes of the peer are kept, for it to come back within its restart time. */
+  readonly keeps: () => boolean
   /** The connection is Established, or is no longer, by this event. */
   readonly up: (connection: Connection) => void
   readonly down: (event: FsmEvent) => void
@@ -266,7 +268,8 @@ export class Connections {
 
   /** Rests in Idle. A connection that the peer made puts the dialing machine to rest, unless it is further along. */
   #damp(connection: Connection): void {
-    const rest = Math.max(this.#backoff.next(this.#owner.counters.takeLastLife()), this.limitRest ?? 0)
+    const { counters, keeps } = this.#owner
+    const rest = Math.max(this.#backoff.next(counters.takeLastLife(), keeps()), this.limitRest ?? 0)
     if (connection !== this.main) {
       if (this.#established || ranks[this.main.state] > ranks.Connect) return
       this.dispatch(this.main, { kind: 'stop' })

@@ -67,6 +67,7 @@ export class Peer {
       config: () => this.config,
       ends: connection => this.#ends(connection),
       open: connection => this.#ourOpen(connection),
+      keeps: () => this.#helper.awaits,
       up: connection => this.#up(connection),
       down: event => this.#down(event),
       tapped: connection => this.tapped(connection),

@@ -95,6 +95,11 @@ export class Helper {
     return [...this.#kept.keys()]
   }
 
+  /** Whether a family waits for the peer's return within its restart time. */
+  get awaits(): boolean {
+    return this.#in('restart').length > 0
+  }
+
   /** The session has ended. */
   down(negotiated: Negotiated, keep: ReadonlyMap<Family, Keeping>): void {
     this.#away = true
