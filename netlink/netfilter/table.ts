@@ -124,6 +124,7 @@ function idOf(message: Message): TableId | undefined {
   if (message.to - message.from < bodyLength) return undefined
   const family = familyNames.get(message.view.getUint8(message.from))
   const a = new Attributes(message, message.from + bodyLength, message.to)
-  while (family && a.next()) if (a.type === tableAttribute.name) return { family, name: a.text() }
+  if (!family) return undefined
+  while (a.next()) if (a.type === tableAttribute.name) return { family, name: a.text() }
   return undefined
 }

@@ -30,11 +30,12 @@ export class FakeNetfilter {
     const mine = new Set<() => void>()
     const close = async (): Promise<void> => mine.forEach(handler => this.#handlers.delete(handler))
     return {
-      tables: async () => this.#read().map(({ sets: _, chains: _chains, ...row }) => row),
+      tables: async () =>
+        this.#read().map(({ family, name, comment }) => ({ family, name, ...(comment !== undefined && { comment }) })),
       table: async id => this.#read().find(table => isSame(table, id)),
       chains: async () =>
         this.#read().flatMap(({ family, name, chains }) =>
-          chains.map(({ rules: _, ...chain }) => ({ family, name, chain })),
+          chains.map(chain => ({ family, name, chain: { name: chain.name, ...(chain.hook && { hook: chain.hook }) } })),
         ),
       replace: async table => this.#commit('replace', table, table),
       remove: async id => this.#commit('remove', id, undefined),
