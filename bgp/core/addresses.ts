@@ -1,6 +1,7 @@
 // Addresses as sockets and configurations write them: in any notation, with or without the zone of a link-local one.
 
 import { type Address, formatAddress, parseAddress } from '../../inet/index.ts'
+import { uint32 } from '../wire/attributes.ts'
 
 /** The address without its zone; an IPv4-mapped IPv6 address, as sockets report it, is its IPv4 address. */
 export function bareAddress(text: string): Address | undefined {
@@ -20,4 +21,10 @@ export function sameAddress(a: string, b: string): boolean {
   const [textA, zoneA] = plainAddress(a).split('%')
   const [textB, zoneB] = plainAddress(b).split('%')
   return textA === textB && (zoneA === undefined || zoneB === undefined || zoneA === zoneB)
+}
+
+/** A router or cluster id as an unsigned number. */
+export function numberOf(dottedQuad: string): number {
+  const octets = parseAddress(dottedQuad)?.octets
+  return octets ? uint32(octets, 0) : 0
 }

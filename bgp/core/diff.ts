@@ -1,7 +1,8 @@
-// Which part of a peer's configuration changed, and what that takes.
+// Which part of a configuration changed, and what that takes.
 
 import { offeredPaths, policies, wantsExtendedNextHop } from '../session/traits.ts'
 import type { ResolvedPeer } from '../session/host.ts'
+import type { ConfigIssue, SpeakerConfig } from '../types.ts'
 import { families } from '../wire/family.ts'
 
 /** `session`: a new session is needed; `policies`: routes are filtered anew; `adjust`: nothing but to remember it. */
@@ -50,6 +51,19 @@ export function compare(before: ResolvedPeer, after: ResolvedPeer): Change {
   if (differ(sessionPart)) return 'session'
   if (differ(config => families.map(({ family }) => policies(config, family)))) return 'policies'
   return differ(config => config) ? 'adjust' : 'none'
+}
+
+/** What cannot change while routes are held that were built with it. */
+export function identityIssues(before: SpeakerConfig, after: SpeakerConfig): ConfigIssue[] {
+  const fields = ['asn', 'routerId', 'clusterId'] as const
+  return fields
+    .filter(field => canonical(before[field]) !== canonical(after[field]))
+    .map(field => ({
+      field,
+      value: after[field],
+      reason: `it is ${before[field] ?? 'not set'} now, and every route was built with that`,
+      fix: 'stop this speaker and start another',
+    }))
 }
 
 /** Equal for equal values, whatever the order of keys; a key that is undefined counts as absent. */

@@ -5,13 +5,11 @@
 // Time comes by events; randomness from a seed. Nothing here throws on input: what goes wrong while a message is
 // handled ends that peer's session only.
 
-import { parseAddress } from '../../inet/index.ts'
 import { Random } from '../fsm/random.ts'
-import { type TimerId, TimerWheel } from '../fsm/timers.ts'
+import type { TimerId } from '../fsm/timers.ts'
 import { createFamily } from '../groups/family.ts'
 import type { ChunkSink } from '../groups/port.ts'
 import type { Rib } from '../rib/port.ts'
-import { type Connection, type ConnectionTimer, pump } from '../session/connection.ts'
 import * as explain from '../session/explain.ts'
 import type { FamilyRib, Host, Identity, ResolvedPeer } from '../session/host.ts'
 import type { RestartSide } from '../session/negotiate.ts'
@@ -33,19 +31,19 @@ import type {
   PrefixExplanation,
   SpeakerConfig,
 } from '../types.ts'
-import { uint32 } from '../wire/attributes.ts'
 import { families } from '../wire/family.ts'
-import { checkHeader, HEADER_LENGTH, messageLength } from '../wire/header.ts'
 import { cease, ceaseFault } from '../wire/notification.ts'
 import { UpdateDecoder } from '../wire/update.ts'
 import { fault } from '../wire/verdict.ts'
-import { sameAddress } from './addresses.ts'
+import { numberOf, sameAddress } from './addresses.ts'
+import { Alarms } from './alarms.ts'
 import { checkConfig, checkOrigination } from './check.ts'
-import { canonical, compare } from './diff.ts'
+import { canonical, compare, identityIssues } from './diff.ts'
 import { DynamicPeers } from './dynamic.ts'
 import { PeerIds } from './peer-ids.ts'
 import { Refusals } from './refusals.ts'
 import { resolvePeer } from './resolve.ts'
+import { type Owner, Streams } from './streams.ts'
 
 export interface EngineOptions {
   /** Seeds hashes and jitter. */
@@ -56,34 +54,21 @@ export interface EngineOptions {
   readonly maxPrefixes?: number
 }
 
-interface Owner {
-  readonly peer: Peer
-  readonly connection: Connection
-}
-
 export class Engine {
   readonly #maxPrefixes: number | undefined
   readonly #random: Random
-  readonly #wheel: TimerWheel
+  readonly #alarms: Alarms
+  readonly #streams = new Streams()
   readonly #host: Host
   readonly #ids = new PeerIds()
   readonly #peers = new Map<string, Peer>()
   readonly #peerById = new Map<PeerId, Peer>()
   readonly #ribs = new Map<Family, FamilyRib>()
-  /** Who owns a TCP connection, and a timer. */
-  readonly #owners = new Map<ConnId, Owner>()
-  readonly #timerOwners: (Owner & { readonly timer: ConnectionTimer })[] = []
-  /** Last messages of connections that are being closed. */
-  readonly #farewells = new Map<ConnId, readonly Uint8Array[]>()
-  readonly #signalled = new Set<ConnId>()
   readonly #refusals = new Refusals()
   readonly #taps: SessionTap[] = []
   #config: SpeakerConfig | undefined
   #identity: Identity = { asn: 0, routerId: 0, clusterId: 0 }
   #actions: Action[] = []
-  #now: number
-  #wake = Infinity
-  #nextConn = 1
   #complete = true
   /** Bounds the time that route selection waits after a restart. */
   readonly #deferral: TimerId
@@ -93,23 +78,21 @@ export class Engine {
   /** When to look which peers of listen ranges are to be forgotten. */
   readonly #forgetting: TimerId
   #workAsked = false
-  #spent = 0
 
   constructor({ seed, now, maxPrefixes }: EngineOptions) {
-    this.#now = now
     this.#maxPrefixes = maxPrefixes
     this.#random = new Random(seed)
-    this.#wheel = new TimerWheel(now)
-    this.#deferral = this.#wheel.create()
-    this.#forgetting = this.#wheel.create()
+    this.#alarms = new Alarms(now, at => this.#emit({ do: 'wakeAt', at }))
+    this.#deferral = this.#alarms.create(() => {}) // what waits for it looks whether it is armed
+    this.#forgetting = this.#alarms.create(() => this.#dynamic.forget())
     this.#host = this.#makeHost()
     this.#dynamic = new DynamicPeers(this.#peers, {
       add: (name, peer) => this.#addPeer(name, peer),
       remove: peer => this.#removePeer(peer, 'the peer has long been away'),
       wake: after => {
-        if (!this.#wheel.isArmed(this.#forgetting)) this.#arm(this.#forgetting, this.#now + after)
+        if (!this.#alarms.isArmed(this.#forgetting)) this.#alarms.arm(this.#forgetting, this.#alarms.now + after)
       },
-      now: () => this.#now,
+      now: () => this.#alarms.now,
     })
   }
 
@@ -233,7 +216,7 @@ export class Engine {
   handle(event: Event): readonly Action[] {
     switch (event.kind) {
       case 'tick':
-        this.#tick(event.now)
+        this.#alarms.advance(event.now)
         break
       case 'accepted':
         this.#accept(event.conn, event)
@@ -246,7 +229,7 @@ export class Engine {
         break
       case 'closed':
         this.#on(event.conn, ({ peer, connection }) => peer.closed(connection, event.reason))
-        this.#farewells.delete(event.conn)
+        this.#streams.closed(event.conn)
         break
     }
     this.#afterwards()
@@ -258,41 +241,19 @@ export class Engine {
    * is to be offered again, with what came after it. Keeps no reference to the octets.
    */
   receive(conn: ConnId, octets: Uint8Array, from: number, to: number, units: number): number {
-    const owner = this.#owners.get(conn)
-    this.#spent = 0
-    if (!owner) return to - from
-    const { peer, connection } = owner
-    let at = from
-    let unread = false
-    const budget = units
-    while (to - at >= HEADER_LENGTH && connection.conn === conn) {
-      const broken = checkHeader(octets, at, connection.longest)
-      if (broken) {
-        peer.fault(connection, broken)
-        break
-      }
-      const length = messageLength(octets, at)
-      if (to - at < length) break
-      unread = units <= 0
-      if (unread) break
-      units -= this.#message(owner, octets, at, at + length)
-      if (connection.applied === 0) at += length
-    }
-    this.#spent = budget - units
+    const taken = this.#streams.receive(conn, octets, from, to, units)
     this.#afterwards()
-    if (connection.conn !== conn) return to - from
-    connection.unread = unread
-    return at - from
+    return taken
   }
 
   /** Whether the last `receive` left whole messages unread for want of units. */
   isUnread(conn: ConnId): boolean {
-    return this.#owners.get(conn)?.connection.unread ?? false
+    return this.#streams.ownerOf(conn)?.connection.unread ?? false
   }
 
   /** Units that the last `receive` took; a whole message may take it beyond its budget. */
   get spent(): number {
-    return this.#spent
+    return this.#streams.spent
   }
 
   /** Decision, policy re-runs, sweeps; true if work is left. */
@@ -307,17 +268,8 @@ export class Engine {
 
   /** Hands what is to be sent on the connection to the sink; true if more is ready now. */
   pull(conn: ConnId, sink: ChunkSink): boolean {
-    this.#signalled.delete(conn)
-    const last = this.#farewells.get(conn)
-    if (last) {
-      this.#farewells.delete(conn)
-      pump(last, sink)
-      return false
-    }
-    const owner = this.#owners.get(conn)
-    if (!owner) return false
-    const more = owner.peer.pull(owner.connection, sink)
-    if (owner.connection.conn !== conn) this.#afterwards() // a limit has ended the session
+    const more = this.#streams.pull(conn, sink)
+    if (!this.#streams.ownerOf(conn)) this.#afterwards() // a limit may have ended the session
     return more
   }
 
@@ -374,7 +326,7 @@ export class Engine {
 
   /** The peer that a connection belongs to. */
   peerOf(conn: ConnId): PeerId | undefined {
-    return this.#owners.get(conn)?.peer.id
+    return this.#streams.ownerOf(conn)?.peer.id
   }
 
   peerId(name: string): PeerId | undefined {
@@ -393,7 +345,7 @@ export class Engine {
     }
     this.#setDecision(config)
     const { restarting, restartTime } = config.gracefulRestart ?? {}
-    if (restarting && restartTime) this.#arm(this.#deferral, this.#now + restartTime * 1000)
+    if (restarting && restartTime) this.#alarms.arm(this.#deferral, this.#alarms.now + restartTime * 1000)
     this.setComplete(!restarting)
   }
 
@@ -433,7 +385,7 @@ export class Engine {
     if (refusal === undefined) return
     this.#emit({ do: 'close', conn, afterFlush: false })
     // That a range is full is told once, not for each that knocks.
-    if (!this.#refusals.isNews(full ? '' : remote, refusal, this.#now)) return
+    if (!this.#refusals.isNews(full ? '' : remote, refusal, this.#alarms.now)) return
     this.#emit({ do: 'report', report: { type: 'refused', remote, text: refusal } })
   }
 
@@ -448,32 +400,9 @@ export class Engine {
     return found
   }
 
-  /** The last-resort guard of a session: a fault of our own ends it, and nothing else. */
-  #message({ peer, connection }: Owner, octets: Uint8Array, from: number, to: number): number {
-    try {
-      return peer.message(connection, octets, from, to)
-    } catch (error) {
-      peer.fault(connection, explain.internalFault(error))
-      return 1
-    }
-  }
-
   #on(conn: ConnId, act: (owner: Owner) => void): void {
-    const owner = this.#owners.get(conn)
+    const owner = this.#streams.ownerOf(conn)
     if (owner) act(owner)
-  }
-
-  #tick(now: number): void {
-    this.#now = Math.max(this.#now, now)
-    this.#wheel.advance(this.#now, id => {
-      if (id === this.#deferral) return // what waits for it looks whether it is armed
-      if (id === this.#forgetting) return this.#dynamic.forget()
-      const { peer, connection, timer } = this.#timerOwners[id]
-      peer.expired(connection, timer)
-    })
-    const wake = this.#wheel.next()
-    if (wake !== this.#wake && wake !== Infinity) this.#emit({ do: 'wakeAt', at: wake })
-    this.#wake = wake
   }
 
   /** Tells the shell what the last call has made ready. */
@@ -492,16 +421,9 @@ export class Engine {
 
   /** RFC 4724 §4.1: never for peers that are down, lack graceful restart or the family, or restart themselves. */
   #defers(family: Family): boolean {
-    if (this.#complete || !this.#wheel.isArmed(this.#deferral)) return false
+    if (this.#complete || !this.#alarms.isArmed(this.#deferral)) return false
     for (const peer of this.#peers.values()) if (peer.awaited.includes(family)) return true
     return false
-  }
-
-  #arm(id: TimerId, at: number): void {
-    this.#wheel.arm(id, at)
-    if (at >= this.#wake) return
-    this.#wake = at
-    this.#emit({ do: 'wakeAt', at })
   }
 
   #emit(action: Action): void {
@@ -530,7 +452,7 @@ export class Engine {
     const engine = this
     return {
       get now() {
-        return engine.#now
+        return engine.#alarms.now
       },
       get identity() {
         return engine.#identity
@@ -540,56 +462,28 @@ export class Engine {
         return { hostname, domainName, softwareVersion }
       },
       random: this.#random,
-      wheel: this.#wheel,
+      wheel: this.#alarms.wheel,
       taps: this.#taps,
       decoder: new UpdateDecoder(),
       family: family => this.#family(family),
       restart: first => this.#restart(first),
       emit: action => this.#emit(action),
       dial: (peer, connection) => {
-        const conn = this.allocateConn()
-        this.#owners.set(conn, { peer, connection })
+        const conn = this.#streams.allocate()
+        this.#streams.adopt(conn, peer, connection)
         return conn
       },
-      adopt: (conn, peer, connection) => this.#owners.set(conn, { peer, connection }),
-      release: (conn, last) => {
-        this.#owners.delete(conn)
-        this.#signalled.delete(conn)
-        if (last.length > 0) this.#farewells.set(conn, last)
-      },
+      adopt: (conn, peer, connection) => this.#streams.adopt(conn, peer, connection),
+      release: (conn, last) => this.#streams.release(conn, last),
       writable: conn => {
-        if (this.#signalled.has(conn)) return
-        this.#signalled.add(conn)
-        this.#emit({ do: 'writable', conn })
+        if (this.#streams.signal(conn)) this.#emit({ do: 'writable', conn })
       },
-      arm: (peer, connection, timer, at) => {
-        const { id } = connection.timers[timer]
-        if (this.#timerOwners[id]?.connection !== connection) this.#timerOwners[id] = { peer, connection, timer }
-        this.#arm(id, at)
-      },
+      arm: (peer, connection, timer, at) => this.#alarms.armFor(peer, connection, timer, at),
     }
   }
 
   /** An id for a connection that the shell accepted. */
   allocateConn(): ConnId {
-    return this.#nextConn++ as ConnId
+    return this.#streams.allocate()
   }
-}
-
-/** What cannot change while routes are held that were built with it. */
-function identityIssues(before: SpeakerConfig, after: SpeakerConfig): ConfigIssue[] {
-  const fields = ['asn', 'routerId', 'clusterId'] as const
-  return fields
-    .filter(field => canonical(before[field]) !== canonical(after[field]))
-    .map(field => ({
-      field,
-      value: after[field],
-      reason: `it is ${before[field] ?? 'not set'} now, and every route was built with that`,
-      fix: 'stop this speaker and start another',
-    }))
-}
-
-function numberOf(dottedQuad: string): number {
-  const octets = parseAddress(dottedQuad)?.octets
-  return octets ? uint32(octets, 0) : 0
 }

@@ -18,15 +18,16 @@ import type { Ends } from './explain.ts'
 import * as explain from './explain.ts'
 import type { Host, ResolvedPeer } from './host.ts'
 import { Journal } from './journal.ts'
-import { ceilingOf, consequence, LimitWatch, sameLimits } from './limits.ts'
-import { type LocalSide, localSide, negotiate, type Negotiated, ourOpen } from './negotiate.ts'
+import { sameLimits } from './limits.ts'
+import { type LocalSide, localSide, negotiate, ourOpen } from './negotiate.ts'
+import { PeerLimits } from './peer-limits.ts'
 import { Refreshes } from './refresh.ts'
-import { endingOf, Helper, keptFamilies } from './restart.ts'
-import { applyUpdate, type Inbound, type UpdateResult } from './routes.ts'
+import { endingOf, Helper, keptFamilies, longTimes } from './restart.ts'
+import { applyUpdate, type Inbound } from './routes.ts'
 import { onlyAs } from './remote-as.ts'
 import { awaitedFamilies, statusOf } from './status.ts'
 import { isUnfound, zoneOf } from './place.ts'
-import { type TappedConnection, TapSink } from './tap.ts'
+import { tapped, type TappedConnection, TapSink } from './tap.ts'
 import { hoplessFamilies, inboundRules, offered, ownAddresses, policies, traits } from './traits.ts'
 import { Withheld } from './withheld.ts'
 
@@ -44,14 +45,13 @@ export class Peer {
   #session: { readonly connection: Connection; readonly inbound: Inbound; readonly since: number } | undefined
   readonly #helper: Helper
   readonly #refreshes: Refreshes
+  readonly #limits: PeerLimits
   readonly #withheld = new Withheld()
   /** The NOTIFICATION that is being handled. */
   #notified: Notification | undefined
   #everEstablished = false
   /** The AS that the last acceptable OPEN named. */
   #saidAs: number | undefined
-  readonly #limits = new LimitWatch()
-  readonly #limitsOut = new LimitWatch()
 
   constructor(host: Host, id: PeerId, name: string, config: ResolvedPeer) {
     this.#host = host
@@ -86,6 +86,13 @@ export class Peer {
       wait: seconds => this.#connections.arm(main, 'refresh', seconds),
       cancel: () => this.#connections.disarm(main, 'refresh'),
       problem: text => this.#journal.refresh(text),
+    })
+    this.#limits = new PeerLimits(id, {
+      journal: this.#journal,
+      config: () => this.config,
+      rib: family => host.family(family).rib,
+      end: follows => this.#endAtLimit(follows.fault, follows.rest),
+      ask: family => this.refresh('in', family),
     })
   }
 
@@ -239,7 +246,7 @@ export class Peer {
   pull(connection: Connection, sink: ChunkSink): boolean {
     pump(this.#connections.outgoing(connection), sink)
     this.#connections.disarm(connection, 'sendHold')
-    if (this.#session?.connection !== connection || this.#exceedsOut(connection)) return false
+    if (this.#session?.connection !== connection || this.#limits.exceedsOut()) return false
     const { taps } = this.#host
     const bulk = this.counters.counting(taps.length > 0 ? new TapSink(taps, this.tapped(connection), sink) : sink)
     let more = false
@@ -260,7 +267,7 @@ export class Peer {
       id: this.id,
       name: this.name,
       config: this.config,
-      localAs: this.#localAs,
+      localAs: this.config.localAs,
       remoteAs: this.#remoteAs,
       journal: this.#journal,
       counters: this.counters,
@@ -268,7 +275,7 @@ export class Peer {
       leftOut: this.#session?.connection.leftOut ?? this.#connections.main.leftOut,
       staleFamilies: [...new Set([...this.#helper.families, ...this.#refreshes.families])],
       isDisabled: !this.#connections.running,
-      atLimit: [...this.#limits.leftOut],
+      atLimit: this.#limits.leftOut,
       awaited: this.awaited,
       rib: family => this.#host.family(family).rib,
     })
@@ -305,7 +312,7 @@ export class Peer {
     const agreed = negotiate(this.#localSide(connection), this.config.remoteAs, open)
     if ('fault' in agreed) return this.fault(connection, agreed.fault)
     this.#saidAs = agreed.asn
-    this.#connections.opened(connection, agreed, this.#localAs)
+    this.#connections.opened(connection, agreed, this.config.localAs)
   }
 
   #notification(connection: Connection, octets: Uint8Array, from: number, to: number): void {
@@ -327,17 +334,11 @@ export class Peer {
   #refresh(connection: Connection, octets: Uint8Array, from: number, to: number): void {
     this.#connections.dispatch(connection, { kind: 'refresh' })
     if (this.#session?.connection !== connection) return
-    const { families, enhancedRefresh, gracefulRestart } = this.#session.inbound.negotiated
-    const said = decodeRefresh(octets, from, to, enhancedRefresh)
+    const { negotiated } = this.#session.inbound
+    const said = decodeRefresh(octets, from, to, negotiated.enhancedRefresh)
     if (said.kind === 'fault') return this.fault(connection, said.fault)
     if (said.kind === 'ignored') return this.#journal.refresh(`${said.why}: it is ignored`)
-    const { family } = said
-    if (!families.includes(family)) return
-    if (said.kind === 'request') return this.#host.family(family).rib.refresh(this.id)
-    if (said.kind === 'end') return this.#refreshes.end(family)
-    // RFC 7313 §4: what the peer did not announce since it restarted is told by End-of-RIB alone.
-    if (!gracefulRestart || this.counters.endOfRib.has(family)) return this.#refreshes.begin(family)
-    this.#journal.refresh(`its ${family} routes begin anew before their End-of-RIB, which is ignored (RFC 7313 §4)`)
+    this.#refreshes.said(said, negotiated, this.counters.endOfRib)
   }
 
   #update(octets: Uint8Array, from: number, to: number): number {
@@ -357,57 +358,23 @@ export class Peer {
       this.#journal.endOfRib(endOfRib)
       this.#helper.endOfRib(endOfRib)
     }
-    if (refused) this.#refused(session.connection, refused)
-    else if (this.config.maxPrefixes && this.#session)
-      this.#limits.watch(
-        this.config.maxPrefixes,
-        family => this.#host.family(family).rib.received(this.id).all,
-        this.#journal,
-      )
+    if (this.#session) this.#limits.applied(refused)
     return 1 + (applied || decoder.prefixes) - before
   }
 
   // ---- limits ----------------------------------------------------------------------------------------------------
 
-  #refused(connection: Connection, { family, of }: NonNullable<UpdateResult['refused']>): void {
-    const follows = consequence(this.config, family, of)
-    if (follows !== 'leave out') {
-      this.#connections.limitRest = follows.rest
-      return this.fault(connection, follows.fault)
-    }
-    if (this.#limits.leftOut.has(family)) return
-    this.#limits.leftOut.add(family)
-    const limit = this.config.maxPrefixes?.[family]?.limit ?? 0
-    this.#journal.limit('in', family, limit, explain.leftOut(family, limit))
-  }
-
-  /** Whether the session ends because of what would be sent next. */
-  #exceedsOut(connection: Connection): boolean {
-    const { maxPrefixesOut } = this.config
-    if (!maxPrefixesOut) return false
-    const rib = (family: Family) => this.#host.family(family).rib
-    const follows = this.#limitsOut.watchOut(maxPrefixesOut, rib, this.id, this.#journal)
-    if (!follows) return false
-    this.#connections.limitRest = follows.rest
-    this.fault(connection, follows.fault)
-    return true
-  }
-
-  /** Other limits are in force: what they still forbid ends the session, what they allow now is asked for. */
   #limitsChanged(): void {
-    const session = this.#session
-    if (!session) return this.#connections.endLimitRest()
-    this.#connections.signal(session.connection) // what goes out is measured before it goes
-    const { families } = session.inbound.negotiated
-    for (const family of families) {
-      const { rib } = this.#host.family(family)
-      const ceiling = ceilingOf(this.config.maxPrefixes?.[family])
-      rib.setCeiling(this.id, ceiling)
-      const { all } = rib.received(this.id)
-      if (all > ceiling.paths) return this.#refused(session.connection, { family, of: 'prefixes' })
-      if (all === ceiling.paths || !this.#limits.leftOut.delete(family)) continue
-      this.refresh('in', family)
-    }
+    if (!this.#session) return this.#connections.endLimitRest()
+    const { connection, inbound } = this.#session
+    this.#connections.signal(connection) // what goes out is measured before it goes
+    this.#limits.changed(inbound.negotiated.families)
+  }
+
+  #endAtLimit(why: Fault, rest: number): void {
+    if (!this.#session) return
+    this.#connections.limitRest = rest
+    this.fault(this.#session.connection, why)
   }
 
   // ---- the session -----------------------------------------------------------------------------------------------
@@ -429,15 +396,12 @@ export class Peer {
     this.counters.established++
     this.counters.endOfRib.clear()
     this.#helper.up(negotiated)
-    this.#limits.clear()
-    this.#limitsOut.clear()
     for (const tap of this.#host.taps) tap.up?.(this.tapped(connection))
     for (const family of negotiated.families) {
       const how = traits(this.name, this.config, this.#host.identity, negotiated, connection, family)
-      const { rib } = this.#host.family(family)
-      rib.peerUp(this.id, how)
-      rib.setCeiling(this.id, ceilingOf(this.config.maxPrefixes?.[family]))
+      this.#host.family(family).rib.peerUp(this.id, how)
     }
+    this.#limits.up(negotiated.families)
     this.ready()
   }
 
@@ -450,15 +414,9 @@ export class Peer {
     this.#session = undefined
     this.#refreshes.clear()
     const ending = endingOf(event, this.#notified, this.#connections.running)
-    this.#helper.down(negotiated, this.#helps ? keptFamilies(ending, negotiated, this.#long(negotiated)) : new Map())
-  }
-
-  /** Seconds for which routes of a family are kept for long, which both ends have to know (RFC 9494 §4.2). */
-  #long({ longLived = [] }: Negotiated): (family: Family) => number {
-    const { longLivedHelper: helps = true } = this.config
-    const spoken = this.#host.restart(false)?.longLived !== undefined && helps !== false
-    const most = typeof helps === 'number' ? helps : Infinity
-    return family => (spoken ? Math.min(longLived.find(said => said.family === family)?.seconds ?? 0, most) : 0)
+    const speaks = this.#host.restart(false)?.longLived !== undefined
+    const long = longTimes(negotiated, speaks && this.config.longLivedHelper)
+    this.#helper.down(negotiated, this.#helps ? keptFamilies(ending, negotiated, long) : new Map())
   }
 
   /** Whether routes of this peer are kept while it restarts. */
@@ -474,25 +432,8 @@ export class Peer {
   }
 
   tapped(connection: Connection): TappedConnection {
-    const { local, remote, localPort, remotePort, openSent, openReceived, negotiated, since } = connection
-    return {
-      peer: this.id,
-      name: this.name,
-      localAs: this.#localAs,
-      remoteAs: this.#remoteAs ?? 0,
-      local,
-      remote: remote || this.config.address,
-      localPort,
-      remotePort,
-      fourOctetAs: negotiated?.fourOctetAs ?? true,
-      pathIdsReceived: negotiated !== undefined && negotiated.families.some(family => negotiated.pathIds?.[family]),
-      pathIdsSent: negotiated !== undefined && negotiated.families.some(family => negotiated.pathIdsSent?.[family]),
-      openSent,
-      openReceived,
-      families: negotiated?.families ?? [],
-      routerId: negotiated?.routerId ?? 0,
-      since,
-    }
+    const who = { peer: this.id, name: this.name, localAs: this.config.localAs, remoteAs: this.#remoteAs ?? 0 }
+    return tapped(connection, who, this.config.address)
   }
 
   #updated(octets: Uint8Array, from: number, to: number, treatment: 'accept' | 'discard' | 'withdraw' | 'reset'): void {
@@ -505,7 +446,7 @@ export class Peer {
   // ---- words -----------------------------------------------------------------------------------------------------
 
   #ends(connection?: Connection): Ends {
-    return explain.endsOf(this.name, this.config, this.#localAs, connection?.local)
+    return explain.endsOf(this.name, this.config, this.config.localAs, connection?.local)
   }
 
   #localSide({ leftOut }: Connection): LocalSide {
@@ -514,11 +455,7 @@ export class Peer {
   }
 
   get #remoteAs(): number | undefined {
-    return onlyAs(this.config.remoteAs, this.#localAs) ?? this.#saidAs
-  }
-
-  get #localAs(): number {
-    return this.config.localAs
+    return onlyAs(this.config.remoteAs, this.config.localAs) ?? this.#saidAs
   }
 }
 

@@ -3,12 +3,14 @@
 
 import type { Rib } from '../rib/port.ts'
 import type { Family, PeerId } from '../types.ts'
+import type { Refresh } from '../wire/refresh.ts'
+import type { Negotiated } from './negotiate.ts'
 
 /** Seconds after the last BoRR in which EoRR has to come; then what has not come again goes all the same. */
 export const REFRESH_LIMIT = 600
 
 export interface RefreshPorts {
-  rib(family: Family): Pick<Rib, 'beginRefresh' | 'sweepStale'>
+  rib(family: Family): Pick<Rib, 'beginRefresh' | 'sweepStale' | 'refresh'>
   /** Calls `expired` after so many seconds; replaces an earlier wish. */
   wait(seconds: number): void
   cancel(): void
@@ -29,6 +31,20 @@ export class Refreshes {
   /** Families under way. */
   get families(): readonly Family[] {
     return [...this.#begun]
+  }
+
+  /** The peer asks for our routes of a family, or begins or ends its own; `told`: families whose End-of-RIB it has sent. */
+  said(
+    { kind, family }: Extract<Refresh, { family: Family }>,
+    { families, gracefulRestart }: Negotiated,
+    told: ReadonlySet<Family>,
+  ): void {
+    if (!families.includes(family)) return
+    if (kind === 'request') return this.#ports.rib(family).refresh(this.#id)
+    if (kind === 'end') return this.end(family)
+    // RFC 7313 §4: what the peer did not announce since it restarted is told by End-of-RIB alone.
+    if (!gracefulRestart || told.has(family)) return this.begin(family)
+    this.#ports.problem(`its ${family} routes begin anew before their End-of-RIB, which is ignored (RFC 7313 §4)`)
   }
 
   /** BoRR: all that is there is stale until it comes again, also what a BoRR before has marked. */

@@ -59,6 +59,16 @@ export function keptFamilies(
   return kept
 }
 
+/**
+ * Seconds for which routes of a family are kept for long, which both ends have to know (RFC 9494 §4.2). `helps`: whether we
+ * do, or for so many seconds at most.
+ */
+export function longTimes({ longLived = [] }: Negotiated, helps: boolean | number = true): (family: Family) => number {
+  if (helps === false) return () => 0
+  const most = helps === true ? Infinity : helps
+  return family => Math.min(longLived.find(said => said.family === family)?.seconds ?? 0, most)
+}
+
 /** What the helper asks of the peer around it. */
 export interface HelperPorts {
   readonly now: () => number

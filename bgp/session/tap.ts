@@ -7,6 +7,7 @@ import type { ChunkSink } from '../groups/port.ts'
 import type { FsmEvent } from '../fsm/machine.ts'
 import type { Family, PeerId, State } from '../types.ts'
 import type { UpdateDecoder } from '../wire/update.ts'
+import type { Connection } from './connection.ts'
 
 /** A connection with a peer, as far as it has come. */
 export interface TappedConnection {
@@ -31,6 +32,31 @@ export interface TappedConnection {
   readonly families: readonly Family[]
   readonly routerId: number
   readonly since: number
+}
+
+/** A connection of that peer, which was dialed at, or expected from, `address`. */
+export function tapped(
+  connection: Connection,
+  who: Pick<TappedConnection, 'peer' | 'name' | 'localAs' | 'remoteAs'>,
+  address: string,
+): TappedConnection {
+  const { local, remote, localPort, remotePort, openSent, openReceived, negotiated, since } = connection
+  const { families = [], fourOctetAs = true, pathIds, pathIdsSent, routerId = 0 } = negotiated ?? {}
+  return {
+    ...who,
+    local,
+    remote: remote || address,
+    localPort,
+    remotePort,
+    fourOctetAs,
+    pathIdsReceived: families.some(family => pathIds?.[family]),
+    pathIdsSent: families.some(family => pathIdsSent?.[family]),
+    openSent,
+    openReceived,
+    families,
+    routerId,
+    since,
+  }
 }
 
 /** How a session ended (RFC 7854 §4.9). `message`: the whole NOTIFICATION. */

@@ -7,6 +7,7 @@ import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import type { PeerConfig, SpeakerConfig } from '../../bgp/types.ts'
 import type { SecretReference } from '../model/intent.ts'
 import type { Facts } from '../model/facts.ts'
+import type { TunnelRule } from '../model/tunnel.ts'
 import type { FilterRules, Intent, RouteRules } from '../model/intent.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { planBlocks } from './blocks.ts'
@@ -22,6 +23,7 @@ import { planSessions } from './sessions.ts'
 import { bgpSettings } from './settings.ts'
 import type { BgpSettings } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
+import { noTunnels, planTunnels, type TunnelPlan, type TunnelStates } from './tunnels.ts'
 import { cannotSpeak, nodeSpeakers, routerId } from './speakers.ts'
 import type { NodeSpeaker } from './speakers.ts'
 
@@ -35,7 +37,11 @@ export interface Situation {
   /** The kernel kept our routes meanwhile: announce the F bits. */
   readonly forwarding?: boolean
   readonly facts?: Facts
+  /** What became of the devices that tunnels asked for. A new map when something changed. */
+  readonly tunnels?: TunnelStates
 }
+
+const noStates: TunnelStates = new Map()
 
 export interface Planner {
   plan(snapshot: Snapshot, situation?: Situation): Intent
@@ -57,6 +63,7 @@ export function createPlanner(node: string): Planner {
     blocks: new Section<BlockPlan>('blocks', ran),
     policies: new Section<PolicyBook>('policies', ran),
     speaker: new Section<SpeakerConfig | undefined>('speaker', ran),
+    tunnels: new Section<TunnelPlan>('tunnels', ran),
     routes: new Section<RouteRules>('routes', ran),
     filters: new Section<FilterRules | undefined>('filters', ran),
     pools: new Section<readonly string[]>('pools', ran),
@@ -81,26 +88,39 @@ export function createPlanner(node: string): Planner {
       const own = sections.blocks.get([blocks, pools], () => planBlocks(node, blocks, pools))
       const reflector = local?.clusterId !== undefined
       const policies = sections.policies.get([own.own, pools, reflector], () => planPolicies(own.own, pools, reflector))
-      const { restarting, forwarding, facts } = situation
+      const { restarting, forwarding, facts, tunnels: states = noStates } = situation
       const speaker = sections.speaker.get(
         [local, found.sessions, policies, settings.listenPort, restarting, forwarding],
         () => local && speakerConfig(local, found.sessions, policies, settings, situation),
       )
-      const routes = sections.routes.get([local, found.sessions, own.own, pools], () =>
-        routeRules(local, found.sessions, own.own, pools),
+      const tunnels = sections.tunnels.get([local, speakers, pools, states], () =>
+        local ? planTunnels(local, speakers, pools, states) : noTunnels,
+      )
+      const routes = sections.routes.get([local, found.sessions, own.own, pools, tunnels.rules], () =>
+        routeRules(local, found.sessions, own.own, pools, tunnels.rules),
       )
       const filters = sections.filters.get([pools, nodes], () => planFilters(pools, nodes))
       const poolTrouble = sections.pools.get([pools, nodes], () => poolProblems(pools, nodes))
       const problems = sections.problems.get(
-        [found.problems, poolTrouble, local, own.originate, facts?.addresses],
+        [found.problems, poolTrouble, tunnels.problems, local, own.originate, facts?.addresses],
         () => [
           ...found.problems,
           ...poolTrouble,
+          ...tunnels.problems,
           ...(local ? [...unannounced(local, own), ...missingAddresses(local, facts)] : []),
         ],
       )
       const secrets = sections.secrets.get([found.sessions], () => secretsOf(found.sessions))
-      return { speaker, secrets, originate: own.originate, blackholes: own.blackholes, routes, filters, problems }
+      return {
+        speaker,
+        secrets,
+        originate: own.originate,
+        blackholes: own.blackholes,
+        routes,
+        tunnels: tunnels.tunnels,
+        filters,
+        problems,
+      }
     },
   }
 }
@@ -136,6 +156,7 @@ function routeRules(
   sessions: readonly Session[],
   own: readonly string[],
   pools: readonly IPPoolResource[],
+  tunnels: readonly TunnelRule[],
 ): RouteRules {
   return {
     acceptDefault: sessions.some(session => session.acceptDefault),
@@ -143,6 +164,7 @@ function routeRules(
     pools: pools.map(pool => pool.spec.cidr),
     source4: local?.address4 && formatAddress(local.address4.address),
     source6: local?.address6 && formatAddress(local.address6.address),
+    ...(tunnels.length > 0 && { tunnels }),
   }
 }
 
