@@ -22,11 +22,6 @@ export const exabgp: Daemon = {
     weAreLongAway: { reason: 'it has no long-lived graceful restart: its OPEN has no capability 71', capability: 71 },
     rolesWeCustomer: { reason: 'it has no roles: its OPEN has no capability 9', capability: 9 },
     rolesWeProvider: { reason: 'it has no roles: its OPEN has no capability 9', capability: 9 },
-    weRefresh: {
-      reason:
-        'where both ends have enhanced route refresh it closes the connection when it is asked: its mark of the beginning (RFC 7313) breaks what sends UPDATEs (reactor/protocol.py, new_update)',
-      proof: breaksOffWhenAsked,
-    },
     theyReflect: { reason: noRib },
     weRestart: { reason: noRib },
     theirPrefixLimit: { reason: noRib },
@@ -53,14 +48,6 @@ async function answersFromAfar(cell: Cell): Promise<boolean> {
   await cell.start({ ourPeer: { ttlSecurity: 1 }, theirNeighbour: { ttlSecurity: true, passive: true } })
   const dropped = async () => /TCPMinTTLDrop +([0-9]+)/.exec(await cell.host('ours').exec('nstat', '-az'))?.[1]
   await cell.until('its answer is dropped here', dropped, /[1-9]/)
-  return true
-}
-
-async function breaksOffWhenAsked(cell: Cell): Promise<boolean> {
-  const pair = await cell.pair({})
-  await cell.weHave(pair, [{ prefix: '10.2.0.0/24' }, { prefix: '10.2.1.0/26' }])
-  await pair.ours.refresh('daemon')
-  await cell.until('it closes the connection', () => pair.ours.peer('daemon'), { flaps: 1 })
   return true
 }
 

@@ -23,9 +23,7 @@ export const theyRefresh: Feature = {
 export const weRefresh: Feature = {
   title: 'Route refresh: we ask',
   async run(cell) {
-    // FRR 8.4.4 answers after its End-of-RIB, which it sends to those only that have announced graceful restart.
-    const gracefulRestart = { restartTime: 60 }
-    const pair = await cell.pair({ our: { gracefulRestart } })
+    const pair = await cell.pair({})
     const theirs = [{ prefix: '10.2.0.0/24' }, { prefix: '10.2.1.0/26' }]
     await cell.weHave(pair, theirs)
     const { updatesIn } = await pair.ours.peer('daemon')
