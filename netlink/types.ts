@@ -21,6 +21,18 @@ export interface Link {
   readonly peerIndex?: number
   /** Index of the bridge or bond it belongs to (IFLA_MASTER). */
   readonly master?: number
+  /** Of kinds `ipip` and `vxlan`: where the outer packets come from and go to. */
+  readonly tunnel?: TunnelInfo
+}
+
+/** What IFLA_INFO_DATA says of a tunnel. An address that is not set is absent. */
+export interface TunnelInfo {
+  readonly local?: string
+  readonly remote?: string
+  /** VXLAN: network identifier, UDP port, whether it learns from what it receives. */
+  readonly id?: number
+  readonly port?: number
+  readonly learning?: boolean
 }
 
 /** A link to make: one kind of device a member of the union. */
@@ -39,6 +51,14 @@ export type NewLink = {
       readonly port?: number
       readonly local?: string
       readonly learning?: boolean
+    }
+  /** Without `remote` the gateway of each route is the far end. */
+  | {
+      readonly kind: 'ipip'
+      readonly local?: string
+      readonly remote?: string
+      /** Of the outer header, 1–255; default: that of the packet within. */
+      readonly ttl?: number
     }
 )
 
@@ -126,6 +146,14 @@ export interface Neighbour {
   readonly router?: boolean
 }
 
+/** An entry of a link's own forwarding table: frames for `mac` go to `dst` (VXLAN). */
+export interface FdbEntry {
+  readonly link: number
+  readonly mac: string
+  /** The far end's address; absent in entries that are not VXLAN's. */
+  readonly dst?: string
+}
+
 /** One message of a batch. `link` arguments are indices. */
 export type Operation =
   | { readonly do: 'link.add'; readonly link: NewLink }
@@ -135,6 +163,8 @@ export type Operation =
   /** add = NLM_F_EXCL, replace = NLM_F_CREATE|NLM_F_REPLACE. */
   | { readonly do: 'route.add' | 'route.replace' | 'route.delete'; readonly route: Route }
   | { readonly do: 'neighbour.replace' | 'neighbour.delete'; readonly neighbour: Neighbour }
+  /** Entries are permanent. */
+  | { readonly do: 'fdb.replace' | 'fdb.delete'; readonly entry: FdbEntry }
 
 export type Result =
   | { readonly ok: true }
@@ -165,6 +195,8 @@ export interface Rtnetlink extends AsyncDisposable {
     readonly protocol?: number
   }): Promise<readonly Route[]>
   neighbours(family?: IpFamily): Promise<readonly Neighbour[]>
+  /** Forwarding tables of every link that keeps one of its own. */
+  fdb(): Promise<readonly FdbEntry[]>
   /** Sends all of them, in order, in few system calls; one result each. One failing does not stop the rest. */
   apply(operations: readonly Operation[]): Promise<readonly Result[]>
   /** Subscribes; resolves when the kernel has the subscription, so that a dump afterwards misses nothing. Returns the unsubscribe. */

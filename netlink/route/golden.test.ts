@@ -80,6 +80,29 @@ const cases: readonly { readonly name: string; readonly operation: Operation; re
             0800 1c00 09000000               IFLA_NET_NS_FD`,
   },
   {
+    name: 'an IPIP device without a far end',
+    operation: { do: 'link.add', link: { kind: 'ipip', name: 't0', mtu: 1480, local: '10.0.1.7', ttl: 64 } },
+    bytes: `
+      54000000 1000 0106 07000000 00000000   RTM_NEWLINK, REQUEST|CREATE|EXCL
+      00 00 0000 00000000 00000000 00000000
+      0700 0300 743000 00                    IFLA_IFNAME
+      0800 0400 c8050000                     IFLA_MTU
+      2400 1280                              IFLA_LINKINFO
+        0900 0100 6970697000 000000          IFLA_INFO_KIND
+        1400 0280                            IFLA_INFO_DATA
+          0800 0200 0a000107                 IFLA_IPTUN_LOCAL
+          0500 0400 40 000000                IFLA_IPTUN_TTL`,
+  },
+  {
+    name: 'an entry of a VXLAN forwarding table',
+    operation: { do: 'fdb.replace', entry: { link: 5, mac: '06:4d:0a:00:02:0b', dst: '10.0.2.11' } },
+    bytes: `
+      30000000 1c00 0105 07000000 00000000   RTM_NEWNEIGH, REQUEST|CREATE|REPLACE
+      07 000000 05000000 c000 02 00          AF_BRIDGE, NUD_NOARP|NUD_PERMANENT, NTF_SELF
+      0a00 0200 064d0a00020b 0000            NDA_LLADDR
+      0800 0100 0a00020b                     NDA_DST`,
+  },
+  {
     name: 'a proxy neighbour',
     operation: { do: 'neighbour.replace', neighbour: { link: 5, address: 'fd00::1', state: 'none', proxy: true } },
     bytes: `

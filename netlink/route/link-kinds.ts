@@ -1,9 +1,11 @@
 // What each kind of link needs beside a name (IFLA_INFO_DATA). A new kind is a member of `NewLink` and a row here.
 
+import { InvalidRequest } from '../core/batch.ts'
 import type { MessageWriter } from '../core/writer.ts'
-import type { NewLink } from '../types.ts'
+import type { Attributes } from '../core/reader.ts'
+import type { NewLink, TunnelInfo } from '../types.ts'
 import { attribute, type OpenNamespace, writeCommon, writeHeader } from './link-info.ts'
-import { addressOf, whole } from './values.ts'
+import { addressOf, addressText, whole } from './values.ts'
 
 type LinkOf<K extends NewLink['kind']> = Extract<NewLink, { readonly kind: K }>
 type WriteData<K extends NewLink['kind']> = (
@@ -12,9 +14,10 @@ type WriteData<K extends NewLink['kind']> = (
   openNamespace: OpenNamespace,
 ) => void
 
-/** VETH_INFO_…, IFLA_VXLAN_… */
+/** VETH_INFO_…, IFLA_VXLAN_…, IFLA_IPTUN_… */
 const VETH_INFO_PEER = 1
-const VXLAN = { id: 1, local: 4, learning: 7, port: 15, local6: 17 } as const
+const VXLAN = { id: 1, local: 4, learning: 7, port: 15, remote: 2, remote6: 16, local6: 17 } as const
+const IPTUN = { local: 2, remote: 3, ttl: 4 } as const
 
 const table: { readonly [K in NewLink['kind']]: WriteData<K> } = {
   veth: (writer, { peer }, openNamespace) => {
@@ -36,6 +39,48 @@ const table: { readonly [K in NewLink['kind']]: WriteData<K> } = {
     }
     if (link.learning !== undefined) writer.attributeU8(VXLAN.learning, link.learning ? 1 : 0)
   },
+
+  ipip: (writer, link) => {
+    for (const end of ['local', 'remote'] as const) {
+      const text = link[end]
+      if (text === undefined) continue
+      const { family, octets } = addressOf(text, `link "${link.name}": ${end}`)
+      if (family !== 4) throw new InvalidRequest(`link "${link.name}": ${end} "${text}" is not IPv4, as IPIP is`)
+      writer.attribute(IPTUN[end], octets)
+    }
+    if (link.ttl !== undefined) writer.attributeU8(IPTUN.ttl, whole(link.ttl, 1, 255, `link "${link.name}": TTL`))
+  },
 }
 
 export const kinds = table as Readonly<Partial<Record<string, WriteData<NewLink['kind']>>>>
+
+type ReadData = (data: Attributes) => TunnelInfo
+
+/** What is read back of a kind (IFLA_INFO_DATA); of the others the kind's name alone. */
+export const tunnels: Readonly<Partial<Record<string, ReadData>>> = {
+  vxlan: data => {
+    let info: TunnelInfo = {}
+    while (data.next()) {
+      if (data.type === VXLAN.id) info = { ...info, id: data.u32() }
+      else if (data.type === VXLAN.port) info = { ...info, port: (data.octets()[0] << 8) | data.octets()[1] }
+      else if (data.type === VXLAN.learning) info = { ...info, learning: data.u8() !== 0 }
+      else if (data.type === VXLAN.local || data.type === VXLAN.local6) info = { ...info, local: endOf(data) }
+      else if (data.type === VXLAN.remote || data.type === VXLAN.remote6) info = { ...info, remote: endOf(data) }
+    }
+    return info
+  },
+
+  ipip: data => {
+    let info: TunnelInfo = {}
+    while (data.next()) {
+      const end = data.type === IPTUN.local ? 'local' : data.type === IPTUN.remote ? 'remote' : undefined
+      // The kernel says 0.0.0.0 for an end that is not set.
+      if (end && data.u32() !== 0) info = { ...info, [end]: endOf(data) }
+    }
+    return info
+  },
+}
+
+function endOf(data: Attributes): string {
+  return addressText(data.octets())
+}

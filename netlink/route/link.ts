@@ -4,9 +4,9 @@ import { InvalidRequest } from '../core/batch.ts'
 import { littleEndian } from '../core/protocol.ts'
 import { Attributes, type Message } from '../core/reader.ts'
 import type { MessageWriter } from '../core/writer.ts'
-import type { Link, LinkChange, NewLink } from '../types.ts'
+import type { Link, LinkChange, NewLink, TunnelInfo } from '../types.ts'
 import { attribute, type OpenNamespace, writeCommon, writeHeader } from './link-info.ts'
-import { kinds } from './link-kinds.ts'
+import { kinds, tunnels } from './link-kinds.ts'
 import { AF_UNSPEC, linkIndex, macText, whole } from './values.ts'
 
 /** net/if.h, linux/if.h */
@@ -68,6 +68,7 @@ export function readLink(message: Message): Link | undefined {
   let mtu = 0
   let carrier = false
   let kind: string | undefined
+  let tunnel: TunnelInfo | undefined
   let mac: string | undefined
   let peerIndex = 0
   let master = 0
@@ -81,7 +82,10 @@ export function readLink(message: Message): Link | undefined {
     else if (a.type === attribute.master) master = a.u32()
     else if (a.type === attribute.linkInfo) {
       const info = a.nested()
-      while (info.next()) if (info.type === attribute.infoKind) kind = info.text()
+      while (info.next()) {
+        if (info.type === attribute.infoKind) kind = info.text()
+        else if (info.type === attribute.infoData && kind !== undefined) tunnel = tunnels[kind]?.(info.nested())
+      }
     }
   }
   return {
@@ -95,5 +99,6 @@ export function readLink(message: Message): Link | undefined {
     ...(mac !== undefined && { mac }),
     ...(peerIndex !== 0 && { peerIndex }),
     ...(master !== 0 && { master }),
+    ...(tunnel && { tunnel }),
   }
 }

@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process'
 import t from 'tap'
 import { open } from '../index.ts'
 import { namespace } from '../test-namespace.ts'
-import type { Neighbour } from '../types.ts'
+import type { FdbEntry, Neighbour } from '../types.ts'
 
 t.test('neighbours are set, dumped as given, seen by `ip` and deleted', async t => {
   const ns = namespace(t)
@@ -43,4 +44,38 @@ t.test('neighbours are set, dumped as given, seen by `ip` and deleted', async t 
   ])
   t.match(results, [{ ok: true }, { ok: true }, { ok: false, errno: 'ENOENT' }])
   t.notOk((await ours()).some(n => n.proxy))
+})
+
+t.test("a VXLAN device's forwarding table is set, dumped as given, seen by `bridge`, moved and deleted", async t => {
+  const ns = namespace(t)
+  const netlink = await open({ netns: ns.path })
+  t.teardown(() => netlink.close())
+  await netlink.apply([
+    { do: 'link.add', link: { kind: 'vxlan', name: 'vx4', id: 4096, local: '10.0.1.7', learning: false } },
+    { do: 'link.add', link: { kind: 'vxlan', name: 'vx6', id: 4096, port: 4790, local: 'fd00::7', learning: false } },
+  ])
+  const [four, six] = await Promise.all(['vx4', 'vx6'].map(async name => (await netlink.link(name))!))
+  t.strictSame(four.tunnel, { id: 4096, local: '10.0.1.7', learning: false, port: 4789 })
+  t.strictSame(six.tunnel, { id: 4096, local: 'fd00::7', learning: false, port: 4790 })
+  const entries: FdbEntry[] = [
+    { link: four.index, mac: '06:4d:0a:00:02:0b', dst: '10.0.2.11' },
+    { link: six.index, mac: '06:4d:0a:00:02:0c', dst: 'fd00:2::12' },
+  ]
+  t.strictSame(await netlink.apply(entries.map(entry => ({ do: 'fdb.replace', entry }))), [{ ok: true }, { ok: true }])
+  t.strictSame(await netlink.fdb(), entries)
+  t.match(
+    execFileSync('bridge', ['-n', ns.name, 'fdb', 'show', 'dev', 'vx4'], { encoding: 'utf8' }),
+    /06:4d:0a:00:02:0b dst 10\.0\.2\.11 self permanent/,
+  )
+  const moved = { ...entries[0], dst: '10.0.2.99' }
+  t.strictSame(await netlink.apply([{ do: 'fdb.replace', entry: moved }]), [{ ok: true }])
+  t.strictSame(await netlink.fdb(), [moved, entries[1]])
+  t.match(
+    await netlink.apply([
+      { do: 'fdb.delete', entry: moved },
+      { do: 'fdb.delete', entry: moved },
+    ]),
+    [{ ok: true }, { ok: false, errno: 'ENOENT' }],
+  )
+  t.strictSame(await netlink.fdb(), [entries[1]])
 })

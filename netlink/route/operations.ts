@@ -4,6 +4,7 @@ import { flag } from '../core/protocol.ts'
 import type { MessageWriter } from '../core/writer.ts'
 import type { Operation } from '../types.ts'
 import { writeAddress } from './address.ts'
+import { writeFdbEntry } from './fdb.ts'
 import type { OpenNamespace } from './link-info.ts'
 import { writeLinkChange, writeLinkDelete, writeNewLink } from './link.ts'
 import { writeNeighbour } from './neighbour.ts'
@@ -38,6 +39,8 @@ const table: { readonly [D in Do]: Row<D> } = {
   'route.delete': { type: rtm.route + del, flags: 0, write: (w, o) => writeRouteDelete(w, o.route) },
   'neighbour.replace': { type: rtm.neighbour, flags: replace, write: (w, o) => writeNeighbour(w, o.neighbour) },
   'neighbour.delete': { type: rtm.neighbour + del, flags: 0, write: (w, o) => writeNeighbour(w, o.neighbour) },
+  'fdb.replace': { type: rtm.neighbour, flags: replace, write: (w, o) => writeFdbEntry(w, o.entry) },
+  'fdb.delete': { type: rtm.neighbour + del, flags: 0, write: (w, o) => writeFdbEntry(w, o.entry) },
 }
 
 const rows = table as Readonly<Record<Do, Row<Do>>>

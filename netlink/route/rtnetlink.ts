@@ -8,6 +8,7 @@ import type { Message } from '../core/reader.ts'
 import { NetlinkSocket } from '../core/socket.ts'
 import type { MessageWriter } from '../core/writer.ts'
 import type {
+  FdbEntry,
   Group,
   InterfaceAddress,
   IpFamily,
@@ -20,6 +21,7 @@ import type {
   Rtnetlink,
 } from '../types.ts'
 import { readAddress, writeAddressQuery } from './address.ts'
+import { readFdbEntry, writeFdbQuery } from './fdb.ts'
 import { readLink, writeLinkQuery } from './link.ts'
 import { Monitor } from './monitor.ts'
 import { readNeighbour, writeNeighbourQuery } from './neighbour.ts'
@@ -98,6 +100,10 @@ class RouteSocket implements Rtnetlink {
       ),
     )
     return [...own, ...proxied]
+  }
+
+  fdb(): Promise<readonly FdbEntry[]> {
+    return this.#dump(rtm.neighbour, writeFdbQuery, readFdbEntry)
   }
 
   async apply(operations: readonly Operation[]): Promise<readonly Result[]> {

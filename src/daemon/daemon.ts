@@ -10,12 +10,13 @@ import { type CniServer, listenCni } from '../../cni-plugin/protocol/server.ts'
 import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import type { DaemonConfig } from '../api/config.ts'
 import { serve } from '../api/server.ts'
-import { Dataplane, linuxKernel } from '../dataplane/index.ts'
+import { Dataplane, linuxKernel, mtuWithin } from '../dataplane/index.ts'
 import { type Datastore, openEmbeddedDatastore, openNodeStore, type NodeStore } from '../datastore/index.ts'
 import { Ipam } from '../ipam/index.ts'
 import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
+import { isTunnelDevice } from '../model/tunnel.ts'
 import { createPlanner } from '../plan/planner.ts'
 import type { Labels } from '../resources/index.ts'
 import { createHandlers } from './answers.ts'
@@ -25,6 +26,7 @@ import type { Log } from './log.ts'
 import { addressesOfPods, Pods } from './pods.ts'
 import { blockKind, SnapshotBuilder, watchedKinds } from './snapshot.ts'
 import { deferredFor, waitedFor } from './sync.ts'
+import { TunnelKeeper } from './tunnels.ts'
 
 /** Table of the node's store for what the daemon itself remembers. */
 const aboutTable = 'daemon'
@@ -49,6 +51,7 @@ export class Daemon {
   readonly #ipam: Ipam
   readonly #pods: Pods
   readonly #bgp: Bgp
+  readonly #tunnels: TunnelKeeper
   readonly #planner: ReturnType<typeof createPlanner>
   readonly #started = performance.now()
   #intent: Intent
@@ -124,6 +127,12 @@ export class Daemon {
       patch: updates => this.#dataplane.routes.patch('bgp', updates),
       clear: () => this.#dataplane.routes.set('bgp', []),
     })
+    this.#tunnels = new TunnelKeeper({
+      ipam: this.#ipam,
+      devices: this.#dataplane.tunnels,
+      log,
+      mtu: tunnel => mtuWithin(this.#parentMtu([tunnel.family]), tunnel),
+    })
     this.#planner = createPlanner(config.node.name)
     this.#intent = this.#plan()
   }
@@ -155,6 +164,7 @@ export class Daemon {
       this.#planSoon()
     })
     this.#ipam.onBlocks(() => this.#planSoon())
+    this.#dataplane.tunnels.onChange(() => this.#planSoon())
     await this.#replan()
     this.#cluster.start()
     this.#syncTimer = setInterval(() => this.#lookAtSync(), syncEvery)
@@ -213,6 +223,7 @@ export class Daemon {
       restarting: this.#restarting,
       forwarding: this.#forwarding,
       facts: this.#dataplane.facts.current,
+      tunnels: this.#tunnels.states,
     }
     return this.#planner.plan(this.#snapshots.current, situation)
   }
@@ -220,6 +231,11 @@ export class Daemon {
   async #replan(): Promise<void> {
     const before = this.#intent
     this.#intent = this.#plan()
+    if (this.#knowsCluster()) {
+      // Devices come before the routes through them; what became of them is part of the plan.
+      await this.#tunnels.apply(this.#intent.tunnels, this.#cluster.state === 'in sync')
+      this.#intent = this.#plan()
+    }
     for (const problem of this.#intent.problems) if (!before.problems.includes(problem)) this.#log.warn(problem)
     const { routes } = this.#dataplane
     routes.set('block', this.#intent.blackholes.map(blackhole))
@@ -274,7 +290,9 @@ export class Daemon {
 
   async #setUpFabric(facts: Facts): Promise<void> {
     const loopback = (name: string): boolean => name === 'lo'
-    const devices = [...new Set(facts.addresses.map(({ link }) => link))].filter(name => !loopback(name)).toSorted()
+    const devices = [...new Set(facts.addresses.map(({ link }) => link))]
+      .filter(name => !loopback(name) && !isTunnelDevice(name))
+      .toSorted()
     if (devices.join() === this.#fabric) return
     const { previous, problems } = await this.#dataplane.setUpNode(devices)
     this.#fabric = devices.join()
@@ -295,17 +313,28 @@ export class Daemon {
     return this.#node()?.metadata.labels ?? {}
   }
 
-  /** Of the link that carries the node's address. */
+  /** Of new pods: what fits into every tunnel that their packets may take. */
   #mtu(): number {
+    const tunnels = this.#intent.tunnels.filter(({ pools }) => pools.length > 0)
+    return Math.min(
+      mtuWithin(this.#parentMtu([4, 6])),
+      ...tunnels.map(tunnel => mtuWithin(this.#parentMtu([tunnel.family]), tunnel)),
+    )
+  }
+
+  /** Of the link that carries the node's address of one of the families. */
+  #parentMtu(families: readonly (4 | 6)[]): number {
     const { addresses, links } = this.#dataplane.facts.current
     const { ipv4Address, ipv6Address } = this.#node()?.spec.bgp ?? {}
-    const own = [ipv4Address, ipv6Address].flatMap(text => hostOf(text) ?? [])
+    const texts = families.map(family => (family === 4 ? ipv4Address : ipv6Address))
+    const own = texts.flatMap(text => hostOf(text) ?? [])
     const link = addresses.find(({ cidr }) => own.includes(hostOf(cidr) ?? ''))?.link
     return links.find(({ name }) => name === link)?.mtu ?? defaultMtu
   }
 
   #obstacle(): string | undefined {
-    if (this.#knowsCluster()) return undefined
+    if (this.#knowsCluster())
+      return this.#tunnels.obstacle && `node ${this.#config.node.name}: ${this.#tunnels.obstacle}`
     return `margayd of node ${this.#config.node.name} has not read the datastore yet (${this.#cluster.text ?? 'it is starting'}): try again`
   }
 
@@ -322,6 +351,7 @@ export class Daemon {
         ...this.#snapshots.problems,
         ...this.#intent.problems,
         ...this.#bgp.problems,
+        ...this.#tunnels.problems,
         ...this.#ipam.show().problems,
       ],
     })

@@ -22,10 +22,12 @@ import { hostDeviceName, hostMac, isHostDeviceName } from '../dataplane/endpoint
 import type { Kernel } from '../dataplane/kernel.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
 import { IpamError } from '../ipam/errors.ts'
-import type { AddressInUse, Ipam } from '../ipam/index.ts'
+import type { AddressInUse, AddressRow, Ipam } from '../ipam/index.ts'
 import { type Endpoint, endpointKey } from '../model/endpoint.ts'
 import type { IpFamily } from '../../inet/index.ts'
+import { isTunnelDevice } from '../model/tunnel.ts'
 import type { Log } from './log.ts'
+import { isTunnelOwner, tunnelOwner } from './tunnels.ts'
 
 const table = 'endpoints'
 
@@ -73,9 +75,11 @@ export class Pods implements CniBackend {
         })
     }
     const held = new Set([...adopted, ...lost, ...unknown].flatMap(endpoint => endpoint.addresses))
-    for (const { address, containerId } of ipam.show().addresses)
-      if (!held.has(address)) log.info('address of an unfinished ADD released', { address, container: containerId })
-    await ipam.releaseExcept(row => held.has(row.address))
+    const isUnfinished = (row: AddressRow & { readonly address: string }): boolean =>
+      !held.has(row.address) && !isTunnelOwner(row)
+    for (const row of ipam.show().addresses.filter(isUnfinished))
+      log.info('address of an unfinished ADD released', { address: row.address, container: row.containerId })
+    await ipam.releaseExcept(row => !isUnfinished(row))
     for (const name of strays) log.info('device of an unfinished ADD deleted', { device: name })
     for (const problem of problems) log.warn(problem)
     return adoption
@@ -180,7 +184,7 @@ export class Pods implements CniBackend {
 
   /** Endpoints of the addresses whose owners the datastore's copies name. */
   #rebuild(): readonly Endpoint[] {
-    const owned = this.#options.ipam.show().addresses.filter(row => row.containerId !== '')
+    const owned = this.#options.ipam.show().addresses.filter(row => row.containerId !== '' && !isTunnelOwner(row))
     return [...Map.groupBy(owned, endpointKey).values()].map((rows): Endpoint => {
       const [{ network, containerId, ifName, label }] = rows
       const key = { network, containerId, ifName }
@@ -229,14 +233,23 @@ export class Pods implements CniBackend {
   }
 }
 
-/** Addresses that the kernel leads to a pod of this node: what a node whose own store was lost must not give again. */
+/** Addresses that the kernel leads to a pod of this node, and those of its tunnels: what a node whose own store was lost must not give again. */
 export async function addressesOfPods(kernel: Kernel, protocol: number): Promise<readonly AddressInUse[]> {
   await using node = await kernel.open()
-  const devices = new Set((await node.links()).filter(link => isHostDeviceName(link.name)).map(link => link.index))
+  const links = await node.links()
+  const devices = new Set(links.filter(link => isHostDeviceName(link.name)).map(link => link.index))
   const routes = await node.routes({ protocol })
-  return routes
+  const pods = routes
     .filter(({ nextHops: [hop] }) => hop?.link !== undefined && devices.has(hop.link))
     .map(({ dst }) => ({ address: dst.split('/')[0] }))
+  const tunnels = new Map(links.filter(link => isTunnelDevice(link.name)).map(link => [link.index, link.name]))
+  const ofTunnels = (await node.addresses()).flatMap(({ link, cidr, scope }) => {
+    const device = tunnels.get(link)
+    return device === undefined || scope !== 'universe'
+      ? []
+      : [{ address: cidr.split('/')[0], owner: tunnelOwner(device) }]
+  })
+  return [...pods, ...ofTunnels]
 }
 
 const codeOf: { readonly [C in EndpointErrorCode]: number } = {

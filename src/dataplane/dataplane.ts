@@ -5,6 +5,7 @@
 
 import type { Rtnetlink } from '../../netlink/types.ts'
 import { type Clock, systemClock } from './clock.ts'
+import { Tunnels } from './encapsulation/index.ts'
 import { Endpoints } from './endpoints/endpoints.ts'
 import { FactsWatch } from './facts.ts'
 import type { Kernel, Sysctl } from './kernel.ts'
@@ -25,6 +26,7 @@ export interface DataplaneOptions {
 export class Dataplane implements AsyncDisposable {
   readonly routes: RouteTable
   readonly endpoints: Endpoints
+  readonly tunnels: Tunnels
   readonly facts: FactsWatch
   readonly #kernel: Kernel
   readonly #socket: Rtnetlink
@@ -36,6 +38,7 @@ export class Dataplane implements AsyncDisposable {
     this.#mirror = mirror
     this.routes = new RouteTable({ kernel: socket, mirror, clock, auditEvery })
     this.endpoints = new Endpoints(kernel, this.routes)
+    this.tunnels = new Tunnels({ kernel: socket, mirror, clock, auditEvery })
     this.facts = new FactsWatch(mirror, clock)
   }
 
@@ -64,6 +67,7 @@ export class Dataplane implements AsyncDisposable {
   /** Stops watching and writing. Routes and pods stay. */
   async close(): Promise<void> {
     await this.routes.close()
+    await this.tunnels.close()
     this.facts.close()
     await this.#mirror.close()
     await this.#socket.close()

@@ -8,6 +8,7 @@
 // Events arrive a turn later than the answers.
 
 import type {
+  FdbEntry,
   Group,
   InterfaceAddress,
   IpFamily,
@@ -90,6 +91,7 @@ export class FakeNamespace {
   #addresses: InterfaceAddress[] = []
   #routes: Route[] = []
   #neighbours: Neighbour[] = []
+  #fdb: FdbEntry[] = []
   readonly #sysctls = new Map<string, string>()
   readonly #watchers = new Set<Watcher>()
   #nextIndex = 2
@@ -117,6 +119,7 @@ export class FakeNamespace {
             (!filter.protocol || route.protocol === filter.protocol),
         ),
       neighbours: async family => this.#neighbours.filter(one => !family || familyOf(one.address) === family),
+      fdb: async () => [...this.#fdb],
       apply: async operations => operations.map(operation => this.apply(operation)),
       watch: async (groups, handler) => {
         const watcher = { groups: new Set(groups), handler }
@@ -200,6 +203,12 @@ export class FakeNamespace {
         return undefined
       case 'neighbour.delete':
         return this.#forgetNeighbour(operation.neighbour) ? undefined : 'ENOENT'
+      case 'fdb.replace':
+        this.#forgetFdb(operation.entry)
+        this.#fdb.push(operation.entry)
+        return undefined
+      case 'fdb.delete':
+        return this.#forgetFdb(operation.entry) ? undefined : 'ENOENT'
       default:
         return operation satisfies never
     }
@@ -209,6 +218,7 @@ export class FakeNamespace {
 
   #addLink(link: NewLink): string | undefined {
     if (this.named(link.name)) return 'EEXIST'
+    if (link.kind === 'vxlan' || link.kind === 'ipip') return this.#addTunnel(link)
     if (link.kind !== 'veth') return 'EOPNOTSUPP'
     const other = link.peer.netns === undefined ? this : this.#kernel.at(link.peer.netns)
     if (!other) return 'EINVAL'
@@ -232,6 +242,18 @@ export class FakeNamespace {
     return link.up ? this.#setLink(index, { up: true }) : undefined
   }
 
+  #addTunnel(link: Extract<NewLink, { kind: 'vxlan' | 'ipip' }>): undefined {
+    const index = this.#nextIndex++
+    const { kind, name, mtu = 1500, local } = link
+    const ends = local === undefined ? {} : { local }
+    const tunnel =
+      kind === 'vxlan' ? { id: link.id, port: link.port ?? 4789, learning: link.learning ?? true, ...ends } : ends
+    const mac = kind === 'vxlan' ? { mac: link.mac ?? randomMac() } : {}
+    this.#putLink({ index, name, kind, up: false, carrier: false, loopback: false, mtu, ...mac, tunnel })
+    if (link.up) this.#setLink(index, { up: true })
+    return undefined
+  }
+
   #setLink(index: number, change: { name?: string; up?: boolean; mtu?: number; mac?: string }): string | undefined {
     const old = this.#links.get(index)
     if (!old) return 'ENODEV'
@@ -249,7 +271,7 @@ export class FakeNamespace {
   #withCarrier(link: Link): Link {
     const peer = this.#peers.get(link.index)
     const far = peer && peer.namespace.#links.get(peer.index)
-    const now = { ...link, carrier: link.loopback || (link.up && (far?.up ?? false)) }
+    const now = { ...link, carrier: link.loopback || (link.up && (link.tunnel !== undefined || (far?.up ?? false))) }
     this.#links.set(link.index, now)
     return now
   }
@@ -267,6 +289,7 @@ export class FakeNamespace {
     this.#flush(index)
     this.#addresses = this.#addresses.filter(address => address.link !== index)
     this.#neighbours = this.#neighbours.filter(neighbour => neighbour.link !== index)
+    this.#fdb = this.#fdb.filter(entry => entry.link !== index)
     this.#links.delete(index)
     this.#tell({ type: 'link.delete', link })
     if (peer) peer.namespace.#deleteLink(peer.index)
@@ -383,6 +406,12 @@ export class FakeNamespace {
     const before = this.#neighbours.length
     this.#neighbours = this.#neighbours.filter(one => one.link !== neighbour.link || one.address !== neighbour.address)
     return this.#neighbours.length < before
+  }
+
+  #forgetFdb(entry: FdbEntry): boolean {
+    const before = this.#fdb.length
+    this.#fdb = this.#fdb.filter(one => one.link !== entry.link || one.mac !== entry.mac)
+    return this.#fdb.length < before
   }
 
   #tell(event: NetlinkEvent): void {

@@ -2,6 +2,7 @@
 
 export { type Clock, systemClock } from './clock.ts'
 export { Dataplane, type DataplaneOptions } from './dataplane.ts'
+export { mtuWithin } from './encapsulation/index.ts'
 export type { EndpointProblem } from './endpoints/check.ts'
 export type { AddOutcome, Adoption, EndpointRequest, Endpoints, RemoveOutcome } from './endpoints/endpoints.ts'
 export type { EndpointError, EndpointErrorCode } from './endpoints/errors.ts'

@@ -35,6 +35,8 @@ export class KernelMirror {
   #foreign = new Map<string, readonly Route[]>()
   /** How many next hops leave by a link, ours and others'. */
   #uses = new Map<number, number>()
+  /** The same of ours alone. */
+  #ourUses = new Map<number, number>()
   /** Prefixes that events changed while a dump was under way: there the events are younger. */
   #touched: Set<string> | undefined
   #unwatch: (() => Promise<void>) | undefined
@@ -115,6 +117,11 @@ export class KernelMirror {
     return this.#uses.has(index)
   }
 
+  /** True if a route of ours leaves by it. */
+  carriesOurs(index: number): boolean {
+    return this.#ourUses.has(index)
+  }
+
   /** A link that was just made, ahead of its event. */
   noteLink(link: Link): void {
     const namesake = this.#linkNames.get(link.name)
@@ -188,7 +195,11 @@ export class KernelMirror {
     this.#ours = ours
     this.#foreign = foreign
     this.#uses = new Map()
-    for (const route of ours.values()) count(this.#uses, route, 1)
+    this.#ourUses = new Map()
+    for (const route of ours.values()) {
+      count(this.#uses, route, 1)
+      count(this.#ourUses, route, 1)
+    }
     for (const routes of foreign.values()) for (const route of routes) count(this.#uses, route, 1)
     return changed
   }
@@ -286,8 +297,10 @@ export class KernelMirror {
 
   #setOurs(prefix: string, route: Route | undefined): void {
     const old = this.#ours.get(prefix)
-    if (old) count(this.#uses, old, -1)
-    if (route) count(this.#uses, route, 1)
+    for (const uses of [this.#uses, this.#ourUses]) {
+      if (old) count(uses, old, -1)
+      if (route) count(uses, route, 1)
+    }
     restore(this.#ours, prefix, route)
   }
 

@@ -5,6 +5,7 @@
 
 import { contains, formatPrefix, parsePrefix, specialRange } from '../../inet/index.ts'
 import type { Prefix } from '../../inet/index.ts'
+import { type ReadTunnelRule, readTunnelRule } from './tunnel-rules.ts'
 import { ourMetric } from '../model/fib.ts'
 import type { RouteRules } from '../model/intent.ts'
 import type { FactsIndex } from './facts-index.ts'
@@ -14,10 +15,20 @@ export interface ReadRules {
   readonly rules: RouteRules
   readonly own: readonly Prefix[]
   readonly pools: readonly Prefix[]
+  readonly tunnels: readonly ReadTunnelRule[]
+  /** Next hops that some tunnel leads to. */
+  readonly tunnelled: ReadonlySet<string>
 }
 
 export function readRules(rules: RouteRules): ReadRules {
-  return { rules, own: rules.own.flatMap(readPrefix), pools: (rules.pools ?? []).flatMap(readPrefix) }
+  const tunnels = (rules.tunnels ?? []).flatMap(readTunnelRule)
+  return {
+    rules,
+    own: rules.own.flatMap(readPrefix),
+    pools: (rules.pools ?? []).flatMap(readPrefix),
+    tunnels,
+    tunnelled: new Set(tunnels.flatMap(({ gateways }) => [...gateways.keys()])),
+  }
 }
 
 function readPrefix(text: string): readonly Prefix[] {

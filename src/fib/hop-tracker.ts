@@ -100,6 +100,7 @@ function equalResolutions(a: Resolution, b: Resolution): boolean {
   return (
     b.usable &&
     a.metric === b.metric &&
+    a.byDefault === b.byDefault &&
     a.hop.gateway === b.hop.gateway &&
     a.hop.device === b.hop.device &&
     a.hop.onlink === b.hop.onlink

@@ -10,12 +10,20 @@ import { parseScopedAddress } from './facts-index.ts'
 import type { FactsIndex } from './facts-index.ts'
 
 export type Resolution =
-  | { readonly usable: true; readonly hop: NextHop; readonly metric: number }
+  | {
+      readonly usable: true
+      readonly hop: NextHop
+      readonly metric: number
+      /** Only a default route leads there: good enough for a tunnel's outer packets, not for packets of pods. */
+      readonly byDefault?: true
+    }
   | { readonly usable: false; readonly reason: string }
 
 export interface ResolveOptions {
   /** A next hop that only the default route reaches counts as reachable. */
   readonly throughDefault: boolean
+  /** Far ends of tunnels: the default route may lead to them. */
+  readonly tunnelled?: ReadonlySet<string>
 }
 
 /** Where packets for `nextHop` (text, `fe80::1%eth0` for link-local ones) leave this node. The metric is 0 on a connected subnet. */
@@ -31,7 +39,8 @@ export function resolveNextHop(nextHop: string, facts: FactsIndex, options: Reso
   const found = facts.routeTo(address)
   if (!found) return unusable(`no route to next hop ${text}`)
   const { prefix, route } = found
-  if (prefix.length === 0 && !options.throughDefault) {
+  const byDefault = prefix.length === 0 && !options.throughDefault
+  if (byDefault && !options.tunnelled?.has(text)) {
     return unusable(`next hop ${text} is reached only by the default route, which BGP routes do not use`)
   }
   if (route.device === undefined) return unusable(`the route to next hop ${text} (${route.prefix}) leads to no device`)
@@ -43,6 +52,7 @@ export function resolveNextHop(nextHop: string, facts: FactsIndex, options: Reso
     usable: true,
     hop: throughGateway(route.gateway, route.device, facts),
     metric: Math.max(1, route.metric),
+    ...(byDefault && { byDefault }),
   }
 }
 

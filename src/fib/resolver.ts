@@ -4,7 +4,7 @@
 // touches only the routes that use it. Nothing here does I/O: every call returns the entries that differ from before.
 
 import { isDeepStrictEqual } from 'node:util'
-import { formatPrefix, parsePrefix } from '../../inet/index.ts'
+import { contains, formatPrefix, parsePrefix } from '../../inet/index.ts'
 import type { Prefix } from '../../inet/index.ts'
 import type { NextHopState } from '../../bgp/types.ts'
 import type { Facts } from '../model/facts.ts'
@@ -16,7 +16,9 @@ import type { ReadRules } from './admit.ts'
 import { mergeNextHops } from './ecmp.ts'
 import { FactsIndex, parseScopedAddress } from './facts-index.ts'
 import type { KnownRoute } from './facts-index.ts'
+import type { ResolveOptions } from './next-hop.ts'
 import { HopTracker } from './hop-tracker.ts'
+import { type ReadTunnelRule, throughTunnel } from './tunnel-rules.ts'
 
 /** A prefix with the next hops of its chosen paths, as the Loc-RIB feed gives it. */
 export interface LearnedRoute {
@@ -61,7 +63,7 @@ export class Resolver {
   constructor(facts: Facts, rules: RouteRules) {
     this.#facts = new FactsIndex(facts)
     this.#rules = readRules(rules)
-    this.#tracker = new HopTracker(this.#facts, hopOptions(rules))
+    this.#tracker = new HopTracker(this.#facts, hopOptions(this.#rules))
   }
 
   get size(): number {
@@ -101,7 +103,8 @@ export class Resolver {
     if (
       !sameSubnets(before, this.#facts) ||
       this.#source(4, before) !== this.#source(4) ||
-      this.#source(6, before) !== this.#source(6)
+      this.#source(6, before) !== this.#source(6) ||
+      this.#tunnelSources(before) !== this.#tunnelSources()
     ) {
       for (const known of this.#routes.values()) touched.add(known)
     } else {
@@ -183,7 +186,9 @@ export class Resolver {
     const reasons: string[] = []
     for (const address of set.addresses) {
       const resolution = this.#tracker.resolution(address)
-      if (resolution?.usable) hops.push(resolution.hop)
+      if (resolution?.usable && resolution.byDefault)
+        reasons.push(`next hop ${address} is reached only by the default route, which no route outside tunnels uses`)
+      else if (resolution?.usable) hops.push(resolution.hop)
       else if (resolution) reasons.push(resolution.reason)
     }
     set.hops = mergeNextHops(hops)
@@ -192,7 +197,7 @@ export class Resolver {
 
   /** Resolves the next hops anew; gives the routes that use one that changed. */
   #refreshHops(): Set<Known> {
-    const changed = this.#tracker.refresh(this.#facts, hopOptions(this.#rules.rules))
+    const changed = this.#tracker.refresh(this.#facts, hopOptions(this.#rules))
     const touched = new Set<Known>()
     if (changed.size === 0) return touched
     for (const set of this.#sets.values()) {
@@ -217,6 +222,8 @@ export class Resolver {
   #judge({ prefix, text, hops }: Known): FibUpdate {
     const refused = refusal(prefix, text, this.#rules, this.#facts)
     if (refused !== undefined) return { prefix: text, reason: `${text} is not installed: ${refused}` }
+    const rule = this.#rules.tunnels.find(({ pool }) => contains(pool, prefix))
+    if (rule) return this.#judgeTunnelled(text, rule, hops)
     if (hops.hops.length === 0) return { prefix: text, reason: `${text} is not installed: ${hops.reason}` }
     if (hops.hops.some(hop => hop.gateway?.includes(':') !== (prefix.family === 6))) {
       return { prefix: text, reason: `${text} is not installed: its next hop is of the other address family` }
@@ -226,17 +233,37 @@ export class Resolver {
     return { prefix: text, entry: source === undefined ? entry : { ...entry, source } }
   }
 
-  /** The kernel refuses a preferred source that is not on the node. */
+  /** A route into a pool of tunnels: some of its next hops may lie in this node's own subnet, where no tunnel is needed. */
+  #judgeTunnelled(text: string, rule: ReadTunnelRule, { addresses }: HopSet): FibUpdate {
+    const ways = throughTunnel(rule, addresses, address => this.#tracker.resolution(address))
+    if (!ways.ok) return { prefix: text, reason: `${text} is not installed: ${ways.reason}` }
+    const source = this.#present(ways.tunnelled ? rule.source : this.#ownAddress(rule.pool.family))
+    const entry: FibEntry = { prefix: text, kind: 'unicast', nextHops: mergeNextHops(ways.hops) }
+    return { prefix: text, entry: source === undefined ? entry : { ...entry, source } }
+  }
+
+  #ownAddress(family: 4 | 6): string | undefined {
+    return family === 4 ? this.#rules.rules.source4 : this.#rules.rules.source6
+  }
+
   #source(family: 4 | 6, facts = this.#facts): string | undefined {
-    const { source4, source6 } = this.#rules.rules
-    const source = family === 4 ? source4 : source6
+    return this.#present(this.#ownAddress(family), facts)
+  }
+
+  /** Sources of tunnels that are on the node. */
+  #tunnelSources(facts = this.#facts): string {
+    return this.#rules.tunnels.map(({ source }) => this.#present(source, facts)).join()
+  }
+
+  /** The kernel refuses a preferred source that is not on the node. */
+  #present(source: string | undefined, facts = this.#facts): string | undefined {
     const address = source === undefined ? undefined : parseScopedAddress(source)?.address
     return address && facts.isOwnAddress(address) ? source : undefined
   }
 }
 
-function hopOptions(rules: RouteRules): { readonly throughDefault: boolean } {
-  return { throughDefault: rules.resolveThroughDefault ?? false }
+function hopOptions({ rules, tunnelled }: ReadRules): ResolveOptions {
+  return { throughDefault: rules.resolveThroughDefault ?? false, tunnelled }
 }
 
 function equalUpdates(a: FibUpdate, b: FibUpdate): boolean {

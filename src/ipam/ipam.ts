@@ -100,7 +100,9 @@ export class Ipam {
       const chosen: AssignedAddress[] = []
       for (const family of missing) {
         const wanted = request.requested?.find(text => parseAddress(text)?.family === family)
-        chosen.push(wanted === undefined ? await this.#chooseAny(family) : await this.#chooseNamed(family, wanted))
+        chosen.push(
+          wanted === undefined ? await this.#chooseAny(family, request.pools) : await this.#chooseNamed(family, wanted),
+        )
       }
       const { network, containerId, ifName, label } = request
       const row = { network, containerId, ifName, since: this.#now(), ...(label !== undefined && { label }) }
@@ -173,8 +175,8 @@ export class Ipam {
 
   // ---- choosing --------------------------------------------------------------------------------------------------------------
 
-  async #chooseAny(family: IpFamily): Promise<AssignedAddress> {
-    const pools = this.#pools(family)
+  async #chooseAny(family: IpFamily, among?: readonly string[]): Promise<AssignedAddress> {
+    const pools = this.#pools(family).filter(({ metadata }) => among?.includes(metadata.name) ?? true)
     const block =
       this.#blocks.withRoom(pools) ??
       (await this.#reach(`claim a block for an IPv${family} address`, () => this.#blocks.grow(pools)))

@@ -23,6 +23,8 @@ export interface AssignRequest extends Owner {
   /** Addresses asked for by name, at most one a family. */
   readonly requested?: readonly string[]
   readonly label?: string
+  /** Only from these pools, by name. Default: any that is for the node. */
+  readonly pools?: readonly string[]
 }
 
 export interface AssignedAddress {

@@ -1,5 +1,6 @@
 // What the node shall do, worked out of the snapshot by plan. Types only.
 
+import type { Tunnel, TunnelRule } from './tunnel.ts'
 import type { Origination, SpeakerConfig } from '../../bgp/types.ts'
 
 export interface Intent {
@@ -13,6 +14,8 @@ export interface Intent {
   readonly blackholes: readonly string[]
   /** What of the learned routes may enter the kernel. */
   readonly routes: RouteRules
+  /** Devices that lead to other nodes through a network that does not know pods. */
+  readonly tunnels: readonly Tunnel[]
   /** Sentences for `margayctl status`: what in the resources cannot be done here, and the next step. */
   readonly problems: readonly string[]
 }
@@ -35,4 +38,6 @@ export interface RouteRules {
   /** Preferred source addresses of learned routes. */
   readonly source4?: string
   readonly source6?: string
+  /** Which of them go through a tunnel; one rule a pool. Default: none. */
+  readonly tunnels?: readonly TunnelRule[]
 }

@@ -7,6 +7,7 @@ import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import type { PeerConfig, SpeakerConfig } from '../../bgp/types.ts'
 import type { SecretReference } from '../model/intent.ts'
 import type { Facts } from '../model/facts.ts'
+import type { TunnelRule } from '../model/tunnel.ts'
 import type { Intent, RouteRules } from '../model/intent.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { planBlocks } from './blocks.ts'
@@ -21,6 +22,7 @@ import { planSessions } from './sessions.ts'
 import { bgpSettings } from './settings.ts'
 import type { BgpSettings } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
+import { noTunnels, planTunnels, type TunnelPlan, type TunnelStates } from './tunnels.ts'
 import { cannotSpeak, nodeSpeakers, routerId } from './speakers.ts'
 import type { NodeSpeaker } from './speakers.ts'
 
@@ -34,7 +36,11 @@ export interface Situation {
   /** The kernel kept our routes meanwhile: announce the F bits. */
   readonly forwarding?: boolean
   readonly facts?: Facts
+  /** What became of the devices that tunnels asked for. A new map when something changed. */
+  readonly tunnels?: TunnelStates
 }
+
+const noStates: TunnelStates = new Map()
 
 export interface Planner {
   plan(snapshot: Snapshot, situation?: Situation): Intent
@@ -56,6 +62,7 @@ export function createPlanner(node: string): Planner {
     blocks: new Section<BlockPlan>('blocks', ran),
     policies: new Section<PolicyBook>('policies', ran),
     speaker: new Section<SpeakerConfig | undefined>('speaker', ran),
+    tunnels: new Section<TunnelPlan>('tunnels', ran),
     routes: new Section<RouteRules>('routes', ran),
     pools: new Section<readonly string[]>('pools', ran),
     problems: new Section<readonly string[]>('problems', ran),
@@ -79,25 +86,37 @@ export function createPlanner(node: string): Planner {
       const own = sections.blocks.get([blocks, pools], () => planBlocks(node, blocks, pools))
       const reflector = local?.clusterId !== undefined
       const policies = sections.policies.get([own.own, pools, reflector], () => planPolicies(own.own, pools, reflector))
-      const { restarting, forwarding, facts } = situation
+      const { restarting, forwarding, facts, tunnels: states = noStates } = situation
       const speaker = sections.speaker.get(
         [local, found.sessions, policies, settings.listenPort, restarting, forwarding],
         () => local && speakerConfig(local, found.sessions, policies, settings, situation),
       )
-      const routes = sections.routes.get([local, found.sessions, own.own, pools], () =>
-        routeRules(local, found.sessions, own.own, pools),
+      const tunnels = sections.tunnels.get([local, speakers, pools, states], () =>
+        local ? planTunnels(local, speakers, pools, states) : noTunnels,
+      )
+      const routes = sections.routes.get([local, found.sessions, own.own, pools, tunnels.rules], () =>
+        routeRules(local, found.sessions, own.own, pools, tunnels.rules),
       )
       const poolTrouble = sections.pools.get([pools, nodes], () => poolProblems(pools, nodes))
       const problems = sections.problems.get(
-        [found.problems, poolTrouble, local, own.originate, facts?.addresses],
+        [found.problems, poolTrouble, tunnels.problems, local, own.originate, facts?.addresses],
         () => [
           ...found.problems,
           ...poolTrouble,
+          ...tunnels.problems,
           ...(local ? [...unannounced(local, own), ...missingAddresses(local, facts)] : []),
         ],
       )
       const secrets = sections.secrets.get([found.sessions], () => secretsOf(found.sessions))
-      return { speaker, secrets, originate: own.originate, blackholes: own.blackholes, routes, problems }
+      return {
+        speaker,
+        secrets,
+        originate: own.originate,
+        blackholes: own.blackholes,
+        routes,
+        tunnels: tunnels.tunnels,
+        problems,
+      }
     },
   }
 }
@@ -133,6 +152,7 @@ function routeRules(
   sessions: readonly Session[],
   own: readonly string[],
   pools: readonly IPPoolResource[],
+  tunnels: readonly TunnelRule[],
 ): RouteRules {
   return {
     acceptDefault: sessions.some(session => session.acceptDefault),
@@ -140,6 +160,7 @@ function routeRules(
     pools: pools.map(pool => pool.spec.cidr),
     source4: local?.address4 && formatAddress(local.address4.address),
     source6: local?.address6 && formatAddress(local.address6.address),
+    ...(tunnels.length > 0 && { tunnels }),
   }
 }
 

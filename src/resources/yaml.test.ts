@@ -205,10 +205,22 @@ t.test('a wrong field is told with object, value, reason, place and next step', 
   Choose a range of your own, like 10.42.0.0/16.`,
     ],
     [
-      file('IPPool', 'cidr: 10.42.0.0/16\nipipMode: CrossSubnet'),
-      `ippool "x": ipipMode CrossSubnet is not supported.
-  rack2.yaml:7:13   Margay routes pods without tunnels so far.
-  Write Never, and let the routers between the nodes learn the routes by BGP.`,
+      file('IPPool', 'cidr: 10.42.0.0/16\nvxlanMode: Crosssubnet'),
+      `ippool "x": vxlanMode Crosssubnet is not one of its values.
+  rack2.yaml:7:14   It takes Never, CrossSubnet, Always.
+  Did you mean CrossSubnet?`,
+    ],
+    [
+      file('IPPool', 'cidr: 10.42.0.0/16\nipipMode: Always\nvxlanMode: Always'),
+      `ippool "x": ipipMode Always stands beside vxlanMode Always.
+  rack2.yaml:7:13   A packet is wrapped once.
+  Write Never for one of the two.`,
+    ],
+    [
+      file('IPPool', 'cidr: fd00:42::/48\nipipMode: Always'),
+      `ippool "x": ipipMode Always is for IPv4, and fd00:42::/48 is IPv6.
+  rack2.yaml:7:13   IPIP carries IPv4 in IPv4.
+  Write Never; vxlanMode serves IPv6 too.`,
     ],
     [
       file('IPPool', 'cidr: 10.42.0.0/16\ndisabled: "yes"'),
@@ -249,7 +261,7 @@ t.test('a wrong field is told with object, value, reason, place and next step', 
     [
       file('Node', 'bgp:\n  ipv4IPIPTunnelAddr: 10.42.0.1'),
       `node "x": bgp.ipv4IPIPTunnelAddr is not supported.
-  rack2.yaml:7:5   Margay has no tunnels yet, so the node needs no tunnel address.
+  rack2.yaml:7:5   The daemon takes the address of a tunnel from its own blocks; margayctl ipam show has it.
   Remove bgp.ipv4IPIPTunnelAddr.`,
     ],
     [

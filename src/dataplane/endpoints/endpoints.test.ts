@@ -97,6 +97,7 @@ function wiretap(kernel: Kernel, cutAfter = Infinity) {
         addresses: family => socket.addresses(family),
         routes: filter => socket.routes(filter),
         neighbours: family => socket.neighbours(family),
+        fdb: () => socket.fdb(),
         watch: (groups, handler) => socket.watch(groups, handler),
         close: () => socket.close(),
         [Symbol.asyncDispose]: () => socket.close(),

@@ -2,15 +2,12 @@
 
 import * as v from 'valibot'
 import { parsePrefix, type Prefix } from '../../../inet/index.ts'
-import { blockSizes, cidr, flag, integer, only, selector } from '../fields.ts'
+import { blockSizes, choice, cidr, flag, integer, only, selector } from '../fields.ts'
 import { defineKind, type Resource } from '../kind.ts'
 import { Refusal } from '../problem.ts'
 import { described, type Misfit, whole } from '../schema.ts'
 
-const noTunnels = [
-  'Margay routes pods without tunnels so far.',
-  'Write Never, and let the routers between the nodes learn the routes by BGP.',
-] as const
+const modes = ['Never', 'CrossSubnet', 'Always'] as const
 const noNat = [
   'Margay does not translate addresses so far: pods reach others, and are seen, under their own.',
   'Write false, and let the router at the edge translate where the pool is not routed.',
@@ -32,8 +29,14 @@ const fields = v.strictObject({
   nodeSelector: v.optional(described(selector(), 'Nodes that may take blocks of this pool.'), 'all()'),
   disabled: v.optional(described(flag(), 'No new addresses from this pool; what is in use stays.'), false),
   disableBGPExport: v.optional(described(flag(), 'Do not announce the blocks of this pool.'), false),
-  ipipMode: v.optional(described(only('Never', ...noTunnels), 'IPIP tunnels between nodes.'), 'Never'),
-  vxlanMode: v.optional(described(only('Never', ...noTunnels), 'VXLAN tunnels between nodes.'), 'Never'),
+  ipipMode: v.optional(
+    described(
+      choice(...modes),
+      "IPIP tunnels between nodes, IPv4 only: to every node, to nodes outside the node's own subnet, or none. See [encapsulation](encapsulation.md).",
+    ),
+    'Never',
+  ),
+  vxlanMode: v.optional(described(choice(...modes), 'VXLAN tunnels between nodes, in the same words.'), 'Never'),
   natOutgoing: v.optional(
     described(only(false, ...noNat), 'Translate the addresses of pods that talk to the outside.'),
     false,
@@ -81,6 +84,20 @@ function check(pool: Fields): Misfit<keyof Fields> | undefined {
       'A block is a part of its pool.',
       `Write a number from ${Math.max(min, range.length)} to ${max}.`,
     )
+  if (pool.ipipMode !== 'Never' && pool.vxlanMode !== 'Never')
+    return wrong(
+      'ipipMode',
+      `stands beside vxlanMode ${pool.vxlanMode}`,
+      'A packet is wrapped once.',
+      'Write Never for one of the two.',
+    )
+  if (pool.ipipMode !== 'Never' && range.family === 6)
+    return wrong(
+      'ipipMode',
+      `is for IPv4, and ${pool.cidr} is IPv6`,
+      'IPIP carries IPv4 in IPv4.',
+      'Write Never; vxlanMode serves IPv6 too.',
+    )
   return undefined
 }
 
@@ -95,13 +112,13 @@ export const ipPool = defineKind({
   spec,
   foreign: {
     allowedUses: {
-      why: 'Every pool serves pods, and there are no tunnels or load balancers to serve.',
+      why: 'Every pool serves pods, and gives a node the address of its tunnel; there are no load balancers to serve.',
       same: value => Array.isArray(value) && value.includes('Workload'),
     },
     assignmentMode: { why: 'Addresses are given automatically.', same: value => value === 'Automatic' },
     namespaceSelector: { why: 'Margay does not know namespaces.', same: value => value === '' || value === 'all()' },
     'nat-outgoing': { why: 'It is the old name of natOutgoing.', fix: 'Write natOutgoing.' },
-    ipip: { why: 'It is the old form of ipipMode.', fix: 'Write ipipMode: Never.' },
+    ipip: { why: 'It is the old form of ipipMode.', fix: 'Write ipipMode.' },
   },
   example: `apiVersion: margay.io/v1
 kind: IPPool

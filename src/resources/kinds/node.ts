@@ -29,7 +29,7 @@ const spec = v.strictObject({
 export type NodeSpec = v.InferOutput<typeof spec>
 export type NodeResource = Resource<'Node', NodeSpec>
 
-const tunnels = { why: 'Margay has no tunnels yet, so the node needs no tunnel address.' }
+const tunnels = { why: 'The daemon takes the address of a tunnel from its own blocks; margayctl ipam show has it.' }
 
 export const node = defineKind({
   kind: 'Node',

@@ -1,0 +1,30 @@
+// What sets one encapsulation apart from another. One file a kind; the table in kinds.ts is the only list.
+
+import type { Link, NewLink } from '../../../netlink/types.ts'
+import type { Tunnel, TunnelKind } from '../../model/tunnel.ts'
+
+export interface Encapsulation {
+  readonly kind: 'none' | TunnelKind
+  /** Octets that it takes from the MTU of the link that carries the outer packets, of that family. */
+  overhead(family: 4 | 6): number
+  /** Absent: packets leave as they are. */
+  readonly device?: TunnelDevice
+}
+
+export interface TunnelDevice {
+  /** As it is made, but for its MTU. */
+  link(tunnel: Tunnel): NewLink
+  /** True if a link of that name and kind needs no more than an MTU to be what `link` makes. */
+  matches(link: Link, tunnel: Tunnel): boolean
+  /** Whom the device must be told of; none where the gateway of a route is enough. */
+  ends(tunnel: Tunnel): readonly DeviceEnd[]
+  /** What to say of a kernel without it. */
+  readonly inKernel: { readonly name: string; readonly option: string; readonly module: string; readonly field: string }
+}
+
+/** A far end: packets for `gateway` go into a frame for `mac`, and that to the node at `dst`. */
+export interface DeviceEnd {
+  readonly gateway: string
+  readonly mac: string
+  readonly dst: string
+}

@@ -1,0 +1,20 @@
+// The table of encapsulations: the only list of them.
+
+import type { Tunnel, TunnelKind } from '../../model/tunnel.ts'
+import type { Encapsulation, TunnelDevice } from './encapsulation.ts'
+import { ipip } from './ipip.ts'
+import { none } from './none.ts'
+import { vxlan } from './vxlan.ts'
+
+export const encapsulations: { readonly [K in 'none' | TunnelKind]: Encapsulation } = { none, ipip, vxlan }
+
+/** What is left of a link's MTU for packets within the tunnel; without a tunnel all of it. */
+export function mtuWithin(parent: number, tunnel?: Pick<Tunnel, 'kind' | 'family'>): number {
+  return parent - encapsulations[tunnel?.kind ?? 'none'].overhead(tunnel?.family ?? 4)
+}
+
+export function deviceOf({ kind }: Tunnel): TunnelDevice {
+  const { device } = encapsulations[kind]
+  if (!device) throw new Error(`encapsulation ${kind} has no device`)
+  return device
+}

@@ -1,0 +1,21 @@
+// What is said of a tunnel that cannot be: object, reason, next step, one sentence each.
+
+import type { Result } from '../../../netlink/types.ts'
+import type { TunnelDevice } from './encapsulation.ts'
+
+export function notInKernel({ name, option, module, field }: TunnelDevice['inKernel']): string {
+  return `this node's kernel has no ${name} devices (${option}), which ${field} needs: load the module (modprobe ${module}), run a kernel that has it, such as Debian's, or write ${field}: Never in its ippools`
+}
+
+export function foreign(device: string, kind: string | undefined): string {
+  return `device ${device}: it has the name of our tunnel but is ${kind === undefined ? 'a device' : `of kind ${kind}`} that Margay did not make, so it is left alone; remove or rename it`
+}
+
+export function refused(device: string, { errno, text }: Extract<Result, { ok: false }>): string {
+  const why = errno === 'EEXIST' ? ', so another device has the same ends: see ip -d link' : ''
+  return `device ${device}: the kernel refused it (${errno}: ${text})${why}; tried again when something changes`
+}
+
+export function unread(device: string, why: string): string {
+  return `device ${device}: its state could not be read (${why}); tried again when something changes`
+}

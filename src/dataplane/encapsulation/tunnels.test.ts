@@ -1,0 +1,178 @@
+import t, { type Test } from 'tap'
+import type { Operation } from '../../../netlink/types.ts'
+import { type Tunnel, vxlanMac } from '../../model/tunnel.ts'
+import { Dataplane } from '../dataplane.ts'
+import { type FakeWorld, fakeWorld, settle } from '../fake-world.ts'
+import type { DesiredTunnel } from './tunnels.ts'
+import { mtuWithin } from './kinds.ts'
+
+const vxlan: Tunnel = {
+  kind: 'vxlan',
+  family: 4,
+  device: 'margay-vxlan4',
+  local: '10.0.1.7',
+  remotes: ['10.0.3.8', '10.0.3.9'],
+  pools: ['pods'],
+}
+const ipip: Tunnel = { ...vxlan, kind: 'ipip', device: 'margay-ipip' }
+const wanted = (tunnel: Tunnel, change: Partial<DesiredTunnel> = {}): DesiredTunnel => ({
+  tunnel,
+  mtu: 1450,
+  address: '10.42.1.0',
+  ...change,
+})
+
+async function start(t: Test, w: FakeWorld): Promise<Dataplane> {
+  const plane = await Dataplane.open({ kernel: w.kernel, clock: w.clock })
+  t.teardown(() => plane.close())
+  return plane
+}
+
+/** What was written since the last call. */
+function writes(w: FakeWorld): readonly string[] {
+  return w.kernel.node.log.splice(0).map(describe)
+}
+
+function describe(operation: Operation): string {
+  if (operation.do === 'link.add') return `add ${operation.link.name}`
+  if ('entry' in operation) return `${operation.do} ${operation.entry.mac} ${operation.entry.dst}`
+  if ('neighbour' in operation) return `${operation.do} ${operation.neighbour.address}`
+  if ('address' in operation) return `${operation.do} ${operation.address.cidr}`
+  return operation.do
+}
+
+async function later(plane: Dataplane, w: FakeWorld, ms = 6_000): Promise<void> {
+  w.clock.advance(ms)
+  await settle(plane, w)
+}
+
+t.test('a VXLAN device: made once, found again after a restart without a write', async t => {
+  const w = await fakeWorld()
+  const first = await start(t, w)
+  t.same(await first.tunnels.apply([wanted(vxlan)], true), new Map())
+  t.same(writes(w), [
+    'add margay-vxlan4',
+    `fdb.replace ${vxlanMac('10.0.3.8')} 10.0.3.8`,
+    'neighbour.replace 10.0.3.8',
+    `fdb.replace ${vxlanMac('10.0.3.9')} 10.0.3.9`,
+    'neighbour.replace 10.0.3.9',
+    'address.add 10.42.1.0/32',
+  ])
+  t.match(w.kernel.node.named('margay-vxlan4'), { mtu: 1450, up: true, mac: '06:4d:0a:00:01:07' })
+  await first.close()
+
+  const second = await start(t, w)
+  t.same(await second.tunnels.apply([wanted(vxlan)], true), new Map())
+  await later(second, w)
+  t.same(writes(w), [])
+})
+
+t.test('what changes is written, what goes lingers', async t => {
+  const w = await fakeWorld()
+  const plane = await start(t, w)
+  await plane.tunnels.apply([wanted(vxlan)], true)
+  writes(w)
+  await plane.tunnels.apply(
+    [wanted({ ...vxlan, remotes: ['10.0.3.9', '10.0.4.1'] }, { mtu: 1400, address: '10.42.2.0' })],
+    true,
+  )
+  t.same(writes(w), [
+    'link.set',
+    `fdb.replace ${vxlanMac('10.0.4.1')} 10.0.4.1`,
+    'neighbour.replace 10.0.4.1',
+    'address.add 10.42.2.0/32',
+    'address.delete 10.42.1.0/32',
+  ])
+  await later(plane, w)
+  t.same(writes(w), ['neighbour.delete 10.0.3.8', `fdb.delete ${vxlanMac('10.0.3.8')} 10.0.3.8`])
+})
+
+t.test(
+  'a device that nobody wants goes when no route leaves by it, and not before the datastore is in sync',
+  async t => {
+    const w = await fakeWorld()
+    const plane = await start(t, w)
+    await plane.tunnels.apply([wanted(ipip)], true)
+    for (const name of ['bgp', 'block', 'endpoint', 'tunnel'] as const) plane.routes.inSync(name)
+    // As the kernel's fe80::/64 on every device: nobody's traffic.
+    const link = w.kernel.node.named('margay-ipip')!.index
+    await w.other.apply([
+      { do: 'route.add', route: { dst: 'fe80::/64', protocol: 2, metric: 256, nextHops: [{ link }] } },
+    ])
+    const nextHops = [{ gateway: '10.0.3.8', device: 'margay-ipip', onlink: true }]
+    plane.routes.set('bgp', [{ prefix: '10.42.9.0/26', kind: 'unicast', nextHops }])
+    await settle(plane, w)
+    await plane.tunnels.apply([], false)
+    await later(plane, w)
+    t.ok(w.kernel.node.named('margay-ipip'), 'the list may be incomplete')
+    await plane.tunnels.apply([], true)
+    await later(plane, w)
+    t.ok(w.kernel.node.named('margay-ipip'), 'a route leaves by it')
+    plane.routes.set('bgp', [])
+    await settle(plane, w)
+    let told = 0
+    plane.tunnels.onChange(() => told++)
+    await later(plane, w)
+    t.notOk(w.kernel.node.named('margay-ipip'))
+    t.equal(told, 1)
+  },
+)
+
+t.test('what others change is put right', async t => {
+  const w = await fakeWorld()
+  const plane = await start(t, w)
+  await plane.tunnels.apply([wanted(ipip)], true)
+  await settle(plane, w)
+  const { index } = w.kernel.node.named('margay-ipip')!
+  writes(w)
+  await w.other.apply([{ do: 'link.set', link: index, change: { up: false } }])
+  await settle(plane, w)
+  t.match(w.kernel.node.named('margay-ipip'), { up: true })
+  await w.other.apply([{ do: 'link.delete', link: index }])
+  await settle(plane, w)
+  t.match(w.kernel.node.named('margay-ipip'), { up: true, mtu: 1450, tunnel: { local: '10.0.1.7' } })
+  t.ok(
+    (await w.other.addresses(4)).some(({ cidr }) => cidr === '10.42.1.0/32'),
+    'with its address',
+  )
+})
+
+t.test("the node's address changes: the device is made anew", async t => {
+  const w = await fakeWorld()
+  const plane = await start(t, w)
+  await plane.tunnels.apply([wanted(ipip)], true)
+  await plane.tunnels.apply([wanted({ ...ipip, local: '10.0.2.7' })], true)
+  t.match(w.kernel.node.named('margay-ipip'), { tunnel: { local: '10.0.2.7' } })
+})
+
+t.test('a kernel without the kind, and a stranger of our name: a sentence, and nothing is made', async t => {
+  const w = await fakeWorld()
+  const plane = await start(t, w)
+  let told = 0
+  plane.tunnels.onChange(() => told++)
+  w.kernel.node.refuse = operation => (operation.do === 'link.add' ? 'EOPNOTSUPP' : undefined)
+  const faults = await plane.tunnels.apply([wanted(ipip)], true)
+  t.match(faults.get('margay-ipip'), /no IPIP devices \(CONFIG_NET_IPIP\).*modprobe ipip.*ipipMode: Never/)
+  t.equal(told, 1)
+  t.same(writes(w), ['add margay-ipip'], 'asked, refused, and no more')
+  w.kernel.node.refuse = undefined
+  t.same(await plane.tunnels.apply([wanted(ipip, { mtu: 1480 })], true), new Map(), 'the module was loaded')
+
+  w.kernel.node.apply({ do: 'link.add', link: { kind: 'veth', name: 'margay-vxlan4', peer: { name: 'x' } } })
+  writes(w)
+  t.match(
+    (await plane.tunnels.apply([wanted(vxlan)], true)).get('margay-vxlan4'),
+    /of kind veth that Margay did not make/,
+  )
+  t.same(writes(w), [])
+})
+
+t.test('room within', async t => {
+  for (const [kind, family, room] of [
+    ['ipip', 4, 1480],
+    ['vxlan', 4, 1450],
+    ['vxlan', 6, 1430],
+  ] as const)
+    t.equal(mtuWithin(1500, { kind, family }), room)
+  t.equal(mtuWithin(9000), 9000)
+})

@@ -1,0 +1,250 @@
+// Tunnel devices with their addresses, neighbours and forwarding entries: what is wanted against what the kernel has.
+//
+// A device is ours by its name and kind. What is missing is made at once. What is not wanted any more stays for a while, until
+// the other nodes have heard of the change too and no route leaves by it; a device is never removed under a route. Whoever
+// changes one of our devices hears no complaint: it is put right.
+
+import type { FdbEntry, InterfaceAddress, Link, Neighbour, Operation, Rtnetlink } from '../../../netlink/types.ts'
+import { isTunnelDevice, type Tunnel } from '../../model/tunnel.ts'
+import type { Clock } from '../clock.ts'
+import type { KernelMirror } from '../mirror.ts'
+import { deviceOf } from './kinds.ts'
+import * as say from './sentences.ts'
+
+export interface DesiredTunnel {
+  readonly tunnel: Tunnel
+  readonly mtu: number
+  /** The node's own address on it, without length. */
+  readonly address?: string
+}
+
+export interface TunnelsOptions {
+  readonly kernel: Rtnetlink
+  readonly mirror: KernelMirror
+  readonly clock: Clock
+  /** Milliseconds between looks at the kernel when nothing happens. */
+  readonly auditEvery: number
+}
+
+/** Wait after an event for the rest of its burst. Milliseconds. */
+const settleFor = 20
+/** How long what is not wanted stays: other nodes may still send through it. Milliseconds. */
+const lingerFor = 5_000
+
+/** By device: why it is not there, one sentence with the next step. */
+export type TunnelFaults = ReadonlyMap<string, string>
+
+export class Tunnels {
+  readonly #options: TunnelsOptions
+  readonly #listeners = new Set<() => void>()
+  readonly #unlisten: () => void
+  #desired: readonly DesiredTunnel[] = []
+  /** Nothing was asked for yet: what is there may be wanted. */
+  #asked = false
+  #mayRemove = false
+  #changedAt = 0
+  #faults: TunnelFaults = new Map()
+  #turn: Promise<void> = Promise.resolve()
+  #cancelLook: (() => void) | undefined
+  #cancelAudit: (() => void) | undefined
+  #cancelTrim: (() => void) | undefined
+  #closed = false
+
+  constructor(options: TunnelsOptions) {
+    this.#options = options
+    this.#unlisten = options.mirror.onChange(change => {
+      if (change.what === 'route' || !this.#asked) return
+      if (change.what === 'link' && !isTunnelDevice(change.link.name)) return
+      if (change.what === 'address' && !this.#isOurs(change.address.link)) return
+      this.#cancelLook ??= options.clock.after(settleFor, () => {
+        this.#cancelLook = undefined
+        void this.#look()
+      })
+    })
+    this.#armAudit()
+  }
+
+  /** All that is wanted from now on. `mayRemove`: the list is complete, so what it lacks may go. Resolves when the kernel has it. */
+  apply(desired: readonly DesiredTunnel[], mayRemove: boolean): Promise<TunnelFaults> {
+    const before = JSON.stringify([this.#desired, this.#mayRemove])
+    this.#desired = desired
+    this.#mayRemove = mayRemove
+    if (!this.#asked || before !== JSON.stringify([desired, mayRemove])) {
+      this.#changedAt = this.#options.clock.now()
+      this.#armTrim(lingerFor)
+    }
+    this.#asked = true
+    return this.#look().then(() => this.#faults)
+  }
+
+  /** Devices of ours that are in the kernel. */
+  get devices(): readonly string[] {
+    return [...this.#options.mirror.links].map(link => link.name).filter(isTunnelDevice)
+  }
+
+  /** Calls back when a device went, or its fault came, changed or went. Returns the unsubscribe. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Stops watching; devices stay. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#unlisten()
+    this.#cancelLook?.()
+    this.#cancelAudit?.()
+    this.#cancelTrim?.()
+    await this.#turn
+  }
+
+  #isOurs(index: number): boolean {
+    return isTunnelDevice(this.#options.mirror.link(index)?.name ?? '')
+  }
+
+  #armAudit(): void {
+    this.#cancelAudit = this.#options.clock.after(this.#options.auditEvery, () => {
+      if (this.#asked) void this.#look()
+      this.#armAudit()
+    })
+  }
+
+  #armTrim(after: number): void {
+    this.#cancelTrim?.()
+    this.#cancelTrim = this.#options.clock.after(after, () => void this.#look())
+  }
+
+  /** One look after another. */
+  #look(): Promise<void> {
+    this.#turn = this.#turn.then(() => (this.#closed ? undefined : this.#reconcile()))
+    return this.#turn
+  }
+
+  async #reconcile(): Promise<void> {
+    // Whoever has no tunnels pays for none.
+    if (this.#desired.length === 0 && this.devices.length === 0 && this.#faults.size === 0) return
+    const faults = new Map<string, string>()
+    let removed = false
+    try {
+      const { kernel } = this.#options
+      const [links, addresses, neighbours, fdb] = [
+        (await kernel.links()).filter(({ name }) => isTunnelDevice(name)),
+        await kernel.addresses(),
+        await kernel.neighbours(),
+        await kernel.fdb(),
+      ]
+      for (const desired of this.#desired) {
+        const found = links.find(({ name }) => name === desired.tunnel.device)
+        const ensured = await this.#ensureLink(desired, found)
+        if (typeof ensured === 'string') {
+          faults.set(desired.tunnel.device, ensured)
+          continue
+        }
+        const on = <T extends { readonly link: number }>(all: readonly T[]) =>
+          all.filter(({ link }) => link === ensured.index)
+        const steps = this.#steps(desired, ensured.index, on(addresses), on(neighbours), on(fdb))
+        const fault = await this.#send(desired.tunnel.device, steps)
+        if (fault !== undefined) faults.set(desired.tunnel.device, fault)
+      }
+      removed = await this.#trim(links)
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error)
+      for (const { tunnel } of this.#desired) faults.set(tunnel.device, say.unread(tunnel.device, text))
+    }
+    const changed = JSON.stringify([...faults]) !== JSON.stringify([...this.#faults])
+    this.#faults = faults
+    if (changed || removed) for (const listener of this.#listeners) listener()
+  }
+
+  /** The link as wanted, or a sentence. */
+  async #ensureLink({ tunnel, mtu }: DesiredTunnel, found: Link | undefined): Promise<Link | string> {
+    const { kernel, mirror } = this.#options
+    const encapsulation = deviceOf(tunnel)
+    if (found && found.kind !== tunnel.kind) return say.foreign(tunnel.device, found.kind)
+    if (found && encapsulation.matches(found, tunnel)) {
+      if (found.mtu === mtu && found.up) return found
+      const fault = await this.#send(tunnel.device, [{ do: 'link.set', link: found.index, change: { mtu, up: true } }])
+      return fault ?? found
+    }
+    // Its addresses are part of what it is: it is made anew, and the routes through it after it.
+    if (found) await kernel.apply([{ do: 'link.delete', link: found.index }])
+    const [result] = await kernel.apply([{ do: 'link.add', link: { ...encapsulation.link(tunnel), mtu } }])
+    if (!result.ok && result.errno === 'EOPNOTSUPP') return say.notInKernel(encapsulation.inKernel)
+    if (!result.ok) return say.refused(tunnel.device, result)
+    const made = await kernel.link(tunnel.device)
+    if (!made) return say.unread(tunnel.device, 'it was made and is not there')
+    mirror.noteLink(made)
+    return made
+  }
+
+  #steps(
+    { tunnel, address }: DesiredTunnel,
+    link: number,
+    addresses: readonly InterfaceAddress[],
+    neighbours: readonly Neighbour[],
+    fdb: readonly FdbEntry[],
+  ): readonly Operation[] {
+    const ends = deviceOf(tunnel).ends(tunnel)
+    const cidr = address === undefined ? undefined : `${address}/${tunnel.family === 4 ? 32 : 128}`
+    const stale = this.#isSettled()
+    const adds: Operation[] = ends.flatMap(({ gateway, mac, dst }): Operation[] => [
+      ...(fdb.some(entry => entry.mac === mac && entry.dst === dst)
+        ? []
+        : [{ do: 'fdb.replace' as const, entry: { link, mac, dst } }]),
+      ...(neighbours.some(one => one.address === gateway && one.mac === mac && one.state === 'permanent')
+        ? []
+        : [
+            {
+              do: 'neighbour.replace' as const,
+              neighbour: { link, address: gateway, mac, state: 'permanent' as const },
+            },
+          ]),
+    ])
+    if (cidr !== undefined && !addresses.some(one => one.cidr === cidr))
+      adds.push({ do: 'address.add', address: { link, cidr, scope: 'universe', noDad: tunnel.family === 6 } })
+    const removes: Operation[] = [
+      ...addresses
+        .filter(one => one.cidr !== cidr && !one.cidr.startsWith('fe80:'))
+        .map(one => ({ do: 'address.delete' as const, address: one })),
+      ...(stale
+        ? [
+            ...neighbours
+              .filter(one => one.state === 'permanent' && !ends.some(end => end.gateway === one.address))
+              .map(neighbour => ({ do: 'neighbour.delete' as const, neighbour })),
+            ...fdb
+              .filter(entry => entry.dst !== undefined && !ends.some(end => end.mac === entry.mac))
+              .map(entry => ({ do: 'fdb.delete' as const, entry })),
+          ]
+        : []),
+    ]
+    return [...adds, ...removes]
+  }
+
+  /** Removes devices that nobody wants, when nothing leaves by them any more; true if one went. */
+  async #trim(links: readonly Link[]): Promise<boolean> {
+    const { kernel, mirror } = this.#options
+    const unwanted = links.filter(({ name }) => !this.#desired.some(({ tunnel }) => tunnel.device === name))
+    if (unwanted.length === 0 || !this.#mayRemove) return false
+    const going = this.#isSettled() ? unwanted.filter(({ index }) => !mirror.carriesOurs(index)) : []
+    if (going.length < unwanted.length && this.#isSettled()) this.#armTrim(lingerFor)
+    for (const { index } of going) await kernel.apply([{ do: 'link.delete', link: index }])
+    return going.length > 0
+  }
+
+  #isSettled(): boolean {
+    return this.#mayRemove && this.#options.clock.now() - this.#changedAt >= lingerFor
+  }
+
+  async #send(device: string, operations: readonly Operation[]): Promise<string | undefined> {
+    if (operations.length === 0) return undefined
+    const results = await this.#options.kernel.apply(operations)
+    for (const [i, result] of results.entries()) {
+      if (result.ok || (operations[i].do.endsWith('.delete') && gone.has(result.errno))) continue
+      return say.refused(device, result)
+    }
+    return undefined
+  }
+}
+
+/** Somebody else removed it first. */
+const gone = new Set(['ENOENT', 'EADDRNOTAVAIL', 'ENODEV'])

@@ -1,0 +1,87 @@
+// Tunnels between nodes: what plan asks for, what the data plane makes, what the FIB routes through. Types, names, equality.
+
+import { createHash } from 'node:crypto'
+import { formatAddress, parseAddress } from '../../inet/index.ts'
+
+export type TunnelKind = 'ipip' | 'vxlan'
+
+/** One device of this node, shared by every pool that uses its kind. */
+export interface Tunnel {
+  readonly kind: TunnelKind
+  readonly family: 4 | 6
+  /** Its name marks it as ours. */
+  readonly device: string
+  /** This node's own address, the source of outer packets. */
+  readonly local: string
+  /** Addresses of the nodes at the far ends, sorted. */
+  readonly remotes: readonly string[]
+  /** Names of the pools that are for this node, may give it an address for the device, and are tunnelled by it. */
+  readonly pools: readonly string[]
+}
+
+/** What became of a device. */
+export interface TunnelState {
+  /** This node's own address on it, from one of its blocks. */
+  readonly address?: string
+  /** Why there is no such device: one sentence with the next step. */
+  readonly fault?: string
+}
+
+/** Which learned routes go through a device. */
+export interface TunnelRule {
+  /** CIDR of the pool. */
+  readonly pool: string
+  readonly device: string
+  /** Next hops that are reached through it: nodes, by address. */
+  readonly remotes: readonly TunnelEnd[]
+  /** Every route into the pool has to go through it (mode Always). */
+  readonly always: boolean
+  /** Preferred source of what the node itself sends. */
+  readonly source?: string
+  /** The device is not there, and why: no route may use it. */
+  readonly fault?: string
+}
+
+export interface TunnelEnd {
+  readonly nextHop: string
+  /** Gateway on the device. */
+  readonly gateway: string
+}
+
+/** No other program names a device so; in 15 characters, as the kernel wants it. */
+export function tunnelDevice(kind: TunnelKind, family: 4 | 6): string {
+  return kind === 'ipip' ? 'margay-ipip' : `margay-vxlan${family}`
+}
+
+export function isTunnelDevice(name: string): boolean {
+  return name === 'margay-ipip' || name === 'margay-vxlan4' || name === 'margay-vxlan6'
+}
+
+/**
+ * The MAC of the VXLAN device of the node with that address: every node works it out alike, so no one has to be told. IPv4
+ * addresses are in it as they are, IPv6 ones as a hash.
+ */
+export function vxlanMac(address: string): string {
+  const parsed = parseAddress(address)
+  if (!parsed) throw new Error(`${address} is no address`)
+  const octets =
+    parsed.family === 4
+      ? [0x4d, ...parsed.octets]
+      : [...createHash('sha256').update(parsed.octets).digest().subarray(0, 5)]
+  return [0x06, ...octets].map(octet => octet.toString(16).padStart(2, '0')).join(':')
+}
+
+/**
+ * The gateway by which a node is addressed on a tunnel device. IPv4: its own address. IPv6: the link-local address that follows
+ * from its MAC (EUI-64), because the kernel takes no global gateway that another device leads to.
+ */
+export function tunnelGateway(remote: string): string {
+  if (!remote.includes(':')) return remote
+  const [a, b, c, d, e, f] = vxlanMac(remote)
+    .split(':')
+    .map(part => Number.parseInt(part, 16))
+  const octets = new Uint8Array(16)
+  octets.set([0xfe, 0x80], 0)
+  octets.set([a ^ 2, b, c, 0xff, 0xfe, d, e, f], 8)
+  return formatAddress(octets)
+}

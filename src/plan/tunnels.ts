@@ -1,0 +1,108 @@
+// Tunnels: which devices this node needs, who is at their far ends, and which learned routes go through them.
+//
+// A pool's mode says when packets between two nodes are wrapped: Always, or CrossSubnet: only if the other node's address is
+// outside this node's own subnet, that is the CIDR of its address in its Node. An address of full length (/32, /128) has no
+// subnet, so there CrossSubnet wraps everything; that is said, because it is seldom meant.
+
+import { bitsOf, contains, formatAddress, parsePrefix, prefixOf } from '../../inet/index.ts'
+import type { InterfaceAddress } from '../../inet/index.ts'
+import {
+  type Tunnel,
+  tunnelDevice,
+  tunnelGateway,
+  type TunnelKind,
+  type TunnelRule,
+  type TunnelState,
+} from '../model/tunnel.ts'
+import { selects } from '../resources/index.ts'
+import type { IPPoolResource } from '../resources/index.ts'
+import type { NodeSpeaker } from './speakers.ts'
+
+export interface TunnelPlan {
+  readonly tunnels: readonly Tunnel[]
+  readonly rules: readonly TunnelRule[]
+  readonly problems: readonly string[]
+}
+
+/** By device. */
+export type TunnelStates = ReadonlyMap<string, TunnelState>
+
+export const noTunnels: TunnelPlan = { tunnels: [], rules: [], problems: [] }
+
+interface Use {
+  readonly pool: IPPoolResource
+  readonly kind: TunnelKind
+  readonly mode: 'Always' | 'CrossSubnet'
+  readonly family: 4 | 6
+}
+
+export function planTunnels(
+  local: NodeSpeaker,
+  speakers: readonly NodeSpeaker[],
+  pools: readonly IPPoolResource[],
+  states: TunnelStates,
+): TunnelPlan {
+  const tunnels = new Map<string, Tunnel>()
+  const rules: TunnelRule[] = []
+  const problems: string[] = []
+  for (const { pool, kind, mode, family } of pools.flatMap(useOf)) {
+    const own = addressOf(local, family)
+    if (!own) {
+      problems.push(withoutAddress(local, pool, kind, family))
+      continue
+    }
+    if (mode === 'CrossSubnet' && own.length === bitsOf(family)) problems.push(withoutSubnet(local, pool, kind, own))
+    const device = tunnelDevice(kind, family)
+    const remotes = speakers
+      .filter(other => other !== local)
+      .flatMap(other => addressOf(other, family) ?? [])
+      .filter(({ address }) => mode === 'Always' || !contains(prefixOf(own.address, own.length), address))
+      .map(({ address }) => formatAddress(address))
+    const before = tunnels.get(device)
+    const mine = !pool.spec.disabled && selects(pool.spec.nodeSelector, local.labels)
+    tunnels.set(device, {
+      kind,
+      family,
+      device,
+      local: formatAddress(own.address),
+      remotes: [...new Set([...(before?.remotes ?? []), ...remotes])].toSorted(),
+      pools: [...(before?.pools ?? []), ...(mine ? [pool.metadata.name] : [])],
+    })
+    const { address: source, fault } = states.get(device) ?? {}
+    rules.push({
+      pool: pool.spec.cidr,
+      device,
+      remotes: remotes.map(nextHop => ({ nextHop, gateway: tunnelGateway(nextHop) })),
+      always: mode === 'Always',
+      ...(source !== undefined && { source }),
+      ...(fault !== undefined && { fault }),
+    })
+  }
+  return { tunnels: [...tunnels.values()], rules, problems }
+}
+
+function useOf(pool: IPPoolResource): readonly Use[] {
+  const range = parsePrefix(pool.spec.cidr)
+  if (!range) return []
+  const { family } = range
+  const { ipipMode, vxlanMode } = pool.spec
+  if (ipipMode !== 'Never') return [{ pool, kind: 'ipip', mode: ipipMode, family }]
+  if (vxlanMode !== 'Never') return [{ pool, kind: 'vxlan', mode: vxlanMode, family }]
+  return []
+}
+
+function addressOf(speaker: NodeSpeaker, family: 4 | 6): InterfaceAddress | undefined {
+  return family === 4 ? speaker.address4 : speaker.address6
+}
+
+function fieldOf(kind: TunnelKind): string {
+  return kind === 'ipip' ? 'ipipMode' : 'vxlanMode'
+}
+
+function withoutAddress(local: NodeSpeaker, pool: IPPoolResource, kind: TunnelKind, family: 4 | 6): string {
+  return `node "${local.name}": it has no IPv${family} address, so it has no tunnel for ippool "${pool.metadata.name}" (${fieldOf(kind)}); add bgp.ipv${family}Address to its Node.`
+}
+
+function withoutSubnet(local: NodeSpeaker, pool: IPPoolResource, kind: TunnelKind, own: InterfaceAddress): string {
+  return `node "${local.name}": its address ${formatAddress(own.address)}/${own.length} has no subnet, so ippool "${pool.metadata.name}" (${fieldOf(kind)} CrossSubnet) is tunnelled to every node; write the length of its subnet in bgp.ipv${own.address.family}Address, or Always.`
+}
