@@ -8,7 +8,7 @@ import { NetlinkError } from './errno.ts'
 export type NativeSocket = { readonly _: 'NativeSocket' }
 
 /** Kinds of job, as native/netlink.h numbers them. */
-export const job = { batch: 0, dump: 1, join: 2, leave: 3 } as const
+export const job = { batch: 0, dump: 1, join: 2, leave: 3, transaction: 4 } as const
 
 /** Kinds of item that `take` returns. */
 export const item = { opened: 0, data: 1, end: 2, event: 3, overrun: 4, closed: 5 } as const

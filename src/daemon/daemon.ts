@@ -159,6 +159,9 @@ export class Daemon {
         else this.#log.debug('route', { prefix, state })
       }
     })
+    this.#dataplane.filters.onProblems(problems => {
+      for (const problem of problems) this.#log.warn(problem)
+    })
     facts.onChange(now => {
       this.#bgp.setFacts(now)
       this.#planSoon()
@@ -243,6 +246,7 @@ export class Daemon {
     if (this.#cluster.state === 'in sync') routes.inSync('block')
     // After a restart the kernel holds what the last run wrote: nothing is replaced before the peers have told all again.
     if (this.#knowsCluster() && !this.#forwarding) routes.ready('bgp')
+    if (this.#knowsCluster()) this.#dataplane.filters.set(this.#intent.filters)
     await this.#setUpFabric(this.#dataplane.facts.current)
     this.#complete = this.#isComplete()
     await this.#bgp.apply(this.#intent, this.#complete)
@@ -353,6 +357,7 @@ export class Daemon {
         ...this.#bgp.problems,
         ...this.#tunnels.problems,
         ...this.#ipam.show().problems,
+        ...this.#dataplane.filters.problems,
       ],
     })
   }

@@ -1,0 +1,143 @@
+// The packet filter on the real kernel: what packets meet, what the kernel says of the table, and what happens when others change it.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { openNetfilter } from '../../../netlink/index.ts'
+import type { FilterRules } from '../../model/intent.ts'
+import { fibClasses } from '../../model/fib.ts'
+import { Dataplane } from '../dataplane.ts'
+import { linuxKernel } from '../linux.ts'
+import { skipWithoutRoot, TestNamespaces } from '../test-namespaces.ts'
+import { ourTable, tableOf } from './table.ts'
+
+const skip = skipWithoutRoot()
+const rules: FilterRules = {
+  masquerade: ['10.42.0.0/16', 'fd00:42::/48'],
+  pools: ['10.42.0.0/16', 'fd00:42::/48'],
+  nodes: ['10.0.1.7/32', 'fd00:1::7/128'],
+}
+
+/** A node with a pod 10.42.0.2 and fd00:42::2, and an outside host 10.0.1.1 and fd00:1::1 that has no route to pods. */
+async function world(t: Test) {
+  const namespaces = new TestNamespaces()
+  t.teardown(() => namespaces[Symbol.asyncDispose]())
+  const [path, outside, pod] = [
+    await namespaces.add('node'),
+    await namespaces.add('outside'),
+    await namespaces.add('pod'),
+  ]
+  const ip = (where: string, words: string): Promise<string> => namespaces.run(where, 'ip', ...words.split(' '))
+  await ip(path, `link add eth0 type veth peer name eth0 netns ${outside.slice('/run/netns/'.length)}`)
+  for (const [where, host] of [
+    [path, 7],
+    [outside, 1],
+  ] as const) {
+    await ip(where, `address add 10.0.1.${host}/24 dev eth0`)
+    await ip(where, `address add fd00:1::${host}/64 dev eth0 nodad`)
+    await ip(where, 'link set eth0 up')
+  }
+  const plane = await Dataplane.open({ kernel: linuxKernel(path) })
+  t.teardown(() => plane.close())
+  await plane.setUpNode(['eth0'])
+  await plane.endpoints.adopt([])
+  for (const owner of fibClasses) plane.routes.inSync(owner)
+  const added = await plane.endpoints.add({
+    network: 'pods',
+    containerId: 'c2',
+    ifName: 'eth0',
+    netns: pod,
+    addresses: ['10.42.0.2', 'fd00:42::2'],
+    mtu: 1400,
+  })
+  t.ok(added.ok)
+  const pings = (from: string, to: string, ...more: string[]): Promise<boolean> =>
+    namespaces.succeeds(from, 'ping', '-n', '-c1', '-W1', ...more, to)
+  return { namespaces, plane, path, outside, pod, ip, pings }
+}
+
+/** Polls; the file's time limit is the deadline. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(20)
+}
+
+t.test('a pod reaches the outside under its node, and the kernel holds what was meant', { skip }, async t => {
+  const { plane, path, outside, pod, ip, pings } = await world(t)
+  for (const to of ['10.0.1.1', 'fd00:1::1']) t.notOk(await pings(pod, to), `${to} has no way back`)
+  plane.filters.set(rules)
+  await plane.filters.settle()
+  t.same(plane.filters.problems, [])
+  for (const to of ['10.0.1.1', 'fd00:1::1']) t.ok(await pings(pod, to), `${to} answers the node`)
+  await ip(outside, 'route add 10.42.0.0/16 via 10.0.1.7')
+  await ip(outside, 'route add fd00:42::/48 via fd00:1::7')
+  for (const to of ['10.42.0.2', 'fd00:42::2']) t.ok(await pings(outside, to), `${to} is reached from outside`)
+  await using netfilter = await openNetfilter({ netns: path })
+  t.strictSame(await netfilter.table(ourTable), tableOf(rules))
+})
+
+t.test('a packet with another source than the pod has does not leave the pod', { skip }, async t => {
+  const { namespaces, plane, path, pod, ip, pings } = await world(t)
+  await ip(pod, 'address add 10.42.0.99/32 dev eth0')
+  await ip(pod, 'address add fd00:42::99/128 dev eth0 nodad')
+  // Without rp_filter there is nothing but our rule.
+  await namespaces.run(path, 'sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=0')
+  for (const device of ['eth0', plane.endpoints.all[0].hostDevice])
+    await namespaces.run(path, 'sysctl', '-qw', `net.ipv4.conf.${device}.rp_filter=0`)
+  await ip(path, 'route add 10.42.0.99/32 dev eth0')
+  const received = async (): Promise<number> => {
+    const text = await namespaces.run(path, 'cat', '/proc/net/snmp', '/proc/net/snmp6')
+    const [, icmp4] = /^Icmp: (?:\d+ ){8}(\d+)/m.exec(text) ?? []
+    const [, icmp6] = /^Icmp6InEchos\s+(\d+)/m.exec(text) ?? []
+    return Number(icmp4) + Number(icmp6)
+  }
+  const before = await received()
+  await pings(pod, '10.0.1.7', '-I', '10.42.0.99')
+  await pings(pod, 'fd00:1::7', '-I', 'fd00:42::99')
+  t.equal((await received()) - before, 2, 'without the filter the node hears both')
+  plane.filters.set(rules)
+  await plane.filters.settle()
+  await pings(pod, '10.0.1.7', '-I', '10.42.0.99')
+  await pings(pod, 'fd00:1::7', '-I', 'fd00:42::99')
+  t.equal((await received()) - before, 2, 'with it, neither')
+  t.match(await namespaces.run(path, 'nft', 'list', 'table', 'inet', 'margay'), /counter packets 2 bytes \d+ drop/)
+  for (const to of ['10.0.1.7', 'fd00:1::7', '10.0.1.1', 'fd00:1::1'])
+    t.ok(await pings(pod, to, '-I', to.includes(':') ? 'fd00:42::2' : '10.42.0.2'), `${to} as itself`)
+})
+
+t.test('a flushed ruleset comes back; nothing is written where nothing differs', { skip }, async t => {
+  const { namespaces, plane, path } = await world(t)
+  plane.filters.set(rules)
+  await plane.filters.settle()
+  const nft = (...words: string[]): Promise<string> => namespaces.run(path, 'nft', ...words)
+  await nft('add', 'table', 'ip', 'theirs')
+  const listed = (): Promise<string> => nft('-a', 'list', 'ruleset')
+  const before = await listed()
+  const again = await Dataplane.open({ kernel: linuxKernel(path) })
+  again.filters.set(structuredClone(rules))
+  await again.filters.settle()
+  await again.close()
+  t.equal(await listed(), before, 'another process: the same handles')
+  await nft('flush', 'ruleset')
+  await until(async () => (await listed()).includes('masquerade'))
+  t.notMatch(await listed(), 'theirs', 'what was not ours is not ours to bring back')
+  await nft('add', 'rule', 'inet', 'margay', 'anti_spoofing', 'drop')
+  await until(async () => !/^\s*drop/m.test(await listed()))
+  plane.filters.set(undefined)
+  await plane.filters.settle()
+  t.equal((await listed()).trim(), '', 'removed when nothing needs it')
+})
+
+t.test('a host that forwards nothing: reported, and the command that is told helps', { skip }, async t => {
+  const { namespaces, plane, path, outside, pod, ip, pings } = await world(t)
+  await ip(outside, 'route add 10.42.0.0/16 via 10.0.1.7')
+  await namespaces.run(path, 'iptables', '-P', 'FORWARD', 'DROP')
+  plane.filters.set(rules)
+  await plane.filters.settle()
+  t.notOk(await pings(pod, '10.0.1.1'))
+  t.equal(plane.filters.problems.length, 1)
+  const [, command] = /let them through: (.*)/.exec(plane.filters.problems[0]) ?? []
+  await namespaces.run(path, 'sh', '-c', command)
+  await until(async () => plane.filters.problems.length === 0)
+  t.ok(await pings(pod, '10.0.1.1'))
+  t.ok(await pings(outside, '10.42.0.2'))
+  t.match(await namespaces.run(path, 'iptables', '-S', 'FORWARD'), /-P FORWARD DROP/, 'their chain is theirs')
+})
