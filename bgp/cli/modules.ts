@@ -7,17 +7,18 @@ import type { Discovery, SocketMaker, Transport } from '../transport/transport.t
 
 /** Sockets with options where there is a module for them; undefined: plain TCP. */
 export async function transportOf(module: string | undefined): Promise<Transport | undefined> {
-  const sockets = await load<SocketMaker>('sockets', module, 'netlink-ts/socket')
+  const sockets = (await load('sockets', module, 'netlink-ts/socket')) as (() => SocketMaker) | undefined
   return sockets && tcpWith(sockets())
 }
 
 /** Finds peers with `interface`, where there is a module for that. */
 export async function discoveryOf(module: string | undefined): Promise<Discovery | undefined> {
-  return (await load<Discovery>('discovery', module, 'netlink-ts/discovery'))?.()
+  const discovery = (await load('discovery', module, 'netlink-ts/discovery')) as (() => Discovery) | undefined
+  return discovery?.()
 }
 
 /** The function of that name; undefined where no module was asked for and the usual one is not there. */
-async function load<T>(name: string, module: string | undefined, usual: string): Promise<(() => T) | undefined> {
+async function load(name: string, module: string | undefined, usual: string): Promise<(() => unknown) | undefined> {
   const from = module === undefined ? usual : fromHere(module)
   let found: { readonly [name: string]: unknown }
   try {
@@ -29,7 +30,7 @@ async function load<T>(name: string, module: string | undefined, usual: string):
     })
   }
   const make = found[name]
-  if (typeof make === 'function') return make as () => T
+  if (typeof make === 'function') return make as () => unknown
   throw new Error(`--${name} ${from} has no function ${name}(): give a module like ${usual}`)
 }
 
