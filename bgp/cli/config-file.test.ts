@@ -91,6 +91,19 @@ t.test('keys: in the file, beside it, in the environment', async t => {
   t.equal(read({ secretFile: 'key' })?.secret, 'from a file', 'relative to the file, without the line end')
   t.equal(read({ secretEnv: 'KEY' })?.secret, 'from the environment')
   t.notOk('secretFile' in (read({ secretFile: 'key' }) ?? {}))
+
+  const key = { sendId: 1, receiveId: 2, algorithm: 'hmac-sha1', maclen: 16, preferred: true }
+  const tcpAo = [
+    { ...key, secret: 'literally' },
+    { ...key, secretFile: 'key' },
+    { ...key, secretEnv: 'KEY' },
+  ]
+  const secrets = ['literally', 'from a file', 'from the environment']
+  t.same(
+    read({ tcpAo })?.tcpAo,
+    secrets.map(secret => ({ ...key, secret })),
+    'each key of TCP-AO, too',
+  )
 })
 
 for (const [name, peer, more, says] of [
@@ -191,6 +204,23 @@ for (const [name, peer, more, says] of [
     { secret: 'hush', secretEnv: 'KEY' },
     {},
     /peers\.tor is "\(not shown\)": the key is given more than once/,
+  ],
+  [
+    'two secrets for a key of TCP-AO',
+    { tcpAo: [{ sendId: 1, receiveId: 1, algorithm: 'hmac-sha1', secret: 'hush', secretEnv: 'KEY' }] },
+    {},
+    /peers\.tor\.tcpAo\[0\] is "\(not shown\)": the key is given more than once/,
+  ],
+  [
+    'a key of TCP-AO without an algorithm, and with an odd one',
+    {
+      tcpAo: [
+        { sendId: 1, receiveId: 1 },
+        { sendId: 2, receiveId: 2, algorithm: 'md5' },
+      ],
+    },
+    {},
+    /tcpAo\[0\]\.algorithm is undefined: it has to be given.*\n.*tcpAo\[1\]\.algorithm is "md5": it is not one of hmac-sha1/,
   ],
   [
     'a key file that is not there',

@@ -14,8 +14,17 @@ import {
   rejectAll,
   type SpeakerConfig,
   type PeerConfig,
+  type TcpAoKey,
 } from '../types.ts'
-import { file, type FileConfig, type FilePeer, type FileTemplate, type PolicyHere } from './fields.ts'
+import {
+  file,
+  type FileConfig,
+  type FilePeer,
+  type FileSecret,
+  type FileTcpAoKey,
+  type FileTemplate,
+  type PolicyHere,
+} from './fields.ts'
 import type { MrtConfig } from './mrt-files.ts'
 import { nearest } from './nearest.ts'
 import { collect, type Complain, join } from './shape.ts'
@@ -131,13 +140,19 @@ function policiesOf({ policies = {} }: FileConfig): Map<string, Policy> {
 }
 
 function peerOf<T extends FileTemplate>(given: T, at: string, references: References) {
-  const { secretFile: _secretFile, secretEnv: _secretEnv, import: into, export: out, ...peer } = given
+  const { secretFile: _secretFile, secretEnv: _secretEnv, import: into, export: out, tcpAo, ...peer } = given
   return {
     ...peer,
     import: policiesAt(into, join(at, 'import'), references),
     export: policiesAt(out, join(at, 'export'), references),
     secret: secretOf(given, at, references),
+    tcpAo: tcpAo?.map((key, i) => tcpAoKeyOf(key, `${join(at, 'tcpAo')}[${i}]`, references)),
   }
+}
+
+function tcpAoKeyOf(given: FileTcpAoKey, at: string, references: References): TcpAoKey {
+  const { secretFile: _secretFile, secretEnv: _secretEnv, ...key } = given
+  return { ...key, secret: secretOf(given, at, references) ?? '' }
 }
 
 function policiesAt(given: FilePeer['import'], at: string, references: References): PeerConfig['import'] {
@@ -159,7 +174,7 @@ function policyOf(given: PolicyHere | undefined, at: string, { policies, complai
 }
 
 function secretOf(
-  { secret, secretFile, secretEnv }: FileTemplate,
+  { secret, secretFile, secretEnv }: FileSecret,
   at: string,
   { folder, environment, complain }: References,
 ): string | undefined {

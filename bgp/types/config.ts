@@ -53,7 +53,7 @@ export interface ListenRange {
   readonly prefix: string
   /** Peers at a time. Default 100. A lower one ends no session. */
   readonly limit?: number
-  /** What its peers have in common. `secret` holds for the whole prefix. */
+  /** What its peers have in common. `secret` and `tcpAo` hold for the whole prefix. */
   readonly template: PeerTemplate
 }
 
