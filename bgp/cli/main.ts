@@ -16,6 +16,7 @@ const usage = `bgp-speaker: a BGP router in one process, without a kernel
       --restart                  comes up after a restart: peers with graceful restart have kept its routes
       --mark PATH                the same where this file stands: it is made at the start, removed when the router stops for good
       --sockets MODULE           makes sockets with keys and TTL (default: netlink-ts/socket, if that is installed)
+      --discovery MODULE         finds peers with "interface" (default: netlink-ts/discovery, if that is installed)
     SIGHUP reads FILE.json again, SIGTERM stops and tells the peers.
 
   bgp-speaker check FILE.json    says what is wrong with a file
@@ -45,6 +46,7 @@ const commands: Readonly<Record<string, (argv: readonly string[]) => Promise<voi
       restart: boolean,
       mark: string,
       sockets: string,
+      discovery: string,
     })
     await run({ ...values, file: only(positionals, 'run FILE.json') })
   },
