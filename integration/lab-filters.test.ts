@@ -122,11 +122,32 @@ t.test('a host that drops what it forwards is told of, with a command that helps
 t.test('natOutgoing is switched off: pods are seen as themselves again', async t => {
   const pool = (name: string, cidr: string): string =>
     `apiVersion: margay.io/v1\nkind: IPPool\nmetadata: { name: ${name} }\nspec: { cidr: '${cidr}' }\n`
-  const folder = t.testdir({
-    'pools.yaml': `${pool('pods-v4', '10.42.0.0/16')}---\n${pool('pods-v6', 'fd00:42::/48')}`,
-  })
-  const applied = await lab.margayctl('r1n1', 'apply', '-f', `${folder}/pools.yaml`)
+  const both = `${pool('pods-v4', '10.42.0.0/16')}---\n${pool('pods-v6', 'fd00:42::/48')}`
+  const applied = await lab.margayctl('r1n1', 'apply', '-f', `${t.testdir({ 'pools.yaml': both })}/pools.yaml`)
   t.equal(applied.code, 0, applied.stderr)
   for (const host of lab.nodes) await eventually(`${host} translates no more`, async () => !(await masquerades(host)))
   t.equal(await seenBy('client', client.ipv4, 'r1n1-p1'), lab.addresses('r1n1-p1').ipv4)
+})
+
+t.test('wrapped packets of nodes pass, those of others are dropped', async t => {
+  const text = readFileSync(labFile('full-mesh'), 'utf8')
+    .replace('cidr: 10.43.0.0/16', 'cidr: 10.43.0.0/16, natOutgoing: true, vxlanMode: Always')
+    .replace("cidr: 'fd00:43::/48'", "cidr: 'fd00:43::/48', natOutgoing: true, vxlanMode: Always")
+  const mesh = await TestLab.up(t, { text }, 'filters-mesh')
+  for (const host of mesh.nodes)
+    t.ok(
+      (await mesh.routes(host)).some(({ dev }) => dev === 'margay-vxlan6'),
+      `${host} wraps`,
+    )
+  await everyPairReaches(t, mesh)
+  const dropped = async (host: string): Promise<readonly number[]> => {
+    const chain = await mesh.exec(host, 'nft', 'list', 'chain', 'inet', 'margay', 'tunnel_ends')
+    return [...chain.matchAll(/counter packets (\d+)/g)].map(([, packets]) => Number(packets))
+  }
+  for (const host of mesh.nodes) t.same(await dropped(host), [0, 0], `${host} has dropped none`)
+  // From an address of n2's that its Node does not name.
+  await mesh.exec('n2', 'ip', 'address', 'add', '10.2.0.99/24', 'dev', 'eth0')
+  const wrapped = `require('dgram').createSocket('udp4').bind(0, '10.2.0.99', function () { this.send(Buffer.from('0800000000100000', 'hex'), 4789, '10.2.0.11', () => this.close()) })`
+  await mesh.exec('n2', process.execPath, '-e', wrapped)
+  await eventually('n1 has dropped it', async () => (await dropped('n1'))[0] === 1)
 })

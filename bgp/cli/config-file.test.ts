@@ -17,6 +17,28 @@ function parse(peer: object = {}, more: object = {}) {
 
 const only = (peer: object) => parse(peer).speaker.peers.get('tor')
 
+t.test('what is written twice is refused, wherever it is: JSON would keep the last and lose the first', async t => {
+  const head = '"asn": 65001, "routerId": "10.0.0.1"'
+  const refused = (content: string) => t.throws(() => parseConfig(content, 'r.json', environment), FileError)
+  const reasons = (content: string) => (refused(content) as FileError).message.split('\n')
+  const peer = '{ "address": "10.0.0.2", "remoteAs": 65002, "description": "a \\"tor\\": { \\\\" }'
+  t.match(reasons(`{ ${head}, "peers": { "tor": ${peer}, "b": ${peer}, "t\\u006fr": ${peer} } }`), [
+    /^r\.json: peers\.tor is .*: it is written twice here, and only one can be meant; keep one of the two/,
+  ])
+  t.match(reasons(`{ ${head}, "peers": { "tor": { "address": "10.0.0.2", "remoteAs": 1, "remoteAs": 2 } } }`), [
+    /tor\.remoteAs/,
+  ])
+  t.match(reasons(`{ ${head}, "announce": ["10.0.0.0/24", { "prefix": "10.1.0.0/24", "med": 1, "med": 2 }] }`), [
+    /announce\[1\]\.med/,
+  ])
+  const both = parseConfig(
+    `{ ${head}, "peers": { "a": ${peer}, "b": ${peer.replace('.2"', '.3"')} } }`,
+    'r.json',
+    environment,
+  )
+  t.same([...both.speaker.peers.keys()], ['a', 'b'], 'the same option at two peers is fine')
+})
+
 t.test('what it takes', async t => {
   const { speaker, announce } = parse(
     {

@@ -28,6 +28,7 @@ import {
 import type { MrtConfig } from './mrt-files.ts'
 import { nearest } from './nearest.ts'
 import { collect, type Complain, join } from './shape.ts'
+import { writtenTwice } from './twice.ts'
 
 export interface RouterConfig {
   readonly speaker: SpeakerConfig
@@ -72,6 +73,10 @@ export function parseConfig(content: string, path: string, environment: NodeJS.P
   } catch (error) {
     const reason = `it is no JSON: ${error instanceof Error ? error.message : String(error)}`
     throw new FileError(path, [{ field: 'the file', value: path, reason, fix: 'mend it there' }])
+  }
+  for (const field of writtenTwice(content)) {
+    const reason = 'it is written twice here, and only one can be meant'
+    complain({ field, value: '(not shown)', reason, fix: 'keep one of the two, or give it another name' })
   }
   const given = file.read(document, '', complain)
   if (!given || issues.length > 0) throw new FileError(path, issues)

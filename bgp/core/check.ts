@@ -220,7 +220,11 @@ function checkAsRules(peer: PeerConfig, config: SpeakerConfig, kind: SessionKind
   if (peer.removePrivateAs !== undefined && !['remove', 'replace'].includes(peer.removePrivateAs)) {
     add('removePrivateAs', peer.removePrivateAs, 'it is none that is known', 'use remove or replace, or leave it out')
   }
-  if (kind === 'ebgp') return
+  if (kind === 'ebgp') {
+    if (!peer.sendLongLived) return
+    const reason = 'the peer is outside of our AS, and routes kept for long stay inside ours (RFC 9494 §4.6)'
+    return add('sendLongLived', true, reason, 'remove it, or correct remoteAs')
+  }
   for (const field of ['asOverride', 'removePrivateAs', 'enforceFirstAs', 'sendBlackhole'] as const) {
     if (!peer[field] || (kind === 'confed-ebgp' && field === 'enforceFirstAs')) continue
     const where = kind === 'ibgp' ? `AS ${localAs}` : 'our confederation'

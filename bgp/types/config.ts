@@ -10,6 +10,11 @@ export interface SpeakerConfig {
   readonly routerId: string
   /** Dotted quad; set on a route reflector (RFC 4456). Default: the router id. */
   readonly clusterId?: string
+  /**
+   * A route reflector tells its clients of each other's routes (RFC 4456 §6). False where they tell each other, fully meshed:
+   * a client's route then goes to non-clients and other ASes only. Default true. Takes effect without a new session.
+   */
+  readonly clientToClient?: boolean
   /** TCP port to listen on; 0 = do not listen. Default 179. */
   readonly listenPort?: number
   /** Addresses to listen on; default: all. */

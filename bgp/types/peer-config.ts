@@ -61,6 +61,12 @@ export interface PeerConfig {
   readonly gracefulShutdown?: boolean
   /** eBGP: routes of others with BLACKHOLE (RFC 7999) are passed on; else they stay in the AS. Default false. */
   readonly sendBlackhole?: boolean
+  /**
+   * iBGP, or a member of our confederation: routes kept for long go to the peer though it does not know LLGR_STALE, with
+   * LOCAL_PREF 0 and NO_EXPORT (RFC 9494 §4.6, partial deployment). Default false: they are withdrawn from it. Takes effect
+   * without a new session.
+   */
+  readonly sendLongLived?: boolean
   /** Never dial, only accept. */
   readonly passive?: boolean
   /** Seconds: 0, or 3 and more. Default 90. */

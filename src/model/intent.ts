@@ -52,4 +52,6 @@ export interface FilterRules {
   readonly pools: readonly string[]
   /** The nodes of the cluster, /32 and /128. What goes there keeps its address, too. */
   readonly nodes: readonly string[]
+  /** Encapsulations in use: wrapped packets are taken from nodes only. */
+  readonly tunnels: readonly Pick<Tunnel, 'kind' | 'family'>[]
 }

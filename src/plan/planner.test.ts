@@ -20,6 +20,7 @@ t.test('the intent of a node', async t => {
     filters: {
       masquerade: [],
       pools: ['10.42.0.0/16', 'fd00:42::/112'],
+      tunnels: [],
       nodes: ['10.0.1.11', '10.0.1.12', '10.0.2.11', '10.0.2.12']
         .map(address => `${address}/32`)
         .concat(['fd00:0:1::11', 'fd00:0:1::12', 'fd00:0:2::11', 'fd00:0:2::12'].map(address => `${address}/128`)),

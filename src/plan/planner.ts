@@ -99,7 +99,9 @@ export function createPlanner(node: string): Planner {
       const routes = sections.routes.get([local, found.sessions, own.own, pools, tunnels.rules], () =>
         routeRules(local, found.sessions, own.own, pools, tunnels.rules),
       )
-      const filters = sections.filters.get([pools, nodes], () => planFilters(pools, nodes))
+      const filters = sections.filters.get([pools, nodes, tunnels.tunnels], () =>
+        planFilters(pools, nodes, tunnels.tunnels),
+      )
       const poolTrouble = sections.pools.get([pools, nodes], () => poolProblems(pools, nodes))
       const problems = sections.problems.get(
         [found.problems, poolTrouble, tunnels.problems, local, own.originate, facts?.addresses],

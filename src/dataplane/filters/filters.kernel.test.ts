@@ -15,6 +15,7 @@ const rules: FilterRules = {
   masquerade: ['10.42.0.0/16', 'fd00:42::/48'],
   pools: ['10.42.0.0/16', 'fd00:42::/48'],
   nodes: ['10.0.1.7/32', 'fd00:1::7/128'],
+  tunnels: [],
 }
 
 /** A node with a pod 10.42.0.2 and fd00:42::2, and an outside host 10.0.1.1 and fd00:1::1 that has no route to pods. */
@@ -140,4 +141,50 @@ t.test('a host that forwards nothing: reported, and the command that is told hel
   t.ok(await pings(pod, '10.0.1.1'))
   t.ok(await pings(outside, '10.42.0.2'))
   t.match(await namespaces.run(path, 'iptables', '-S', 'FORWARD'), /-P FORWARD DROP/, 'their chain is theirs')
+})
+
+t.test('wrapped packets are taken from nodes only', { skip }, async t => {
+  const { namespaces, plane, path, outside, ip } = await world(t)
+  const tunnels = [
+    { kind: 'vxlan', family: 4 },
+    { kind: 'vxlan', family: 6 },
+    { kind: 'ipip', family: 4 },
+  ] as const
+  /** Raw sockets, for any protocol. */
+  const send = async (protocol: number, to: string, hex: string): Promise<void> => {
+    const [domain, where] = to.includes(':')
+      ? ['AF_INET6', `pack_sockaddr_in6(0, inet_pton(AF_INET6, "${to}"))`]
+      : ['AF_INET', `pack_sockaddr_in(0, inet_aton("${to}"))`]
+    const what = `socket(S, ${domain}, SOCK_RAW, ${protocol}) && send(S, pack("H*", "${hex}"), 0, ${where}) or die $!`
+    await namespaces.run(outside, 'perl', '-MSocket=:all', '-e', what)
+  }
+  const vxlan = (id: string): string => `9c4012b5001e0000 08000000${id}00 ${'00'.repeat(14)}`.replaceAll(' ', '')
+  const inner = (source: string, destination: string): string => `450000140000000040010000${source}${destination}`
+  const [pod, other] = ['0a2a0002', 'c0000201']
+  const all = async (): Promise<void> => {
+    await send(17, '10.0.1.7', vxlan('001000'))
+    await send(17, 'fd00:1::7', vxlan('001001'))
+    await send(4, '10.0.1.7', inner(other, pod))
+    await send(4, '10.0.1.7', inner(pod, other))
+  }
+  const dropped = async (): Promise<readonly number[]> => {
+    const text = await namespaces.run(path, 'nft', 'list', 'chain', 'inet', 'margay', 'tunnel_ends')
+    return [...text.matchAll(/counter packets (\d+)/g)].map(([, packets]) => Number(packets))
+  }
+  plane.filters.set({ ...rules, tunnels })
+  await plane.filters.settle()
+  t.same(plane.filters.problems, [])
+  await all()
+  t.same(await dropped(), [1, 1, 1, 1], 'from one that is no node')
+  await send(17, '10.0.1.7', vxlan('000007'))
+  await send(4, '10.0.1.7', inner(other, other))
+  t.same(await dropped(), [1, 1, 1, 1], "other programs' tunnels")
+  plane.filters.set({ ...rules, tunnels, nodes: [...rules.nodes, '10.0.1.1/32', 'fd00:1::1/128'] })
+  await plane.filters.settle()
+  await all()
+  t.same(await dropped(), [0, 0, 0, 0], 'from a node')
+  await ip(outside, 'address add 10.0.1.2/24 dev eth0')
+  await ip(outside, 'route add 10.0.1.7/32 dev eth0 src 10.0.1.2')
+  await all()
+  t.same(await dropped(), [1, 0, 1, 1], 'from its address that is not that of a node')
 })

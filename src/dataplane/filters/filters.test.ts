@@ -12,6 +12,7 @@ const rules: FilterRules = {
   masquerade: ['10.42.0.0/16'],
   pools: ['10.42.0.0/16', 'fd00:42::/48'],
   nodes: ['10.0.0.9/32', 'fd00::9/128'],
+  tunnels: [],
 }
 const theirs: NetfilterTable = { family: 'inet', name: 'theirs', sets: [], chains: [{ name: 'c', rules: [] }] }
 
