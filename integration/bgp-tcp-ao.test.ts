@@ -5,7 +5,7 @@ import { readlinkSync } from 'node:fs'
 import { release } from 'node:os'
 import t, { type Test } from 'tap'
 import { ConfigError, Speaker, tcpWith } from '../bgp/index.ts'
-import type { SocketMaker, TcpAoIds, TcpAoKey, TcpAoMaker } from '../bgp/index.ts'
+import type { PeerConfig, SocketMaker, TcpAoIds, TcpAoKey, TcpAoMaker } from '../bgp/index.ts'
 import { sockets } from '../netlink/socket.ts'
 import { within } from './kit/bgp-pair.ts'
 
@@ -142,11 +142,12 @@ const text = ({ remote, sendId, receiveId }: Held) => `${remote} ${sendId}/${rec
 
 interface End {
   readonly speaker: Speaker
-  readonly use: (keys: readonly TcpAoKey[] | undefined) => void
+  /** Keys of TCP-AO as the hub has them, or one of TCP-MD5, or none. */
+  readonly use: (keys: readonly TcpAoKey[] | string | undefined) => void
 }
 
 function end(t: Test, make: SocketMaker, [asn, own, other]: readonly [number, string, string], listens: boolean): End {
-  const config = (tcpAo: readonly TcpAoKey[] | undefined) => ({
+  const config = (more: Pick<PeerConfig, 'tcpAo' | 'secret'>) => ({
     asn,
     routerId: own,
     listenPort: listens ? PORT : 0,
@@ -158,7 +159,7 @@ function end(t: Test, make: SocketMaker, [asn, own, other]: readonly [number, st
         port: PORT,
         passive: listens,
         remoteAs: 65003 - asn + 65000,
-        tcpAo,
+        ...more,
         connectRetry: 1,
         holdTime: 9,
         families: ['ipv4-unicast'] as const,
@@ -166,13 +167,14 @@ function end(t: Test, make: SocketMaker, [asn, own, other]: readonly [number, st
       },
     },
   })
-  const speaker = new Speaker(config([listens ? first : mirrored(first)]), { transport: tcpWith(make) })
+  const speaker = new Speaker(config({ tcpAo: [listens ? first : mirrored(first)] }), { transport: tcpWith(make) })
   t.teardown(() => speaker.stop())
   return {
     speaker,
     use: keys => {
-      const mine = listens ? keys : keys?.map(mirrored)
-      t.same(speaker.configure(config(mine)), [])
+      const tcpAo = (keys: readonly TcpAoKey[]) => (listens ? keys : keys.map(mirrored))
+      const more = typeof keys === 'string' ? { secret: keys } : keys && { tcpAo: tcpAo(keys) }
+      t.same(speaker.configure(config(more ?? {})), [])
     },
   }
 }
@@ -218,9 +220,17 @@ async function rotation(t: Test, hub: SocketMaker, leaf: SocketMaker): Promise<v
     'another secret under the same ids is another session',
   )
   t.ok(await up())
-  for (const { use } of [a, b]) use(undefined)
-  t.ok(await within(30, async () => flaps().every(count => count >= 2)), 'none is another session, too')
-  t.ok(await up())
+  for (const [name, keys] of [
+    ['a key of TCP-MD5', `${SECRET} 4`],
+    ['TCP-AO again', [first]],
+    ['none', undefined],
+  ] as const) {
+    const before = flaps()
+    for (const { use } of [a, b]) use(keys)
+    t.ok(await within(30, async () => flaps().every((count, i) => count > before[i])), `${name}: another session, too`)
+    t.ok(await up(), name)
+    t.notMatch(said.join('\n'), /cannot be protected/, name)
+  }
   t.notMatch(JSON.stringify([a.speaker.status(), b.speaker.status(), said]), SECRET, 'no secret is to be seen')
 }
 
@@ -276,8 +286,12 @@ t.test('who comes in without TCP-AO, by a listener that had no key in that momen
   t.ok(await up())
 })
 
-t.test('a range has keys for its whole prefix; who comes from there has them', async t => {
-  const hub = new Kernel()
+async function rangeRotation(
+  t: Test,
+  hub: SocketMaker,
+  leaf: SocketMaker,
+  listening: () => readonly string[] | undefined,
+) {
   const range = (tcpAo: readonly TcpAoKey[]) => ({
     asn: 65001,
     routerId: ONE,
@@ -285,19 +299,55 @@ t.test('a range has keys for its whole prefix; who comes from there has them', a
     listenAddresses: [ONE],
     dynamic: [{ name: 'rack', prefix: '127.0.23.0/24', template: { remoteAs: 65002, tcpAo } }],
   })
-  const a = new Speaker(range([first]), { transport: tcpWith(hub.maker()) })
+  const a = new Speaker(range([first]), { transport: tcpWith(hub) })
   t.teardown(() => a.stop())
   await a.start()
-  const b = end(t, new Kernel().maker(), [65002, TWO, ONE], false)
+  const b = end(t, leaf, [65002, TWO, ONE], false)
   await b.speaker.start()
   const up = async () => a.status()[0]?.state === 'Established'
   t.ok(await within(20, up))
-  t.same(a.configure(range([second, first])), [])
-  t.same(hub.listening(), ['127.0.23.0/24 1/101', '127.0.23.0/24 2/102'])
-  t.same(a.configure(range([second])), [])
-  t.same(hub.listening(), ['127.0.23.0/24 2/102'])
-  t.equal(hub.calls.at(-1), 'delete connection 127.0.23.0/24 1/101 for 2', 'as the listener gave it')
+  let routes = 0
+  for (const [keys, there] of [
+    [
+      [second, first],
+      ['127.0.23.0/24 1/101', '127.0.23.0/24 2/102'],
+    ],
+    [[second], ['127.0.23.0/24 2/102']],
+  ] as const) {
+    b.use(keys)
+    t.same(a.configure(range(keys)), [])
+    t.same(listening() ?? there, there)
+    b.speaker.announce(`10.2.${++routes}.0/24`)
+    t.ok(await within(10, async () => a.status()[0]?.prefixesReceived === routes))
+  }
   t.same([await up(), a.status()[0].flaps], [true, 0])
+}
+
+t.test('a range has keys for its whole prefix; who comes from there has them', async t => {
+  const hub = new Kernel()
+  await rangeRotation(t, hub.maker(), new Kernel().maker(), () => hub.listening())
+  t.equal(hub.calls.at(-1), 'delete connection 127.0.23.0/24 1/101 for 2', 'as the listener gave it')
+})
+
+t.test('the same in this kernel', { skip: without }, t => rangeRotation(t, sockets(), sockets(), () => undefined))
+
+t.test('another secret, or none, or TCP-MD5 at one end: no session', { skip: without }, async t => {
+  for (const [name, keys] of [
+    ['another secret', [{ ...first, secret: 'wrong' }]],
+    ['other ids', [{ ...first, sendId: 9, receiveId: 9 }]],
+    ['another algorithm', [{ ...first, algorithm: 'hmac-sha256' }]],
+    ['none', undefined],
+    ['TCP-MD5', first.secret],
+  ] as const) {
+    const { a, b, up, flaps } = await pair(t, sockets(), sockets())
+    t.ok(await up())
+    b.use(keys)
+    t.ok(await within(30, async () => flaps()[1] === 1), `${name}: the session ends`)
+    t.notOk(await within(3, async () => b.speaker.status()[0].state === 'Established'), 'and does not come back')
+    b.use([first])
+    t.ok(await up(), 'until it is right again')
+    await Promise.all([a.speaker.stop(), b.speaker.stop()])
+  }
 })
 
 t.test('a kernel that has no TCP-AO refuses the configuration, and the sessions that are up go on', async t => {

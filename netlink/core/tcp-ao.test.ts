@@ -123,13 +123,16 @@ t.test('what this kernel was built with, and what it answers, are one', async t 
 const without = missing === undefined ? false : `${missing} (${release()}); it needs Linux 6.7 with CONFIG_TCP_AO`
 
 t.test('two keys over, one after the other, on an open connection', { skip: without }, async t => {
-  const make = sockets({ netns: namespace(t).path })
+  const net = namespace(t)
+  net.ip('addr add fe80::9/64 dev lo')
+  const make = sockets({ netns: net.path })
   const other = { ...key, sendId: 101, receiveId: 100 }
   const next = { ...key, sendId: 7, receiveId: 7, algorithm: 'aes-128-cmac', secret: 'next' } as const
   for (const [address, on] of [
     ['127.0.0.1', undefined],
     ['127.0.0.1', '127.0.0.1'],
     ['::1', '::1'],
+    ['fe80::9%lo', undefined],
   ] as const) {
     const listener = make.listen({ address: on, port: 1790 })
     make.tcpAo.add(listener, address, key)
