@@ -265,13 +265,13 @@ export class Speaker implements AsyncDisposable {
 
   /**
    * Stops listening and ends every session. `cease` tells the peers, so that they withdraw our routes; `restart` just
-   * closes, so that those with graceful restart keep them until we are back.
+   * closes, so that those with graceful restart keep them until we are back. `words`: what their operators may read (RFC 9003).
    */
-  async stop(mode: 'cease' | 'restart' = 'cease'): Promise<void> {
+  async stop(mode: 'cease' | 'restart' = 'cease', words?: string): Promise<void> {
     if (this.#state !== 'running') return
     this.#listeners.set(0, undefined)
     this.#discovery?.watch([], ignore, ignore)
-    this.#driver.with(engine => engine.stop(mode))
+    this.#driver.with(engine => engine.stop(mode, words))
     this.#state = 'stopped'
     await this.#turn()
     await this.#turn()

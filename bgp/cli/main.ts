@@ -29,7 +29,7 @@ const usage = `bgp-speaker: a BGP router in one process, without a kernel
       announce ROUTE …           a prefix, or '{ "prefix": "10.0.0.0/24", "med": 10, "communities": ["65001:1"] }'
       withdraw PREFIX …          show announced
       reset PEER [WORDS]         disable PEER [WORDS]         enable PEER
-      refresh PEER [in|out]      reload                       stop [cease|restart]
+      refresh PEER [in|out]      reload                       stop [cease|restart] [WORDS]
       dump FILE                  all that peers sent, as MRT (TABLE_DUMP_V2)
 
   bgp-speaker --version, --help

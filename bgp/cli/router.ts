@@ -98,9 +98,9 @@ export class Router {
     return []
   }
 
-  async stop(mode: 'cease' | 'restart'): Promise<void> {
+  async stop(mode: 'cease' | 'restart', words?: string): Promise<void> {
     clearTimeout(this.#deadline)
-    await this.speaker.stop(mode)
+    await this.speaker.stop(mode, words)
     this.#monitor([])
     await this.mrt.stop()
     this.#emit({ type: 'stopped', mode, text: 'the router has stopped' })

@@ -33,8 +33,10 @@ export async function run(options: RunOptions): Promise<void> {
   const discovery = await discoveryOf(options.discovery)
   const restarting = restart || (mark !== undefined && existsSync(mark))
   const router = new Router(file, { transport, discovery, restarting, emit })
-  let stop: (mode: 'cease' | 'restart') => void = () => {}
-  const stopped = new Promise<'cease' | 'restart'>(resolve => (stop = resolve))
+  let stop: (mode: 'cease' | 'restart', words?: string) => void = () => {}
+  const stopped = new Promise<{ readonly mode: 'cease' | 'restart'; readonly words?: string }>(resolve => {
+    stop = (mode, words) => resolve({ mode, words })
+  })
   // Before anything listens: who finds the socket there may call.
   const server = control === undefined ? undefined : await listenControl(control, { router, events, stop })
   const off = onSignals(router, stop, emit)
@@ -45,8 +47,8 @@ export async function run(options: RunOptions): Promise<void> {
     await router.start()
     emit({ type: 'started', pid: process.pid, asn: router.config.asn, routerId: router.config.routerId, restarting })
     const told = routes ? router.emitRoutes(drained) : undefined
-    const mode = await stopped
-    await router.stop(mode)
+    const { mode, words } = await stopped
+    await router.stop(mode, words)
     await told
     if (mark !== undefined && mode === 'cease') rmSync(mark, { force: true })
   } finally {
