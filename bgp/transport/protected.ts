@@ -96,8 +96,8 @@ export function tcpWith(maker: SocketMaker): Transport {
         if (!now || socket.destroyed) continue
         // The engine ends it: it cannot be brought over.
         if (!keepConnection(old?.tcpAo, now.tcpAo)) continue
-        const { tcpAo = [] } = now
-        if (ao && tcpAo.length > 0) attempt(now.address, () => changeConnection(ao, fd, remote, tcpAo))
+        const { tcpAo } = now
+        if (ao && tcpAo && tcpAo !== old?.tcpAo) attempt(now.address, () => changeConnection(ao, fd, remote, tcpAo))
         if (old?.secret !== now.secret) attempt(now.address, () => maker.setKey(fd, remote, now.secret))
         if (old?.ttl !== now.ttl || old.leastTtl !== now.leastTtl) attempt(now.address, () => maker.setHops(fd, now))
       }

@@ -244,10 +244,20 @@ t.test('what others change is heard', async t => {
   await stop()
 })
 
-t.test('a refusal of the whole is an answer, not a wait: no such family', async t => {
-  const { netfilter } = await world(t)
-  const result = await netfilter.replace({ ...table, family: 'arp' })
-  t.equal(result.ok, false)
+t.test('without the right the whole is refused, at its first message, and that ends the wait', async t => {
+  const ns = namespace(t)
+  const script = `
+    import { openNetfilter } from ${JSON.stringify(new URL('../index.ts', import.meta.url).href)}
+    await using netfilter = await openNetfilter()
+    const empty = { family: 'inet', name: 'ours', sets: [], chains: [] }
+    console.log(JSON.stringify([await netfilter.replace(empty), await netfilter.remove(empty)]))`
+  const without = ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin']
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script]
+  const printed = execFileSync('ip', ['netns', 'exec', ns.name, ...without, ...node], { encoding: 'utf8' })
+  t.match(JSON.parse(printed), [
+    { ok: false, errno: 'EPERM', text: /CAP_NET_ADMIN/ },
+    { ok: false, errno: 'EPERM' },
+  ])
 })
 
 t.test('intervals: what touches or overlaps is one, and the last address has none behind it', async t => {

@@ -76,6 +76,7 @@ export class Daemon {
     const dataplane = await Dataplane.open({
       kernel: linuxKernel(),
       mark: { protocol: config.dataplane.routeProtocol },
+      clampMss: config.dataplane.clampMss,
     })
     const daemon = new Daemon(config, log, { nodeStore, datastore, dataplane })
     try {

@@ -22,6 +22,8 @@ export interface DataplaneOptions {
   /** Milliseconds between full audits when nothing happens. Default: 90,000. */
   readonly auditEvery?: number
   readonly clock?: Clock
+  /** Whether TCP of pods shall agree on segments that fit the route out of the node. Default: no. */
+  readonly clampMss?: boolean
 }
 
 export class Dataplane implements AsyncDisposable {
@@ -34,7 +36,13 @@ export class Dataplane implements AsyncDisposable {
   readonly #socket: Rtnetlink
   readonly #mirror: KernelMirror
 
-  private constructor(kernel: Kernel, socket: Rtnetlink, mirror: KernelMirror, clock: Clock, auditEvery: number) {
+  private constructor(
+    { kernel, clampMss }: DataplaneOptions,
+    socket: Rtnetlink,
+    mirror: KernelMirror,
+    clock: Clock,
+    auditEvery: number,
+  ) {
     this.#kernel = kernel
     this.#socket = socket
     this.#mirror = mirror
@@ -42,7 +50,7 @@ export class Dataplane implements AsyncDisposable {
     this.endpoints = new Endpoints(kernel, this.routes)
     this.tunnels = new Tunnels({ kernel: socket, mirror, clock, auditEvery })
     this.facts = new FactsWatch(mirror, clock)
-    this.filters = new Filters({ open: () => kernel.openNetfilter(), clock, auditEvery })
+    this.filters = new Filters({ open: () => kernel.openNetfilter(), clock, auditEvery, clampMss })
   }
 
   /** Reads links, addresses and routes of the node. Rejects if its namespace cannot be entered. */
@@ -51,7 +59,7 @@ export class Dataplane implements AsyncDisposable {
     const socket = await kernel.open()
     try {
       const mirror = await KernelMirror.open(socket, { ...defaultMark, ...options.mark })
-      return new Dataplane(kernel, socket, mirror, clock, auditEvery)
+      return new Dataplane(options, socket, mirror, clock, auditEvery)
     } catch (error) {
       await socket.close()
       throw error

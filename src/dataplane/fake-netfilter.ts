@@ -1,5 +1,5 @@
 // nftables in memory, for tests: tables put in place as a whole, with the refusals that the dataplane leans on. Events arrive a turn
-// later than the answers. `kernel.contract.test.ts` runs the same cases on this and on Linux.
+// later than the answers. `netfilter.contract.test.ts` runs the same cases on this and on Linux.
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Netfilter, NetfilterTable, TableId } from '../../netlink/netfilter/types.ts'

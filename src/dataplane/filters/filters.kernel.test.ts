@@ -19,7 +19,7 @@ const rules: FilterRules = {
 }
 
 /** A node with a pod 10.42.0.2 and fd00:42::2, and an outside host 10.0.1.1 and fd00:1::1 that has no route to pods. */
-async function world(t: Test) {
+async function world(t: Test, clampMss = false) {
   const namespaces = new TestNamespaces()
   t.teardown(() => namespaces[Symbol.asyncDispose]())
   const [path, outside, pod] = [
@@ -37,7 +37,7 @@ async function world(t: Test) {
     await ip(where, `address add fd00:1::${host}/64 dev eth0 nodad`)
     await ip(where, 'link set eth0 up')
   }
-  const plane = await Dataplane.open({ kernel: linuxKernel(path) })
+  const plane = await Dataplane.open({ kernel: linuxKernel(path), clampMss })
   t.teardown(() => plane.close())
   await plane.setUpNode(['eth0'])
   await plane.endpoints.adopt([])
@@ -187,4 +187,48 @@ t.test('wrapped packets are taken from nodes only', { skip }, async t => {
   await ip(outside, 'route add 10.0.1.7/32 dev eth0 src 10.0.1.2')
   await all()
   t.same(await dropped(), [1, 0, 1, 1], 'from its address that is not that of a node')
+})
+
+t.test('TCP of pods agrees on segments that fit the route out, where that is asked for', { skip }, async t => {
+  const { namespaces, plane, path, outside, pod, ip } = await world(t, true)
+  await ip(path, 'link set eth0 mtu 1300')
+  await ip(outside, 'route add 10.42.0.0/16 via 10.0.1.7')
+  await ip(outside, 'route add fd00:42::/48 via fd00:1::7')
+  const watch = 'add table inet w; add chain inet w c { type filter hook prerouting priority 0; }; '
+  const count = (mss: number): string =>
+    `add rule inet w c tcp flags syn / syn,ack tcp option maxseg size ${mss} counter; `
+  // Less an IPv4 or IPv6 header and that of TCP. The pod's own link has 1400, the other end of eth0 1500.
+  for (const where of [outside, pod]) await namespaces.run(where, 'nft', watch + [1260, 1240].map(count).join(''))
+  const counted = async (where: string): Promise<readonly number[]> => {
+    const text = await namespaces.run(where, 'nft', 'list', 'table', 'inet', 'w')
+    return [...text.matchAll(/counter packets (\d+)/g)].map(([, packets]) => Number(packets))
+  }
+  const connect = (from: string, to: string): Promise<boolean> =>
+    namespaces.succeeds(from, 'bash', '-c', `exec 3<>/dev/tcp/${to}/7777`)
+  const both = async (): Promise<void> => {
+    for (const to of ['10.0.1.1', 'fd00:1::1']) await connect(pod, to)
+    for (const to of ['10.42.0.2', 'fd00:42::2']) await connect(outside, to)
+  }
+  await both()
+  t.same(
+    [await counted(outside), await counted(pod)],
+    [
+      [0, 0],
+      [0, 0],
+    ],
+    'without the filter',
+  )
+  plane.filters.set(rules)
+  await plane.filters.settle()
+  t.same(plane.filters.problems, [])
+  await both()
+  t.same(
+    [await counted(outside), await counted(pod)],
+    [
+      [1, 1],
+      [1, 1],
+    ],
+  )
+  await using netfilter = await openNetfilter({ netns: path })
+  t.strictSame(await netfilter.table(ourTable), tableOf(rules, { clampMss: true }))
 })

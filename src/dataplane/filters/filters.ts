@@ -17,6 +17,7 @@ export interface FiltersOptions {
   readonly clock: Clock
   /** Milliseconds between looks when nothing happens. */
   readonly auditEvery: number
+  readonly clampMss?: boolean
 }
 
 /** Milliseconds: for the rest of a burst of events; after a failure, doubled up to the slowest. */
@@ -64,7 +65,7 @@ export class Filters {
     if (this.#asked && isDeepStrictEqual(rules, this.#rules)) return
     this.#asked = true
     this.#rules = rules
-    this.#desired = rules && tableOf(rules)
+    this.#desired = rules && tableOf(rules, this.#options)
     this.#retry = 0
     this.#look()
   }

@@ -30,18 +30,23 @@ const lists = ['masquerade', 'nodes', 'pools'] as const
 
 /** IPPROTO_…, and the length of a UDP header (RFC 768). */
 const ipInIp = 4
+const tcp = 6
 const udp = 17
 const udpHeader = 8
+/** Flags of TCP, octet 13 of its header (RFC 9293 §3.1). */
+const syn = 0x02
+const rst = 0x04
 
 /** NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF | NFTA_FIB_F_PRESENT */
 const sourceByIncomingDevice = 1 | 8 | 32
 
-/** Priorities of linux/netfilter_ipv4.h: before connection tracking, and where sources are translated. */
+/** Priorities of linux/netfilter_ipv4.h: before connection tracking, where headers are altered, and where sources are translated. */
 const raw = -300
+const mangle = -150
 const srcnat = 100
 
-export function tableOf(rules: FilterRules): NetfilterTable {
-  const chains = [antiSpoofing, ...tunnelEnds(rules), ...natOutgoing(rules)]
+export function tableOf(rules: FilterRules, { clampMss = false } = {}): NetfilterTable {
+  const chains = [antiSpoofing, ...(clampMss ? [mssClamp] : []), ...tunnelEnds(rules), ...natOutgoing(rules)]
   return { ...ourTable, comment: ourComment, sets: setsOf(rules, chains), chains }
 }
 
@@ -75,8 +80,7 @@ const antiSpoofing: NetfilterChain = {
     {
       comment: 'a source that is not the own address of the pod',
       expressions: [
-        { do: 'meta', to: 1, key: 'iifname' },
-        { do: 'cmp', from: 1, is: 'eq', value: new TextEncoder().encode(hostDevicePrefix) },
+        ...isPodDevice('iifname'),
         { do: 'fib', to: 1, result: 'oif', flags: sourceByIncomingDevice },
         { do: 'cmp', from: 1, is: 'eq', value: new Uint8Array(4) },
         { do: 'counter' },
@@ -84,6 +88,27 @@ const antiSpoofing: NetfilterChain = {
       ],
     },
   ],
+}
+
+/**
+ * SYNs of pods, in either direction: the MSS is lowered to what the routes there and back leave (RFC 9293 §3.7.1), for networks that drop the
+ * ICMP errors by which TCP would find out itself.
+ */
+const mssClamp: NetfilterChain = {
+  name: 'clamp_mss',
+  hook: { at: 'forward', type: 'filter', priority: mangle, policy: 'accept' },
+  rules: (['iifname', 'oifname'] as const).map(key => ({
+    expressions: [
+      ...isPodDevice(key),
+      ...isProtocol(tcp),
+      { do: 'payload', to: 1, base: 'transport', offset: 13, length: 1 },
+      { do: 'bitwise', from: 1, to: 1, length: 1, mask: Uint8Array.of(syn | rst), xor: Uint8Array.of(0) },
+      { do: 'cmp', from: 1, is: 'eq', value: Uint8Array.of(syn) },
+      { do: 'rt', to: 1, key: 'tcpmss' },
+      { do: 'byteorder', from: 1, to: 1, op: 'hton', length: 2, size: 2 },
+      { do: 'exthdr', op: 'tcpopt', type: 2, offset: 2, length: 2, from: 1 },
+    ],
+  })),
 }
 
 /** Without a pool that asks for it there is no such chain, and so no connection tracking for its sake. */
@@ -157,6 +182,14 @@ function isFamily({ nfproto }: FamilyRow): readonly Expression[] {
   return [
     { do: 'meta', to: 1, key: 'nfproto' },
     { do: 'cmp', from: 1, is: 'eq', value: Uint8Array.of(nfproto) },
+  ]
+}
+
+/** Names are compared as far as the value goes. */
+function isPodDevice(key: 'iifname' | 'oifname'): readonly Expression[] {
+  return [
+    { do: 'meta', to: 1, key },
+    { do: 'cmp', from: 1, is: 'eq', value: new TextEncoder().encode(hostDevicePrefix) },
   ]
 }
 
