@@ -58,6 +58,11 @@ t.test('a network of two subnets', { skip: process.getuid?.() !== 0 && 'needs ro
     t.same(answered('a', 'a'), [], 'nobody pings himself')
     t.same(answered('alone', 'middle'), [true])
     t.same(answered('alone', 'b'), [false])
+    t.same(
+      (await probeAll([alone], [b, middle])).map(probe => probe.ok),
+      [false, true],
+      'the first of a source is asked as well',
+    )
   })
 
   t.test('no bridge but in the switch, no default route unless given', async t => {

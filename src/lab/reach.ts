@@ -52,8 +52,7 @@ async function probeFrom(source: Party, targets: readonly Party[], signal?: Abor
     ),
     'wait',
   ].join('\n')
-  const answered = new Set(
-    (await run(inNamespace(source.netns, ['sh', '-c', script]), { signal })).split('\n').map(Number),
-  )
-  return wanted.map((probe, i) => ({ from: source.name, ...probe, ok: answered.has(i) }))
+  const printed = await run(inNamespace(source.netns, ['sh', '-c', script]), { signal })
+  const answered = new Set(printed.split('\n'))
+  return wanted.map((probe, i) => ({ from: source.name, ...probe, ok: answered.has(String(i)) }))
 }
