@@ -75,6 +75,8 @@ function traits(n: number): PeerTraits {
     export: acceptAll,
     gracefulShutdown: false,
     sendBlackhole: false,
+    clientToClient: true,
+    sendLongLived: false,
     asOverride: false,
     privateAs: 'keep',
     paths: paths || undefined,

@@ -5,7 +5,7 @@ import { Engine } from './core/engine.ts'
 import { type SimpleConfig, fullConfig } from './simple-config.ts'
 import { about } from './session/explain.ts'
 import { Driver } from './transport/driver.ts'
-import { protections, undiscoverable, unprotectable } from './transport/protection.ts'
+import { protections, undiscoverable, unprotectable, withoutTcpAo } from './transport/protection.ts'
 import { Listeners } from './transport/listeners.ts'
 import { systemClock, tcp } from './transport/tcp.ts'
 import type { Clock, Discovery, Transport } from './transport/transport.ts'
@@ -27,7 +27,7 @@ import type {
 } from './types.ts'
 
 export interface SpeakerOptions {
-  /** Default: TCP by node:net. For peers with `secret` or `ttlSecurity`: `tcpWith(sockets())`, see netlink-ts/socket. */
+  /** Default: TCP by node:net. For peers with `secret`, `tcpAo` or `ttlSecurity`: `tcpWith(sockets())`, see netlink-ts/socket. */
   readonly transport?: Transport
   /** For peers with `interface`: `discovery()`, see netlink-ts/discovery. */
   readonly discovery?: Discovery
@@ -265,13 +265,13 @@ export class Speaker implements AsyncDisposable {
 
   /**
    * Stops listening and ends every session. `cease` tells the peers, so that they withdraw our routes; `restart` just
-   * closes, so that those with graceful restart keep them until we are back.
+   * closes, so that those with graceful restart keep them until we are back. `words`: what their operators may read (RFC 9003).
    */
-  async stop(mode: 'cease' | 'restart' = 'cease'): Promise<void> {
+  async stop(mode: 'cease' | 'restart' = 'cease', words?: string): Promise<void> {
     if (this.#state !== 'running') return
     this.#listeners.set(0, undefined)
     this.#discovery?.watch([], ignore, ignore)
-    this.#driver.with(engine => engine.stop(mode))
+    this.#driver.with(engine => engine.stop(mode, words))
     this.#state = 'stopped'
     await this.#turn()
     await this.#turn()
@@ -284,8 +284,9 @@ export class Speaker implements AsyncDisposable {
   }
 
   #apply(config: SpeakerConfig): readonly ConfigIssue[] {
+    const transport = this.#transport
     const impossible = [
-      ...(this.#transport.protect ? [] : unprotectable(config)),
+      ...(transport.protect ? withoutTcpAo(config, transport.tcpAoLacks?.bind(transport)) : unprotectable(config)),
       ...(this.#discovery ? [] : undiscoverable(config)),
     ]
     if (impossible.length > 0) return impossible

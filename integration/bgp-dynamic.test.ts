@@ -74,14 +74,19 @@ t.test('with another key, or none, nobody comes in; GTSM holds for a range, too'
 
 t.test('FRR dials, and again with another key when both ends change it', async t => {
   const pair = BgpPair.make(t)
-  const neighbour = await Frr.start(t, pair.otherNetns, frr(`neighbor ${OURS.ipv4} password first`))
+  const neighbour = await Frr.start(
+    t,
+    pair.otherNetns,
+    frr(`neighbor ${OURS.ipv4} password first\n neighbor ${OURS.ipv4} timers 3 9`),
+  )
   const { speaker, up, rekey } = await hub(t, pair, { secret: 'first' })
   t.ok(await up(20))
   t.match(speaker.status(), [{ name: `rack/${BIRDS.ipv4}`, remoteAs: 65002 }])
   t.same(rekey('second'), [])
   await neighbour.vtysh('configure', 'router bgp 65002', `neighbor ${OURS.ipv4} password second`)
   const again = async () => speaker.status()[0]?.flaps === 1 && speaker.status()[0].prefixesReceived === 1
-  t.ok(await within(30, again), 'FRR ends the session when its key changes, and the listener knows the new one by then')
+  // What FRR says when it ends the session has the old key, mostly, and is not heard here: then the hold timer tells.
+  t.ok(await within(40, again), 'FRR ends the session when its key changes, and the listener knows the new one by then')
   await speaker.stop()
 })
 

@@ -1,11 +1,13 @@
 // The executable against a real BIRD 2: routes both ways with policies, a key and GTSM from sockets of netlink-ts.
 
+import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { Executable } from '../bgp/cli/test-executable.ts'
+import { Executable, failure } from '../bgp/cli/test-executable.ts'
 import { BgpPair, BIRDS, OURS, within } from './kit/bgp-pair.ts'
 
 const sockets = fileURLToPath(new URL('../netlink/socket.ts', import.meta.url))
+const discovery = fileURLToPath(new URL('../netlink/discovery.ts', import.meta.url))
 
 const bird = `
 protocol static four { ipv4; route 10.2.0.0/24 blackhole; route 10.3.0.0/24 blackhole; }
@@ -75,4 +77,32 @@ t.test('a session with a key and GTSM, both families, and policies', async t => 
   ours.signal('SIGTERM')
   t.equal(await ours.exit(), 0)
   t.match(await pair.birdc('show', 'protocols', 'all', 'margay'), /Administrative shutdown|Cease/i, 'it was told')
+})
+
+t.test('two of them on one link, without an address at either end', async t => {
+  const pair = BgpPair.make(t)
+  const [one, two] = [
+    [pair.netns, 65001, '10.1.0.0/24'],
+    [pair.otherNetns, 65002, '10.2.0.0/24'],
+  ].map(([netns, asn, prefix]) => {
+    execFileSync('ip', ['-n', String(netns), 'addr', 'flush', 'dev', 'eth0', 'scope', 'global'])
+    return new Executable(t, ['ip', 'netns', 'exec', String(netns)]).write({
+      asn,
+      routerId: `10.0.0.${asn}`.replace('6500', ''),
+      peers: {
+        link: { interface: 'eth0', remoteAs: 'external', connectRetry: 1, import: 'accept-all', export: 'accept-all' },
+      },
+      announce: [prefix],
+    })
+  })
+  for (const each of [one, two]) await each.run('--routes', '--sockets', sockets, '--discovery', discovery)
+  await one.until(() => one.has('route', { prefix: '10.2.0.0/24' }))
+  await two.until(() => two.has('route', { prefix: '10.1.0.0/24' }))
+  t.match(await one.get('/peers'), [
+    { name: 'link', address: /^fe80::.*%eth0$/, remoteAs: 65002, extendedNextHop: true },
+  ])
+
+  const alone = new Executable(t).write({ asn: 1, routerId: '1.1.1.1', peers: { a: { interface: 'x', remoteAs: 2 } } })
+  const nothing = fileURLToPath(new URL('../bgp/index.ts', import.meta.url))
+  t.match(await failure('run', alone.file, '--discovery', nothing), /has no function discovery\(\): give a module like/)
 })

@@ -1,15 +1,19 @@
 // netlink-ts/socket: TCP sockets with the options that a routing daemon needs and Node has no name for.
 //
-// Keys of TCP-MD5 (RFC 2385), the least TTL of what is let in (GTSM, RFC 5082), TTL, source address and device are set before
+// Keys of TCP-MD5 (RFC 2385) and TCP-AO (RFC 5925), the least TTL of what is let in (GTSM, RFC 5082), TTL, source address and device are set before
 // connect or listen, so the socket is made here and then handed to Node by its file descriptor. `sockets()` is what
 // bgp-speaker's `tcpWith` takes; the functions below it are for everybody.
 
 import { addon } from './core/addon.ts'
 import { errnoName, errnoText, NetlinkError } from './core/errno.ts'
 import { type Namespace, openNamespace } from './core/namespace.ts'
+import type { TcpAoKey } from './core/tcp-ao.ts'
+import { type TcpAo, tcpAo } from './core/tcp-ao-socket.ts'
 
 export { NetlinkError } from './core/errno.ts'
 export type { Namespace } from './core/namespace.ts'
+export type { TcpAoAlgorithm, TcpAoIds, TcpAoInUse, TcpAoKey } from './core/tcp-ao.ts'
+export type { TcpAo } from './core/tcp-ao-socket.ts'
 
 export interface SocketOptions {
   /** Where the socket lives. Default: the namespace of the process. */
@@ -34,6 +38,8 @@ export interface DialSocket extends Hops {
   readonly localAddress?: string
   /** Key of TCP-MD5, 1 to 80 octets. */
   readonly secret?: string
+  /** Keys of TCP-AO; what is sent begins with the preferred one, or the first. Not with `secret`. */
+  readonly tcpAo?: readonly (TcpAoKey & { readonly preferred?: boolean })[]
 }
 
 export interface ListenSocket extends Hops {
@@ -55,6 +61,8 @@ export interface Sockets {
    * the next segment on: if both ends change it within TCP's retransmissions, nothing is lost.
    */
   setKey(fd: number, remote: string, secret: string | undefined): void
+  /** Keys of TCP-AO (RFC 5925), where the kernel has it. */
+  readonly tcpAo: TcpAo
   /** Closes what no socket of Node's has taken over. */
   close(fd: number): void
 }
@@ -74,10 +82,12 @@ export function sockets(options: SocketOptions = {}): Sockets {
     }
   }
   return {
-    dial: ({ address, localAddress, secret, ...hops }) => {
+    dial: ({ address, localAddress, secret, tcpAo: keys = [], ...hops }) => {
       const fd = open(`a socket towards ${address}`, familyOf(address), localAddress, 0, false, hops)
       try {
         if (secret !== undefined) setKey(fd, address, secret)
+        const first = keys.find(key => key.preferred) ?? keys[0]
+        for (const key of keys) tcpAo.add(fd, address, key, key === first)
         return fd
       } catch (error) {
         addon().tcpClose(fd)
@@ -95,6 +105,7 @@ export function sockets(options: SocketOptions = {}): Sockets {
     },
     setHops: (fd, { ttl = 0, leastTtl = 0 }) => void checked(addon().tcpHops(fd, ttl, leastTtl), 'its TTL'),
     setKey,
+    tcpAo,
     close: fd => addon().tcpClose(fd),
   }
 }

@@ -17,6 +17,28 @@ function parse(peer: object = {}, more: object = {}) {
 
 const only = (peer: object) => parse(peer).speaker.peers.get('tor')
 
+t.test('what is written twice is refused, wherever it is: JSON would keep the last and lose the first', async t => {
+  const head = '"asn": 65001, "routerId": "10.0.0.1"'
+  const refused = (content: string) => t.throws(() => parseConfig(content, 'r.json', environment), FileError)
+  const reasons = (content: string) => (refused(content) as FileError).message.split('\n')
+  const peer = '{ "address": "10.0.0.2", "remoteAs": 65002, "description": "a \\"tor\\": { \\\\" }'
+  t.match(reasons(`{ ${head}, "peers": { "tor": ${peer}, "b": ${peer}, "t\\u006fr": ${peer} } }`), [
+    /^r\.json: peers\.tor is .*: it is written twice here, and only one can be meant; keep one of the two/,
+  ])
+  t.match(reasons(`{ ${head}, "peers": { "tor": { "address": "10.0.0.2", "remoteAs": 1, "remoteAs": 2 } } }`), [
+    /tor\.remoteAs/,
+  ])
+  t.match(reasons(`{ ${head}, "announce": ["10.0.0.0/24", { "prefix": "10.1.0.0/24", "med": 1, "med": 2 }] }`), [
+    /announce\[1\]\.med/,
+  ])
+  const both = parseConfig(
+    `{ ${head}, "peers": { "a": ${peer}, "b": ${peer.replace('.2"', '.3"')} } }`,
+    'r.json',
+    environment,
+  )
+  t.same([...both.speaker.peers.keys()], ['a', 'b'], 'the same option at two peers is fine')
+})
+
 t.test('what it takes', async t => {
   const { speaker, announce } = parse(
     {
@@ -91,6 +113,19 @@ t.test('keys: in the file, beside it, in the environment', async t => {
   t.equal(read({ secretFile: 'key' })?.secret, 'from a file', 'relative to the file, without the line end')
   t.equal(read({ secretEnv: 'KEY' })?.secret, 'from the environment')
   t.notOk('secretFile' in (read({ secretFile: 'key' }) ?? {}))
+
+  const key = { sendId: 1, receiveId: 2, algorithm: 'hmac-sha1', maclen: 16, preferred: true }
+  const tcpAo = [
+    { ...key, secret: 'literally' },
+    { ...key, secretFile: 'key' },
+    { ...key, secretEnv: 'KEY' },
+  ]
+  const secrets = ['literally', 'from a file', 'from the environment']
+  t.same(
+    read({ tcpAo })?.tcpAo,
+    secrets.map(secret => ({ ...key, secret })),
+    'each key of TCP-AO, too',
+  )
 })
 
 for (const [name, peer, more, says] of [
@@ -191,6 +226,23 @@ for (const [name, peer, more, says] of [
     { secret: 'hush', secretEnv: 'KEY' },
     {},
     /peers\.tor is "\(not shown\)": the key is given more than once/,
+  ],
+  [
+    'two secrets for a key of TCP-AO',
+    { tcpAo: [{ sendId: 1, receiveId: 1, algorithm: 'hmac-sha1', secret: 'hush', secretEnv: 'KEY' }] },
+    {},
+    /peers\.tor\.tcpAo\[0\] is "\(not shown\)": the key is given more than once/,
+  ],
+  [
+    'a key of TCP-AO without an algorithm, and with an odd one',
+    {
+      tcpAo: [
+        { sendId: 1, receiveId: 1 },
+        { sendId: 2, receiveId: 2, algorithm: 'md5' },
+      ],
+    },
+    {},
+    /tcpAo\[0\]\.algorithm is undefined: it has to be given.*\n.*tcpAo\[1\]\.algorithm is "md5": it is not one of hmac-sha1/,
   ],
   [
     'a key file that is not there',

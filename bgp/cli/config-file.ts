@@ -14,11 +14,21 @@ import {
   rejectAll,
   type SpeakerConfig,
   type PeerConfig,
+  type TcpAoKey,
 } from '../types.ts'
-import { file, type FileConfig, type FilePeer, type FileTemplate, type PolicyHere } from './fields.ts'
+import {
+  file,
+  type FileConfig,
+  type FilePeer,
+  type FileSecret,
+  type FileTcpAoKey,
+  type FileTemplate,
+  type PolicyHere,
+} from './fields.ts'
 import type { MrtConfig } from './mrt-files.ts'
 import { nearest } from './nearest.ts'
 import { collect, type Complain, join } from './shape.ts'
+import { writtenTwice } from './twice.ts'
 
 export interface RouterConfig {
   readonly speaker: SpeakerConfig
@@ -63,6 +73,10 @@ export function parseConfig(content: string, path: string, environment: NodeJS.P
   } catch (error) {
     const reason = `it is no JSON: ${error instanceof Error ? error.message : String(error)}`
     throw new FileError(path, [{ field: 'the file', value: path, reason, fix: 'mend it there' }])
+  }
+  for (const field of writtenTwice(content)) {
+    const reason = 'it is written twice here, and only one can be meant'
+    complain({ field, value: '(not shown)', reason, fix: 'keep one of the two, or give it another name' })
   }
   const given = file.read(document, '', complain)
   if (!given || issues.length > 0) throw new FileError(path, issues)
@@ -131,13 +145,19 @@ function policiesOf({ policies = {} }: FileConfig): Map<string, Policy> {
 }
 
 function peerOf<T extends FileTemplate>(given: T, at: string, references: References) {
-  const { secretFile: _secretFile, secretEnv: _secretEnv, import: into, export: out, ...peer } = given
+  const { secretFile: _secretFile, secretEnv: _secretEnv, import: into, export: out, tcpAo, ...peer } = given
   return {
     ...peer,
     import: policiesAt(into, join(at, 'import'), references),
     export: policiesAt(out, join(at, 'export'), references),
     secret: secretOf(given, at, references),
+    tcpAo: tcpAo?.map((key, i) => tcpAoKeyOf(key, `${join(at, 'tcpAo')}[${i}]`, references)),
   }
+}
+
+function tcpAoKeyOf(given: FileTcpAoKey, at: string, references: References): TcpAoKey {
+  const { secretFile: _secretFile, secretEnv: _secretEnv, ...key } = given
+  return { ...key, secret: secretOf(given, at, references) ?? '' }
 }
 
 function policiesAt(given: FilePeer['import'], at: string, references: References): PeerConfig['import'] {
@@ -159,7 +179,7 @@ function policyOf(given: PolicyHere | undefined, at: string, { policies, complai
 }
 
 function secretOf(
-  { secret, secretFile, secretEnv }: FileTemplate,
+  { secret, secretFile, secretEnv }: FileSecret,
   at: string,
   { folder, environment, complain }: References,
 ): string | undefined {

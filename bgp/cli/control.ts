@@ -23,7 +23,7 @@ const MOST_BODY = 16 * 1024 * 1024
 export interface ControlOptions {
   readonly router: Router
   readonly events: Events
-  readonly stop: (mode: 'cease' | 'restart') => void
+  readonly stop: (mode: 'cease' | 'restart', words?: string) => void
 }
 
 type Params = Readonly<Record<string, unknown>>
@@ -97,7 +97,8 @@ const posts: Readonly<Record<string, Answer>> = {
   },
   '/stop': ({ stop }, params) => {
     const mode = word(params, 'mode', ['cease', 'restart'], 'cease')
-    setImmediate(() => stop(mode))
+    const words = optional(params, 'words')
+    setImmediate(() => stop(mode, words))
     return {}
   },
 }

@@ -44,7 +44,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   enable: withWords('/enable'),
   dump: ([file]) => post('/dump', { file: given(file, 'the name of a file') }),
   reload: () => post('/reload', {}),
-  stop: ([mode]) => post('/stop', { mode }),
+  stop: ([mode, ...words]) => post('/stop', { mode, words: words.length > 0 ? words.join(' ') : undefined }),
 }
 
 /** Prints the answer on standard output. Throws an Error in words. */

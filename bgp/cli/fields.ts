@@ -18,6 +18,7 @@ import type {
   PrefixRange,
   Rule,
   SpeakerConfig,
+  TcpAoKey,
   Transform,
 } from '../types.ts'
 import type { StationOptions } from '../bmp/index.ts'
@@ -27,14 +28,23 @@ import { type Fields, either, flag, hidden, list, named, number, object, oneOf, 
 /** A policy by name: one of `policies`, or `accept-all` or `reject-all`; or as it is. */
 export type PolicyHere = string | Omit<Policy, 'name'>
 
-/** A peer as it is written in the file. */
-export interface FilePeer extends Omit<PeerConfig, 'import' | 'export'> {
-  readonly import?: PolicyHere | readonly PolicyHere[]
-  readonly export?: PolicyHere | readonly PolicyHere[]
+/** Where a key comes from. */
+export interface FileSecret {
+  readonly secret?: string
   /** The key stands in this file, relative to the configuration file; a line end behind it does not count. */
   readonly secretFile?: string
   /** The key stands in this variable of the environment. */
   readonly secretEnv?: string
+}
+
+/** A key of TCP-AO as it is written in the file. */
+export interface FileTcpAoKey extends Omit<TcpAoKey, 'secret'>, FileSecret {}
+
+/** A peer as it is written in the file. */
+export interface FilePeer extends Omit<PeerConfig, 'import' | 'export' | 'secret' | 'tcpAo'>, FileSecret {
+  readonly import?: PolicyHere | readonly PolicyHere[]
+  readonly export?: PolicyHere | readonly PolicyHere[]
+  readonly tcpAo?: readonly FileTcpAoKey[]
 }
 
 /** What the peers of a listen range have in common. */
@@ -119,6 +129,22 @@ const addPath = object<AddPath>({
   send: either(oneOf('all', 'ecmp'), object<{ readonly best: number }>({ best: number }, 'best')),
 })
 
+const tcpAoKey = object<FileTcpAoKey>(
+  {
+    sendId: number,
+    receiveId: number,
+    algorithm: oneOf('hmac-sha1', 'aes-128-cmac', 'hmac-sha256'),
+    secret: hidden,
+    secretFile: text,
+    secretEnv: text,
+    maclen: number,
+    preferred: flag,
+  },
+  'sendId',
+  'receiveId',
+  'algorithm',
+)
+
 const template: Fields<FileTemplate> = {
   remoteAs: either(either(number, list(number)), oneOf('internal', 'external')),
   localAs: number,
@@ -129,6 +155,7 @@ const template: Fields<FileTemplate> = {
   enforceFirstAs: flag,
   gracefulShutdown: flag,
   sendBlackhole: flag,
+  sendLongLived: flag,
   role: oneOf('provider', 'customer', 'peer', 'rs-server', 'rs-client'),
   strictRole: flag,
   holdTime: number,
@@ -147,6 +174,7 @@ const template: Fields<FileTemplate> = {
   secret: hidden,
   secretFile: text,
   secretEnv: text,
+  tcpAo: list(tcpAoKey),
   sendHoldTime: number,
   maxPrefixes: perFamily(prefixLimit),
   maxPrefixesOut: perFamily(prefixLimit),
@@ -192,6 +220,7 @@ export const file = object<FileConfig>(
     asn: number,
     routerId: text,
     clusterId: text,
+    clientToClient: flag,
     listenPort: number,
     listenAddresses: texts,
     gracefulRestart,

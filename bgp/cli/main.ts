@@ -16,6 +16,7 @@ const usage = `bgp-speaker: a BGP router in one process, without a kernel
       --restart                  comes up after a restart: peers with graceful restart have kept its routes
       --mark PATH                the same where this file stands: it is made at the start, removed when the router stops for good
       --sockets MODULE           makes sockets with keys and TTL (default: netlink-ts/socket, if that is installed)
+      --discovery MODULE         finds peers with "interface" (default: netlink-ts/discovery, if that is installed)
     SIGHUP reads FILE.json again, SIGTERM stops and tells the peers.
 
   bgp-speaker check FILE.json    says what is wrong with a file
@@ -28,7 +29,7 @@ const usage = `bgp-speaker: a BGP router in one process, without a kernel
       announce ROUTE …           a prefix, or '{ "prefix": "10.0.0.0/24", "med": 10, "communities": ["65001:1"] }'
       withdraw PREFIX …          show announced
       reset PEER [WORDS]         disable PEER [WORDS]         enable PEER
-      refresh PEER [in|out]      reload                       stop [cease|restart]
+      refresh PEER [in|out]      reload                       stop [cease|restart] [WORDS]
       dump FILE                  all that peers sent, as MRT (TABLE_DUMP_V2)
 
   bgp-speaker --version, --help
@@ -45,6 +46,7 @@ const commands: Readonly<Record<string, (argv: readonly string[]) => Promise<voi
       restart: boolean,
       mark: string,
       sockets: string,
+      discovery: string,
     })
     await run({ ...values, file: only(positionals, 'run FILE.json') })
   },

@@ -4,7 +4,7 @@ import { checkOrigination } from '../core/check.ts'
 import { dirname } from 'node:path'
 import { BmpStation, type StationOptions } from '../bmp/index.ts'
 import { ConfigError, issueText, Speaker } from '../speaker.ts'
-import type { Transport } from '../transport/transport.ts'
+import type { Discovery, Transport } from '../transport/transport.ts'
 import type { ConfigIssue, Family, Origination, SpeakerConfig } from '../types.ts'
 import { FileError, readConfig, type RouterConfig } from './config-file.ts'
 import type { EventRecord } from './events.ts'
@@ -12,6 +12,7 @@ import { MrtFiles } from './mrt-files.ts'
 
 export interface RouterOptions {
   readonly transport?: Transport
+  readonly discovery?: Discovery
   /** It comes up after a restart: peers with graceful restart have kept its routes. */
   readonly restarting?: boolean
   readonly emit: (record: EventRecord) => void
@@ -32,12 +33,12 @@ export class Router {
   #deadline: NodeJS.Timeout | undefined
 
   /** Throws a FileError if the file is wrong. */
-  constructor(path: string, { transport, restarting = false, emit }: RouterOptions) {
+  constructor(path: string, { transport, discovery, restarting = false, emit }: RouterOptions) {
     this.#path = path
     this.#emit = emit
     this.#config = readConfig(path)
     this.#restarting = restarting && this.#config.speaker.gracefulRestart !== undefined
-    this.speaker = new Speaker(this.#full(this.#config.speaker), { transport })
+    this.speaker = new Speaker(this.#full(this.#config.speaker), { transport, discovery })
     this.mrt = new MrtFiles({ speaker: this.speaker, folder: dirname(path), emit })
     for (const type of ['peer', 'incident'] as const) this.speaker.on(type, report => emit({ ...report }))
     for (const route of this.#config.announce) this.#own.set(route.prefix, route)
@@ -97,9 +98,9 @@ export class Router {
     return []
   }
 
-  async stop(mode: 'cease' | 'restart'): Promise<void> {
+  async stop(mode: 'cease' | 'restart', words?: string): Promise<void> {
     clearTimeout(this.#deadline)
-    await this.speaker.stop(mode)
+    await this.speaker.stop(mode, words)
     this.#monitor([])
     await this.mrt.stop()
     this.#emit({ type: 'stopped', mode, text: 'the router has stopped' })
@@ -160,6 +161,7 @@ export class Router {
 /** What the library says about transports, said to somebody who has no transport to give. */
 function forFile(issue: ConfigIssue): ConfigIssue {
   if (!issue.fix.includes('netlink-ts')) return issue
-  const fix = 'install netlink-ts beside bgp-speaker (Linux), or name a module that has sockets() by --sockets'
+  const [maker, option] = issue.field === 'interface' ? ['discovery()', '--discovery'] : ['sockets()', '--sockets']
+  const fix = `install netlink-ts beside bgp-speaker (Linux), or name a module that has ${maker} by ${option}`
   return { ...issue, fix }
 }

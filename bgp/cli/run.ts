@@ -3,11 +3,9 @@
 import { once } from 'node:events'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import type { Server } from 'node:http'
-import { pathToFileURL } from 'node:url'
-import { tcpWith } from '../transport/protected.ts'
-import type { SocketMaker, Transport } from '../transport/transport.ts'
 import { listenControl } from './control.ts'
 import { Events } from './events.ts'
+import { discoveryOf, transportOf } from './modules.ts'
 import { Router } from './router.ts'
 
 export interface RunOptions {
@@ -22,17 +20,23 @@ export interface RunOptions {
   readonly mark?: string
   /** A module with `sockets()`. */
   readonly sockets?: string
+  /** A module with `discovery()`. */
+  readonly discovery?: string
 }
 
 /** Resolves when the router has stopped. Throws an Error in words if it cannot start. */
-export async function run({ file, control, routes, restart = false, mark, sockets }: RunOptions): Promise<void> {
+export async function run(options: RunOptions): Promise<void> {
+  const { file, control, routes, restart = false, mark } = options
   const events = new Events()
   const emit = events.emit.bind(events)
-  const transport = await transportWith(sockets)
+  const transport = await transportOf(options.sockets)
+  const discovery = await discoveryOf(options.discovery)
   const restarting = restart || (mark !== undefined && existsSync(mark))
-  const router = new Router(file, { transport, restarting, emit })
-  let stop: (mode: 'cease' | 'restart') => void = () => {}
-  const stopped = new Promise<'cease' | 'restart'>(resolve => (stop = resolve))
+  const router = new Router(file, { transport, discovery, restarting, emit })
+  let stop: (mode: 'cease' | 'restart', words?: string) => void = () => {}
+  const stopped = new Promise<{ readonly mode: 'cease' | 'restart'; readonly words?: string }>(resolve => {
+    stop = (mode, words) => resolve({ mode, words })
+  })
   // Before anything listens: who finds the socket there may call.
   const server = control === undefined ? undefined : await listenControl(control, { router, events, stop })
   const off = onSignals(router, stop, emit)
@@ -43,8 +47,8 @@ export async function run({ file, control, routes, restart = false, mark, socket
     await router.start()
     emit({ type: 'started', pid: process.pid, asn: router.config.asn, routerId: router.config.routerId, restarting })
     const told = routes ? router.emitRoutes(drained) : undefined
-    const mode = await stopped
-    await router.stop(mode)
+    const { mode, words } = await stopped
+    await router.stop(mode, words)
     await told
     if (mark !== undefined && mode === 'cease') rmSync(mark, { force: true })
   } finally {
@@ -73,26 +77,6 @@ function onSignals(router: Router, stop: (mode: 'cease') => void, emit: Events['
   }
   process.on('SIGHUP', reload).on('SIGTERM', end).on('SIGINT', end)
   return () => void process.off('SIGHUP', reload).off('SIGTERM', end).off('SIGINT', end)
-}
-
-/** Sockets with options where there is a module for them; plain TCP otherwise. */
-async function transportWith(module: string | undefined): Promise<Transport | undefined> {
-  const name = module === undefined ? 'netlink-ts/socket' : fromHere(module)
-  let found: { readonly sockets?: () => SocketMaker }
-  try {
-    found = (await import(name)) as typeof found
-  } catch (error) {
-    if (module === undefined) return undefined
-    throw new Error(`--sockets ${module} cannot be loaded: ${String(error)}; give a module like netlink-ts/socket`, {
-      cause: error,
-    })
-  }
-  if (typeof found.sockets === 'function') return tcpWith(found.sockets())
-  throw new Error(`--sockets ${name} has no function sockets(): give a module like netlink-ts/socket`)
-}
-
-function fromHere(module: string): string {
-  return /^[./]/.test(module) ? pathToFileURL(module).href : module
 }
 
 async function drained(): Promise<void> {

@@ -56,10 +56,11 @@ function checkKeys({ prefix, template }: ListenRange, { peers, dynamic = [] }: S
   }
   for (const [name, peer] of peers) {
     const address = bareAddress(placeOf(peer))
-    if (address && peer.secret === undefined && contains(outer, address)) complain(`peer "${name}"`)
+    if (address && peer.secret === undefined && !peer.tcpAo && contains(outer, address)) complain(`peer "${name}"`)
   }
   for (const range of dynamic) {
     const inner = parsePrefix(range.prefix)
-    if (inner && range.template.secret === undefined && contains(outer, inner)) complain(`range "${range.name}"`)
+    if (inner && range.template.secret === undefined && !range.template.tcpAo && contains(outer, inner))
+      complain(`range "${range.name}"`)
   }
 }

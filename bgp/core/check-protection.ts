@@ -1,7 +1,9 @@
-// What protects a session, as it is configured: prefix limits, the key of TCP-MD5, the distance of GTSM.
+// What protects a session, as it is configured: prefix limits, the key of TCP-MD5, the distance of GTSM. Keys of TCP-AO have a
+// file of their own.
 
 import type { PeerConfig } from '../types.ts'
 import { families } from '../wire/family.ts'
+import { checkTcpAo } from './check-tcp-ao.ts'
 
 type Add = (field: string, value: unknown, reason: string, fix: string) => void
 
@@ -18,6 +20,7 @@ export function checkProtection(peer: PeerConfig, add: Add): void {
   }
   checkSendHold(peer, add)
   checkTcp(peer, add)
+  checkTcpAo(peer, add)
 }
 
 function checkLimits(name: string, limits: PeerConfig['maxPrefixes'], add: Add): void {

@@ -21,6 +21,8 @@ import { checkDynamic } from './check-dynamic.ts'
 import { checkPolicy } from './check-policy.ts'
 import { checkProtection } from './check-protection.ts'
 import { checkRole } from './check-role.ts'
+import { checkTcpAoPlaces } from './check-tcp-ao.ts'
+import { canonical } from './diff.ts'
 import { kindOf, localAsOf, outsideAs } from '../session/kind.ts'
 import { placeOf } from '../session/place.ts'
 import { ownFamily, wantsExtendedNextHop } from '../session/traits.ts'
@@ -71,12 +73,14 @@ export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
     }
     owners.set(key, name)
     const first = [...config.peers.values()].find(other => placeOf(other) === placeOf(peer))
-    if (first?.secret !== peer.secret) {
+    for (const field of ['secret', 'tcpAo'] as const) {
+      if (canonical(first?.[field]) === canonical(peer[field])) continue
       const reason = 'another peer at that address has another'
-      issues.push({ peer: name, field: 'secret', value: '(not shown)', reason, fix: 'give both the same' })
+      issues.push({ peer: name, field, value: '(not shown)', reason, fix: 'give both the same' })
     }
   }
   issues.push(...checkDynamic(config, (name, peer) => checkPeer(name, peer, config)))
+  issues.push(...checkTcpAoPlaces(config))
   return issues
 }
 
@@ -216,7 +220,11 @@ function checkAsRules(peer: PeerConfig, config: SpeakerConfig, kind: SessionKind
   if (peer.removePrivateAs !== undefined && !['remove', 'replace'].includes(peer.removePrivateAs)) {
     add('removePrivateAs', peer.removePrivateAs, 'it is none that is known', 'use remove or replace, or leave it out')
   }
-  if (kind === 'ebgp') return
+  if (kind === 'ebgp') {
+    if (!peer.sendLongLived) return
+    const reason = 'the peer is outside of our AS, and routes kept for long stay inside ours (RFC 9494 §4.6)'
+    return add('sendLongLived', true, reason, 'remove it, or correct remoteAs')
+  }
   for (const field of ['asOverride', 'removePrivateAs', 'enforceFirstAs', 'sendBlackhole'] as const) {
     if (!peer[field] || (kind === 'confed-ebgp' && field === 'enforceFirstAs')) continue
     const where = kind === 'ibgp' ? `AS ${localAs}` : 'our confederation'

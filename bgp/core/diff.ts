@@ -4,6 +4,7 @@ import { offeredPaths, policies, wantsExtendedNextHop } from '../session/traits.
 import type { ResolvedPeer } from '../session/host.ts'
 import type { ConfigIssue, SpeakerConfig } from '../types.ts'
 import { families } from '../wire/family.ts'
+import { keepConnection } from './tcp-ao.ts'
 
 /** `session`: a new session is needed; `policies`: routes are filtered anew; `adjust`: nothing but to remember it. */
 export type Change = 'none' | 'adjust' | 'policies' | 'session'
@@ -48,7 +49,7 @@ function sessionPart(config: ResolvedPeer): unknown {
 
 export function compare(before: ResolvedPeer, after: ResolvedPeer): Change {
   const differ = (part: (config: ResolvedPeer) => unknown) => canonical(part(before)) !== canonical(part(after))
-  if (differ(sessionPart)) return 'session'
+  if (differ(sessionPart) || !keepConnection(before.tcpAo, after.tcpAo)) return 'session'
   if (differ(config => families.map(({ family }) => policies(config, family)))) return 'policies'
   return differ(config => config) ? 'adjust' : 'none'
 }

@@ -173,9 +173,9 @@ export class Engine {
     this.#afterwards()
   }
 
-  /** `cease`: tell every peer; `restart`: just close, so that helpers keep our routes (RFC 4724). */
-  stop(mode: 'cease' | 'restart'): void {
-    const why = mode === 'cease' ? ceaseFault(cease.shutdown, 'the speaker stops') : undefined
+  /** `cease`: tell every peer, with words (RFC 9003); `restart`: just close, so that helpers keep our routes (RFC 4724). */
+  stop(mode: 'cease' | 'restart', words = 'the speaker stops'): void {
+    const why = mode === 'cease' ? ceaseFault(cease.shutdown, words) : undefined
     this.#dynamic.close()
     for (const peer of this.#peers.values()) peer.stop(why)
     this.#afterwards()

@@ -277,6 +277,39 @@ t.test('a route that comes marked is the last choice, too, and goes on to those 
   t.end()
 })
 
+t.test('partial deployment: inside the AS those who do not know it may be told (RFC 9494 §4.6)', t => {
+  const { net, puppet, a, leave } = stage({ time: 10, long: 300 })
+  const peers = (sendLongLived: boolean) => ({
+    [B]: { remoteAs: 65002, holdTime: 9, connectRetry: 1 },
+    [C]: 65003,
+    [D]: 65004,
+    [E]: { remoteAs: 65001, sendLongLived },
+  })
+  const e = speaker(net, E, 65001, { [A]: 65001 })
+  const configure = (told: boolean) => a.configure(config(A, 65001, peers(told), { gracefulRestart }))
+  configure(true)
+  puppet.send(announce(['10.7.0.0/24']))
+  t.ok(net.runUntil(() => established([e, A]) && e.best().length === 3, 20))
+  t.match(e.table(V4)[0], { localPref: 100, communities: [] }, 'fresh ones as ever')
+  leave()
+  net.run(15)
+  const told = { prefix: P, localPref: 0, communities: ['65535:6', '65535:65281'] }
+  const ofP = () => e.table(V4).find(({ prefix }) => prefix === P)
+  t.match(ofP(), told)
+  configure(false)
+  net.run(1)
+  t.same(e.best(), [])
+  configure(true)
+  net.run(1)
+  t.match(ofP(), told, 'and back, in the same session')
+  t.match(
+    a.engine.configure(config(A, 65001, { [C]: { remoteAs: 65003, sendLongLived: true } }, { gracefulRestart })),
+    [{ field: 'sendLongLived', reason: /inside ours/ }],
+    'never to another AS',
+  )
+  t.end()
+})
+
 t.test('a changed import policy leaves the mark where it is', t => {
   const { net, a, c, leave } = stage({ time: 10, long: 300 })
   leave()

@@ -5,8 +5,9 @@ import t from 'tap'
 import { Simulation } from '../transport/simulation.ts'
 import { asPath, origin } from '../wire/attributes.ts'
 import type { Capability } from '../wire/capabilities.ts'
-import { HEADER_LENGTH, message, NOTIFICATION, ROUTE_REFRESH, UPDATE } from '../wire/header.ts'
+import { HEADER_LENGTH, message, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE } from '../wire/header.ts'
 import { nlriTexts } from '../wire/nlri.ts'
+import { decodeOpen } from '../wire/open.ts'
 import { decodeRefresh, encodeRefresh } from '../wire/refresh.ts'
 import { attribute, raw, update } from '../wire/test-messages.ts'
 import { Puppet } from './test-puppet.ts'
@@ -243,8 +244,9 @@ t.test('messages that are wrong (RFC 7313 §5)', t => {
 
 t.test('two speakers: one asks, the other answers, and nothing is lost or left', t => {
   const net = new Simulation(6)
-  const a = speaker(net, A, 65001, { [B]: 65002 })
-  const b = speaker(net, B, 65002, { [A]: 65001, [C]: 65003 })
+  const marks = { gracefulRestart: { restartTime: 60 } }
+  const a = speaker(net, A, 65001, { [B]: 65002 }, marks)
+  const b = speaker(net, B, 65002, { [A]: 65001, [C]: 65003 }, marks)
   const c = speaker(net, C, 65003, { [B]: 65002 })
   a.originate(...Array.from({ length: 5000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`))
   t.ok(net.runUntil(() => c.best().length === 5000, 30))
@@ -255,5 +257,19 @@ t.test('two speakers: one asks, the other answers, and nothing is lost or left',
   }
   t.same([b.peer(A).prefixesStale, b.best().length, c.best().length], [0, 5000, 5000])
   t.equal(c.peer(B).updatesIn, before, 'whoever is behind hears nothing of it')
+  t.end()
+})
+
+t.test('without graceful restart it is not announced: FRR would wait for an End-of-RIB that it does not send', t => {
+  for (const gracefulRestart of [undefined, { restartTime: 60 }]) {
+    const net = new Simulation(7)
+    const puppet = new Puppet(net, B, { open: { capabilities: [] } }).listen()
+    speaker(net, A, 65001, { [B]: 65002 }, { gracefulRestart })
+    net.run(5)
+    const open = decodeOpen(puppet.of(OPEN)[0], HEADER_LENGTH, puppet.of(OPEN)[0].length)
+    const kinds = 'fault' in open ? [] : open.capabilities.map(({ kind }) => kind)
+    t.ok(kinds.includes('routeRefresh'))
+    t.equal(kinds.includes('enhancedRefresh'), gracefulRestart !== undefined)
+  }
   t.end()
 })

@@ -27,6 +27,7 @@ export function resolvePeer(
     kind,
     localAs: localAsOf(config, peer),
     confederation: config.confederation?.identifier,
+    clientToClient: config.clientToClient ?? true,
     import: peer.import ?? missing,
     export: peer.export ?? missing,
     gracefulShutdown: peer.gracefulShutdown ?? config.gracefulShutdown ?? false,

@@ -4,7 +4,7 @@ import t from 'tap'
 import * as fc from 'fast-check'
 import { Simulation } from '../transport/simulation.ts'
 import type { SimulatedSpeaker } from '../transport/simulation.ts'
-import { established, speaker } from './test-speakers.ts'
+import { config, established, speaker } from './test-speakers.ts'
 
 const [A, B, C, D] = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4']
 
@@ -67,6 +67,35 @@ t.test('a route reflector passes on to clients, with originator and cluster list
   )
   t.same(b.best(), ['10.2.0.0/24 via 0.0.0.0 []', '10.4.0.0/24 via 10.0.0.4 []'])
   t.equal(rr.best().length, 2)
+  t.end()
+})
+
+t.test('clients that tell each other are not told of each other, switched while sessions are up (RFC 4456 §6)', t => {
+  const net = new Simulation(3)
+  const client = { remoteAs: 65001, reflectorClient: true }
+  const peers = { [B]: client, [C]: client, [D]: 65001 }
+  const rr = speaker(net, A, 65001, peers, { clientToClient: false })
+  const [b, c, d] = [B, C, D].map(address => speaker(net, address, 65001, { [A]: 65001 }))
+  b.originate('10.2.0.0/24')
+  d.originate('10.4.0.0/24')
+  const has = () => [b, c, d].map(one => one.best().map(text => text.slice(0, 4)))
+  t.ok(net.runUntil(() => c.best().length === 1 && d.best().length === 2, 30))
+  net.run(5)
+  const meshed = [['10.2', '10.4'], ['10.4'], ['10.2', '10.4']]
+  t.same(has(), meshed, 'from clients to others, and from others to clients')
+  t.match(rr.engine.explain('10.2.0.0/24').exports, [
+    { peer: B, accepted: false },
+    { peer: C, accepted: false, text: /clientToClient/ },
+    { peer: D, accepted: true },
+  ])
+  const sessions = () => rr.engine.status().map(({ since }) => since)
+  const before = sessions()
+  rr.configure(config(A, 65001, peers))
+  t.ok(net.runUntil(() => c.best().length === 2, 5))
+  rr.configure(config(A, 65001, peers, { clientToClient: false }))
+  t.ok(net.runUntil(() => c.best().length === 1, 5))
+  t.same(has(), meshed)
+  t.same(sessions(), before)
   t.end()
 })
 

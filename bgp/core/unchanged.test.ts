@@ -58,6 +58,7 @@ const whole: SpeakerConfig = {
   asn: 65001,
   routerId: A,
   clusterId: '9.9.9.9',
+  clientToClient: false,
   listenPort: 179,
   listenAddresses: [A],
   gracefulRestart: { restartTime: 60 },
@@ -67,7 +68,7 @@ const whole: SpeakerConfig = {
   peers: new Map<string, PeerConfig>([
     ['outside', { address: B, remoteAs: 300, ...outside }],
     ['member', { address: C, remoteAs: 65002, addPath: { 'ipv4-unicast': { receive: true, send: { best: 2 } } } }],
-    ['inside', { address: D, remoteAs: 'internal', reflectorClient: true, nextHop: 'keep' }],
+    ['inside', { address: D, remoteAs: 'internal', reflectorClient: true, nextHop: 'keep', sendLongLived: true }],
   ]),
   dynamic: [
     {

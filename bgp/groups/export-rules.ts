@@ -35,6 +35,8 @@ export class ExportRules {
   readonly #beforeOthers: RememberedTransform | undefined
   /** RFC 8326: the session is about to end. */
   readonly #leaving: RememberedTransform | undefined
+  /** RFC 9494 §4.6: what was kept for long goes to a peer that does not know that. */
+  readonly #partial: RememberedTransform | undefined
   readonly #fits: (set: number, slot: number) => boolean
 
   constructor(rib: LocRib, shape: Shape, traits: PeerTraits, fits: (set: number, slot: number) => boolean) {
@@ -48,6 +50,8 @@ export class ExportRules {
     this.#beforeOthers = remembered(before(shape, 'learned'))
     const leaving: Transform = shape.kind === 'ebgp' ? { addCommunities: ['graceful-shutdown'] } : { localPref: 0 }
     this.#leaving = remembered(traits.gracefulShutdown ? leaving : {})
+    const isPartial = shape.kind !== 'ebgp' && traits.sendLongLived && !traits.longLived
+    this.#partial = remembered(isPartial ? { localPref: 0, addCommunities: ['no-export'] } : {})
     this.#fits = fits
   }
 
@@ -58,9 +62,10 @@ export class ExportRules {
     const input = this.#prepared(set, from)
     let result = this.#policy.apply(prefix, input, from)
     sets.release(input)
-    if (result !== 0 && this.#leaving) {
+    const last = this.#partial && this.#isLongStale(set, from) ? this.#partial : this.#leaving
+    if (result !== 0 && last) {
       const accepted = result
-      result = this.#leaving.apply(accepted)
+      result = last.apply(accepted)
       sets.release(accepted)
     }
     const doubtful = sets.length(result) > LONG_SET || (this.#shape.classic && sets.nextHops.foreign > 0)
@@ -97,7 +102,8 @@ export class ExportRules {
     const { kind } = this.#shape
     if (flags & STAYS_HERE) return 'it carries NO_ADVERTISE (RFC 1997)'
     // RFC 9494 §4.3
-    if (flags & IS_LONG_STALE && !this.#traits.longLived) return 'it carries LLGR_STALE, which the peer does not know'
+    if (flags & IS_LONG_STALE && !this.#traits.longLived && !this.#partial)
+      return 'it carries LLGR_STALE, which the peer does not know'
     if (kind !== 'ibgp' && flags & STAYS_IN_MEMBER) return 'it carries NO_EXPORT_SUBCONFED (RFC 1997)'
     if (kind === 'confed-ebgp') return undefined
     if (kind === 'ebgp') {
@@ -105,8 +111,16 @@ export class ExportRules {
       if (flags & IS_BLACKHOLE && !this.#traits.sendBlackhole) return 'it carries BLACKHOLE (RFC 7999)'
       return flags & ONLY_TO_CUSTOMER ? leaks(this.#traits.role) : undefined
     }
-    if (from.kind !== 'ibgp' || this.#traits.reflectorClient || from.reflectorClient) return undefined
+    if (from.kind !== 'ibgp') return undefined
+    if (this.#traits.reflectorClient && from.reflectorClient && !this.#traits.clientToClient) {
+      return 'learned from a reflector client, and clients tell each other (clientToClient)'
+    }
+    if (this.#traits.reflectorClient || from.reflectorClient) return undefined
     return 'learned by iBGP from a peer that is no reflector client'
+  }
+
+  #isLongStale(set: number, from: Session): boolean {
+    return from.kind !== 'local' && (this.#rib.sets.flags[set] & IS_LONG_STALE) !== 0
   }
 
   #prepared(set: number, from: Session): number {
@@ -165,13 +179,23 @@ export function shapeOf(traits: PeerTraits, clusterId: number, classic: boolean)
 
 /** Equal for peers that may share a group: everything that decides what they are told, and in which octets. */
 export function groupKey(traits: PeerTraits, shape: Shape): string {
-  const { reflectorClient, gracefulShutdown, sendBlackhole, longLived, role = null } = traits
-  return JSON.stringify([
-    { ...shape, self: [...shape.self] },
+  const {
     reflectorClient,
+    clientToClient,
     gracefulShutdown,
     sendBlackhole,
     longLived,
+    sendLongLived,
+    role = null,
+  } = traits
+  return JSON.stringify([
+    { ...shape, self: [...shape.self] },
+    reflectorClient,
+    reflectorClient && clientToClient,
+    gracefulShutdown,
+    sendBlackhole,
+    longLived,
+    sendLongLived,
     role,
     traits.export,
     selectionOf(traits),

@@ -102,6 +102,8 @@ export function traits(family: Family, n: number, more: Partial<PeerTraits> = {}
     export: acceptAll,
     gracefulShutdown: false,
     sendBlackhole: false,
+    clientToClient: true,
+    sendLongLived: false,
     asOverride: false,
     privateAs: 'keep',
     paths: undefined,

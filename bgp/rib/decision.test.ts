@@ -378,6 +378,7 @@ t.test('a path set is as big as a thousand anycast nodes and stays exact', async
 t.test('the whole order: a step decides against all that come behind it, and says so', async t => {
   const reasons: { readonly [S in Step]?: string | RegExp } = {
     local: 'our own route is preferred',
+    longStale: /long/,
     localPref: 'LOCAL_PREF 100 is lower than 200',
     asPathLength: 'AS path of length 2 is longer than 1',
     origin: 'origin incomplete is worse than igp',
@@ -405,6 +406,7 @@ t.test('the whole order: a step decides against all that come behind it, and say
       const kind = isWorse('kind') ? ibgp : {}
       bench.up(peer, { ...kind, routerId: isWorse('routerId') ? 6 : 5 })
       bench.announce(peer, [P], {
+        communities: isWorse('longStale') ? ['llgr-stale'] : [],
         localPref: isWorse('localPref') ? 100 : 200,
         path: isWorse('asPathLength') ? [1, 2] : [1],
         origin: isWorse('origin') ? 'incomplete' : 'igp',

@@ -34,6 +34,10 @@ export interface PeerPolicies {
   readonly gracefulShutdown: boolean
   /** Routes of others with BLACKHOLE (RFC 7999) go to this eBGP peer too. */
   readonly sendBlackhole: boolean
+  /** A client of ours hears of what other clients sent (RFC 4456 §6). */
+  readonly clientToClient: boolean
+  /** Routes with LLGR_STALE go to a peer inside the AS that does not know it, too (RFC 9494 §4.6). */
+  readonly sendLongLived: boolean
   /** An AS path that is sent to an eBGP peer shows ours in place of the peer's own AS. */
   readonly asOverride: boolean
   readonly privateAs: 'keep' | 'remove' | 'replace'

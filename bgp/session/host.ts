@@ -25,6 +25,8 @@ export type ResolvedPeer = PeerConfig & {
     /** The listen range that made it. */
     readonly range?: string
     readonly kind: SessionKind
+    /** The speaker's. */
+    readonly clientToClient: boolean
     readonly localAs: number
     /** The identifier of the confederation that we are in (RFC 5065). */
     readonly confederation?: number

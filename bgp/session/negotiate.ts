@@ -122,7 +122,8 @@ export function ourOpen(side: LocalSide): Open {
   const capabilities: Capability[] = [
     ...list.map(({ afi, safi }) => ({ kind: 'multiprotocol', afi, safi }) as const),
     { kind: 'routeRefresh' },
-    { kind: 'enhancedRefresh' },
+    // FRR takes no request of one that has this before its own End-of-RIB, which it sends only where graceful restart is.
+    ...(restart ? [{ kind: 'enhancedRefresh' } as const] : []),
     { kind: 'fourOctetAs', asn },
   ]
   if (extendedMessages) capabilities.push({ kind: 'extendedMessages' })

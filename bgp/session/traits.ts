@@ -95,6 +95,8 @@ export function policies(config: ResolvedPeer, family: Family): PeerPolicies {
     export: config.export,
     gracefulShutdown: config.gracefulShutdown,
     sendBlackhole: config.sendBlackhole ?? false,
+    clientToClient: config.clientToClient,
+    sendLongLived: config.sendLongLived ?? false,
     asOverride: config.asOverride ?? false,
     privateAs: config.removePrivateAs ?? 'keep',
     paths: config.addPath?.[family]?.send,

@@ -1,8 +1,8 @@
 // What the configuration of peers means for their sockets.
 
-import type { ConfigIssue, PeerConfig, SpeakerConfig } from '../types.ts'
+import type { ConfigIssue, PeerConfig, SpeakerConfig, TcpAoKey } from '../types.ts'
 import { isInternal } from '../session/remote-as.ts'
-import type { Protection } from './transport.ts'
+import type { Protection, Transport } from './transport.ts'
 
 const MOST_TTL = 255
 
@@ -19,6 +19,7 @@ export function protections(
   return located.map(peer => ({
     address: peer.address,
     secret: peer.secret,
+    tcpAo: peer.tcpAo,
     ...hops(peer, peer.localAs ?? config.asn),
   }))
 }
@@ -36,12 +37,29 @@ export function unprotectable(config: SpeakerConfig): ConfigIssue[] {
   const reason = 'the transport in use has no such socket option'
   const fix = 'give the speaker one that has, on Linux tcpWith(sockets()) with netlink-ts/socket'
   const ranges = (config.dynamic ?? []).map(({ name, template }) => [name, template] as const)
-  for (const [peer, { secret, ttlSecurity, multihop }] of [...config.peers, ...ranges]) {
+  for (const [peer, { secret, tcpAo, ttlSecurity, multihop }] of [...config.peers, ...ranges]) {
     if (secret !== undefined) issues.push({ peer, field: 'secret', value: '(not shown)', reason, fix })
+    if (tcpAo !== undefined) issues.push({ peer, field: 'tcpAo', value: '(not shown)', reason, fix })
     if (ttlSecurity !== undefined) issues.push({ peer, field: 'ttlSecurity', value: ttlSecurity, reason, fix })
     if (typeof multihop === 'number') issues.push({ peer, field: 'multihop', value: multihop, reason, fix })
   }
   return issues
+}
+
+/** Peers whose keys of TCP-AO this system has no use for; it is asked only if there are any. Keys are not shown. */
+export function withoutTcpAo(config: SpeakerConfig, lacks: Transport['tcpAoLacks']): ConfigIssue[] {
+  const answers = new Map<string, string | undefined>()
+  const ask = (key: TcpAoKey): string | undefined => {
+    const kind = `${key.algorithm} ${key.maclen}`
+    if (!answers.has(kind)) answers.set(kind, lacks ? lacks(key) : 'the transport in use has no TCP-AO')
+    return answers.get(kind)
+  }
+  const fix = 'run Linux 6.7 or newer, built with CONFIG_TCP_AO, or give the peer a secret for TCP-MD5 instead'
+  const ranges = (config.dynamic ?? []).map(({ name, template }) => [name, template] as const)
+  return [...config.peers, ...ranges].flatMap(([peer, { tcpAo = [] }]) => {
+    const reason = tcpAo.map(ask).find(answer => answer !== undefined)
+    return reason === undefined ? [] : [{ peer, field: 'tcpAo', value: '(not shown)', reason, fix }]
+  })
 }
 
 /** What a speaker without neighbour discovery cannot do. */

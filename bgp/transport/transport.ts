@@ -1,5 +1,7 @@
 // What a shell needs of the world: connections and a clock. TCP is one transport, an in-memory network another. Socket options
-// that Node has no name for (TCP-MD5, GTSM) are set by a `SocketMaker` that the caller brings.
+// that Node has no name for (TCP-MD5, TCP-AO, GTSM) are set by a `SocketMaker` that the caller brings.
+
+import type { TcpAoIds, TcpAoKey } from '../types.ts'
 
 /** One end of an open connection. Callbacks come from the event loop, never from inside a call. */
 export interface Conn {
@@ -47,6 +49,8 @@ export interface Protection {
   readonly address: string
   /** Key of TCP-MD5 (RFC 2385). */
   readonly secret?: string
+  /** Keys of TCP-AO (RFC 5925). */
+  readonly tcpAo?: readonly TcpAoKey[]
   /** TTL of what is sent; 0 = the system's. */
   readonly ttl: number
   /** What arrives with less is dropped (RFC 5082); 0 = nothing is. */
@@ -59,6 +63,8 @@ export interface Transport {
    * are open. Calls back for each address whose connections cannot be protected so. Absent: this transport cannot.
    */
   protect?(list: readonly Protection[], failed: (address: string, reason: string) => void): void
+  /** Why connections cannot have such a key of TCP-AO, in words; undefined if they can. Absent: this transport has none of it. */
+  tcpAoLacks?(key: TcpAoKey): string | undefined
   /** Exactly one of the callbacks is called, unless the returned function was called first: it gives up. */
   connect(to: DialOptions, connected: (conn: Conn) => void, failed: (reason: string) => void): () => void
   /** Returns a function that stops listening; accepted connections live on. */
@@ -72,6 +78,8 @@ export interface SocketMaker {
     readonly address: string
     readonly localAddress?: string
     readonly secret?: string
+    /** It begins with the preferred one, or the first. */
+    readonly tcpAo?: readonly TcpAoKey[]
     readonly ttl?: number
     readonly leastTtl?: number
   }): number
@@ -80,6 +88,30 @@ export interface SocketMaker {
   setHops(fd: number, hops: { readonly ttl?: number; readonly leastTtl?: number }): void
   /** `remote`: an address, or for a listener a prefix. */
   setKey(fd: number, remote: string, secret: string | undefined): void
+  /** Absent: it makes no sockets with TCP-AO. */
+  readonly tcpAo?: TcpAoMaker
+}
+
+/** Keys of TCP-AO (RFC 5925) on sockets; calls but `lacks` throw an Error with a `code`. `remote`: an address, or for a listener a prefix. */
+export interface TcpAoMaker {
+  /** Why the kernel would not take such a key, in words; undefined if it would. */
+  lacks(key: TcpAoKey): string | undefined
+  /** The peer is not asked to use it. */
+  add(fd: number, remote: string, key: TcpAoKey): void
+  /** Of an open connection; undefined if it was made without TCP-AO. */
+  keys(fd: number): readonly TcpAoInUse[] | undefined
+  /** Asks the peer to send with the key that has this RecvID (RNextKeyID). */
+  request(fd: number, receiveId: number): void
+  /** With EBUSY if a connection uses the key; not with `instead`, which is used in its place then. */
+  delete(fd: number, remote: string, key: TcpAoIds, instead?: TcpAoIds): void
+}
+
+/** A key that a connection has. */
+export interface TcpAoInUse extends TcpAoIds {
+  /** Whom it is for, as it was added. */
+  readonly remote: string
+  /** The peer is asked to send with it. */
+  readonly requested: boolean
 }
 
 /** Finds the neighbours of peers that are configured by interface. `discovery()` of netlink-ts/discovery is one. */

@@ -10,6 +10,11 @@ export interface SpeakerConfig {
   readonly routerId: string
   /** Dotted quad; set on a route reflector (RFC 4456). Default: the router id. */
   readonly clusterId?: string
+  /**
+   * A route reflector tells its clients of each other's routes (RFC 4456 §6). False where they tell each other, fully meshed:
+   * a client's route then goes to non-clients and other ASes only. Default true. Takes effect without a new session.
+   */
+  readonly clientToClient?: boolean
   /** TCP port to listen on; 0 = do not listen. Default 179. */
   readonly listenPort?: number
   /** Addresses to listen on; default: all. */
@@ -53,7 +58,7 @@ export interface ListenRange {
   readonly prefix: string
   /** Peers at a time. Default 100. A lower one ends no session. */
   readonly limit?: number
-  /** What its peers have in common. `secret` holds for the whole prefix. */
+  /** What its peers have in common. `secret` and `tcpAo` hold for the whole prefix. */
   readonly template: PeerTemplate
 }
 

@@ -61,6 +61,12 @@ export interface PeerConfig {
   readonly gracefulShutdown?: boolean
   /** eBGP: routes of others with BLACKHOLE (RFC 7999) are passed on; else they stay in the AS. Default false. */
   readonly sendBlackhole?: boolean
+  /**
+   * iBGP, or a member of our confederation: routes kept for long go to the peer though it does not know LLGR_STALE, with
+   * LOCAL_PREF 0 and NO_EXPORT (RFC 9494 §4.6, partial deployment). Default false: they are withdrawn from it. Takes effect
+   * without a new session.
+   */
+  readonly sendLongLived?: boolean
   /** Never dial, only accept. */
   readonly passive?: boolean
   /** Seconds: 0, or 3 and more. Default 90. */
@@ -113,6 +119,12 @@ export interface PeerConfig {
   /** Key of TCP-MD5 (RFC 2385), 1 to 80 octets. It may change while the session is up. Needs a transport with socket options. */
   readonly secret?: string
   /**
+   * Keys of TCP-AO (RFC 5925), in the place of `secret`. They may come and go while the session is up, as long as one stays
+   * or both ends have the new one; a connection is made with TCP-AO or without, so the first one and the last one renew it.
+   * Needs a transport with socket options, and Linux 6.7 or newer that was built with CONFIG_TCP_AO.
+   */
+  readonly tcpAo?: readonly TcpAoKey[]
+  /**
    * Seconds that the peer may leave what we send unread (RFC 9687). Default: 480, or twice the hold time if that is more;
    * also with hold time 0.
    */
@@ -138,6 +150,29 @@ export interface PeerConfig {
    */
   readonly addPath?: { readonly [F in Family]?: AddPath }
   readonly description?: string
+}
+
+/** What a key of TCP-AO is known by in segments (RFC 5925 §3.1). */
+export interface TcpAoIds {
+  /** SendID, 0–255: says in what we send that this key was used. The peer's `receiveId`. */
+  readonly sendId: number
+  /** RecvID, 0–255: says the same in what the peer sends. The peer's `sendId`. */
+  readonly receiveId: number
+}
+
+/**
+ * A master key tuple of TCP-AO (RFC 5925 §3.1). What belongs to a pair of ids never changes while a connection uses it: another
+ * secret has other ids, or renews the session.
+ */
+export interface TcpAoKey extends TcpAoIds {
+  /** 1 to 80 octets. */
+  readonly secret: string
+  /** HMAC-SHA-1-96 and AES-128-CMAC-96 (RFC 5926), or HMAC-SHA-256. The same at both ends. */
+  readonly algorithm: 'hmac-sha1' | 'aes-128-cmac' | 'hmac-sha256'
+  /** Octets of the code in each segment, 4 to 16. The same at both ends. Default 12. */
+  readonly maclen?: number
+  /** New connections begin with it, and the peer is asked to send with it (RNextKeyID). Default: the first of the list. */
+  readonly preferred?: boolean
 }
 
 /** RFC 7911, one family of one peer. */

@@ -229,7 +229,7 @@ export class TestLab {
    * Starts a command that runs until what it returns is called, which gives all that it printed. Into a file, so that the
    * command never waits for its reader.
    */
-  #running(host: string, argv: readonly string[]): () => Promise<string> {
+  running(host: string, argv: readonly string[]): () => Promise<string> {
     const [command, ...args] = inNamespace(this.netns(host), argv)
     const folder = mkdtempSync(join(tmpdir(), 'margay-run-'))
     const file = join(folder, 'output')
@@ -248,7 +248,7 @@ export class TestLab {
 
   /** Notes what a host's kernel loses of its route table, until `end`, which tells: a line a route. */
   losses(host: string): { end: () => Promise<readonly string[]> } {
-    const end = this.#running(host, ['ip', '-o', 'monitor', 'route'])
+    const end = this.running(host, ['ip', '-o', 'monitor', 'route'])
     return {
       end: async () => {
         const text = await end()
@@ -264,7 +264,7 @@ export class TestLab {
     perSecond: number,
   ): { end: () => Promise<{ sent: number; lost: readonly number[] }> } {
     // Ahead of everything else on this machine: a prober that has to wait for the processor would count its own losses.
-    const end = this.#running(pod, ['nice', '-n', '-20', 'ping', '-n', '-i', String(1 / perSecond), address])
+    const end = this.running(pod, ['nice', '-n', '-20', 'ping', '-n', '-i', String(1 / perSecond), address])
     return {
       end: async () => {
         const text = await end()

@@ -8,7 +8,7 @@ import { NetlinkError } from './errno.ts'
 export type NativeSocket = { readonly _: 'NativeSocket' }
 
 /** Kinds of job, as native/netlink.h numbers them. */
-export const job = { batch: 0, dump: 1, join: 2, leave: 3 } as const
+export const job = { batch: 0, dump: 1, join: 2, leave: 3, transaction: 4 } as const
 
 /** Kinds of item that `take` returns. */
 export const item = { opened: 0, data: 1, end: 2, event: 3, overrun: 4, closed: 5 } as const
@@ -47,6 +47,10 @@ export interface Addon {
   tcpHops(fd: number, ttl: number, leastTtl: number): number
   /** TCP-MD5 key towards an address, or with `bits` >= 0 towards the network around it; an empty one takes it away. 0 or a negative errno. */
   tcpKey(fd: number, remote: string, bits: number, key: Uint8Array): number
+  /** setsockopt with these octets. 0 or a negative errno. */
+  setOption(fd: number, level: number, name: number, value: Uint8Array): number
+  /** getsockopt into these octets, of which the kernel is told `length`. 0 or a negative errno. */
+  getOption(fd: number, level: number, name: number, value: Uint8Array, length: number): number
   tcpClose(fd: number): void
   /** Sends an ICMPv6 message out of a link, hop limit 255. 0 or a negative errno. */
   icmp6Send(namespace: number, device: string, to: string, message: Uint8Array): number

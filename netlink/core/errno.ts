@@ -40,6 +40,7 @@ const meanings: Readonly<Record<string, string>> = {
 const names = new Map<number, string>(Object.entries(constants.errno).map(([name, value]) => [value, name]))
 names.set(95, 'EOPNOTSUPP') // the same number as ENOTSUP
 names.set(11, 'EAGAIN') // and EWOULDBLOCK
+names.set(129, 'EKEYREJECTED') // Node has no name for it
 
 /** `EEXIST` for 17; `errno 4711` for a number without a name. The sign does not matter. */
 export function errnoName(errno: number): string {

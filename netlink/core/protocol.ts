@@ -19,6 +19,7 @@ export const flag = {
   replace: 0x100,
   exclusive: 0x200,
   create: 0x400,
+  append: 0x800,
   /** Of acknowledgements: the request's payload is left out, attributes follow. */
   capped: 0x100,
   ackAttributes: 0x200,

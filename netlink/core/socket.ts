@@ -91,8 +91,15 @@ export class NetlinkSocket {
     return result
   }
 
-  /** Sends messages; `onData` gets all answers but the acknowledgements of success. `bytes` may be used again at once. */
-  submit(kind: 'batch' | 'dump', bytes: Uint8Array, onData: (bytes: Uint8Array) => void): Promise<JobEnd> {
+  /**
+   * Sends messages; `onData` gets all answers but the acknowledgements of success. `bytes` may be used again at once.
+   * A `transaction` reaches the kernel in one piece; its last message asks for an acknowledgement (NLM_F_ACK).
+   */
+  submit(
+    kind: 'batch' | 'dump' | 'transaction',
+    bytes: Uint8Array,
+    onData: (bytes: Uint8Array) => void,
+  ): Promise<JobEnd> {
     return this.#submit(job[kind], 0, bytes, onData)
   }
 

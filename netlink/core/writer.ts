@@ -80,6 +80,11 @@ export class MessageWriter {
     this.#view.setUint16(at, value)
   }
 
+  attributeU32be(type: number, value: number): void {
+    const at = this.#header(type, 4)
+    this.#view.setUint32(at, value)
+  }
+
   attributeU32(type: number, value: number): void {
     const at = this.#header(type, 4)
     this.#view.setUint32(at, value, littleEndian)

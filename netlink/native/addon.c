@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -387,6 +388,40 @@ static napi_value tcp_key_(napi_env env, napi_callback_info info) {
   return number(env, -code);
 }
 
+/* The octets of a Uint8Array where they are, or NULL. */
+static void *octets_of(napi_env env, napi_value value, size_t *length) {
+  void *octets = NULL;
+  bool typed = false;
+  if (napi_is_typedarray(env, value, &typed) != napi_ok || !typed ||
+      napi_get_typedarray_info(env, value, NULL, length, &octets, NULL, NULL) != napi_ok)
+    return NULL;
+  return octets;
+}
+
+/* setOption(fd, level, name, value: Uint8Array): 0 | -errno */
+static napi_value set_option(napi_env env, napi_callback_info info) {
+  napi_value values[4];
+  size_t length = 0;
+  if (!arguments(env, info, 4, values)) return number(env, -EINVAL);
+  void *value = octets_of(env, values[3], &length);
+  if (!value) return number(env, -EINVAL);
+  int code = setsockopt(int_of(env, values[0]), int_of(env, values[1]), int_of(env, values[2]), value, (socklen_t)length);
+  return number(env, code == 0 ? 0 : -errno);
+}
+
+/* getOption(fd, level, name, value: Uint8Array, length): 0 | -errno. TCP_AO_GET_KEYS is told the length of one record, and may fill several. */
+static napi_value get_option(napi_env env, napi_callback_info info) {
+  napi_value values[5];
+  size_t room = 0;
+  if (!arguments(env, info, 5, values)) return number(env, -EINVAL);
+  void *value = octets_of(env, values[3], &room);
+  int length = int_of(env, values[4]);
+  if (!value || length < 0 || (size_t)length > room) return number(env, -EINVAL);
+  socklen_t size = (socklen_t)length;
+  int code = getsockopt(int_of(env, values[0]), int_of(env, values[1]), int_of(env, values[2]), value, &size);
+  return number(env, code == 0 ? 0 : -errno);
+}
+
 /* icmp6Send(namespace, device, to, message: Uint8Array): 0 | -errno */
 static napi_value icmp6_send_(napi_env env, napi_callback_info info) {
   napi_value values[4];
@@ -424,6 +459,8 @@ NAPI_MODULE_INIT() {
       {"tcpOpen", NULL, tcp_open_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"tcpHops", NULL, tcp_hops_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"tcpKey", NULL, tcp_key_, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"setOption", NULL, set_option, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"getOption", NULL, get_option, NULL, NULL, NULL, napi_enumerable, NULL},
       {"icmp6Send", NULL, icmp6_send_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"tcpClose", NULL, tcp_close, NULL, NULL, NULL, napi_enumerable, NULL},
       {"sysctls", NULL, sysctls, NULL, NULL, NULL, napi_enumerable, NULL},

@@ -34,7 +34,8 @@ struct item {
   unsigned char *bytes;
 };
 
-enum job_kind { JOB_BATCH = 0, JOB_DUMP = 1, JOB_JOIN = 2, JOB_LEAVE = 3 };
+/* A transaction goes out as one datagram and asks for acknowledgements itself: its last message must. */
+enum job_kind { JOB_BATCH = 0, JOB_DUMP = 1, JOB_JOIN = 2, JOB_LEAVE = 3, JOB_TRANSACTION = 4 };
 
 struct job {
   struct job *next;

@@ -23,6 +23,8 @@
 #define PAGE_BYTES (64 * 1024)             /* items grow to this size */
 #define EVENT_BACKLOG (32 * 1024 * 1024)   /* events that JavaScript has not taken; beyond it they are dropped */
 #define REQUEST_BUFFER (1024 * 1024)
+/* The largest datagram to the kernel: a transaction is one. */
+#define SEND_BUFFER (16 * 1024 * 1024)
 
 /* ---- the queue of items ---- */
 
@@ -123,7 +125,7 @@ static void wake(struct netlink_socket *s) {
 
 int netlink_socket_submit(struct netlink_socket *s, enum job_kind kind, uint32_t id, uint32_t group,
                           const unsigned char *bytes, size_t length) {
-  if ((kind == JOB_BATCH || kind == JOB_DUMP) && !well_formed(bytes, length)) return EINVAL;
+  if (kind != JOB_JOIN && kind != JOB_LEAVE && !well_formed(bytes, length)) return EINVAL;
   struct job *job = malloc(sizeof *job + length);
   if (!job) return ENOMEM;
   *job = (struct job){.kind = kind, .id = id, .group = group, .length = length};
@@ -174,6 +176,7 @@ static int open_netlink(int protocol, int receive_buffer) {
   }
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer, sizeof receive_buffer) != 0)
     set_option(fd, SOL_SOCKET, SO_RCVBUF, receive_buffer);
+  set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER);
   set_option(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
   set_option(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
   set_option(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
@@ -234,6 +237,8 @@ static bool collect(struct netlink_socket *s, const struct job *job, size_t leng
       if (header.nlmsg_type != NLMSG_ERROR || error != 0)
         push(s, ITEM_DATA, job->id, 0, 0, s->buffer + at, step);
       if ((header.nlmsg_type == NLMSG_ERROR || header.nlmsg_type == NLMSG_DONE) && header.nlmsg_seq == last) ended = true;
+      /* refused as a whole: the kernel answers the first message only */
+      if (job->kind == JOB_TRANSACTION && error != 0 && header.nlmsg_seq == first) ended = true;
     }
     at += step;
   }
@@ -263,14 +268,15 @@ static void perform(struct netlink_socket *s, struct job *job) {
   size_t from = 0;
   uint32_t answered = 0;
   int code = 0;
+  bool whole = job->kind == JOB_TRANSACTION;
   while (from < job->length && code == 0) {
     size_t to = from, header_at = from;
     uint32_t count = 0, first = 0;
     struct nlmsghdr header = {0};
-    while (to < job->length && count < CHUNK_MESSAGES) {
+    while (to < job->length && (whole || count < CHUNK_MESSAGES)) {
       struct nlmsghdr next;
       memcpy(&next, job->bytes + to, sizeof next);
-      if (count > 0 && to + next.nlmsg_len - from > CHUNK_BYTES) break;
+      if (!whole && count > 0 && to + next.nlmsg_len - from > CHUNK_BYTES) break;
       if (count == 0) first = next.nlmsg_seq;
       header = next;
       header_at = to;
@@ -318,8 +324,8 @@ static void *run(void *argument) {
     bool stop;
     struct job *job = next_job(s, &stop);
     if (job && !stop && code == 0) {
-      if (job->kind == JOB_BATCH || job->kind == JOB_DUMP) perform(s, job);
-      else change_membership(s, job);
+      if (job->kind == JOB_JOIN || job->kind == JOB_LEAVE) change_membership(s, job);
+      else perform(s, job);
     }
     free(job);
     if (stop) break;

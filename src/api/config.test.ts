@@ -7,7 +7,7 @@ t.test('an empty file is the default node', async t => {
   t.match(parse(''), {
     node: { name: 'host7' },
     datastore: { type: 'embedded', path: '/var/lib/margay/cluster.db' },
-    dataplane: { routeProtocol: 81 },
+    dataplane: { routeProtocol: 81, clampMss: false },
     cni: { socket: '/run/margay/cni.sock' },
     log: { level: 'info', format: 'text' },
   })
@@ -32,6 +32,7 @@ t.test('every fault is one refusal with object, value, reason, place and next st
       'log:\n  level: loud',
       /margayd\.yaml: log\.level loud is not one of its values\.\n {2}\S+:2:10 {3}It takes info, debug, warn, error\./,
     ],
+    ['dataplane: { clampMss: 1400 }', /dataplane\.clampMss 1400 is neither true nor false/],
     ['dataplane: { routeProtocol: 4 }', /dataplane\.routeProtocol 4 is not a whole number from 5 to 255/],
     [
       'datastore: { type: etcd }',

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import * as v from 'valibot'
 import { defaultSocket, defaultSpoolDir } from '../../cni-plugin/protocol/socket.ts'
-import { choice, integer, objectName, only } from '../resources/fields.ts'
+import { choice, flag, integer, objectName, only } from '../resources/fields.ts'
 import { formatProblem, readSettings } from '../resources/index.ts'
 import { Refusal } from '../resources/problem.ts'
 import { field } from '../resources/schema.ts'
@@ -42,6 +42,8 @@ const schema = v.strictObject({
         integer('number', 5, 255, 'It marks our routes in the kernel; Linux keeps 0 to 4.'),
         81,
       ),
+      /** TCP connections of pods agree on segments that fit the route out of the node. */
+      clampMss: v.optional(flag(), false),
     }),
     {},
   ),

@@ -76,6 +76,7 @@ export class Daemon {
     const dataplane = await Dataplane.open({
       kernel: linuxKernel(),
       mark: { protocol: config.dataplane.routeProtocol },
+      clampMss: config.dataplane.clampMss,
     })
     const daemon = new Daemon(config, log, { nodeStore, datastore, dataplane })
     try {
@@ -158,6 +159,9 @@ export class Daemon {
           this.#log.warn(text ?? 'route refused by the kernel', { prefix })
         else this.#log.debug('route', { prefix, state })
       }
+    })
+    this.#dataplane.filters.onProblems(problems => {
+      for (const problem of problems) this.#log.warn(problem)
     })
     facts.onChange(now => {
       this.#bgp.setFacts(now)
@@ -243,6 +247,7 @@ export class Daemon {
     if (this.#cluster.state === 'in sync') routes.inSync('block')
     // After a restart the kernel holds what the last run wrote: nothing is replaced before the peers have told all again.
     if (this.#knowsCluster() && !this.#forwarding) routes.ready('bgp')
+    if (this.#knowsCluster()) this.#dataplane.filters.set(this.#intent.filters)
     await this.#setUpFabric(this.#dataplane.facts.current)
     this.#complete = this.#isComplete()
     await this.#bgp.apply(this.#intent, this.#complete)
@@ -353,6 +358,7 @@ export class Daemon {
         ...this.#bgp.problems,
         ...this.#tunnels.problems,
         ...this.#ipam.show().problems,
+        ...this.#dataplane.filters.problems,
       ],
     })
   }

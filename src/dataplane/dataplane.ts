@@ -1,4 +1,4 @@
-// The dataplane of one node: its routes, its pods' attachments, and what is true of it.
+// The dataplane of one node: its routes, its pods' attachments, its packet filter, and what is true of it.
 //
 // Opening reads the kernel and writes nothing. Closing leaves everything in place, so that packets flow on while the
 // daemon restarts.
@@ -8,6 +8,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { Tunnels } from './encapsulation/index.ts'
 import { Endpoints } from './endpoints/endpoints.ts'
 import { FactsWatch } from './facts.ts'
+import { Filters } from './filters/filters.ts'
 import type { Kernel, Sysctl } from './kernel.ts'
 import { KernelMirror } from './mirror.ts'
 import { type NodeSetup, restoreNode, setUpNode } from './node-setup.ts'
@@ -21,6 +22,8 @@ export interface DataplaneOptions {
   /** Milliseconds between full audits when nothing happens. Default: 90,000. */
   readonly auditEvery?: number
   readonly clock?: Clock
+  /** Whether TCP of pods shall agree on segments that fit the route out of the node. Default: no. */
+  readonly clampMss?: boolean
 }
 
 export class Dataplane implements AsyncDisposable {
@@ -28,11 +31,18 @@ export class Dataplane implements AsyncDisposable {
   readonly endpoints: Endpoints
   readonly tunnels: Tunnels
   readonly facts: FactsWatch
+  readonly filters: Filters
   readonly #kernel: Kernel
   readonly #socket: Rtnetlink
   readonly #mirror: KernelMirror
 
-  private constructor(kernel: Kernel, socket: Rtnetlink, mirror: KernelMirror, clock: Clock, auditEvery: number) {
+  private constructor(
+    { kernel, clampMss }: DataplaneOptions,
+    socket: Rtnetlink,
+    mirror: KernelMirror,
+    clock: Clock,
+    auditEvery: number,
+  ) {
     this.#kernel = kernel
     this.#socket = socket
     this.#mirror = mirror
@@ -40,6 +50,7 @@ export class Dataplane implements AsyncDisposable {
     this.endpoints = new Endpoints(kernel, this.routes)
     this.tunnels = new Tunnels({ kernel: socket, mirror, clock, auditEvery })
     this.facts = new FactsWatch(mirror, clock)
+    this.filters = new Filters({ open: () => kernel.openNetfilter(), clock, auditEvery, clampMss })
   }
 
   /** Reads links, addresses and routes of the node. Rejects if its namespace cannot be entered. */
@@ -48,7 +59,7 @@ export class Dataplane implements AsyncDisposable {
     const socket = await kernel.open()
     try {
       const mirror = await KernelMirror.open(socket, { ...defaultMark, ...options.mark })
-      return new Dataplane(kernel, socket, mirror, clock, auditEvery)
+      return new Dataplane(options, socket, mirror, clock, auditEvery)
     } catch (error) {
       await socket.close()
       throw error
@@ -69,6 +80,7 @@ export class Dataplane implements AsyncDisposable {
     await this.routes.close()
     await this.tunnels.close()
     this.facts.close()
+    await this.filters.close()
     await this.#mirror.close()
     await this.#socket.close()
   }

@@ -21,8 +21,10 @@ import type {
   Route,
   Rtnetlink,
 } from '../../netlink/types.ts'
+import type { Netfilter } from '../../netlink/netfilter/types.ts'
 import { contains, parseAddress, parseInterfaceAddress, formatPrefix, prefixOf } from '../../inet/index.ts'
 import type { Kernel, Sysctl, SysctlName } from './kernel.ts'
+import { FakeNetfilter } from './fake-netfilter.ts'
 import { metricOf } from './routes/route.ts'
 
 type Refusal = (operation: Operation) => string | undefined
@@ -32,6 +34,8 @@ interface Watcher {
 }
 
 export class FakeKernel implements Kernel {
+  /** nftables of the node. */
+  readonly netfilter = new FakeNetfilter()
   /** The node's own namespace. */
   readonly node = new FakeNamespace(this)
   readonly #namespaces = new Map<string, FakeNamespace>()
@@ -55,6 +59,10 @@ export class FakeKernel implements Kernel {
 
   async open(netns?: string): Promise<Rtnetlink> {
     return this.#entered(netns).handle()
+  }
+
+  openNetfilter(): Promise<Netfilter> {
+    return this.netfilter.handle()
   }
 
   async identify(netns?: string): Promise<string | undefined> {

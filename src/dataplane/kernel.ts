@@ -3,11 +3,14 @@
 // `linux.ts` is the real one, `fake-kernel.ts` the one of the unit tests. A namespace is named by its path
 // (`/run/netns/x`, `/proc/42/ns/net`); without a path it is the node's own.
 
+import type { Netfilter } from '../../netlink/netfilter/types.ts'
 import type { Rtnetlink } from '../../netlink/types.ts'
 
 export interface Kernel {
   /** rtnetlink in a namespace. The caller closes it. Rejects if the namespace cannot be entered. */
   open(netns?: string): Promise<Rtnetlink>
+  /** nftables of the node's own namespace. The caller closes it. Rejects with the kernel's code where there is none. */
+  openNetfilter(): Promise<Netfilter>
   /** The same text for the same namespace; undefined if the path leads to no network namespace (any more). */
   identify(netns?: string): Promise<string | undefined>
   /** Values in order; undefined where the kernel has no such setting. Rejects if the namespace cannot be entered. */

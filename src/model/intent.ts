@@ -16,6 +16,8 @@ export interface Intent {
   readonly routes: RouteRules
   /** Devices that lead to other nodes through a network that does not know pods. */
   readonly tunnels: readonly Tunnel[]
+  /** What the node's packet filter shall do; absent: nothing, there are no pools. */
+  readonly filters?: FilterRules
   /** Sentences for `margayctl status`: what in the resources cannot be done here, and the next step. */
   readonly problems: readonly string[]
 }
@@ -40,4 +42,16 @@ export interface RouteRules {
   readonly source6?: string
   /** Which of them go through a tunnel; one rule a pool. Default: none. */
   readonly tunnels?: readonly TunnelRule[]
+}
+
+/** Sorted lists of prefixes, in canonical text. */
+export interface FilterRules {
+  /** Pools with natOutgoing: what their pods send to the outside leaves under the node's address. */
+  readonly masquerade: readonly string[]
+  /** All pools, also disabled ones. What goes there keeps its address. */
+  readonly pools: readonly string[]
+  /** The nodes of the cluster, /32 and /128. What goes there keeps its address, too. */
+  readonly nodes: readonly string[]
+  /** Encapsulations in use: wrapped packets are taken from nodes only. */
+  readonly tunnels: readonly Pick<Tunnel, 'kind' | 'family'>[]
 }

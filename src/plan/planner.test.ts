@@ -17,6 +17,14 @@ t.test('the intent of a node', async t => {
       source6: 'fd00:0:1::11',
     },
     tunnels: [],
+    filters: {
+      masquerade: [],
+      pools: ['10.42.0.0/16', 'fd00:42::/112'],
+      tunnels: [],
+      nodes: ['10.0.1.11', '10.0.1.12', '10.0.2.11', '10.0.2.12']
+        .map(address => `${address}/32`)
+        .concat(['fd00:0:1::11', 'fd00:0:1::12', 'fd00:0:2::11', 'fd00:0:2::12'].map(address => `${address}/128`)),
+    },
     problems: [],
   })
   t.match(speaker, {
@@ -76,7 +84,7 @@ t.test('problems of pools and addresses', async t => {
 t.test('only what changed is worked out again', async t => {
   const planner = createPlanner('r1-n1')
   const first = planner.plan(twoRacks)
-  t.equal(planner.recomputed.length, 11, 'the first time everything')
+  t.equal(planner.recomputed.length, 12, 'the first time everything')
 
   const again = planner.plan({ ...twoRacks })
   t.same(planner.recomputed, [])
@@ -95,6 +103,6 @@ t.test('only what changed is worked out again', async t => {
   planner.plan(twoRacks)
   const labelled = { ...twoRacks, nodes: twoRacks.nodes.map(each => ({ ...each })) }
   const third = planner.plan(labelled)
-  t.same(planner.recomputed, ['speakers', 'pools'], 'nodes written again, the same')
+  t.same(planner.recomputed, ['speakers', 'filters', 'pools'], 'nodes written again, the same')
   t.ok(third.speaker)
 })

@@ -8,10 +8,11 @@ import type { PeerConfig, SpeakerConfig } from '../../bgp/types.ts'
 import type { SecretReference } from '../model/intent.ts'
 import type { Facts } from '../model/facts.ts'
 import type { TunnelRule } from '../model/tunnel.ts'
-import type { Intent, RouteRules } from '../model/intent.ts'
+import type { FilterRules, Intent, RouteRules } from '../model/intent.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { planBlocks } from './blocks.ts'
 import type { BlockPlan } from './blocks.ts'
+import { planFilters } from './filters.ts'
 import { Section } from './memo.ts'
 import type { Found } from './mesh.ts'
 import { planPolicies } from './policies.ts'
@@ -64,6 +65,7 @@ export function createPlanner(node: string): Planner {
     speaker: new Section<SpeakerConfig | undefined>('speaker', ran),
     tunnels: new Section<TunnelPlan>('tunnels', ran),
     routes: new Section<RouteRules>('routes', ran),
+    filters: new Section<FilterRules | undefined>('filters', ran),
     pools: new Section<readonly string[]>('pools', ran),
     problems: new Section<readonly string[]>('problems', ran),
     secrets: new Section<ReadonlyMap<string, SecretReference>>('secrets', ran),
@@ -97,6 +99,9 @@ export function createPlanner(node: string): Planner {
       const routes = sections.routes.get([local, found.sessions, own.own, pools, tunnels.rules], () =>
         routeRules(local, found.sessions, own.own, pools, tunnels.rules),
       )
+      const filters = sections.filters.get([pools, nodes, tunnels.tunnels], () =>
+        planFilters(pools, nodes, tunnels.tunnels),
+      )
       const poolTrouble = sections.pools.get([pools, nodes], () => poolProblems(pools, nodes))
       const problems = sections.problems.get(
         [found.problems, poolTrouble, tunnels.problems, local, own.originate, facts?.addresses],
@@ -115,6 +120,7 @@ export function createPlanner(node: string): Planner {
         blackholes: own.blackholes,
         routes,
         tunnels: tunnels.tunnels,
+        filters,
         problems,
       }
     },

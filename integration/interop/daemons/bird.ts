@@ -150,7 +150,7 @@ function protocolBgp(host: Host, plan: Plan, neighbour: Neighbour, name: string)
 
 function channel(host: Host, neighbour: Neighbour, version: 'ipv4' | 'ipv6'): string {
   const overOther = neighbour.local.includes(':') !== (version === 'ipv6')
-  const sources = neighbour.reflectorClient ? 'RTS_STATIC, RTS_BGP' : 'RTS_STATIC'
+  const sources = neighbour.reflectorClient || neighbour.transit ? 'RTS_STATIC, RTS_BGP' : 'RTS_STATIC'
   const lines = [
     `import all;`,
     `export filter { if ! (source ~ [ ${sources} ]) then reject; mark(); accept; };`,

@@ -149,11 +149,11 @@ function neighbourLines(neighbour: Neighbour): string[] {
     neighbour.role && `local-role ${neighbour.role}`,
     neighbour.extendedNextHop && `capability extended-nexthop`,
   ]
+  const isRange = neighbour.range !== undefined
   return [
-    ...(neighbour.range === undefined
-      ? []
-      : [` neighbor dynamic peer-group`, ` bgp listen range ${neighbour.range} peer-group dynamic`]),
+    ...(isRange ? [` neighbor dynamic peer-group`] : []),
     ...options.filter(option => typeof option === 'string').map(option => ` neighbor ${name} ${option}`),
+    ...(isRange ? [` bgp listen range ${neighbour.range} peer-group dynamic`] : []),
     ...neighbour.families.flatMap(family => activation(neighbour, name, family === 'ipv4-unicast' ? 'ipv4' : 'ipv6')),
   ]
 }
@@ -184,12 +184,23 @@ const nextHopMaps = ({ ipv4, ipv6 }: Host): string[] => [
 
 const mapOf = ({ prefix }: Route): string => `of-${prefix.replaceAll(/[:/.]/g, '-')}`
 
+/** A line takes so many of them. */
+const COMMUNITIES_A_LINE = 200
+
 function routeMaps(routes: readonly Route[]): string[] {
   return routes.flatMap(route => {
     const { communities = [], largeCommunities = [], med, path = [] } = route
+    const chunks = Array.from({ length: Math.ceil(communities.length / COMMUNITIES_A_LINE) }, (_, i) =>
+      communities.slice(i * COMMUNITIES_A_LINE, (i + 1) * COMMUNITIES_A_LINE),
+    )
     return [
-      `route-map ${mapOf(route)} permit 10`,
-      ...(communities.length > 0 ? [` set community ${communities.join(' ')}`] : []),
+      ...chunks.flatMap((chunk, i) => [
+        `route-map ${mapOf(route)} permit ${10 + i}`,
+        ` set community ${chunk.join(' ')} additive`,
+        ` on-match next`,
+        `exit`,
+      ]),
+      `route-map ${mapOf(route)} permit 100`,
       ...(largeCommunities.length > 0 ? [` set large-community ${largeCommunities.join(' ')}`] : []),
       ...(med === undefined ? [] : [` set metric ${med}`]),
       ...(path.length > 0 ? [` set as-path prepend ${path.join(' ')}`] : []),

@@ -19,7 +19,7 @@ async function exchange(cell: Cell, over: 'ipv4' | 'ipv6', versions: readonly ('
     { prefix: prefixes[version].ours[1] },
   ])
   const theirRoutes: Route[] = versions.flatMap(version => [
-    { prefix: prefixes[version].theirs[0], med: 9, communities: ['65002:30'], path: [64999] },
+    { prefix: prefixes[version].theirs[0], med: 9, communities: ['65002:30'], path: [THEIR_AS] },
     { prefix: prefixes[version].theirs[1] },
   ])
   const pair = await cell.pair({ over, families: versions.map(v => `${v}-unicast` as const), ourRoutes, theirRoutes })
@@ -40,7 +40,7 @@ async function exchange(cell: Cell, over: 'ipv4' | 'ipv6', versions: readonly ('
     {
       prefix: prefixes[version].theirs[0],
       nextHop: theirs[version],
-      asPath: `${THEIR_AS} 64999`,
+      asPath: `${THEIR_AS} ${THEIR_AS}`,
       med: 9,
       communities: ['65002:30'],
     },

@@ -8,7 +8,7 @@ const many = (count: number, net: number) =>
 export const ourPrefixLimit: Feature = {
   title: 'Prefix limit of ours: the daemon is told (RFC 4486)',
   async run(cell) {
-    const limit = { limit: 5, action: 'restart', restartAfter: 1 } as const
+    const limit = { limit: 5, action: 'restart', restartAfter: 3 } as const
     const ourPeer = { maxPrefixes: { 'ipv4-unicast': limit } }
     const pair = await cell.pair({ ourPeer, ourRoutes: [], theirRoutes: many(5, 2) })
     await cell.weHave(pair, many(5, 2), 'at the limit all is well')

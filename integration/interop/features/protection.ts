@@ -1,15 +1,21 @@
-// TCP-MD5 (RFC 2385) and GTSM (RFC 5082), whoever dials.
+// TCP-MD5 (RFC 2385) and GTSM (RFC 5082), with each end as the one that dials.
 
 import type { Cell, Wanted } from '../kit/cell.ts'
 import type { Feature } from './feature.ts'
 
-/** Once with each end as the one that dials. */
-async function whoeverDials(cell: Cell, wanted: Wanted): Promise<void> {
+const secret = 'correct-horse'
+const keys: Wanted = { ourPeer: { secret }, theirNeighbour: { secret } }
+const ttls: Wanted = { ourPeer: { ttlSecurity: 1 }, theirNeighbour: { ttlSecurity: true } }
+
+async function weDial(cell: Cell, wanted: Wanted): Promise<void> {
   const pair = await cell.pair({ ...wanted, theirNeighbour: { ...wanted.theirNeighbour, passive: true } })
   await routesGoBothWays(cell, pair, 'we dial')
   await Promise.all([pair.ours.kill(), pair.theirs.kill()])
-  const again = await cell.pair({ ...wanted, ourPeer: { ...wanted.ourPeer, passive: true } })
-  await routesGoBothWays(cell, again, 'it dials')
+}
+
+async function theyDial(cell: Cell, wanted: Wanted): Promise<void> {
+  const pair = await cell.pair({ ...wanted, ourPeer: { ...wanted.ourPeer, passive: true } })
+  await routesGoBothWays(cell, pair, 'it dials')
 }
 
 async function routesGoBothWays(cell: Cell, pair: Awaited<ReturnType<Cell['pair']>>, who: string): Promise<void> {
@@ -17,13 +23,8 @@ async function routesGoBothWays(cell: Cell, pair: Awaited<ReturnType<Cell['pair'
   await cell.daemonHas(pair, [{ prefix: '10.1.0.0/24' }, { prefix: '10.1.1.0/26' }], `${who}: it has ours`)
 }
 
-export const tcpMd5: Feature = {
-  title: 'TCP-MD5 (RFC 2385)',
-  run: cell =>
-    whoeverDials(cell, { ourPeer: { secret: 'correct-horse' }, theirNeighbour: { secret: 'correct-horse' } }),
-}
+export const md5WeDial: Feature = { title: 'TCP-MD5, we dial (RFC 2385)', run: cell => weDial(cell, keys) }
+export const md5TheyDial: Feature = { title: 'TCP-MD5, the daemon dials', run: cell => theyDial(cell, keys) }
 
-export const gtsm: Feature = {
-  title: 'GTSM (RFC 5082)',
-  run: cell => whoeverDials(cell, { ourPeer: { ttlSecurity: 1 }, theirNeighbour: { ttlSecurity: true } }),
-}
+export const gtsmWeDial: Feature = { title: 'GTSM, we dial (RFC 5082)', run: cell => weDial(cell, ttls) }
+export const gtsmTheyDial: Feature = { title: 'GTSM, the daemon dials', run: cell => theyDial(cell, ttls) }

@@ -12,7 +12,7 @@ const ibgp = { ourAs: OUR_AS, theirAs: OUR_AS } as const
 function startThird(cell: Cell, reflector: string): Promise<Ours> {
   const { ipv4 } = cell.host('third')
   const peers = { reflector: { address: reflector, remoteAs: OUR_AS, connectRetry: 1 } }
-  return cell.startOurs({ asn: OUR_AS, routerId: ipv4, peers }, third, 'third')
+  return cell.startOurs({ asn: OUR_AS, routerId: ipv4, peers }, third, { on: 'third' })
 }
 
 export const ibgpSession: Feature = {

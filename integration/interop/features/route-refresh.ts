@@ -1,6 +1,6 @@
 // Route refresh (RFC 2918), asked for by each end.
 
-import { ourRoutes } from '../kit/cell.ts'
+import { ourRoutes, theirRoutes } from '../kit/cell.ts'
 import type { Feature } from './feature.ts'
 
 export const theyRefresh: Feature = {
@@ -23,12 +23,16 @@ export const theyRefresh: Feature = {
 export const weRefresh: Feature = {
   title: 'Route refresh: we ask',
   async run(cell) {
-    const theirRoutes = [{ prefix: '10.2.0.0/24' }, { prefix: '10.2.1.0/26', path: [65001] }]
-    const pair = await cell.pair({ theirRoutes })
-    const good = { prefix: '10.2.0.0/24', asPath: '65002' }
-    await cell.weHave(pair, [good], 'a path with our own AS is not used')
-    await pair.ours.configure(cell.ourConfig({ ourPeer: { allowAsIn: 1 } }))
-    await cell.weHave(pair, [good, { prefix: '10.2.1.0/26', asPath: '65002 65001' }], 'allowed, it comes again')
+    const pair = await cell.pair({})
+    const theirs = [{ prefix: '10.2.0.0/24' }, { prefix: '10.2.1.0/26' }]
+    await cell.weHave(pair, theirs)
+    const { updatesIn } = await pair.ours.peer('daemon')
+    await pair.ours.refresh('daemon')
+    const sentAgain = async () => (await pair.ours.peer('daemon')).updatesIn > updatesIn
+    await cell.until('it sends its routes again', sentAgain, true)
+    await cell.weHave(pair, theirs, 'we still have all of them')
     cell.t.equal((await pair.ours.peer('daemon')).flaps, 0, 'on the same session')
+    await pair.theirs.originate(theirRoutes.slice(1))
+    await cell.weHave(pair, theirs.slice(1), 'and take changes afterwards')
   },
 }

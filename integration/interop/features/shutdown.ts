@@ -22,10 +22,10 @@ export const ourShutdown: Feature = {
   async run(cell) {
     const pair = await cell.pair({})
     await cell.daemonHas(pair, [{ prefix: '10.1.0.0/24' }, { prefix: '10.1.1.0/26' }])
-    await pair.ours.stop('cease')
+    await pair.ours.disable('daemon', words)
     await cell.daemonHas(pair, [], 'our routes go')
     await cell.until('our words are shown there', () => pair.theirs.session(pair.neighbour), {
-      text: /the speaker stops/,
+      text: new RegExp(words),
     })
   },
 }

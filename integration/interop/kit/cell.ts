@@ -3,12 +3,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
-import type { SimpleConfig, SimplePeer } from '../../../bgp/simple-config.ts'
 import type { Origination } from '../../../bgp/types.ts'
 import type { Daemon, Neighbour, Plan, Route, RunningDaemon } from './daemon.ts'
 import { type Host, type HostName, Lan } from './lan.ts'
 import { matches, type Pattern } from './matches.ts'
-import { Ours } from './ours.ts'
+import { type OurConfig, type OurPeer, Ours } from './ours.ts'
 
 export const OUR_AS = 65001
 export const THEIR_AS = 65002
@@ -21,8 +20,8 @@ export interface Wanted {
   readonly families?: Neighbour['families']
   /** The session's own addresses. Default `ipv4`. */
   readonly over?: 'ipv4' | 'ipv6'
-  readonly our?: Partial<SimpleConfig>
-  readonly ourPeer?: Partial<SimplePeer>
+  readonly our?: Partial<OurConfig>
+  readonly ourPeer?: Partial<OurPeer>
   readonly their?: Partial<Plan>
   readonly theirNeighbour?: Partial<Neighbour>
   readonly ourRoutes?: readonly Origination[]
@@ -32,11 +31,14 @@ export interface Wanted {
 export interface Pair {
   readonly ours: Ours
   readonly theirs: RunningDaemon
-  readonly config: SimpleConfig
+  readonly config: OurConfig
   readonly plan: Plan
   /** How the daemon sees us. */
   readonly neighbour: Neighbour
 }
+
+/** An eBGP peer without policies would be believed nothing and told nothing (RFC 8212). */
+export const openPolicies = { import: 'accept-all', export: 'accept-all' } as const
 
 /** Routes that most features exchange. */
 export const ourRoutes: readonly Origination[] = [{ prefix: '10.1.0.0/24' }, { prefix: '10.1.1.0/26' }]
@@ -58,15 +60,16 @@ export class Cell {
     return this.lan.hosts[name]
   }
 
-  ourConfig(wanted: Wanted): SimpleConfig {
+  ourConfig(wanted: Wanted): OurConfig {
     const { ours, theirs } = this.lan.hosts
     const { over = 'ipv4', families = [`${over}-unicast`] } = wanted
-    const daemon: SimplePeer = {
+    const daemon: OurPeer = {
       address: theirs[over],
       remoteAs: wanted.theirAs ?? THEIR_AS,
       families,
       nextHopSelf: { 'ipv4-unicast': ours.ipv4, 'ipv6-unicast': ours.ipv6 },
       connectRetry: 1,
+      ...openPolicies,
       ...wanted.ourPeer,
     }
     return { asn: wanted.ourAs ?? OUR_AS, routerId: ours.ipv4, peers: { daemon }, ...wanted.our }
@@ -91,10 +94,16 @@ export class Cell {
     }
   }
 
-  async startOurs(config: SimpleConfig, routes: readonly Origination[], on: HostName = 'ours'): Promise<Ours> {
-    const ours = await Ours.start(this.host(on), config)
-    this.#state.push(async () => `${on}: ${JSON.stringify(await ours.state().catch(String), undefined, 1)}`)
-    await ours.originate(routes)
+  async startOurs(
+    config: OurConfig,
+    routes: readonly Origination[],
+    { on = 'ours', restart = false }: { readonly on?: HostName; readonly restart?: boolean } = {},
+  ): Promise<Ours> {
+    const ours = await Ours.start(this.t, this.host(on), config, routes, ...(restart ? (['--restart'] as const) : []))
+    this.#state.push(async () => {
+      const [peers, table] = await Promise.all([ours.peers().catch(String), ours.routes().catch(String)])
+      return `${on}: ${JSON.stringify({ peers, routes: table }, undefined, 1)}\n${ours.said().join('\n')}`
+    })
     return ours
   }
 

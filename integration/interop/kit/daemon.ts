@@ -3,9 +3,10 @@
 
 import type { Family } from '../../../bgp/types.ts'
 import type { FeatureName } from '../features/index.ts'
+import type { Cell } from './cell.ts'
 import type { Host } from './lan.ts'
 
-/** A route that the daemon originates. */
+/** A route that the daemon originates. Without a RIB it may have several to one prefix, for ADD-PATH. */
 export interface Route {
   readonly prefix: string
   /** `65002:20`. */
@@ -13,7 +14,7 @@ export interface Route {
   /** `65002:1:4000000000`. */
   readonly largeCommunities?: readonly string[]
   readonly med?: number
-  /** ASes behind its own. */
+  /** ASes behind its own: its own once more, or the neighbour's. */
   readonly path?: readonly number[]
 }
 
@@ -34,6 +35,8 @@ export interface Neighbour {
   /** It does not announce 4-octet AS numbers. */
   readonly twoOctetAs?: boolean
   readonly reflectorClient?: boolean
+  /** It is sent what the daemon has learned, too. */
+  readonly transit?: boolean
   /** Prefixes that it takes of each family; one more ends the session. */
   readonly prefixLimit?: number
   readonly extendedMessages?: boolean
@@ -92,11 +95,13 @@ export interface RunningDaemon {
   restart(routes?: readonly Route[]): Promise<void>
 }
 
-/** Why a daemon has no test of a feature, and how that is known. `proof` is carried out by the run. */
+/** Why a daemon has no test of a feature, and how that is known. What can be proved is proved again by each run. */
 export interface Lack {
   readonly reason: string
-  /** True if the daemon still lacks it. */
-  readonly proof?: (host: Host) => Promise<boolean>
+  /** The code of a capability that its OPEN does not have. */
+  readonly capability?: number
+  /** True if it still lacks it. */
+  readonly proof?: (cell: Cell) => Promise<boolean>
 }
 
 export interface Daemon {
@@ -105,6 +110,8 @@ export interface Daemon {
   readonly title: string
   /** As it says itself, `2.0.12`. */
   version(): string
+  /** It keeps routes and passes them on. Default true. */
+  readonly hasRib?: boolean
   readonly lacks: { readonly [F in FeatureName]?: Lack }
   /** Seconds that it may take to come up, dial and exchange routes. Default 30. */
   readonly patience?: number

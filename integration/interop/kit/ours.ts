@@ -1,86 +1,98 @@
-// Our speaker in a host of the lan, as the cells of the matrix drive it.
+// Our speaker in a host of the lan: the executable, driven by its file, its control socket and the lines it prints.
 
-import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { SimpleConfig } from '../../../bgp/simple-config.ts'
-import type { ConfigIssue, Origination, PathView, PeerStatus } from '../../../bgp/types.ts'
-import type { Call, State } from '../../kit/bgp-child.ts'
+import type { Test } from 'tap'
+import type { FileConfig, FilePeer } from '../../../bgp/cli/fields.ts'
+import { Executable } from '../../../bgp/cli/test-executable.ts'
+import type { Origination, PathView, PeerCounters, PeerStatus } from '../../../bgp/types.ts'
 import type { Host } from './lan.ts'
 
-const child = fileURLToPath(new URL('../../kit/bgp-child.ts', import.meta.url))
+const sockets = fileURLToPath(new URL('../../../netlink/socket.ts', import.meta.url))
+
+export type OurConfig = Omit<FileConfig, 'announce'>
+export type OurPeer = FilePeer
 
 export class Ours {
-  readonly #process: ChildProcess
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #executable: Executable
+  #config: OurConfig
+  #routes: readonly Origination[]
 
-  private constructor(process_: ChildProcess) {
-    this.#process = process_
+  private constructor(executable: Executable, config: OurConfig, routes: readonly Origination[]) {
+    this.#executable = executable
+    this.#config = config
+    this.#routes = routes
   }
 
-  static async start(host: Host, config: SimpleConfig): Promise<Ours> {
-    const execArgv = ['netns', 'exec', host.netns, process.execPath, '--disable-warning=ExperimentalWarning']
-    const ours = new Ours(fork(child, { execPath: 'ip', execArgv, serialization: 'advanced' }))
-    await ours.#call({ call: 'start', config, sockets: true })
+  /** `--restart`: it comes up after a restart. */
+  static async start(
+    t: Test,
+    host: Host,
+    config: OurConfig,
+    routes: readonly Origination[],
+    ...options: readonly '--restart'[]
+  ): Promise<Ours> {
+    const executable = new Executable(t, ['ip', 'netns', 'exec', host.netns])
+    const ours = new Ours(executable, config, routes)
+    await ours.#write().run('--sockets', sockets, ...options)
+    if (!executable.has('started')) throw new Error(`it does not start: ${executable.words}`)
     return ours
   }
 
-  async configure(config: SimpleConfig): Promise<void> {
-    const issues = (await this.#call({ call: 'configure', config })) as readonly ConfigIssue[]
-    if (issues.length > 0) throw new Error(JSON.stringify(issues))
+  async configure(config: OurConfig): Promise<void> {
+    this.#config = config
+    await this.#write().post('/reload')
   }
 
   /** The whole list of our routes, in the place of the one before. */
-  async originate(list: readonly Origination[]): Promise<void> {
-    await this.#call({ call: 'announce', list })
+  async originate(routes: readonly Origination[]): Promise<void> {
+    this.#routes = routes
+    await this.#write().post('/reload')
   }
 
-  /** After a restart: our routes are all there. */
-  async complete(): Promise<void> {
-    await this.#call({ call: 'complete' })
+  peers(): Promise<readonly PeerStatus[]> {
+    return this.#executable.get<PeerStatus[]>('/peers')
   }
 
   async peer(name: string): Promise<PeerStatus> {
-    const { peers } = await this.state()
-    return peers.find(peer => peer.name === name)!
+    return (await this.#executable.get<PeerStatus[]>(`/peers?peer=${name}`))[0]
+  }
+
+  async counters(name: string): Promise<PeerCounters> {
+    return (await this.#executable.get<PeerCounters[]>(`/counters?peer=${name}`))[0]
   }
 
   /** The best path of each prefix, our own routes left out. */
   async routes(): Promise<readonly PathView[]> {
-    const { best } = await this.state()
-    return best.filter(row => row.peer !== 'local')
+    const rows = await this.#executable.get<PathView[]>('/routes')
+    return rows.filter(row => row.peer !== 'local')
+  }
+
+  /** Every path that the peer has sent. */
+  received(peer: string): Promise<readonly PathView[]> {
+    return this.#executable.get<PathView[]>(`/routes?table=in&peer=${peer}`)
   }
 
   /** Reports so far. */
-  async said(): Promise<readonly string[]> {
-    return (await this.state()).reports
+  said(): readonly string[] {
+    return this.#executable.lines.flatMap(({ text }) => (typeof text === 'string' ? [text] : []))
   }
 
-  /** `cease`: for good, with words; `restart`: without a NOTIFICATION. */
-  async stop(mode: 'cease' | 'restart'): Promise<void> {
-    await this.#call({ call: 'stop', mode })
+  /** Ends the session for good, with words for the peer (RFC 9003). */
+  async disable(peer: string, words: string): Promise<void> {
+    await this.#executable.post('/disable', { peer, words })
+  }
+
+  /** Asks the peer for all of its routes again (RFC 2918). */
+  async refresh(peer: string): Promise<void> {
+    await this.#executable.post('/refresh', { peer, direction: 'in' })
   }
 
   async kill(): Promise<void> {
-    const ended = new Promise(resolve => this.#process.once('exit', resolve))
-    this.#process.kill('SIGKILL')
-    await ended
+    this.#executable.signal('SIGKILL')
+    await this.#executable.exit()
   }
 
-  async state(): Promise<State> {
-    return (await this.#call({ call: 'state' })) as State
-  }
-
-  /** One after another. */
-  #call(message: Call): Promise<unknown> {
-    const ask = () =>
-      new Promise((resolve, reject) => {
-        this.#process.once('message', (answer: { result?: unknown; error?: string }) =>
-          answer.error === undefined ? resolve(answer.result) : reject(new Error(answer.error)),
-        )
-        this.#process.send(message)
-      })
-    const answered = this.#last.then(ask, ask)
-    this.#last = answered.catch(() => {})
-    return answered
+  #write(): Executable {
+    return this.#executable.write({ ...this.#config, announce: this.#routes })
   }
 }

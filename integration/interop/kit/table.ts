@@ -69,14 +69,17 @@ export async function readTable(): Promise<Column[]> {
 
 function page(columns: readonly Column[]): string {
   const notes: string[] = []
+  /** Its number; one reason may hold for several cells of a daemon. */
+  const numberOf = (note: string): number => {
+    if (!notes.includes(note)) notes.push(note)
+    return notes.indexOf(note) + 1
+  }
   const rows = featureNames.map(name => {
     const { title } = features[name]
-    const cells = columns.map(({ cells }, i) => {
+    const cells = columns.map(({ head, cells }, i) => {
       const cell = cells.get(title) ?? UNKNOWN
       const lack = daemons[i].lacks[name]
-      if (cell !== LACKS || !lack) return cell
-      notes.push(`${daemons[i].title}, ${title}: ${lack.reason}.`)
-      return `${LACKS}<sup>${notes.length}</sup>`
+      return cell === LACKS && lack ? `${LACKS}<sup>${numberOf(`${head}: ${lack.reason}.`)}</sup>` : cell
     })
     return `| ${[title, ...cells].join(' | ')} |`
   })

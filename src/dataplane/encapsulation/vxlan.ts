@@ -8,7 +8,7 @@ import type { Encapsulation } from './encapsulation.ts'
 
 /** Of the IPv4 device; the IPv6 one has the next. */
 const id = 4096
-const port = 4789
+export const vxlanPort = 4789
 
 export const vxlan: Encapsulation = {
   kind: 'vxlan',
@@ -20,8 +20,8 @@ export const vxlan: Encapsulation = {
     link: ({ device, local, family }) => ({
       kind: 'vxlan',
       name: device,
-      id: idOf(family),
-      port,
+      id: vxlanId(family),
+      port: vxlanPort,
       local,
       learning: false,
       mac: vxlanMac(local),
@@ -29,8 +29,8 @@ export const vxlan: Encapsulation = {
     }),
 
     matches: ({ tunnel, mac }, { local, family }) =>
-      tunnel?.id === idOf(family) &&
-      tunnel.port === port &&
+      tunnel?.id === vxlanId(family) &&
+      tunnel.port === vxlanPort &&
       tunnel.local === local &&
       tunnel.learning === false &&
       tunnel.remote === undefined &&
@@ -42,6 +42,7 @@ export const vxlan: Encapsulation = {
   },
 }
 
-function idOf(family: 4 | 6): number {
+/** VXLAN network identifier, 24 bits. */
+export function vxlanId(family: 4 | 6): number {
   return family === 4 ? id : id + 1
 }

@@ -13,9 +13,12 @@ export interface EndpointId {
 /** Every host end has it, so one neighbour entry serves all pods; fe80::ecee:eeff:feee:eeee follows from it (EUI-64). */
 export const hostMac = 'ee:ee:ee:ee:ee:ee'
 
+/** What every host end's name begins with. */
+export const hostDevicePrefix = 'mgy'
+
 /** `mgy` and 11 hexadecimal digits, from the key alone: whoever knows the key finds the device without any record. */
 export function hostDeviceName(id: EndpointId): string {
-  return `mgy${createHash('sha256').update(endpointKey(id)).digest('hex').slice(0, 11)}`
+  return `${hostDevicePrefix}${createHash('sha256').update(endpointKey(id)).digest('hex').slice(0, 11)}`
 }
 
 /** True for a name that only our devices have. */

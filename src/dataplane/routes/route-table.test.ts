@@ -376,6 +376,7 @@ function through(
       const socket = await w.kernel.open()
       return { ...socket, apply: operations => apply(operations, socket) }
     },
+    openNetfilter: () => w.kernel.openNetfilter(),
     identify: netns => w.kernel.identify(netns),
     readSysctls: (names, netns) => w.kernel.readSysctls(names, netns),
     writeSysctls: (settings, netns) => w.kernel.writeSysctls(settings, netns),

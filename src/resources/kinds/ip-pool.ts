@@ -2,16 +2,12 @@
 
 import * as v from 'valibot'
 import { parsePrefix, type Prefix } from '../../../inet/index.ts'
-import { blockSizes, choice, cidr, flag, integer, only, selector } from '../fields.ts'
+import { blockSizes, choice, cidr, flag, integer, selector } from '../fields.ts'
 import { defineKind, type Resource } from '../kind.ts'
 import { Refusal } from '../problem.ts'
 import { described, type Misfit, whole } from '../schema.ts'
 
 const modes = ['Never', 'CrossSubnet', 'Always'] as const
-const noNat = [
-  'Margay does not translate addresses so far: pods reach others, and are seen, under their own.',
-  'Write false, and let the router at the edge translate where the pool is not routed.',
-] as const
 
 const fields = v.strictObject({
   cidr: described(cidr(), 'The range. Cannot change.'),
@@ -38,7 +34,10 @@ const fields = v.strictObject({
   ),
   vxlanMode: v.optional(described(choice(...modes), 'VXLAN tunnels between nodes, in the same words.'), 'Never'),
   natOutgoing: v.optional(
-    described(only(false, ...noNat), 'Translate the addresses of pods that talk to the outside.'),
+    described(
+      flag(),
+      'Packets of pods of this pool to the outside leave under the address of their node; to pods (of any pool, disabled ones too) and nodes they keep their own.',
+    ),
     false,
   ),
 })

@@ -1,0 +1,4 @@
+import { openbgpd } from './daemons/openbgpd.ts'
+import { runColumn } from './kit/matrix.ts'
+
+await runColumn(openbgpd)

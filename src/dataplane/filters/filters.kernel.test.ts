@@ -1,0 +1,234 @@
+// The packet filter on the real kernel: what packets meet, what the kernel says of the table, and what happens when others change it.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { openNetfilter } from '../../../netlink/index.ts'
+import type { FilterRules } from '../../model/intent.ts'
+import { fibClasses } from '../../model/fib.ts'
+import { Dataplane } from '../dataplane.ts'
+import { linuxKernel } from '../linux.ts'
+import { skipWithoutRoot, TestNamespaces } from '../test-namespaces.ts'
+import { ourTable, tableOf } from './table.ts'
+
+const skip = skipWithoutRoot()
+const rules: FilterRules = {
+  masquerade: ['10.42.0.0/16', 'fd00:42::/48'],
+  pools: ['10.42.0.0/16', 'fd00:42::/48'],
+  nodes: ['10.0.1.7/32', 'fd00:1::7/128'],
+  tunnels: [],
+}
+
+/** A node with a pod 10.42.0.2 and fd00:42::2, and an outside host 10.0.1.1 and fd00:1::1 that has no route to pods. */
+async function world(t: Test, clampMss = false) {
+  const namespaces = new TestNamespaces()
+  t.teardown(() => namespaces[Symbol.asyncDispose]())
+  const [path, outside, pod] = [
+    await namespaces.add('node'),
+    await namespaces.add('outside'),
+    await namespaces.add('pod'),
+  ]
+  const ip = (where: string, words: string): Promise<string> => namespaces.run(where, 'ip', ...words.split(' '))
+  await ip(path, `link add eth0 type veth peer name eth0 netns ${outside.slice('/run/netns/'.length)}`)
+  for (const [where, host] of [
+    [path, 7],
+    [outside, 1],
+  ] as const) {
+    await ip(where, `address add 10.0.1.${host}/24 dev eth0`)
+    await ip(where, `address add fd00:1::${host}/64 dev eth0 nodad`)
+    await ip(where, 'link set eth0 up')
+  }
+  const plane = await Dataplane.open({ kernel: linuxKernel(path), clampMss })
+  t.teardown(() => plane.close())
+  await plane.setUpNode(['eth0'])
+  await plane.endpoints.adopt([])
+  for (const owner of fibClasses) plane.routes.inSync(owner)
+  const added = await plane.endpoints.add({
+    network: 'pods',
+    containerId: 'c2',
+    ifName: 'eth0',
+    netns: pod,
+    addresses: ['10.42.0.2', 'fd00:42::2'],
+    mtu: 1400,
+  })
+  t.ok(added.ok)
+  const pings = (from: string, to: string, ...more: string[]): Promise<boolean> =>
+    namespaces.succeeds(from, 'ping', '-n', '-c1', '-W1', ...more, to)
+  return { namespaces, plane, path, outside, pod, ip, pings }
+}
+
+/** Polls; the file's time limit is the deadline. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(20)
+}
+
+t.test('a pod reaches the outside under its node, and the kernel holds what was meant', { skip }, async t => {
+  const { plane, path, outside, pod, ip, pings } = await world(t)
+  for (const to of ['10.0.1.1', 'fd00:1::1']) t.notOk(await pings(pod, to), `${to} has no way back`)
+  plane.filters.set(rules)
+  await plane.filters.settle()
+  t.same(plane.filters.problems, [])
+  for (const to of ['10.0.1.1', 'fd00:1::1']) t.ok(await pings(pod, to), `${to} answers the node`)
+  await ip(outside, 'route add 10.42.0.0/16 via 10.0.1.7')
+  await ip(outside, 'route add fd00:42::/48 via fd00:1::7')
+  for (const to of ['10.42.0.2', 'fd00:42::2']) t.ok(await pings(outside, to), `${to} is reached from outside`)
+  await using netfilter = await openNetfilter({ netns: path })
+  t.strictSame(await netfilter.table(ourTable), tableOf(rules))
+})
+
+t.test('a packet with another source than the pod has does not leave the pod', { skip }, async t => {
+  const { namespaces, plane, path, pod, ip, pings } = await world(t)
+  await ip(pod, 'address add 10.42.0.99/32 dev eth0')
+  await ip(pod, 'address add fd00:42::99/128 dev eth0 nodad')
+  // Without rp_filter there is nothing but our rule.
+  await namespaces.run(path, 'sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=0')
+  for (const device of ['eth0', plane.endpoints.all[0].hostDevice])
+    await namespaces.run(path, 'sysctl', '-qw', `net.ipv4.conf.${device}.rp_filter=0`)
+  await ip(path, 'route add 10.42.0.99/32 dev eth0')
+  const received = async (): Promise<number> => {
+    const text = await namespaces.run(path, 'cat', '/proc/net/snmp', '/proc/net/snmp6')
+    const [, icmp4] = /^Icmp: (?:\d+ ){8}(\d+)/m.exec(text) ?? []
+    const [, icmp6] = /^Icmp6InEchos\s+(\d+)/m.exec(text) ?? []
+    return Number(icmp4) + Number(icmp6)
+  }
+  const before = await received()
+  await pings(pod, '10.0.1.7', '-I', '10.42.0.99')
+  await pings(pod, 'fd00:1::7', '-I', 'fd00:42::99')
+  t.equal((await received()) - before, 2, 'without the filter the node hears both')
+  plane.filters.set(rules)
+  await plane.filters.settle()
+  await pings(pod, '10.0.1.7', '-I', '10.42.0.99')
+  await pings(pod, 'fd00:1::7', '-I', 'fd00:42::99')
+  t.equal((await received()) - before, 2, 'with it, neither')
+  t.match(await namespaces.run(path, 'nft', 'list', 'table', 'inet', 'margay'), /counter packets 2 bytes \d+ drop/)
+  for (const to of ['10.0.1.7', 'fd00:1::7', '10.0.1.1', 'fd00:1::1'])
+    t.ok(await pings(pod, to, '-I', to.includes(':') ? 'fd00:42::2' : '10.42.0.2'), `${to} as itself`)
+})
+
+t.test('a flushed ruleset comes back; nothing is written where nothing differs', { skip }, async t => {
+  const { namespaces, plane, path } = await world(t)
+  plane.filters.set(rules)
+  await plane.filters.settle()
+  const nft = (...words: string[]): Promise<string> => namespaces.run(path, 'nft', ...words)
+  await nft('add', 'table', 'ip', 'theirs')
+  const listed = (): Promise<string> => nft('-a', 'list', 'ruleset')
+  const before = await listed()
+  const again = await Dataplane.open({ kernel: linuxKernel(path) })
+  again.filters.set(structuredClone(rules))
+  await again.filters.settle()
+  await again.close()
+  t.equal(await listed(), before, 'another process: the same handles')
+  await nft('flush', 'ruleset')
+  await until(async () => (await listed()).includes('masquerade'))
+  t.notMatch(await listed(), 'theirs', 'what was not ours is not ours to bring back')
+  await nft('add', 'rule', 'inet', 'margay', 'anti_spoofing', 'drop')
+  await until(async () => !/^\s*drop/m.test(await listed()))
+  plane.filters.set(undefined)
+  await plane.filters.settle()
+  t.equal((await listed()).trim(), '', 'removed when nothing needs it')
+})
+
+t.test('a host that forwards nothing: reported, and the command that is told helps', { skip }, async t => {
+  const { namespaces, plane, path, outside, pod, ip, pings } = await world(t)
+  await ip(outside, 'route add 10.42.0.0/16 via 10.0.1.7')
+  await namespaces.run(path, 'iptables', '-P', 'FORWARD', 'DROP')
+  plane.filters.set(rules)
+  await plane.filters.settle()
+  t.notOk(await pings(pod, '10.0.1.1'))
+  t.equal(plane.filters.problems.length, 1)
+  const [, command] = /let them through: (.*)/.exec(plane.filters.problems[0]) ?? []
+  await namespaces.run(path, 'sh', '-c', command)
+  await until(async () => plane.filters.problems.length === 0)
+  t.ok(await pings(pod, '10.0.1.1'))
+  t.ok(await pings(outside, '10.42.0.2'))
+  t.match(await namespaces.run(path, 'iptables', '-S', 'FORWARD'), /-P FORWARD DROP/, 'their chain is theirs')
+})
+
+t.test('wrapped packets are taken from nodes only', { skip }, async t => {
+  const { namespaces, plane, path, outside, ip } = await world(t)
+  const tunnels = [
+    { kind: 'vxlan', family: 4 },
+    { kind: 'vxlan', family: 6 },
+    { kind: 'ipip', family: 4 },
+  ] as const
+  /** Raw sockets, for any protocol. */
+  const send = async (protocol: number, to: string, hex: string): Promise<void> => {
+    const [domain, where] = to.includes(':')
+      ? ['AF_INET6', `pack_sockaddr_in6(0, inet_pton(AF_INET6, "${to}"))`]
+      : ['AF_INET', `pack_sockaddr_in(0, inet_aton("${to}"))`]
+    const what = `socket(S, ${domain}, SOCK_RAW, ${protocol}) && send(S, pack("H*", "${hex}"), 0, ${where}) or die $!`
+    await namespaces.run(outside, 'perl', '-MSocket=:all', '-e', what)
+  }
+  const vxlan = (id: string): string => `9c4012b5001e0000 08000000${id}00 ${'00'.repeat(14)}`.replaceAll(' ', '')
+  const inner = (source: string, destination: string): string => `450000140000000040010000${source}${destination}`
+  const [pod, other] = ['0a2a0002', 'c0000201']
+  const all = async (): Promise<void> => {
+    await send(17, '10.0.1.7', vxlan('001000'))
+    await send(17, 'fd00:1::7', vxlan('001001'))
+    await send(4, '10.0.1.7', inner(other, pod))
+    await send(4, '10.0.1.7', inner(pod, other))
+  }
+  const dropped = async (): Promise<readonly number[]> => {
+    const text = await namespaces.run(path, 'nft', 'list', 'chain', 'inet', 'margay', 'tunnel_ends')
+    return [...text.matchAll(/counter packets (\d+)/g)].map(([, packets]) => Number(packets))
+  }
+  plane.filters.set({ ...rules, tunnels })
+  await plane.filters.settle()
+  t.same(plane.filters.problems, [])
+  await all()
+  t.same(await dropped(), [1, 1, 1, 1], 'from one that is no node')
+  await send(17, '10.0.1.7', vxlan('000007'))
+  await send(4, '10.0.1.7', inner(other, other))
+  t.same(await dropped(), [1, 1, 1, 1], "other programs' tunnels")
+  plane.filters.set({ ...rules, tunnels, nodes: [...rules.nodes, '10.0.1.1/32', 'fd00:1::1/128'] })
+  await plane.filters.settle()
+  await all()
+  t.same(await dropped(), [0, 0, 0, 0], 'from a node')
+  await ip(outside, 'address add 10.0.1.2/24 dev eth0')
+  await ip(outside, 'route add 10.0.1.7/32 dev eth0 src 10.0.1.2')
+  await all()
+  t.same(await dropped(), [1, 0, 1, 1], 'from its address that is not that of a node')
+})
+
+t.test('TCP of pods agrees on segments that fit the route out, where that is asked for', { skip }, async t => {
+  const { namespaces, plane, path, outside, pod, ip } = await world(t, true)
+  await ip(path, 'link set eth0 mtu 1300')
+  await ip(outside, 'route add 10.42.0.0/16 via 10.0.1.7')
+  await ip(outside, 'route add fd00:42::/48 via fd00:1::7')
+  const watch = 'add table inet w; add chain inet w c { type filter hook prerouting priority 0; }; '
+  const count = (mss: number): string =>
+    `add rule inet w c tcp flags syn / syn,ack tcp option maxseg size ${mss} counter; `
+  // Less an IPv4 or IPv6 header and that of TCP. The pod's own link has 1400, the other end of eth0 1500.
+  for (const where of [outside, pod]) await namespaces.run(where, 'nft', watch + [1260, 1240].map(count).join(''))
+  const counted = async (where: string): Promise<readonly number[]> => {
+    const text = await namespaces.run(where, 'nft', 'list', 'table', 'inet', 'w')
+    return [...text.matchAll(/counter packets (\d+)/g)].map(([, packets]) => Number(packets))
+  }
+  const connect = (from: string, to: string): Promise<boolean> =>
+    namespaces.succeeds(from, 'bash', '-c', `exec 3<>/dev/tcp/${to}/7777`)
+  const both = async (): Promise<void> => {
+    for (const to of ['10.0.1.1', 'fd00:1::1']) await connect(pod, to)
+    for (const to of ['10.42.0.2', 'fd00:42::2']) await connect(outside, to)
+  }
+  await both()
+  t.same(
+    [await counted(outside), await counted(pod)],
+    [
+      [0, 0],
+      [0, 0],
+    ],
+    'without the filter',
+  )
+  plane.filters.set(rules)
+  await plane.filters.settle()
+  t.same(plane.filters.problems, [])
+  await both()
+  t.same(
+    [await counted(outside), await counted(pod)],
+    [
+      [1, 1],
+      [1, 1],
+    ],
+  )
+  await using netfilter = await openNetfilter({ netns: path })
+  t.strictSame(await netfilter.table(ourTable), tableOf(rules, { clampMss: true }))
+})

@@ -1,0 +1,222 @@
+// Our nftables table, worked out of the rules: `inet margay`, with one chain for each of the things it does.
+
+import { intervals } from '../../../netlink/index.ts'
+import type {
+  Expression,
+  NetfilterChain,
+  NetfilterRule,
+  NetfilterSet,
+  NetfilterTable,
+  TableId,
+} from '../../../netlink/netfilter/types.ts'
+import type { FilterRules } from '../../model/intent.ts'
+import type { TunnelKind } from '../../model/tunnel.ts'
+import { vxlanId, vxlanPort } from '../encapsulation/vxlan.ts'
+import { hostDevicePrefix } from '../endpoints/names.ts'
+
+export const ourTable: TableId = { family: 'inet', name: 'margay' }
+/** By it we know our table again; one without it is somebody else's. */
+export const ourComment = 'made by margayd, which undoes what others change here'
+
+/** NFPROTO_…, and where a header has its addresses (RFC 791 §3.1, RFC 8200 §3). */
+const families = [
+  { version: 4, key: 'ipv4', nfproto: 2, length: 4, source: 12, destination: 16 },
+  { version: 6, key: 'ipv6', nfproto: 10, length: 16, source: 8, destination: 24 },
+] as const
+type FamilyRow = (typeof families)[number]
+
+/** Lists of the rules that become sets, one a family; sorted, as a dump is. */
+const lists = ['masquerade', 'nodes', 'pools'] as const
+
+/** IPPROTO_…, and the length of a UDP header (RFC 768). */
+const ipInIp = 4
+const tcp = 6
+const udp = 17
+const udpHeader = 8
+/** Flags of TCP, octet 13 of its header (RFC 9293 §3.1). */
+const syn = 0x02
+const rst = 0x04
+
+/** NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF | NFTA_FIB_F_PRESENT */
+const sourceByIncomingDevice = 1 | 8 | 32
+
+/** Priorities of linux/netfilter_ipv4.h: before connection tracking, where headers are altered, and where sources are translated. */
+const raw = -300
+const mangle = -150
+const srcnat = 100
+
+export function tableOf(rules: FilterRules, { clampMss = false } = {}): NetfilterTable {
+  const chains = [antiSpoofing, ...(clampMss ? [mssClamp] : []), ...tunnelEnds(rules), ...natOutgoing(rules)]
+  return { ...ourTable, comment: ourComment, sets: setsOf(rules, chains), chains }
+}
+
+/** The sets that the chains look into, by name. */
+function setsOf(rules: FilterRules, chains: readonly NetfilterChain[]): readonly NetfilterSet[] {
+  const used = new Set(
+    chains
+      .flatMap(chain => chain.rules.flatMap(rule => rule.expressions))
+      .flatMap(expression => (expression.do === 'lookup' ? [expression.set] : [])),
+  )
+  return lists.flatMap(list =>
+    families
+      .filter(({ version }) => used.has(`${list}${version}`))
+      .map(family => ({
+        name: `${list}${family.version}`,
+        key: family.key,
+        interval: true,
+        elements: intervals(rules[list].filter(prefix => isOf(family, prefix))),
+      })),
+  )
+}
+
+/**
+ * A pod sends from its own addresses only: the node's route back to the source must lead to the device that the packet came from, and
+ * just the pod's own addresses are routed there. No list of pods, so nothing to write when one comes or goes.
+ */
+const antiSpoofing: NetfilterChain = {
+  name: 'anti_spoofing',
+  hook: { at: 'prerouting', type: 'filter', priority: raw, policy: 'accept' },
+  rules: [
+    {
+      comment: 'a source that is not the own address of the pod',
+      expressions: [
+        ...isPodDevice('iifname'),
+        { do: 'fib', to: 1, result: 'oif', flags: sourceByIncomingDevice },
+        { do: 'cmp', from: 1, is: 'eq', value: new Uint8Array(4) },
+        { do: 'counter' },
+        { do: 'verdict', verdict: 'drop' },
+      ],
+    },
+  ],
+}
+
+/**
+ * SYNs of pods, in either direction: the MSS is lowered to what the routes there and back leave (RFC 9293 §3.7.1), for networks that drop the
+ * ICMP errors by which TCP would find out itself.
+ */
+const mssClamp: NetfilterChain = {
+  name: 'clamp_mss',
+  hook: { at: 'forward', type: 'filter', priority: mangle, policy: 'accept' },
+  rules: (['iifname', 'oifname'] as const).map(key => ({
+    expressions: [
+      ...isPodDevice(key),
+      ...isProtocol(tcp),
+      { do: 'payload', to: 1, base: 'transport', offset: 13, length: 1 },
+      { do: 'bitwise', from: 1, to: 1, length: 1, mask: Uint8Array.of(syn | rst), xor: Uint8Array.of(0) },
+      { do: 'cmp', from: 1, is: 'eq', value: Uint8Array.of(syn) },
+      { do: 'rt', to: 1, key: 'tcpmss' },
+      { do: 'byteorder', from: 1, to: 1, op: 'hton', length: 2, size: 2 },
+      { do: 'exthdr', op: 'tcpopt', type: 2, offset: 2, length: 2, from: 1 },
+    ],
+  })),
+}
+
+/** Without a pool that asks for it there is no such chain, and so no connection tracking for its sake. */
+function natOutgoing(rules: FilterRules): readonly NetfilterChain[] {
+  const asking = families.filter(family => rules.masquerade.some(prefix => isOf(family, prefix)))
+  const natRules = asking.map((family): NetfilterRule => ({
+    expressions: [
+      ...isFamily(family),
+      ...address(family, 'source', 'masquerade'),
+      ...address(family, 'destination', 'pools', true),
+      ...address(family, 'destination', 'nodes', true),
+      { do: 'masquerade' },
+    ],
+  }))
+  if (natRules.length === 0) return []
+  return [
+    {
+      name: 'nat_outgoing',
+      hook: { at: 'postrouting', type: 'nat', priority: srcnat, policy: 'accept' },
+      rules: natRules,
+    },
+  ]
+}
+
+/**
+ * Wrapped packets come from nodes, or nobody could be trusted to be the pod that the inner source says. Other programs' tunnels are
+ * left alone: of VXLAN it is our network identifier that counts, of IPIP that the packet within is from or for a pod.
+ */
+function tunnelEnds(rules: FilterRules): readonly NetfilterChain[] {
+  const of = (kind: TunnelKind): readonly FamilyRow[] =>
+    families.filter(({ version }) => rules.tunnels.some(tunnel => tunnel.kind === kind && tunnel.family === version))
+  const dropped = (family: FamilyRow, matches: readonly Expression[]): NetfilterRule => ({
+    comment: 'wrapped, and not from a node',
+    expressions: [
+      ...isFamily(family),
+      ...address(family, 'source', 'nodes', true),
+      ...matches,
+      { do: 'counter' },
+      { do: 'verdict', verdict: 'drop' },
+    ],
+  })
+  const found = [
+    ...of('vxlan').map(family => {
+      const id = vxlanId(family.version)
+      return dropped(family, [
+        ...isProtocol(udp),
+        ...transport(2, Uint8Array.of(vxlanPort >> 8, vxlanPort & 255)),
+        ...transport(udpHeader + 4, Uint8Array.of(id >> 16, (id >> 8) & 255, id & 255)),
+      ])
+    }),
+    ...of('ipip').flatMap(family =>
+      [family.source, family.destination].map(offset =>
+        // In this order: nft 1.0.6 cannot print what follows a match on a protocol that it knows no header of.
+        dropped(family, [
+          { do: 'payload', to: 1, base: 'transport', offset, length: family.length },
+          { do: 'lookup', from: 1, set: `pools${family.version}` },
+          ...isProtocol(ipInIp),
+        ]),
+      ),
+    ),
+  ]
+  if (found.length === 0) return []
+  return [{ name: 'tunnel_ends', hook: { at: 'input', type: 'filter', priority: raw, policy: 'accept' }, rules: found }]
+}
+
+function isOf(family: FamilyRow, prefix: string): boolean {
+  return prefix.includes(':') === (family.version === 6)
+}
+
+function isFamily({ nfproto }: FamilyRow): readonly Expression[] {
+  return [
+    { do: 'meta', to: 1, key: 'nfproto' },
+    { do: 'cmp', from: 1, is: 'eq', value: Uint8Array.of(nfproto) },
+  ]
+}
+
+/** Names are compared as far as the value goes. */
+function isPodDevice(key: 'iifname' | 'oifname'): readonly Expression[] {
+  return [
+    { do: 'meta', to: 1, key },
+    { do: 'cmp', from: 1, is: 'eq', value: new TextEncoder().encode(hostDevicePrefix) },
+  ]
+}
+
+function isProtocol(protocol: number): readonly Expression[] {
+  return [
+    { do: 'meta', to: 1, key: 'l4proto' },
+    { do: 'cmp', from: 1, is: 'eq', value: Uint8Array.of(protocol) },
+  ]
+}
+
+/** Whether the packet's source or destination is on the list; `not`: is not. */
+function address(
+  family: FamilyRow,
+  which: 'source' | 'destination',
+  list: (typeof lists)[number],
+  not = false,
+): readonly Expression[] {
+  return [
+    { do: 'payload', to: 1, base: 'network', offset: family[which], length: family.length },
+    { do: 'lookup', from: 1, set: `${list}${family.version}`, ...(not && { not }) },
+  ]
+}
+
+/** Whether these octets stand there, behind the IP header. */
+function transport(offset: number, value: Uint8Array): readonly Expression[] {
+  return [
+    { do: 'payload', to: 1, base: 'transport', offset, length: value.length },
+    { do: 'cmp', from: 1, is: 'eq', value },
+  ]
+}

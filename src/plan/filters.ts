@@ -1,0 +1,38 @@
+// What the packet filter of a node shall do, out of the pools and the nodes: the same on every node
+// but for the tunnels it has.
+//
+// A packet is masqueraded if its source is in a pool with natOutgoing and its destination is neither in any pool nor a node. So the
+// networks that a pod shall reach under its own address are named as Calico's users name them: by a disabled pool.
+
+import { comparePrefixes, formatPrefix, hostPrefix, parseInterfaceAddress, parsePrefix } from '../../inet/index.ts'
+import type { Prefix } from '../../inet/index.ts'
+import type { FilterRules } from '../model/intent.ts'
+import type { Tunnel } from '../model/tunnel.ts'
+import type { IPPoolResource, NodeResource } from '../resources/index.ts'
+
+export function planFilters(
+  pools: readonly IPPoolResource[],
+  nodes: readonly NodeResource[],
+  tunnels: readonly Tunnel[],
+): FilterRules | undefined {
+  if (pools.length === 0) return undefined
+  const ranges = (chosen: readonly IPPoolResource[]): readonly string[] =>
+    sorted(chosen.flatMap(pool => parsePrefix(pool.spec.cidr) ?? []))
+  return {
+    masquerade: ranges(pools.filter(pool => pool.spec.natOutgoing)),
+    pools: ranges(pools),
+    nodes: sorted(nodes.flatMap(addressesOf)),
+    tunnels: tunnels.map(({ kind, family }) => ({ kind, family })),
+  }
+}
+
+function addressesOf({ spec }: NodeResource): readonly Prefix[] {
+  return [spec.bgp?.ipv4Address, spec.bgp?.ipv6Address].flatMap(text => {
+    const own = text === undefined ? undefined : parseInterfaceAddress(text)
+    return own ? [hostPrefix(own.address)] : []
+  })
+}
+
+function sorted(prefixes: readonly Prefix[]): readonly string[] {
+  return prefixes.toSorted(comparePrefixes).map(formatPrefix)
+}
