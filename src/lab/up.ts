@@ -21,8 +21,15 @@ import { LabDir, type LabState } from './state.ts'
 import { namespacesOf, planTopology, type Topology } from './topology.ts'
 import { until } from './until.ts'
 
+/** An emulated machine is many times slower; whoever starts one says so (scripts/stock-kernel). */
+const slowness = Number(process.env['MARGAY_LAB_SLOWNESS'] ?? 1)
 /** How long sessions, routes and pings may take to come, milliseconds. */
-const patience = { daemons: 15_000, sessions: 30_000, routes: 15_000, reachability: 15_000 }
+const patience = {
+  daemons: 15_000 * slowness,
+  sessions: 30_000 * slowness,
+  routes: 15_000 * slowness,
+  reachability: 15_000 * slowness,
+}
 
 export interface Brought {
   readonly state: LabState
