@@ -50,8 +50,8 @@ t.test('who delays the End-of-RIB of a restarted reflector', async t => {
     { name: 'two that restart do not wait for each other', peers: [restarting], after: 0, want: [] },
     { name: 'nor for one that may never say so', peers: [plain], after: 0, want: [] },
     { name: 'a peer may still come up', peers: [done, down], after: 14_999, want: ['down to come up'] },
-    { name: 'one that refused, not for long', peers: [refused], after: 4_999, want: ['refused to come up'] },
-    { name: 'one that refused delays no longer', peers: [refused], after: 5_000, want: [] },
+    { name: 'one that refused, not for long', peers: [refused], after: 9_999, want: ['refused to come up'] },
+    { name: 'one that refused delays no longer', peers: [refused], after: 10_000, want: [] },
     { name: 'a peer that stays down delays no longer', peers: [done, down], after: 15_000, want: [] },
     { name: 'at the deadline nobody does', peers: [loading, down], after: 60_000, want: [] },
   ])

@@ -6,8 +6,8 @@ import type { PeerStatus } from '../../bgp/types.ts'
 
 /** Milliseconds after start within which a peer is expected to come up: three attempts to connect. */
 const comingUp = 15_000
-/** The same for a peer that has already refused or failed: it is down, or about to be tried again. */
-const tryingAgain = 5_000
+/** The same for a peer that has already refused or failed: it is down, or rests after the loss, as FRR does for some seconds. */
+const tryingAgain = 10_000
 /** Milliseconds after start at which nobody is waited for any more. */
 const deadline = 60_000
 
