@@ -1,13 +1,12 @@
 // Routes of our own that are refused, and what is said of them.
 
 import t from 'tap'
-import type { Origination } from '../types.ts'
 import { checkOrigination } from './check-origination.ts'
 import { checkConfig } from './check.ts'
 import { config } from './test-speakers.ts'
 
 const of = (attributes: Readonly<Record<string, unknown>>, prefix = '10.0.0.0/24') =>
-  checkOrigination({ prefix, ...attributes } as unknown as Origination)
+  checkOrigination({ prefix, ...attributes })
 
 t.test('numbers at both ends of what fits, and ordinary next hops', async t => {
   for (const value of [0, 1, 4294967295]) t.equal(of({ med: value, localPref: value }), undefined)

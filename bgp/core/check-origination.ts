@@ -16,7 +16,7 @@ export const hopFix = 'give an address that a packet can be sent to, like 10.0.1
 export function checkOrigination(route: Origination): ConfigIssue | undefined {
   const issue = wrongIn(route)
   if (!issue || !isObject(route)) return issue && { ...issue, field: 'originate' }
-  return { ...issue, field: `originate ${String(route.prefix)}${issue.field && ` ${issue.field}`}` }
+  return { ...issue, field: `originate ${route.prefix}${issue.field && ` ${issue.field}`}` }
 }
 
 /** The same; `field` is that of the route, empty for its prefix. */
