@@ -103,7 +103,7 @@ export class MemoryNetwork {
   readonly #listeners = new Map<string, ListenEvents>()
   readonly #links = new Map<string, LinkOptions>()
   readonly #cut = new Set<string>()
-  /** What waits for a cut link to be mended, by link. */
+  /** What waits for a cut link to be mended, or for what was before it to arrive after that, by link. */
   readonly #held = new Map<string, Held[]>()
 
   constructor(clock: VirtualClock, seed: number) {
@@ -129,12 +129,16 @@ export class MemoryNetwork {
     this.#cut.add(key(a, b))
   }
 
-  /** What was held up arrives. */
+  /** What was held up arrives, before whatever was sent after it. */
   mend(a: string, b: string): void {
-    this.#cut.delete(key(a, b))
-    const held = this.#held.get(key(a, b)) ?? []
-    this.#held.delete(key(a, b))
-    for (const { deliver, lose } of held) this.carry(a, b, deliver, lose)
+    const link = key(a, b)
+    this.#cut.delete(link)
+    this.clock.at(this.clock.now() + this.#delay(link), () => {
+      if (this.#cut.has(link)) return
+      const held = this.#held.get(link) ?? []
+      this.#held.delete(link)
+      for (const { deliver } of held) deliver()
+    })
   }
 
   /**
@@ -149,14 +153,17 @@ export class MemoryNetwork {
 
   /** Calls `deliver` when something sent now from one host has reached the other, or `lose` when it never will. */
   carry(from: string, to: string, deliver: () => void, lose: () => void = () => {}): void {
-    const { delay = 1 } = this.#links.get(key(from, to)) ?? {}
-    this.clock.at(this.clock.now() + delay, () => {
-      const link = key(from, to)
-      if (!this.#cut.has(link)) return deliver()
+    const link = key(from, to)
+    this.clock.at(this.clock.now() + this.#delay(link), () => {
       const held = this.#held.get(link)
       if (held) held.push({ deliver, lose })
-      else this.#held.set(link, [{ deliver, lose }])
+      else if (this.#cut.has(link)) this.#held.set(link, [{ deliver, lose }])
+      else deliver()
     })
+  }
+
+  #delay(link: string): number {
+    return this.#links.get(link)?.delay ?? 1
   }
 
   /** The size of the next piece of `left` octets. */
