@@ -89,7 +89,7 @@ export class Engine {
     this.#host = this.#makeHost()
     this.#dynamic = new DynamicPeers(this.#peers, {
       add: (name, peer) => this.#addPeer(name, peer),
-      remove: peer => this.#removePeer(peer, 'the peer has long been away'),
+      remove: (peer, why) => this.#removePeer(peer, why),
       wake: after => {
         if (!this.#alarms.isArmed(this.#forgetting)) this.#alarms.arm(this.#forgetting, this.#alarms.now + after)
       },
@@ -363,8 +363,8 @@ export class Engine {
     return peer
   }
 
-  #removePeer(peer: Peer, why = 'the peer was removed from the configuration'): void {
-    peer.stop(fault(6, cease.deconfigured, why))
+  #removePeer(peer: Peer, why = fault(6, cease.deconfigured, 'the peer was removed from the configuration')): void {
+    peer.stop(why)
     peer.dispose()
     this.#peers.delete(peer.name)
     this.#peerById.delete(peer.id)
