@@ -86,6 +86,16 @@ t.test('refusals are errors with words', async t => {
   await good.start()
   t.teardown(() => good.stop())
   t.throws(() => good.announce('10.0.0.1/24'), /10\.0\.0\.1\/24.*no prefix; write it like/)
+  for (const none of [undefined, 5, null]) {
+    t.throws(() => good.announce(none as never), { message: /it is no prefix; write it like/, name: 'ConfigError' })
+  }
+  t.throws(() => good.announce('10.1.0.0/24', { med: 1.5 }), /^originate 10\.1\.0\.0\/24 med is 1\.5: it does/)
+  t.match(good.originate([undefined as never, { prefix: '10.1.0.0/24', med: -1 }]).map(issueText), [
+    /^originate is undefined: it is no route; write it like/,
+    /^originate 10\.1\.0\.0\/24 med is -1: it does not fit into 4 octets; give a whole number from 0 to 4294967295/,
+  ])
+  const early = new Speaker({ asn: 65001, routerId: '1.1.1.1', listenPort: 0 })
+  t.match(early.originate([{ prefix: '10.1.0.0/24', med: -1 }]), [{ value: -1 }], 'told before the start as well')
   t.match(good.configure({ asn: 65001, routerId: '1.1.1.1', peers: [{ address: 'x', remoteAs: 1 }] }).map(issueText), [
     'peer "x": address is "x": it is no IP address; write it like 10.0.1.1 or fd00::1',
   ])

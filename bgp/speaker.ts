@@ -1,6 +1,6 @@
 // A BGP speaker on TCP: the engine with sockets, timers and a few conveniences.
 
-import { checkOrigination } from './core/check.ts'
+import { checkOrigination } from './core/check-origination.ts'
 import { Engine } from './core/engine.ts'
 import { type SimpleConfig, fullConfig } from './simple-config.ts'
 import { about } from './session/explain.ts'
@@ -78,7 +78,8 @@ export class ConfigError extends Error {
 /** One sentence: object, field, value, reason, next step. */
 export function issueText({ peer, field, value, reason, fix }: ConfigIssue): string {
   const where = peer === undefined ? field : `peer "${peer}": ${field}`
-  return `${where} is ${JSON.stringify(value)}: ${reason}; ${fix}`
+  const shown = typeof value === 'number' || typeof value === 'bigint' ? String(value) : JSON.stringify(value)
+  return `${where} is ${shown}: ${reason}; ${fix}`
 }
 
 /**
@@ -144,7 +145,7 @@ export class Speaker implements AsyncDisposable {
     return this.#apply(full)
   }
 
-  /** Announces a route of our own, or changes it. Throws a ConfigError if the prefix is none. */
+  /** Announces a route of our own, or changes it. Throws a ConfigError if something is wrong with it. */
   announce(prefix: string, attributes: Omit<Origination, 'prefix'> = {}): void {
     const route = { ...attributes, prefix }
     const issue = checkOrigination(route)
@@ -159,9 +160,16 @@ export class Speaker implements AsyncDisposable {
 
   /** The whole list of our own routes, in the place of all that were announced before; says which are no routes. */
   originate(list: Iterable<Origination>): readonly ConfigIssue[] {
+    const given = [...list]
     this.#announced.clear()
-    for (const route of list) this.#announced.set(route.prefix, route)
-    return this.#flush()
+    const unfit: ConfigIssue[] = []
+    for (const route of given) {
+      const keep = typeof route === 'object' && route !== null
+      const issue = keep && this.#state === 'running' ? undefined : checkOrigination(route) // the engine checks what it gets
+      if (issue) unfit.push(issue)
+      if (keep) this.#announced.set(route.prefix, route)
+    }
+    return [...unfit, ...this.#flush()]
   }
 
   /** Tells which next hops can be reached, and how far they are. */

@@ -196,6 +196,12 @@ for (const [name, peer, more, says] of [
     /announce\[0\] is "10\.0\.0\.1\/24": it is no prefix; write it like/,
   ],
   [
+    'a route whose preference is no number of its kind',
+    {},
+    { announce: ['10.1.0.0/24', { prefix: '10.0.0.0/24', localPref: -5 }] },
+    /announce\[1\]\.localPref is -5: it does not fit into 4 octets; give a whole number/,
+  ],
+  [
     'a route twice',
     {},
     { announce: ['10.0.0.0/24', { prefix: '10.0.0.0/24' }] },

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseAddress } from '../../inet/index.ts'
 import type { StationOptions } from '../bmp/index.ts'
-import { checkOrigination } from '../core/check.ts'
+import { wrongIn } from '../core/check-origination.ts'
 import { issueText } from '../speaker.ts'
 import {
   acceptAll,
@@ -108,8 +108,8 @@ function resolved(
   }
   const known = new Set<string>()
   for (const [i, route] of routes.entries()) {
-    const issue = checkOrigination(route)
-    if (issue) references.complain({ ...issue, field: `announce[${i}]` })
+    const issue = wrongIn(route)
+    if (issue) references.complain({ ...issue, field: `announce[${i}]${issue.field && `.${issue.field}`}` })
     else if (known.has(route.prefix)) {
       const reason = 'it is announced by another entry already'
       references.complain({ field: `announce[${i}]`, value: route.prefix, reason, fix: 'remove one of the two' })

@@ -103,6 +103,11 @@ const posts: Readonly<Record<string, Answer>> = {
   },
 }
 
+const tables: ReadonlyMap<string, Readonly<Record<string, Answer>>> = new Map([
+  ['GET', gets],
+  ['POST', posts],
+])
+
 /** The answer goes out by itself. */
 const streamed = Symbol('streamed')
 
@@ -137,8 +142,8 @@ function answers(path: string): Promise<boolean> {
 async function serve(request: IncomingMessage, response: ServerResponse, options: ControlOptions): Promise<void> {
   try {
     const url = new URL(request.url ?? '/', 'http://control')
-    const table = request.method === 'POST' ? posts : gets
-    if (!Object.hasOwn(table, url.pathname)) throw unknownPath(url.pathname)
+    const table = tables.get(request.method ?? '')
+    if (!table || !Object.hasOwn(table, url.pathname)) throw unknownPath(url.pathname)
     const params = { ...Object.fromEntries(url.searchParams), ...(await body(request)) }
     const answer = await table[url.pathname](options, params, response)
     if (answer !== streamed) send(response, 200, answer)
@@ -155,10 +160,7 @@ function send(response: ServerResponse, status: number, answer: unknown): void {
 }
 
 function unknownPath(path: string): Refusal {
-  for (const [table, method] of [
-    [gets, 'GET'],
-    [posts, 'POST'],
-  ] as const) {
+  for (const [method, table] of tables) {
     if (Object.hasOwn(table, path)) return new Refusal(405, `${path} is asked for by ${method}`)
   }
   const near = nearest(path, [...Object.keys(gets), ...Object.keys(posts)])

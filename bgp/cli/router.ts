@@ -1,6 +1,6 @@
 // A speaker that follows a configuration file: reads it anew when asked, and keeps what the operator announced besides.
 
-import { checkOrigination } from '../core/check.ts'
+import { checkOrigination } from '../core/check-origination.ts'
 import { dirname } from 'node:path'
 import { BmpStation, type StationOptions } from '../bmp/index.ts'
 import { ConfigError, issueText, Speaker } from '../speaker.ts'

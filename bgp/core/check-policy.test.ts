@@ -77,6 +77,8 @@ t.test('each mistake names field, value, reason and next step', async t => {
     [{}, { removeCommunities: ['x:*'] }, 'set.removeCommunities', /no community/],
     [{}, { prepend: { asn: 0, count: 1 } }, 'set.prepend.asn', /give a number/],
     [{}, { prepend: { asn: 1, count: 33 } }, 'set.prepend.count', /give 0 to 32/],
+    [{}, { nextHop: '224.0.0.1' }, 'set.nextHop', /a multicast or reserved address; write self for our own/],
+    [{}, { nextHop: '0.0.0.0' }, 'set.nextHop', /it is in 0\.0\.0\.0\/8/],
     [{}, { nextHop: 'peer' }, 'set.nextHop', /write self for our own/],
   ]
   for (const [when, set, field, text] of rows) {

@@ -7,6 +7,7 @@ import { listOf, type Policies } from '../policy/compile.ts'
 import { parseHop } from '../policy/set-match.ts'
 import type { ConfigIssue, Match, NumberRange, Policy, PrefixRange, Transform } from '../types.ts'
 import { origins } from '../wire/attributes.ts'
+import { hopFix, uselessHop } from './check-origination.ts'
 
 type Add = (field: string, value: unknown, reason: string, fix: string) => void
 
@@ -114,8 +115,12 @@ function checkTransform(set: Transform, add: Add): void {
   if (prepend && !(Number.isInteger(prepend.count) && prepend.count >= 0 && prepend.count <= 32)) {
     add('set.prepend.count', prepend.count, 'it is no sensible number of times', 'give 0 to 32')
   }
-  if (nextHop !== undefined && nextHop !== 'self' && !parseAddress(nextHop)) {
+  if (nextHop === undefined || nextHop === 'self') return
+  if (!parseAddress(nextHop)) {
     add('set.nextHop', nextHop, 'it is no address', 'write self for our own, or an address like 10.0.0.1 or fd00::1')
+  } else {
+    const reason = uselessHop(nextHop)
+    if (reason !== undefined) add('set.nextHop', nextHop, reason, `write self for our own, or ${hopFix}`)
   }
 }
 

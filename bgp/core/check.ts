@@ -2,22 +2,13 @@
 // next step; nothing here changes anything.
 
 import { type Address, isLinkLocal, parseAddress } from '../../inet/index.ts'
-import type {
-  ConfigIssue,
-  DecisionOptions,
-  Family,
-  Origination,
-  PeerConfig,
-  SessionKind,
-  SpeakerConfig,
-} from '../types.ts'
-import { communityFix, parseAnyCommunity } from '../policy/communities.ts'
+import type { ConfigIssue, DecisionOptions, Family, PeerConfig, SessionKind, SpeakerConfig } from '../types.ts'
 import { numbersOf } from '../wire/family.ts'
 import { AS_TRANS } from '../wire/open.ts'
-import { parsePrefix } from '../../inet/index.ts'
 import { checkAddPath } from './check-add-path.ts'
 import { checkConfederation, checkMember } from './check-confederation.ts'
 import { checkDynamic } from './check-dynamic.ts'
+import { addressFix, hopFix, uselessHop } from './check-origination.ts'
 import { checkPolicy } from './check-policy.ts'
 import { checkProtection } from './check-protection.ts'
 import { checkRole } from './check-role.ts'
@@ -182,6 +173,9 @@ function checkFamilies(peer: PeerConfig, add: Add): void {
       add(`nextHopSelf.${family}`, hop, 'it is no address family that is known', 'use ipv4-unicast or ipv6-unicast')
     } else if (hop !== undefined && !isHopOf(family, hop, wantsExtendedNextHop(peer))) {
       add(`nextHopSelf.${family}`, hop, `it is no address of ${family}`, 'give an address of ours in that family')
+    } else if (hop !== undefined) {
+      const reason = uselessHop(hop)
+      if (reason !== undefined) add(`nextHopSelf.${family}`, hop, reason, hopFix)
     }
   }
   if (!peer.families) return
@@ -257,31 +251,6 @@ function checkDecision({ missingMed, multipath }: DecisionOptions, add: Add): vo
   }
 }
 
-/** What is wrong with routes of our own; those are refused, the others are not. */
-export function checkOrigination(route: Origination): ConfigIssue | undefined {
-  const field = `originate ${route.prefix}`
-  const prefix = parsePrefix(route.prefix)
-  if (!prefix) {
-    const fix = 'write it like 10.42.0.0/26 or fd00:42::/64, with all host bits zero'
-    return { field, value: route.prefix, reason: 'it is no prefix', fix }
-  }
-  const hop = route.nextHop
-  if (hop !== undefined && parseAddress(hop)?.family !== prefix.family) {
-    return { field, value: hop, reason: `its next hop is no IPv${prefix.family} address`, fix: addressFix }
-  }
-  const count = route.communities?.length ?? 0
-  if (count > MOST_COMMUNITIES) {
-    const fix = `give ${MOST_COMMUNITIES} at most`
-    return { field, value: `${count} communities`, reason: 'they do not fit into a message', fix }
-  }
-  const bad = route.communities?.find(text => parseAnyCommunity(text) === undefined)
-  return bad === undefined ? undefined : { field, value: bad, reason: 'it is no community', fix: communityFix }
-}
-
-/** Large ones take 12 octets each, and attributes 61,440 in all (RFC 8654 leaves 65,535 for the whole message). */
-const MOST_COMMUNITIES = 5000
-
-const addressFix = 'write it like 10.0.1.1 or fd00::1'
 /** 24 bits (RFC 9494 §3.1). */
 const MOST_LONG_LIVED = 0xffffff
 const asnFix = `give a number from 1 to 4294967294, not ${AS_TRANS} (RFC 6793) and not 65535 (RFC 7300)`

@@ -160,6 +160,33 @@ t.test('half-open connections from everywhere in the range stay within its limit
   t.end()
 })
 
+t.test('idle connections keep nobody out: the oldest without an OPEN gives way, and no session does', t => {
+  const net = new Simulation(1)
+  const a = hub(net)
+  const b = leaf(net, 2)
+  t.ok(net.runUntil(() => established([b, HUB]), 20))
+  const idle = [3, 4].map(n => {
+    const one = new Puppet(net, `10.0.1.${n}`, { polite: false }).dial(HUB)
+    net.run(1)
+    return one
+  })
+  const c = leaf(net, 5)
+  t.ok(
+    net.runUntil(() => established([c, HUB]), 10),
+    'it need not wait for their timers',
+  )
+  t.same(names(a).toSorted(), ['rack/10.0.0.2', 'rack/10.0.0.5', 'rack/10.0.1.4'])
+  t.match(idle[0].notification, /Out of Resources/i)
+  t.equal(idle[1].closed, undefined)
+  const d = leaf(net, 6)
+  t.ok(net.runUntil(() => established([d, HUB]), 10))
+  const e = leaf(net, 7)
+  net.run(20)
+  t.not(e.peer(HUB).state, 'Established', 'those that have said OPEN stay')
+  t.equal(b.peer(HUB).flaps + c.peer(HUB).flaps + d.peer(HUB).flaps, 0)
+  t.end()
+})
+
 t.test('a new configuration touches only those whom it concerns', t => {
   const net = new Simulation(1)
   const a = hub(net)

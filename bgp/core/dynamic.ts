@@ -6,6 +6,8 @@ import type { ResolvedPeer } from '../session/host.ts'
 import type { Peer } from '../session/peer.ts'
 import { placeOf } from '../session/place.ts'
 import type { ListenRange, PeerConfig, SpeakerConfig } from '../types.ts'
+import { cease } from '../wire/notification.ts'
+import { type Fault, fault } from '../wire/verdict.ts'
 import { bareAddress, plainAddress, sameAddress } from './addresses.ts'
 import { resolvePeer } from './resolve.ts'
 
@@ -16,9 +18,13 @@ const REMEMBERED = 60_000
 /** Milliseconds between two looks for peers to forget, while there are any. */
 const LOOK_AGAIN = 10_000
 
+const away = fault(6, cease.deconfigured, 'the peer has long been away')
+/** RFC 4486 §3: Out of Resources. */
+const silent = fault(6, cease.resources, 'no OPEN came, and another peer needs the place')
+
 interface Ports {
   add(name: string, config: ResolvedPeer): Peer
-  remove(peer: Peer): void
+  remove(peer: Peer, why: Fault): void
   /** Calls `forget` after so many milliseconds, unless it is going to already. */
   wake(after: number): void
   now(): number
@@ -65,6 +71,7 @@ export class DynamicPeers {
     if (!found || !this.#config) return undefined
     const { name, range, peer } = found
     if (this.#count(range) >= limitOf(range)) this.#forgetIdle(0)
+    if (this.#count(range) >= limitOf(range)) this.#endSilent(range)
     if (this.#count(range) >= limitOf(range)) return full(range)
     this.#ports.wake(LOOK_AGAIN)
     return this.#ports.add(name, resolvePeer(peer, this.#config))
@@ -79,8 +86,21 @@ export class DynamicPeers {
   #forgetIdle(after: number): void {
     for (const peer of this.#peers.values()) {
       const since = peer.config.range === undefined ? undefined : peer.idleSince
-      if (since !== undefined && this.#ports.now() - since >= after) this.#ports.remove(peer)
+      if (since !== undefined && this.#ports.now() - since >= after) this.#ports.remove(peer, away)
     }
+  }
+
+  /**
+   * Whoever has been connected without an OPEN for the longest time gives way: anybody inside the prefix can open idle
+   * connections, and those shall keep nobody out that has something to say.
+   */
+  #endSilent({ name }: ListenRange): void {
+    let oldest: { readonly peer: Peer; readonly since: number } | undefined
+    for (const peer of this.#peers.values()) {
+      const since = peer.config.range === name ? peer.silentSince : undefined
+      if (since !== undefined && (!oldest || since < oldest.since)) oldest = { peer, since }
+    }
+    if (oldest) this.#ports.remove(oldest.peer, silent)
   }
 
   #count({ name }: ListenRange): number {

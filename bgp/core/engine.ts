@@ -37,7 +37,8 @@ import { UpdateDecoder } from '../wire/update.ts'
 import { fault } from '../wire/verdict.ts'
 import { numberOf, sameAddress } from './addresses.ts'
 import { Alarms } from './alarms.ts'
-import { checkConfig, checkOrigination } from './check.ts'
+import { checkConfig } from './check.ts'
+import { checkOrigination } from './check-origination.ts'
 import { canonical, compare, identityIssues } from './diff.ts'
 import { DynamicPeers } from './dynamic.ts'
 import { PeerIds } from './peer-ids.ts'
@@ -88,7 +89,7 @@ export class Engine {
     this.#host = this.#makeHost()
     this.#dynamic = new DynamicPeers(this.#peers, {
       add: (name, peer) => this.#addPeer(name, peer),
-      remove: peer => this.#removePeer(peer, 'the peer has long been away'),
+      remove: (peer, why) => this.#removePeer(peer, why),
       wake: after => {
         if (!this.#alarms.isArmed(this.#forgetting)) this.#alarms.arm(this.#forgetting, this.#alarms.now + after)
       },
@@ -362,8 +363,8 @@ export class Engine {
     return peer
   }
 
-  #removePeer(peer: Peer, why = 'the peer was removed from the configuration'): void {
-    peer.stop(fault(6, cease.deconfigured, why))
+  #removePeer(peer: Peer, why = fault(6, cease.deconfigured, 'the peer was removed from the configuration')): void {
+    peer.stop(why)
     peer.dispose()
     this.#peers.delete(peer.name)
     this.#peerById.delete(peer.id)

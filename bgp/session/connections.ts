@@ -288,6 +288,13 @@ export class Connections {
     return this.main.state === 'Active' && this.#incoming.length === 0 && !this.#isResting
   }
 
+  /** Since when there has been a connection, if nothing is here but those on which no OPEN has come. */
+  get silentSince(): number | undefined {
+    if (this.main.state !== 'Active' || this.#incoming.length === 0 || this.#isResting) return undefined
+    if (this.#incoming.some(({ state }) => ranks[state] > ranks.OpenSent)) return undefined
+    return Math.min(...this.#incoming.map(({ since }) => since))
+  }
+
   get #isResting(): boolean {
     return this.limitRest === 0 || this.#host.wheel.isArmed(this.main.timers.idleHold.id)
   }

@@ -291,6 +291,11 @@ export class Peer {
     return this.#connections.isIdle && this.#helper.families.length === 0 ? this.#journal.since : undefined
   }
 
+  /** Since when it has been connected without an OPEN, while no routes are kept for it. */
+  get silentSince(): number | undefined {
+    return this.#helper.families.length === 0 ? this.#connections.silentSince : undefined
+  }
+
   // ---- messages --------------------------------------------------------------------------------------------------
 
   #ourOpen(connection: Connection): Uint8Array {

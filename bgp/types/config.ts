@@ -56,7 +56,7 @@ export interface Confederation {
 export interface ListenRange {
   readonly name: string
   readonly prefix: string
-  /** Peers at a time. Default 100. A lower one ends no session. */
+  /** Peers at a time; beyond it the oldest without an OPEN gives way. Default 100. A lower one ends no session. */
   readonly limit?: number
   /** What its peers have in common. `secret` and `tcpAo` hold for the whole prefix. */
   readonly template: PeerTemplate
