@@ -46,8 +46,10 @@ t.test('dumps on demand and by the clock, a stream, and the same from BIRD', asy
   await ours.ctl('dump', 'now.mrt')
   const theirs = ['10.2.0.0/24 4200000002 10.99.0.2 ', '10.3.0.0/24 4200000002 10.99.0.2 65002:7']
   t.same(read(join(ours.folder, 'now.mrt')).toSorted(), ['10.1.0.0/24  0.0.0.0 ', ...theirs])
-  await ours.until(() => ours.has('dumped', { file: join(ours.folder, 'rib.mrt') }))
-  t.same(read(join(ours.folder, 'rib.mrt')).length, 3)
+  // The first of the clock's may be from before BIRD's routes came.
+  const clocked = join(ours.folder, 'rib.mrt')
+  await ours.until(() => ours.has('dumped', { file: clocked }) && read(clocked).length === 3)
+  t.equal(read(clocked).length, 3)
 
   const file = join(ours.folder, 'bird.mrt')
   await pair.birdc('mrt', 'dump', 'table', '"master4"', 'to', `"${file}"`)

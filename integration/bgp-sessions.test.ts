@@ -71,7 +71,7 @@ t.test(
 t.test('BIRD: routes are sent again between a beginning and an end, both ways, and none is lost', async t => {
   const pair = BgpPair.make(t)
   pair.startBird(bird(''))
-  const { speaker, has, theirPath } = await ours(t, pair)
+  const { speaker, has, theirPath } = await ours(t, pair, { gracefulRestart: { restartTime: 60 } })
   t.ok(await has())
   speaker.announce('10.1.0.0/24')
   const there = async () => (await pair.birdc('show', 'route', '10.1.0.0/24')).includes('10.1.0.0/24')
