@@ -40,7 +40,7 @@ t.test('a crowd of bad connections: the honest session lives, and the bad peer m
     listenPort: port,
     listenAddresses: [OURS],
     peers: {
-      hostile: { address: HOSTILE, remoteAs: 65002, passive: true, sendHoldTime: 10 },
+      hostile: { address: HOSTILE, remoteAs: 65002, passive: true, holdTime: 0, sendHoldTime: 10 },
       honest: { address: HONEST, remoteAs: 65003, passive: true, holdTime: 3 },
     },
   })

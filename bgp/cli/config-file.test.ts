@@ -188,6 +188,23 @@ for (const [name, peer, more, says] of [
     {},
     /peers\.tor\.export\.rules\[0\]\.then is "acept"/,
   ],
+  [
+    'a path pattern inside a policy that no peer uses',
+    {},
+    { policies: { p: { rules: [{ name: 'a', when: { asPath: '(' }, then: 'accept' }], otherwise: 'nextPolicy' } } },
+    /^r\.json: policies\.p\.rules\[0\]\.when\.asPath is "\(": /,
+  ],
+  [
+    'a community inside a policy at its peer',
+    {
+      import: [
+        'accept-all',
+        { rules: [{ name: 'a', when: { communities: ['nope'] }, then: 'accept' }], otherwise: 'nextPolicy' },
+      ],
+    },
+    {},
+    /^r\.json: peers\.tor\.import\[1\]\.rules\[0\]\.when\.communities is "nope": .*\n.*import\[1\]\.otherwise is "nextPolicy"/,
+  ],
   ['inside a policy by name', {}, { policies: { p: { rules: [], otherwise: 'x' } } }, /policies\.p\.otherwise is "x"/],
   [
     'a route that is none',

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseAddress } from '../../inet/index.ts'
 import type { StationOptions } from '../bmp/index.ts'
+import { checkPolicyAt } from '../core/check-policy.ts'
 import { wrongIn } from '../core/check-origination.ts'
 import { issueText } from '../speaker.ts'
 import {
@@ -80,6 +81,9 @@ export function parseConfig(content: string, path: string, environment: NodeJS.P
   }
   const given = file.read(document, '', complain)
   if (!given || issues.length > 0) throw new FileError(path, issues)
+  for (const [name, one] of Object.entries(given.policies ?? {})) {
+    for (const issue of checkPolicyAt({ ...one, name }, join('policies', name), false)) complain(issue)
+  }
   const references: References = { folder: dirname(resolve(path)), environment, policies: policiesOf(given), complain }
   const result = resolved(given, references)
   if (issues.length > 0) throw new FileError(path, issues)
@@ -161,16 +165,25 @@ function tcpAoKeyOf(given: FileTcpAoKey, at: string, references: References): Tc
 }
 
 function policiesAt(given: FilePeer['import'], at: string, references: References): PeerConfig['import'] {
-  if (!isList(given)) return policyOf(given, at, references)
-  return given.flatMap((one, i) => policyOf(one, `${at}[${i}]`, references) ?? [])
+  if (!isList(given)) return policyOf(given, at, references, true)
+  return given.flatMap((one, i) => policyOf(one, `${at}[${i}]`, references, i === given.length - 1) ?? [])
 }
 
 function isList(given: FilePeer['import']): given is readonly PolicyHere[] {
   return Array.isArray(given)
 }
 
-function policyOf(given: PolicyHere | undefined, at: string, { policies, complain }: References): Policy | undefined {
-  if (typeof given === 'object') return { ...given, name: at }
+function policyOf(
+  given: PolicyHere | undefined,
+  at: string,
+  { policies, complain }: References,
+  isLast: boolean,
+): Policy | undefined {
+  if (typeof given === 'object') {
+    const policy = { ...given, name: at }
+    for (const issue of checkPolicyAt(policy, at, isLast)) complain(issue)
+    return policy
+  }
   const found = given === undefined ? undefined : policies.get(given)
   if (given === undefined || found) return found
   const near = nearest(given, policies.keys())

@@ -31,7 +31,7 @@ t.test('bug 22: a peer that does not read; hold times of 0, 1 and 2', async t =>
   for (const holdTime of [0, 90]) {
     const net = new Simulation(1)
     const puppet = new Puppet(net, B, { open: { holdTime } }).listen()
-    const a = speaker(net, A, 65001, { [B]: { remoteAs: 65002, sendHoldTime: 60 }, [C]: 65003 })
+    const a = speaker(net, A, 65001, { [B]: { remoteAs: 65002, sendHoldTime: 100 }, [C]: 65003 })
     const c = speaker(net, C, 65003, { [A]: 65001 })
     net.runUntil(() => established([a, B], [a, C]), 20)
     puppet.pause()

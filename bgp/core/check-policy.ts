@@ -5,7 +5,7 @@ import { AsPathPattern } from '../policy/as-path-pattern.ts'
 import { communityFix, parseAnyCommunity, parseCommunityPattern } from '../policy/communities.ts'
 import { listOf, type Policies } from '../policy/compile.ts'
 import { parseHop } from '../policy/set-match.ts'
-import type { ConfigIssue, Match, NumberRange, Policy, PrefixRange, Transform } from '../types.ts'
+import type { ConfigIssue, Match, NumberRange, Policy, PrefixRange, Rule, Transform } from '../types.ts'
 import { origins } from '../wire/attributes.ts'
 import { hopFix, uselessHop } from './check-origination.ts'
 
@@ -19,26 +19,36 @@ export function checkPolicy(policies: Policies): ConfigIssue[] {
   return [{ field: 'policies', value: [], reason: 'an empty list decides nothing', fix }]
 }
 
-function checkOne(policy: Policy, isLast: boolean): ConfigIssue[] {
+/** A policy where it is written: issues name that place, and rules by number. */
+export function checkPolicyAt(policy: Policy, at: string, isLast: boolean): ConfigIssue[] {
+  return checkOne(policy, isLast, at, (_, i) => `rules[${i}]`)
+}
+
+function checkOne(
+  policy: Policy,
+  isLast: boolean,
+  at = policy.name,
+  ruleAt: (rule: Rule, i: number) => string = ({ name }) => name,
+): ConfigIssue[] {
   const issues: ConfigIssue[] = []
   const complainOfLast = (field: string) => {
     const [reason, fix] = ['there is no policy behind this one', 'decide here, or add another policy to the list']
-    issues.push({ field: `${policy.name}.${field}`, value: 'nextPolicy', reason, fix })
+    issues.push({ field: `${at}.${field}`, value: 'nextPolicy', reason, fix })
   }
-  for (const rule of policy.rules) {
+  for (const [i, rule] of policy.rules.entries()) {
     const add: Add = (field, value, reason, fix) =>
-      issues.push({ field: `${policy.name}.${rule.name}.${field}`, value, reason, fix })
+      issues.push({ field: `${at}.${ruleAt(rule, i)}.${field}`, value, reason, fix })
     if (!['accept', 'reject', 'next', 'nextPolicy'].includes(rule.then)) {
       const fix = 'use accept, reject, next to go on with the next rule, or nextPolicy'
       add('then', rule.then, 'it is no decision', fix)
-    } else if (isLast && rule.then === 'nextPolicy') complainOfLast(`${rule.name}.then`)
+    } else if (isLast && rule.then === 'nextPolicy') complainOfLast(`${ruleAt(rule, i)}.then`)
     if (rule.when) checkMatch(rule.when, add)
     if (rule.set) checkTransform(rule.set, add)
   }
   if (isLast && policy.otherwise === 'nextPolicy') complainOfLast('otherwise')
   if (!['accept', 'reject', 'nextPolicy'].includes(policy.otherwise)) {
     const [value, fix] = [policy.otherwise as unknown, 'use accept, reject or nextPolicy']
-    issues.push({ field: `${policy.name}.otherwise`, value, reason: 'it is no decision', fix })
+    issues.push({ field: `${at}.otherwise`, value, reason: 'it is no decision', fix })
   }
   return issues
 }

@@ -49,9 +49,14 @@ function checkLimits(name: string, limits: PeerConfig['maxPrefixes'], add: Add):
   }
 }
 
-function checkSendHold({ sendHoldTime }: PeerConfig, add: Add): void {
-  if (sendHoldTime === undefined || isWithin(sendHoldTime, 10, 65535)) return
-  add('sendHoldTime', sendHoldTime, 'it is no time to wait for a peer that does not read', 'give 10 to 65535 seconds')
+function checkSendHold({ sendHoldTime, holdTime = 90 }: PeerConfig, add: Add): void {
+  if (sendHoldTime === undefined) return
+  if (!isWithin(sendHoldTime, 10, 65535)) {
+    add('sendHoldTime', sendHoldTime, 'it is no time to wait for a peer that does not read', 'give 10 to 65535 seconds')
+  } else if (sendHoldTime <= holdTime) {
+    const reason = `it must be greater than the hold time, ${holdTime} s (RFC 9687 §4.4)`
+    add('sendHoldTime', sendHoldTime, reason, `give ${Math.max(10, holdTime + 1)} or more, or leave it out`)
+  }
 }
 
 function checkTcp({ secret, ttlSecurity, multihop }: PeerConfig, add: Add): void {

@@ -10,12 +10,11 @@ import { checkConfederation, checkMember } from './check-confederation.ts'
 import { checkDynamic } from './check-dynamic.ts'
 import { addressFix, hopFix, uselessHop } from './check-origination.ts'
 import { checkPolicy } from './check-policy.ts'
+import { checkPlaces } from './check-places.ts'
 import { checkProtection } from './check-protection.ts'
 import { checkRole } from './check-role.ts'
 import { checkTcpAoPlaces } from './check-tcp-ao.ts'
-import { canonical } from './diff.ts'
 import { kindOf, localAsOf, outsideAs } from '../session/kind.ts'
-import { placeOf } from '../session/place.ts'
 import { ownFamily, wantsExtendedNextHop } from '../session/traits.ts'
 
 export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
@@ -47,29 +46,8 @@ export function checkConfig(config: SpeakerConfig): ConfigIssue[] {
   }
   checkDecision(config.decision ?? {}, add)
   checkNames(config, add)
-  const owners = new Map<string, string>()
-  for (const [name, peer] of config.peers) {
-    issues.push(...checkPeer(name, peer, config))
-    const key = `${placeOf(peer)} ${peer.localAddress ?? ''}`
-    const other = owners.get(key)
-    if (other !== undefined) {
-      const reason = `peer "${other}" has it too, so a connection from there would belong to both`
-      issues.push({
-        peer: name,
-        field: peer.address === undefined ? 'interface' : 'address',
-        value: placeOf(peer),
-        reason,
-        fix: 'remove one of the two',
-      })
-    }
-    owners.set(key, name)
-    const first = [...config.peers.values()].find(other => placeOf(other) === placeOf(peer))
-    for (const field of ['secret', 'tcpAo'] as const) {
-      if (canonical(first?.[field]) === canonical(peer[field])) continue
-      const reason = 'another peer at that address has another'
-      issues.push({ peer: name, field, value: '(not shown)', reason, fix: 'give both the same' })
-    }
-  }
+  for (const [name, peer] of config.peers) issues.push(...checkPeer(name, peer, config))
+  issues.push(...checkPlaces(config))
   issues.push(...checkDynamic(config, (name, peer) => checkPeer(name, peer, config)))
   issues.push(...checkTcpAoPlaces(config))
   return issues

@@ -324,6 +324,8 @@ t.test('what cannot be configured is refused, and no key is shown', t => {
     ],
     [{ maxPrefixes: { ipv5: { limit: 5, action: 'warn' } } }, 'maxPrefixes.ipv5', /ipv6-unicast/],
     [{ sendHoldTime: 1 }, 'sendHoldTime', /10 to 65535/],
+    [{ sendHoldTime: 90 }, 'sendHoldTime', /give 91 or more/],
+    [{ sendHoldTime: 20, holdTime: 30 }, 'sendHoldTime', /give 31 or more/],
     [{ secret: 'hunter2'.repeat(12) }, 'secret', /1 to 80 octets/],
     [{ secret: '' }, 'secret', /1 to 80 octets/],
     [{ ttlSecurity: 255 }, 'ttlSecurity', /give 1/],

@@ -125,8 +125,8 @@ export interface PeerConfig {
    */
   readonly tcpAo?: readonly TcpAoKey[]
   /**
-   * Seconds that the peer may leave what we send unread (RFC 9687). Default: 480, or twice the hold time if that is more;
-   * also with hold time 0.
+   * Seconds that the peer may leave what we send unread (RFC 9687): 10 to 65535, and more than `holdTime`. Default: 480, or
+   * twice the hold time if that is more; also with hold time 0.
    */
   readonly sendHoldTime?: number
   /** How many prefixes the peer may announce, by family; a ceiling of its own keeps each peer from filling the memory. */
