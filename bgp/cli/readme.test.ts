@@ -1,7 +1,10 @@
-// The README names every option of the configuration, every report and every field of a peer's status.
+// The README names every option of the configuration, every report and every field of a peer's status; its files are right.
 
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { checkConfig } from '../core/check.ts'
+import { undiscoverable, unprotectable } from '../transport/protection.ts'
+import { parseConfig } from './config-file.ts'
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
 
@@ -41,4 +44,16 @@ t.test('every report', async t => {
 t.test('every field of a status', async t => {
   const [, status] = read('../types/status.ts').split('export interface PeerStatus')
   t.same(missing(all(status, /^ {2}readonly (\w+)\??:/gm)), [])
+})
+
+t.test('every file is one that the executable takes, and the first needs nothing else', async t => {
+  const files = all(read('../README.md'), /^```json\n([^]*?)^```/gm)
+  t.ok(files.length >= 2)
+  for (const [i, content] of files.entries()) {
+    const folder = t.testdir({ [`${i}`]: { 'tor.key': 'key' } })
+    const { speaker } = parseConfig(content, `${folder}/${i}/router.json`, {})
+    t.same(checkConfig(speaker), [])
+    if (i === 0) t.same([...unprotectable(speaker), ...undiscoverable(speaker)], [], 'no netlink-ts')
+  }
+  t.notMatch(files[0], /secret/)
 })

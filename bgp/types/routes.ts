@@ -3,10 +3,11 @@
 /** A route of our own. */
 export interface Origination {
   readonly prefix: string
-  /** Default: our own address on each session (next hop self). */
+  /** Default: our own address on each session (next hop self). One that packets can be sent to, of the family of the prefix. */
   readonly nextHop?: string
   /** Of all kinds, written as in `Match`. */
   readonly communities?: readonly string[]
+  /** 0 to 4294967295, as `localPref`. */
   readonly med?: number
   readonly localPref?: number
   readonly origin?: 'igp' | 'egp' | 'incomplete'
