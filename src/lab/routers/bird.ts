@@ -1,7 +1,8 @@
 // BIRD 2 as a top-of-rack router, spine or edge. Facts: BIRD's user guide, "Protocols: BGP", "Kernel", "Direct".
 //
 // `graceful restart aware` makes it a helper only: it keeps a restarting node's routes, and asks nobody to keep its own, so
-// that a dead router's routes go with its session.
+// that a dead router's routes go with its session. Sessions with nodes are left to the nodes to dial: where both ends do, a second
+// connection just after a restart counts as a second restart (RFC 4724 §4.2, §5), and drops what the first one kept.
 
 import { parsePrefix } from '../../../inet/index.ts'
 import type { NeighbourPlan, RouterPlan } from '../topology.ts'
@@ -89,6 +90,7 @@ function session(plan: RouterPlan, neighbour: NeighbourPlan): string {
     `  local ${neighbour.local.ipv4 ?? neighbour.local.ipv6} as ${plan.asn};`,
     `  neighbor ${neighbour.address} as ${neighbour.asn};`,
     `  direct;`,
+    ...(neighbour.accept === 'pods' ? [`  passive;`] : []),
     ...(neighbour.client && internal ? [`  rr client;`, `  rr cluster id ${plan.routerId};`] : []),
     `  hold time ${plan.holdTime};`,
     `  connect delay time 1;`,

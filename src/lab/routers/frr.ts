@@ -1,5 +1,5 @@
 // FRR as a router: zebra for the kernel, bgpd for BGP, both with sockets in the router's own directory. Facts: FRR's user
-// guide, "Zebra", "BGP", "VTY shell".
+// guide, "Zebra", "BGP", "VTY shell". Nodes dial, as with BIRD.
 
 import { parsePrefix } from '../../../inet/index.ts'
 import type { NeighbourPlan, RouterPlan } from '../topology.ts'
@@ -73,6 +73,7 @@ export function bgpdConf(plan: RouterPlan): string {
       ` neighbor ${neighbour.address} description ${neighbour.name}`,
       ` neighbor ${neighbour.address} timers ${Math.floor(plan.holdTime / 3)} ${plan.holdTime}`,
       ` neighbor ${neighbour.address} timers connect 3`,
+      ...(neighbour.accept === 'pods' ? [` neighbor ${neighbour.address} passive`] : []),
     ]),
     ...families.flatMap(family => addressFamily(plan, family)),
     ``,
