@@ -11,35 +11,14 @@ import type { DecisionOptions } from '../types.ts'
 import type { Paths } from './paths.ts'
 import { LOCAL, type Sessions } from './sessions.ts'
 
-/** In order. The paths left after `metric` are the multipath set; the steps after it single out the best. */
-export const steps = [
-  'longStale',
-  'local',
-  'localPref',
-  'asPathLength',
-  'origin',
-  'med',
-  'kind',
-  'metric',
-  'oldest',
-  'routerId',
-  'clusterList',
-  'address',
-  'pathId',
-] as const
-export type Step = (typeof steps)[number]
+/** The paths left after these are the multipath set. */
+const EQUAL_COST = ['longStale', 'local', 'localPref', 'asPathLength', 'origin', 'med', 'kind', 'metric'] as const
+/** These single out the best of them. */
+const TIE_BREAK = ['oldest', 'routerId', 'clusterList', 'address', 'pathId'] as const
 
-const EQUAL_COST: readonly Step[] = [
-  'longStale',
-  'local',
-  'localPref',
-  'asPathLength',
-  'origin',
-  'med',
-  'kind',
-  'metric',
-]
-const TIE_BREAK: readonly Step[] = ['oldest', 'routerId', 'clusterList', 'address', 'pathId']
+/** In order. */
+export const steps = [...EQUAL_COST, ...TIE_BREAK] as const
+export type Step = (typeof steps)[number]
 
 export class Decision {
   /** Paths to choose from: `field[0, count)`. After `choose`: the best first, then its equals, then the rest. */
