@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { everyPairReaches, kernelIsRight, podsComeAndGo } from './kit/expect.ts'
-import { margayctl, TestLab } from './kit/lab.ts'
+import { eventually, margayctl, TestLab } from './kit/lab.ts'
 
 const lab = await TestLab.up(t, { lab: 'full-mesh' }, 'mesh')
 const address = (node: string, family: 'ipv4' | 'ipv6'): string | undefined =>
@@ -30,12 +30,32 @@ t.test('the kernel of each node: every block behind its own node', async t => {
 
 t.test('a pod goes, another comes', async t => podsComeAndGo(t, lab, 'n2'))
 
+t.test("another program's route in the place of ours is left, and reported until it goes", async t => {
+  const { blocks } = await lab.ask('n2', '/v1/status', {})
+  const block = blocks.find(each => each.includes('.'))!
+  const gateway = address('n3', 'ipv4')!
+  await lab.exec('n1', 'ip', 'route', 'replace', block, 'via', gateway, 'proto', 'bird', 'metric', '1024')
+  const status = () => lab.ask('n1', '/v1/status', {})
+  const [conflict] = await eventually('status lists it', async () => {
+    const { conflicts } = (await status()).routes
+    return conflicts.length > 0 && conflicts
+  })
+  t.equal(conflict.prefix, block)
+  t.match(conflict.text, /protocol 12, BIRD, metric 1024.* ip route del 10\.43\..* proto 12 metric 1024/)
+  t.match(await lab.exec('n1', 'ip', 'route', 'show', block), /proto bird/)
+  await lab.exec('n1', 'ip', 'route', 'del', block, 'proto', 'bird', 'metric', '1024')
+  await eventually('ours is back', async () =>
+    (await lab.exec('n1', 'ip', 'route', 'show', block)).includes('proto 81'),
+  )
+  await eventually('all is well', async () => (await status()).routes.conflicts.length === 0)
+})
+
 t.test("the lab's own commands", async t => {
   const status = await margayctl('lab', 'status', '--name', lab.name)
   t.equal(status.code, 0, status.stdout + status.stderr)
   t.match(status.stdout, /3 of 3 processes run/)
   const routes = await margayctl('lab', 'exec', '--name', lab.name, 'n1', 'ip', 'route')
-  t.match(routes.stdout, /blackhole 10\.43\./)
+  t.match(routes.stdout, /unreachable 10\.43\./)
   const nobody = await margayctl('lab', 'exec', '--name', lab.name, 'n9', 'true')
   t.equal(nobody.code, 3)
   t.match(nobody.stderr, /no host n9: it has n1, n2, n3/)

@@ -63,7 +63,7 @@ t.test('a ToR that falls silent', async t => {
   // Alive for TCP, dead for BGP: only the hold timer tells.
   lab.signal('tor1', 'bird', 'SIGSTOP')
   await eventually('its routes are gone within the hold time of 9 s', async () => (await remote()) === 0, 12)
-  t.same((await lab.routes('r1n1')).filter(route => route.type === 'blackhole').length > 0, true, 'own blocks stay')
+  t.same((await lab.routes('r1n1')).filter(route => route.type === 'unreachable').length > 0, true, 'own blocks stay')
   lab.signal('tor1', 'bird', 'SIGCONT')
   await eventually('it comes back by itself', async () => (await remote()) === before, 40)
   await lab.established()

@@ -23,7 +23,7 @@ export async function blocksOf(lab: TestLab): Promise<ReadonlyMap<string, readon
 const ours = (routes: readonly KernelRoute[]): readonly KernelRoute[] => routes.filter(route => route.protocol === '81')
 
 /**
- * A node's kernel holds the other nodes' blocks with the next hop that `via` tells, a blackhole for each own block, a host route
+ * A node's kernel holds the other nodes' blocks with the next hop that `via` tells, an unreachable route for each own block, a host route
  * for each address of a local pod, no other route of ours to a pod, and no bridge.
  */
 export async function kernelIsRight(
@@ -39,7 +39,8 @@ export async function kernelIsRight(
   for (const [other, list] of blocks)
     for (const block of list) {
       const family = block.includes(':') ? 'ipv6' : 'ipv4'
-      if (other === node) t.equal(find(block)?.type, 'blackhole', `${node}: own block ${block} is a blackhole`)
+      if (other === node)
+        t.equal(find(block)?.type, 'unreachable', `${node}: own block ${block} is unreachable but for its pods`)
       else t.equal(find(block)?.gateway, via(other, family), `${node}: ${block} of ${other} via ${via(other, family)}`)
     }
   for (const pod of lab.topology.pods.filter(pod => pod.node === node)) {

@@ -33,7 +33,7 @@ export function routeText(answer: RouteAnswer): string {
 }
 
 function leaves(entry: FibEntry): string {
-  if (entry.kind === 'blackhole') return 'blackhole'
+  if (entry.kind === 'unreachable') return 'unreachable'
   return entry.nextHops
     .map(hop => (hop.gateway ? `via ${hop.gateway} dev ${hop.device}` : `dev ${hop.device}`))
     .join(' and ')

@@ -26,6 +26,8 @@ export interface Rooms {
 
 /** Rows of a page. */
 const pageSize = 1_000
+/** Of a table that another program holds, the status shows so many routes. */
+const shownConflicts = 50
 
 export function createHandlers(rooms: Rooms): Handlers {
   const { node, bgp, cluster, dataplane, ipam } = rooms
@@ -33,6 +35,7 @@ export function createHandlers(rooms: Rooms): Handlers {
     '/v1/status': (): DaemonStatus => {
       const peers = bgp.peers()
       const waitingFor = rooms.waitingFor()
+      const { trouble } = dataplane.routes
       return {
         node,
         version,
@@ -48,13 +51,18 @@ export function createHandlers(rooms: Rooms): Handlers {
         endpoints: dataplane.endpoints.all.length,
         routes: {
           installed: dataplane.routes.counts.installed,
-          conflicts: dataplane.routes.trouble.map(({ prefix, text }) => ({
+          conflicts: trouble.slice(0, shownConflicts).map(({ prefix, text }) => ({
             prefix,
             text: text ?? 'the kernel refused it',
           })),
         },
         problems: [
           ...rooms.problems(),
+          ...(trouble.length > shownConflicts
+            ? [
+                `${trouble.length} prefixes have no route of ours in force, of which ${shownConflicts} are listed; margayctl route get ADDRESS says why for each`,
+              ]
+            : []),
           ...peers
             .filter(peer => peer.state !== 'Established')
             .map(
@@ -87,7 +95,7 @@ export function createHandlers(rooms: Rooms): Handlers {
       if (!address) throw new RequestError(400, `${ip} is no IP address`)
       return explain(address, {
         endpoints: dataplane.endpoints.all,
-        blocks: rooms.intent().blackholes,
+        blocks: rooms.intent().unreachable,
         facts: dataplane.facts.current,
         learned: learnedFor(bgp, address),
         obstacle: prefix => dataplane.routes.obstacle(prefix),

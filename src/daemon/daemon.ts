@@ -242,7 +242,7 @@ export class Daemon {
     }
     for (const problem of this.#intent.problems) if (!before.problems.includes(problem)) this.#log.warn(problem)
     const { routes } = this.#dataplane
-    routes.set('block', this.#intent.blackholes.map(blackhole))
+    routes.set('block', this.#intent.unreachable.map(unreachable))
     if (this.#knowsCluster()) routes.ready('block')
     if (this.#cluster.state === 'in sync') routes.inSync('block')
     // After a restart the kernel holds what the last run wrote: nothing is replaced before the peers have told all again.
@@ -364,8 +364,8 @@ export class Daemon {
   }
 }
 
-function blackhole(prefix: string): FibEntry {
-  return { prefix, kind: 'blackhole', nextHops: [] }
+function unreachable(prefix: string): FibEntry {
+  return { prefix, kind: 'unreachable', nextHops: [] }
 }
 
 function hostOf(cidr: string | undefined): string | undefined {

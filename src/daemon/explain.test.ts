@@ -83,4 +83,20 @@ t.test('what stands in the way is said', async t => {
     obstacle: (prefix: string) => ({ prefix, state: 'conflict', text: 'a foreign route holds it' }) as const,
   }
   t.match(explain(address, conflict), { installed: false, explanation: [/Learned by BGP/, 'a foreign route holds it'] })
+  const taken = {
+    ...conflict,
+    facts: {
+      ...node.facts,
+      foreignRoutes: [{ prefix: '10.42.8.0/26', device: 'eth1', protocol: 4, metric: 1024, connected: false }],
+    },
+  }
+  t.match(explain(address, taken), {
+    owner: 'foreign',
+    installed: true,
+    explanation: [
+      /another owner \(protocol 4\)/,
+      /less preferred: 10\.42\.8\.0\/26 \(bgp\)/,
+      'a foreign route holds it',
+    ],
+  })
 })

@@ -58,7 +58,11 @@ export function explain(address: Address, ports: ExplainPorts): RouteAnswer {
       chosen.say,
       ...(obstacle?.text ? [obstacle.text] : []),
       ...refused,
-      ...others.map(other => `Less specific or less preferred: ${other.text} (${other.owner}).`),
+      ...others.flatMap(other => {
+        const line = `Less specific or less preferred: ${other.text} (${other.owner}).`
+        const why = other.text === chosen.text && isOurs(other) ? ports.obstacle(other.text)?.text : undefined
+        return why === undefined ? [line] : [line, why]
+      }),
     ],
   }
 }
@@ -125,9 +129,9 @@ function blocks(address: Address, ports: ExplainPorts): Candidate[] {
   return ports.blocks.flatMap(text => {
     const prefix = parsePrefix(text)
     if (!prefix || !contains(prefix, address)) return []
-    const entry: FibEntry = { prefix: text, kind: 'blackhole', nextHops: [] }
+    const entry: FibEntry = { prefix: text, kind: 'unreachable', nextHops: [] }
     const say =
-      'In a block of this node, but no pod has the address: packets to it are dropped, so that they do not loop.'
+      'In a block of this node, but no pod has the address: who sends there hears "host unreachable", and nothing loops.'
     return [{ prefix, text, owner: 'block' as const, entry, say, rank: 3 }]
   })
 }

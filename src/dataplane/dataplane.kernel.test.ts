@@ -25,8 +25,8 @@ async function node(namespaces: TestNamespaces): Promise<{ path: string; fabric:
   await plane.endpoints.adopt([])
   for (const owner of fibClasses) plane.routes.inSync(owner)
   plane.routes.set('block', [
-    { prefix: '10.42.0.0/26', kind: 'blackhole', nextHops: [] },
-    { prefix: 'fd00:42::/122', kind: 'blackhole', nextHops: [] },
+    { prefix: '10.42.0.0/26', kind: 'unreachable', nextHops: [] },
+    { prefix: 'fd00:42::/122', kind: 'unreachable', nextHops: [] },
   ])
   return { path, fabric, plane }
 }
@@ -66,9 +66,59 @@ t.test('pods, node and fabric reach each other, without bridge and default route
   ] as const)
     t.ok(await namespaces.succeeds(from, 'ping', '-c1', '-W2', to), `${from} -> ${to}`)
   t.match(await namespaces.run(path, 'ip', 'route', 'get', '10.42.0.2'), 'src 10.0.1.7', 'the node speaks as itself')
-  t.notOk(await namespaces.succeeds(a, 'ping', '-c1', '-W1', '10.42.0.9'), 'a dead address answers nothing')
   t.notMatch(await namespaces.run(path, 'ip', '-d', 'link'), /bridge/)
   t.notMatch(await namespaces.run(path, 'ip', 'route'), /default/)
+})
+
+t.test('an address that no pod has is answered with an error, and nothing loops', { skip }, async t => {
+  await using namespaces = new TestNamespaces()
+  const { path, fabric, plane } = await node(namespaces)
+  await using _ = plane
+  const [pod, other, outside] = [await namespaces.add('a'), await namespaces.add('other'), await namespaces.add('out')]
+  const ip = (netns: string, ...args: string[]) => namespaces.run(netns, 'ip', ...args)
+  // The fabric leads all of the pool to the node, and the node's default route leads back: what is missing would loop.
+  await ip(path, 'route', 'add', 'default', 'via', '10.0.1.1')
+  await ip(path, '-6', 'route', 'add', 'default', 'via', 'fd00:1::1')
+  await ip(fabric, '-6', 'address', 'add', 'fd00:1::1/64', 'dev', 'tor', 'nodad')
+  await ip(fabric, '-6', 'route', 'add', 'fd00:42::/122', 'via', 'fd00:1::7')
+  await namespaces.run(fabric, 'sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1')
+  for (const [n, netns] of [other, outside].entries()) {
+    const [four, six] = [`10.9.${n}`, `fd00:9:${n}:`]
+    await ip(fabric, 'link', 'add', `to${n}`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns.slice(11))
+    for (const [where, device, last] of [
+      [fabric, `to${n}`, 1],
+      [netns, 'eth0', 2],
+    ] as const) {
+      await ip(where, 'address', 'add', `${four}.${last}/24`, 'dev', device)
+      await ip(where, '-6', 'address', 'add', `${six}:${last}/64`, 'dev', device, 'nodad')
+      await ip(where, 'link', 'set', device, 'up')
+    }
+    await ip(netns, 'route', 'add', 'default', 'via', `${four}.1`)
+    await ip(netns, '-6', 'route', 'add', 'default', 'via', `${six}:1`)
+  }
+  const addresses = ['10.42.0.2', 'fd00:42::2']
+  const request = { network: 'pods', containerId: 'c', ifName: 'eth0', netns: pod, addresses, mtu: 1400 }
+  t.ok((await plane.endpoints.add(request)).ok)
+  await plane.routes.idle()
+  const refused = async (netns: string, address: string): Promise<string> => {
+    for (let tries = 0; ; tries++) {
+      const { output } = await namespaces.tries(netns, 'ping', '-c1', '-W2', address)
+      if (tries === 15 || /unreachable|No route|exceeded/i.test(output)) return output
+    }
+  }
+  await Promise.all(
+    Object.entries({ pod, other, outside, fabric, node: path }).map(async ([who, netns]) => {
+      for (const [dead, live] of [
+        ['10.42.0.9', '10.42.0.2'],
+        ['fd00:42::9', 'fd00:42::2'],
+      ]) {
+        t.ok(await namespaces.succeeds(netns, 'ping', '-c1', '-W5', live), `${who}: ${live} is there`)
+        const answer = await refused(netns, dead)
+        t.match(answer, /unreachable|No route/i, `${who}: ${dead} is refused`)
+        t.notMatch(answer, /exceeded/, `${who}: ${dead} does not loop`)
+      }
+    }),
+  )
 })
 
 t.test('our routes come back, others stay', { skip }, async t => {
@@ -105,7 +155,7 @@ t.test('our routes come back, others stay', { skip }, async t => {
     [
       'deleted',
       ['route', 'del', '10.42.1.0/26'],
-      ['route', 'del', 'blackhole', '10.42.0.0/26'],
+      ['route', 'del', 'unreachable', '10.42.0.0/26'],
       ['-6', 'route', 'del', 'fd00:42:1::/64', 'via', 'fd00:1::1', 'dev', 'eth0'],
     ],
     ['changed', ['route', 'replace', '10.42.1.0/26', 'via', '10.0.1.9', 'proto', '81', 'metric', '1024']],
@@ -166,6 +216,7 @@ t.test('facts follow the kernel', { skip }, async t => {
   t.match(eth0(), { up: true, carrier: false })
   await namespaces.run(path, 'ip', 'address', 'add', '10.0.5.7/24', 'dev', 'eth0')
   await waitFor(async () => plane.facts.current.addresses.some(address => address.cidr === '10.0.5.7/24'))
+  await waitFor(async () => plane.facts.current.foreignRoutes.some(route => route.prefix === '10.0.5.0/24'))
   t.ok(plane.facts.current.addresses.some(address => address.cidr === '10.0.5.7/24' && address.link === 'eth0'))
   t.ok(seen.length >= 3)
   const count = seen.length

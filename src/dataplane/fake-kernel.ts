@@ -348,7 +348,7 @@ export class FakeNamespace {
       metric: metricOf(route),
       tos: route.tos ?? 0,
     }
-    const errno = complete.type === 'blackhole' ? undefined : this.#unreachable(complete)
+    const errno = (complete.type ?? 'unicast') !== 'unicast' ? undefined : this.#unreachable(complete)
     if (errno) return errno
     const at = this.#routes.findIndex(other => sameKey(other, complete))
     if (at >= 0 && exclusively) return 'EEXIST'

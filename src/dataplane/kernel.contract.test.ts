@@ -104,12 +104,12 @@ const cases: readonly Case[] = [
     events: [`put ${P} 81`, `put ${P} 81`],
   },
   {
-    name: 'a blackhole is replaced by a unicast route and back',
+    name: 'an unreachable route is replaced by a unicast one and back',
     operations: w => [
-      route('route.add', P, undefined, undefined, { type: 'blackhole' }),
+      route('route.add', P, undefined, undefined, { type: 'unreachable' }),
       route('route.replace', P, '10.0.1.1', w.eth0),
       route('route.add', P6, 'fd00:1::1', w.eth0),
-      route('route.replace', P6, undefined, undefined, { type: 'blackhole' }),
+      route('route.replace', P6, undefined, undefined, { type: 'unreachable' }),
       route('route.replace', P6, 'fd00:1::2', w.eth0),
     ],
     answers: ['ok', 'ok', 'ok', 'ok', 'ok'],
@@ -155,7 +155,7 @@ const cases: readonly Case[] = [
           { gateway: '10.0.2.1', link: w.eth1 },
         ],
       }),
-      route('route.add', '10.42.3.0/26', undefined, undefined, { type: 'blackhole' }),
+      route('route.add', '10.42.3.0/26', undefined, undefined, { type: 'unreachable' }),
       route('route.add', P6, 'fd00:1::1', w.eth0),
       { do: 'link.set', link: w.eth0, change: { up: false } },
       { do: 'link.set', link: w.eth0, change: { up: true } },
@@ -216,13 +216,13 @@ for (const [where, open, skip] of [
         )
         const left = (await w.node.routes()).filter(one => about(one.dst))
         t.same(left.map(lineOf).toSorted(), c.left)
-        await w.node.apply([route('route.add', '10.99.0.0/24', undefined, undefined, { type: 'blackhole' })])
+        await w.node.apply([route('route.add', '10.99.0.0/24', undefined, undefined, { type: 'unreachable' })])
         await mark.promise
         t.same(events.toSorted(), c.events.toSorted())
       })
   })
 
 function lineOf({ dst, type, nextHops, protocol, metric }: Route): string {
-  const hops = type === 'blackhole' ? '-' : nextHops.map(hop => hop.gateway).join()
+  const hops = type === 'unreachable' ? '-' : nextHops.map(hop => hop.gateway).join()
   return `${dst} ${hops} ${protocol} ${metric}`
 }

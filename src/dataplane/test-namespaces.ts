@@ -40,6 +40,14 @@ export class TestNamespaces implements AsyncDisposable {
     )
   }
 
+  /** As `run`, but a failure is as good as a success; what the command wrote to either stream. */
+  async tries(path: string, command: string, ...args: string[]): Promise<{ readonly output: string }> {
+    const { stdout, stderr } = await exec('nsenter', [`--net=${path}`, command, ...args]).catch(
+      (error: { stdout: string; stderr: string }) => error,
+    )
+    return { output: stdout + stderr }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const name of this.#names) await exec('ip', ['netns', 'delete', name]).catch(() => {})
   }

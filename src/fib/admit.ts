@@ -1,12 +1,12 @@
 // Which learned prefixes may enter the kernel's table (design §2).
 //
 // A peer's routes are hostile until checked: they never reach into what this node holds itself, into a subnet that it is
-// connected to, or into ranges with a meaning of their own. This file looks at the prefix only; next hops are next-hop.ts.
+// connected to, or into ranges with a meaning of their own. This file looks at the prefix only; next hops are next-hop.ts. Whether
+// somebody else's route holds the very prefix is the route table's judgement (dataplane/routes/decide.ts), and a conflict there.
 
 import { contains, formatPrefix, parsePrefix, specialRange } from '../../inet/index.ts'
 import type { Prefix } from '../../inet/index.ts'
 import { type ReadTunnelRule, readTunnelRule } from './tunnel-rules.ts'
-import { ourMetric } from '../model/fib.ts'
 import type { RouteRules } from '../model/intent.ts'
 import type { FactsIndex } from './facts-index.ts'
 
@@ -36,28 +36,17 @@ function readPrefix(text: string): readonly Prefix[] {
   return prefix ? [prefix] : []
 }
 
-/** Why a learned prefix may not be installed; undefined: it may. `text` is its canonical form. */
-export function refusal(
-  prefix: Prefix,
-  text: string,
-  { rules, own, pools }: ReadRules,
-  facts: FactsIndex,
-): string | undefined {
+/** Why a learned prefix may not be installed; undefined: it may. */
+export function refusal(prefix: Prefix, { rules, own, pools }: ReadRules, facts: FactsIndex): string | undefined {
   const around = (outer: Prefix): boolean => contains(outer, prefix)
-  if (prefix.length === 0) {
-    if (!rules.acceptDefault) return 'default routes learned by BGP are not accepted here'
-  } else {
-    const range = specialRange(prefix)
-    if (range) return `it lies in ${formatPrefix(range.prefix)} (${range.meaning}), which is never routed`
-    const ours = own.find(around)
-    if (ours) return `it lies in ${formatPrefix(ours)}, which is this node's own`
-    const subnet = facts.connected.find(each => around(each.prefix))
-    if (subnet && !pools.some(around)) {
-      return `it lies in ${subnet.route.prefix}, which is connected on ${subnet.route.device}`
-    }
-  }
-  const better = facts.routes.get(text)?.find(({ route }) => route.metric <= ourMetric)?.route
-  return (
-    better && `the kernel has a route for it that is not ours (protocol ${better.protocol}, metric ${better.metric})`
-  )
+  if (prefix.length === 0)
+    return rules.acceptDefault ? undefined : 'default routes learned by BGP are not accepted here'
+  const range = specialRange(prefix)
+  if (range) return `it lies in ${formatPrefix(range.prefix)} (${range.meaning}), which is never routed`
+  const ours = own.find(around)
+  if (ours) return `it lies in ${formatPrefix(ours)}, which is this node's own`
+  const subnet = facts.connected.find(each => around(each.prefix))
+  return subnet && !pools.some(around)
+    ? `it lies in ${subnet.route.prefix}, which is connected on ${subnet.route.device}`
+    : undefined
 }

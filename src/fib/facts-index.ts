@@ -22,9 +22,8 @@ export interface KnownRoute {
 export class FactsIndex {
   readonly #usableLinks: ReadonlySet<string>
   readonly #ownAddresses: ReadonlySet<string>
+  /** Of several for one prefix the kernel's choice first. */
   readonly #byPrefix = new PrefixTable<readonly KnownRoute[]>()
-  /** By canonical prefix; of several for one prefix the kernel's choice first. */
-  readonly routes: ReadonlyMap<string, readonly KnownRoute[]>
   /** Subnets on a link, a default route on a link excluded: nothing learned may enter them. */
   readonly connected: readonly KnownRoute[]
 
@@ -35,11 +34,11 @@ export class FactsIndex {
       const prefix = parsePrefix(route.prefix)
       return prefix ? [{ prefix, route }] : []
     })
-    this.routes = Map.groupBy(
+    const routes = Map.groupBy(
       known.toSorted((a, b) => a.route.metric - b.route.metric),
       ({ prefix }) => formatPrefix(prefix),
     )
-    for (const same of this.routes.values()) this.#byPrefix.set(same[0].prefix, same)
+    for (const same of routes.values()) this.#byPrefix.set(same[0].prefix, same)
     this.connected = known.filter(({ prefix, route }) => route.connected && prefix.length > 0)
   }
 

@@ -107,11 +107,6 @@ export class Resolver {
       this.#tunnelSources(before) !== this.#tunnelSources()
     ) {
       for (const known of this.#routes.values()) touched.add(known)
-    } else {
-      for (const prefix of changedPrefixes(before, this.#facts)) {
-        const known = this.#routes.get(prefix)
-        if (known) touched.add(known)
-      }
     }
     return this.#rejudge(touched)
   }
@@ -220,7 +215,7 @@ export class Resolver {
   }
 
   #judge({ prefix, text, hops }: Known): FibUpdate {
-    const refused = refusal(prefix, text, this.#rules, this.#facts)
+    const refused = refusal(prefix, this.#rules, this.#facts)
     if (refused !== undefined) return { prefix: text, reason: `${text} is not installed: ${refused}` }
     const rule = this.#rules.tunnels.find(({ pool }) => contains(pool, prefix))
     if (rule) return this.#judgeTunnelled(text, rule, hops)
@@ -277,14 +272,4 @@ function sameSubnets(a: FactsIndex, b: FactsIndex): boolean {
 
 function subnetKey({ route }: KnownRoute): string {
   return `${route.prefix} ${route.device}`
-}
-
-/** Prefixes whose foreign routes came, went or changed metric. */
-function* changedPrefixes(a: FactsIndex, b: FactsIndex): Iterable<string> {
-  for (const key of new Set([...a.routes.keys(), ...b.routes.keys()])) {
-    const [before, after] = [a.routes.get(key), b.routes.get(key)]
-    const best = before?.[0].route
-    const now = after?.[0].route
-    if (best?.metric !== now?.metric || best?.protocol !== now?.protocol) yield key
-  }
 }

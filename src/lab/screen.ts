@@ -110,7 +110,7 @@ export function tryText(topology: Topology, command: (verb: string) => string, p
   const show = router?.kind === 'frr' ? "vtysh -c 'show bgp ipv4 unicast'" : 'birdc show route'
   const commands: readonly (readonly [string, string])[] = [
     ...(node
-      ? ([[`${command('exec')} ${node} ip route`, 'blocks of other nodes, one blackhole, one /32 a pod']] as const)
+      ? ([[`${command('exec')} ${node} ip route`, 'blocks of other nodes, its own, one /32 a pod']] as const)
       : []),
     ...(node
       ? ([[`${command('exec')} ${node} margayctl bgp summary`, "the node's own view of its sessions"]] as const)

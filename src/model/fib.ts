@@ -20,8 +20,8 @@ export interface NextHop {
 export interface FibEntry {
   /** Canonical text, `10.42.0.0/26`. */
   readonly prefix: string
-  readonly kind: 'unicast' | 'blackhole'
-  /** Sorted; empty for a blackhole. */
+  readonly kind: 'unicast' | 'unreachable'
+  /** Sorted; empty for an unreachable one. */
   readonly nextHops: readonly NextHop[]
   /** Preferred source address. */
   readonly source?: string

@@ -10,8 +10,8 @@ export interface Intent {
   readonly secrets?: ReadonlyMap<string, SecretReference>
   /** Own blocks and what else this node announces. */
   readonly originate: readonly Origination[]
-  /** Own blocks: blackholed here so that a dead address never loops. */
-  readonly blackholes: readonly string[]
+  /** Own blocks: an address in them that no pod has is answered with "host unreachable" here, and never loops. */
+  readonly unreachable: readonly string[]
   /** What of the learned routes may enter the kernel. */
   readonly routes: RouteRules
   /** Devices that lead to other nodes through a network that does not know pods. */

@@ -1,4 +1,4 @@
-// This node's own blocks: what it announces, and what it blackholes.
+// This node's own blocks: what it announces, and what it answers for.
 
 import { bitsOf, comparePrefixes, contains, formatPrefix, parsePrefix } from '../../inet/index.ts'
 import type { Prefix } from '../../inet/index.ts'
@@ -10,13 +10,13 @@ export interface BlockPlan {
   /** Sorted. */
   readonly own: readonly string[]
   readonly originate: readonly Origination[]
-  readonly blackholes: readonly string[]
+  readonly unreachable: readonly string[]
 }
 
 /**
  * Every block that a record says is ours is announced, also when its pool is gone (its pods are not), unless the pool says
- * disableBGPExport. All are blackholed, so that packets for an address nobody has never loop; a block of one address would
- * stand in the way of its pod's route.
+ * disableBGPExport. All are unreachable but for their pods, so that packets for an address nobody has never loop and their
+ * sender hears of it; a block of one address would stand in the way of its pod's route.
  */
 export function planBlocks(node: string, blocks: readonly OwnedBlock[], pools: readonly IPPoolResource[]): BlockPlan {
   const own = blocks
@@ -28,7 +28,7 @@ export function planBlocks(node: string, blocks: readonly OwnedBlock[], pools: r
   return {
     own: own.map(formatPrefix),
     originate: announced.map(block => ({ prefix: formatPrefix(block) })),
-    blackholes: own.filter(block => !isSingleAddress(block)).map(formatPrefix),
+    unreachable: own.filter(block => !isSingleAddress(block)).map(formatPrefix),
   }
 }
 

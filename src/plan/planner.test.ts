@@ -8,7 +8,7 @@ t.test('the intent of a node', async t => {
   t.same(rest, {
     secrets: new Map(),
     originate: [{ prefix: '10.42.0.0/26' }, { prefix: 'fd00:42::/122' }],
-    blackholes: ['10.42.0.0/26', 'fd00:42::/122'],
+    unreachable: ['10.42.0.0/26', 'fd00:42::/122'],
     routes: {
       acceptDefault: false,
       own: ['10.42.0.0/26', 'fd00:42::/122'],
@@ -52,17 +52,17 @@ t.test('a node without IPv4 has a router id all the same', async t => {
   t.equal(a, plan(six, 'six').speaker?.routerId)
 })
 
-t.test('a node that cannot speak still blackholes its blocks', async t => {
-  const { speaker, blackholes, routes } = plan({ ...twoRacks, nodes: [] }, 'r1-n1')
+t.test('a node that cannot speak still answers for its blocks', async t => {
+  const { speaker, unreachable, routes } = plan({ ...twoRacks, nodes: [] }, 'r1-n1')
   t.equal(speaker, undefined)
-  t.same(blackholes, ['10.42.0.0/26', 'fd00:42::/122'])
-  t.same(routes.own, blackholes)
+  t.same(unreachable, ['10.42.0.0/26', 'fd00:42::/122'])
+  t.same(routes.own, unreachable)
 })
 
 t.test('a block of one address leaves room for the route of its pod', async t => {
-  const { originate, blackholes } = plan({ ...fullMesh, blocks: [{ cidr: '10.42.0.1/32', node: 'n1' }] }, 'n1')
+  const { originate, unreachable } = plan({ ...fullMesh, blocks: [{ cidr: '10.42.0.1/32', node: 'n1' }] }, 'n1')
   t.same(originate, [{ prefix: '10.42.0.1/32' }])
-  t.same(blackholes, [])
+  t.same(unreachable, [])
 })
 
 t.test('problems of pools and addresses', async t => {

@@ -117,7 +117,7 @@ export function createPlanner(node: string): Planner {
         speaker,
         secrets,
         originate: own.originate,
-        blackholes: own.blackholes,
+        unreachable: own.unreachable,
         routes,
         tunnels: tunnels.tunnels,
         filters,

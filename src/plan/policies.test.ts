@@ -100,8 +100,8 @@ t.test('a pool that is not to be announced is not', async t => {
     ...twoRacks,
     pools: [pool('v4', '10.42.0.0/16', { disableBGPExport: true }), pool('v6', 'fd00:42::/112')],
   }
-  const { originate, blackholes, routes } = plan(quiet, 'r1-n1')
+  const { originate, unreachable, routes } = plan(quiet, 'r1-n1')
   t.same(originate, [{ prefix: 'fd00:42::/122' }])
-  t.same(blackholes, ['10.42.0.0/26', 'fd00:42::/122'], 'but its blocks are still ours')
+  t.same(unreachable, ['10.42.0.0/26', 'fd00:42::/122'], 'but its blocks are still ours')
   t.same(routes.own, ['10.42.0.0/26', 'fd00:42::/122'])
 })

@@ -267,13 +267,13 @@ for (const [where, open, skip] of [
         const outcome = await first.endpoints.add(request(await world.addPod(`p${n}`), n))
         if (outcome.ok) records.push(outcome.endpoint)
       }
-      first.routes.set('block', [{ prefix: '10.42.0.0/26', kind: 'blackhole', nextHops: [] }])
+      first.routes.set('block', [{ prefix: '10.42.0.0/26', kind: 'unreachable', nextHops: [] }])
       await first.routes.idle()
       await first.close()
 
       const tap = wiretap(world.kernel)
       await using second = await Dataplane.open({ kernel: tap.kernel })
-      second.routes.set('block', [{ prefix: '10.42.0.0/26', kind: 'blackhole', nextHops: [] }])
+      second.routes.set('block', [{ prefix: '10.42.0.0/26', kind: 'unreachable', nextHops: [] }])
       t.match(await second.endpoints.adopt(records), { adopted: [{}, {}], lost: [], strays: [], problems: [] })
       for (const owner of fibClasses) second.routes.inSync(owner)
       await second.routes.audit()

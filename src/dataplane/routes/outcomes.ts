@@ -20,6 +20,14 @@ export class Outcomes {
     return [...this.#trouble.values()]
   }
 
+  troubleOf(prefix: string): FibResult | undefined {
+    return this.#trouble.get(prefix)
+  }
+
+  count(state: 'conflict' | 'failed'): number {
+    return this.#trouble.values().reduce((sum, result) => (result.state === state ? sum + 1 : sum), 0)
+  }
+
   listen(listener: (results: readonly FibResult[]) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

@@ -27,7 +27,7 @@ const isSix = (prefix: string): boolean => prefix.includes(':')
 
 const entry = (prefix: string): fc.Arbitrary<FibEntry> =>
   fc.oneof(
-    fc.constant<FibEntry>({ prefix, kind: 'blackhole', nextHops: [] }),
+    fc.constant<FibEntry>({ prefix, kind: 'unreachable', nextHops: [] }),
     fc
       .subarray(isSix(prefix) ? ['fd00:1::1', 'fd00:1::2'] : ['10.0.1.1', '10.0.1.2', '10.0.2.1'], { minLength: 1 })
       .map((gateways): FibEntry => {

@@ -152,11 +152,10 @@ export class RouteTable {
   /** Why the kernel does not hold what is wanted for a prefix; undefined: it does. */
   obstacle(prefix: string): FibResult | undefined {
     if (this.#held.has(prefix)) return { prefix, state: 'held', text: say.held(prefix, this.waitingFor) }
-    return this.trouble.find(result => result.prefix === prefix)
+    return this.#outcomes.troubleOf(prefix)
   }
 
   get counts(): RouteCounts {
-    const { trouble } = this
     return {
       wanted: {
         endpoint: this.#desired.size('endpoint'),
@@ -165,8 +164,8 @@ export class RouteTable {
         block: this.#desired.size('block'),
       },
       installed: this.#mirror.oursCount,
-      conflicts: trouble.filter(result => result.state === 'conflict').length,
-      failed: trouble.filter(result => result.state === 'failed').length,
+      conflicts: this.#outcomes.count('conflict'),
+      failed: this.#outcomes.count('failed'),
       held: this.#held.size,
     }
   }

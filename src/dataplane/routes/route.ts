@@ -67,7 +67,7 @@ export function deletionOf(route: Route): Route {
   }
 }
 
-/** Equal in all that we set. A blackhole's device, flags of dead links and the order of next hops are the kernel's affair. */
+/** Equal in all that we set. An unreachable route's device, flags of dead links and the order of next hops are the kernel's affair. */
 export function sameRoute(a: Route, b: Route): boolean {
   if (a === b) return true
   return (
@@ -81,13 +81,13 @@ export function sameRoute(a: Route, b: Route): boolean {
     a.mtu === b.mtu &&
     a.nextHopId === b.nextHopId &&
     (a.dst.includes(':') || a.scope === undefined || b.scope === undefined || a.scope === b.scope) &&
-    (a.type === 'blackhole' || sameNextHops(a.nextHops, b.nextHops))
+    ((a.type ?? 'unicast') !== 'unicast' || sameNextHops(a.nextHops, b.nextHops))
   )
 }
 
 /** `10.42.1.0/26 via 10.0.1.1 dev eth0`, as `ip route` would say it. */
 export function describe(entry: FibEntry): string {
-  if (entry.kind === 'blackhole') return `blackhole ${entry.prefix}`
+  if (entry.kind === 'unreachable') return `unreachable ${entry.prefix}`
   const hops = entry.nextHops.map(hop => `${hop.gateway === undefined ? '' : `via ${hop.gateway} `}dev ${hop.device}`)
   return `${entry.prefix} ${hops.join(', ')}`
 }

@@ -14,9 +14,9 @@ export function refused(what: string, answer: Extract<Result, { ok: false }>, wa
 
 export function conflict(entry: FibEntry | undefined, holder: Route, device: string | undefined): string {
   const where = device === undefined ? '' : ` dev ${device}`
-  const whose = `${where} (protocol ${holder.protocol ?? 0}, metric ${metricOf(holder)})`
+  const whose = `${where} (protocol ${protocolName(holder.protocol)}, metric ${metricOf(holder)})`
   const what = entry ? describe(entry) : holder.dst
-  return `route ${what}: not in force, because another program's route for ${holder.dst}${whose} has precedence; remove that one if it is not wanted`
+  return `route ${what}: not in force, because another program's route for ${holder.dst}${whose} has precedence; remove that one if it is not wanted: ${removal(holder)}`
 }
 
 export function held(prefix: string, classes: readonly FibClass[]): string {
@@ -27,6 +27,34 @@ export function held(prefix: string, classes: readonly FibClass[]): string {
 
 export function closed(prefix: string): string {
   return `route ${prefix}: the daemon is stopping, so the kernel was not asked; start it again`
+}
+
+/** As in iproute2's rt_protos. */
+const protocols = new Map([
+  [1, 'redirect'],
+  [2, 'the kernel'],
+  [3, 'boot: by hand'],
+  [4, 'static: by hand, or a network manager'],
+  [9, 'router advertisements'],
+  [11, 'zebra: FRR'],
+  [12, 'BIRD'],
+  [16, 'DHCP'],
+  [42, 'babel'],
+  [80, 'Calico'],
+  [186, 'a BGP daemon'],
+  [187, 'an IS-IS daemon'],
+  [188, 'an OSPF daemon'],
+])
+
+/** `12, BIRD`: who usually marks its routes so. */
+export function protocolName(protocol = 0): string {
+  const name = protocols.get(protocol)
+  return name === undefined ? String(protocol) : `${protocol}, ${name}`
+}
+
+function removal({ dst, protocol, metric }: Route): string {
+  const six = dst.includes(':') ? ' -6' : ''
+  return `ip${six} route del ${dst} proto ${protocol ?? 0}${metric ? ` metric ${metric}` : ''}`
 }
 
 function advice(errno: string): string {
