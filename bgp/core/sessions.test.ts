@@ -262,11 +262,35 @@ t.test('a peer with graceful restart that comes back unnoticed takes its session
   t.end()
 })
 
+t.test('a peer that has just dialed is not dialed as well, unless its connection leads nowhere', t => {
+  const net = new Simulation(3)
+  const a = speaker(net, A, 65001, { [B]: { remoteAs: 65002, connectRetry: 1 } })
+  net.run(2)
+  const silent = new Puppet(net, B, { polite: false })
+  silent.dial(A)
+  t.ok(net.runUntil(() => silent.connections === 1, 2))
+  const listener = new Puppet(net, B, { open: { asn: 65002 } }).listen()
+  net.run(4)
+  t.equal(listener.connections, 0, 'one connection is enough')
+  t.ok(
+    net.runUntil(() => established([a, B]), 10),
+    'nothing came on it',
+  )
+  t.equal(listener.connections, 1)
+  t.end()
+})
+
 t.test('both dial at once, and the second OPEN comes when the first session is up: that is no restart', t => {
   for (const [name, families, later, kept] of [
-    ['a peer with graceful restart', [{ afi: 1, safi: 1, forwarding: true }], false, true],
-    ['one that only helps others, which connects once more', [], true, true],
-    ['one that restarts', [{ afi: 1, safi: 1, forwarding: true }], true, false],
+    ['a peer with graceful restart', [{ afi: 1, safi: 1, forwarding: true }], undefined, true],
+    [
+      'one whose second connection is accepted when the session is up',
+      [{ afi: 1, safi: 1, forwarding: true }],
+      1,
+      true,
+    ],
+    ['one that only helps others, which connects once more', [], 6, true],
+    ['one that restarts', [{ afi: 1, safi: 1, forwarding: true }], 6, false],
   ] as const) {
     const net = new Simulation(4)
     net.network.setLink(A, B, { delay: 300 })
@@ -279,7 +303,7 @@ t.test('both dial at once, and the second OPEN comes when the first session is u
     new Puppet(net, B, { open: { capabilities } }).listen()
     const second = new Puppet(net, B, { polite: false })
     const a = speaker(net, A, 65001, { [B]: { remoteAs: 65002 } }, { gracefulRestart: { restartTime: 60 } })
-    if (!later) {
+    if (later === undefined) {
       second.dial(A)
       t.ok(
         net.runUntil(() => second.connections === 1, 2),
@@ -291,9 +315,9 @@ t.test('both dial at once, and the second OPEN comes when the first session is u
       net.runUntil(() => established([a, B]), 20),
       name,
     )
-    net.run(2)
-    if (later) second.dial(A)
-    net.run(2)
+    net.run(later ?? 0)
+    if (later !== undefined) second.dial(A)
+    net.run(1)
     second.sendOpen({ capabilities })
     net.run(2)
     t.equal(a.peer(B).flaps, kept ? 0 : 1, name)

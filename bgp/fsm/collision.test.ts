@@ -1,11 +1,11 @@
 import t from 'tap'
-import { resolveCollision, type Rival } from './collision.ts'
+import { MEETING, resolveCollision, type Rival } from './collision.ts'
 
 const low = { routerId: 1, asn: 65001 }
 const high = { routerId: 2, asn: 65002 }
 const ours = { incoming: false }
 const theirs = { incoming: true }
-const confirmed = (incoming: boolean): Rival => ({ state: 'OpenConfirm', incoming, gracefulRestart: false })
+const confirmed = (incoming: boolean): Rival => ({ state: 'OpenConfirm', age: 0, incoming, gracefulRestart: false })
 
 t.test('the connection made by the speaker with the higher identifier lives (RFC 4271 §6.8)', t => {
   const rows = [
@@ -38,10 +38,20 @@ t.test('both ends come to the same connection, whoever is asked first', t => {
 })
 
 t.test('an Established session stays, unless a peer with graceful restart comes anew (RFC 4724 §5)', t => {
-  const up = (gracefulRestart: boolean): Rival => ({ state: 'Established', incoming: false, gracefulRestart })
+  const up = (gracefulRestart: boolean, age = MEETING): Rival => ({
+    state: 'Established',
+    age,
+    incoming: false,
+    gracefulRestart,
+  })
   t.equal(resolveCollision(up(false), theirs, low, high), 'keep existing')
   t.equal(resolveCollision(up(true), theirs, low, high), 'existing is old')
   t.equal(resolveCollision(up(true), ours, low, high), 'keep existing')
+  t.equal(
+    resolveCollision(up(true, MEETING - 1), theirs, low, high),
+    'keep existing',
+    'dialed before it knew of the session',
+  )
   t.equal(resolveCollision({ ...up(false), state: 'OpenSent' }, theirs, low, high), 'keep both')
   t.equal(resolveCollision({ ...up(false), state: 'Connect' }, theirs, low, high), 'keep both')
   t.end()

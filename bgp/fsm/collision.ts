@@ -1,12 +1,20 @@
 // Collision resolution (RFC 4271 §6.8, RFC 6286 §2.3, RFC 4724 §5).
 //
 // Both ends may dial at once, so a peer can own two connections for a moment. When an OPEN has come on one of them, this
-// file decides which survives. It looks at identifiers and states only; closing is the session's work.
+// file decides which survives. It looks at identifiers, states and ages only; closing is the session's work.
 
 import type { State } from '../types.ts'
 
+/**
+ * Milliseconds within which two connections belong to the same meeting: what the peer dialed before it knew of the session is
+ * accepted here a little later. Longer than a busy machine takes to look at its sockets, shorter than a lost peer takes to come back.
+ */
+export const MEETING = 5_000
+
 export interface Rival {
   readonly state: State
+  /** Milliseconds since it came to that state. */
+  readonly age: number
   /** The peer made the connection, not we. */
   readonly incoming: boolean
   /** The peer has announced graceful restart on it, with one family at least (RFC 4724 §5). */
@@ -30,8 +38,9 @@ export function resolveCollision(
   remote: Identity,
 ): 'keep both' | 'keep existing' | 'keep arrived' | 'existing is old' {
   if (existing.state === 'Established') {
-    // A peer with graceful restart that connects anew has lost the old session (RFC 4724 §5).
-    return existing.gracefulRestart && arrived.incoming ? 'existing is old' : 'keep existing'
+    // A peer with graceful restart that connects anew has lost the old session (RFC 4724 §5), if that is not new itself.
+    const isRestart = existing.gracefulRestart && arrived.incoming && existing.age >= MEETING
+    return isRestart ? 'existing is old' : 'keep existing'
   }
   // Before OpenConfirm the other connection has not identified itself: its own OPEN will bring it here.
   if (existing.state !== 'OpenConfirm') return 'keep both'

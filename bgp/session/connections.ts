@@ -4,7 +4,7 @@
 // routes, the rest after an error, which of two connections is kept. What a session means is the peer's work.
 
 import { Backoff } from '../fsm/backoff.ts'
-import { resolveCollision } from '../fsm/collision.ts'
+import { MEETING, resolveCollision } from '../fsm/collision.ts'
 import { type FsmAction, type FsmEvent, step } from '../fsm/machine.ts'
 import type { ConnEnds, ConnId, State } from '../types.ts'
 import { keepalive } from '../wire/header.ts'
@@ -159,6 +159,7 @@ export class Connections {
       if (other === connection) continue
       const rival = {
         state: other.state,
+        age: this.#host.now - other.since,
         incoming: other.role.incoming,
         gracefulRestart: (other.negotiated?.gracefulRestart?.families.length ?? 0) > 0,
       }
@@ -188,6 +189,9 @@ export class Connections {
   // ---- the machine -----------------------------------------------------------------------------------------------
 
   dispatch(connection: Connection, event: FsmEvent): void {
+    if (event.kind === 'connectRetryExpired' && connection === this.main && this.#isMeeting) {
+      return this.arm(connection, 'connectRetry')
+    }
     const { next, actions } = step(connection.state, event, connection.role)
     this.#depth++
     const from = connection.state
@@ -293,6 +297,15 @@ export class Connections {
     if (this.main.state !== 'Active' || this.#incoming.length === 0 || this.#isResting) return undefined
     if (this.#incoming.some(({ state }) => ranks[state] > ranks.OpenSent)) return undefined
     return Math.min(...this.#incoming.map(({ since }) => since))
+  }
+
+  /**
+   * The peer has just dialed us. To dial it as well would be one connection too many: a peer that gets it after the session is up
+   * takes it for a restart (RFC 4724 §5), and drops what it kept of the real one. A connection that leads nowhere is not waited for.
+   */
+  get #isMeeting(): boolean {
+    const { now } = this.#host
+    return this.main.state === 'Active' && this.#incoming.some(({ since }) => now - since < MEETING)
   }
 
   get #isResting(): boolean {

@@ -25,7 +25,7 @@ export const weHelp: Feature = {
     await cell.isUp(pair)
     await cell.weHave(pair, [{ prefix: '10.2.0.0/24', stale: false }], 'its End-of-RIB takes what it has no more')
     const dropped = pair.ours.said().filter(text => text.includes('dropped'))
-    cell.t.same(dropped, [], 'nothing was dropped on the way')
+    if (!cell.t.same(dropped, [], 'nothing was dropped on the way')) cell.t.comment(pair.ours.said().join('\n'))
     await cell.daemonHas(pair, [{ prefix: '10.1.0.0/24' }, { prefix: '10.1.1.0/26' }], 'it has our routes again')
   },
 }
