@@ -9,13 +9,18 @@ import { nextTurn } from './clock.ts'
 import { isMarked, type Mark, metricOf, sameRoute } from './routes/route.ts'
 
 export type MirrorChange =
-  /** A route came, changed or went by an event, ours or foreign. */
-  | { readonly what: 'route'; readonly prefix: string }
+  /** A route came, changed or went by an event, ours or foreign. `hit`: what was ours there is gone or other now, and not by us. */
+  | { readonly what: 'route'; readonly prefix: string; readonly hit?: Hit }
   /** A link or an address of it came, changed or went: routes through it may be gone silently. */
   | { readonly what: 'link'; readonly link: Link; readonly gone: boolean; readonly renamed: boolean }
   | { readonly what: 'address'; readonly address: InterfaceAddress; readonly gone: boolean }
   /** Events were lost: all of it must be read again. */
   | { readonly what: 'overrun' }
+
+/** The route that is in the place of ours now, if one is. */
+export interface Hit {
+  readonly by?: Route
+}
 
 /** Routes looked at before other work gets its turn. */
 const unitsPerTurn = 4096
@@ -168,7 +173,7 @@ export class KernelMirror {
       }
       const changed = await this.#swap(ours, foreign, touched)
       this.#touched = undefined
-      for (const prefix of changed) this.#changed(prefix)
+      for (const [prefix, hit] of changed) this.#changed(prefix, hit)
     } finally {
       this.#touched = undefined
     }
@@ -178,13 +183,15 @@ export class KernelMirror {
     ours: Map<string, Route>,
     foreign: Map<string, readonly Route[]>,
     touched: Set<string>,
-  ): Promise<Set<string>> {
-    const changed = new Set<string>()
+  ): Promise<Map<string, Hit | undefined>> {
+    const changed = new Map<string, Hit | undefined>()
     let units = 0
     const look = async (prefix: string): Promise<void> => {
       if (++units % unitsPerTurn === 0) await nextTurn()
-      if (!sameLists(listOf(this.#ours.get(prefix)), listOf(ours.get(prefix)))) changed.add(prefix)
-      else if (!sameLists(this.foreign(prefix), foreign.get(prefix) ?? [])) changed.add(prefix)
+      const [before, after] = [this.#ours.get(prefix), ours.get(prefix)]
+      if (!sameLists(listOf(before), listOf(after)))
+        changed.set(prefix, before && hitBy(after ?? foreign.get(prefix)?.find(other => sameKey(other, before))))
+      else if (!sameLists(this.foreign(prefix), foreign.get(prefix) ?? [])) changed.set(prefix, undefined)
     }
     for (const map of [ours, foreign]) for (const prefix of map.keys()) await look(prefix)
     for (const map of [this.#ours, this.#foreign]) for (const prefix of map.keys()) await look(prefix)
@@ -273,11 +280,12 @@ export class KernelMirror {
       if (old && sameRoute(old, route)) return // the echo of our own write
       this.#setOurs(prefix, route)
       this.#setForeign(prefix, others)
-    } else {
-      this.#setForeign(prefix, [...others, route])
-      if (old && sameKey(old, route)) this.#setOurs(prefix, undefined)
+      return this.#changed(prefix, old && hitBy(route))
     }
-    this.#changed(prefix)
+    this.#setForeign(prefix, [...others, route])
+    const isTaken = old !== undefined && sameKey(old, route)
+    if (isTaken) this.#setOurs(prefix, undefined)
+    this.#changed(prefix, isTaken ? hitBy(route) : undefined)
   }
 
   #dropRoute(route: Route): void {
@@ -286,12 +294,12 @@ export class KernelMirror {
     if (isMarked(route, this.mark)) {
       if (!this.#ours.has(prefix)) return
       this.#setOurs(prefix, undefined)
-    } else {
-      const before = this.foreign(prefix)
-      const after = before.filter(other => !sameHolder(other, route))
-      if (after.length === before.length) return
-      this.#setForeign(prefix, after)
+      return this.#changed(prefix, {})
     }
+    const before = this.foreign(prefix)
+    const after = before.filter(other => !sameHolder(other, route))
+    if (after.length === before.length) return
+    this.#setForeign(prefix, after)
     this.#changed(prefix)
   }
 
@@ -310,9 +318,9 @@ export class KernelMirror {
     restore(this.#foreign, prefix, routes.length > 0 ? routes : undefined)
   }
 
-  #changed(prefix: string): void {
+  #changed(prefix: string, hit?: Hit): void {
     this.#touched?.add(prefix)
-    this.#tell({ what: 'route', prefix })
+    this.#tell({ what: 'route', prefix, ...(hit && { hit }) })
   }
 
   #concerns(route: Route): boolean {
@@ -327,6 +335,10 @@ function count(uses: Map<number, number>, route: Route, by: 1 | -1): void {
     if (now > 0) uses.set(link, now)
     else uses.delete(link)
   }
+}
+
+function hitBy(route: Route | undefined): Hit {
+  return route ? { by: route } : {}
 }
 
 function addressKey(address: InterfaceAddress): string {

@@ -27,6 +27,13 @@ export class BackOff {
     return wait
   }
 
+  /** Not a failure: the prefix is due again in so many milliseconds. */
+  postpone(prefix: string, wait: number): void {
+    const at = this.#clock.now() + wait
+    this.#waits.set(prefix, { wait: this.#waits.get(prefix)?.wait ?? first / 2, at })
+    if (at < this.#timerAt) this.#arm(at)
+  }
+
   succeeded(prefix: string): void {
     this.#waits.delete(prefix)
   }

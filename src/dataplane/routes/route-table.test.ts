@@ -3,6 +3,7 @@ import type { Operation, Route, Rtnetlink } from '../../../netlink/types.ts'
 import { type FibClass, fibClasses, type FibEntry, type FibResult } from '../../model/fib.ts'
 import { Dataplane } from '../dataplane.ts'
 import type { Kernel } from '../kernel.ts'
+import { sameRoute } from './route.ts'
 import { type FakeWorld as World, fakeWorld as world, settle } from '../fake-world.ts'
 
 async function start(
@@ -238,6 +239,77 @@ t.test('a route that another program took over is left to it', async t => {
   plane.routes.set('bgp', [])
   await settle(plane, w)
   t.equal(held(w, '10.42.1.0/26').length, 1, 'nor is it deleted when we want it no more')
+})
+
+t.test('whoever undoes a route again and again is answered ever more slowly, and reported', async t => {
+  for (const c of [
+    {
+      name: 'deleted',
+      act: (route: Route): Operation[] => [{ do: 'route.delete', route: { ...route, scope: 'nowhere', nextHops: [] } }],
+      text: /somebody deletes it again and again \(3 times.*ManageForeignRoutes/,
+    },
+    {
+      name: 'taken and given back',
+      act: (route: Route): Operation[] => [
+        { do: 'route.replace', route: { ...route, protocol: 12 } },
+        { do: 'route.delete', route: { ...route, protocol: 12, scope: 'nowhere', nextHops: [] } },
+      ],
+      text: /\(protocol 12, BIRD\) takes its place again and again.*leave 10\.42\.1\.0\/26 alone/,
+    },
+    {
+      name: 'changed under our mark',
+      act: (route: Route): Operation[] => [
+        { do: 'route.replace', route: { ...route, nextHops: [{ ...route.nextHops[0], gateway: '10.0.1.66' }] } },
+      ],
+      text: /under our own mark.*dataplane\.routeProtocol, now 81/,
+    },
+  ])
+    await t.test(c.name, async t => {
+      const w = await world()
+      const plane = await start(t, w)
+      plane.routes.set('bgp', [via('10.42.1.0/26', '10.0.1.1'), via('10.42.2.0/26', '10.0.1.1')])
+      await plane.routes.idle()
+      const [whole] = held(w, '10.42.1.0/26')
+      const strike = async (): Promise<boolean> => {
+        for (const operation of c.act(whole)) w.kernel.node.apply(operation)
+        await settle(plane, w)
+        return held(w, '10.42.1.0/26').some(route => sameRoute(route, whole))
+      }
+      t.same([await strike(), await strike()], [true, true], 'twice it is put right at once')
+      t.same(plane.routes.trouble, [])
+      t.equal(await strike(), false, 'the third time it waits')
+      t.match(plane.routes.trouble, [{ prefix: '10.42.1.0/26', state: 'conflict', text: c.text }])
+      t.equal(plane.routes.counts.conflicts, 1)
+      w.clock.advance(1_000)
+      await settle(plane, w)
+      t.ok(sameRoute(held(w, '10.42.1.0/26')[0], whole), 'for a second')
+      t.match(plane.routes.trouble, [{ state: 'conflict' }], 'and is told for as long as it may go on')
+      await strike()
+      w.clock.advance(1_500)
+      await settle(plane, w)
+      t.notOk(
+        held(w, '10.42.1.0/26').some(route => sameRoute(route, whole)),
+        'the fourth time longer',
+      )
+      w.clock.advance(500)
+      await settle(plane, w)
+      t.ok(sameRoute(held(w, '10.42.1.0/26')[0], whole))
+      w.clock.advance(15_000)
+      t.same(plane.routes.trouble, [], 'peace ends it')
+      t.equal(await strike(), true)
+    })
+})
+
+t.test('a link that flaps is no fight', async t => {
+  const w = await world()
+  const plane = await start(t, w)
+  plane.routes.set('bgp', [via('10.42.1.0/26', '10.0.1.1'), via('fd00:42::/122', 'fd00:1::1')])
+  await plane.routes.idle()
+  for (let i = 0; i < 5; i++) {
+    for (const up of [false, true]) await w.other.apply([{ do: 'link.set', link: w.eth0, change: { up } }])
+    await settle(plane, w)
+    t.same(ours(w), ['10.42.1.0/26', 'fd00:42::/122'])
+  }
 })
 
 t.test('routes that the kernel flushed without a word come back', async t => {

@@ -8,7 +8,8 @@
 import type { Link, Operation, Result, Route, Rtnetlink } from '../../../netlink/types.ts'
 import { type FibClass, fibClasses, type FibEntry, type FibResult } from '../../model/fib.ts'
 import { type Clock, nextTurn } from '../clock.ts'
-import type { KernelMirror, MirrorChange } from '../mirror.ts'
+import { type Fight, Fights } from '../fights.ts'
+import type { Hit, KernelMirror, MirrorChange } from '../mirror.ts'
 import { BackOff } from './back-off.ts'
 import { decide, type Step } from './decide.ts'
 import { DesiredRoutes, type FibChange, type Winner } from './desired.ts'
@@ -42,6 +43,9 @@ const batchesInFlight = 3
 const unitsPerTurn = 4096
 /** Wait after an event, so that the rest of its burst (and the echo of our own writes) is in. Milliseconds. */
 const settleFor = 20
+/** So long after an event of a link or address it is no other program that took routes away, but the kernel. Milliseconds. */
+const unrestFor = 5_000
+const rememberedUnrest = 1_000
 
 interface Planned {
   readonly prefix: string
@@ -59,6 +63,11 @@ export class RouteTable {
   readonly #ready = new Set<FibClass>()
   readonly #synced = new Set<FibClass>()
   readonly #backOff: BackOff
+  readonly #fights: Fights<Route>
+  /** What others did to routes of ours that have not been judged since. */
+  readonly #hits = new Map<string, Hit>()
+  /** When a link, by name, or an address last came, changed or went. */
+  readonly #unrest = new Map<string, number>()
   readonly #outcomes = new Outcomes(prefix => this.#urgent.has(prefix) || this.#dirty.has(prefix))
 
   /** To be judged: pods before all else. */
@@ -87,6 +96,7 @@ export class RouteTable {
     this.#mirror = options.mirror
     this.#clock = options.clock
     this.#auditEvery = options.auditEvery
+    this.#fights = new Fights(options.clock)
     this.#backOff = new BackOff(options.clock, prefixes => this.#touch(prefixes))
     this.#unlisten = this.#mirror.onChange(change => this.#heard(change))
     this.#touch(this.#mirror.oursPrefixes)
@@ -95,12 +105,12 @@ export class RouteTable {
 
   /** The complete list of what a class wants; what it wanted before and is not listed goes. */
   set(owner: FibClass, entries: Iterable<FibEntry>): void {
-    this.#touch(this.#desired.set(owner, entries), owner === 'endpoint')
+    this.#wish(this.#desired.set(owner, entries), owner === 'endpoint')
   }
 
   /** Changes some of what a class wants. */
   patch(owner: FibClass, changes: Iterable<FibChange>): void {
-    this.#touch(this.#desired.patch(owner, changes), owner === 'endpoint')
+    this.#wish(this.#desired.patch(owner, changes), owner === 'endpoint')
   }
 
   /** The class's entries may be added, though its list may not be complete yet. */
@@ -144,9 +154,10 @@ export class RouteTable {
     return Promise.all(results)
   }
 
-  /** Every conflict and failure that stands. */
+  /** Every conflict and failure that stands, and every route about which another program fights with us. */
   get trouble(): readonly FibResult[] {
-    return this.#outcomes.trouble
+    const fights = [...this.#fights.all()].filter(([prefix]) => !this.#outcomes.troubleOf(prefix))
+    return [...this.#outcomes.trouble, ...fights.map(([prefix, fight]) => this.#fought(prefix, fight))]
   }
 
   /** Why the kernel does not hold what is wanted for a prefix; undefined: it does. */
@@ -208,6 +219,11 @@ export class RouteTable {
 
   // What makes prefixes dirty.
 
+  #wish(prefixes: readonly string[], urgent: boolean): void {
+    for (const prefix of prefixes) this.#hits.delete(prefix)
+    this.#touch(prefixes, urgent)
+  }
+
   #touch(prefixes: Iterable<string>, urgent = false): void {
     const queue = urgent ? this.#urgent : this.#dirty
     for (const prefix of prefixes) queue.add(prefix)
@@ -222,6 +238,7 @@ export class RouteTable {
   #heard(change: MirrorChange): void {
     switch (change.what) {
       case 'route':
+        if (change.hit) this.#hits.set(change.prefix, change.hit)
         return this.#heardRoute(change.prefix)
       case 'link':
         if (change.renamed) this.#touch(this.#desired.prefixes())
@@ -241,6 +258,7 @@ export class RouteTable {
 
   /** What failed for want of this device or source address may work now. */
   #hurry(device: string | undefined, source?: string): void {
+    this.#noteUnrest(device, source)
     this.#backOff.hurry(prefix => {
       const entry = this.#desired.winner(prefix)?.entry
       return (
@@ -376,6 +394,7 @@ export class RouteTable {
       },
       this.#mirror.mark,
     )
+    this.#noteHit(prefix, winner, step)
     switch (step.do) {
       case 'nothing':
         this.#backOff.succeeded(prefix)
@@ -396,9 +415,42 @@ export class RouteTable {
         batch.push(planned(prefix, winner, step, 'route.delete', deletionOf(step.route)))
         return
       case 'add':
-      case 'replace':
-        batch.push(planned(prefix, winner, step, `route.${step.do}`, step.route))
+      case 'replace': {
+        const wait = this.#fights.wait(prefix)
+        const fight = wait > 0 ? this.#fights.at(prefix) : undefined
+        if (!fight) return void batch.push(planned(prefix, winner, step, `route.${step.do}`, step.route))
+        this.#backOff.postpone(prefix, wait)
+        results.push(this.#fought(prefix, fight))
+      }
     }
+  }
+
+  /** What an event told of our route has turned out to be somebody's doing: neither an echo nor what follows from a link. */
+  #noteHit(prefix: string, winner: Winner | undefined, step: Step): void {
+    const hit = this.#hits.get(prefix)
+    this.#hits.delete(prefix)
+    if (!winner) this.#fights.forget(prefix)
+    else if (hit && step.do !== 'nothing' && step.do !== 'hold' && !this.#isUnrest(winner.entry))
+      this.#fights.struck(prefix, hit.by)
+  }
+
+  #noteUnrest(...what: readonly (string | undefined)[]): void {
+    const now = this.#clock.now()
+    for (const one of what) if (one !== undefined) this.#unrest.set(one, now)
+    if (this.#unrest.size > rememberedUnrest)
+      for (const [one, at] of this.#unrest) if (at <= now - unrestFor) this.#unrest.delete(one)
+  }
+
+  #isUnrest({ nextHops, source }: FibEntry): boolean {
+    const since = this.#clock.now() - unrestFor
+    return [source, ...nextHops.map(hop => hop.device)].some(
+      what => what !== undefined && (this.#unrest.get(what) ?? -Infinity) > since,
+    )
+  }
+
+  #fought(prefix: string, { by, count }: Fight<Route>): FibResult {
+    const { mark } = this.#mirror
+    return { prefix, state: 'conflict', text: say.fight(this.#desired.winner(prefix)?.entry, prefix, count, by, mark) }
   }
 
   #aboveSynced(owner: FibClass): boolean {

@@ -2,7 +2,7 @@
 
 import type { Result, Route } from '../../../netlink/types.ts'
 import type { FibClass, FibEntry } from '../../model/fib.ts'
-import { describe, metricOf } from './route.ts'
+import { describe, isMarked, type Mark, metricOf } from './route.ts'
 
 export function noDevice(entry: FibEntry, device: string, wait: number): string {
   return `route ${describe(entry)}: this node has no device ${device}; tried again when it appears, or in ${seconds(wait)}`
@@ -17,6 +17,22 @@ export function conflict(entry: FibEntry | undefined, holder: Route, device: str
   const whose = `${where} (protocol ${protocolName(holder.protocol)}, metric ${metricOf(holder)})`
   const what = entry ? describe(entry) : holder.dst
   return `route ${what}: not in force, because another program's route for ${holder.dst}${whose} has precedence; remove that one if it is not wanted: ${removal(holder)}`
+}
+
+export function fight(
+  entry: FibEntry | undefined,
+  prefix: string,
+  count: number,
+  by: Route | undefined,
+  mark: Mark,
+): string {
+  const what = `route ${entry ? describe(entry) : prefix}`
+  const slowly = `(${count} times in a short while), so it is put back ever more slowly`
+  if (!by)
+    return `${what}: somebody deletes it again and again ${slowly}; a network manager that removes routes of others does that (systemd-networkd: ManageForeignRoutes=no), or ip route flush in a script; ip monitor route shows when`
+  if (isMarked(by, mark))
+    return `${what}: another program changes it under our own mark again and again ${slowly}; stop it, or give one of the two another protocol number (here: dataplane.routeProtocol, now ${mark.protocol})`
+  return `${what}: another program (protocol ${protocolName(by.protocol)}) takes its place again and again ${slowly}; stop it, or have it leave ${prefix} alone`
 }
 
 export function held(prefix: string, classes: readonly FibClass[]): string {
