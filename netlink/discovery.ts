@@ -122,6 +122,10 @@ class LinkDiscovery implements Discovery {
       case 'address.delete':
       case 'route.put':
       case 'route.delete':
+      case 'fdb.put':
+      case 'fdb.delete':
+      case 'netconf.put':
+      case 'netconf.delete':
         return
     }
   }

@@ -171,7 +171,19 @@ export type Result =
   /** `errno` as text (`EEXIST`), `text`: the kernel's extended message if it gave one, else what the errno means. */
   | { readonly ok: false; readonly errno: string; readonly text: string }
 
-export type Group = 'link' | 'address4' | 'address6' | 'route4' | 'route6' | 'neighbour'
+/** Settings of a link for one family, those that its announcement names. */
+export interface Netconf {
+  readonly family: IpFamily
+  /** Link index; `all` and `default` are the rows of that name under `net/ipv4/conf`. */
+  readonly link: number | 'all' | 'default'
+  readonly forwarding?: boolean
+  /** 0–2, as `rp_filter` says. */
+  readonly reversePathFilter?: number
+  readonly ignoreRoutesWithLinkDown?: boolean
+}
+
+/** `neighbour` tells of forwarding tables, too. */
+export type Group = 'link' | 'address4' | 'address6' | 'route4' | 'route6' | 'neighbour' | 'netconf4' | 'netconf6'
 
 export type NetlinkEvent =
   | { readonly type: 'link.put'; readonly link: Link }
@@ -179,6 +191,9 @@ export type NetlinkEvent =
   | { readonly type: 'address.put' | 'address.delete'; readonly address: InterfaceAddress }
   | { readonly type: 'route.put' | 'route.delete'; readonly route: Route }
   | { readonly type: 'neighbour.put' | 'neighbour.delete'; readonly neighbour: Neighbour }
+  | { readonly type: 'fdb.put' | 'fdb.delete'; readonly entry: FdbEntry }
+  /** A setting was changed by sysctl, or came and went with its link. */
+  | { readonly type: 'netconf.put' | 'netconf.delete'; readonly netconf: Netconf }
   /** Events were lost (ENOBUFS): dump again. */
   | { readonly type: 'overrun' }
 

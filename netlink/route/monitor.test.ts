@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type NetlinkEvent, open } from '../index.ts'
+import { type NetlinkEvent, open, writeSysctls } from '../index.ts'
 import { namespace } from '../test-namespace.ts'
 
 /** Collects events, and waits until `when` holds of them. */
@@ -24,6 +24,51 @@ function recorder(): {
   }
 }
 type Until = (when: (events: readonly NetlinkEvent[]) => boolean) => Promise<void>
+
+t.test('settings and forwarding tables are heard, too', async t => {
+  const ns = namespace(t)
+  const netlink = await open({ netns: ns.path })
+  t.teardown(() => netlink.close())
+  const all = recorder()
+  await netlink.watch(['netconf4', 'netconf6', 'neighbour'], all.handler)
+  ns.batch([
+    'link add v0 type vxlan id 42 dstport 4789 local 127.0.0.1 nolearning',
+    'link add a0 type veth peer a1',
+    'link set v0 up',
+  ])
+  const a0 = (await netlink.link('a0'))?.index
+  const link = (await netlink.link('v0'))!.index
+  const entry = { link, mac: '02:00:00:00:00:09', dst: '10.0.0.9' }
+  t.same(await netlink.apply([{ do: 'fdb.replace', entry }]), [{ ok: true }])
+  t.same(await netlink.apply([{ do: 'fdb.delete', entry }]), [{ ok: true }])
+  const written = await writeSysctls(ns.path, [
+    { name: 'net/ipv4/ip_forward', value: '1' },
+    { name: 'net/ipv4/conf/a0/rp_filter', value: '2' },
+    { name: 'net/ipv6/conf/a0/ignore_routes_with_linkdown', value: '1' },
+  ])
+  t.same(written, [])
+  await all.until(events =>
+    events.some(e => e.type === 'netconf.put' && e.netconf.family === 6 && e.netconf.ignoreRoutesWithLinkDown),
+  )
+  const told = all.events.filter(e => e.type === 'fdb.put' || e.type === 'fdb.delete')
+  t.match(told, [
+    { type: 'fdb.put', entry },
+    { type: 'fdb.delete', entry },
+  ])
+  const settings = all.events.flatMap(e => (e.type === 'netconf.put' ? [e.netconf] : []))
+  for (const wanted of [
+    { family: 4, link: 'all', forwarding: true },
+    { family: 4, link: a0, forwarding: true },
+    { family: 4, link: a0, reversePathFilter: 2 },
+    { family: 6, link: a0, ignoreRoutesWithLinkDown: true },
+  ])
+    t.ok(
+      settings.some(found =>
+        Object.entries(wanted).every(([key, value]) => found[key as keyof typeof found] === value),
+      ),
+      JSON.stringify(wanted),
+    )
+})
 
 t.test('what `ip` changes is heard, by group', async t => {
   const ns = namespace(t)

@@ -5,8 +5,10 @@ import { type Message, readMessages } from '../core/reader.ts'
 import type { NetlinkSocket } from '../core/socket.ts'
 import type { Group, NetlinkEvent } from '../types.ts'
 import { readAddress } from './address.ts'
+import { readFdbEntry } from './fdb.ts'
 import { readLink } from './link.ts'
 import { readNeighbour } from './neighbour.ts'
+import { readNetconf } from './netconf.ts'
 import { readRoute } from './route.ts'
 import { AF_INET6, del, rtm } from './values.ts'
 
@@ -20,6 +22,8 @@ const groupNumbers: Readonly<Record<Group, number>> = {
   route4: 7,
   address6: 9,
   route6: 11,
+  netconf4: 24,
+  netconf6: 25,
 }
 
 interface Subscription {
@@ -113,9 +117,18 @@ function readEvent(message: Message): { group: Group; event: NetlinkEvent } | un
     }
     case rtm.neighbour:
     case rtm.neighbour + del: {
+      const put = message.type === rtm.neighbour
       const neighbour = readNeighbour(message)
-      const type = message.type === rtm.neighbour ? 'neighbour.put' : 'neighbour.delete'
-      return neighbour && { group: 'neighbour', event: { type, neighbour } }
+      if (neighbour)
+        return { group: 'neighbour', event: { type: put ? 'neighbour.put' : 'neighbour.delete', neighbour } }
+      const entry = readFdbEntry(message)
+      return entry && { group: 'neighbour', event: { type: put ? 'fdb.put' : 'fdb.delete', entry } }
+    }
+    case rtm.netconf:
+    case rtm.netconf + del: {
+      const netconf = readNetconf(message)
+      const type = message.type === rtm.netconf ? 'netconf.put' : 'netconf.delete'
+      return netconf && { group: six ? 'netconf6' : 'netconf4', event: { type, netconf } }
     }
     default:
       return undefined

@@ -358,7 +358,7 @@ export class Daemon {
         ...this.#bgp.problems,
         ...this.#tunnels.problems,
         ...this.#ipam.show().problems,
-        ...this.#dataplane.filters.problems,
+        ...this.#dataplane.problems,
       ],
     })
   }

@@ -5,12 +5,15 @@ import type { Facts } from '../model/facts.ts'
 import { fibClasses } from '../model/fib.ts'
 import { Dataplane } from './dataplane.ts'
 import { linuxKernel } from './linux.ts'
+import type { NodeSetup } from './node-setup.ts'
 import { skipWithoutRoot, TestNamespaces } from './test-namespaces.ts'
 
 const skip = skipWithoutRoot()
 
 /** A node without default route, its uplink `eth0` 10.0.1.7/24 and fd00:1::7/64 in a fabric that has 10.0.1.1. */
-async function node(namespaces: TestNamespaces): Promise<{ path: string; fabric: string; plane: Dataplane }> {
+async function node(
+  namespaces: TestNamespaces,
+): Promise<{ path: string; fabric: string; plane: Dataplane; setup: NodeSetup }> {
   const [path, fabric] = [await namespaces.add('node'), await namespaces.add('fabric')]
   const ip = (...args: string[]) => namespaces.run(path, 'ip', ...args)
   await ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'tor', 'netns', fabric.slice('/run/netns/'.length))
@@ -21,14 +24,14 @@ async function node(namespaces: TestNamespaces): Promise<{ path: string; fabric:
   await namespaces.run(fabric, 'ip', 'link', 'set', 'tor', 'up')
   await namespaces.run(fabric, 'ip', 'route', 'add', '10.42.0.0/26', 'via', '10.0.1.7')
   const plane = await Dataplane.open({ kernel: linuxKernel(path) })
-  await plane.setUpNode(['eth0'])
+  const setup = await plane.setUpNode(['eth0'])
   await plane.endpoints.adopt([])
   for (const owner of fibClasses) plane.routes.inSync(owner)
   plane.routes.set('block', [
     { prefix: '10.42.0.0/26', kind: 'unreachable', nextHops: [] },
     { prefix: 'fd00:42::/122', kind: 'unreachable', nextHops: [] },
   ])
-  return { path, fabric, plane }
+  return { path, fabric, plane, setup }
 }
 
 t.test('pods, node and fabric reach each other, without bridge and default route', { skip }, async t => {
@@ -232,9 +235,9 @@ t.test('facts follow the kernel', { skip }, async t => {
   t.equal(seen.length, count, 'a pod is no fact')
 })
 
-t.test('the node forwards, and is put back as it was', { skip }, async t => {
+t.test('the node forwards, whatever others do to its settings, and is put back as it was', { skip }, async t => {
   await using namespaces = new TestNamespaces()
-  const { path, plane } = await node(namespaces)
+  const { path, plane, setup } = await node(namespaces)
   await using _ = plane
   const read = async (name: string) =>
     (await namespaces.run(path, 'cat', `/proc/sys/${name.replaceAll('.', '/')}`)).trim()
@@ -248,16 +251,27 @@ t.test('the node forwards, and is put back as it was', { skip }, async t => {
   t.equal(await read('net.ipv6.conf.eth0.accept_ra'), '2', 'router advertisements are still heard')
   const again = await plane.setUpNode(['eth0'])
   t.same(again, { previous: [], problems: [] })
-  await namespaces.run(path, 'sh', '-c', 'echo 0 > /proc/sys/net/ipv4/ip_forward')
-  const { previous } = await plane.setUpNode(['eth0'])
-  t.same(
-    previous.map(one => one.name),
-    ['net/ipv4/ip_forward'],
-  )
-  t.same(await plane.restoreNode(previous), [])
-  t.equal(await read('net.ipv4.ip_forward'), '0')
+  for (const name of [...names, 'net.ipv6.fib_multipath_hash_policy']) {
+    await namespaces.run(path, 'sysctl', '-qw', `${name}=0`)
+    await waitFor(async () => (await read(name)) === '1')
+    t.equal(await read(name), '1', `${name} is put right`)
+  }
+  await namespaces.run(path, 'sysctl', '-qw', 'net.ipv6.conf.eth0.accept_ra=0')
+  t.same(setup.previous.map(one => one.name).toSorted(), [
+    'net/ipv4/conf/eth0/ignore_routes_with_linkdown',
+    'net/ipv4/fib_multipath_hash_policy',
+    'net/ipv4/ip_forward',
+    'net/ipv6/conf/all/forwarding',
+    'net/ipv6/conf/eth0/accept_ra',
+    'net/ipv6/conf/eth0/ignore_routes_with_linkdown',
+    'net/ipv6/fib_multipath_hash_policy',
+  ])
+  t.same(await plane.restoreNode(setup.previous), [])
+  for (const name of names) t.equal(await read(name), '0', name)
+  t.equal(await read('net.ipv6.conf.eth0.accept_ra'), '1')
+  t.same(plane.problems, [])
 })
 
 async function waitFor(condition: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 1_000 && !(await condition()); i++) await new Promise(resolve => setTimeout(resolve, 10))
+  for (let i = 0; i < 3_000 && !(await condition()); i++) await new Promise(resolve => setTimeout(resolve, 10))
 }

@@ -11,9 +11,10 @@ import { FactsWatch } from './facts.ts'
 import { Filters } from './filters/filters.ts'
 import type { Kernel, Sysctl } from './kernel.ts'
 import { KernelMirror } from './mirror.ts'
-import { type NodeSetup, restoreNode, setUpNode } from './node-setup.ts'
+import { nodeSettings, type NodeSetup, restoreNode, setUpNode } from './node-setup.ts'
 import { defaultMark, type Mark } from './routes/route.ts'
 import { RouteTable } from './routes/route-table.ts'
+import { Settings } from './settings.ts'
 
 export interface DataplaneOptions {
   readonly kernel: Kernel
@@ -32,6 +33,7 @@ export class Dataplane implements AsyncDisposable {
   readonly tunnels: Tunnels
   readonly facts: FactsWatch
   readonly filters: Filters
+  readonly #settings: Settings
   readonly #kernel: Kernel
   readonly #socket: Rtnetlink
   readonly #mirror: KernelMirror
@@ -47,6 +49,7 @@ export class Dataplane implements AsyncDisposable {
     this.#socket = socket
     this.#mirror = mirror
     this.routes = new RouteTable({ kernel: socket, mirror, clock, auditEvery })
+    this.#settings = new Settings({ kernel, socket, mirror, clock, auditEvery })
     this.endpoints = new Endpoints(kernel, this.routes)
     this.tunnels = new Tunnels({ kernel: socket, mirror, clock, auditEvery })
     this.facts = new FactsWatch(mirror, clock)
@@ -66,13 +69,22 @@ export class Dataplane implements AsyncDisposable {
     }
   }
 
-  /** Forwarding, and ECMP that follows the carrier of the `fabric` devices. Returns what to write back. */
-  setUpNode(fabric: readonly string[]): Promise<NodeSetup> {
-    return setUpNode(this.#kernel, fabric)
+  /** Forwarding, and ECMP that follows the carrier of the `fabric` devices. Both stay so until `restoreNode`. Returns what to write back. */
+  async setUpNode(fabric: readonly string[]): Promise<NodeSetup> {
+    const settings = nodeSettings(fabric)
+    const setup = await setUpNode(this.#kernel, settings)
+    this.#settings.keepNode(settings)
+    return setup
   }
 
   restoreNode(previous: readonly Sysctl[]): Promise<readonly string[]> {
+    this.#settings.dropNode()
     return restoreNode(this.#kernel, previous)
+  }
+
+  /** Sentences for what is not as it should be on this node, and what to do. Routes have theirs (`routes.trouble`). */
+  get problems(): readonly string[] {
+    return [...this.#settings.problems, ...this.tunnels.problems, ...this.filters.problems]
   }
 
   /** Stops watching and writing. Routes and pods stay. */
@@ -80,6 +92,7 @@ export class Dataplane implements AsyncDisposable {
     await this.routes.close()
     await this.tunnels.close()
     this.facts.close()
+    await this.#settings.close()
     await this.filters.close()
     await this.#mirror.close()
     await this.#socket.close()

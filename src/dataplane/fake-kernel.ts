@@ -178,7 +178,12 @@ export class FakeNamespace {
 
   writeSysctl(name: SysctlName, value: string): boolean {
     if (!this.#hasSysctl(name)) return false
+    const announced = this.readSysctl(name) === value ? undefined : announcement(name)
     this.#sysctls.set(name, value)
+    const link = announced?.link ?? ''
+    const index = link === 'all' || link === 'default' ? link : this.named(link)?.index
+    if (announced && index !== undefined)
+      this.#tell({ type: 'netconf.put', netconf: { family: announced.family, link: index } })
     return true
   }
 
@@ -206,17 +211,25 @@ export class FakeNamespace {
       case 'route.delete':
         return this.#deleteRoute(operation.route)
       case 'neighbour.replace':
+        if (!this.#links.has(operation.neighbour.link)) return 'ENODEV'
         this.#forgetNeighbour(operation.neighbour)
         this.#neighbours.push(operation.neighbour)
+        this.#tell({ type: 'neighbour.put', neighbour: operation.neighbour })
         return undefined
       case 'neighbour.delete':
-        return this.#forgetNeighbour(operation.neighbour) ? undefined : 'ENOENT'
+        if (!this.#forgetNeighbour(operation.neighbour)) return 'ENOENT'
+        this.#tell({ type: 'neighbour.delete', neighbour: operation.neighbour })
+        return undefined
       case 'fdb.replace':
+        if (!this.#links.has(operation.entry.link)) return 'ENODEV'
         this.#forgetFdb(operation.entry)
         this.#fdb.push(operation.entry)
+        this.#tell({ type: 'fdb.put', entry: operation.entry })
         return undefined
       case 'fdb.delete':
-        return this.#forgetFdb(operation.entry) ? undefined : 'ENOENT'
+        if (!this.#forgetFdb(operation.entry)) return 'ENOENT'
+        this.#tell({ type: 'fdb.delete', entry: operation.entry })
+        return undefined
       default:
         return operation satisfies never
     }
@@ -442,11 +455,23 @@ function groupOf(event: NetlinkEvent): Group | undefined {
       return familyOf(event.route.dst) === 4 ? 'route4' : 'route6'
     case 'neighbour.put':
     case 'neighbour.delete':
+    case 'fdb.put':
+    case 'fdb.delete':
       return 'neighbour'
+    case 'netconf.put':
+    case 'netconf.delete':
+      return event.netconf.family === 4 ? 'netconf4' : 'netconf6'
     case 'overrun':
     default:
       return undefined
   }
+}
+
+/** Whose settings the kernel says to have changed; of others it says nothing. */
+function announcement(name: SysctlName): { readonly family: IpFamily; readonly link: string } | undefined {
+  if (name === 'net/ipv4/ip_forward') return { family: 4, link: 'all' }
+  const parts = /^net\/ipv([46])\/conf\/(.+)\/(forwarding|rp_filter|ignore_routes_with_linkdown)$/.exec(name)
+  return parts ? { family: parts[1] === '4' ? 4 : 6, link: parts[2] } : undefined
 }
 
 /** The route that the kernel itself adds with an address on a link that is up. */

@@ -27,6 +27,13 @@ export interface Sysctl {
   readonly value: string
   /** A kernel without the setting (IPv6 switched off) is fine. */
   readonly optional?: boolean
+  /** Only this value is changed: any other is as good as `value`. */
+  readonly only?: string
+}
+
+/** True if a setting needs no write. */
+export function isRight({ value, optional, only }: Sysctl, found: string | undefined): boolean {
+  return found === value || (optional === true && found === undefined) || (only !== undefined && found !== only)
 }
 
 /** Writes only what differs. Returns what was there before, to be written back, and sentences for what failed. */
@@ -39,12 +46,10 @@ export async function ensureSysctls(
     settings.map(setting => setting.name),
     netns,
   )
-  const differing = settings.filter(
-    ({ value, optional }, i) => values[i] !== value && !(optional && values[i] === undefined),
-  )
-  const previous = settings.flatMap(({ name, value }, i) => {
+  const differing = settings.filter((setting, i) => !isRight(setting, values[i]))
+  const previous = settings.flatMap((setting, i) => {
     const before = values[i]
-    return before === undefined || before === value ? [] : [{ name, value: before }]
+    return before === undefined || isRight(setting, before) ? [] : [{ name: setting.name, value: before }]
   })
   return { previous, failed: differing.length > 0 ? await kernel.writeSysctls(differing, netns) : [] }
 }

@@ -230,6 +230,10 @@ export class KernelMirror {
         return this.#tell({ what: 'overrun' })
       case 'neighbour.put':
       case 'neighbour.delete':
+      case 'fdb.put':
+      case 'fdb.delete':
+      case 'netconf.put':
+      case 'netconf.delete':
         return undefined
     }
   }

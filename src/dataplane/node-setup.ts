@@ -12,11 +12,12 @@ export interface NodeSetup {
   readonly problems: readonly string[]
 }
 
-/** Prepares the node. `fabric`: names of the devices that lead to the fabric, for ECMP on carrier loss. May be repeated. */
-export async function setUpNode(kernel: Kernel, fabric: readonly string[]): Promise<NodeSetup> {
-  const listening = await devicesTakingAdvertisements(kernel, fabric)
-  const done = await ensureSysctls(kernel, [
-    ...listening.map(device => ({ name: `net/ipv6/conf/${device}/accept_ra`, value: '2' }) as const),
+/** What the node needs. `fabric`: names of the devices that lead to the fabric, for ECMP on carrier loss. */
+export function nodeSettings(fabric: readonly string[]): readonly Sysctl[] {
+  return [
+    ...fabric.map(
+      device => ({ name: `net/ipv6/conf/${device}/accept_ra`, value: '2', only: '1', optional: true }) as const,
+    ),
     { name: 'net/ipv4/ip_forward', value: '1' },
     { name: 'net/ipv6/conf/all/forwarding', value: '1', optional: true },
     { name: 'net/ipv4/fib_multipath_hash_policy', value: '1' },
@@ -28,16 +29,16 @@ export async function setUpNode(kernel: Kernel, fabric: readonly string[]): Prom
           { name: `net/ipv6/conf/${device}/ignore_routes_with_linkdown`, value: '1', optional: true },
         ] as const,
     ),
-  ])
+  ]
+}
+
+/** Prepares the node; may be repeated. */
+export async function setUpNode(kernel: Kernel, settings: readonly Sysctl[]): Promise<NodeSetup> {
+  const done = await ensureSysctls(kernel, settings)
   return { previous: done.previous.toReversed(), problems: done.failed }
 }
 
 /** Writes back what `setUpNode` changed. Returns sentences for what could not be. */
 export function restoreNode(kernel: Kernel, previous: readonly Sysctl[]): Promise<readonly string[]> {
   return kernel.writeSysctls(previous)
-}
-
-async function devicesTakingAdvertisements(kernel: Kernel, devices: readonly string[]): Promise<readonly string[]> {
-  const values = await kernel.readSysctls(devices.map(device => `net/ipv6/conf/${device}/accept_ra` as const))
-  return devices.filter((_, i) => values[i] === '1')
 }

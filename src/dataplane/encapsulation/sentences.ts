@@ -19,3 +19,7 @@ export function refused(device: string, { errno, text }: Extract<Result, { ok: f
 export function unread(device: string, why: string): string {
   return `device ${device}: its state could not be read (${why}); tried again when something changes`
 }
+
+export function fight(device: string, count: number): string {
+  return `device ${device}: somebody changes it, or what is on it, again and again (${count} times in a short while), so it is put right ever more slowly; find out with ip monitor link address neigh, and have that program leave ${device} alone (systemd-networkd and NetworkManager: unmanaged)`
+}

@@ -137,6 +137,54 @@ t.test('what others change is put right', async t => {
   )
 })
 
+t.test(
+  'neighbours and forwarding entries that others change are put right, and a fight about them is told',
+  async t => {
+    const w = await fakeWorld()
+    const plane = await start(t, w)
+    await plane.tunnels.apply([wanted(vxlan)], true)
+    await later(plane, w)
+    const link = w.kernel.node.named('margay-vxlan4')!.index
+    const mac = vxlanMac('10.0.3.8')
+    const [neighbour] = (await w.other.neighbours()).filter(({ address }) => address === '10.0.3.8')
+    const [entry] = (await w.other.fdb()).filter(({ dst }) => dst === '10.0.3.8')
+    const whole = async () => ({
+      neighbours: (await w.other.neighbours()).toSorted((a, b) => (a.address < b.address ? -1 : 1)),
+      fdb: (await w.other.fdb()).toSorted((a, b) => (a.mac < b.mac ? -1 : 1)),
+    })
+    const before = await whole()
+    writes(w)
+    await settle(plane, w)
+    t.same(writes(w), [], 'the echo of our own writes is nothing to act on')
+    for (const [what, operation] of Object.entries<Operation>({
+      'a neighbour deleted': { do: 'neighbour.delete', neighbour },
+      'a neighbour changed': { do: 'neighbour.replace', neighbour: { ...neighbour, mac: '02:00:00:00:00:66' } },
+      'a stranger': { do: 'neighbour.replace', neighbour: { ...neighbour, address: '10.0.3.66' } },
+      'an entry deleted': { do: 'fdb.delete', entry },
+      'an entry changed': { do: 'fdb.replace', entry: { link, mac, dst: '10.0.3.66' } },
+    })) {
+      w.clock.advance(30_000)
+      await w.other.apply([operation])
+      await settle(plane, w)
+      t.same(await whole(), before, what)
+    }
+    w.clock.advance(30_000)
+    for (let i = 0; i < 3; i++) {
+      t.same(plane.tunnels.problems, [])
+      t.same(await whole(), before)
+      await w.other.apply([{ do: 'fdb.delete', entry }])
+      await settle(plane, w)
+    }
+    t.not((await whole()).fdb.length, before.fdb.length, 'the third time it waits')
+    t.match(plane.tunnels.problems, [/^device margay-vxlan4: somebody changes it.*3 times.*unmanaged/])
+    w.clock.advance(1_000)
+    await settle(plane, w)
+    t.same(await whole(), before)
+    w.clock.advance(30_000)
+    t.same(plane.tunnels.problems, [])
+  },
+)
+
 t.test("the node's address changes: the device is made anew", async t => {
   const w = await fakeWorld()
   const plane = await start(t, w)

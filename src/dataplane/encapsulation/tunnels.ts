@@ -2,11 +2,20 @@
 //
 // A device is ours by its name and kind. What is missing is made at once. What is not wanted any more stays for a while, until
 // the other nodes have heard of the change too and no route leaves by it; a device is never removed under a route. Whoever
-// changes one of our devices hears no complaint: it is put right.
+// changes one of our devices, or what is on it, finds it put right within a moment, and is complained of only if it goes on.
 
-import type { FdbEntry, InterfaceAddress, Link, Neighbour, Operation, Rtnetlink } from '../../../netlink/types.ts'
+import type {
+  FdbEntry,
+  InterfaceAddress,
+  Link,
+  Neighbour,
+  NetlinkEvent,
+  Operation,
+  Rtnetlink,
+} from '../../../netlink/types.ts'
 import { isTunnelDevice, type Tunnel } from '../../model/tunnel.ts'
 import type { Clock } from '../clock.ts'
+import { Fights } from '../fights.ts'
 import type { KernelMirror } from '../mirror.ts'
 import { deviceOf } from './kinds.ts'
 import * as say from './sentences.ts'
@@ -48,18 +57,23 @@ export class Tunnels {
   #cancelLook: (() => void) | undefined
   #cancelAudit: (() => void) | undefined
   #cancelTrim: (() => void) | undefined
+  #cancelPause: (() => void) | undefined
   #closed = false
+  readonly #fights: Fights<never>
+  /** By device: what was wanted when it was last found, or made, whole. */
+  readonly #whole = new Map<string, string>()
+  /** By link: whom the device knows if nobody meddles, as gateway and MAC, and as MAC and far end. */
+  readonly #known = new Map<number, ReadonlySet<string>>()
+  #unwatch: Promise<() => Promise<void>> | undefined
 
   constructor(options: TunnelsOptions) {
     this.#options = options
+    this.#fights = new Fights(options.clock)
     this.#unlisten = options.mirror.onChange(change => {
       if (change.what === 'route' || !this.#asked) return
       if (change.what === 'link' && !isTunnelDevice(change.link.name)) return
       if (change.what === 'address' && !this.#isOurs(change.address.link)) return
-      this.#cancelLook ??= options.clock.after(settleFor, () => {
-        this.#cancelLook = undefined
-        void this.#look()
-      })
+      this.#lookSoon()
     })
     this.#armAudit()
   }
@@ -75,6 +89,11 @@ export class Tunnels {
     }
     this.#asked = true
     return this.#look().then(() => this.#faults)
+  }
+
+  /** Sentences for devices that somebody changes again and again. */
+  get problems(): readonly string[] {
+    return [...this.#fights.all()].map(([device, { count }]) => say.fight(device, count))
   }
 
   /** Devices of ours that are in the kernel. */
@@ -95,7 +114,43 @@ export class Tunnels {
     this.#cancelLook?.()
     this.#cancelAudit?.()
     this.#cancelTrim?.()
+    this.#cancelPause?.()
     await this.#turn
+    await (
+      await this.#unwatch
+    )?.()
+  }
+
+  #lookSoon(): void {
+    this.#cancelLook ??= this.#options.clock.after(settleFor, () => {
+      this.#cancelLook = undefined
+      void this.#look()
+    })
+  }
+
+  /** Neighbours and forwarding entries of our devices, from the first device that has some. */
+  async #watchEnds(): Promise<void> {
+    if (this.#unwatch || !this.#desired.some(({ tunnel }) => deviceOf(tunnel).ends(tunnel).length > 0)) return
+    this.#unwatch = this.#options.kernel.watch(['neighbour'], event => {
+      if (this.#meddles(event)) this.#lookSoon()
+    })
+    await this.#unwatch
+  }
+
+  /** True if the event tells of what we did not do: an end that is wanted went or changed, another one came. */
+  #meddles(event: NetlinkEvent): boolean {
+    if (event.type === 'overrun') return true
+    const isPut = event.type === 'neighbour.put' || event.type === 'fdb.put'
+    if (event.type === 'neighbour.put' || event.type === 'neighbour.delete') {
+      const { link, address, mac, state } = event.neighbour
+      if (!this.#isOurs(link) || state !== 'permanent') return this.#isOurs(link) && !isPut
+      return this.#known.get(link)?.has(`${address} ${mac}`) !== isPut
+    }
+    if (event.type === 'fdb.put' || event.type === 'fdb.delete') {
+      const { link, mac, dst } = event.entry
+      return this.#isOurs(link) && dst !== undefined && this.#known.get(link)?.has(`${mac} ${dst}`) !== isPut
+    }
+    return false
   }
 
   #isOurs(index: number): boolean {
@@ -127,6 +182,7 @@ export class Tunnels {
     let removed = false
     try {
       const { kernel } = this.#options
+      await this.#watchEnds()
       const [links, addresses, neighbours, fdb] = [
         (await kernel.links()).filter(({ name }) => isTunnelDevice(name)),
         await kernel.addresses(),
@@ -135,6 +191,7 @@ export class Tunnels {
       ]
       for (const desired of this.#desired) {
         const found = links.find(({ name }) => name === desired.tunnel.device)
+        if (this.#mustWait(desired, found && this.#lacks(desired, found, addresses, neighbours, fdb))) continue
         const ensured = await this.#ensureLink(desired, found)
         if (typeof ensured === 'string') {
           faults.set(desired.tunnel.device, ensured)
@@ -145,6 +202,7 @@ export class Tunnels {
         const steps = this.#steps(desired, ensured.index, on(addresses), on(neighbours), on(fdb))
         const fault = await this.#send(desired.tunnel.device, steps)
         if (fault !== undefined) faults.set(desired.tunnel.device, fault)
+        else this.#whole.set(desired.tunnel.device, JSON.stringify(desired))
       }
       removed = await this.#trim(links)
     } catch (error) {
@@ -154,6 +212,33 @@ export class Tunnels {
     const changed = JSON.stringify([...faults]) !== JSON.stringify([...this.#faults])
     this.#faults = faults
     if (changed || removed) for (const listener of this.#listeners) listener()
+  }
+
+  /** Whether a device that was whole is not so any more, though nothing else is wanted of it. */
+  #lacks(
+    desired: DesiredTunnel,
+    found: Link,
+    ...all: readonly [readonly InterfaceAddress[], readonly Neighbour[], readonly FdbEntry[]]
+  ): boolean {
+    const { tunnel, mtu } = desired
+    if (!deviceOf(tunnel).matches(found, tunnel) || found.mtu !== mtu || !found.up) return true
+    const [addresses, neighbours, fdb] = all
+    const on = <T extends { readonly link: number }>(rows: readonly T[]) => rows.filter(row => row.link === found.index)
+    return this.#steps(desired, found.index, on(addresses), on(neighbours), on(fdb)).some(
+      step => !step.do.endsWith('.delete'),
+    )
+  }
+
+  /** Counts what somebody undid; true while the answer to it has to wait. */
+  #mustWait(desired: DesiredTunnel, isWanting = true): boolean {
+    const { device } = desired.tunnel
+    if (isWanting && this.#whole.get(device) === JSON.stringify(desired)) this.#fights.struck(device)
+    if (isWanting) this.#whole.delete(device)
+    const wait = isWanting && this.#fights.at(device) ? this.#fights.wait(device) : 0
+    if (wait === 0) return false
+    this.#cancelPause?.()
+    this.#cancelPause = this.#options.clock.after(wait, () => void this.#look())
+    return true
   }
 
   /** The link as wanted, or a sentence. */
@@ -186,6 +271,7 @@ export class Tunnels {
   ): readonly Operation[] {
     const ends = deviceOf(tunnel).ends(tunnel)
     const cidr = address === undefined ? undefined : `${address}/${tunnel.family === 4 ? 32 : 128}`
+    this.#known.set(link, new Set(ends.flatMap(({ gateway, mac, dst }) => [`${gateway} ${mac}`, `${mac} ${dst}`])))
     const stale = this.#isSettled()
     const adds: Operation[] = ends.flatMap(({ gateway, mac, dst }): Operation[] => [
       ...(fdb.some(entry => entry.mac === mac && entry.dst === dst)
