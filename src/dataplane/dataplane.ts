@@ -7,6 +7,7 @@ import type { Rtnetlink } from '../../netlink/types.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Tunnels } from './encapsulation/index.ts'
 import { Endpoints } from './endpoints/endpoints.ts'
+import { HostEndGuard } from './endpoints/guard.ts'
 import { FactsWatch } from './facts.ts'
 import { Filters } from './filters/filters.ts'
 import type { Kernel, Sysctl } from './kernel.ts'
@@ -34,6 +35,7 @@ export class Dataplane implements AsyncDisposable {
   readonly facts: FactsWatch
   readonly filters: Filters
   readonly #settings: Settings
+  readonly #guard: HostEndGuard
   readonly #kernel: Kernel
   readonly #socket: Rtnetlink
   readonly #mirror: KernelMirror
@@ -50,7 +52,8 @@ export class Dataplane implements AsyncDisposable {
     this.#mirror = mirror
     this.routes = new RouteTable({ kernel: socket, mirror, clock, auditEvery })
     this.#settings = new Settings({ kernel, socket, mirror, clock, auditEvery })
-    this.endpoints = new Endpoints(kernel, this.routes)
+    this.#guard = new HostEndGuard({ kernel, socket, mirror, clock })
+    this.endpoints = new Endpoints({ kernel, routes: this.routes, guard: this.#guard, settings: this.#settings })
     this.tunnels = new Tunnels({ kernel: socket, mirror, clock, auditEvery })
     this.facts = new FactsWatch(mirror, clock)
     this.filters = new Filters({ open: () => kernel.openNetfilter(), clock, auditEvery, clampMss })
@@ -84,7 +87,7 @@ export class Dataplane implements AsyncDisposable {
 
   /** Sentences for what is not as it should be on this node, and what to do. Routes have theirs (`routes.trouble`). */
   get problems(): readonly string[] {
-    return [...this.#settings.problems, ...this.tunnels.problems, ...this.filters.problems]
+    return [...this.#guard.problems, ...this.#settings.problems, ...this.tunnels.problems, ...this.filters.problems]
   }
 
   /** Stops watching and writing. Routes and pods stay. */
@@ -92,6 +95,7 @@ export class Dataplane implements AsyncDisposable {
     await this.routes.close()
     await this.tunnels.close()
     this.facts.close()
+    await this.#guard.close()
     await this.#settings.close()
     await this.filters.close()
     await this.#mirror.close()

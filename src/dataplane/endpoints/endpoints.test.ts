@@ -11,6 +11,7 @@ import { linuxKernel } from '../linux.ts'
 import { skipWithoutRoot, TestNamespaces } from '../test-namespaces.ts'
 import type { EndpointRequest } from './endpoints.ts'
 import { hostDeviceName } from './names.ts'
+import { gateway6 } from './wiring.ts'
 
 interface World extends AsyncDisposable {
   readonly kernel: Kernel
@@ -230,6 +231,58 @@ for (const [where, open, skip] of [
       }
     })
 
+    t.test('what others do to a host end is put right, and told where it cannot be', async t => {
+      await using world = await open()
+      await using plane = await start(world.kernel)
+      const netns = await world.addPod('a')
+      t.ok((await plane.endpoints.add(request(netns))).ok)
+      await using node = await world.kernel.open()
+      const name = hostDeviceName(request(netns))
+      const { index: link } = (await node.link(name))!
+      const address = { link, cidr: `${gateway6}/64`, scope: 'link' } as const
+      const seen = async () => {
+        const found = (await node.links()).find(one => one.index === link)
+        const gateway = (await node.addresses(6)).some(one => one.link === link && one.cidr === address.cidr)
+        const routes = (await node.routes()).filter(one => one.nextHops[0]?.link === link && one.protocol === 81)
+        const [filter] = await world.kernel.readSysctls([`net/ipv4/conf/${name}/rp_filter`])
+        const { up, mtu, mac, master } = found ?? {}
+        return JSON.stringify({ name: found?.name, up, mtu, mac, master, gateway, routes: routes.length, filter })
+      }
+      const before = await seen()
+      t.match(before, '"gateway":true,"routes":2,"filter":"1"')
+      const bridge: Operation[] =
+        where === 'real'
+          ? [
+              { do: 'link.add', link: { kind: 'bridge', name: 'br0' } },
+              { do: 'link.set', link, change: { name: 'bridged', master: link + 2 } },
+            ]
+          : [{ do: 'link.set', link, change: { name: 'renamed' } }]
+      for (const hurt of [
+        [{ do: 'address.delete', address }],
+        [{ do: 'link.set', link, change: { up: false, mtu: 1300, mac: '02:00:00:00:00:66' } }, ...bridge],
+      ] as const) {
+        for (const operation of hurt) {
+          const isMaster = operation.do === 'link.set' && 'master' in operation.change
+          const master = isMaster ? (await node.link('br0'))!.index : undefined
+          const results = await node.apply([
+            isMaster ? { ...operation, change: { ...operation.change, master } } : operation,
+          ])
+          t.same(results, [{ ok: true }])
+        }
+        await waitFor(async () => (await seen()) === before)
+        t.equal(await seen(), before, JSON.stringify(hurt))
+      }
+      await world.kernel.writeSysctls([{ name: `net/ipv4/conf/${name}/rp_filter`, value: '0' }])
+      await waitFor(async () => (await seen()) === before)
+      t.equal(await seen(), before)
+      t.same(await plane.endpoints.check((await plane.endpoints.get(request(netns)))!), [])
+      await node.apply([{ do: 'link.delete', link }])
+      await waitFor(async () => plane.problems.some(text => text.includes('deleted')))
+      t.match(plane.problems.join(), /pod pods\/c2\/eth0: somebody deleted its device mgy.*start it again/)
+      t.match(await plane.endpoints.remove(request(netns)), { ok: true, removed: false })
+      t.notMatch(plane.problems.join(), /deleted/)
+    })
+
     t.test('a failing step undoes the ones before', async t => {
       await using world = await open()
       const netns = await world.addPod('a')
@@ -383,5 +436,5 @@ for (const [where, open, skip] of [
   })
 
 async function waitFor(condition: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 1_000 && !(await condition()); i++) await new Promise(resolve => setTimeout(resolve, 10))
+  for (let i = 0; i < 3_000 && !(await condition()); i++) await new Promise(resolve => setTimeout(resolve, 10))
 }

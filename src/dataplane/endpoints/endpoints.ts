@@ -9,8 +9,10 @@ import type { Link, Operation, Rtnetlink } from '../../../netlink/types.ts'
 import { type Endpoint, endpointKey } from '../../model/endpoint.ts'
 import { ensureSysctls, type Kernel } from '../kernel.ts'
 import type { RouteTable } from '../routes/route-table.ts'
+import type { Settings } from '../settings.ts'
 import { checkEndpoint, type EndpointProblem } from './check.ts'
 import { type EndpointError, errorOf, Refused } from './errors.ts'
+import type { HostEndGuard } from './guard.ts'
 import { type EndpointId, hostDeviceName, hostMac, isHostDevice } from './names.ts'
 import { validate } from './validate.ts'
 import * as wiring from './wiring.ts'
@@ -37,18 +39,30 @@ export interface Adoption {
   readonly problems: readonly string[]
 }
 
+export interface EndpointsOptions {
+  readonly kernel: Kernel
+  readonly routes: RouteTable
+  /** Keeps host ends as they are made here. */
+  readonly guard: HostEndGuard
+  readonly settings: Settings
+}
+
 export class Endpoints {
   readonly #kernel: Kernel
   readonly #routes: RouteTable
+  readonly #guard: HostEndGuard
+  readonly #settings: Settings
   readonly #known = new Map<string, Endpoint>()
   readonly #addresses = new Map<string, string>()
   /** The last call for each key: calls for one endpoint run one after another. */
   readonly #queues = new Map<string, Promise<unknown>>()
   #ready = false
 
-  constructor(kernel: Kernel, routes: RouteTable) {
+  constructor({ kernel, routes, guard, settings }: EndpointsOptions) {
     this.#kernel = kernel
     this.#routes = routes
+    this.#guard = guard
+    this.#settings = settings
   }
 
   /** The endpoints that are attached. */
@@ -84,6 +98,7 @@ export class Endpoints {
       adopted.push(endpoint)
       this.#remember(endpoint)
       problems.push(...(await this.#putRight(node, endpoint, link)))
+      this.#keep(endpoint, link.index)
     }
     const strays = [...devices.values()]
     const unknown = keepStrays ? await endpointsOf(node, strays) : []
@@ -113,8 +128,9 @@ export class Endpoints {
           this.#reserve(address, endpoint)
           reserved.push(address)
         }
-        const attached = await this.#attach(endpoint)
+        const { attached, index } = await this.#attach(endpoint)
         this.#known.set(endpointKey(attached), attached)
+        this.#keep(attached, index)
         return { ok: true, endpoint: attached }
       } catch (thrown) {
         for (const address of reserved) this.#addresses.delete(address)
@@ -132,6 +148,7 @@ export class Endpoints {
   remove(id: EndpointId): Promise<RemoveOutcome> {
     return this.#inTurn(id, async () => {
       const endpoint = this.get(id)
+      this.#drop(hostDeviceName(id))
       // First the wish, then the device: otherwise the route table would put back what goes with the device.
       if (endpoint)
         this.#routes.patch(
@@ -183,7 +200,7 @@ export class Endpoints {
     this.#addresses.set(address, endpointKey(endpoint))
   }
 
-  async #attach(endpoint: Endpoint): Promise<Endpoint> {
+  async #attach(endpoint: Endpoint): Promise<{ readonly attached: Endpoint; readonly index: number }> {
     await using node = await this.#kernel.open()
     await using pod = await this.#kernel.open(endpoint.netns)
     await this.#clearLeftOver(node, endpoint)
@@ -194,9 +211,9 @@ export class Endpoints {
       )
     await apply(node, endpoint, 'make the veth pair', [pairOf(endpoint)])
     try {
-      const mac = await this.#wire(node, pod, endpoint)
+      const { mac, index } = await this.#wire(node, pod, endpoint)
       await this.#route(node, endpoint)
-      return { ...endpoint, mac }
+      return { attached: { ...endpoint, mac }, index }
     } catch (thrown) {
       this.#routes.patch(
         'endpoint',
@@ -215,7 +232,11 @@ export class Endpoints {
     if (!outcome.ok) throw new Refused(outcome.error.code, outcome.error.text)
   }
 
-  async #wire(node: Rtnetlink, pod: Rtnetlink, endpoint: Endpoint): Promise<string> {
+  async #wire(
+    node: Rtnetlink,
+    pod: Rtnetlink,
+    endpoint: Endpoint,
+  ): Promise<{ readonly mac: string; readonly index: number }> {
     const families = wiring.familiesOf(endpoint.addresses)
     const [host, far] = await Promise.all([node.link(endpoint.hostDevice), pod.link(endpoint.ifName)])
     if (!host || !far)
@@ -227,7 +248,7 @@ export class Endpoints {
     await this.#set(endpoint, wiring.podSettings(far.name, families), endpoint.netns)
     await apply(node, endpoint, 'set up the host end', wiring.hostOperations(host.index, families))
     await apply(pod, endpoint, 'set up the pod end', wiring.podOperations(far.index, endpoint.addresses))
-    return far.mac ?? ''
+    return { mac: far.mac ?? '', index: host.index }
   }
 
   async #set(endpoint: Endpoint, settings: Parameters<Kernel['writeSysctls']>[0], netns?: string): Promise<void> {
@@ -286,6 +307,20 @@ export class Endpoints {
     } catch (thrown) {
       return { ok: false, error: errorOf(`device ${name}`, thrown) }
     }
+  }
+
+  /** From now on its host end stays as it is. */
+  #keep(endpoint: Endpoint, index: number): void {
+    this.#guard.keep(endpoint, index)
+    this.#settings.keepDevice(
+      endpoint.hostDevice,
+      wiring.hostSettings(endpoint.hostDevice, wiring.familiesOf(endpoint.addresses)),
+    )
+  }
+
+  #drop(hostDevice: string): void {
+    this.#guard.release(hostDevice)
+    this.#settings.dropDevice(hostDevice)
   }
 
   #remember(endpoint: Endpoint): void {
