@@ -275,7 +275,7 @@ for (const [where, open, skip] of [
       await world.kernel.writeSysctls([{ name: `net/ipv4/conf/${name}/rp_filter`, value: '0' }])
       await waitFor(async () => (await seen()) === before)
       t.equal(await seen(), before)
-      t.same(await plane.endpoints.check((await plane.endpoints.get(request(netns)))!), [])
+      t.same(await plane.endpoints.check(plane.endpoints.get(request(netns))!), [])
       await node.apply([{ do: 'link.delete', link }])
       await waitFor(async () => plane.problems.some(text => text.includes('deleted')))
       t.match(plane.problems.join(), /pod pods\/c2\/eth0: somebody deleted its device mgy.*start it again/)
