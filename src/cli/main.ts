@@ -6,6 +6,7 @@ import { version } from '../api/version.ts'
 import { registerBgp } from './bgp.ts'
 import { createContext } from './context.ts'
 import { registerIpam } from './ipam.ts'
+import { registerNode } from './node.ts'
 import { CommandError, type Format } from './output.ts'
 import { registerLab, withCommandApart } from './lab.ts'
 import { registerResources } from './resources.ts'
@@ -21,7 +22,15 @@ const program = new Command('margayctl')
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'margayctl: ')) })
 
 const context = createContext(() => program.opts<{ config?: string; output: Format }>())
-for (const register of [registerResources, registerStatus, registerBgp, registerIpam, registerRoute, registerLab])
+for (const register of [
+  registerResources,
+  registerStatus,
+  registerNode,
+  registerBgp,
+  registerIpam,
+  registerRoute,
+  registerLab,
+])
   register(program, context)
 inherit(program)
 

@@ -24,6 +24,7 @@ import { Bgp } from './bgp.ts'
 import { Cluster, hasCheckpoint } from './cluster.ts'
 import type { Log } from './log.ts'
 import { addressesOfPods, Pods } from './pods.ts'
+import { sysctlTable } from './reset.ts'
 import { blockKind, SnapshotBuilder, watchedKinds } from './snapshot.ts'
 import { deferredFor, waitedFor } from './sync.ts'
 import { TunnelKeeper } from './tunnels.ts'
@@ -303,9 +304,11 @@ export class Daemon {
     this.#fabric = devices.join()
     for (const problem of problems) this.#log.warn(problem)
     if (previous.length === 0) return
-    const known = new Set((await this.#nodeStore.all('sysctls')).map(row => row.key))
+    const known = new Set((await this.#nodeStore.all(sysctlTable)).map(row => row.key))
     const changes = previous.filter(({ name }) => !known.has(name))
-    await this.#nodeStore.commit(changes.map(({ name, value }) => ({ do: 'put', table: 'sysctls', key: name, value })))
+    await this.#nodeStore.commit(
+      changes.map(({ name, value }) => ({ do: 'put', table: sysctlTable, key: name, value })),
+    )
   }
 
   // ---- small questions -----------------------------------------------------------------------------------------

@@ -1,0 +1,66 @@
+// `margayctl node reset`: this machine as it was before margayd.
+
+import type { Command } from 'commander'
+import { findLeftovers, type Leftovers, removeLeftovers, StillRunning } from '../daemon/reset.ts'
+import type { Context } from './context.ts'
+import { CommandError, print } from './output.ts'
+
+export function registerReset(node: Command, context: Context): void {
+  node
+    .command('reset')
+    .description('list what margayd has made in the kernel of this machine; with --yes, remove it')
+    .option('--yes', 'remove it: pods of this machine lose their network')
+    .option('--state', "also this node's own store, spool and sockets: it forgets which addresses its pods have")
+    .action(async ({ yes = false, state = false }: { yes?: boolean; state?: boolean }) => {
+      if (process.getuid?.() !== 0) throw new CommandError(1, 'node reset reads and writes the kernel: run it as root')
+      const config = context.config()
+      try {
+        const { problems, ...found } = yes
+          ? await removeLeftovers(config, { state })
+          : { ...(await findLeftovers(config)), problems: [] }
+        print(context.format(), viewOf(found, state), () => resetText(found, { yes, state }))
+        if (problems.length > 0) throw new CommandError(1, problems.join('\n'))
+      } catch (error) {
+        if (error instanceof StillRunning) throw new CommandError(1, error.message)
+        throw error
+      }
+    })
+}
+
+/** One line an object, under the words by which `ip`, `nft` and `sysctl` know it. */
+function viewOf({ kernel, files }: Leftovers, state: boolean): Readonly<Record<string, readonly string[]>> {
+  return {
+    routes: kernel.routes.map(
+      ({ dst, type, metric }) => `${type === 'unicast' ? '' : `${type} `}${dst} metric ${metric}`,
+    ),
+    pods: kernel.pods.map(({ name }) => name),
+    tunnels: kernel.tunnels.map(({ name, kind }) => `${name} (${kind})`),
+    nftables: kernel.filters ? ['table inet margay'] : [],
+    sysctls: kernel.sysctls.map(({ name, value }) => `${name} back to ${value}`),
+    files: state ? files : [],
+  }
+}
+
+const heads: Readonly<Record<string, string>> = {
+  routes: 'routes',
+  pods: 'interfaces of pods, which lose their network',
+  tunnels: 'tunnel devices, with their addresses, neighbours and forwarding entries',
+  nftables: 'nftables',
+  sysctls: 'settings',
+  files: 'files',
+}
+
+export function resetText(
+  found: Leftovers,
+  { yes, state }: { readonly yes: boolean; readonly state: boolean },
+): string {
+  const sections = Object.entries(viewOf(found, state)).filter(([, lines]) => lines.length > 0)
+  if (sections.length === 0) return 'nothing of margayd is on this machine'
+  const lines = sections.flatMap(([key, objects]) => [
+    `${heads[key]} (${objects.length}):`,
+    ...objects.map(text => `  ${text}`),
+  ])
+  const kept = !state && found.files.length > 0 ? [`kept: ${found.files.join(', ')}; --state removes them as well`] : []
+  const end = yes ? 'removed' : 'nothing is removed yet: margayctl node reset --yes does it'
+  return [...lines, ...kept, end].join('\n')
+}

@@ -1,0 +1,10 @@
+// `margayctl node …`: a node that is to rest, to leave, or is gone.
+
+import type { Command } from 'commander'
+import type { Context } from './context.ts'
+import { registerReset } from './node-reset.ts'
+
+export function registerNode(program: Command, context: Context): void {
+  const node = program.command('node').description('drain a node, clean up after one')
+  for (const register of [registerReset]) register(node, context)
+}

@@ -1,0 +1,106 @@
+// Every object of ours in the kernel, and how it goes (docs/design.md, "Kernel objects").
+//
+// For a node that leaves: nobody runs here. What is told is what will go; what others made is neither told nor touched, and a thing
+// that only resembles ours (our name on another kind of device, our table under another comment) is others'.
+
+import type { Link, Operation, Route, Rtnetlink } from '../../netlink/types.ts'
+import { isTunnelDevice } from '../model/tunnel.ts'
+import { isHostDevice } from './endpoints/names.ts'
+import { ourComment, ourTable } from './filters/table.ts'
+import type { Kernel, Sysctl } from './kernel.ts'
+import { defaultMark, deletionOf, isMarked, type Mark } from './routes/route.ts'
+
+export interface KernelObjects {
+  readonly routes: readonly Route[]
+  /** Host ends of pods. With them go the pods' own ends: such a pod has no network afterwards. */
+  readonly pods: readonly Link[]
+  /** With them go their addresses, neighbours and forwarding entries. */
+  readonly tunnels: readonly Link[]
+  /** Whether our nftables table is there. */
+  readonly filters: boolean
+  /** Values from before our change, in the order in which to write them; those that somebody has changed since are not ours any more. */
+  readonly sysctls: readonly Sysctl[]
+}
+
+/** Kinds of device that we make for tunnels; a device of our name and another kind is somebody's. */
+const tunnelKinds: ReadonlySet<string | undefined> = new Set(['ipip', 'vxlan'])
+
+/** `remembered`: what the node's store says of settings before our change. Rejects if the kernel cannot be read. */
+export async function findObjects(
+  kernel: Kernel,
+  remembered: readonly Sysctl[],
+  given: Partial<Mark> = {},
+): Promise<KernelObjects> {
+  const mark = { ...defaultMark, ...given }
+  await using socket = await kernel.open()
+  const links = await socket.links()
+  const routes = await socket.routes({ table: mark.table, protocol: mark.protocol })
+  return {
+    routes: routes.filter(route => isMarked(route, mark)),
+    pods: links.filter(isHostDevice),
+    tunnels: links.filter(link => isTunnelDevice(link.name) && tunnelKinds.has(link.kind)),
+    filters: await hasFilters(kernel),
+    sysctls: await changedByUs(kernel, remembered),
+  }
+}
+
+/** Removes them. Returns sentences for what the kernel refused; the rest is gone. */
+export async function removeObjects(kernel: Kernel, objects: KernelObjects): Promise<readonly string[]> {
+  await using socket = await kernel.open()
+  return [
+    ...(await removeRoutes(socket, objects.routes)),
+    ...(await removeLinks(socket, [...objects.pods, ...objects.tunnels])),
+    ...(objects.filters ? await removeFilters(kernel) : []),
+    ...(await kernel.writeSysctls(objects.sysctls)),
+  ]
+}
+
+async function removeRoutes(socket: Rtnetlink, routes: readonly Route[]): Promise<readonly string[]> {
+  const results = await socket.apply(
+    routes.map((route): Operation => ({ do: 'route.delete', route: deletionOf(route) })),
+  )
+  return results.flatMap((result, i) =>
+    result.ok || result.errno === 'ESRCH' ? [] : [`route ${routes[i].dst} stays: the kernel says ${result.text}`],
+  )
+}
+
+async function removeLinks(socket: Rtnetlink, links: readonly Link[]): Promise<readonly string[]> {
+  const results = await socket.apply(links.map(({ index }): Operation => ({ do: 'link.delete', link: index })))
+  return results.flatMap((result, i) =>
+    result.ok || result.errno === 'ENODEV' ? [] : [`device ${links[i].name} stays: the kernel says ${result.text}`],
+  )
+}
+
+async function hasFilters(kernel: Kernel): Promise<boolean> {
+  try {
+    await using netfilter = await kernel.openNetfilter()
+    return (await netfilter.tables()).some(
+      ({ family, name, comment }) => family === ourTable.family && name === ourTable.name && comment === ourComment,
+    )
+  } catch {
+    return false // a kernel without nftables has no table of ours
+  }
+}
+
+async function removeFilters(kernel: Kernel): Promise<readonly string[]> {
+  await using netfilter = await kernel.openNetfilter()
+  const result = await netfilter.remove(ourTable)
+  return result.ok || result.errno === 'ENOENT'
+    ? []
+    : [`nftables table ${ourTable.family} ${ourTable.name} stays: the kernel says ${result.text}`]
+}
+
+/** Forwarding goes back before accept_ra does, or the node would lose a default route that it has by router advertisement. */
+async function changedByUs(kernel: Kernel, remembered: readonly Sysctl[]): Promise<readonly Sysctl[]> {
+  const found = await kernel.readSysctls(remembered.map(({ name }) => name))
+  const changed = remembered.filter(({ name, value }, i) => found[i] === valueOfOurs(name) && found[i] !== value)
+  return [...changed.filter(({ name }) => !isAcceptRa(name)), ...changed.filter(({ name }) => isAcceptRa(name))]
+}
+
+function valueOfOurs(name: string): string {
+  return isAcceptRa(name) ? '2' : '1'
+}
+
+function isAcceptRa(name: string): boolean {
+  return name.endsWith('/accept_ra')
+}
