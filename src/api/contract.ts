@@ -25,9 +25,22 @@ export interface DaemonStatus {
   readonly peers: { readonly established: number; readonly configured: number }
   readonly blocks: readonly string[]
   readonly endpoints: number
+  /** While the node is drained. */
+  readonly drain?: DrainView
   readonly routes: { readonly installed: number; readonly conflicts: readonly RouteProblem[] }
   /** What in the resources cannot be done here, and the next step. */
   readonly problems: readonly string[]
+}
+
+/** How far a drain is. */
+export interface DrainView {
+  readonly mode: 'WaitForPods' | 'Now'
+  /** `telling`: peers are given time. `waiting`: blocks with pods are still announced. `drained`: nothing is announced. */
+  readonly phase: 'telling' | 'waiting' | 'drained'
+  /** Blocks that are still announced. */
+  readonly announced: readonly string[]
+  /** What happens next, or what to do. */
+  readonly text: string
 }
 
 export interface RouteProblem {

@@ -11,6 +11,7 @@ const columns: { readonly [K in Kind]: Columns<K> } = {
     { head: 'IPV4', cell: node => node.spec.bgp?.ipv4Address },
     { head: 'IPV6', cell: node => node.spec.bgp?.ipv6Address },
     { head: 'CLUSTER ID', cell: node => node.spec.bgp?.routeReflectorClusterID },
+    { head: 'DRAIN', cell: node => node.spec.drain },
   ],
   IPPool: [
     { head: 'CIDR', cell: pool => pool.spec.cidr },

@@ -11,6 +11,7 @@ import type { Ipam } from '../ipam/ipam.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Bgp } from './bgp.ts'
 import type { Cluster } from './cluster.ts'
+import type { Drain } from './drain.ts'
 import { explain } from './explain.ts'
 
 export interface Rooms {
@@ -19,6 +20,7 @@ export interface Rooms {
   readonly cluster: Cluster
   readonly dataplane: Dataplane
   readonly ipam: Ipam
+  readonly drain: Drain
   readonly intent: () => Intent
   readonly waitingFor: () => readonly string[]
   readonly problems: () => readonly string[]
@@ -49,6 +51,7 @@ export function createHandlers(rooms: Rooms): Handlers {
         peers: { established: peers.filter(peer => peer.state === 'Established').length, configured: peers.length },
         blocks: ipam.owned().map(block => block.cidr),
         endpoints: dataplane.endpoints.all.length,
+        ...(rooms.drain.status && { drain: rooms.drain.status }),
         routes: {
           installed: dataplane.routes.counts.installed,
           conflicts: trouble.slice(0, shownConflicts).map(({ prefix, text }) => ({

@@ -22,6 +22,7 @@ import type { Labels } from '../resources/index.ts'
 import { createHandlers } from './answers.ts'
 import { Bgp } from './bgp.ts'
 import { Cluster, hasCheckpoint } from './cluster.ts'
+import { Drain } from './drain.ts'
 import type { Log } from './log.ts'
 import { addressesOfPods, Pods } from './pods.ts'
 import { sysctlTable } from './reset.ts'
@@ -53,6 +54,7 @@ export class Daemon {
   readonly #pods: Pods
   readonly #bgp: Bgp
   readonly #tunnels: TunnelKeeper
+  readonly #drain: Drain
   readonly #planner: ReturnType<typeof createPlanner>
   readonly #started = performance.now()
   #intent: Intent
@@ -114,6 +116,12 @@ export class Daemon {
       pools: () => this.#snapshots.current.pools,
       labels: () => this.#labels(),
     })
+    this.#drain = new Drain({
+      node: config.node.name,
+      now: () => performance.now(),
+      blocks: () => this.#ipam.owned(),
+      onChange: () => this.#planSoon(),
+    })
     this.#pods = new Pods({
       ipam: this.#ipam,
       endpoints: this.#dataplane.endpoints,
@@ -170,6 +178,7 @@ export class Daemon {
     })
     this.#ipam.onBlocks(() => this.#planSoon())
     this.#dataplane.tunnels.onChange(() => this.#planSoon())
+    this.#drain.set(this.#node()?.spec.drain, true)
     await this.#replan()
     this.#cluster.start()
     this.#syncTimer = setInterval(() => this.#lookAtSync(), syncEvery)
@@ -189,6 +198,7 @@ export class Daemon {
   async stop(): Promise<void> {
     clearInterval(this.#syncTimer)
     clearImmediate(this.#planTimer)
+    this.#drain.close()
     await this.#cni?.close()
     this.#api?.close()
     this.#api?.closeAllConnections()
@@ -204,6 +214,7 @@ export class Daemon {
 
   #clusterChanged(kinds: ReadonlySet<string>): void {
     this.#snapshots.update(kinds, kind => this.#cluster.list(kind))
+    this.#drain.set(this.#node()?.spec.drain)
     if (kinds.has(blockKind) && this.#cluster.state === 'in sync')
       this.#ipam
         .refresh()
@@ -229,6 +240,7 @@ export class Daemon {
       forwarding: this.#forwarding,
       facts: this.#dataplane.facts.current,
       tunnels: this.#tunnels.states,
+      withdrawn: this.#drain.withdrawn,
     }
     return this.#planner.plan(this.#snapshots.current, situation)
   }
@@ -342,7 +354,9 @@ export class Daemon {
 
   #obstacle(): string | undefined {
     if (this.#knowsCluster())
-      return this.#tunnels.obstacle && `node ${this.#config.node.name}: ${this.#tunnels.obstacle}`
+      return (
+        this.#drain.obstacle ?? (this.#tunnels.obstacle && `node ${this.#config.node.name}: ${this.#tunnels.obstacle}`)
+      )
     return `margayd of node ${this.#config.node.name} has not read the datastore yet (${this.#cluster.text ?? 'it is starting'}): try again`
   }
 
@@ -353,6 +367,7 @@ export class Daemon {
       cluster: this.#cluster,
       dataplane: this.#dataplane,
       ipam: this.#ipam,
+      drain: this.#drain,
       intent: () => this.#intent,
       waitingFor: () => [...this.#waitingFor(), ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
       problems: () => [

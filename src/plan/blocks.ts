@@ -15,16 +15,23 @@ export interface BlockPlan {
 
 /**
  * Every block that a record says is ours is announced, also when its pool is gone (its pods are not), unless the pool says
- * disableBGPExport. All are unreachable but for their pods, so that packets for an address nobody has never loop and their
+ * disableBGPExport, and unless it is `withdrawn`. All are unreachable but for their pods, so that packets for an address nobody has never loop and their
  * sender hears of it; a block of one address would stand in the way of its pod's route.
  */
-export function planBlocks(node: string, blocks: readonly OwnedBlock[], pools: readonly IPPoolResource[]): BlockPlan {
+export function planBlocks(
+  node: string,
+  blocks: readonly OwnedBlock[],
+  pools: readonly IPPoolResource[],
+  withdrawn: readonly string[],
+): BlockPlan {
   const own = blocks
     .filter(block => block.node === node)
     .flatMap(block => parsePrefix(block.cidr) ?? [])
     .toSorted(comparePrefixes)
   const silent = pools.filter(pool => pool.spec.disableBGPExport).flatMap(pool => parsePrefix(pool.spec.cidr) ?? [])
-  const announced = own.filter(block => !silent.some(pool => contains(pool, block)))
+  const announced = own.filter(
+    block => !withdrawn.includes(formatPrefix(block)) && !silent.some(pool => contains(pool, block)),
+  )
   return {
     own: own.map(formatPrefix),
     originate: announced.map(block => ({ prefix: formatPrefix(block) })),

@@ -52,6 +52,20 @@ t.test('a node without IPv4 has a router id all the same', async t => {
   t.equal(a, plan(six, 'six').speaker?.routerId)
 })
 
+t.test('a drained node tells all its peers to take other ways, and withdraws what it is told to', async t => {
+  const nodes = twoRacks.nodes.map(each =>
+    each.metadata.name === 'r1-n1' ? { ...each, spec: { ...each.spec, drain: 'WaitForPods' as const } } : each,
+  )
+  const { speaker, originate, unreachable, routes } = plan({ ...twoRacks, nodes }, 'r1-n1', {
+    withdrawn: ['10.42.0.0/26'],
+  })
+  t.equal(speaker?.gracefulShutdown, true)
+  t.same(originate, [{ prefix: 'fd00:42::/122' }])
+  t.same(unreachable, ['10.42.0.0/26', 'fd00:42::/122'], 'it answers for its blocks all the same')
+  t.same(routes.own, unreachable)
+  t.equal(plan({ ...twoRacks, nodes }, 'r1-n2').speaker?.gracefulShutdown, undefined, 'the others do not')
+})
+
 t.test('a node that cannot speak still answers for its blocks', async t => {
   const { speaker, unreachable, routes } = plan({ ...twoRacks, nodes: [] }, 'r1-n1')
   t.equal(speaker, undefined)

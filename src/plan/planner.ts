@@ -39,9 +39,12 @@ export interface Situation {
   readonly facts?: Facts
   /** What became of the devices that tunnels asked for. A new map when something changed. */
   readonly tunnels?: TunnelStates
+  /** Own blocks that are not announced for now. A new array when that changed. */
+  readonly withdrawn?: readonly string[]
 }
 
 const noStates: TunnelStates = new Map()
+const nothing: readonly string[] = []
 
 export interface Planner {
   plan(snapshot: Snapshot, situation?: Situation): Intent
@@ -85,7 +88,8 @@ export function createPlanner(node: string): Planner {
           ? planSessions(local, speakers, bgpPeers, settings)
           : { sessions: [], problems: [cannotSpeak(node, nodes)] },
       )
-      const own = sections.blocks.get([blocks, pools], () => planBlocks(node, blocks, pools))
+      const { withdrawn = nothing } = situation
+      const own = sections.blocks.get([blocks, pools, withdrawn], () => planBlocks(node, blocks, pools, withdrawn))
       const reflector = local?.clusterId !== undefined
       const policies = sections.policies.get([own.own, pools, reflector], () => planPolicies(own.own, pools, reflector))
       const { restarting, forwarding, facts, tunnels: states = noStates } = situation
@@ -140,6 +144,7 @@ function speakerConfig(
     clusterId: local.clusterId,
     listenPort,
     gracefulRestart: { restartTime, restarting, forwarding },
+    ...(local.leaving && { gracefulShutdown: true }),
     peers: new Map(sessions.map(session => [session.name, peerConfig(session, policies)])),
   }
 }

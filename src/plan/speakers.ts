@@ -14,6 +14,8 @@ export interface NodeSpeaker {
   readonly address6?: InterfaceAddress
   /** The node is a route reflector of this cluster (RFC 4456). */
   readonly clusterId?: string
+  /** It is about to go: peers shall take other ways. */
+  readonly leaving: boolean
 }
 
 /** The nodes that can speak, by name in alphabetical order. */
@@ -33,6 +35,7 @@ function nodeSpeaker(node: NodeResource, settings: BgpSettings): NodeSpeaker | u
     address4,
     address6,
     clusterId: bgp.routeReflectorClusterID,
+    leaving: node.spec.drain !== undefined,
   }
 }
 

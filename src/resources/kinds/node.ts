@@ -1,7 +1,7 @@
 // Node: a machine that runs pods, how the others reach it, and its part in BGP.
 
 import * as v from 'valibot'
-import { asNumber, dottedQuad, interfaceAddress } from '../fields.ts'
+import { asNumber, choice, dottedQuad, interfaceAddress } from '../fields.ts'
 import { defineKind, type Resource } from '../kind.ts'
 import { described } from '../schema.ts'
 
@@ -24,6 +24,12 @@ const bgp = v.strictObject({
 
 const spec = v.strictObject({
   bgp: v.optional(described(bgp, 'Absent: the node takes no part in BGP.')),
+  drain: v.optional(
+    described(
+      choice('WaitForPods', 'Now'),
+      'The node takes no new pods, and peers are told to take other ways (RFC 8326). Its blocks are withdrawn when their last pod has ended, or (`Now`) soon. `margayctl node drain` sets it.',
+    ),
+  ),
 })
 
 export type NodeSpec = v.InferOutput<typeof spec>

@@ -1,0 +1,101 @@
+// A node rests, comes back, leaves: drained without a lost packet, and reset without a trace.
+
+import t from 'tap'
+import { CniError } from '../src/lab/cni-runner.ts'
+import { eventually, TestLab } from './kit/lab.ts'
+
+const perSecond = 1000
+const lab = await TestLab.up(t, { lab: 'two-racks' }, 'lifecycle')
+
+const drainOf = async (node: string) => (await lab.ask(node, '/v1/status', {})).drain
+/** IPv4 blocks of a node that a router, a BIRD, has from it, each with its communities as BIRD prints them. */
+async function heardBy(router: string, neighbour: string): Promise<Record<string, string>> {
+  const text = await lab.exec(router, 'birdc', 'show', 'route', 'protocol', neighbour, 'all')
+  const paths = text.split(/^(?=\S+\/\d+\s)/m).filter(path => /^10\.42\./.test(path))
+  return Object.fromEntries(paths.map(path => [path.split(/\s/)[0], /community: (.*)/.exec(path)?.[1] ?? '']))
+}
+const blocks4 = async (node: string) =>
+  (await lab.ask(node, '/v1/status', {})).blocks.filter(cidr => cidr.startsWith('10.'))
+
+t.test('drain and undrain: running pods lose nothing, new pods are refused, peers are told first', async t => {
+  const ping = lab.pinging('r2n1-p1', lab.addresses('r1n1-p1').ipv4!, perSecond)
+  const [block] = await blocks4('r1n1')
+  // Peers of all three get their time at once.
+  for (const args of [['r1n1'], ['r1n2'], ['r2n2', '--force']])
+    t.match(
+      await lab.margayctl('r2n1', 'node', 'drain', ...args),
+      { code: 0, stdout: /is drained/ },
+      'any node can say it',
+    )
+  await eventually('tor1 hears GRACEFUL_SHUTDOWN', async () =>
+    ((await heardBy('tor1', 'r1n1'))[block] ?? '').includes('65535,0'),
+  )
+  const refused = await lab.addPod('r1n1', 'late').catch((error: unknown) => error)
+  t.ok(refused instanceof CniError && refused.code === 11, 'ADD: try again later')
+  t.match(String(refused), /node r1n1 is being drained and takes no new pods; margayctl node undrain r1n1/)
+
+  await eventually('peers have had their time', async () => (await drainOf('r1n1'))?.phase === 'waiting', 60)
+  t.ok((await heardBy('tor1', 'r1n1'))[block], 'a block with pods stays announced')
+  const status = await lab.margayctl('r1n1', 'status')
+  t.match(status.stdout, /drain +waiting: announces .*\(2 in use\)/)
+
+  t.match(await lab.margayctl('r1n1', 'node', 'undrain'), { code: 0 })
+  await eventually('tor1 hears it without', async () => (await heardBy('tor1', 'r1n1'))[block] === '')
+  t.equal(await drainOf('r1n1'), undefined)
+  const { sent, lost } = await ping.end()
+  t.ok(sent > perSecond, `${sent} sent`)
+  t.same(lost, [], 'no packet of a running pod is lost')
+})
+
+t.test('a drained block goes with its last pod, and stays away over a restart', async t => {
+  const [block] = await blocks4('r1n2')
+  for (const pod of ['r1n2-p1', 'r1n2-p2']) await lab.removePod(pod)
+  await eventually('it is drained', async () => (await drainOf('r1n2'))?.phase === 'drained', 60)
+  await eventually('tor1 has no block of it', async () => Object.keys(await heardBy('tor1', 'r1n2')).length === 0)
+  t.same(await blocks4('r1n2'), [block], 'it keeps its block')
+
+  await lab.kill('r1n2', 'margayd')
+  lab.startNode('r1n2')
+  await eventually(
+    'it is in sync again',
+    async () => (await lab.ask('r1n2', '/v1/status', {}).catch(() => undefined))?.inSync,
+    40,
+  )
+  t.equal((await drainOf('r1n2'))?.phase, 'drained')
+  t.same(await heardBy('tor1', 'r1n2'), {}, 'nothing came back')
+
+  t.match(await lab.margayctl('r1n2', 'node', 'undrain'), { code: 0 })
+  await eventually('its block is back', async () => block in (await heardBy('tor1', 'r1n2')))
+  await lab.addPod('r1n2', 'r1n2-p3')
+})
+
+t.test('drained by force, a node withdraws blocks with running pods too', async t => {
+  await eventually('it is drained', async () => (await drainOf('r2n2'))?.phase === 'drained', 60)
+  await eventually('tor2 has no block of it', async () => Object.keys(await heardBy('tor2', 'r2n2')).length === 0)
+  t.match(await lab.margayctl('r2n2', 'node', 'undrain'), { code: 0 })
+  await eventually('tor2 has its block again', async () => Object.keys(await heardBy('tor2', 'r2n2')).length === 1)
+  await eventually('everyone reaches everyone', async () => (await lab.probe()).every(probe => probe.ok), 40)
+  t.match(await lab.margayctl('r2n2', 'node', 'drain', 'nobody'), { code: 3, stderr: /no node "nobody"/ })
+})
+
+t.test('reset: refused while margayd runs, listed first, then no trace', async t => {
+  const node = 'r2n1'
+  t.match(await lab.margayctl(node, 'node', 'reset'), {
+    code: 1,
+    stderr: /margayd of node "r2n1" runs .* stop it first/,
+  })
+  await lab.stop(node, 'margayd')
+  await lab.exec(node, 'ip', 'route', 'add', '10.42.200.0/26', 'via', '10.1.2.1', 'metric', '1024', 'proto', '80')
+  const ours = async () => (await lab.routes(node)).filter(({ protocol }) => protocol === '81').length
+  const before = await ours()
+  const listed = await lab.margayctl(node, 'node', 'reset')
+  t.match(listed, { code: 0, stdout: /interfaces of pods, which lose their network \(2\):[^]*nothing is removed yet/ })
+  t.equal(await ours(), before, 'a list removes nothing')
+  t.match(await lab.margayctl(node, 'node', 'reset', '--yes'), { code: 0, stdout: /\nremoved\n$/ })
+  t.equal(await ours(), 0, 'no route of ours')
+  t.notMatch(await lab.exec(node, 'ip', '-o', 'link'), /mgy|margay/, 'no device of ours')
+  t.notMatch(await lab.exec(node, 'nft', 'list', 'tables'), /margay/, 'no table of ours')
+  t.equal((await lab.exec(node, 'sysctl', '-n', 'net.ipv4.fib_multipath_hash_policy')).trim(), '0', 'settings are back')
+  t.match(await lab.exec(node, 'ip', 'route'), /10\.42\.200\.0\/26 via 10\.1\.2\.1 dev \S+ proto 80 metric 1024/)
+  t.match(await lab.margayctl(node, 'node', 'reset'), { stdout: /nothing of margayd is on this machine/ })
+})
