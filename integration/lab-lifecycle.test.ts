@@ -11,7 +11,7 @@ const drainOf = async (node: string) => (await lab.ask(node, '/v1/status', {})).
 /** IPv4 blocks of a node that a router, a BIRD, has from it, each with its communities as BIRD prints them. */
 async function heardBy(router: string, neighbour: string): Promise<Record<string, string>> {
   const text = await lab.exec(router, 'birdc', 'show', 'route', 'protocol', neighbour, 'all')
-  const paths = text.split(/^(?=\S+\/\d+\s)/m).filter(path => /^10\.42\./.test(path))
+  const paths = text.split(/^(?=\S+\/\d+\s)/m).filter(path => path.startsWith('10.42.'))
   return Object.fromEntries(paths.map(path => [path.split(/\s/)[0], /community: (.*)/.exec(path)?.[1] ?? '']))
 }
 const blocks4 = async (node: string) =>
