@@ -294,6 +294,31 @@ t.test('readers of the Loc-RIB get all of it first, then last states', async t =
   cursor.close()
 })
 
+t.test('link bandwidths come with the next hops where every path has one', async t => {
+  const bench = new Bench()
+  for (const peer of [0, 1]) bench.up(peer)
+  const [p] = prefixes(1)
+  const cursor = bench.rib.changes('fib')
+  const view: ChangeView = { prefix: '', nextHops: [], peer: '', med: undefined, localPref: undefined }
+  // 0x49989680 and 0x4a989680: 1,250,000 and 5,000,000 octets a second, of AS 65000.
+  const read = (first: readonly string[], second: readonly string[]) => {
+    bench.announce(0, [p], { path: [65000], extendedCommunities: first })
+    bench.announce(1, [p], { path: [65001], extendedCommunities: second })
+    bench.work()
+    t.equal(cursor.next(view), true)
+    return [view.nextHops, view.bandwidths]
+  }
+  const both = ['192.0.2.1', '192.0.2.2']
+  t.same(read(['0x4004fde849989680'], ['0x0004fde84a989680', 'rt:1:1']), [both, [1_250_000, 5_000_000]])
+  t.same(read(['0x4004fde849989680'], ['rt:1:1']), [both, undefined], 'one of two has none')
+  t.same(read(['0x4004fde849989680'], ['0x4004fde8ff800000']), [both, undefined], 'minus infinity is none')
+  t.same(read(['0x4004fde849989680'], ['0x4004fde849989680']), [both, [1_250_000, 1_250_000]])
+  bench.withdraw(1, [p])
+  bench.work()
+  t.equal(cursor.next(view), true)
+  t.same([view.nextHops, view.bandwidths], [['192.0.2.1'], undefined], 'nothing to share')
+})
+
 t.test('200,000 prefixes in 30,000 sets arrive whole, and go', async t => {
   const bench = new Bench({ maxPrefixes: 1 << 20 })
   bench.up(0)

@@ -69,6 +69,7 @@ export class ChangeFeed implements ChangeCursor, Follower {
     into.peer = ''
     into.med = into.localPref = undefined
     into.blackhole = false
+    into.bandwidths = undefined
     const best = prefixes.best[prefix]
     if (best === 0) {
       into.nextHops = []
@@ -79,13 +80,17 @@ export class ChangeFeed implements ChangeCursor, Follower {
     into.blackhole = (sets.flags[set] & IS_BLACKHOLE) !== 0
     if (sets.flags[set] & HAS_MED) into.med = sets.med[set]
     if (sets.flags[set] & HAS_LOCAL_PREF) into.localPref = sets.localPref[set]
-    const texts = new Set<string>()
+    const found = new Map<string, number | undefined>()
     for (const path of this.#rib.chosen(prefix)) {
-      const text = nextHops.text(sets.nextHop[paths.accepted[path]])
-      if (text !== '') texts.add(text)
+      const accepted = paths.accepted[path]
+      const text = nextHops.text(sets.nextHop[accepted])
+      // Of several paths with one next hop (by several reflectors, say) the best one's word counts.
+      if (text !== '' && !found.has(text)) found.set(text, sets.bandwidth(accepted))
     }
-    const [first, ...others] = texts
+    const [first, ...others] = found.keys()
     into.nextHops = first === undefined ? [] : [first, ...others.toSorted()]
+    const bandwidths = into.nextHops.flatMap(text => found.get(text) ?? [])
+    if (others.length > 0 && bandwidths.length === found.size) into.bandwidths = bandwidths
   }
 
   #wasTold(prefix: number): boolean {

@@ -17,6 +17,7 @@ import {
   hasNonTransitive,
   isConfederated,
   LLGR_STALE,
+  linkBandwidth,
   localPref,
   med,
   NO_ADVERTISE,
@@ -57,6 +58,8 @@ export const HAS_MEMBERS = 2048
 /** Carries LLGR_STALE, NO_LLGR (RFC 9494). */
 export const IS_LONG_STALE = 4096
 export const NEVER_LONG_STALE = 8192
+/** Says how much its link carries (draft-ietf-idr-link-bandwidth). */
+export const HAS_BANDWIDTH = 16384
 
 /** RFC 4271 leaves the default open; 100 is everyone's. */
 export const DEFAULT_LOCAL_PREF = 100
@@ -231,6 +234,13 @@ export class AttributeSets extends ShardedIndex {
     return this.#walker.find(clusterList.code) ? (this.#walker.to - this.#walker.from) / 4 : 0
   }
 
+  /** Octets per second that the set's link carries, by its link-bandwidth community; undefined if it has none. */
+  bandwidth(id: number): number | undefined {
+    if (!(this.flags[id] & HAS_BANDWIDTH)) return undefined
+    const walker = this.#walker.reset(this.#arena, this.from(id), this.to(id))
+    return walker.find(extendedCommunities.code) ? linkBandwidth(this.#arena, walker.from, walker.to) : undefined
+  }
+
   /** Whether two sets have the very same AS path. */
   sameAsPath(a: number, b: number): boolean {
     const arena = this.#arena
@@ -356,6 +366,7 @@ export class AttributeSets extends ShardedIndex {
           break
         case extendedCommunities.code:
           if (hasNonTransitive(octets, walker.from, walker.to)) flags |= HAS_NON_TRANSITIVE
+          if (linkBandwidth(octets, walker.from, walker.to) !== undefined) flags |= HAS_BANDWIDTH
           break
         case originatorId.code:
           flags |= HAS_ORIGINATOR

@@ -68,6 +68,11 @@ export interface ChangeView {
   prefix: string
   /** Empty: withdrawn. Next hops of the best path and of its ECMP set, in order, without doubles. */
   nextHops: readonly string[]
+  /**
+   * Octets per second towards each of several next hops, in the same order, where the paths of all of them say so by the
+   * link-bandwidth community (draft-ietf-idr-link-bandwidth): shares of the load. Otherwise absent: equal shares.
+   */
+  bandwidths?: readonly number[]
   /** Peer name of the best path; `local` for our own. */
   peer: string
   med: number | undefined

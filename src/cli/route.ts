@@ -35,6 +35,9 @@ export function routeText(answer: RouteAnswer): string {
 function leaves(entry: FibEntry): string {
   if (entry.kind === 'unreachable') return 'unreachable'
   return entry.nextHops
-    .map(hop => (hop.gateway ? `via ${hop.gateway} dev ${hop.device}` : `dev ${hop.device}`))
+    .map(({ gateway, device, weight }) => {
+      const way = gateway === undefined ? `dev ${device}` : `via ${gateway} dev ${device}`
+      return weight === undefined ? way : `${way} weight ${weight}`
+    })
     .join(' and ')
 }

@@ -107,6 +107,51 @@ t.test('a default route comes in only where the rules say so', async t => {
   t.ok(resolver(node, accepting).learn(route('0.0.0.0/0', '10.0.1.1'))?.entry)
 })
 
+t.test('bandwidths become weights, in lowest terms, and of those that are left', async t => {
+  const r = resolver()
+  const weights = () => r.explain('10.42.2.0/26')?.entry?.nextHops.map(hop => [hop.gateway, hop.weight ?? 1])
+  const learn = (...pairs: readonly (readonly [string, number])[]) =>
+    r.learn({
+      prefix: '10.42.2.0/26',
+      nextHops: pairs.map(([hop]) => hop),
+      bandwidths: pairs.map(([, bandwidth]) => bandwidth),
+      peer: 'tor',
+    })
+  learn(['10.0.1.1', 1.25e9], ['10.0.2.1', 5e9])
+  t.same(weights(), [
+    ['10.0.1.1', 1],
+    ['10.0.2.1', 4],
+  ])
+  r.setFacts(withLinks(node, link('eth1', { carrier: false })))
+  t.same(weights(), [['10.0.1.1', 1]])
+  t.equal(r.explain('10.42.2.0/26')?.entry?.nextHops[0].weight, undefined)
+  r.setFacts(node)
+  learn(['10.0.1.1', 7], ['10.0.2.1', 7])
+  t.same(weights(), [
+    ['10.0.1.1', 1],
+    ['10.0.2.1', 1],
+  ])
+  learn(['10.0.1.1', 1], ['10.0.2.1', 1e9])
+  t.same(
+    weights(),
+    [
+      ['10.0.1.1', 1],
+      ['10.0.2.1', 256],
+    ],
+    'the smallest still carries some',
+  )
+  // 172.16.0.9 is behind 10.0.2.1.
+  learn(['10.0.1.1', 1e9], ['10.0.2.1', 1e9], ['172.16.0.9', 2e9])
+  t.same(
+    weights(),
+    [
+      ['10.0.1.1', 1],
+      ['10.0.2.1', 3],
+    ],
+    'two behind one gateway count together',
+  )
+})
+
 t.test('a BGP route never carries the next hop of another', async t => {
   const r = resolver()
   r.learn(route('203.0.113.0/24', '10.0.1.1'))

@@ -13,10 +13,10 @@ import type { FibEntry, NextHop } from '../model/fib.ts'
 import type { RouteRules } from '../model/intent.ts'
 import { readRules, refusal } from './admit.ts'
 import type { ReadRules } from './admit.ts'
-import { mergeNextHops } from './ecmp.ts'
+import { mergeNextHops, weightsOf } from './ecmp.ts'
 import { FactsIndex, parseScopedAddress } from './facts-index.ts'
 import type { KnownRoute } from './facts-index.ts'
-import type { ResolveOptions } from './next-hop.ts'
+import type { Resolution, ResolveOptions } from './next-hop.ts'
 import { HopTracker } from './hop-tracker.ts'
 import { type ReadTunnelRule, throughTunnel } from './tunnel-rules.ts'
 
@@ -24,6 +24,8 @@ import { type ReadTunnelRule, throughTunnel } from './tunnel-rules.ts'
 export interface LearnedRoute {
   readonly prefix: string
   readonly nextHops: readonly string[]
+  /** Shares of the load, one a next hop, in any unit; absent: equal ones. */
+  readonly bandwidths?: readonly number[]
   /** Name of the peer whose path is best; `local` for a route of our own. */
   readonly peer: string
 }
@@ -39,6 +41,8 @@ export interface FibUpdate {
 interface HopSet {
   readonly key: string
   readonly addresses: readonly string[]
+  /** Of each address, where they differ. */
+  readonly weights: ReadonlyMap<string, number>
   readonly routes: Set<Known>
   hops: readonly NextHop[]
   /** Why there are no hops. */
@@ -77,7 +81,7 @@ export class Resolver {
     if (!read) return { prefix: route.prefix, reason: `${route.prefix} is no prefix` }
     const { prefix, text } = read
     const before = this.#routes.get(text)
-    const hops = this.#join(route.nextHops)
+    const hops = this.#join(route.nextHops, route.bandwidths)
     const known: Known = { prefix, text, peer: route.peer, hops, verdict: { prefix: text } }
     hops.routes.add(known)
     if (before) this.#leave(before)
@@ -157,11 +161,19 @@ export class Resolver {
     return read && this.#routes.get(read.text)
   }
 
-  #join(addresses: readonly string[]): HopSet {
-    const key = addresses.join(' ')
+  #join(addresses: readonly string[], bandwidths?: readonly number[]): HopSet {
+    const weights = bandwidths && weightsOf(bandwidths)
+    const key = weights ? `${addresses.join(' ')} ${weights.join(':')}` : addresses.join(' ')
     const shared = this.#sets.get(key)
     if (shared) return shared
-    const set: HopSet = { key, addresses: [...addresses], routes: new Set(), hops: [], reason: '' }
+    const set: HopSet = {
+      key,
+      addresses: [...addresses],
+      weights: new Map(weights?.map((weight, i) => [addresses[i], weight])),
+      routes: new Set(),
+      hops: [],
+      reason: '',
+    }
     for (const address of set.addresses) this.#tracker.use(address)
     this.#sets.set(key, set)
     this.#resolve(set)
@@ -180,7 +192,7 @@ export class Resolver {
     const hops: NextHop[] = []
     const reasons: string[] = []
     for (const address of set.addresses) {
-      const resolution = this.#tracker.resolution(address)
+      const resolution = this.#resolution(set, address)
       if (resolution?.usable && resolution.byDefault)
         reasons.push(`next hop ${address} is reached only by the default route, which no route outside tunnels uses`)
       else if (resolution?.usable) hops.push(resolution.hop)
@@ -188,6 +200,14 @@ export class Resolver {
     }
     set.hops = mergeNextHops(hops)
     set.reason = reasons.join('; ')
+  }
+
+  /** With the share of the load that goes there. */
+  #resolution(set: HopSet, address: string): Resolution | undefined {
+    const resolution = this.#tracker.resolution(address)
+    const weight = set.weights.get(address)
+    if (!resolution?.usable || weight === undefined) return resolution
+    return { ...resolution, hop: { ...resolution.hop, weight } }
   }
 
   /** Resolves the next hops anew; gives the routes that use one that changed. */
@@ -229,8 +249,8 @@ export class Resolver {
   }
 
   /** A route into a pool of tunnels: some of its next hops may lie in this node's own subnet, where no tunnel is needed. */
-  #judgeTunnelled(text: string, rule: ReadTunnelRule, { addresses }: HopSet): FibUpdate {
-    const ways = throughTunnel(rule, addresses, address => this.#tracker.resolution(address))
+  #judgeTunnelled(text: string, rule: ReadTunnelRule, set: HopSet): FibUpdate {
+    const ways = throughTunnel(rule, set.addresses, address => this.#resolution(set, address))
     if (!ways.ok) return { prefix: text, reason: `${text} is not installed: ${ways.reason}` }
     const source = this.#present(ways.tunnelled ? rule.source : this.#ownAddress(rule.pool.family))
     const entry: FibEntry = { prefix: text, kind: 'unicast', nextHops: mergeNextHops(ways.hops) }

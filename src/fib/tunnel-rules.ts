@@ -49,7 +49,8 @@ export function throughTunnel(
       if (rule.fault !== undefined) reasons.push(rule.fault)
       else {
         tunnelled = true
-        hops.push({ gateway, device: rule.device, onlink: true })
+        const { weight } = resolution.hop
+        hops.push({ gateway, device: rule.device, onlink: true, ...(weight !== undefined && { weight }) })
       }
     } else if (rule.always) {
       reasons.push(

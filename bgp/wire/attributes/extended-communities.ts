@@ -17,6 +17,9 @@ const TWO_OCTET_AS = 0
 const IPV4 = 1
 const FOUR_OCTET_AS = 2
 
+/** Subtype; the value after the AS is a 32-bit IEEE number. */
+const LINK_BANDWIDTH = 4
+
 const kinds: readonly (readonly [name: string, subtype: number])[] = [
   ['rt', 2], // RFC 4360 §4
   ['ro', 3], // RFC 4360 §5
@@ -74,6 +77,19 @@ export function extendedCommunityTexts(octets: Uint8Array, from: number, to: num
 export function hasNonTransitive(octets: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to; at += SIZE) if (octets[at] & NON_TRANSITIVE) return true
   return false
+}
+
+/**
+ * Octets per second by the first link-bandwidth community (draft-ietf-idr-link-bandwidth §3), transitive or not; undefined where there
+ * is none that makes sense.
+ */
+export function linkBandwidth(octets: Uint8Array, from: number, to: number): number | undefined {
+  for (let at = from; at < to; at += SIZE) {
+    if ((octets[at] & ~NON_TRANSITIVE) !== TWO_OCTET_AS || octets[at + 1] !== LINK_BANDWIDTH) continue
+    const value = new DataView(octets.buffer, octets.byteOffset + at + 4).getFloat32(0)
+    return value > 0 && Number.isFinite(value) ? value : undefined
+  }
+  return undefined
 }
 
 /** Copies those that may leave the AS to `out`; returns their length. */
