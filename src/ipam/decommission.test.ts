@@ -23,7 +23,10 @@ async function gone() {
 
 t.test('what a node holds is told, then freed, and other nodes may have it', async t => {
   const { datastore, held, freed, node } = await gone()
-  t.same(held.map(({ used }) => used).toSorted((a, b) => a - b), [1, 4, 4])
+  t.same(
+    held.map(({ used }) => used).toSorted((a, b) => a - b),
+    [1, 4, 4],
+  )
   t.same(freed.toSorted(), held.map(({ cidr }) => cidr).toSorted())
   t.same((await datastore.list(blockKind)).entries, [])
   t.same((await datastore.list(copyKind)).entries, [])
