@@ -72,10 +72,47 @@ t.test('a drained block goes with its last pod, and stays away over a restart', 
 t.test('drained by force, a node withdraws blocks with running pods too', async t => {
   await eventually('it is drained', async () => (await drainOf('r2n2'))?.phase === 'drained', 60)
   await eventually('tor2 has no block of it', async () => Object.keys(await heardBy('tor2', 'r2n2')).length === 0)
-  t.match(await lab.margayctl('r2n2', 'node', 'undrain'), { code: 0 })
-  await eventually('tor2 has its block again', async () => Object.keys(await heardBy('tor2', 'r2n2')).length === 1)
-  await eventually('everyone reaches everyone', async () => (await lab.probe()).every(probe => probe.ok), 40)
   t.match(await lab.margayctl('r2n2', 'node', 'drain', 'nobody'), { code: 3, stderr: /no node "nobody"/ })
+})
+
+t.test('decommission: refused while the node lives; afterwards it uses nothing of what it lost', async t => {
+  const gone = 'r2n2'
+  const lost = (await lab.ask(gone, '/v1/status', {})).blocks
+  const peer = `{ apiVersion: margay.io/v1, kind: BGPPeer, metadata: { name: own }, spec: { node: ${gone}, peerIP: 10.1.2.99, asNumber: 1 } }`
+  await lab.exec('r2n1', 'sh', '-c', `echo '${peer}' | margayctl apply -f -`)
+  t.match(
+    await lab.margayctl('r2n1', 'node', 'decommission', gone, '--yes'),
+    { code: 1, stdout: /alive\? 10\.1\.2\.12 answers ping/, stderr: /node "r2n2" seems alive: stop it/ },
+    'a machine that answers is not off',
+  )
+  t.match(
+    await lab.margayctl('r2n1', 'node', 'decommission', 'r1n1'),
+    { code: 1, stdout: /alive\? rack2-tor announces its block/ },
+    'nor is one whose blocks are announced',
+  )
+
+  await lab.kill(gone, 'margayd')
+  await lab.exec(gone, 'ip', 'link', 'set', 'eth0', 'down')
+  const listed = await lab.margayctl('r2n1', 'node', 'decommission', gone)
+  t.match(listed, { code: 0, stdout: /bgppeer "own" goes[^]*block 10\..*\(2 in use[^]*nothing is changed yet/ })
+  t.match(await lab.margayctl('r2n1', 'get', 'nodes'), { stdout: /r2n2/ })
+  t.match(await lab.margayctl('r2n1', 'node', 'decommission', gone, '--yes'), { code: 0, stdout: /\ndone; / })
+  t.notMatch((await lab.margayctl('r2n1', 'get', 'nodes')).stdout, /r2n2/)
+  t.notMatch((await lab.margayctl('r2n1', 'get', 'bgppeers')).stdout, /own/)
+
+  const routes = lab.running('tor2', ['ip', '-o', 'monitor', 'route'])
+  await lab.exec(gone, 'ip', 'link', 'set', 'eth0', 'up')
+  lab.startNode(gone)
+  const status = await eventually('it has seen the cluster', async () => {
+    const answer = await lab.ask(gone, '/v1/status', {}).catch(() => undefined)
+    return answer?.datastore.state === 'in sync' && answer
+  })
+  t.same(status.blocks, [], 'no block is its own')
+  t.match(status.problems.join('\n'), /went back to its pool when this node was decommissioned/)
+  const refused = await lab.addPod(gone, 'later').catch((error: unknown) => error)
+  t.match(String(refused), /node "r2n2": it was decommissioned at .*to take it back, apply its Node/)
+  const heard = await routes()
+  for (const block of lost) t.notOk(heard.includes(block), `${block} was not announced for a moment`)
 })
 
 t.test('reset: refused while margayd runs, listed first, then no trace', async t => {

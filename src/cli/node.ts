@@ -2,10 +2,11 @@
 
 import type { Command } from 'commander'
 import type { Context } from './context.ts'
+import { registerDecommission } from './node-decommission.ts'
 import { registerDrain } from './node-drain.ts'
 import { registerReset } from './node-reset.ts'
 
 export function registerNode(program: Command, context: Context): void {
   const node = program.command('node').description('drain a node, clean up after one')
-  for (const register of [registerDrain, registerReset]) register(node, context)
+  for (const register of [registerDrain, registerReset, registerDecommission]) register(node, context)
 }

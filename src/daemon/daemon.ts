@@ -26,7 +26,7 @@ import { Drain } from './drain.ts'
 import type { Log } from './log.ts'
 import { addressesOfPods, Pods } from './pods.ts'
 import { sysctlTable } from './reset.ts'
-import { blockKind, SnapshotBuilder, watchedKinds } from './snapshot.ts'
+import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
 import { deferredFor, waitedFor } from './sync.ts'
 import { TunnelKeeper } from './tunnels.ts'
 
@@ -215,7 +215,8 @@ export class Daemon {
   #clusterChanged(kinds: ReadonlySet<string>): void {
     this.#snapshots.update(kinds, kind => this.#cluster.list(kind))
     this.#drain.set(this.#node()?.spec.drain)
-    if (kinds.has(blockKind) && this.#cluster.state === 'in sync')
+    const concernsIpam = kinds.has(blockKind) || (kinds.has('Node') && this.#ipam.expelled !== undefined)
+    if (concernsIpam && this.#cluster.state === 'in sync')
       this.#ipam
         .refresh()
         .catch((error: unknown) =>
@@ -240,9 +241,15 @@ export class Daemon {
       forwarding: this.#forwarding,
       facts: this.#dataplane.facts.current,
       tunnels: this.#tunnels.states,
-      withdrawn: this.#drain.withdrawn,
+      withdrawn: this.#withdrawn(),
     }
     return this.#planner.plan(this.#snapshots.current, situation)
+  }
+
+  /** Own blocks that are not announced: those that a drain withdraws, and those that the node does not hold any more. */
+  #withdrawn(): readonly string[] {
+    const held = this.#ipam.owned().map(({ cidr }) => cidr)
+    return [...this.#drain.withdrawn, ...unconfirmed(this.#snapshots.current.blocks, this.#config.node.name, held)]
   }
 
   async #replan(): Promise<void> {
@@ -355,7 +362,9 @@ export class Daemon {
   #obstacle(): string | undefined {
     if (this.#knowsCluster())
       return (
-        this.#drain.obstacle ?? (this.#tunnels.obstacle && `node ${this.#config.node.name}: ${this.#tunnels.obstacle}`)
+        this.#ipam.expelled ??
+        this.#drain.obstacle ??
+        (this.#tunnels.obstacle && `node ${this.#config.node.name}: ${this.#tunnels.obstacle}`)
       )
     return `margayd of node ${this.#config.node.name} has not read the datastore yet (${this.#cluster.text ?? 'it is starting'}): try again`
   }

@@ -11,6 +11,11 @@ export const watchedKinds: readonly string[] = ['Node', 'IPPool', 'BGPConfigurat
 
 const fields = { Node: 'nodes', IPPool: 'pools', BGPConfiguration: 'bgpConfigurations', BGPPeer: 'bgpPeers' } as const
 
+/** Blocks that records name as this node's and that the node itself does not hold: a checkpoint may be older than the loss. */
+export function unconfirmed(blocks: readonly OwnedBlock[], node: string, held: readonly string[]): readonly string[] {
+  return blocks.filter(block => block.node === node && !held.includes(block.cidr)).map(({ cidr }) => cidr)
+}
+
 export class SnapshotBuilder {
   #snapshot: Snapshot = emptySnapshot
   /** Sentences for records that cannot be read, by kind. */

@@ -13,7 +13,7 @@ import { allEntries } from './claims.ts'
 import { Copies } from './copies.ts'
 import { IpamError } from './errors.ts'
 import { LocalRecords } from './local.ts'
-import { holds, OwnBlocks } from './own-blocks.ts'
+import { decommissionedText, holds, OwnBlocks } from './own-blocks.ts'
 import { poolsFor, rangeOf } from './pools.ts'
 import { type AddressRow, blockName, copyKind, type Owner, readCopy } from './records.ts'
 import type {
@@ -136,6 +136,12 @@ export class Ipam {
     return this.#blocks.views()
   }
 
+  /** Why this node may give no address at all: it is no member of the cluster any more. Undefined: it is, as far as known. */
+  get expelled(): string | undefined {
+    const at = this.#blocks.decommissionedAt
+    return at && decommissionedText(this.#options.node, at)
+  }
+
   /** Calls the listener when the set of own blocks has changed; before a block that goes is given back. */
   onBlocks(listener: (blocks: readonly OwnBlock[]) => void): () => void {
     return this.#blocks.onChange(listener)
@@ -170,7 +176,12 @@ export class Ipam {
       address,
       block: this.#blocks.of(address)?.cidr ?? '',
     }))
-    return { node: this.#options.node, blocks: this.owned(), addresses, problems: this.#blocks.problems() }
+    return {
+      node: this.#options.node,
+      blocks: this.owned(),
+      addresses,
+      problems: [...this.#blocks.problems(), ...(this.expelled ? [this.expelled] : [])],
+    }
   }
 
   // ---- choosing --------------------------------------------------------------------------------------------------------------

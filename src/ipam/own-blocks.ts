@@ -6,6 +6,8 @@ import { contains, overlaps, parseAddress, type Prefix } from '../../inet/index.
 import type { IPPoolResource } from '../resources/index.ts'
 import { Block } from './block.ts'
 import { allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claims.ts'
+import { decommissioned, forgetDecommission } from './decommission.ts'
+import { IpamError } from './errors.ts'
 import type { LocalRecords } from './local.ts'
 import { blockAround, rangeOf } from './pools.ts'
 import type { IpamOptions, OwnBlock } from './types.ts'
@@ -15,8 +17,9 @@ export class OwnBlocks {
   readonly #local: LocalRecords
   readonly #listeners = new Set<(blocks: readonly OwnBlock[]) => void>()
   #blocks = new Map<string, Block>()
-  /** Blocks of the node's store that another node's record names, and that node: never given from. */
+  /** Blocks of the node's store that another node's record names, and that node (empty: they were freed): never given from. */
   #stranded: ReadonlyMap<string, string> = new Map()
+  #decommissionedAt: string | undefined
   #told = ''
 
   constructor(options: IpamOptions, local: LocalRecords) {
@@ -43,10 +46,18 @@ export class OwnBlocks {
   }
 
   problems(): readonly string[] {
-    return [...this.#stranded].map(
-      ([cidr, owner]) =>
-        `block ${cidr}: the datastore says that it is node "${owner}"'s, so nothing more is given from it. Delete the pods of this node that have addresses in it.`,
-    )
+    return [...this.#stranded].map(([cidr, owner]) => {
+      const whose =
+        owner === ''
+          ? 'it went back to its pool when this node was decommissioned'
+          : `the datastore says that it is node "${owner}"'s`
+      return `block ${cidr}: ${whose}, so nothing more is given from it. Delete the pods of this node that have addresses in it.`
+    })
+  }
+
+  /** Since when this node is no member of the cluster any more, ISO 8601; undefined: it is one. */
+  get decommissionedAt(): string | undefined {
+    return this.#decommissionedAt
   }
 
   onChange(listener: (blocks: readonly OwnBlock[]) => void): () => void {
@@ -65,6 +76,7 @@ export class OwnBlocks {
   async grow(pools: readonly IPPoolResource[]): Promise<Block | undefined> {
     const all = await allBlocks(this.#options.datastore)
     await this.reconcile(all)
+    this.#mustBelong()
     const found = this.withRoom(pools)
     if (found) return found
     for (const pool of pools) {
@@ -81,6 +93,8 @@ export class OwnBlocks {
     const prefix = blockAround(text, pool)
     const inTheWay = (await allBlocks(datastore)).find(other => overlaps(other.prefix, prefix))
     if (inTheWay && inTheWay.node !== node) return { owner: inTheWay.node }
+    await this.reconcile()
+    this.#mustBelong()
     const claimed = inTheWay ?? (await claim(datastore, prefix, pool.metadata.name, node, this.#now()))
     return claimed.node === node ? { block: await this.#adopt(claimed), owner: node } : { owner: claimed.node }
   }
@@ -92,6 +106,7 @@ export class OwnBlocks {
     const known = new Set([...this.#local.blocks].map(block => block.cidr))
     for (const record of records)
       if (record.node === node && !known.has(record.cidr)) await this.#local.putBlock(record)
+    const gone = await decommissioned(datastore, node)
     const stranded = new Map<string, string>()
     for (const block of [...this.#local.blocks].filter(({ cidr }) => !isMine(records, cidr, node))) {
       const inUse = [...this.#local.addresses.keys()].some(address => holds(block.prefix, address))
@@ -101,9 +116,17 @@ export class OwnBlocks {
       }
       // Pods depend on it: a record that was lost is made again. Whoever creates it first has it.
       const rival = records.find(other => overlaps(other.prefix, block.prefix))
+      if (gone?.blocks.includes(block.cidr)) {
+        stranded.set(block.cidr, rival?.node ?? '')
+        continue
+      }
       const { node: owner } = rival ?? (await claim(datastore, block.prefix, block.pool, node, block.claimedAt))
       if (owner !== node) stranded.set(block.cidr, owner)
     }
+    const isBack = gone !== undefined && (await datastore.get('Node', node)) !== undefined
+    if (isBack && ![...stranded.keys()].some(cidr => gone.blocks.includes(cidr)))
+      await forgetDecommission(datastore, node)
+    this.#decommissionedAt = isBack ? undefined : gone?.at
     // At the end, at once: an outage on the way leaves what was known in force.
     this.#stranded = stranded
     this.rebuild()
@@ -134,6 +157,13 @@ export class OwnBlocks {
     return block
   }
 
+  /** Who is no member of the cluster claims nothing of it. */
+  #mustBelong(): void {
+    const { node } = this.#options
+    if (this.#decommissionedAt !== undefined)
+      throw new IpamError('not-available', decommissionedText(node, this.#decommissionedAt))
+  }
+
   #tell(): void {
     const now = [...this.#blocks.keys()].toSorted().join(' ')
     if (now === this.#told) return
@@ -144,6 +174,11 @@ export class OwnBlocks {
   #now(): string {
     return (this.#options.now?.() ?? new Date()).toISOString()
   }
+}
+
+/** Why a node gets no addresses. */
+export function decommissionedText(node: string, at: string): string {
+  return `node "${node}": it was decommissioned at ${at} and gives no addresses; to take it back, apply its Node`
 }
 
 function isMine(records: readonly ClaimedBlock[], cidr: string, node: string): boolean {

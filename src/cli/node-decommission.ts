@@ -1,0 +1,112 @@
+// `margayctl node decommission NAME`: what a dead node holds goes back to the cluster.
+
+import type { Command } from 'commander'
+import { type Datastore, StoreError } from '../datastore/contract.ts'
+import { blocksOfNode, freeBlocks, type HeldBlock } from '../ipam/index.ts'
+import { type NodeResource, parseResource } from '../resources/index.ts'
+import type { Context } from './context.ts'
+import { CommandError, print } from './output.ts'
+import { type Life, signsOfLife } from './signs-of-life.ts'
+
+interface Plan {
+  readonly name: string
+  readonly node?: NodeResource
+  /** Names of the BGPPeers that are for this node alone. */
+  readonly peers: readonly string[]
+  readonly blocks: readonly HeldBlock[]
+}
+
+interface Options {
+  readonly yes?: boolean
+  readonly force?: boolean
+}
+
+export function registerDecommission(node: Command, context: Context): void {
+  node
+    .command('decommission')
+    .argument('<name>', 'a node that is off and will not come back')
+    .description('list what a dead node holds; with --yes, free its blocks and remove its Node and peers')
+    .option('--yes', 'do it')
+    .option('--force', 'although it seems alive: if it is, two pods may get one address')
+    .action(async (name: string, { yes = false, force = false }: Options) => {
+      const store = await context.datastore({ create: false })
+      try {
+        const plan = await planFor(store, name)
+        const life = await signsOfLife(
+          { ...plan, blocks: plan.blocks.map(({ cidr }) => cidr) },
+          context.config().api.socket,
+        )
+        const isRefused = life.signs.length > 0 && !force
+        print(context.format(), { ...plan, node: plan.node?.metadata.name, ...life }, () => planText(plan, life))
+        if (isRefused)
+          throw new CommandError(
+            1,
+            `node "${name}" seems alive: stop it, or cut it off, and try again. --force frees its blocks all the same; its pods then keep addresses that pods elsewhere get, so traffic for either reaches the wrong one`,
+          )
+        if (yes) await decommission(store, plan)
+        if (context.format() === 'table')
+          process.stdout.write(
+            yes
+              ? 'done; should the machine come back, its margayd gives none of these addresses and announces nothing\n'
+              : `nothing is changed yet: margayctl node decommission ${name} --yes${force ? ' --force' : ''} does it\n`,
+          )
+      } catch (error) {
+        if (error instanceof StoreError) throw new CommandError(error.code === 'not-found' ? 3 : 1, error.message)
+        throw error
+      } finally {
+        await store.close()
+      }
+    })
+}
+
+async function planFor(store: Datastore, name: string): Promise<Plan> {
+  const entry = await store.get('Node', name)
+  const parsed = entry && parseResource(entry.value)
+  const blocks = await blocksOfNode(store, name)
+  const peers = await peersOf(store, name)
+  if (!entry && blocks.length === 0 && peers.length === 0)
+    throw new CommandError(3, `there is no node "${name}", and nothing is kept for one: margayctl get nodes lists them`)
+  return { name, ...(parsed?.ok && parsed.resource.kind === 'Node' && { node: parsed.resource }), peers, blocks }
+}
+
+async function peersOf(store: Datastore, name: string): Promise<readonly string[]> {
+  const names: string[] = []
+  let next: string | undefined
+  do {
+    const page = await store.list('BGPPeer', { next })
+    for (const { name: peer, value } of page.entries) {
+      const parsed = parseResource(value)
+      if (parsed.ok && parsed.resource.kind === 'BGPPeer' && parsed.resource.spec.node === name) names.push(peer)
+    }
+    next = page.next
+  } while (next !== undefined)
+  return names
+}
+
+/** The Node goes first, so that its peers let go of it; a repetition ends what was broken off. */
+async function decommission(store: Datastore, { name, peers }: Plan): Promise<void> {
+  await deleteIfThere(store, 'Node', name)
+  for (const peer of peers) await deleteIfThere(store, 'BGPPeer', peer)
+  await freeBlocks(store, name, new Date().toISOString())
+}
+
+async function deleteIfThere(store: Datastore, kind: string, name: string): Promise<void> {
+  try {
+    await store.delete(kind, name)
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== 'not-found') throw error
+  }
+}
+
+function planText({ name, node, peers, blocks }: Plan, { signs, unasked }: Life): string {
+  return [
+    `node "${name}"${node ? '' : ', whose Node is gone already'}`,
+    ...(node ? [`  its Node goes`] : []),
+    ...peers.map(peer => `  bgppeer "${peer}" goes, which is for this node alone`),
+    ...blocks.map(
+      ({ cidr, used }) => `  block ${cidr} goes back to its pool (${used} in use when it was last heard of)`,
+    ),
+    ...signs.map(sign => `  ! alive? ${sign}`),
+    ...unasked.map(sentence => `  ! not known: ${sentence}`),
+  ].join('\n')
+}
