@@ -42,6 +42,15 @@ const schema = v.strictObject({
         integer('number', 5, 255, 'It marks our routes in the kernel; Linux keeps 0 to 4.'),
         81,
       ),
+      /** Kernel table of our routes; 254 is main. Another one needs rules that look it up. */
+      routeTable: v.optional(integer('number', 1, 4_294_967_295, 'It is a table of the kernel; 254 is main.'), 254),
+      /** Metric of our routes: with the protocol number it marks them. */
+      routeMetric: v.optional(
+        integer('number', 1, 4_294_967_295, 'With the protocol number it marks our routes.'),
+        1024,
+      ),
+      /** MTU that learned routes carry outside tunnels, where the fabric carries less than the node's link. */
+      routeMtu: v.optional(integer('octets', 1280, 65_535, 'IPv6 needs 1280, and IP knows no more than 65535.')),
       /** TCP connections of pods agree on segments that fit the route out of the node. */
       clampMss: v.optional(flag(), false),
     }),
@@ -66,6 +75,15 @@ const schema = v.strictObject({
 })
 
 export type DaemonConfig = Omit<v.InferOutput<typeof schema>, 'node'> & { readonly node: { readonly name: string } }
+
+/** What marks routes in the kernel as ours. */
+export function routeMark({ dataplane }: Pick<DaemonConfig, 'dataplane'>): {
+  readonly table: number
+  readonly protocol: number
+  readonly metric: number
+} {
+  return { table: dataplane.routeTable, protocol: dataplane.routeProtocol, metric: dataplane.routeMetric }
+}
 
 /** The file cannot be used; `message` says why and what to do. */
 export class ConfigError extends Error {}

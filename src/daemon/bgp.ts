@@ -5,7 +5,7 @@ import { issueText, Speaker, tcpWith } from '../../bgp/index.ts'
 import type { Rib } from '../../bgp/core.ts'
 import type { Family, PeerId, PeerStatus, Report, SpeakerConfig } from '../../bgp/types.ts'
 import { sockets } from '../../netlink/socket.ts'
-import type { FibUpdate } from '../fib/resolver.ts'
+import { type FibUpdate, Resolver } from '../fib/resolver.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Log } from './log.ts'
@@ -24,6 +24,8 @@ const rememberedTroubles = 1_000
 export interface BgpPorts {
   readonly log: Log
   readonly facts: () => Facts
+  /** Of learned routes outside tunnels; undefined: that of their device. */
+  readonly routeMtu: number | undefined
   readonly patch: (updates: readonly FibUpdate[]) => void
   /** All learned routes are gone: the speaker begins anew. */
   readonly clear: () => void
@@ -139,7 +141,8 @@ export class Bgp {
       return false
     }
     this.#note([])
-    const routing = new Routing(this.#ports.facts(), intent.routes, families, {
+    const resolver = new Resolver(this.#ports.facts(), intent.routes, this.#ports.routeMtu)
+    const routing = new Routing(resolver, families, {
       changes: family => speaker.engine.rib(family).changes('kernel'),
       patch: this.#ports.patch,
       tellNextHops: changes => speaker.setNextHops(changes),

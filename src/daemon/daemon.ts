@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CniServer, listenCni } from '../../cni-plugin/protocol/server.ts'
 import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
-import type { DaemonConfig } from '../api/config.ts'
+import { type DaemonConfig, routeMark } from '../api/config.ts'
 import { serve } from '../api/server.ts'
 import { Dataplane, linuxKernel, mtuWithin } from '../dataplane/index.ts'
 import { type Datastore, openEmbeddedDatastore, openNodeStore, type NodeStore } from '../datastore/index.ts'
@@ -78,7 +78,7 @@ export class Daemon {
     const datastore = openEmbeddedDatastore(config.datastore.path, { create: !seen })
     const dataplane = await Dataplane.open({
       kernel: linuxKernel(),
-      mark: { protocol: config.dataplane.routeProtocol },
+      mark: routeMark(config),
       clampMss: config.dataplane.clampMss,
     })
     const daemon = new Daemon(config, log, { nodeStore, datastore, dataplane })
@@ -134,6 +134,7 @@ export class Daemon {
     this.#bgp = new Bgp({
       log,
       facts: () => this.#dataplane.facts.current,
+      routeMtu: config.dataplane.routeMtu,
       patch: updates => this.#dataplane.routes.patch('bgp', updates),
       clear: () => this.#dataplane.routes.set('bgp', []),
     })
@@ -161,6 +162,12 @@ export class Daemon {
     await this.#pods.recover(mark === undefined)
     await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: { boot } satisfies Mark }])
 
+    const { routeTable } = this.#config.dataplane
+    if (routeTable !== 254)
+      this.#log.info('routes go to a table of their own, which the kernel looks up by rules only: docs/reconciler.md', {
+        table: routeTable,
+        rules: `ip rule add pref 32000 lookup main suppress_prefixlength 0; ip rule add pref 32001 lookup ${routeTable}; the same with ip -6`,
+      })
     routes.inSync('tunnel')
     routes.onResults(results => {
       for (const { prefix, state, text } of results) {

@@ -238,7 +238,7 @@ export async function addressesOfPods(kernel: Kernel, protocol: number): Promise
   await using node = await kernel.open()
   const links = await node.links()
   const devices = new Set(links.filter(link => isHostDeviceName(link.name)).map(link => link.index))
-  const routes = await node.routes({ protocol })
+  const routes = await node.routes({ protocol, table: 0 })
   const pods = routes
     .filter(({ nextHops: [hop] }) => hop?.link !== undefined && devices.has(hop.link))
     .map(({ dst }) => ({ address: dst.split('/')[0] }))

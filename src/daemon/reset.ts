@@ -6,7 +6,7 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { somebodyListens } from '../../cni-plugin/protocol/socket.ts'
-import type { DaemonConfig } from '../api/config.ts'
+import { type DaemonConfig, routeMark } from '../api/config.ts'
 import { findObjects, type KernelObjects, linuxKernel, removeObjects, type Sysctl } from '../dataplane/index.ts'
 import type { Kernel } from '../dataplane/kernel.ts'
 import { type NodeStore, openNodeStore } from '../datastore/index.ts'
@@ -66,7 +66,7 @@ async function find(config: DaemonConfig, kernel: Kernel, store: NodeStore | und
   const rows = (await store?.all(sysctlTable)) ?? []
   const remembered = rows.map(({ key, value }) => ({ name: key as Sysctl['name'], value: String(value) }))
   return {
-    kernel: await findObjects(kernel, remembered, { protocol: config.dataplane.routeProtocol }),
+    kernel: await findObjects(kernel, remembered, routeMark(config)),
     files: [
       ...['', '-wal', '-shm'].map(suffix => `${storeOf(config)}${suffix}`),
       config.cni.spoolDir,

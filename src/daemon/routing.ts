@@ -2,7 +2,7 @@
 // hops that come and go are told to the speaker.
 
 import type { ChangeCursor, ChangeView, Family, NextHopState } from '../../bgp/types.ts'
-import { Resolver } from '../fib/resolver.ts'
+import type { Resolver } from '../fib/resolver.ts'
 import type { Facts } from '../model/facts.ts'
 import type { RouteRules } from '../model/intent.ts'
 import type { FibUpdate } from '../fib/resolver.ts'
@@ -24,9 +24,9 @@ export class Routing {
   readonly resolver: Resolver
   #next: NodeJS.Immediate | undefined
 
-  constructor(facts: Facts, rules: RouteRules, families: readonly Family[], ports: RoutingPorts) {
+  constructor(resolver: Resolver, families: readonly Family[], ports: RoutingPorts) {
     this.#ports = ports
-    this.resolver = new Resolver(facts, rules)
+    this.resolver = resolver
     this.#cursors = families.map(ports.changes)
   }
 

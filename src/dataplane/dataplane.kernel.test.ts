@@ -1,11 +1,13 @@
 // The dataplane on the real kernel: packets flow, and what is deleted comes back.
 
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import type { Facts } from '../model/facts.ts'
 import { fibClasses } from '../model/fib.ts'
 import { Dataplane } from './dataplane.ts'
 import { linuxKernel } from './linux.ts'
 import type { NodeSetup } from './node-setup.ts'
+import type { Mark } from './routes/route.ts'
 import { skipWithoutRoot, TestNamespaces } from './test-namespaces.ts'
 
 const skip = skipWithoutRoot()
@@ -13,6 +15,7 @@ const skip = skipWithoutRoot()
 /** A node without default route, its uplink `eth0` 10.0.1.7/24 and fd00:1::7/64 in a fabric that has 10.0.1.1. */
 async function node(
   namespaces: TestNamespaces,
+  mark: Partial<Mark> = {},
 ): Promise<{ path: string; fabric: string; plane: Dataplane; setup: NodeSetup }> {
   const [path, fabric] = [await namespaces.add('node'), await namespaces.add('fabric')]
   const ip = (...args: string[]) => namespaces.run(path, 'ip', ...args)
@@ -23,7 +26,7 @@ async function node(
   await namespaces.run(fabric, 'ip', 'address', 'add', '10.0.1.1/24', 'dev', 'tor')
   await namespaces.run(fabric, 'ip', 'link', 'set', 'tor', 'up')
   await namespaces.run(fabric, 'ip', 'route', 'add', '10.42.0.0/26', 'via', '10.0.1.7')
-  const plane = await Dataplane.open({ kernel: linuxKernel(path) })
+  const plane = await Dataplane.open({ kernel: linuxKernel(path), mark })
   const setup = await plane.setUpNode(['eth0'])
   await plane.endpoints.adopt([])
   for (const owner of fibClasses) plane.routes.inSync(owner)
@@ -122,6 +125,29 @@ t.test('an address that no pod has is answered with an error, and nothing loops'
       }
     }),
   )
+})
+
+t.test('routes in a table of their own serve packets by the rules that the documentation names', { skip }, async t => {
+  await using namespaces = new TestNamespaces()
+  const { path, fabric, plane } = await node(namespaces, { table: 81 })
+  await using _ = plane
+  const netns = await namespaces.add('a')
+  const request = { network: 'pods', containerId: 'c', ifName: 'eth0', netns, mtu: 1400 }
+  const outcome = await plane.endpoints.add({ ...request, addresses: ['10.42.0.2', 'fd00:42::2'] })
+  if (!outcome.ok) throw new Error(outcome.error.text)
+  t.same(await plane.endpoints.check(outcome.endpoint), [])
+  await namespaces.run(path, 'ip', 'route', 'add', 'default', 'via', '10.0.1.1')
+  t.notMatch(await namespaces.run(path, 'ip', 'route'), /proto 81/, 'main is as it was')
+  t.notOk(await namespaces.succeeds(netns, 'ping', '-c1', '-W1', '10.0.1.1'), 'without rules nothing comes back')
+  const documented = readFileSync(new URL('../../docs/reconciler.md', import.meta.url), 'utf8').match(
+    /^ +ip .*rule add.*$/gm,
+  )
+  t.equal(documented?.length, 4)
+  for (const rule of documented ?? []) await namespaces.run(path, ...(rule.trim().split(' ') as [string, ...string[]]))
+  t.ok(await namespaces.succeeds(netns, 'ping', '-c1', '-W5', '10.0.1.1'), 'to the fabric')
+  t.ok(await namespaces.succeeds(fabric, 'ping', '-c1', '-W5', '10.42.0.2'), 'and from there')
+  t.ok(await namespaces.succeeds(path, 'ping', '-c1', '-W5', 'fd00:42::2'))
+  t.match((await namespaces.tries(netns, 'ping', '-c1', '-W5', '10.42.0.9')).output, /unreachable/i)
 })
 
 t.test('our routes come back, others stay', { skip }, async t => {

@@ -24,6 +24,8 @@ export interface Hit {
 
 /** Routes looked at before other work gets its turn. */
 const unitsPerTurn = 4096
+/** RT_TABLE_MAIN: whatever table ours are in, the connected and foreign routes there are the facts. */
+const mainTable = 254
 
 const forwarding = new Set<Route['type']>([undefined, 'unicast', 'blackhole', 'unreachable', 'prohibit', 'throw'])
 
@@ -162,11 +164,12 @@ export class KernelMirror {
     const touched = (this.#touched = new Set<string>())
     try {
       const routes = await this.#kernel.routes({ table: this.mark.table })
+      const inMain = this.mark.table === mainTable ? [] : await this.#kernel.routes({ table: mainTable })
       const ours = new Map<string, Route>()
       const foreign = new Map<string, Route[]>()
-      for (let i = 0; i < routes.length; i++) {
+      for (let i = 0; i < routes.length + inMain.length; i++) {
         if (i % unitsPerTurn === unitsPerTurn - 1) await nextTurn()
-        const route = routes[i]
+        const route = i < routes.length ? routes[i] : inMain[i - routes.length]
         if (!this.#concerns(route)) continue
         if (isMarked(route, this.mark)) ours.set(route.dst, route)
         else foreign.set(route.dst, [...(foreign.get(route.dst) ?? []), route])
@@ -328,7 +331,8 @@ export class KernelMirror {
   }
 
   #concerns(route: Route): boolean {
-    return (route.table ?? 254) === this.mark.table && forwarding.has(route.type)
+    const table = route.table ?? mainTable
+    return (table === this.mark.table || table === mainTable) && forwarding.has(route.type)
   }
 }
 
@@ -363,7 +367,9 @@ function sameLink(a: Link, b: Link): boolean {
 }
 
 function sameKey(a: Route, b: Route): boolean {
-  return metricOf(a) === metricOf(b) && (a.tos ?? 0) === (b.tos ?? 0)
+  return (
+    metricOf(a) === metricOf(b) && (a.tos ?? 0) === (b.tos ?? 0) && (a.table ?? mainTable) === (b.table ?? mainTable)
+  )
 }
 
 function sameHolder(a: Route, b: Route): boolean {

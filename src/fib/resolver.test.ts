@@ -107,6 +107,23 @@ t.test('a default route comes in only where the rules say so', async t => {
   t.ok(resolver(node, accepting).learn(route('0.0.0.0/0', '10.0.1.1'))?.entry)
 })
 
+t.test('learned routes carry the MTU of the daemon file, those through tunnels that of their device', async t => {
+  const tunnels = [
+    {
+      pool: '10.50.0.0/16',
+      device: 'margay-ipip',
+      always: false,
+      remotes: [{ nextHop: '10.0.2.1', gateway: '10.0.2.1' }],
+    },
+  ]
+  const r = new Resolver(node, { ...rules, tunnels }, 1450)
+  t.match(r.learn(route('10.42.2.0/26', '10.0.1.1')), { entry: { mtu: 1450 } })
+  t.match(r.learn(route('10.50.1.0/26', '10.0.2.1')), {
+    entry: { mtu: undefined, nextHops: [{ device: 'margay-ipip' }] },
+  })
+  t.match(r.learn(route('10.50.2.0/26', '10.0.1.1')), { entry: { mtu: 1450, nextHops: [{ device: 'eth0' }] } })
+})
+
 t.test('bandwidths become weights, in lowest terms, and of those that are left', async t => {
   const r = resolver()
   const weights = () => r.explain('10.42.2.0/26')?.entry?.nextHops.map(hop => [hop.gateway, hop.weight ?? 1])

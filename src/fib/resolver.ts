@@ -63,8 +63,11 @@ export class Resolver {
   readonly #tracker: HopTracker
   #facts: FactsIndex
   #rules: ReadRules
+  readonly #mtu: number | undefined
 
-  constructor(facts: Facts, rules: RouteRules) {
+  /** `mtu`: what routes outside tunnels carry; default: what their device does. */
+  constructor(facts: Facts, rules: RouteRules, mtu?: number) {
+    this.#mtu = mtu
     this.#facts = new FactsIndex(facts)
     this.#rules = readRules(rules)
     this.#tracker = new HopTracker(this.#facts, hopOptions(this.#rules))
@@ -243,9 +246,7 @@ export class Resolver {
     if (hops.hops.some(hop => hop.gateway?.includes(':') !== (prefix.family === 6))) {
       return { prefix: text, reason: `${text} is not installed: its next hop is of the other address family` }
     }
-    const source = this.#source(prefix.family)
-    const entry: FibEntry = { prefix: text, kind: 'unicast', nextHops: hops.hops }
-    return { prefix: text, entry: source === undefined ? entry : { ...entry, source } }
+    return { prefix: text, entry: this.#entry(text, hops.hops, this.#source(prefix.family), this.#mtu) }
   }
 
   /** A route into a pool of tunnels: some of its next hops may lie in this node's own subnet, where no tunnel is needed. */
@@ -253,8 +254,18 @@ export class Resolver {
     const ways = throughTunnel(rule, set.addresses, address => this.#resolution(set, address))
     if (!ways.ok) return { prefix: text, reason: `${text} is not installed: ${ways.reason}` }
     const source = this.#present(ways.tunnelled ? rule.source : this.#ownAddress(rule.pool.family))
-    const entry: FibEntry = { prefix: text, kind: 'unicast', nextHops: mergeNextHops(ways.hops) }
-    return { prefix: text, entry: source === undefined ? entry : { ...entry, source } }
+    const mtu = ways.tunnelled ? undefined : this.#mtu
+    return { prefix: text, entry: this.#entry(text, mergeNextHops(ways.hops), source, mtu) }
+  }
+
+  #entry(prefix: string, nextHops: readonly NextHop[], source: string | undefined, mtu: number | undefined): FibEntry {
+    return {
+      prefix,
+      kind: 'unicast',
+      nextHops,
+      ...(source !== undefined && { source }),
+      ...(mtu !== undefined && { mtu }),
+    }
   }
 
   #ownAddress(family: 4 | 6): string | undefined {

@@ -27,7 +27,7 @@ async function checkHost(kernel: Kernel, node: Rtnetlink, endpoint: Endpoint): P
   if (!host || !isHostDevice(host))
     return [problem(endpoint, 'host device', `the node has no device ${endpoint.hostDevice} of ours`)]
   const problems = host.up ? [] : [problem(endpoint, 'host device', `${host.name} is down`)]
-  const routes = await node.routes()
+  const routes = await node.routes({ table: 0 })
   for (const { prefix } of wiring.endpointRoutes(endpoint))
     if (!routes.some(route => route.dst === prefix && leavesBy(route, host)))
       problems.push(problem(endpoint, 'host route', `the node has no route ${prefix} dev ${host.name}`))

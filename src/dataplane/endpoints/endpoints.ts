@@ -350,7 +350,7 @@ export class Endpoints {
 
 /** What the kernel shows of attachments whose records are lost. */
 async function endpointsOf(node: Rtnetlink, links: readonly Link[]): Promise<readonly Endpoint[]> {
-  const routes = await node.routes()
+  const routes = await node.routes({ table: 0 })
   return links.map(({ index, name, mtu }) => {
     const toIt = routes.filter(({ dst, nextHops }) => nextHops[0]?.link === index && /\/(32|128)$/.test(dst))
     const addresses = toIt.map(({ dst }) => dst.slice(0, dst.indexOf('/')))

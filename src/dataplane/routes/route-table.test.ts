@@ -300,6 +300,47 @@ t.test('whoever undoes a route again and again is answered ever more slowly, and
     })
 })
 
+t.test('in a table of their own, with another metric, under the same rules', async t => {
+  const w = await world()
+  const mark = { table: 81, metric: 200 }
+  const plane = await Dataplane.open({ kernel: w.kernel, clock: w.clock, mark })
+  t.teardown(() => plane.close())
+  for (const owner of fibClasses) plane.routes.inSync(owner)
+  // Another's route in main keeps ours out of the other table as well, and so does a connected one.
+  const other: Route = {
+    dst: '10.42.2.0/26',
+    metric: 20,
+    scope: 'universe',
+    nextHops: [{ gateway: '10.0.2.1', link: w.eth1 }],
+  }
+  await w.other.apply([{ do: 'route.add', route: other }])
+  plane.routes.set('bgp', [
+    via('10.42.1.0/26', '10.0.1.1'),
+    via('10.42.2.0/26', '10.0.1.1'),
+    via('10.0.2.0/24', '10.0.1.1'),
+  ])
+  await settle(plane, w)
+  t.match(held(w, '10.42.1.0/26'), [{ table: 81, metric: 200, protocol: 81 }])
+  t.equal(plane.routes.counts.installed, 1)
+  t.equal(plane.routes.counts.conflicts, 2)
+  t.ok(
+    plane.facts.current.foreignRoutes.some(({ prefix, connected }) => prefix === '10.0.1.0/24' && connected),
+    'next hops are found in main',
+  )
+  await w.other.apply([
+    { do: 'route.delete', route: { ...held(w, '10.42.1.0/26')[0], scope: 'nowhere', nextHops: [] } },
+  ])
+  await w.other.apply([{ do: 'route.delete', route: { ...other, scope: 'nowhere', nextHops: [] } }])
+  await settle(plane, w)
+  t.same(
+    w.kernel.node.routes.filter(route => route.table === 81).map(route => route.dst),
+    ['10.42.1.0/26', '10.42.2.0/26'],
+  )
+  plane.routes.set('bgp', [])
+  await settle(plane, w)
+  t.notOk(w.kernel.node.routes.some(route => route.table === 81))
+})
+
 t.test('a link that flaps is no fight', async t => {
   const w = await world()
   const plane = await start(t, w)

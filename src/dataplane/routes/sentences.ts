@@ -68,9 +68,9 @@ export function protocolName(protocol = 0): string {
   return name === undefined ? String(protocol) : `${protocol}, ${name}`
 }
 
-function removal({ dst, protocol, metric }: Route): string {
+function removal({ dst, table = 254, protocol, metric }: Route): string {
   const six = dst.includes(':') ? ' -6' : ''
-  return `ip${six} route del ${dst} proto ${protocol ?? 0}${metric ? ` metric ${metric}` : ''}`
+  return `ip${six} route del ${dst} proto ${protocol ?? 0}${metric ? ` metric ${metric}` : ''}${table === 254 ? '' : ` table ${table}`}`
 }
 
 function advice(errno: string): string {
