@@ -144,6 +144,10 @@ export class FakeNamespace {
     return [...this.#links.values()].find(link => link.name === name)
   }
 
+  get links(): Iterable<Link> {
+    return this.#links.values()
+  }
+
   get routes(): readonly Route[] {
     return this.#routes
   }

@@ -3,8 +3,8 @@
 import t from 'tap'
 import type { NetlinkEvent, Operation, Route, Rtnetlink } from '../../netlink/types.ts'
 import { fakeWorld } from './fake-world.ts'
-import { linuxKernel } from './linux.ts'
-import { skipWithoutRoot, TestNamespaces } from './test-namespaces.ts'
+import { realWorld } from './real-world.ts'
+import { skipWithoutRoot } from './test-namespaces.ts'
 
 /** A node with 10.0.1.7/24 and fd00:1::7/64 on eth0 and 10.0.2.7/24 on eth1. */
 interface World extends AsyncDisposable {
@@ -19,26 +19,8 @@ async function fake(): Promise<World> {
 }
 
 async function real(): Promise<World> {
-  const namespaces = new TestNamespaces()
-  const [path, fabric] = [await namespaces.add('node'), await namespaces.add('fabric')]
-  const far = await linuxKernel(fabric).open()
-  const node = await linuxKernel(path).open()
-  const wire = async (name: string, ...cidrs: string[]): Promise<number> => {
-    await node.apply([{ do: 'link.add', link: { kind: 'veth', name, up: true, peer: { name, netns: fabric } } }])
-    await far.apply([{ do: 'link.set', link: (await far.link(name))!.index, change: { up: true } }])
-    const link = (await node.link(name))!.index
-    for (const cidr of cidrs)
-      await node.apply([{ do: 'address.add', address: { link, cidr, scope: 'universe', noDad: cidr.includes(':') } }])
-    return link
-  }
-  const eth0 = await wire('eth0', '10.0.1.7/24', 'fd00:1::7/64')
-  const eth1 = await wire('eth1', '10.0.2.7/24')
-  const dispose = async (): Promise<void> => {
-    await node.close()
-    await far.close()
-    await namespaces[Symbol.asyncDispose]()
-  }
-  return { node, eth0, eth1, [Symbol.asyncDispose]: dispose }
+  const { other, eth0, eth1, [Symbol.asyncDispose]: dispose } = await realWorld()
+  return { node: other, eth0, eth1, [Symbol.asyncDispose]: dispose }
 }
 
 type Verb = 'route.add' | 'route.replace' | 'route.delete'

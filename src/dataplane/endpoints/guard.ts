@@ -9,7 +9,7 @@ import { Fights } from '../fights.ts'
 import type { Kernel } from '../kernel.ts'
 import type { KernelMirror, MirrorChange } from '../mirror.ts'
 import { hostMac } from './names.ts'
-import { familiesOf, gateway6, hostOperations } from './wiring.ts'
+import { familiesOf, gateway6, gatewayOperation, hostOperations } from './wiring.ts'
 
 export interface GuardOptions {
   readonly kernel: Kernel
@@ -129,13 +129,13 @@ export class HostEndGuard {
       ...(link.mtu !== mtu && { mtu }),
       ...(link.mac !== hostMac && { mac: hostMac }),
       ...(link.master !== undefined && { master: 0 }),
+      ...(!link.up && { up: true }),
     }
-    const families = familiesOf(addresses)
     // A link that goes down loses its IPv6 addresses.
-    const isWhole = link.up && (!families.v6 || this.#hasGateway(index))
+    const lacksGateway = familiesOf(addresses).v6 && (!link.up || !this.#hasGateway(index))
     return [
       ...(Object.keys(change).length > 0 ? [{ do: 'link.set', link: index, change } as const] : []),
-      ...(isWhole ? [] : hostOperations(index, families)),
+      ...(lacksGateway ? [gatewayOperation(index)] : []),
     ]
   }
 

@@ -87,11 +87,12 @@ export function podSettings(ifName: string, { v4, v6 }: Families): Sysctl[] {
 
 /** Brings the host end up. Its link-local address is set by hand: with stable-privacy addresses it would not follow the MAC. */
 export function hostOperations(link: number, { v6 }: Families): Operation[] {
+  return [{ do: 'link.set', link, change: { up: true } }, ...(v6 ? [gatewayOperation(link)] : [])]
+}
+
+export function gatewayOperation(link: number): Operation {
   const address: InterfaceAddress = { link, cidr: `${gateway6}/64`, scope: 'link', noDad: true }
-  return [
-    { do: 'link.set', link, change: { up: true } },
-    ...(v6 ? ([{ do: 'address.replace', address }] as const) : []),
-  ]
+  return { do: 'address.replace', address }
 }
 
 /** Addresses, gateway and default route of the pod's end. */

@@ -1,0 +1,173 @@
+// The model of route-table.model.test.ts on the real kernel, in smaller numbers: it converges to desired ∪ foreign, and what can be
+// foreseen takes not a message more than the oracle says.
+
+import * as fc from 'fast-check'
+import t from 'tap'
+import type { Rtnetlink } from '../../../netlink/types.ts'
+import { fibClasses } from '../../model/fib.ts'
+import { type Clock, systemClock } from '../clock.ts'
+import { Dataplane } from '../dataplane.ts'
+import type { Kernel } from '../kernel.ts'
+import { type RealWorld, realWorld } from '../real-world.ts'
+import { skipWithoutRoot } from '../test-namespaces.ts'
+import { DesiredRoutes } from './desired.ts'
+import { entriesOf, expectations, fewestMessages, isMet, operationOf, step, type Step } from './testing.ts'
+
+/** The kernel, with a count of what is written through it. */
+function counting(kernel: Kernel): Kernel & { count: number } {
+  const counted = {
+    ...kernel,
+    count: 0,
+    async open(netns?: string): Promise<Rtnetlink> {
+      const socket = await kernel.open(netns)
+      return {
+        links: () => socket.links(),
+        link: name => socket.link(name),
+        addresses: family => socket.addresses(family),
+        routes: filter => socket.routes(filter),
+        neighbours: family => socket.neighbours(family),
+        fdb: () => socket.fdb(),
+        watch: (groups, handler) => socket.watch(groups, handler),
+        close: () => socket.close(),
+        [Symbol.asyncDispose]: () => socket.close(),
+        apply: operations => {
+          counted.count += operations.length
+          return socket.apply(operations)
+        },
+      }
+    },
+  }
+  return counted
+}
+
+/** Twenty times as fast, for the pauses that repeated deeds of others bring about. */
+const hurried: Clock = {
+  now: () => 20 * systemClock.now(),
+  after: (ms, call) => systemClock.after(ms / 20, call),
+}
+
+const runs = Number(process.env['MODEL_RUNS'] ?? 8)
+
+class Run {
+  readonly w: RealWorld
+  readonly kernel
+  plane: Dataplane
+  readonly wanted = new DesiredRoutes()
+
+  private constructor(w: RealWorld, kernel: ReturnType<typeof counting>, plane: Dataplane) {
+    this.w = w
+    this.kernel = kernel
+    this.plane = plane
+  }
+
+  static async start(w: RealWorld): Promise<Run> {
+    const kernel = counting(w.kernel)
+    return new Run(w, kernel, await open(kernel, new DesiredRoutes()))
+  }
+
+  /** One step; resolves when it has come to rest. */
+  async take(one: Step): Promise<void> {
+    const { other, eth0 } = this.w
+    this.kernel.count = 0
+    switch (one.do) {
+      case 'set':
+        this.wanted.set(one.owner, one.entries)
+        await this.#wish(one, () => this.plane.routes.set(one.owner, one.entries))
+        return
+      case 'patch':
+        this.wanted.patch(one.owner, [one])
+        await this.#wish(one, () => this.plane.routes.patch(one.owner, [one]))
+        return
+      case 'foreign': {
+        await other.apply([operationOf(this.w, one.act)])
+        const fewest = fewestMessages(await this.expectations())
+        await this.#rest(one)
+        // Our answer may be there before the question is asked.
+        if (this.kernel.count < fewest || this.kernel.count > 1)
+          throw new Error(`${JSON.stringify(one)}: ${this.kernel.count} messages, not ${fewest}`)
+        return
+      }
+      case 'flap':
+        for (const up of [false, true]) await other.apply([{ do: 'link.set', link: this.w[one.link], change: { up } }])
+        // A link that goes down loses its IPv6 address, and nobody but its owner brings it back.
+        await other.apply([
+          {
+            do: 'address.replace',
+            address: { link: eth0, cidr: 'fd00:1::7/64', scope: 'universe', noDad: true },
+          },
+        ])
+        return this.#rest(one)
+      case 'readdress':
+        for (const verb of ['address.delete', 'address.add'] as const)
+          await other.apply([{ do: verb, address: { link: eth0, cidr: '10.0.1.7/24', scope: 'universe' } }])
+        return this.#rest(one)
+      case 'restart':
+        await this.plane.close()
+        this.plane = await open(this.kernel, this.wanted)
+        await this.#rest(one)
+        if (this.kernel.count > 0) throw new Error(`a restart wrote ${this.kernel.count} messages`)
+        return
+      case 'lost':
+      case 'refuse':
+      case 'wait':
+        throw new Error(`the real kernel does not ${one.do} when asked`)
+    }
+  }
+
+  async expectations() {
+    const links = await this.w.other.links()
+    return expectations(this.wanted, await this.w.other.routes(), name => links.find(link => link.name === name))
+  }
+
+  async #wish(one: Step, act: () => void): Promise<void> {
+    const fewest = fewestMessages(await this.expectations())
+    act()
+    await this.#rest(one)
+    if (this.kernel.count !== fewest)
+      throw new Error(`${JSON.stringify(one)}: ${this.kernel.count} messages, not ${fewest}`)
+  }
+
+  /** Waits until all is as expected; and then a full look at the kernel finds nothing to do. */
+  async #rest(one: Step): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      await this.plane.routes.idle()
+      const wrong = (await this.expectations()).filter(each => !isMet(each))
+      if (wrong.length === 0) break
+      if (tries === 4_000)
+        throw new Error(`${JSON.stringify(one)}: ${JSON.stringify([wrong, this.plane.routes.trouble])}`)
+      await new Promise(resolve => setTimeout(resolve, 10))
+    }
+    await this.plane.routes.audit()
+    const before = this.kernel.count
+    await this.plane.routes.audit()
+    if (this.kernel.count > before) throw new Error(`${JSON.stringify(one)}: an audit wrote to a kernel that was right`)
+  }
+}
+
+async function open(kernel: Kernel, wanted: DesiredRoutes): Promise<Dataplane> {
+  const plane = await Dataplane.open({ kernel, clock: hurried })
+  for (const name of fibClasses) plane.routes.set(name, entriesOf(wanted, name))
+  for (const name of fibClasses) plane.routes.inSync(name)
+  return plane
+}
+
+t.test(
+  'desired and foreign converge on the real kernel, with the fewest messages',
+  { skip: skipWithoutRoot() },
+  async t => {
+    const possible = step.filter(one => !['lost', 'refuse', 'wait'].includes(one.do))
+    await fc.assert(
+      fc.asyncProperty(fc.array(possible, { minLength: 6, maxLength: 12 }), async steps => {
+        await using w = await realWorld()
+        const run = await Run.start(w)
+        try {
+          for (const one of steps) await run.take(one)
+        } finally {
+          await run.plane.close()
+        }
+      }),
+      { numRuns: runs, endOnFailure: true },
+    )
+    t.pass(`${runs} runs`)
+  },
+)
