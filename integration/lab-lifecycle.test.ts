@@ -1,5 +1,7 @@
 // A node rests, comes back, leaves: drained without a lost packet, and reset without a trace.
 
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { CniError } from '../src/lab/cni-runner.ts'
 import { eventually, TestLab } from './kit/lab.ts'
@@ -135,4 +137,41 @@ t.test('reset: refused while margayd runs, listed first, then no trace', async t
   t.equal((await lab.exec(node, 'sysctl', '-n', 'net.ipv4.fib_multipath_hash_policy')).trim(), '0', 'settings are back')
   t.match(await lab.exec(node, 'ip', 'route'), /10\.42\.200\.0\/26 via 10\.1\.2\.1 dev \S+ proto 80 metric 1024/)
   t.match(await lab.margayctl(node, 'node', 'reset'), { stdout: /nothing of margayd is on this machine/ })
+})
+
+t.test('a datastore that comes back with most of it missing changes nothing until somebody accepts it', async t => {
+  const nodes = ['r1n1', 'r1n2']
+  const kept = join(t.testdir(), 'nodes.yaml')
+  writeFileSync(kept, (await lab.margayctl('r1n1', 'get', 'nodes', '-o', 'yaml')).stdout)
+  for (const node of nodes) await lab.stop(node, 'margayd')
+  for (const node of ['r1n1', 'r1n2', 'r2n1'])
+    t.match(await lab.margayctl('r1n1', 'delete', 'node', node), { code: 0 }, 'behind the back of the daemons')
+  for (const node of nodes) lab.startNode(node)
+  for (const node of nodes)
+    await eventually(`${node} holds it back`, async () => {
+      const status = await lab.ask(node, '/v1/status', {}).catch(() => undefined)
+      return status?.problems.some(text => /without 3 of 5 peers.*margayctl guard accept/.test(text))
+    })
+  await lab.established(nodes)
+  const reaches = async () =>
+    (await lab.tryExec('r1n1-p1', 'ping', '-c1', '-W1', lab.addresses('r1n2-p3').ipv4!)).code === 0
+  await eventually('pods reach each other', reaches)
+
+  t.match(await lab.margayctl('r1n1', 'guard', 'accept'), {
+    code: 0,
+    stdout: /accepted: the datastore came back without/,
+  })
+  await eventually(
+    'who accepts it has no Node and no session',
+    async () => (await lab.ask('r1n1', '/v1/bgp/summary', {})).peers.length === 0,
+  )
+  t.match(await lab.margayctl('r1n1', 'guard', 'accept'), { code: 3, stderr: /nothing is held back/ })
+
+  t.match(await lab.margayctl('r1n2', 'apply', '-f', kept), { code: 0 })
+  await eventually('the records are back', async () => {
+    const { problems } = await lab.ask('r1n2', '/v1/status', {})
+    return !problems.some(text => text.includes('guard accept'))
+  })
+  await lab.established(nodes)
+  await eventually('pods reach each other again', reaches)
 })

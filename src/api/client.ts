@@ -1,7 +1,7 @@
 // Asks a daemon on its unix socket.
 
 import { request } from 'node:http'
-import type { Api, Failure, Path } from './contract.ts'
+import { type Api, type Failure, methodOf, type Path } from './contract.ts'
 
 /** The daemon could not be asked, or refused; `message` says why and what to do. `status` 0 = not reached. */
 export class ApiError extends Error {
@@ -22,7 +22,7 @@ export function call<P extends Path>(socket: string, path: P, query: Api[P]['que
   )
   return new Promise((resolve, reject) => {
     const asked = request(
-      { socketPath: socket, path: `${path}?${new URLSearchParams(given).toString()}` },
+      { socketPath: socket, method: methodOf(path), path: `${path}?${new URLSearchParams(given).toString()}` },
       response => {
         const parts: Buffer[] = []
         response.on('data', (part: Buffer) => parts.push(part))

@@ -1,6 +1,6 @@
 // What the daemon answers on its unix socket: paths, queries and the JSON that comes back. The types that clients share.
 //
-// HTTP/1.1, GET, JSON. An error is a status other than 200 with `Failure`.
+// HTTP/1.1, JSON; GET, and POST for what changes something. An error is a status other than 200 with `Failure`.
 
 import type { PathView, PeerStatus } from '../../bgp/types.ts'
 import type { FibEntry } from '../model/fib.ts'
@@ -105,6 +105,11 @@ export interface RouteAnswer {
   readonly explanation: readonly string[]
 }
 
+export interface GuardAnswer {
+  /** Sentences: what was held back and is in force now. */
+  readonly accepted: readonly string[]
+}
+
 export interface Failure {
   readonly error: string
 }
@@ -115,6 +120,8 @@ export interface Api {
   readonly '/v1/bgp/summary': { readonly query: Record<string, never>; readonly answer: BgpSummary }
   readonly '/v1/bgp/routes': { readonly query: RoutesQuery; readonly answer: BgpRoutes }
   readonly '/v1/ipam': { readonly query: Record<string, never>; readonly answer: IpamView }
+  /** Accepts what the mass-withdraw guard holds back. */
+  readonly '/v1/guard/accept': { readonly query: Record<string, never>; readonly answer: GuardAnswer }
   readonly '/v1/route': { readonly query: { readonly ip: string }; readonly answer: RouteAnswer }
 }
 
@@ -129,3 +136,10 @@ export interface RoutesQuery {
 }
 
 export type Path = keyof Api
+
+/** Calls that change something. */
+const changing: ReadonlySet<string> = new Set<Path>(['/v1/guard/accept'])
+
+export function methodOf(path: string): 'GET' | 'POST' {
+  return changing.has(path) ? 'POST' : 'GET'
+}

@@ -4,7 +4,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { dirname } from 'node:path'
 import { somebodyListens } from '../../cni-plugin/protocol/socket.ts'
-import type { Api, Failure, Path } from './contract.ts'
+import { type Api, type Failure, methodOf, type Path } from './contract.ts'
 
 /** One function a path. A `RequestError` becomes its status and sentence, anything else 500. */
 export type Handlers = {
@@ -33,7 +33,7 @@ export async function serve(socket: string, handlers: Handlers): Promise<Server>
     const url = URL.parse(request.url ?? '/', 'http://margayd')
     if (!url) return reply(response, 400, { error: `${request.url} is no path` })
     const handler = (handlers as Readonly<Record<string, ((query: never) => unknown) | undefined>>)[url.pathname]
-    if (request.method !== 'GET' || !handler) {
+    if (request.method !== methodOf(url.pathname) || !handler) {
       reply(response, 404, {
         error: `${request.method} ${url.pathname} is not served here; margayctl and margayd may differ in version`,
       })

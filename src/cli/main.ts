@@ -5,6 +5,7 @@ import { ConfigError, defaultConfigFile } from '../api/config.ts'
 import { version } from '../api/version.ts'
 import { registerBgp } from './bgp.ts'
 import { createContext } from './context.ts'
+import { registerGuard } from './guard.ts'
 import { registerIpam } from './ipam.ts'
 import { registerNode } from './node.ts'
 import { CommandError, type Format } from './output.ts'
@@ -26,6 +27,7 @@ for (const register of [
   registerResources,
   registerStatus,
   registerNode,
+  registerGuard,
   registerBgp,
   registerIpam,
   registerRoute,

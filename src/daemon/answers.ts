@@ -93,6 +93,13 @@ export function createHandlers(rooms: Rooms): Handlers {
       return { node, blocks, addresses }
     },
 
+    '/v1/guard/accept': () => {
+      const { held } = cluster
+      if (held === undefined || !cluster.acceptHeld())
+        throw new RequestError(404, 'nothing is held back: margayctl status shows what is')
+      return { accepted: [held] }
+    },
+
     '/v1/route': ({ ip }) => {
       const address = parseAddress(ip)
       if (!address) throw new RequestError(400, `${ip} is no IP address`)

@@ -6,7 +6,7 @@ import { createLog } from './log.ts'
 const log = createLog({ level: 'error', format: 'text' })
 
 /** A cluster on stores that outlive it, and what it heard of. */
-function open(datastore: MemoryDatastore, nodeStore: MemoryNodeStore) {
+function open(datastore: MemoryDatastore, nodeStore: MemoryNodeStore, secondListAfter?: number) {
   const heard: string[][] = []
   const cluster = new Cluster({
     datastore,
@@ -14,6 +14,8 @@ function open(datastore: MemoryDatastore, nodeStore: MemoryNodeStore) {
     kinds: ['Node', 'IPPool'],
     log,
     onChange: kinds => heard.push([...kinds].toSorted()),
+    guardPercent: () => 50,
+    ...(secondListAfter !== undefined && { secondListAfter }),
   })
   return { cluster, heard }
 }
@@ -136,5 +138,62 @@ t.test('the right store is noticed where a wrong one was', async t => {
   await store.update('ClusterInformation', 'default', value, wrong)
   await until(() => cluster.state === 'in sync')
   t.match(cluster.list('Node'), [{ name: 'n1' }])
+  await cluster.stop()
+})
+
+/** A cluster that knew four nodes, in front of its store with one of them left. */
+async function reduced(secondListAfter?: number) {
+  const [before, nodeStore] = [new MemoryDatastore(), new MemoryNodeStore()]
+  for (const name of ['n1', 'n2', 'n3', 'n4']) await before.create('Node', name, {})
+  const first = open(before, nodeStore).cluster
+  first.start()
+  await until(() => first.state === 'in sync')
+  let identity: unknown
+  while (identity === undefined) identity = (await before.get('ClusterInformation', 'default'))?.value
+  await first.stop()
+  const after = new MemoryDatastore()
+  await after.create('ClusterInformation', 'default', identity)
+  await after.create('Node', 'n1', { new: true })
+  const { cluster, heard } = open(after, nodeStore, secondListAfter)
+  await cluster.load()
+  cluster.start()
+  await until(() => cluster.state === 'in sync')
+  return { cluster, heard, datastore: after, nodeStore, names: () => cluster.list('Node').map(({ name }) => name) }
+}
+
+t.test('a list that lacks most of the cluster is held back, and single edits are not', async t => {
+  const { cluster, datastore, nodeStore, names } = await reduced()
+  t.same(names(), ['n1', 'n2', 'n3', 'n4'])
+  t.match(cluster.held, /without 3 of 4 peers/)
+  t.match(cluster.list('Node')[0].value, { new: true }, 'what the list changes counts')
+  await datastore.delete('Node', 'n1')
+  await until(() => names().length === 3)
+  t.same(names(), ['n2', 'n3', 'n4'], 'a single edit counts')
+  await cluster.stop()
+
+  const again = open(datastore, nodeStore).cluster
+  await again.load()
+  again.start()
+  await until(() => again.state === 'in sync')
+  t.equal(again.list('Node').length, 3, 'a restart does not end it')
+  t.ok(again.acceptHeld())
+  t.same(again.list('Node'), [])
+  t.equal(again.held, undefined)
+  t.notOk(again.acceptHeld(), 'once')
+  await again.stop()
+})
+
+t.test('what is held back ends when the records are put back', async t => {
+  const { cluster, datastore, names } = await reduced()
+  await datastore.create('Node', 'n2', {})
+  await until(() => cluster.held === undefined)
+  t.same(names(), ['n1', 'n2'], 'two of four may be gone')
+  await cluster.stop()
+})
+
+t.test('the store is asked again, and believed if it says the same', async t => {
+  const { cluster, names } = await reduced(20)
+  await until(() => cluster.held === undefined)
+  t.same(names(), ['n1'])
   await cluster.stop()
 })

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { type Datastore, type Entry, StoreError, type WatchEvent } from '../datastore/contract.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
 import type { Log } from './log.ts'
+import { type Records, ResyncGuard, secondListAfter } from './resync-guard.ts'
 
 export type ClusterState = 'connecting' | 'in sync' | 'lost'
 
@@ -31,7 +32,12 @@ export class Cluster {
   readonly #log: Log
   readonly #onChange: (kinds: ReadonlySet<string>) => void
   readonly #stopped = new AbortController()
+  readonly #guard: ResyncGuard
+  readonly #secondListAfter: number
   #entries = new Map<string, Entry>()
+  /** Begins the watch anew, so that a complete list comes. */
+  #relist = new AbortController()
+  #relistTimer: NodeJS.Timeout | undefined
   #saved = new Map<string, Entry>()
   /** What answers is not the store of this node's cluster: nothing of it counts. */
   #isForeign = false
@@ -48,7 +54,17 @@ export class Cluster {
     readonly kinds: readonly string[]
     readonly log: Log
     readonly onChange: (kinds: ReadonlySet<string>) => void
+    /** Of the records of one sort: the share that a complete list may remove at once. */
+    readonly guardPercent: () => number
+    /** Milliseconds until a list that is held back is asked for again. Default: a minute. */
+    readonly secondListAfter?: number
   }) {
+    this.#secondListAfter = options.secondListAfter ?? secondListAfter
+    this.#guard = new ResyncGuard({
+      percent: options.guardPercent,
+      now: () => performance.now(),
+      secondListAfter: this.#secondListAfter,
+    })
     this.#datastore = options.datastore
     this.#nodeStore = options.nodeStore
     this.#kinds = [...options.kinds, identity.kind]
@@ -63,6 +79,20 @@ export class Cluster {
   /** Why it is not in sync, with the next step. */
   get text(): string | undefined {
     return this.#text
+  }
+
+  /** What a complete list would remove and is held back; undefined: nothing. */
+  get held(): string | undefined {
+    return this.#guard.held
+  }
+
+  /** The operator believes the list that is held back. False: there is none. */
+  acceptHeld(): boolean {
+    const records = this.#guard.accept()
+    if (!records) return false
+    this.#log.warn('the list of the datastore that was held back is accepted')
+    this.#changed(this.#take(records))
+    return true
   }
 
   /** Records of one kind, ordered by name. */
@@ -85,6 +115,7 @@ export class Cluster {
 
   async stop(): Promise<void> {
     this.#stopped.abort()
+    clearTimeout(this.#relistTimer)
     await this.#watching
     clearTimeout(this.#checkpointTimer)
     this.#save()
@@ -94,8 +125,9 @@ export class Cluster {
   async #watch(): Promise<void> {
     const signal = this.#stopped.signal
     for (let wait = 200; !signal.aborted; wait = Math.min(wait * 2, slowestRetry)) {
+      this.#relist = new AbortController()
       try {
-        for await (const event of this.#datastore.watch(this.#kinds, signal)) {
+        for await (const event of this.#datastore.watch(this.#kinds, AbortSignal.any([signal, this.#relist.signal]))) {
           this.#apply(event)
           if (this.#isForeign) break // looked at anew after a while: the right store may have taken its place
           wait = 200
@@ -108,7 +140,7 @@ export class Cluster {
   }
 
   #apply(event: WatchEvent): void {
-    const changed = new Set<string>()
+    let changed = new Set<string>()
     switch (event.type) {
       case 'snapshot': {
         const entries = new Map(event.entries.map(entry => [keyOf(entry), entry]))
@@ -121,21 +153,21 @@ export class Cluster {
           break
         }
         if (theirs === undefined) this.#name()
-        for (const [key, entry] of entries)
-          if (this.#entries.get(key)?.version !== entry.version) changed.add(entry.kind)
-        for (const [key, entry] of this.#entries) if (!entries.has(key)) changed.add(entry.kind)
-        this.#entries = entries
+        changed = this.#take(this.#guard.judge(this.#entries, entries))
         this.#become('in sync')
+        this.#watchHold()
         break
       }
       case 'put':
         if (this.#isForeign) return
         this.#entries.set(keyOf(event.entry), event.entry)
         changed.add(event.entry.kind)
+        this.#edited(keyOf(event.entry), event.entry, changed)
         break
       case 'delete':
         if (this.#isForeign || keyOf(event) === keyOf(identity)) return
         if (this.#entries.delete(keyOf(event))) changed.add(event.kind)
+        this.#edited(keyOf(event), undefined, changed)
         break
       case 'bookmark':
         return
@@ -143,6 +175,35 @@ export class Cluster {
         this.#become('lost', event.reason)
         break
     }
+    this.#changed(changed)
+  }
+
+  /** A record was changed by itself: that may be the recovery from what is held back. */
+  #edited(key: string, entry: Entry | undefined, changed: Set<string>): void {
+    const records = this.#guard.edit(this.#entries, key, entry)
+    if (!records) return
+    this.#log.info('the records that the datastore had lost are back')
+    for (const kind of this.#take(records)) changed.add(kind)
+  }
+
+  /** Puts records in force; the kinds of those that differ from before. */
+  #take(records: Records): Set<string> {
+    const changed = new Set<string>()
+    for (const [key, entry] of records) if (this.#entries.get(key)?.version !== entry.version) changed.add(entry.kind)
+    for (const [key, entry] of this.#entries) if (!records.has(key)) changed.add(entry.kind)
+    this.#entries = new Map(records)
+    return changed
+  }
+
+  /** While a list is held back, a second one is asked for. */
+  #watchHold(): void {
+    clearTimeout(this.#relistTimer)
+    if (this.#guard.held === undefined) return
+    this.#log.warn(this.#guard.held)
+    this.#relistTimer = setTimeout(() => this.#relist.abort(), this.#secondListAfter).unref()
+  }
+
+  #changed(changed: Set<string>): void {
     const isNew = changed.size > 0
     changed.delete(identity.kind)
     this.#onChange(changed)

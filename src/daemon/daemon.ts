@@ -18,6 +18,7 @@ import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
 import { createPlanner } from '../plan/planner.ts'
+import { bgpSettings } from '../plan/settings.ts'
 import type { Labels } from '../resources/index.ts'
 import { createHandlers } from './answers.ts'
 import { Bgp } from './bgp.ts'
@@ -108,6 +109,7 @@ export class Daemon {
       kinds: watchedKinds,
       log,
       onChange: kinds => this.#clusterChanged(kinds),
+      guardPercent: () => bgpSettings(this.#snapshots.current.bgpConfigurations).guardPercent,
     })
     this.#ipam = new Ipam({
       node: config.node.name,
@@ -387,6 +389,7 @@ export class Daemon {
       intent: () => this.#intent,
       waitingFor: () => [...this.#waitingFor(), ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
       problems: () => [
+        ...(this.#cluster.held === undefined ? [] : [this.#cluster.held]),
         ...this.#snapshots.problems,
         ...this.#intent.problems,
         ...this.#bgp.problems,

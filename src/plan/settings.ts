@@ -10,6 +10,8 @@ export interface BgpSettings {
   readonly holdTime: number
   /** Seconds. */
   readonly connectRetry: number
+  /** Share of the records of one sort that a complete list of the datastore may remove at once. */
+  readonly guardPercent: number
 }
 
 const defaults: BgpSettings = {
@@ -18,6 +20,7 @@ const defaults: BgpSettings = {
   listenPort: 179,
   holdTime: 90,
   connectRetry: 5,
+  guardPercent: 50,
 }
 
 export function bgpSettings(configurations: readonly BGPConfigurationResource[]): BgpSettings {
@@ -29,5 +32,6 @@ export function bgpSettings(configurations: readonly BGPConfigurationResource[])
     listenPort: spec.listenPort,
     holdTime: spec.holdTime,
     connectRetry: spec.connectRetryTime,
+    guardPercent: spec.massWithdrawGuard?.percent ?? defaults.guardPercent,
   }
 }

@@ -5,6 +5,16 @@ import { asNumber, connectRetryTime, flag, holdTime, integer } from '../fields.t
 import { defineKind, type Resource } from '../kind.ts'
 import { described } from '../schema.ts'
 
+const massWithdrawGuard = v.strictObject({
+  percent: v.optional(
+    described(
+      integer('percent', 1, 100, 'It is a share; 100 holds nothing back.'),
+      'More than so many of the peers (Nodes and BGPPeers), pools or blocks are not removed by one list.',
+    ),
+    50,
+  ),
+})
+
 const spec = v.strictObject({
   asNumber: v.optional(described(asNumber(), 'AS of the nodes that name none.'), 64512),
   nodeToNodeMeshEnabled: v.optional(
@@ -24,6 +34,12 @@ const spec = v.strictObject({
       'A session is given up after this time without a message; keepalives go out every third of it.',
     ),
     90,
+  ),
+  massWithdrawGuard: v.optional(
+    described(
+      massWithdrawGuard,
+      'When the datastore comes back with most of its records missing, they stay in force until they are back, `margayctl guard accept`, or a second equal list a minute later. Single edits are never held.',
+    ),
   ),
   connectRetryTime: v.optional(described(connectRetryTime(), 'Time between attempts to connect.'), 5),
 })
