@@ -36,8 +36,17 @@ const foreign = [
   'nft add table ip margay',
 ]
 
+/** Until no IPv6 address is being checked for doubles: with the end of that the kernel adds a route. */
+async function quiet(namespaces: TestNamespaces, path: string): Promise<void> {
+  for (let i = 0; i < 300; i++) {
+    if ((await namespaces.run(path, 'ip', '-6', '-o', 'address', 'show', 'tentative')) === '') return
+    await new Promise(resolve => setTimeout(resolve, 100))
+  }
+}
+
 /** All that the kernel shows of the node but for counters. */
 async function dump(namespaces: TestNamespaces, path: string): Promise<Record<string, string>> {
+  await quiet(namespaces, path)
   const settings = ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding', 'net.ipv4.fib_multipath_hash_policy']
   const perDevice = ['net.ipv4.conf.eth0.ignore_routes_with_linkdown', 'net.ipv6.conf.eth0.accept_ra']
   const words = {
