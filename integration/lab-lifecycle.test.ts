@@ -1,6 +1,6 @@
 // A node rests, comes back, leaves: drained without a lost packet, and reset without a trace.
 
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { CniError } from '../src/lab/cni-runner.ts'
@@ -141,9 +141,19 @@ t.test('reset: refused while margayd runs, listed first, then no trace', async t
 
 t.test('a datastore that comes back with most of it missing changes nothing until somebody accepts it', async t => {
   const nodes = ['r1n1', 'r1n2']
-  const kept = join(t.testdir(), 'nodes.yaml')
+  const folder = t.testdir()
+  const kept = join(folder, 'nodes.yaml')
   writeFileSync(kept, (await lab.margayctl('r1n1', 'get', 'nodes', '-o', 'yaml')).stdout)
   for (const node of nodes) await lab.stop(node, 'margayd')
+  // For the next test, too: from now on a mass of BGP's withdrawals is held as well.
+  const guarded = join(folder, 'guarded.yaml')
+  const settings =
+    'nodeToNodeMeshEnabled: false, holdTime: 9, connectRetryTime: 1, massWithdrawGuard: { percent: 20, holdWithdrawals: 600 }'
+  writeFileSync(
+    guarded,
+    `{ apiVersion: margay.io/v1, kind: BGPConfiguration, metadata: { name: default }, spec: { ${settings} } }`,
+  )
+  t.match(await lab.margayctl('r1n1', 'apply', '-f', guarded), { code: 0 })
   for (const node of ['r1n1', 'r1n2', 'r2n1'])
     t.match(await lab.margayctl('r1n1', 'delete', 'node', node), { code: 0 }, 'behind the back of the daemons')
   for (const node of nodes) lab.startNode(node)
@@ -175,3 +185,46 @@ t.test('a datastore that comes back with most of it missing changes nothing unti
   await lab.established(nodes)
   await eventually('pods reach each other again', reaches)
 })
+
+t.test(
+  'a router that withdraws almost everything at once is not believed at once, where the cluster asks for that',
+  async t => {
+    const node = 'r1n2'
+    const learned = async () =>
+      (await lab.routes(node)).filter(({ protocol, gateway }) => protocol === '81' && gateway !== undefined).length
+    const conf = join(lab.dir.host('tor1'), 'bird.conf')
+    const right = readFileSync(conf, 'utf8')
+    const session = /protocol bgp r1n2 \{[^]*?\n\}/.exec(right)?.[0] ?? ''
+    const wrong = right.replace(session, session.replaceAll(/export where .*;/g, 'export none;'))
+    t.not(wrong, right, 'a slip in the export of tor1')
+    const configure = async (text: string): Promise<void> => {
+      writeFileSync(conf, text)
+      await lab.exec('tor1', 'birdc', 'configure')
+    }
+    const held = async () =>
+      (await lab.ask(node, '/v1/status', {})).problems.find(text => text.includes('were withdrawn at once'))
+    const received = async () => (await lab.ask(node, '/v1/bgp/summary', {})).peers[0].prefixesReceived
+    const [before, advertised] = [await learned(), await received()]
+    t.ok(before >= 4, `${before} learned routes`)
+    const ping = lab.pinging('r1n2-p3', '192.0.2.10', perSecond)
+    const losses = lab.losses(node)
+
+    await configure(wrong)
+    t.match(await eventually('the withdrawals are held', held), /of \d+ learned routes.*margayctl guard accept/)
+    t.equal(await received(), 0, 'BGP itself has obeyed')
+    t.equal(await learned(), before)
+    await configure(right)
+    await eventually('all are back', async () => (await received()) === advertised)
+    await eventually('nothing is held', async () => (await held()) === undefined)
+    t.same((await ping.end()).lost, [], 'no packet is lost')
+    t.same(await losses.end(), [], 'no route left the kernel')
+
+    await configure(wrong)
+    await eventually('the withdrawals are held again', held)
+    await lab.exec(node, 'ip', 'link', 'set', 'eth0', 'down')
+    await eventually('an unreachable next hop takes its routes out all the same', async () => (await learned()) === 0)
+    await lab.exec(node, 'ip', 'link', 'set', 'eth0', 'up')
+    t.match(await lab.margayctl(node, 'guard', 'accept'), { code: 0, stdout: /accepted: .*learned routes/ })
+    t.equal(await held(), undefined)
+  },
+)

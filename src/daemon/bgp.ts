@@ -111,6 +111,7 @@ export class Bgp {
     if (this.#speaker && (!wanted || !this.#config || changesIdentity(this.#config, wanted))) await this.#end()
     if (!wanted) return
     if (this.#speaker) {
+      if (wanted !== this.#config) this.#routing?.guard.ownDoing()
       if (wanted !== this.#config) this.#note(this.#speaker.configure(wanted).map(issueText))
       if (this.#problems.length === 0) this.#config = wanted
     } else if (!(await this.#begin(wanted, intent))) {
