@@ -1,14 +1,16 @@
 // A node rests, comes back, leaves: drained without a lost packet, and reset without a trace.
 
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { CniError } from '../src/lab/cni-runner.ts'
-import { eventually, TestLab } from './kit/lab.ts'
+import { eventually as within, TestLab } from './kit/lab.ts'
 
 const perSecond = 1000
 const lab = await TestLab.up(t, { lab: 'two-racks' }, 'lifecycle')
 
+/** Polls with a limit for a machine that is busy with much else. */
+const eventually = <T>(what: string, read: () => Promise<T | undefined | false>): Promise<T> => within(what, read, 60)
 const drainOf = async (node: string) => (await lab.ask(node, '/v1/status', {})).drain
 /** IPv4 blocks of a node that a router, a BIRD, has from it, each with its communities as BIRD prints them. */
 async function heardBy(router: string, neighbour: string): Promise<Record<string, string>> {
@@ -36,7 +38,7 @@ t.test('drain and undrain: running pods lose nothing, new pods are refused, peer
   t.ok(refused instanceof CniError && refused.code === 11, 'ADD: try again later')
   t.match(String(refused), /node r1n1 is being drained and takes no new pods; margayctl node undrain r1n1/)
 
-  await eventually('peers have had their time', async () => (await drainOf('r1n1'))?.phase === 'waiting', 60)
+  await eventually('peers have had their time', async () => (await drainOf('r1n1'))?.phase === 'waiting')
   t.ok((await heardBy('tor1', 'r1n1'))[block], 'a block with pods stays announced')
   const status = await lab.margayctl('r1n1', 'status')
   t.match(status.stdout, /drain +waiting: announces .*\(2 in use\)/)
@@ -52,7 +54,7 @@ t.test('drain and undrain: running pods lose nothing, new pods are refused, peer
 t.test('a drained block goes with its last pod, and stays away over a restart', async t => {
   const [block] = await blocks4('r1n2')
   for (const pod of ['r1n2-p1', 'r1n2-p2']) await lab.removePod(pod)
-  await eventually('it is drained', async () => (await drainOf('r1n2'))?.phase === 'drained', 60)
+  await eventually('it is drained', async () => (await drainOf('r1n2'))?.phase === 'drained')
   await eventually('tor1 has no block of it', async () => Object.keys(await heardBy('tor1', 'r1n2')).length === 0)
   t.same(await blocks4('r1n2'), [block], 'it keeps its block')
 
@@ -61,7 +63,6 @@ t.test('a drained block goes with its last pod, and stays away over a restart', 
   await eventually(
     'it is in sync again',
     async () => (await lab.ask('r1n2', '/v1/status', {}).catch(() => undefined))?.inSync,
-    40,
   )
   t.equal((await drainOf('r1n2'))?.phase, 'drained')
   t.same(await heardBy('tor1', 'r1n2'), {}, 'nothing came back')
@@ -72,7 +73,7 @@ t.test('a drained block goes with its last pod, and stays away over a restart', 
 })
 
 t.test('drained by force, a node withdraws blocks with running pods too', async t => {
-  await eventually('it is drained', async () => (await drainOf('r2n2'))?.phase === 'drained', 60)
+  await eventually('it is drained', async () => (await drainOf('r2n2'))?.phase === 'drained')
   await eventually('tor2 has no block of it', async () => Object.keys(await heardBy('tor2', 'r2n2')).length === 0)
   t.match(await lab.margayctl('r2n2', 'node', 'drain', 'nobody'), { code: 3, stderr: /no node "nobody"/ })
 })
@@ -121,8 +122,14 @@ t.test('reset: refused while margayd runs, listed first, then no trace', async t
   const node = 'r2n1'
   t.match(await lab.margayctl(node, 'node', 'reset'), {
     code: 1,
-    stderr: /margayd of node "r2n1" runs .* stop it first/,
+    stderr: /margayd runs here \(process \d+\).*stop it first/,
   })
+  const other = join(t.testdir({ 'other.yaml': 'stateDir: nowhere' }), 'other.yaml')
+  t.match(
+    await lab.margayctl(node, '--config', other, 'node', 'reset', '--yes'),
+    { code: 1, stderr: /margayd runs here/ },
+    'also with the file of another daemon',
+  )
   await lab.stop(node, 'margayd')
   await lab.exec(node, 'ip', 'route', 'add', '10.42.200.0/26', 'via', '10.1.2.1', 'metric', '1024', 'proto', '80')
   const ours = async () => (await lab.routes(node)).filter(({ protocol }) => protocol === '81').length
@@ -141,9 +148,19 @@ t.test('reset: refused while margayd runs, listed first, then no trace', async t
 
 t.test('a datastore that comes back with most of it missing changes nothing until somebody accepts it', async t => {
   const nodes = ['r1n1', 'r1n2']
-  const kept = join(t.testdir(), 'nodes.yaml')
+  const folder = t.testdir()
+  const kept = join(folder, 'nodes.yaml')
   writeFileSync(kept, (await lab.margayctl('r1n1', 'get', 'nodes', '-o', 'yaml')).stdout)
   for (const node of nodes) await lab.stop(node, 'margayd')
+  // For the next test, too: from now on a mass of BGP's withdrawals is held as well.
+  const guarded = join(folder, 'guarded.yaml')
+  const settings =
+    'nodeToNodeMeshEnabled: false, holdTime: 9, connectRetryTime: 1, massWithdrawGuard: { percent: 20, holdWithdrawals: 600 }'
+  writeFileSync(
+    guarded,
+    `{ apiVersion: margay.io/v1, kind: BGPConfiguration, metadata: { name: default }, spec: { ${settings} } }`,
+  )
+  t.match(await lab.margayctl('r1n1', 'apply', '-f', guarded), { code: 0 })
   for (const node of ['r1n1', 'r1n2', 'r2n1'])
     t.match(await lab.margayctl('r1n1', 'delete', 'node', node), { code: 0 }, 'behind the back of the daemons')
   for (const node of nodes) lab.startNode(node)
@@ -175,3 +192,46 @@ t.test('a datastore that comes back with most of it missing changes nothing unti
   await lab.established(nodes)
   await eventually('pods reach each other again', reaches)
 })
+
+t.test(
+  'a router that withdraws almost everything at once is not believed at once, where the cluster asks for that',
+  async t => {
+    const node = 'r1n2'
+    const learned = async () =>
+      (await lab.routes(node)).filter(({ protocol, gateway }) => protocol === '81' && gateway !== undefined).length
+    const conf = join(lab.dir.host('tor1'), 'bird.conf')
+    const right = readFileSync(conf, 'utf8')
+    const session = /protocol bgp r1n2 \{[^]*?\n\}/.exec(right)?.[0] ?? ''
+    const wrong = right.replace(session, session.replaceAll(/export where .*;/g, 'export none;'))
+    t.not(wrong, right, 'a slip in the export of tor1')
+    const configure = async (text: string): Promise<void> => {
+      writeFileSync(conf, text)
+      await lab.exec('tor1', 'birdc', 'configure')
+    }
+    const held = async () =>
+      (await lab.ask(node, '/v1/status', {})).problems.find(text => text.includes('were withdrawn at once'))
+    const received = async () => (await lab.ask(node, '/v1/bgp/summary', {})).peers[0].prefixesReceived
+    const [before, advertised] = [await learned(), await received()]
+    t.ok(before >= 4, `${before} learned routes`)
+    const ping = lab.pinging('r1n2-p3', '192.0.2.10', perSecond)
+    const losses = lab.losses(node)
+
+    await configure(wrong)
+    t.match(await eventually('the withdrawals are held', held), /of \d+ learned routes.*margayctl guard accept/)
+    t.equal(await received(), 0, 'BGP itself has obeyed')
+    t.equal(await learned(), before)
+    await configure(right)
+    await eventually('all are back', async () => (await received()) === advertised)
+    await eventually('nothing is held', async () => (await held()) === undefined)
+    t.same((await ping.end()).lost, [], 'no packet is lost')
+    t.same(await losses.end(), [], 'no route left the kernel')
+
+    await configure(wrong)
+    await eventually('the withdrawals are held again', held)
+    await lab.exec(node, 'ip', 'link', 'set', 'eth0', 'down')
+    await eventually('an unreachable next hop takes its routes out all the same', async () => (await learned()) === 0)
+    await lab.exec(node, 'ip', 'link', 'set', 'eth0', 'up')
+    t.match(await lab.margayctl(node, 'guard', 'accept'), { code: 0, stdout: /accepted: .*learned routes/ })
+    t.equal(await held(), undefined)
+  },
+)

@@ -94,10 +94,12 @@ export function createHandlers(rooms: Rooms): Handlers {
     },
 
     '/v1/guard/accept': () => {
-      const { held } = cluster
-      if (held === undefined || !cluster.acceptHeld())
-        throw new RequestError(404, 'nothing is held back: margayctl status shows what is')
-      return { accepted: [held] }
+      const guard = bgp.routing?.guard
+      const accepted = [cluster.held, guard?.held].flatMap(text => text ?? [])
+      if (accepted.length === 0) throw new RequestError(404, 'nothing is held back: margayctl status shows what is')
+      cluster.acceptHeld()
+      guard?.accept()
+      return { accepted }
     },
 
     '/v1/route': ({ ip }) => {

@@ -5,7 +5,7 @@ import { issueText, Speaker, tcpWith } from '../../bgp/index.ts'
 import type { Rib } from '../../bgp/core.ts'
 import type { Family, PeerId, PeerStatus, Report, SpeakerConfig } from '../../bgp/types.ts'
 import { sockets } from '../../netlink/socket.ts'
-import { type FibUpdate, Resolver } from '../fib/resolver.ts'
+import type { FibUpdate } from '../fib/resolver.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Log } from './log.ts'
@@ -113,6 +113,7 @@ export class Bgp {
     if (this.#speaker && (!wanted || !this.#config || changesIdentity(this.#config, wanted))) await this.#end()
     if (!wanted) return
     if (this.#speaker) {
+      if (wanted !== this.#config) this.#routing?.guard.ownDoing()
       if (wanted !== this.#config) this.#note(this.#speaker.configure(wanted).map(issueText))
       if (this.#problems.length === 0) this.#config = wanted
     } else if (!(await this.#begin(wanted, intent))) {
@@ -141,8 +142,8 @@ export class Bgp {
       return false
     }
     this.#note([])
-    const resolver = new Resolver(this.#ports.facts(), intent.routes, this.#ports.routeMtu)
-    const routing = new Routing(resolver, families, {
+    const routing = new Routing(this.#ports.facts(), intent.routes, families, {
+      routeMtu: this.#ports.routeMtu,
       changes: family => speaker.engine.rib(family).changes('kernel'),
       patch: this.#ports.patch,
       tellNextHops: changes => speaker.setNextHops(changes),

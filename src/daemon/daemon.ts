@@ -389,7 +389,7 @@ export class Daemon {
       intent: () => this.#intent,
       waitingFor: () => [...this.#waitingFor(), ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
       problems: () => [
-        ...(this.#cluster.held === undefined ? [] : [this.#cluster.held]),
+        ...[this.#cluster.held, this.#bgp.routing?.guard.held].flatMap(text => text ?? []),
         ...this.#snapshots.problems,
         ...this.#intent.problems,
         ...this.#bgp.problems,

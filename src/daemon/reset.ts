@@ -5,11 +5,11 @@
 
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { somebodyListens } from '../../cni-plugin/protocol/socket.ts'
 import { type DaemonConfig, routeMark } from '../api/config.ts'
 import { findObjects, type KernelObjects, linuxKernel, removeObjects, type Sysctl } from '../dataplane/index.ts'
 import type { Kernel } from '../dataplane/kernel.ts'
 import { type NodeStore, openNodeStore } from '../datastore/index.ts'
+import { daemonsHere } from './running.ts'
 
 /** Table of the node's store: settings of the kernel as they were before margayd changed them. */
 export const sysctlTable = 'sysctls'
@@ -25,9 +25,10 @@ export class StillRunning extends Error {}
 
 /** Calls `use` with this node's store, if there is one, and rejects with `StillRunning` while a daemon has it. */
 async function stopped<T>(config: DaemonConfig, use: (store: NodeStore | undefined) => Promise<T>): Promise<T> {
-  if ((await somebodyListens(config.api.socket)) || (await somebodyListens(config.cni.socket)))
+  const [pid] = daemonsHere()
+  if (pid !== undefined)
     throw new StillRunning(
-      `margayd of node "${config.node.name}" runs (it answers on ${config.api.socket}) and would make again what is removed: stop it first, like: systemctl stop margayd`,
+      `margayd runs here (process ${pid}) and would make again what is removed: stop it first, like: systemctl stop margayd`,
     )
   const path = storeOf(config)
   if (!existsSync(path)) return use(undefined)

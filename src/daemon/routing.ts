@@ -2,16 +2,21 @@
 // hops that come and go are told to the speaker.
 
 import type { ChangeCursor, ChangeView, Family, NextHopState } from '../../bgp/types.ts'
-import type { Resolver } from '../fib/resolver.ts'
+import { type Clock, systemClock } from '../dataplane/index.ts'
+import { Resolver } from '../fib/resolver.ts'
 import type { Facts } from '../model/facts.ts'
 import type { RouteRules } from '../model/intent.ts'
 import type { FibUpdate } from '../fib/resolver.ts'
+import { WithdrawGuard } from './withdraw-guard.ts'
 
 export interface RoutingPorts {
   /** Where the Loc-RIB's changes come from, one cursor a family. */
   readonly changes: (family: Family) => ChangeCursor
   readonly patch: (updates: readonly FibUpdate[]) => void
   readonly tellNextHops: (changes: readonly NextHopState[]) => void
+  readonly clock?: Clock
+  /** Of routes outside tunnels; undefined: that of their device. */
+  readonly routeMtu?: number
 }
 
 /** Loc-RIB changes taken before sockets and timers get their turn. */
@@ -22,12 +27,19 @@ export class Routing {
   readonly #cursors: readonly ChangeCursor[]
   readonly #view: ChangeView = { prefix: '', nextHops: [], peer: '', med: undefined, localPref: undefined }
   readonly resolver: Resolver
+  readonly guard: WithdrawGuard
   #next: NodeJS.Immediate | undefined
 
-  constructor(resolver: Resolver, families: readonly Family[], ports: RoutingPorts) {
+  constructor(facts: Facts, rules: RouteRules, families: readonly Family[], ports: RoutingPorts) {
     this.#ports = ports
-    this.resolver = resolver
+    this.resolver = new Resolver(facts, rules, ports.routeMtu)
     this.#cursors = families.map(ports.changes)
+    this.guard = new WithdrawGuard({
+      clock: ports.clock ?? systemClock,
+      known: () => this.resolver.size,
+      letGo: prefixes => this.#hand(prefixes.flatMap(prefix => this.resolver.forget(prefix) ?? [])),
+    })
+    this.guard.set(rules.hold)
   }
 
   /** The Loc-RIB has changed: its changes are taken soon. */
@@ -41,6 +53,7 @@ export class Routing {
 
   setRules(rules: RouteRules): void {
     this.#hand(this.resolver.setRules(rules))
+    this.guard.set(rules.hold)
   }
 
   /** True when no change waits to be taken. */
@@ -51,6 +64,7 @@ export class Routing {
   close(): void {
     clearImmediate(this.#next)
     for (const cursor of this.#cursors) cursor.close()
+    this.guard.close()
   }
 
   #turn(): void {
@@ -60,12 +74,21 @@ export class Routing {
     for (const cursor of this.#cursors) {
       while (left > 0 && cursor.next(this.#view)) {
         left--
+        if (this.#isKept(this.#view)) continue
         const update = this.resolver.learn(this.#view)
         if (update) updates.push(update)
       }
     }
     this.#hand(updates)
     if (left === 0) this.wake()
+  }
+
+  /** A withdrawal that is not obeyed now. */
+  #isKept({ prefix, nextHops, peer }: ChangeView): boolean {
+    const isWithdrawn = nextHops.length === 0 && peer !== 'local'
+    if (isWithdrawn && this.resolver.explain(prefix)?.entry && this.guard.keeps(prefix)) return true
+    this.guard.settled(prefix)
+    return false
   }
 
   #hand(updates: readonly FibUpdate[]): void {

@@ -28,6 +28,12 @@ export interface SecretReference {
   readonly env?: string
 }
 
+/** Learned routes of which more than `percent` are withdrawn at once stay in force for `seconds`. */
+export interface WithdrawalHold {
+  readonly percent: number
+  readonly seconds: number
+}
+
 export interface RouteRules {
   /** Whether a default route learned by BGP may be installed. */
   readonly acceptDefault: boolean
@@ -42,6 +48,8 @@ export interface RouteRules {
   readonly source6?: string
   /** Which of them go through a tunnel; one rule a pool. Default: none. */
   readonly tunnels?: readonly TunnelRule[]
+  /** Absent: every withdrawal is obeyed at once. */
+  readonly hold?: WithdrawalHold
 }
 
 /** Sorted lists of prefixes, in canonical text. */

@@ -100,8 +100,8 @@ export function createPlanner(node: string): Planner {
       const tunnels = sections.tunnels.get([local, speakers, pools, states], () =>
         local ? planTunnels(local, speakers, pools, states) : noTunnels,
       )
-      const routes = sections.routes.get([local, found.sessions, own.own, pools, tunnels.rules], () =>
-        routeRules(local, found.sessions, own.own, pools, tunnels.rules),
+      const routes = sections.routes.get([local, found.sessions, own.own, pools, tunnels.rules, settings], () =>
+        routeRules(local, found.sessions, own.own, pools, tunnels.rules, settings),
       )
       const filters = sections.filters.get([pools, nodes, tunnels.tunnels], () =>
         planFilters(pools, nodes, tunnels.tunnels),
@@ -164,6 +164,7 @@ function routeRules(
   own: readonly string[],
   pools: readonly IPPoolResource[],
   tunnels: readonly TunnelRule[],
+  { guardPercent, holdWithdrawals }: BgpSettings,
 ): RouteRules {
   return {
     acceptDefault: sessions.some(session => session.acceptDefault),
@@ -172,6 +173,7 @@ function routeRules(
     source4: local?.address4 && formatAddress(local.address4.address),
     source6: local?.address6 && formatAddress(local.address6.address),
     ...(tunnels.length > 0 && { tunnels }),
+    ...(holdWithdrawals > 0 && { hold: { percent: guardPercent, seconds: holdWithdrawals } }),
   }
 }
 

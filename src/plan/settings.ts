@@ -12,6 +12,8 @@ export interface BgpSettings {
   readonly connectRetry: number
   /** Share of the records of one sort that a complete list of the datastore may remove at once. */
   readonly guardPercent: number
+  /** Seconds that learned routes stay when that share of them is withdrawn at once; 0: they go. */
+  readonly holdWithdrawals: number
 }
 
 const defaults: BgpSettings = {
@@ -21,6 +23,7 @@ const defaults: BgpSettings = {
   holdTime: 90,
   connectRetry: 5,
   guardPercent: 50,
+  holdWithdrawals: 0,
 }
 
 export function bgpSettings(configurations: readonly BGPConfigurationResource[]): BgpSettings {
@@ -33,5 +36,6 @@ export function bgpSettings(configurations: readonly BGPConfigurationResource[])
     holdTime: spec.holdTime,
     connectRetry: spec.connectRetryTime,
     guardPercent: spec.massWithdrawGuard?.percent ?? defaults.guardPercent,
+    holdWithdrawals: spec.massWithdrawGuard?.holdWithdrawals ?? defaults.holdWithdrawals,
   }
 }

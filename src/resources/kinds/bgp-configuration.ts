@@ -13,6 +13,13 @@ const massWithdrawGuard = v.strictObject({
     ),
     50,
   ),
+  holdWithdrawals: v.optional(
+    described(
+      integer('seconds', 0, 3600, 'It is a time; 0 obeys every withdrawal at once.'),
+      'Seconds that learned routes stay in force when more than `percent` of them are withdrawn within a second, unless their next hops become unreachable.',
+    ),
+    0,
+  ),
 })
 
 const spec = v.strictObject({
