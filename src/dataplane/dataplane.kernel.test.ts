@@ -248,7 +248,6 @@ t.test('facts follow the kernel', { skip }, async t => {
   await waitFor(async () => plane.facts.current.foreignRoutes.some(route => route.prefix === '10.0.5.0/24'))
   t.ok(plane.facts.current.addresses.some(address => address.cidr === '10.0.5.7/24' && address.link === 'eth0'))
   t.ok(seen.length >= 3)
-  const count = seen.length
   await plane.endpoints.add({
     network: 'pods',
     containerId: 'c',
@@ -258,7 +257,8 @@ t.test('facts follow the kernel', { skip }, async t => {
     mtu: 1500,
   })
   await plane.routes.audit()
-  t.equal(seen.length, count, 'a pod is no fact')
+  // The kernel's own, such as the end of an address check, may come at any time.
+  t.notMatch(JSON.stringify([...seen, plane.facts.current]), /mgy|10\.42\.0\.2/, 'a pod is no fact')
 })
 
 t.test('the node forwards, whatever others do to its settings, and is put back as it was', { skip }, async t => {
