@@ -10,7 +10,7 @@ import { type CniServer, listenCni } from '../../cni-plugin/protocol/server.ts'
 import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import { type DaemonConfig, routeMark } from '../api/config.ts'
 import { serve } from '../api/server.ts'
-import { Dataplane, linuxKernel, mtuWithin } from '../dataplane/index.ts'
+import { Dataplane, linuxKernel, mtuWithin, podSources } from '../dataplane/index.ts'
 import { type Datastore, openEmbeddedDatastore, openNodeStore, type NodeStore } from '../datastore/index.ts'
 import { Ipam } from '../ipam/index.ts'
 import type { Facts } from '../model/facts.ts'
@@ -161,6 +161,7 @@ export class Daemon {
     await this.#ipam.load({
       inUse: mark === undefined ? await addressesOfPods(linuxKernel(), this.#config.dataplane.routeProtocol) : [],
     })
+    this.#setPodSources(this.#plan())
     await this.#pods.recover(mark === undefined)
     await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: { boot } satisfies Mark }])
 
@@ -271,6 +272,7 @@ export class Daemon {
     }
     for (const problem of this.#intent.problems) if (!before.problems.includes(problem)) this.#log.warn(problem)
     const { routes } = this.#dataplane
+    this.#setPodSources(this.#intent)
     routes.set('block', this.#intent.unreachable.map(unreachable))
     if (this.#knowsCluster()) routes.ready('block')
     if (this.#cluster.state === 'in sync') routes.inSync('block')
@@ -280,6 +282,13 @@ export class Daemon {
     await this.#setUpFabric(this.#dataplane.facts.current)
     this.#complete = this.#isComplete()
     await this.#bgp.apply(this.#intent, this.#complete)
+  }
+
+  #setPodSources({ routes: { source4, source6 } }: Intent): void {
+    const { endpoints, facts } = this.#dataplane
+    endpoints.setSources(
+      podSources(facts.current, { ...(source4 && { v4: source4 }), ...(source6 && { v6: source6 }) }),
+    )
   }
 
   /** The cluster has been seen, now or by the last run. */

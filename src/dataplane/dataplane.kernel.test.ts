@@ -5,6 +5,7 @@ import t from 'tap'
 import type { Facts } from '../model/facts.ts'
 import { fibClasses } from '../model/fib.ts'
 import { Dataplane } from './dataplane.ts'
+import { podSources } from './endpoints/sources.ts'
 import { linuxKernel } from './linux.ts'
 import type { NodeSetup } from './node-setup.ts'
 import type { Mark } from './routes/route.ts'
@@ -72,6 +73,12 @@ t.test('pods, node and fabric reach each other, without bridge and default route
   ] as const)
     t.ok(await namespaces.succeeds(from, 'ping', '-c1', '-W2', to), `${from} -> ${to}`)
   t.match(await namespaces.run(path, 'ip', 'route', 'get', '10.42.0.2'), 'src 10.0.1.7', 'the node speaks as itself')
+  await namespaces.run(path, 'ip', 'address', 'add', '10.9.9.9/32', 'dev', 'lo')
+  t.match(await namespaces.run(path, 'ip', 'route', 'get', '10.42.0.2'), 'src 10.9.9.9', 'the kernel takes the first')
+  await waitFor(async () => plane.facts.current.addresses.some(({ cidr }) => cidr === '10.9.9.9/32'))
+  plane.endpoints.setSources(podSources(plane.facts.current, { v4: '10.0.1.7', v6: 'fd00:1::7' }))
+  await plane.routes.idle()
+  t.match(await namespaces.run(path, 'ip', 'route', 'get', '10.42.0.2'), 'src 10.0.1.7', 'and is told otherwise')
   t.notMatch(await namespaces.run(path, 'ip', '-d', 'link'), /bridge/)
   t.notMatch(await namespaces.run(path, 'ip', 'route'), /default/)
 })

@@ -7,6 +7,7 @@
 
 import type { Link, Operation, Rtnetlink } from '../../../netlink/types.ts'
 import { type Endpoint, endpointKey } from '../../model/endpoint.ts'
+import type { FibEntry } from '../../model/fib.ts'
 import { ensureSysctls, type Kernel } from '../kernel.ts'
 import type { RouteTable } from '../routes/route-table.ts'
 import type { Settings } from '../settings.ts'
@@ -14,6 +15,7 @@ import { checkEndpoint, type EndpointProblem } from './check.ts'
 import { type EndpointError, errorOf, Refused } from './errors.ts'
 import type { HostEndGuard } from './guard.ts'
 import { type EndpointId, hostDeviceName, hostMac, isHostDevice } from './names.ts'
+import type { PodSources } from './sources.ts'
 import { validate } from './validate.ts'
 import * as wiring from './wiring.ts'
 
@@ -56,6 +58,7 @@ export class Endpoints {
   readonly #addresses = new Map<string, string>()
   /** The last call for each key: calls for one endpoint run one after another. */
   readonly #queues = new Map<string, Promise<unknown>>()
+  #sources: PodSources = {}
   #ready = false
 
   constructor({ kernel, routes, guard, settings }: EndpointsOptions) {
@@ -63,6 +66,21 @@ export class Endpoints {
     this.#routes = routes
     this.#guard = guard
     this.#settings = settings
+  }
+
+  /** What the node's own packets to pods come from, where that has to be told; in force at once for all pods. */
+  setSources(sources: PodSources): void {
+    if (sources.v4 === this.#sources.v4 && sources.v6 === this.#sources.v6) return
+    this.#sources = sources
+    if (this.#ready)
+      this.#routes.patch(
+        'endpoint',
+        this.#entries().map(entry => ({ prefix: entry.prefix, entry })),
+      )
+  }
+
+  #entries(): FibEntry[] {
+    return [...this.#known.values()].flatMap(endpoint => wiring.endpointRoutes(endpoint, this.#sources))
   }
 
   /** The endpoints that are attached. */
@@ -111,7 +129,7 @@ export class Endpoints {
         return outcome.ok ? link.name : undefined
       }),
     )
-    this.#routes.set('endpoint', [...this.#known.values()].flatMap(wiring.endpointRoutes))
+    this.#routes.set('endpoint', this.#entries())
     this.#routes.inSync('endpoint')
     this.#ready = true
     return { adopted, lost, strays: deleted.filter(name => name !== undefined), unknown, problems }
@@ -263,7 +281,7 @@ export class Endpoints {
   async #route(node: Rtnetlink, endpoint: Endpoint): Promise<void> {
     const link = await node.link(endpoint.hostDevice)
     if (link) this.#routes.learnLink(link)
-    const entries = wiring.endpointRoutes(endpoint)
+    const entries = wiring.endpointRoutes(endpoint, this.#sources)
     this.#routes.patch(
       'endpoint',
       entries.map(entry => ({ prefix: entry.prefix, entry })),

@@ -17,6 +17,7 @@ import type { InterfaceAddress, Operation } from '../../../netlink/types.ts'
 import type { FibEntry } from '../../model/fib.ts'
 import type { Sysctl } from '../kernel.ts'
 import { hostMac } from './names.ts'
+import type { PodSources } from './sources.ts'
 
 export const gateway4 = '169.254.1.1'
 export const gateway6 = 'fe80::ecee:eeff:feee:eeee'
@@ -36,15 +37,19 @@ export function hostCidr(address: string): string {
 }
 
 /** The node's routes to the pod. */
-export function endpointRoutes(endpoint: {
-  readonly addresses: readonly string[]
-  readonly hostDevice: string
-}): FibEntry[] {
-  return endpoint.addresses.map(address => ({
-    prefix: hostCidr(address),
-    kind: 'unicast',
-    nextHops: [{ device: endpoint.hostDevice }],
-  }))
+export function endpointRoutes(
+  endpoint: { readonly addresses: readonly string[]; readonly hostDevice: string },
+  sources: PodSources = {},
+): FibEntry[] {
+  return endpoint.addresses.map(address => {
+    const source = address.includes(':') ? sources.v6 : sources.v4
+    return {
+      prefix: hostCidr(address),
+      kind: 'unicast',
+      nextHops: [{ device: endpoint.hostDevice }],
+      ...(source !== undefined && { source }),
+    }
+  })
 }
 
 /** Of the host end. rp_filter: a pod may send from its own addresses only. accept_ra: no pod is a router for the node. */
