@@ -6,6 +6,7 @@
 import type { Server } from 'node:http'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { systemClock } from '../../bgp/index.ts'
 import { type CniServer, listenCni } from '../../cni-plugin/protocol/server.ts'
 import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import { type DaemonConfig, routeMark } from '../api/config.ts'
@@ -303,7 +304,7 @@ export class Daemon {
     const { speaker } = this.#intent
     if (!this.#restarting || speaker?.clusterId === undefined) return true
     const peers = this.#bgp.peers()
-    return peers.length >= speaker.peers.size && deferredFor(peers, this.#sinceStart()).length === 0
+    return peers.length >= speaker.peers.size && deferredFor(peers, this.#sinceStart(), systemClock.now()).length === 0
   }
 
   /** What stands between now and deletes from the kernel. */

@@ -1,6 +1,6 @@
 // What a restarted node waits for (design, promise 3; RFC 4724 §4.1). Before it deletes what it finds in the kernel and no longer hears
 // of: every peer that came up has told its last route. Before a reflector says that it has told all: those peers that do not wait for
-// it in turn. A peer that is down delays either only for as long as coming up takes.
+// it in turn; the others get the time that telling takes. A peer that is down delays either only for as long as coming up takes.
 
 import type { PeerStatus } from '../../bgp/types.ts'
 
@@ -8,6 +8,12 @@ import type { PeerStatus } from '../../bgp/types.ts'
 const comingUp = 15_000
 /** The same for a peer that has already refused or failed: it is down, or rests after the loss, as FRR does for some seconds. */
 const tryingAgain = 10_000
+/**
+ * Milliseconds in which a session that has come up is expected to bring its routes, also from a peer that never says End-of-RIB, or
+ * that restarts and may wait for ours. FRR collects routes for a second before it sends the first, and says for minutes after its own
+ * start that it restarts.
+ */
+const telling = 5_000
 /** Milliseconds after start at which nobody is waited for any more. */
 const deadline = 60_000
 
@@ -20,9 +26,12 @@ export function waitedFor(peers: readonly PeerStatus[], sinceStart: number): rea
   })
 }
 
-/** Names of peers whose routes a restarted reflector has yet to hear before its own End-of-RIB. */
-export function deferredFor(peers: readonly PeerStatus[], sinceStart: number): readonly string[] {
-  return names(peers, sinceStart, peer => peer.awaited.length > 0)
+/** Names of peers whose routes a restarted reflector has yet to hear before its own End-of-RIB. `now`: by the clock of `since`. */
+export function deferredFor(peers: readonly PeerStatus[], sinceStart: number, now: number): readonly string[] {
+  return names(peers, sinceStart, ({ awaited, families, endOfRib, since }) => {
+    if (awaited.length > 0) return true
+    return now - since < telling && families.some(family => !endOfRib.includes(family))
+  })
 }
 
 function names(
