@@ -13,6 +13,7 @@ import { ourTable, tableOf } from './table.ts'
 const skip = skipWithoutRoot()
 const rules: FilterRules = {
   masquerade: ['10.42.0.0/16', 'fd00:42::/48'],
+  exclusions: [],
   pools: ['10.42.0.0/16', 'fd00:42::/48'],
   nodes: ['10.0.1.7/32', 'fd00:1::7/128'],
   tunnels: [],
@@ -73,6 +74,32 @@ t.test('a pod reaches the outside under its node, and the kernel holds what was 
   for (const to of ['10.42.0.2', 'fd00:42::2']) t.ok(await pings(outside, to), `${to} is reached from outside`)
   await using netfilter = await openNetfilter({ netns: path })
   t.strictSame(await netfilter.table(ourTable), tableOf(rules))
+})
+
+t.test('a pod keeps its address to networks that its pool excludes', { skip }, async t => {
+  const { plane, path, outside, pod, ip, pings } = await world(t)
+  const excluded = ['172.20.0.1', 'fd00:20::1']
+  const translated = ['172.21.0.1', 'fd00:21::1']
+  for (const to of [...excluded, ...translated]) await ip(outside, `address add ${to} dev lo`)
+  await ip(path, 'route add 172.20.0.0/15 via 10.0.1.1')
+  await ip(path, 'route add fd00:20::/31 via fd00:1::1')
+  const excepting: FilterRules = {
+    ...rules,
+    exclusions: [
+      { pools: ['10.42.0.0/16'], destinations: ['172.20.0.0/16', '172.31.0.0/16'] },
+      { pools: ['fd00:42::/48'], destinations: ['fd00:20::/32'] },
+    ],
+  }
+  plane.filters.set(excepting)
+  await plane.filters.settle()
+  t.same(plane.filters.problems, [])
+  for (const to of translated) t.ok(await pings(pod, to), `${to} answers the node`)
+  for (const to of excluded) t.notOk(await pings(pod, to), `${to} hears the pod, to which it has no route`)
+  await ip(outside, 'route add 10.42.0.0/16 via 10.0.1.7')
+  await ip(outside, 'route add fd00:42::/48 via fd00:1::7')
+  for (const to of excluded) t.ok(await pings(pod, to), `${to} answers the pod`)
+  await using netfilter = await openNetfilter({ netns: path })
+  t.strictSame(await netfilter.table(ourTable), tableOf(excepting))
 })
 
 t.test('a packet with another source than the pod has does not leave the pod', { skip }, async t => {
