@@ -4,6 +4,7 @@ import { compareAddresses, contains, formatAddress, prefixOf } from '../../inet/
 import type { Address, InterfaceAddress } from '../../inet/index.ts'
 import type { Family, PeerConfig, PrefixLimit } from '../../bgp/types.ts'
 import type { SecretReference } from '../model/intent.ts'
+import { addressOn, facing, type LinkAddresses } from './links.ts'
 import type { BgpSettings } from './settings.ts'
 import type { NodeSpeaker } from './speakers.ts'
 
@@ -79,7 +80,7 @@ export function session(
     nextHop: options.nextHop ?? 'auto',
     nextHopSelf: otherFamilyNextHop(local, remote.address),
     reflectorClient: kind === 'ibgp' && isClient(local, remote.node),
-    multihop: !onSubnet(own, remote.address),
+    multihop: !onSubnet(own, remote.address) && !facing(local.links, remote.address),
     ttlSecurity: options.ttlSecurity,
     maxPrefixes: options.maxPrefixes && {
       'ipv4-unicast': options.maxPrefixes,
@@ -118,9 +119,13 @@ function sharedFamilies(local: NodeSpeaker, remote: NodeSpeaker | undefined): re
   return families
 }
 
-function otherFamilyNextHop(local: NodeSpeaker, remote: Address): Session['nextHopSelf'] {
-  if (remote.family === 4) return local.address6 ? { 'ipv6-unicast': formatAddress(local.address6.address) } : {}
-  return local.address4 ? { 'ipv4-unicast': formatAddress(local.address4.address) } : {}
+/** The peer reaches what is on its own link; the node's address may be on another, or on the loopback. */
+function otherFamilyNextHop({ links, address4, address6 }: NodeSpeaker, remote: Address): Session['nextHopSelf'] {
+  const link = facing(links, remote)?.link
+  const other = remote.family === 4 ? 6 : 4
+  const own = (link && addressOn(links, link, other)) || (other === 4 ? address4 : address6)?.address
+  if (!own) return {}
+  return { [other === 4 ? 'ipv4-unicast' : 'ipv6-unicast']: formatAddress(own) }
 }
 
 function onSubnet(own: InterfaceAddress | undefined, address: Address): boolean {
