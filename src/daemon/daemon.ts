@@ -18,6 +18,7 @@ import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
+import { leastMtu, loopback } from '../plan/links.ts'
 import { createPlanner } from '../plan/planner.ts'
 import { bgpSettings } from '../plan/settings.ts'
 import type { Labels } from '../resources/index.ts'
@@ -333,9 +334,8 @@ export class Daemon {
   }
 
   async #setUpFabric(facts: Facts): Promise<void> {
-    const loopback = (name: string): boolean => name === 'lo'
     const devices = [...new Set(facts.addresses.map(({ link }) => link))]
-      .filter(name => !loopback(name) && !isTunnelDevice(name))
+      .filter(name => name !== loopback && !isTunnelDevice(name))
       .toSorted()
     if (devices.join() === this.#fabric) return
     const { previous, problems } = await this.#dataplane.setUpNode(devices)
@@ -375,6 +375,7 @@ export class Daemon {
     const texts = families.map(family => (family === 4 ? ipv4Address : ipv6Address))
     const own = texts.flatMap(text => hostOf(text) ?? [])
     const link = addresses.find(({ cidr }) => own.includes(hostOf(cidr) ?? ''))?.link
+    if (link === loopback) return leastMtu(this.#dataplane.facts.current) ?? defaultMtu
     return links.find(({ name }) => name === link)?.mtu ?? defaultMtu
   }
 

@@ -4,15 +4,17 @@ import { compareAddresses, contains, formatAddress, prefixOf } from '../../inet/
 import type { Address, InterfaceAddress } from '../../inet/index.ts'
 import type { Family, PeerConfig, PrefixLimit } from '../../bgp/types.ts'
 import type { SecretReference } from '../model/intent.ts'
-import { addressOn, facing, type LinkAddresses } from './links.ts'
+import { addressOn, facing, isOn } from './links.ts'
 import type { BgpSettings } from './settings.ts'
-import type { NodeSpeaker } from './speakers.ts'
+import type { LocalSpeaker, NodeSpeaker } from './speakers.ts'
 
 export interface Session {
   /** Stable key: `mesh/NODE`, `BGPPEER`, `BGPPEER/NODE`. */
   readonly name: string
   readonly kind: 'ebgp' | 'ibgp'
   readonly address: string
+  /** The far end is a node of the cluster. */
+  readonly withNode: boolean
   readonly port: number
   readonly localAddress?: string
   readonly remoteAs: number
@@ -59,7 +61,7 @@ export interface Remote {
 
 export function session(
   name: string,
-  local: NodeSpeaker,
+  local: LocalSpeaker,
   remote: Remote,
   settings: BgpSettings,
   options: SessionOptions = {},
@@ -70,6 +72,7 @@ export function session(
     name,
     kind,
     address: formatAddress(remote.address),
+    withNode: remote.node !== undefined,
     port: remote.port,
     localAddress: own && (options.fromNodeAddress ?? true) ? formatAddress(own.address) : undefined,
     remoteAs: remote.asn,
@@ -120,11 +123,12 @@ function sharedFamilies(local: NodeSpeaker, remote: NodeSpeaker | undefined): re
 }
 
 /** The peer reaches what is on its own link; the node's address may be on another, or on the loopback. */
-function otherFamilyNextHop({ links, address4, address6 }: NodeSpeaker, remote: Address): Session['nextHopSelf'] {
-  const link = facing(links, remote)?.link
+function otherFamilyNextHop({ links, address4, address6 }: LocalSpeaker, remote: Address): Session['nextHopSelf'] {
   const other = remote.family === 4 ? 6 : 4
-  const own = (link && addressOn(links, link, other)) || (other === 4 ? address4 : address6)?.address
-  if (!own) return {}
+  const ofNode = (other === 4 ? address4 : address6)?.address
+  if (!ofNode) return {}
+  const link = facing(links, remote)?.link
+  const own = link === undefined || isOn(links, link, ofNode) ? ofNode : (addressOn(links, link, other) ?? ofNode)
   return { [other === 4 ? 'ipv4-unicast' : 'ipv6-unicast']: formatAddress(own) }
 }
 
