@@ -119,7 +119,7 @@ t.test('what the schema cannot see is refused as well', async t => {
     {
       name: 'one loopback address for two nodes',
       text: `nodes:\n${node('a', '10.0.0.1', ', loopback: { ipv4: 10.9.9.9 }')}${node('b', '10.0.0.2', ', loopback: { ipv4: 10.9.9.9 }')}`,
-      says: /nodes\[1\]\.loopback\.ipv4 10\.9\.9\.9 stands twice on a loopback/,
+      says: /10\.9\.9\.9 stands twice on a loopback/,
     },
     {
       name: 'an unknown subnet',
