@@ -36,7 +36,7 @@ async function run(t: Test, bgp: NodeResource['spec']['bgp'], ipv4 = 'first-foun
     keeper,
     datastore,
     /** The links as they are now, each `eth0 10.0.1.7/24`. */
-    async links(...list: string[]) {
+    links: async (...list: string[]) => {
       facts = {
         links: ['eth0', 'eth1'].map((name, i) => ({ index: i + 1, name, up: true, carrier: true, mtu: 1500 })),
         addresses: list.map(text => ({ link: text.split(' ')[0], cidr: text.split(' ')[1] })),
@@ -44,12 +44,12 @@ async function run(t: Test, bgp: NodeResource['spec']['bgp'], ipv4 = 'first-foun
       }
       keeper.look(true)
     },
-    async write(bgp: NodeResource['spec']['bgp']) {
+    write: async (bgp: NodeResource['spec']['bgp']) => {
       await datastore.update('Node', 'n1', node('n1', bgp), (await datastore.get('Node', 'n1'))!.version)
       current = node('n1', bgp)
     },
     /** Until the Node has that address. */
-    async becomes(address: string | undefined) {
+    becomes: async (address: string | undefined) => {
       const deadline = performance.now() + 30_000
       while ((await read()).spec.bgp?.ipv4Address !== address) {
         if (performance.now() > deadline) throw new Error(`the Node has ${(await read()).spec.bgp?.ipv4Address}`)
