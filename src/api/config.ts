@@ -49,8 +49,8 @@ const schema = v.strictObject({
         integer('number', 1, 4_294_967_295, 'With the protocol number it marks our routes.'),
         1024,
       ),
-      /** MTU that learned routes carry outside tunnels, where the fabric carries less than the node's link. */
-      routeMtu: v.optional(integer('octets', 1280, 65_535, 'IPv6 needs 1280, and IP knows no more than 65535.')),
+      /** What the network between nodes carries, where that is less than the node's link: of routes, tunnels and new pods. */
+      mtu: v.optional(integer('octets', 1280, 65_535, 'IPv6 needs 1280, and IP knows no more than 65535.')),
       /** TCP connections of pods agree on segments that fit the route out of the node. */
       clampMss: v.optional(flag(), false),
     }),
