@@ -82,6 +82,11 @@ export class Attributes {
     return this.length >= 4 ? this.#view.getUint32(this.#from, littleEndian) : 0
   }
 
+  /** In network byte order, as ports are. */
+  u16be(): number {
+    return this.length >= 2 ? this.#view.getUint16(this.#from) : 0
+  }
+
   /** In network byte order, as netfilter's numbers are. */
   u32be(): number {
     return this.length >= 4 ? this.#view.getUint32(this.#from) : 0

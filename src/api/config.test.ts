@@ -7,7 +7,7 @@ t.test('an empty file is the default node', async t => {
   t.match(parse(''), {
     node: { name: 'host7' },
     datastore: { type: 'embedded', path: '/var/lib/margay/cluster.db' },
-    dataplane: { routeProtocol: 81, routeTable: 254, routeMetric: 1024, routeMtu: undefined, clampMss: false },
+    dataplane: { routeProtocol: 81, routeTable: 254, routeMetric: 1024, mtu: undefined, clampMss: false },
     cni: { socket: '/run/margay/cni.sock' },
     log: { level: 'info', format: 'text' },
   })
@@ -35,12 +35,17 @@ t.test('every fault is one refusal with object, value, reason, place and next st
     ['dataplane: { clampMss: 1400 }', /dataplane\.clampMss 1400 is neither true nor false/],
     ['dataplane: { routeProtocol: 4 }', /dataplane\.routeProtocol 4 is not a whole number from 5 to 255/],
     ['dataplane: { routeTable: 0 }', /dataplane\.routeTable 0 is not a whole number from 1 to/],
-    ['dataplane: { routeMtu: 576 }', /dataplane\.routeMtu 576 is not a whole number from 1280 to 65535/],
+    ['dataplane: { mtu: 576 }', /dataplane\.mtu 576 is not a whole number from 1280 to 65535/],
     [
       'datastore: { type: etcd }',
       /datastore\.type etcd is not supported\.\n.*no other datastore so far\.\n {2}Write type: embedded\./,
     ],
     ['node: rack1', /node rack1 is not a mapping/],
+    [
+      'node: { address: { ipv4: eth0 } }',
+      /node\.address\.ipv4 eth0 is no way to find an address\.\n.*It takes first-found/,
+    ],
+    ['node: { address: { ipv6: cidr=10.0.0.0/8 } }', /node\.address\.ipv6 .*\n.*10\.0\.0\.0\/8 is no IPv6 network/],
     ['node: { name: Rack_1 }', /node\.name Rack_1 is not a name/],
     ['cni: [', /margayd\.yaml: not YAML: /],
     ['just words', /margayd\.yaml: the file just words is not a mapping/],

@@ -8,17 +8,16 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../../bgp/index.ts'
 import { type CniServer, listenCni } from '../../cni-plugin/protocol/server.ts'
-import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import { type DaemonConfig, routeMark } from '../api/config.ts'
 import { serve } from '../api/server.ts'
-import { Dataplane, linuxKernel, mtuWithin, podSources } from '../dataplane/index.ts'
+import { Dataplane, linuxKernel, podSources } from '../dataplane/index.ts'
 import { type Datastore, openEmbeddedDatastore, openNodeStore, type NodeStore } from '../datastore/index.ts'
 import { Ipam } from '../ipam/index.ts'
 import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
-import { leastMtu, loopback } from '../plan/links.ts'
+import { loopback } from '../plan/links.ts'
 import { createPlanner } from '../plan/planner.ts'
 import { bgpSettings } from '../plan/settings.ts'
 import type { Labels } from '../resources/index.ts'
@@ -27,6 +26,8 @@ import { Bgp } from './bgp.ts'
 import { Cluster, hasCheckpoint } from './cluster.ts'
 import { Drain } from './drain.ts'
 import type { Log } from './log.ts'
+import { Mtu } from './mtu.ts'
+import { NodeAddress } from './node-address.ts'
 import { addressesOfPods, Pods } from './pods.ts'
 import { sysctlTable } from './reset.ts'
 import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
@@ -37,7 +38,6 @@ import { TunnelKeeper } from './tunnels.ts'
 const aboutTable = 'daemon'
 /** Milliseconds between looks at whether all is in sync. */
 const syncEvery = 250
-const defaultMtu = 1500
 const theDatastore = 'the datastore'
 
 interface Mark {
@@ -58,6 +58,8 @@ export class Daemon {
   readonly #bgp: Bgp
   readonly #tunnels: TunnelKeeper
   readonly #drain: Drain
+  readonly #mtu: Mtu
+  readonly #address: NodeAddress
   readonly #planner: ReturnType<typeof createPlanner>
   readonly #started = performance.now()
   #intent: Intent
@@ -126,19 +128,34 @@ export class Daemon {
       blocks: () => this.#ipam.owned(),
       onChange: () => this.#planSoon(),
     })
+    this.#address = new NodeAddress({
+      node: config.node.name,
+      methods: config.node.address,
+      datastore: this.#datastore,
+      log,
+      snapshot: () => this.#snapshots.current,
+      facts: () => this.#dataplane.facts.current,
+      onDue: () => this.#planSoon(),
+    })
+    this.#mtu = new Mtu({
+      intent: () => this.#intent,
+      facts: () => this.#dataplane.facts.current,
+      pods: () => this.#dataplane.endpoints.all,
+      limit: config.dataplane.mtu,
+    })
     this.#pods = new Pods({
       ipam: this.#ipam,
       endpoints: this.#dataplane.endpoints,
       nodeStore: this.#nodeStore,
       log,
       families: () => this.#ipam.families(),
-      mtu: () => this.#mtu(),
+      mtu: addresses => this.#mtu.ofPod(addresses),
       obstacle: () => this.#obstacle(),
     })
     this.#bgp = new Bgp({
       log,
       facts: () => this.#dataplane.facts.current,
-      routeMtu: config.dataplane.routeMtu,
+      routeMtu: config.dataplane.mtu,
       patch: updates => this.#dataplane.routes.patch('bgp', updates),
       clear: () => this.#dataplane.routes.set('bgp', []),
     })
@@ -146,7 +163,7 @@ export class Daemon {
       ipam: this.#ipam,
       devices: this.#dataplane.tunnels,
       log,
-      mtu: tunnel => mtuWithin(this.#parentMtu([tunnel.family]), tunnel),
+      mtu: tunnel => this.#mtu.ofTunnel(tunnel),
     })
     this.#planner = createPlanner(config.node.name)
     this.#intent = this.#plan()
@@ -211,6 +228,7 @@ export class Daemon {
     clearInterval(this.#syncTimer)
     clearImmediate(this.#planTimer)
     this.#drain.close()
+    this.#address.close()
     await this.#cni?.close()
     this.#api?.close()
     this.#api?.closeAllConnections()
@@ -265,6 +283,7 @@ export class Daemon {
   }
 
   async #replan(): Promise<void> {
+    this.#address.look(this.#cluster.state === 'in sync')
     const before = this.#intent
     this.#intent = this.#plan()
     if (this.#knowsCluster()) {
@@ -359,26 +378,6 @@ export class Daemon {
     return this.#node()?.metadata.labels ?? {}
   }
 
-  /** Of new pods: what fits into every tunnel that their packets may take. */
-  #mtu(): number {
-    const tunnels = this.#intent.tunnels.filter(({ pools }) => pools.length > 0)
-    return Math.min(
-      mtuWithin(this.#parentMtu([4, 6])),
-      ...tunnels.map(tunnel => mtuWithin(this.#parentMtu([tunnel.family]), tunnel)),
-    )
-  }
-
-  /** Of the link that carries the node's address of one of the families. */
-  #parentMtu(families: readonly (4 | 6)[]): number {
-    const { addresses, links } = this.#dataplane.facts.current
-    const { ipv4Address, ipv6Address } = this.#node()?.spec.bgp ?? {}
-    const texts = families.map(family => (family === 4 ? ipv4Address : ipv6Address))
-    const own = texts.flatMap(text => hostOf(text) ?? [])
-    const link = addresses.find(({ cidr }) => own.includes(hostOf(cidr) ?? ''))?.link
-    if (link === loopback) return leastMtu(this.#dataplane.facts.current) ?? defaultMtu
-    return links.find(({ name }) => name === link)?.mtu ?? defaultMtu
-  }
-
   #obstacle(): string | undefined {
     if (this.#knowsCluster())
       return (
@@ -402,9 +401,11 @@ export class Daemon {
       problems: () => [
         ...[this.#cluster.held, this.#bgp.routing?.guard.held].flatMap(text => text ?? []),
         ...this.#snapshots.problems,
+        ...this.#address.problems,
         ...this.#intent.problems,
         ...this.#bgp.problems,
         ...this.#tunnels.problems,
+        ...this.#mtu.problems,
         ...this.#ipam.show().problems,
         ...this.#dataplane.problems,
       ],
@@ -414,9 +415,4 @@ export class Daemon {
 
 function unreachable(prefix: string): FibEntry {
   return { prefix, kind: 'unreachable', nextHops: [] }
-}
-
-function hostOf(cidr: string | undefined): string | undefined {
-  const parsed = cidr === undefined ? undefined : parseInterfaceAddress(cidr)
-  return parsed && formatAddress(parsed.address)
 }

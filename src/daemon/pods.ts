@@ -38,8 +38,8 @@ export interface PodsOptions {
   readonly log: Log
   /** Families that pods get an address of now: those with an enabled pool for this node. */
   readonly families: () => readonly IpFamily[]
-  /** MTU of new pods. */
-  readonly mtu: () => number
+  /** MTU of a new pod with these addresses. */
+  readonly mtu: (addresses: readonly string[]) => number
   /** Why no pod can be attached now; undefined: it can. */
   readonly obstacle: () => string | undefined
 }
@@ -66,7 +66,7 @@ export class Pods implements CniBackend {
     const adoption = await endpoints.adopt(records, { keepStrays: lostStore })
     const { adopted, lost, unknown, strays, problems } = adoption
     if (lostStore) {
-      const found = [...records, ...unknown]
+      const found = [...adopted, ...lost, ...unknown]
       await nodeStore.commit(found.map(value => ({ do: 'put', table, key: endpointKey(value), value })))
       if (found.length > 0)
         log.warn('the store of this node was lost; its pods are known again from the datastore and the kernel', {
@@ -96,7 +96,7 @@ export class Pods implements CniBackend {
     try {
       signal.throwIfAborted()
       const { network, containerId, ifName, netns, label, mac } = request
-      const mtu = request.mtu ?? this.#options.mtu()
+      const mtu = request.mtu ?? this.#options.mtu(addresses)
       const outcome = await endpoints.add({
         network,
         containerId,
@@ -189,7 +189,7 @@ export class Pods implements CniBackend {
       const [{ network, containerId, ifName, label }] = rows
       const key = { network, containerId, ifName }
       const addresses = rows.map(row => row.address)
-      const mtu = this.#options.mtu()
+      const mtu = this.#options.mtu(addresses)
       return { ...key, netns: '', hostDevice: hostDeviceName(key), addresses, mtu, ...(label && { label }) }
     })
   }

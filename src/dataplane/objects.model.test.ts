@@ -52,8 +52,14 @@ const tunnelWish: fc.Arbitrary<DesiredTunnel> = fc
 const wish: fc.Arbitrary<Wish> = fc.record({
   tunnel: fc.option(tunnelWish, { nil: undefined, freq: 6 }),
   filters: fc.constantFrom<FilterRules>(
-    { masquerade: [], pools: ['10.42.0.0/16'], nodes: [], tunnels: [] },
-    { masquerade: ['10.42.0.0/16'], pools: ['10.42.0.0/16'], nodes: ['10.0.0.9/32'], tunnels: [] },
+    { masquerade: [], exclusions: [], pools: ['10.42.0.0/16'], nodes: [], tunnels: [] },
+    {
+      masquerade: ['10.42.0.0/16'],
+      exclusions: [{ pools: ['10.42.0.0/16'], destinations: ['172.20.0.0/16'] }],
+      pools: ['10.42.0.0/16'],
+      nodes: ['10.0.0.9/32'],
+      tunnels: [],
+    },
   ),
 })
 

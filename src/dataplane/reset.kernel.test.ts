@@ -92,7 +92,13 @@ async function work(path: string, pod: string) {
     },
   ])
   const pools = ['10.42.0.0/16']
-  plane.filters.set({ masquerade: pools, pools, nodes: ['10.0.1.7/32'], tunnels: [{ kind: 'vxlan', family: 4 }] })
+  plane.filters.set({
+    masquerade: pools,
+    exclusions: [],
+    pools,
+    nodes: ['10.0.1.7/32'],
+    tunnels: [{ kind: 'vxlan', family: 4 }],
+  })
   await plane.filters.settle()
   await plane.routes.idle()
   return { added: added.ok, faults: [...faults.values()], previous: setup.previous }

@@ -56,6 +56,8 @@ export interface RouteRules {
 export interface FilterRules {
   /** Pools with natOutgoing: what their pods send to the outside leaves under the node's address. */
   readonly masquerade: readonly string[]
+  /** What pools with natOutgoing except: packets from `pools` to `destinations` keep their address. Pools with the same list are together. */
+  readonly exclusions: readonly { readonly pools: readonly string[]; readonly destinations: readonly string[] }[]
   /** All pools, also disabled ones. What goes there keeps its address. */
   readonly pools: readonly string[]
   /** The nodes of the cluster, /32 and /128. What goes there keeps its address, too. */

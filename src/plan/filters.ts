@@ -1,8 +1,8 @@
 // What the packet filter of a node shall do, out of the pools and the nodes: the same on every node
 // but for the tunnels it has.
 //
-// A packet is masqueraded if its source is in a pool with natOutgoing and its destination is neither in any pool nor a node. So the
-// networks that a pod shall reach under its own address are named as Calico's users name them: by a disabled pool.
+// A packet is masqueraded if its source is in a pool with natOutgoing and its destination is neither in any pool nor a node, nor in
+// what that pool excludes. Calico's users name such a network by a disabled pool: that works, too, for all pools at once.
 
 import { comparePrefixes, formatPrefix, hostPrefix, parseInterfaceAddress, parsePrefix } from '../../inet/index.ts'
 import type { Prefix } from '../../inet/index.ts'
@@ -17,13 +17,28 @@ export function planFilters(
 ): FilterRules | undefined {
   if (pools.length === 0) return undefined
   const ranges = (chosen: readonly IPPoolResource[]): readonly string[] =>
-    sorted(chosen.flatMap(pool => parsePrefix(pool.spec.cidr) ?? []))
+    prefixesOf(chosen.map(pool => pool.spec.cidr))
   return {
     masquerade: ranges(pools.filter(pool => pool.spec.natOutgoing)),
+    exclusions: exclusionsOf(pools.filter(pool => pool.spec.natOutgoing)),
     pools: ranges(pools),
     nodes: sorted(nodes.flatMap(addressesOf)),
     tunnels: tunnels.map(({ kind, family }) => ({ kind, family })),
   }
+}
+
+function exclusionsOf(pools: readonly IPPoolResource[]): FilterRules['exclusions'] {
+  const found = pools.flatMap(({ spec }) => {
+    const destinations = prefixesOf(spec.natOutgoingExclusions ?? [])
+    return destinations.length > 0 ? [{ cidr: spec.cidr, destinations }] : []
+  })
+  return [...Map.groupBy(found, ({ destinations }) => destinations.join()).values()]
+    .map(group => ({ pools: prefixesOf(group.map(({ cidr }) => cidr)), destinations: group[0].destinations }))
+    .toSorted((a, b) => (a.pools[0] < b.pools[0] ? -1 : 1))
+}
+
+function prefixesOf(texts: readonly string[]): readonly string[] {
+  return sorted(texts.flatMap(text => parsePrefix(text) ?? []))
 }
 
 function addressesOf({ spec }: NodeResource): readonly Prefix[] {

@@ -3,7 +3,8 @@
 import t from 'tap'
 import type { Match, Policy } from '../../bgp/types.ts'
 import type { Facts } from '../model/facts.ts'
-import { leastMtu } from './links.ts'
+import { narrowest } from './links.ts'
+import { planMtu } from './mtu.ts'
 import { plan } from './planner.ts'
 import { emptySnapshot, type Snapshot } from './snapshot.ts'
 import { configuration, node, peer, pool } from './testing.ts'
@@ -107,7 +108,9 @@ t.test('an address on a link is announced by that link and not by us', async t =
 })
 
 t.test('the MTU of all ways out: loopback, tunnels and links without an address left out', async t => {
-  t.equal(leastMtu(facts), 1500)
-  t.equal(leastMtu({ ...facts, addresses: facts.addresses.filter(each => each.link !== 'eth1') }), 9000)
-  t.equal(leastMtu({ ...facts, addresses: [] }), undefined)
+  t.equal(narrowest(facts)?.name, 'eth1')
+  t.equal(narrowest({ ...facts, addresses: facts.addresses.filter(each => each.link !== 'eth1') })?.name, 'eth0')
+  t.equal(narrowest({ ...facts, addresses: [] }), undefined)
+  const { parents } = planMtu(plan(dualTor, 'n1', { facts }), facts, parent => parent)
+  t.match(parents, { 4: { link: 'eth1', mtu: 1500 }, 6: { link: 'eth1', mtu: 1500 } })
 })

@@ -5,7 +5,7 @@
 
 import { contains, formatAddress, isLinkLocal, parseInterfaceAddress, prefixOf } from '../../inet/index.ts'
 import type { Address, InterfaceAddress, IpFamily } from '../../inet/index.ts'
-import type { Facts } from '../model/facts.ts'
+import type { Facts, LinkFact } from '../model/facts.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
 
 /** The kernel's name of it. */
@@ -53,9 +53,9 @@ export function isOn(links: LinkAddresses, link: string, address: Address): bool
   return links.some(each => each.link === link && formatAddress(each.own.address) === text)
 }
 
-/** Octets that a packet may have on every link to the fabric: of a node whose own address is on the loopback. */
-export function leastMtu({ links, addresses }: Facts): number | undefined {
+/** Of the links to the fabric the one that carries the least: what counts for a node whose own address is on the loopback. */
+export function narrowest({ links, addresses }: Facts): LinkFact | undefined {
   const inUse = new Set(addresses.map(({ link }) => link))
   const fabric = links.filter(({ name }) => inUse.has(name) && name !== loopback && !isTunnelDevice(name))
-  return fabric.length > 0 ? Math.min(...fabric.map(({ mtu }) => mtu)) : undefined
+  return fabric.toSorted((a, b) => a.mtu - b.mtu)[0]
 }

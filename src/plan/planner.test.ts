@@ -19,6 +19,7 @@ t.test('the intent of a node', async t => {
     tunnels: [],
     filters: {
       masquerade: [],
+      exclusions: [],
       pools: ['10.42.0.0/16', 'fd00:42::/112'],
       tunnels: [],
       nodes: ['10.0.1.11', '10.0.1.12', '10.0.2.11', '10.0.2.12']

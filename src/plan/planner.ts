@@ -216,7 +216,7 @@ function missingAddresses(local: NodeSpeaker, facts: Facts | undefined): readonl
     .filter(address => !present.has(address))
     .map(
       address =>
-        `node "${local.name}": its address ${address} is on no link of this machine, so its sessions cannot start; correct its Node, or add the address.`,
+        `node "${local.name}": its address ${address} is on no link of this machine, so its sessions cannot start; correct its Node, add the address, or have margayd find it (docs/node-address.md).`,
     )
 }
 

@@ -41,6 +41,11 @@ t.test('defaults are filled in and text is canonical', async t => {
     { kind: 'IPPool', spec: 'cidr: 10.42.0.0/28', expected: { blockSize: 28 } },
     {
       kind: 'IPPool',
+      spec: 'cidr: 10.42.0.0/16\nnatOutgoing: true\nnatOutgoingExclusions: [172.20.0.0/16]',
+      expected: { natOutgoingExclusions: ['172.20.0.0/16'] },
+    },
+    {
+      kind: 'IPPool',
       spec: 'cidr: 10.42.0.0/28\nblockSize: 32\nnodeSelector: ""',
       expected: { blockSize: 32, nodeSelector: 'all()' },
     },
@@ -181,9 +186,27 @@ t.test('a wrong field is told with object, value, reason, place and next step', 
   Add cidr: <CIDR>.`,
     ],
     [
+      file('IPPool', 'cidr: 10.42.0.0/16\nnatOutgoing: true\nnatOutgoingExclusions: [172.20.0.1/16]'),
+      `ippool "x": natOutgoingExclusions[0] 172.20.0.1/16 has host bits set.
+  rack2.yaml:8:27   The network of that length around it is 172.20.0.0/16.
+  Write the network itself, or another length.`,
+    ],
+    [
+      file('IPPool', 'cidr: 10.42.0.0/16\nnatOutgoing: true\nnatOutgoingExclusions: [fd00:20::/32]'),
+      `ippool "x": natOutgoingExclusions names fd00:20::/32, and 10.42.0.0/16 is IPv4.
+  rack2.yaml:8:3   A packet has a source and a destination of one family.
+  Name fd00:20::/32 in the IPv6 pool.`,
+    ],
+    [
+      file('IPPool', 'cidr: 10.42.0.0/16\nnatOutgoingExclusions: [172.20.0.0/16]'),
+      `ippool "x": natOutgoingExclusions stands without natOutgoing: true.
+  rack2.yaml:7:3   Pods of this pool keep their own address wherever they send to.
+  Write natOutgoing: true, or remove natOutgoingExclusions.`,
+    ],
+    [
       file('IPPool', 'cidr: 10.42.0.0/16\nblocksize: 26'),
       `ippool "x": blocksize is not a field.
-  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, disabled, disableBGPExport, ipipMode, vxlanMode, natOutgoing.
+  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, disabled, disableBGPExport, ipipMode, vxlanMode, natOutgoing, natOutgoingExclusions.
   Did you mean blockSize?`,
     ],
     [

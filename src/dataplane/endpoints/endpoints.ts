@@ -106,13 +106,15 @@ export class Endpoints {
     const adopted: Endpoint[] = []
     const lost: Endpoint[] = []
     const problems: string[] = []
-    for (const endpoint of records) {
-      const link = devices.get(endpoint.hostDevice)
-      devices.delete(endpoint.hostDevice)
+    for (const record of records) {
+      const link = devices.get(record.hostDevice)
+      devices.delete(record.hostDevice)
       if (!link) {
-        lost.push(endpoint)
+        lost.push(record)
         continue
       }
+      // Of a record that was made up anew nobody knows the MTU but the device.
+      const endpoint = keepStrays ? { ...record, mtu: link.mtu } : record
       adopted.push(endpoint)
       this.#remember(endpoint)
       problems.push(...(await this.#putRight(node, endpoint, link)))

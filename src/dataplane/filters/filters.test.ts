@@ -10,6 +10,7 @@ import { ourComment, tableOf } from './table.ts'
 
 const rules: FilterRules = {
   masquerade: ['10.42.0.0/16'],
+  exclusions: [],
   pools: ['10.42.0.0/16', 'fd00:42::/48'],
   nodes: ['10.0.0.9/32', 'fd00::9/128'],
   tunnels: [],

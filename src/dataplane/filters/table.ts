@@ -25,9 +25,6 @@ const families = [
 ] as const
 type FamilyRow = (typeof families)[number]
 
-/** Lists of the rules that become sets, one a family; sorted, as a dump is. */
-const lists = ['masquerade', 'nodes', 'pools'] as const
-
 /** IPPROTO_…, and the length of a UDP header (RFC 768). */
 const ipInIp = 4
 const tcp = 6
@@ -57,17 +54,38 @@ function setsOf(rules: FilterRules, chains: readonly NetfilterChain[]): readonly
       .flatMap(chain => chain.rules.flatMap(rule => rule.expressions))
       .flatMap(expression => (expression.do === 'lookup' ? [expression.set] : [])),
   )
-  return lists.flatMap(list =>
-    families
-      .filter(({ version }) => used.has(`${list}${version}`))
-      .map(family => ({
-        name: `${list}${family.version}`,
-        key: family.key,
-        interval: true,
-        elements: intervals(rules[list].filter(prefix => isOf(family, prefix))),
-      })),
-  )
+  return Object.entries(listsOf(rules))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1)) // as in a dump
+    .flatMap(([list, prefixes]) =>
+      families
+        .filter(({ version }) => used.has(`${list}${version}`))
+        .map(family => ({
+          name: `${list}${family.version}`,
+          key: family.key,
+          interval: true,
+          elements: intervals(prefixes.filter(prefix => isOf(family, prefix))),
+        })),
+    )
 }
+
+/** What becomes sets, one a family: by their names without the family. */
+function listsOf({ masquerade, pools, nodes, exclusions }: FilterRules): Readonly<Record<string, readonly string[]>> {
+  return {
+    masquerade,
+    pools,
+    nodes,
+    ...Object.fromEntries(
+      exclusions.flatMap((each, i) => [
+        [excluding(i), each.pools],
+        [excluded(i), each.destinations],
+      ]),
+    ),
+  }
+}
+
+/** Names of the lists of the i-th exclusion: whose packets, and where they go to. */
+const excluding = (i: number): string => `excluding_${i}_`
+const excluded = (i: number): string => `excluded_${i}_`
 
 /**
  * A pod sends from its own addresses only: the node's route back to the source must lead to the device that the packet came from, and
@@ -114,15 +132,32 @@ const mssClamp: NetfilterChain = {
 /** Without a pool that asks for it there is no such chain, and so no connection tracking for its sake. */
 function natOutgoing(rules: FilterRules): readonly NetfilterChain[] {
   const asking = families.filter(family => rules.masquerade.some(prefix => isOf(family, prefix)))
-  const natRules = asking.map((family): NetfilterRule => ({
-    expressions: [
-      ...isFamily(family),
-      ...address(family, 'source', 'masquerade'),
-      ...address(family, 'destination', 'pools', true),
-      ...address(family, 'destination', 'nodes', true),
-      { do: 'masquerade' },
-    ],
-  }))
+  const natRules = asking.flatMap((family): readonly NetfilterRule[] => [
+    ...rules.exclusions.flatMap(({ pools }, i) =>
+      pools.some(prefix => isOf(family, prefix))
+        ? [
+            {
+              comment: 'to networks that the pool excludes',
+              expressions: [
+                ...isFamily(family),
+                ...address(family, 'source', excluding(i)),
+                ...address(family, 'destination', excluded(i)),
+                { do: 'verdict', verdict: 'accept' } as const,
+              ],
+            },
+          ]
+        : [],
+    ),
+    {
+      expressions: [
+        ...isFamily(family),
+        ...address(family, 'source', 'masquerade'),
+        ...address(family, 'destination', 'pools', true),
+        ...address(family, 'destination', 'nodes', true),
+        { do: 'masquerade' },
+      ],
+    },
+  ])
   if (natRules.length === 0) return []
   return [
     {
@@ -201,12 +236,7 @@ function isProtocol(protocol: number): readonly Expression[] {
 }
 
 /** Whether the packet's source or destination is on the list; `not`: is not. */
-function address(
-  family: FamilyRow,
-  which: 'source' | 'destination',
-  list: (typeof lists)[number],
-  not = false,
-): readonly Expression[] {
+function address(family: FamilyRow, which: 'source' | 'destination', list: string, not = false): readonly Expression[] {
   return [
     { do: 'payload', to: 1, base: 'network', offset: family[which], length: family.length },
     { do: 'lookup', from: 1, set: `${list}${family.version}`, ...(not && { not }) },

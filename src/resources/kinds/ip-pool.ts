@@ -40,6 +40,12 @@ const fields = v.strictObject({
     ),
     false,
   ),
+  natOutgoingExclusions: v.optional(
+    described(
+      v.pipe(v.array(cidr()), v.metadata({ form: 'list of CIDRs' })),
+      'With natOutgoing: networks of the outside to which pods of this pool keep their own address, too (storage, another cluster). See [packet filter](packet-filter.md).',
+    ),
+  ),
 })
 
 type Fields = v.InferOutput<typeof fields>
@@ -96,6 +102,21 @@ function check(pool: Fields): Misfit<keyof Fields> | undefined {
       `is for IPv4, and ${pool.cidr} is IPv6`,
       'IPIP carries IPv4 in IPv4.',
       'Write Never; vxlanMode serves IPv6 too.',
+    )
+  const stranger = pool.natOutgoingExclusions?.find(each => parsePrefix(each)?.family !== range.family)
+  if (stranger !== undefined)
+    return wrong(
+      'natOutgoingExclusions',
+      `names ${stranger}, and ${pool.cidr} is IPv${range.family}`,
+      'A packet has a source and a destination of one family.',
+      `Name ${stranger} in the IPv${range.family === 4 ? 6 : 4} pool.`,
+    )
+  if (pool.natOutgoingExclusions?.length && !pool.natOutgoing)
+    return wrong(
+      'natOutgoingExclusions',
+      'stands without natOutgoing: true',
+      'Pods of this pool keep their own address wherever they send to.',
+      'Write natOutgoing: true, or remove natOutgoingExclusions.',
     )
   return undefined
 }

@@ -1,0 +1,48 @@
+// The MTU of tunnels and of pods, as the links and the pools are now.
+//
+// It is asked for when a device is compared and when a pod comes, so a link that changes is followed with the next plan. Running
+// pods keep what they were given: whoever sets the MTU of an interface under a running program breaks what it has agreed on (TCP's
+// MSS, say). A pod that has too much of it is named in the status.
+
+import { mtuWithin } from '../dataplane/index.ts'
+import type { Endpoint } from '../model/endpoint.ts'
+import type { Facts } from '../model/facts.ts'
+import type { Intent } from '../model/intent.ts'
+import type { Tunnel } from '../model/tunnel.ts'
+import { type MtuPlan, outgrown, planMtu, podMtu } from '../plan/mtu.ts'
+
+export interface MtuPorts {
+  readonly intent: () => Intent
+  readonly facts: () => Facts
+  readonly pods: () => readonly Endpoint[]
+  /** What the network between nodes carries, where that is less than the link's. */
+  readonly limit: number | undefined
+}
+
+export class Mtu {
+  readonly #ports: MtuPorts
+  #last: { readonly intent: Intent; readonly facts: Facts; readonly plan: MtuPlan } | undefined
+
+  constructor(ports: MtuPorts) {
+    this.#ports = ports
+  }
+
+  get plan(): MtuPlan {
+    const [intent, facts] = [this.#ports.intent(), this.#ports.facts()]
+    if (this.#last?.intent !== intent || this.#last.facts !== facts)
+      this.#last = { intent, facts, plan: planMtu(intent, facts, mtuWithin, this.#ports.limit) }
+    return this.#last.plan
+  }
+
+  ofTunnel(tunnel: Tunnel): number {
+    return mtuWithin(this.plan.parents[tunnel.family].mtu, tunnel)
+  }
+
+  ofPod(addresses: readonly string[]): number {
+    return podMtu(this.plan, addresses)
+  }
+
+  get problems(): readonly string[] {
+    return [...this.plan.problems, ...outgrown(this.plan, this.#ports.pods())]
+  }
+}
