@@ -94,6 +94,8 @@ export interface InterfaceAddress {
   readonly noDad?: boolean
   /** IFA_F_TENTATIVE, read only. */
   readonly tentative?: boolean
+  /** IFA_F_SECONDARY: of its subnet another is preferred; for IPv6 the same bit says that it is temporary (RFC 8981). Read only. */
+  readonly secondary?: boolean
 }
 
 export type Scope = 'universe' | 'site' | 'link' | 'host' | 'nowhere'
