@@ -54,7 +54,7 @@ export class Dataplane implements AsyncDisposable {
     this.#settings = new Settings({ kernel, socket, mirror, clock, auditEvery })
     this.#guard = new HostEndGuard({ kernel, socket, mirror, clock })
     this.endpoints = new Endpoints({ kernel, routes: this.routes, guard: this.#guard, settings: this.#settings })
-    this.tunnels = new Tunnels({ kernel: socket, mirror, clock, auditEvery })
+    this.tunnels = new Tunnels({ kernel: socket, mirror, openFou: () => kernel.openFou(), clock, auditEvery })
     this.facts = new FactsWatch(mirror, clock)
     this.filters = new Filters({ open: () => kernel.openNetfilter(), clock, auditEvery, clampMss })
   }
