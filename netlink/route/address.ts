@@ -20,6 +20,7 @@ import { InvalidRequest } from '../core/batch.ts'
 
 /** IFA_… */
 const attribute = { address: 1, local: 2, flags: 8 } as const
+const IFA_F_SECONDARY = 0x01
 const IFA_F_NODAD = 0x02
 const IFA_F_TENTATIVE = 0x40
 
@@ -76,5 +77,6 @@ export function readAddress(message: Message): InterfaceAddress | undefined {
     scope: scopeName(view.getUint8(from + 3)),
     ...(flags & IFA_F_NODAD && { noDad: true }),
     ...(flags & IFA_F_TENTATIVE && { tentative: true }),
+    ...(flags & IFA_F_SECONDARY && { secondary: true }),
   }
 }

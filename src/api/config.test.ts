@@ -41,6 +41,11 @@ t.test('every fault is one refusal with object, value, reason, place and next st
       /datastore\.type etcd is not supported\.\n.*no other datastore so far\.\n {2}Write type: embedded\./,
     ],
     ['node: rack1', /node rack1 is not a mapping/],
+    [
+      'node: { address: { ipv4: eth0 } }',
+      /node\.address\.ipv4 eth0 is no way to find an address\.\n.*It takes first-found/,
+    ],
+    ['node: { address: { ipv6: cidr=10.0.0.0/8 } }', /node\.address\.ipv6 .*\n.*10\.0\.0\.0\/8 is no IPv6 network/],
     ['node: { name: Rack_1 }', /node\.name Rack_1 is not a name/],
     ['cni: [', /margayd\.yaml: not YAML: /],
     ['just words', /margayd\.yaml: the file just words is not a mapping/],

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import * as v from 'valibot'
 import { defaultSocket, defaultSpoolDir } from '../../cni-plugin/protocol/socket.ts'
+import { parseAddressMethod } from '../plan/address-method.ts'
 import { choice, flag, integer, objectName, only } from '../resources/fields.ts'
 import { formatProblem, readSettings } from '../resources/index.ts'
 import { Refusal } from '../resources/problem.ts'
@@ -23,9 +24,26 @@ const path = () =>
         ),
   )
 
+const addressMethod = (family: 4 | 6) =>
+  field('method', value => {
+    const parsed = typeof value === 'string' ? parseAddressMethod(value, family) : undefined
+    if (parsed?.ok) return value as string
+    return new Refusal(
+      'is no way to find an address',
+      parsed?.reason ?? 'It is a word.',
+      parsed?.fix ?? 'Write it like first-found.',
+    )
+  })
+
 const schema = v.strictObject({
   /** Which Node resource is this machine. Default: the host name. */
-  node: v.optional(v.strictObject({ name: objectName() })),
+  node: v.optional(
+    v.strictObject({
+      name: v.optional(objectName()),
+      /** How the node finds its own address, which it then writes into its Node. Default: whoever writes the Node says it. */
+      address: v.optional(v.strictObject({ ipv4: v.optional(addressMethod(4)), ipv6: v.optional(addressMethod(6)) })),
+    }),
+  ),
   datastore: v.optional(
     v.strictObject({
       type: v.optional(only('embedded', 'Margay has no other datastore so far.', 'Write type: embedded.'), 'embedded'),
@@ -74,7 +92,11 @@ const schema = v.strictObject({
   ),
 })
 
-export type DaemonConfig = Omit<v.InferOutput<typeof schema>, 'node'> & { readonly node: { readonly name: string } }
+type Parsed = v.InferOutput<typeof schema>
+
+export type DaemonConfig = Omit<Parsed, 'node'> & {
+  readonly node: { readonly name: string; readonly address?: NonNullable<Parsed['node']>['address'] }
+}
 
 /** What marks routes in the kernel as ours. */
 export function routeMark({ dataplane }: Pick<DaemonConfig, 'dataplane'>): {
@@ -108,7 +130,7 @@ export function parseConfig(text: string, file: string, hostName: string): Daemo
   const beside = (path: string): string => resolve(dirname(file), path)
   return {
     ...config,
-    node: { name: config.node?.name ?? hostName },
+    node: { ...config.node, name: config.node?.name ?? hostName },
     datastore: { ...config.datastore, path: beside(config.datastore.path) },
     stateDir: beside(config.stateDir),
     cni: { socket: beside(config.cni.socket), spoolDir: beside(config.cni.spoolDir) },

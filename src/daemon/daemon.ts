@@ -17,6 +17,7 @@ import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
+import { loopback } from '../plan/links.ts'
 import { createPlanner } from '../plan/planner.ts'
 import { bgpSettings } from '../plan/settings.ts'
 import type { Labels } from '../resources/index.ts'
@@ -26,6 +27,7 @@ import { Cluster, hasCheckpoint } from './cluster.ts'
 import { Drain } from './drain.ts'
 import type { Log } from './log.ts'
 import { Mtu } from './mtu.ts'
+import { NodeAddress } from './node-address.ts'
 import { addressesOfPods, Pods } from './pods.ts'
 import { sysctlTable } from './reset.ts'
 import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
@@ -57,6 +59,7 @@ export class Daemon {
   readonly #tunnels: TunnelKeeper
   readonly #drain: Drain
   readonly #mtu: Mtu
+  readonly #address: NodeAddress
   readonly #planner: ReturnType<typeof createPlanner>
   readonly #started = performance.now()
   #intent: Intent
@@ -124,6 +127,15 @@ export class Daemon {
       now: () => performance.now(),
       blocks: () => this.#ipam.owned(),
       onChange: () => this.#planSoon(),
+    })
+    this.#address = new NodeAddress({
+      node: config.node.name,
+      methods: config.node.address,
+      datastore: this.#datastore,
+      log,
+      snapshot: () => this.#snapshots.current,
+      facts: () => this.#dataplane.facts.current,
+      onDue: () => this.#planSoon(),
     })
     this.#mtu = new Mtu({
       intent: () => this.#intent,
@@ -216,6 +228,7 @@ export class Daemon {
     clearInterval(this.#syncTimer)
     clearImmediate(this.#planTimer)
     this.#drain.close()
+    this.#address.close()
     await this.#cni?.close()
     this.#api?.close()
     this.#api?.closeAllConnections()
@@ -270,6 +283,7 @@ export class Daemon {
   }
 
   async #replan(): Promise<void> {
+    this.#address.look(this.#cluster.state === 'in sync')
     const before = this.#intent
     this.#intent = this.#plan()
     if (this.#knowsCluster()) {
@@ -339,9 +353,8 @@ export class Daemon {
   }
 
   async #setUpFabric(facts: Facts): Promise<void> {
-    const loopback = (name: string): boolean => name === 'lo'
     const devices = [...new Set(facts.addresses.map(({ link }) => link))]
-      .filter(name => !loopback(name) && !isTunnelDevice(name))
+      .filter(name => name !== loopback && !isTunnelDevice(name))
       .toSorted()
     if (devices.join() === this.#fabric) return
     const { previous, problems } = await this.#dataplane.setUpNode(devices)
@@ -388,6 +401,7 @@ export class Daemon {
       problems: () => [
         ...[this.#cluster.held, this.#bgp.routing?.guard.held].flatMap(text => text ?? []),
         ...this.#snapshots.problems,
+        ...this.#address.problems,
         ...this.#intent.problems,
         ...this.#bgp.problems,
         ...this.#tunnels.problems,

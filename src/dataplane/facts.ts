@@ -65,9 +65,9 @@ export class FactsWatch {
 function gather(mirror: KernelMirror): Facts {
   const links = [...mirror.links].filter(link => !isHostDeviceName(link.name)).toSorted((a, b) => a.index - b.index)
   const names = new Map(links.map(link => [link.index, link.name]))
-  const addresses = [...mirror.addresses].flatMap(({ link, cidr, tentative }) => {
+  const addresses = [...mirror.addresses].flatMap(({ link, cidr, tentative, secondary }) => {
     const name = names.get(link)
-    return name === undefined || tentative ? [] : [{ link: name, cidr }]
+    return name === undefined || tentative ? [] : [{ link: name, cidr, ...(secondary && { secondary }) }]
   })
   return {
     links: links.map(({ index, name, up, carrier, mtu }) => ({ index, name, up, carrier, mtu })),
@@ -87,6 +87,7 @@ function foreignRoute(route: Route, names: ReadonlyMap<number, string>): Foreign
     prefix: route.dst,
     ...(hop?.gateway !== undefined && { gateway: hop.gateway }),
     ...(device !== undefined && { device }),
+    ...(route.source !== undefined && { source: route.source }),
     protocol: route.protocol ?? 0,
     metric: metricOf(route),
     connected: hop !== undefined && hop.gateway === undefined && (route.type ?? 'unicast') === 'unicast',

@@ -3,9 +3,16 @@
 export interface Facts {
   readonly links: readonly LinkFact[]
   /** Every address of the node, `10.0.1.7/24` with its link's name. */
-  readonly addresses: readonly { readonly link: string; readonly cidr: string }[]
+  readonly addresses: readonly AddressFact[]
   /** Routes in the main table that are not ours: connected, static, of other daemons. */
   readonly foreignRoutes: readonly ForeignRoute[]
+}
+
+export interface AddressFact {
+  readonly link: string
+  readonly cidr: string
+  /** The kernel prefers another of that subnet; of IPv6: it is a temporary one. Default: no. */
+  readonly secondary?: boolean
 }
 
 export interface LinkFact {
@@ -21,6 +28,8 @@ export interface ForeignRoute {
   readonly prefix: string
   readonly gateway?: string
   readonly device?: string
+  /** Preferred source, where the route says one. */
+  readonly source?: string
   readonly protocol: number
   readonly metric: number
   /** rtnetlink's scope link and no gateway: directly connected. */

@@ -225,6 +225,7 @@ t.test('wrapped packets are taken from nodes only', { skip }, async t => {
     { kind: 'vxlan', family: 4 },
     { kind: 'vxlan', family: 6 },
     { kind: 'ipip', family: 4 },
+    { kind: 'gre', family: 4 },
   ] as const
   /** Raw sockets, for any protocol. */
   const send = async (protocol: number, to: string, hex: string): Promise<void> => {
@@ -242,6 +243,10 @@ t.test('wrapped packets are taken from nodes only', { skip }, async t => {
     await send(17, 'fd00:1::7', vxlan('001001'))
     await send(4, '10.0.1.7', inner(other, pod))
     await send(4, '10.0.1.7', inner(pod, other))
+    await send(47, '10.0.1.7', `00000800${inner(pod, other)}`)
+    await send(47, '10.0.1.7', `00000800${inner(other, pod)}`)
+    await send(47, '10.0.1.7', `1000080000000001${inner(other, pod)}`)
+    await send(47, '10.0.1.7', `0000883e00000000${inner(other, pod)}`)
   }
   const dropped = async (): Promise<readonly number[]> => {
     const text = await namespaces.run(path, 'nft', 'list', 'chain', 'inet', 'margay', 'tunnel_ends')
@@ -251,18 +256,20 @@ t.test('wrapped packets are taken from nodes only', { skip }, async t => {
   await plane.filters.settle()
   t.same(plane.filters.problems, [])
   await all()
-  t.same(await dropped(), [1, 1, 1, 1], 'from one that is no node')
+  t.same(await dropped(), [1, 1, 1, 1, 1, 1, 1, 1], 'from one that is no node')
   await send(17, '10.0.1.7', vxlan('000007'))
   await send(4, '10.0.1.7', inner(other, other))
-  t.same(await dropped(), [1, 1, 1, 1], "other programs' tunnels")
+  await send(47, '10.0.1.7', `00000800${inner(other, other)}`)
+  await send(47, '10.0.1.7', `2000080000000001${inner(other, pod)}`)
+  t.same(await dropped(), [1, 1, 1, 1, 1, 1, 1, 1], "other programs' tunnels")
   plane.filters.set({ ...rules, tunnels, nodes: [...rules.nodes, '10.0.1.1/32', 'fd00:1::1/128'] })
   await plane.filters.settle()
   await all()
-  t.same(await dropped(), [0, 0, 0, 0], 'from a node')
+  t.same(await dropped(), [0, 0, 0, 0, 0, 0, 0, 0], 'from a node')
   await ip(outside, 'address add 10.0.1.2/24 dev eth0')
   await ip(outside, 'route add 10.0.1.7/32 dev eth0 src 10.0.1.2')
   await all()
-  t.same(await dropped(), [1, 0, 1, 1], 'from its address that is not that of a node')
+  t.same(await dropped(), [1, 0, 1, 1, 1, 1, 1, 1], 'from its address that is not that of a node')
 })
 
 t.test('TCP of pods agrees on segments that fit the route out, where that is asked for', { skip }, async t => {

@@ -31,9 +31,14 @@ const ifNameSize = 16
 
 /** IPPROTO_…, and the length of a UDP header (RFC 768). */
 const ipInIp = 4
+const greProtocol = 47
+/** Without options (RFC 2784 §2.1). */
+const greHeader = 4
 const tcp = 6
 const udp = 17
 const udpHeader = 8
+/** What makes it four octets longer: a sequence number (RFC 2890 §2), and Cisco's WCCP by its protocol number. */
+const greLonger = [transport(0, Uint8Array.of(0x10, 0)), transport(2, Uint8Array.of(0x88, 0x3e))]
 /** Flags of TCP, octet 13 of its header (RFC 9293 §3.1). */
 const syn = 0x02
 const rst = 0x04
@@ -194,7 +199,7 @@ function natOutgoing(rules: FilterRules): readonly NetfilterChain[] {
 
 /**
  * Wrapped packets come from nodes, or nobody could be trusted to be the pod that the inner source says. Other programs' tunnels are
- * left alone: of VXLAN it is our network identifier that counts, of IPIP that the packet within is from or for a pod.
+ * left alone: of VXLAN it is our network identifier that counts, of IPIP and GRE that the packet within is from or for a pod.
  */
 function tunnelEnds(rules: FilterRules): readonly NetfilterChain[] {
   const of = (kind: TunnelKind): readonly FamilyRow[] =>
@@ -218,19 +223,31 @@ function tunnelEnds(rules: FilterRules): readonly NetfilterChain[] {
         ...transport(udpHeader + 4, Uint8Array.of(id >> 16, (id >> 8) & 255, id & 255)),
       ])
     }),
-    ...of('ipip').flatMap(family =>
-      [family.source, family.destination].map(offset =>
-        // In this order: nft 1.0.6 cannot print what follows a match on a protocol that it knows no header of.
-        dropped(family, [
-          { do: 'payload', to: 1, base: 'transport', offset, length: family.length },
-          { do: 'lookup', from: 1, set: `pools${family.version}` },
-          ...isProtocol(ipInIp),
-        ]),
+    ...of('ipip').flatMap(family => [
+      dropped(family, holdsPod(family, family.source, ipInIp)),
+      dropped(family, holdsPod(family, family.destination, ipInIp)),
+    ]),
+    ...of('gre').flatMap(family => [
+      dropped(family, holdsPod(family, greHeader + family.source, greProtocol)),
+      dropped(family, holdsPod(family, greHeader + family.destination, greProtocol)),
+      // The kernel also takes a longer header, where the source is where the destination was.
+      ...greLonger.map(longer =>
+        dropped(family, [...longer, ...holdsPod(family, greHeader + 4 + family.destination, greProtocol)]),
       ),
-    ),
+    ]),
   ]
   if (found.length === 0) return []
   return [{ name: 'tunnel_ends', hook: { at: 'input', type: 'filter', priority: raw, policy: 'accept' }, rules: found }]
+}
+
+/** Whether what is at that place in a wrapped packet is an address of a pod. */
+function holdsPod(family: FamilyRow, offset: number, protocol: number): readonly Expression[] {
+  // In this order: nft 1.0.6 cannot print what follows a match on a protocol that it knows no header of.
+  return [
+    { do: 'payload', to: 1, base: 'transport', offset, length: family.length },
+    { do: 'lookup', from: 1, set: `pools${family.version}` },
+    ...isProtocol(protocol),
+  ]
 }
 
 function isOf(family: FamilyRow, prefix: string): boolean {
