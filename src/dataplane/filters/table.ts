@@ -58,7 +58,12 @@ export interface TableOptions {
 }
 
 export function tableOf(rules: FilterRules, { clampMss = false, unchecked = [] }: TableOptions = {}): NetfilterTable {
-  const chains = [antiSpoofing(unchecked.length > 0), ...(clampMss ? [mssClamp] : []), ...tunnelEnds(rules), ...natOutgoing(rules)]
+  const chains = [
+    antiSpoofing(unchecked.length > 0),
+    ...(clampMss ? [mssClamp] : []),
+    ...tunnelEnds(rules),
+    ...natOutgoing(rules),
+  ]
   return { ...ourTable, comment: ourComment, sets: [...setsOf(rules, chains), ...uncheckedSet(unchecked)], chains }
 }
 
@@ -86,7 +91,9 @@ function setsOf(rules: FilterRules, chains: readonly NetfilterChain[]): readonly
 /** Without such a pod there is no set, so the usual ones come and go without a write. */
 function uncheckedSet(devices: readonly string[]): readonly NetfilterSet[] {
   if (devices.length === 0) return []
-  return [{ name: uncheckedName, key: 'device', interval: false, elements: devices.map(name => ({ key: padded(name) })) }]
+  return [
+    { name: uncheckedName, key: 'device', interval: false, elements: devices.map(name => ({ key: padded(name) })) },
+  ]
 }
 
 function padded(name: string): Uint8Array {
