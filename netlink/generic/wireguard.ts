@@ -149,7 +149,8 @@ function writeAllowed(writer: MessageWriter, text: string, what: string): void {
 }
 
 function keyOf(octets: Uint8Array, what: string): Uint8Array {
-  if (octets.length !== keyLength) throw new InvalidRequest(`${what}: a key has ${keyLength} octets, not ${octets.length}`)
+  if (octets.length !== keyLength)
+    throw new InvalidRequest(`${what}: a key has ${keyLength} octets, not ${octets.length}`)
   return octets
 }
 
