@@ -6,7 +6,7 @@ import { Attributes } from '../core/reader.ts'
 import { MessageWriter } from '../core/writer.ts'
 import { fouRequest, readFouPort } from './fou.ts'
 import { writeRequest } from './generic.ts'
-import type { FouPort } from './types.ts'
+import type { FouPort } from './fou-types.ts'
 
 const cases: readonly { readonly name: string; readonly port: FouPort; readonly attributes: string }[] = [
   {

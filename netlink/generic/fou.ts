@@ -6,7 +6,7 @@ import type { MessageWriter } from '../core/writer.ts'
 import type { OpenOptions } from '../route/rtnetlink.ts'
 import { addressOf, addressText, AF_INET, whole } from '../route/values.ts'
 import { type GenericRequest, GenericSocket } from './generic.ts'
-import type { Fou, FouPort } from './types.ts'
+import type { Fou, FouPort } from './fou-types.ts'
 
 const command = { add: 1, delete: 2, get: 3 } as const
 /** FOU_ATTR_… */

@@ -1,6 +1,6 @@
 // Foo-over-UDP in memory, for tests: a list of ports, one program a port.
 
-import type { Fou, FouPort } from '../../netlink/generic/types.ts'
+import type { Fou, FouPort } from '../../netlink/generic/fou-types.ts'
 import { NoGenericFamily } from '../../netlink/index.ts'
 import type { Result } from '../../netlink/types.ts'
 

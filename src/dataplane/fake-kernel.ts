@@ -21,7 +21,7 @@ import type {
   Route,
   Rtnetlink,
 } from '../../netlink/types.ts'
-import type { Fou } from '../../netlink/generic/types.ts'
+import type { Fou } from '../../netlink/generic/fou-types.ts'
 import type { Netfilter } from '../../netlink/netfilter/types.ts'
 import { contains, parseAddress, parseInterfaceAddress, formatPrefix, prefixOf } from '../../inet/index.ts'
 import type { Kernel, Sysctl, SysctlName } from './kernel.ts'

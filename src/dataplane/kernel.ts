@@ -3,7 +3,7 @@
 // `linux.ts` is the real one, `fake-kernel.ts` the one of the unit tests. A namespace is named by its path
 // (`/run/netns/x`, `/proc/42/ns/net`); without a path it is the node's own.
 
-import type { Fou } from '../../netlink/generic/types.ts'
+import type { Fou } from '../../netlink/generic/fou-types.ts'
 import type { Netfilter } from '../../netlink/netfilter/types.ts'
 import type { Rtnetlink } from '../../netlink/types.ts'
 

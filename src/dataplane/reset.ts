@@ -3,7 +3,7 @@
 // For a node that leaves: nobody runs here. What is told is what will go; what others made is neither told nor touched, and a thing
 // that only resembles ours (our name on another kind of device, our table under another comment) is others'.
 
-import type { FouPort } from '../../netlink/generic/types.ts'
+import type { FouPort } from '../../netlink/generic/fou-types.ts'
 import type { Link, Operation, Route, Rtnetlink } from '../../netlink/types.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
 import { receivePorts, removeReceivePorts } from './encapsulation/receive-ports.ts'

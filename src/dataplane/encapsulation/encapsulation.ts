@@ -1,6 +1,6 @@
 // What sets one encapsulation apart from another. One file a kind; the table in kinds.ts is the only list.
 
-import type { FouPort } from '../../../netlink/generic/types.ts'
+import type { FouPort } from '../../../netlink/generic/fou-types.ts'
 import type { Link, NewLink } from '../../../netlink/types.ts'
 import type { Tunnel, TunnelKind } from '../../model/tunnel.ts'
 

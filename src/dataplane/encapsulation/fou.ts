@@ -5,7 +5,7 @@
 // it is bound to the node's address, and by that, its number and its type known again. The source port follows from the flow
 // within, so that routers with several ways spread them.
 
-import type { FouPort } from '../../../netlink/generic/types.ts'
+import type { FouPort } from '../../../netlink/generic/fou-types.ts'
 import type { Encapsulation } from './encapsulation.ts'
 import { greEnds } from './gre.ts'
 

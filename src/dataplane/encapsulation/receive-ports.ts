@@ -2,7 +2,7 @@
 //
 // They are objects apart from the devices, and the kernel tells nobody when one comes or goes: each look at the tunnels asks.
 
-import type { Fou, FouPort } from '../../../netlink/generic/types.ts'
+import type { Fou, FouPort } from '../../../netlink/generic/fou-types.ts'
 import { NoGenericFamily } from '../../../netlink/index.ts'
 import { isReceivePort } from './fou.ts'
 

@@ -1,6 +1,6 @@
 // What is said of a tunnel that cannot be: object, reason, next step, one sentence each.
 
-import type { FouPort } from '../../../netlink/generic/types.ts'
+import type { FouPort } from '../../../netlink/generic/fou-types.ts'
 import type { Result } from '../../../netlink/types.ts'
 import type { TunnelDevice } from './encapsulation.ts'
 

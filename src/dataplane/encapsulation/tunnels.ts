@@ -13,7 +13,7 @@ import type {
   Operation,
   Rtnetlink,
 } from '../../../netlink/types.ts'
-import type { Fou } from '../../../netlink/generic/types.ts'
+import type { Fou } from '../../../netlink/generic/fou-types.ts'
 import { isTunnelDevice, type Tunnel } from '../../model/tunnel.ts'
 import type { Clock } from '../clock.ts'
 import { Fights } from '../fights.ts'
