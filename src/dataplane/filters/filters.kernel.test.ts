@@ -132,6 +132,54 @@ t.test('a packet with another source than the pod has does not leave the pod', {
     t.ok(await reaches(pod, to, '-I', to.includes(':') ? 'fd00:42::2' : '10.42.0.2'), `${to} as itself`)
 })
 
+t.test('a pod that may send from any address does; usual ones come and go without a write', { skip }, async t => {
+  const { namespaces, plane, path, outside, pod, ip, pings, reaches } = await world(t)
+  const gateway = await namespaces.add('gateway')
+  plane.filters.set(rules)
+  await plane.filters.settle()
+  const request = { network: 'pods', ifName: 'eth0', mtu: 1400 }
+  const { addresses, ...key } = {
+    ...request,
+    containerId: 'c3',
+    netns: gateway,
+    addresses: ['10.42.0.3', 'fd00:42::3'],
+  }
+  t.ok((await plane.endpoints.add({ ...key, addresses, sourceCheck: false })).ok)
+  t.same(plane.filters.problems, [])
+  const others = ['192.0.2.3', 'fd00:99::3']
+  const nodes = ['10.0.1.7', 'fd00:1::7']
+  for (const [i, own] of others.entries()) {
+    for (const each of [pod, gateway]) await ip(each, `address add ${own} dev eth0${i === 1 ? ' nodad' : ''}`)
+    await ip(path, `route add ${own} dev ${plane.endpoints.get(key)!.hostDevice}`)
+  }
+  for (const [i, own] of others.entries()) {
+    t.ok(await reaches(gateway, nodes[i], '-I', own), `${own} is heard, and answered where the node knows the way`)
+    t.notOk(await pings(pod, nodes[i], '-I', own), 'another pod may not')
+  }
+  const listed = (): Promise<string> => namespaces.run(path, 'nft', '-a', 'list', 'table', 'inet', 'margay')
+  const handles = async (): Promise<string> => (await listed()).replace(/counter packets \d+ bytes \d+/g, '')
+  const before = await handles()
+  t.match(before, new RegExp(`elements = { "${plane.endpoints.get(key)!.hostDevice}" }`), 'nft knows the names')
+  const usual = await namespaces.add('usual')
+  const third = { ...request, containerId: 'c4', netns: usual, addresses: ['10.42.0.4'] }
+  t.ok((await plane.endpoints.add(third)).ok)
+  t.ok((await plane.endpoints.remove(third)).ok)
+  t.equal(await handles(), before, 'the same handles')
+
+  const records = plane.endpoints.all
+  await plane.close()
+  const again = await Dataplane.open({ kernel: linuxKernel(path) })
+  t.teardown(() => again.close())
+  await again.endpoints.adopt(records)
+  again.filters.set(structuredClone(rules))
+  await again.filters.settle()
+  t.equal(await handles(), before, 'nor does a restart write')
+  t.ok(await reaches(gateway, '10.0.1.7', '-I', '192.0.2.3'))
+  t.ok((await again.endpoints.remove(key)).ok)
+  t.notMatch(await listed(), 'unchecked')
+  t.ok(await reaches(outside, '10.0.1.7'))
+})
+
 t.test('a flushed ruleset comes back; nothing is written where nothing differs', { skip }, async t => {
   const { namespaces, plane, path } = await world(t)
   plane.filters.set(rules)

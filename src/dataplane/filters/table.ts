@@ -25,6 +25,10 @@ const families = [
 ] as const
 type FamilyRow = (typeof families)[number]
 
+const uncheckedName = 'unchecked'
+/** IFNAMSIZ of linux/if.h: a name is filled up with zeros. */
+const ifNameSize = 16
+
 /** IPPROTO_…, and the length of a UDP header (RFC 768). */
 const ipInIp = 4
 const greProtocol = 47
@@ -47,9 +51,20 @@ const raw = -300
 const mangle = -150
 const srcnat = 100
 
-export function tableOf(rules: FilterRules, { clampMss = false } = {}): NetfilterTable {
-  const chains = [antiSpoofing, ...(clampMss ? [mssClamp] : []), ...tunnelEnds(rules), ...natOutgoing(rules)]
-  return { ...ourTable, comment: ourComment, sets: setsOf(rules, chains), chains }
+export interface TableOptions {
+  readonly clampMss?: boolean
+  /** Devices of pods that may send from any address. */
+  readonly unchecked?: readonly string[]
+}
+
+export function tableOf(rules: FilterRules, { clampMss = false, unchecked = [] }: TableOptions = {}): NetfilterTable {
+  const chains = [
+    antiSpoofing(unchecked.length > 0),
+    ...(clampMss ? [mssClamp] : []),
+    ...tunnelEnds(rules),
+    ...natOutgoing(rules),
+  ]
+  return { ...ourTable, comment: ourComment, sets: [...setsOf(rules, chains), ...uncheckedSet(unchecked)], chains }
 }
 
 /** The sets that the chains look into, by name. */
@@ -73,6 +88,20 @@ function setsOf(rules: FilterRules, chains: readonly NetfilterChain[]): readonly
     )
 }
 
+/** Without such a pod there is no set, so the usual ones come and go without a write. */
+function uncheckedSet(devices: readonly string[]): readonly NetfilterSet[] {
+  if (devices.length === 0) return []
+  return [
+    { name: uncheckedName, key: 'device', interval: false, elements: devices.map(name => ({ key: padded(name) })) },
+  ]
+}
+
+function padded(name: string): Uint8Array {
+  const key = new Uint8Array(ifNameSize)
+  new TextEncoder().encodeInto(name, key)
+  return key
+}
+
 /** What becomes sets, one a family: by their names without the family. */
 function listsOf({ masquerade, pools, nodes, exclusions }: FilterRules): Readonly<Record<string, readonly string[]>> {
   return {
@@ -94,9 +123,10 @@ const excluded = (i: number): string => `excluded_${i}_`
 
 /**
  * A pod sends from its own addresses only: the node's route back to the source must lead to the device that the packet came from, and
- * just the pod's own addresses are routed there. No list of pods, so nothing to write when one comes or goes.
+ * just the pod's own addresses are routed there. No list of pods, so nothing to write when one comes or goes; `excepting`: those of the
+ * set `unchecked` are let through.
  */
-const antiSpoofing: NetfilterChain = {
+const antiSpoofing = (excepting: boolean): NetfilterChain => ({
   name: 'anti_spoofing',
   hook: { at: 'prerouting', type: 'filter', priority: raw, policy: 'accept' },
   rules: [
@@ -104,6 +134,7 @@ const antiSpoofing: NetfilterChain = {
       comment: 'a source that is not the own address of the pod',
       expressions: [
         ...isPodDevice('iifname'),
+        ...(excepting ? ([{ do: 'lookup', from: 1, set: uncheckedName, not: true }] as const) : []),
         { do: 'fib', to: 1, result: 'oif', flags: sourceByIncomingDevice },
         { do: 'cmp', from: 1, is: 'eq', value: new Uint8Array(4) },
         { do: 'counter' },
@@ -111,7 +142,7 @@ const antiSpoofing: NetfilterChain = {
       ],
     },
   ],
-}
+})
 
 /**
  * SYNs of pods, in either direction: the MSS is lowered to what the routes there and back leave (RFC 9293 §3.7.1), for networks that drop the
