@@ -36,7 +36,10 @@ export async function transfer(lab: TestLab, way: Way, file: string): Promise<st
     // Again until the other end listens.
     lab.exec(
       way.from.pod,
-      ...['timeout', '120', 'sh', '-c'],
+      'timeout',
+      '120',
+      'sh',
+      '-c',
       `until busybox nc ${target(lab, way)} ${port} <${file} 2>/dev/null; do sleep 0.1; done`,
     ),
     lab.tryExec(way.to.pod, 'timeout', '120', 'busybox', 'nc', '-l', '-p', port, '-e', 'busybox', 'sha256sum'),

@@ -46,7 +46,10 @@ export async function matrix(t: Test, which: readonly Wrapping[], tag: string): 
     await t.test(`${each.wrapping?.title ?? 'none'}, ${each.mode}`, { jobs: ways.length }, async t => {
       const cells = ways.map(({ family, place }) => {
         const way: Way = {
-          ...{ family, from, to: ends[place], wrapping: wrappingOf(each, place) },
+          family,
+          from,
+          to: ends[place],
+          wrapping: wrappingOf(each, place),
           ...(place === 'across' && { router: 'gw' }),
         }
         const name = nameOf(each, family, place)
