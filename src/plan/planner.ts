@@ -13,6 +13,7 @@ import type { IPPoolResource } from '../resources/index.ts'
 import { planBlocks } from './blocks.ts'
 import type { BlockPlan } from './blocks.ts'
 import { planFilters } from './filters.ts'
+import type { FormerAddress } from './former.ts'
 import { Section } from './memo.ts'
 import type { Found } from './mesh.ts'
 import { planPolicies } from './policies.ts'
@@ -24,7 +25,7 @@ import { bgpSettings } from './settings.ts'
 import type { BgpSettings } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
 import { noTunnels, planTunnels, type TunnelPlan, type TunnelStates } from './tunnels.ts'
-import { cannotSpeak, nodeSpeakers, routerId } from './speakers.ts'
+import { cannotSpeak, keptRouterId, nodeSpeakers, routerId } from './speakers.ts'
 import type { NodeSpeaker } from './speakers.ts'
 
 /** Seconds that peers keep our routes while the daemon is away (RFC 4724). */
@@ -39,12 +40,17 @@ export interface Situation {
   readonly facts?: Facts
   /** What became of the devices that tunnels asked for. A new map when something changed. */
   readonly tunnels?: TunnelStates
+  /** Addresses that nodes had until lately. A new array when that changed. */
+  readonly former?: readonly FormerAddress[]
+  /** Of the speaker that runs: a node that moves to another address keeps it, because its routes were built with it. */
+  readonly routerId?: string
   /** Own blocks that are not announced for now. A new array when that changed. */
   readonly withdrawn?: readonly string[]
 }
 
 const noStates: TunnelStates = new Map()
 const nothing: readonly string[] = []
+const nobodyMoved: readonly FormerAddress[] = []
 
 export interface Planner {
   plan(snapshot: Snapshot, situation?: Situation): Intent
@@ -92,19 +98,20 @@ export function createPlanner(node: string): Planner {
       const own = sections.blocks.get([blocks, pools, withdrawn], () => planBlocks(node, blocks, pools, withdrawn))
       const reflector = local?.clusterId !== undefined
       const policies = sections.policies.get([own.own, pools, reflector], () => planPolicies(own.own, pools, reflector))
-      const { restarting, forwarding, facts, tunnels: states = noStates } = situation
+      const { restarting, forwarding, facts, tunnels: states = noStates, former = nobodyMoved } = situation
+      const id = local && keptRouterId(local, speakers, situation.routerId)
       const speaker = sections.speaker.get(
-        [local, found.sessions, policies, settings.listenPort, restarting, forwarding],
-        () => local && speakerConfig(local, found.sessions, policies, settings, situation),
+        [local, found.sessions, policies, settings.listenPort, restarting, forwarding, id],
+        () => local && speakerConfig(local, found.sessions, policies, settings, { ...situation, routerId: id }),
       )
-      const tunnels = sections.tunnels.get([local, speakers, pools, states], () =>
-        local ? planTunnels(local, speakers, pools, states) : noTunnels,
+      const tunnels = sections.tunnels.get([local, speakers, pools, states, former], () =>
+        local ? planTunnels(local, speakers, pools, states, former) : noTunnels,
       )
       const routes = sections.routes.get([local, found.sessions, own.own, pools, tunnels.rules, settings], () =>
         routeRules(local, found.sessions, own.own, pools, tunnels.rules, settings),
       )
-      const filters = sections.filters.get([pools, nodes, tunnels.tunnels], () =>
-        planFilters(pools, nodes, tunnels.tunnels),
+      const filters = sections.filters.get([pools, nodes, tunnels.tunnels, former], () =>
+        planFilters(pools, nodes, tunnels.tunnels, former),
       )
       const poolTrouble = sections.pools.get([pools, nodes], () => poolProblems(pools, nodes))
       const problems = sections.problems.get(
@@ -136,11 +143,11 @@ function speakerConfig(
   sessions: readonly Session[],
   policies: PolicyBook,
   { listenPort }: BgpSettings,
-  { restarting = false, forwarding = false }: Situation,
+  { restarting = false, forwarding = false, routerId: id = routerId(local) }: Situation,
 ): SpeakerConfig {
   return {
     asn: local.asn,
-    routerId: routerId(local),
+    routerId: id,
     clusterId: local.clusterId,
     listenPort,
     gracefulRestart: { restartTime, restarting, forwarding },
