@@ -73,7 +73,7 @@ export async function ctl(socketPath: string, words: readonly string[], options:
 async function call(socketPath: string, { method, path, params }: Request): Promise<IncomingMessage> {
   const known = Object.entries(params).filter(([, value]) => value !== undefined)
   const query = method === 'GET' ? `?${new URLSearchParams(known as [string, string][]).toString()}` : ''
-  const asking = request({ socketPath, method, path: path + query })
+  const asking = request({ socketPath, method, path: path + query, agent: false })
   asking.end(method === 'POST' ? JSON.stringify(Object.fromEntries(known)) : undefined)
   try {
     const [response] = (await once(asking, 'response')) as [IncomingMessage]

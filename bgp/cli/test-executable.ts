@@ -118,7 +118,7 @@ export class Executable {
   }
 
   async #ask(method: string, path: string, body?: object): Promise<unknown> {
-    const asking = request({ socketPath: this.socket, method, path }).end(body && JSON.stringify(body))
+    const asking = request({ socketPath: this.socket, method, path, agent: false }).end(body && JSON.stringify(body))
     const [response] = (await once(asking, 'response')) as [IncomingMessage]
     let text = ''
     for await (const part of response) text += String(part)

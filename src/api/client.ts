@@ -22,7 +22,13 @@ export function call<P extends Path>(socket: string, path: P, query: Api[P]['que
   )
   return new Promise((resolve, reject) => {
     const asked = request(
-      { socketPath: socket, method: methodOf(path), path: `${path}?${new URLSearchParams(given).toString()}` },
+      // A connection of its own: one that was kept can be closed by the daemon just as the next call is written to it.
+      {
+        socketPath: socket,
+        method: methodOf(path),
+        path: `${path}?${new URLSearchParams(given).toString()}`,
+        agent: false,
+      },
       response => {
         const parts: Buffer[] = []
         response.on('data', (part: Buffer) => parts.push(part))
