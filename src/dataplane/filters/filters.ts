@@ -33,6 +33,7 @@ export class Filters {
   readonly #listeners = new Set<(problems: readonly string[]) => void>()
   #netfilter: Netfilter | undefined
   #rules: FilterRules | undefined
+  #clampMss: boolean
   #desired: NetfilterTable | undefined
   /** The table that we last saw in place: what differs from it later is somebody else's doing. */
   #seen: NetfilterTable | undefined
@@ -48,6 +49,7 @@ export class Filters {
 
   constructor(options: FiltersOptions) {
     this.#options = options
+    this.#clampMss = options.clampMss ?? false
   }
 
   /** Sentences for what is not in force, with the next step. */
@@ -65,9 +67,14 @@ export class Filters {
     if (this.#asked && isDeepStrictEqual(rules, this.#rules)) return
     this.#asked = true
     this.#rules = rules
-    this.#desired = rules && tableOf(rules, this.#options)
-    this.#retry = 0
-    this.#look()
+    this.#want()
+  }
+
+  /** TCP of pods shall agree on segments that fit the route out of the node, or no more. */
+  setClampMss(clampMss: boolean): void {
+    if (clampMss === this.#clampMss) return
+    this.#clampMss = clampMss
+    if (this.#asked) this.#want()
   }
 
   /** Settled when the last look is over. */
@@ -81,6 +88,12 @@ export class Filters {
     this.#cancel?.()
     await this.settle()
     await this.#netfilter?.close()
+  }
+
+  #want(): void {
+    this.#desired = this.#rules && tableOf(this.#rules, { clampMss: this.#clampMss })
+    this.#retry = 0
+    this.#look()
   }
 
   #lookIn(ms: number): void {
