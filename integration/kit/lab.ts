@@ -208,6 +208,22 @@ export class TestLab {
     )
   }
 
+  /**
+   * Breaks the cable between two hosts that alone share a subnet, or mends it: both ends lose the carrier, and neither its
+   * addresses, as they would not if the end itself were set down.
+   */
+  async cable(a: string, b: string, change: 'up' | 'down'): Promise<void> {
+    const linksOf = (name: string) => this.topology.hosts.find(host => host.name === name)!.links
+    const ports = linksOf(a).flatMap(link => {
+      const other = linksOf(b).find(each => each.subnet === link.subnet)
+      return other ? [link.port, other.port] : []
+    })
+    if (ports.length !== 2) throw new Error(`${a} and ${b} share ${ports.length / 2} subnets`)
+    const script = ports.map(port => `link set ${port} ${change}\n`).join('')
+    const ended = await execute(['ip', '-netns', this.netns('switch'), '-batch', '-'], { input: script })
+    if (ended.code !== 0) throw new Error(ended.stderr)
+  }
+
   files(node: string) {
     return nodeFiles(this.dir, node)
   }

@@ -17,6 +17,7 @@ import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
+import { loopback } from '../plan/links.ts'
 import { createPlanner } from '../plan/planner.ts'
 import { bgpSettings } from '../plan/settings.ts'
 import type { Labels } from '../resources/index.ts'
@@ -363,9 +364,8 @@ export class Daemon {
   }
 
   async #setUpFabric(facts: Facts): Promise<void> {
-    const loopback = (name: string): boolean => name === 'lo'
     const devices = [...new Set(facts.addresses.map(({ link }) => link))]
-      .filter(name => !loopback(name) && !isTunnelDevice(name))
+      .filter(name => name !== loopback && !isTunnelDevice(name))
       .toSorted()
     if (devices.join() === this.#fabric) return
     const { previous, problems } = await this.#dataplane.setUpNode(devices)

@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { type Operation, open, type Rtnetlink, type Sysctl, writeSysctls } from '../../netlink/index.ts'
 import { netnsPath } from './processes.ts'
 import { run } from './run.ts'
-import { bare, type Host, type HostLink, namespacesOf, type Topology } from './topology.ts'
+import { bare, type Addresses, type Host, type HostLink, namespacesOf, type Topology } from './topology.ts'
 
 /** Makes all namespaces, then the subnets, then what is in each host. Rejects with what the kernel refused. */
 export async function makeNetwork(topology: Topology): Promise<void> {
@@ -13,14 +13,14 @@ export async function makeNetwork(topology: Topology): Promise<void> {
   await within(topology.switch.netns, netlink => makeSubnets(netlink, topology))
   await Promise.all([
     ...topology.hosts.map(host => makeHost(host)),
-    ...topology.pods.map(pod => within(pod.netns, raiseLoopback)),
+    ...topology.pods.map(pod => within(pod.netns, netlink => raiseLoopback(netlink))),
   ])
 }
 
 /** A namespace for a pod, with its loopback up, as a runtime hands it to CNI. */
 export async function makePodNamespace(netns: string): Promise<void> {
   await ipBatch([`netns add ${netns}`])
-  await within(netns, raiseLoopback)
+  await within(netns, netlink => raiseLoopback(netlink))
 }
 
 /** Removes namespaces that exist; the links in them go along. */
@@ -60,7 +60,7 @@ async function makeHost(host: Host): Promise<void> {
   const refused = await writeSysctls(netnsPath(host.netns), sysctlsOf(host))
   if (refused.length > 0) throw refused[0]
   await within(host.netns, async netlink => {
-    await raiseLoopback(netlink)
+    await raiseLoopback(netlink, host.loopback)
     for (const link of host.links) await configure(netlink, link)
     const gateways = Object.values(bare(host.gateway)).filter(gateway => gateway !== undefined)
     await apply(
@@ -75,17 +75,17 @@ async function makeHost(host: Host): Promise<void> {
 
 async function configure(netlink: Rtnetlink, { device, ipv4, ipv6 }: HostLink): Promise<void> {
   const index = (await netlink.link(device))?.index ?? 0
-  await apply(netlink, [
-    ...[ipv4, ipv6].flatMap((cidr): Operation[] =>
-      cidr ? [{ do: 'address.add', address: { link: index, cidr, scope: 'universe', noDad: true } }] : [],
-    ),
-    { do: 'link.set', link: index, change: { up: true } },
-  ])
+  await apply(netlink, [...addressesOf(index, { ipv4, ipv6 }), { do: 'link.set', link: index, change: { up: true } }])
 }
 
-async function raiseLoopback(netlink: Rtnetlink): Promise<void> {
-  const loopback = await netlink.link('lo')
-  await apply(netlink, [{ do: 'link.set', link: loopback?.index ?? 1, change: { up: true } }])
+const addressesOf = (link: number, { ipv4, ipv6 }: Addresses): Operation[] =>
+  [ipv4, ipv6].flatMap((cidr): Operation[] =>
+    cidr ? [{ do: 'address.add', address: { link, cidr, scope: 'universe', noDad: true } }] : [],
+  )
+
+async function raiseLoopback(netlink: Rtnetlink, addresses: Addresses = {}): Promise<void> {
+  const index = (await netlink.link('lo'))?.index ?? 1
+  await apply(netlink, [{ do: 'link.set', link: index, change: { up: true } }, ...addressesOf(index, addresses)])
 }
 
 /** Duplicate address detection is off: it would hold every IPv6 address for a second. */

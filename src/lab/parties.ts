@@ -3,7 +3,7 @@
 import { CniRunner } from './cni-runner.ts'
 import type { Party } from './reach.ts'
 import type { LabDir } from './state.ts'
-import { bare, type Addresses, type Topology } from './topology.ts'
+import { bare, ownAddresses, type Addresses, type Topology } from './topology.ts'
 
 export interface Parties {
   /** Pods and outside hosts. */
@@ -22,7 +22,7 @@ export function partiesOf(lab: LabDir, topology: Topology): Parties {
   const hosts = topology.hosts.flatMap((host): Party[] =>
     host.role === 'router'
       ? []
-      : [{ name: host.name, role: host.role, netns: host.netns, ...bare(host.links[0] ?? {}) }],
+      : [{ name: host.name, role: host.role, netns: host.netns, ...bare(ownAddresses(host)) }],
   )
   const outside = hosts.filter(host => host.role === 'outside')
   return {

@@ -13,7 +13,9 @@ export interface KernelRoute {
   readonly protocol?: string
   readonly scope?: string
   readonly metric?: number
-  readonly nexthops?: readonly { readonly gateway?: string; readonly dev: string }[]
+  /** In the place of `gateway` where that is of the other address family. */
+  readonly via?: { readonly family: string; readonly host: string }
+  readonly nexthops?: readonly Pick<KernelRoute, 'gateway' | 'via' | 'dev'>[]
 }
 
 /** Both families. */

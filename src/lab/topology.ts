@@ -24,6 +24,8 @@ export interface Host {
   readonly role: 'router' | 'node' | 'outside'
   readonly netns: string
   readonly links: readonly HostLink[]
+  /** On the loopback, /32 and /128. */
+  readonly loopback: Addresses
   readonly gateway: Addresses
 }
 
@@ -49,7 +51,14 @@ export interface RouterPlan {
   readonly announce: readonly (Addresses & { readonly device: string })[]
   readonly neighbours: readonly NeighbourPlan[]
   /** The cluster's pools: what `accept: pods` lets in. */
-  readonly pools: { readonly ipv4: readonly string[]; readonly ipv6: readonly string[] }
+  readonly pools: PrefixLists
+  /** Nodes' own addresses that stand on loopbacks: let in as well. */
+  readonly loopbacks: PrefixLists
+}
+
+export interface PrefixLists {
+  readonly ipv4: readonly string[]
+  readonly ipv6: readonly string[]
 }
 
 export interface NeighbourPlan {
@@ -61,6 +70,7 @@ export interface NeighbourPlan {
   readonly local: Addresses
   readonly accept: 'all' | 'pods'
   readonly client: boolean
+  readonly asOverride: boolean
 }
 
 export interface NodePlan {
@@ -68,7 +78,7 @@ export interface NodePlan {
   readonly asn: number | undefined
   readonly labels: Readonly<Record<string, string>>
   readonly routeReflectorClusterID: string | undefined
-  /** Addresses of its first interface, with length. */
+  /** Its own: on the loopback or on its first interface, with length. */
   readonly addresses: Addresses
 }
 
@@ -118,7 +128,9 @@ export function planTopology(read: ReadLab, name = read.lab.name): Planning {
           ipv6: withLength(face.ipv6, subnet?.ipv6),
         }
       })
-      return { name: host.name, role, netns: netnsOf(name, host.name), links, gateway: {} }
+      const loopback = 'loopback' in host ? hostRoutes(host.loopback ?? {}) : {}
+      check.loopback(loopback, [key, i, 'loopback'])
+      return { name: host.name, role, netns: netnsOf(name, host.name), links, loopback, gateway: {} }
     }),
   )
   const byName = new Map(hosts.map(host => [host.name, host]))
@@ -166,10 +178,12 @@ export function planTopology(read: ReadLab, name = read.lab.name): Planning {
           local: bare(found.ours),
           accept: neighbour.accept,
           client: neighbour.client,
+          asOverride: neighbour.asOverride,
         },
       ]
     }),
     pools: poolsOf(resources),
+    loopbacks: prefixLists(hosts.flatMap(({ loopback: { ipv4, ipv6 } }) => [ipv4 ?? [], ipv6 ?? []].flat())),
   }))
 
   const pods = lab.nodes.flatMap(node =>
@@ -188,7 +202,7 @@ export function planTopology(read: ReadLab, name = read.lab.name): Planning {
         asn: node.asn,
         labels: node.labels,
         routeReflectorClusterID: node.routeReflectorClusterID,
-        addresses: byName.get(node.name)?.links[0] ?? {},
+        addresses: ownAddresses(byName.get(node.name)),
       })),
       pods,
     },
@@ -209,6 +223,18 @@ export function bare(addresses: Addresses): Addresses {
   return { ipv4: addresses.ipv4?.split('/')[0], ipv6: addresses.ipv6?.split('/')[0] }
 }
 
+/** On the loopback if it has one, else those of the first interface. With length. */
+export function ownAddresses(host: Host | undefined): Addresses {
+  if (!host) return {}
+  const { ipv4, ipv6 } = host.loopback
+  return ipv4 !== undefined || ipv6 !== undefined ? host.loopback : (host.links[0] ?? {})
+}
+
+const hostRoutes = ({ ipv4, ipv6 }: Addresses): Addresses => ({
+  ...(ipv4 !== undefined && { ipv4: `${ipv4}/32` }),
+  ...(ipv6 !== undefined && { ipv6: `${ipv6}/128` }),
+})
+
 const withLength = (address: string | undefined, subnet: string | undefined): string | undefined =>
   address && subnet ? `${address}/${subnet.split('/')[1]}` : address
 
@@ -218,8 +244,11 @@ function clusterAs(resources: readonly RawResource[]): number {
   return Number.isInteger(asn) ? asn : usualAs
 }
 
-function poolsOf(resources: readonly RawResource[]): RouterPlan['pools'] {
-  const cidrs = resources.flatMap(resource => (resource.kind === 'IPPool' ? [String(resource.spec['cidr'])] : []))
+function poolsOf(resources: readonly RawResource[]): PrefixLists {
+  return prefixLists(resources.flatMap(resource => (resource.kind === 'IPPool' ? [String(resource.spec['cidr'])] : [])))
+}
+
+function prefixLists(cidrs: readonly string[]): PrefixLists {
   const of = (family: IpFamily): string[] => cidrs.filter(cidr => parsePrefix(cidr)?.family === family)
   return { ipv4: of(4), ipv6: of(6) }
 }
@@ -232,6 +261,7 @@ class Checker {
   readonly #object: string
   readonly #placeOf: ReadLab['placeOf']
   readonly #addresses = new Map<string, string>()
+  readonly #loopbacks = new Set<string>()
 
   constructor(read: ReadLab) {
     this.#object = `lab "${read.lab.name}"`
@@ -303,6 +333,21 @@ class Checker {
           'Choose another address.',
         )
       this.#addresses.set(key, key)
+    }
+  }
+
+  loopback(addresses: Addresses, path: Path): void {
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      const address = addresses[family]
+      if (address === undefined) continue
+      if (this.#loopbacks.has(address))
+        this.#refuse(
+          [...path, family],
+          `${bare(addresses)[family]} stands twice on a loopback`,
+          'It is the address of one node.',
+          'Choose another address.',
+        )
+      this.#loopbacks.add(address)
     }
   }
 

@@ -3,14 +3,14 @@
 import { session, meeting } from './session.ts'
 import type { Session } from './session.ts'
 import type { BgpSettings } from './settings.ts'
-import type { NodeSpeaker } from './speakers.ts'
+import type { LocalSpeaker, NodeSpeaker } from './speakers.ts'
 
 export interface Found {
   readonly sessions: readonly Session[]
   readonly problems: readonly string[]
 }
 
-export function meshSessions(local: NodeSpeaker, speakers: readonly NodeSpeaker[], settings: BgpSettings): Found {
+export function meshSessions(local: LocalSpeaker, speakers: readonly NodeSpeaker[], settings: BgpSettings): Found {
   const sessions: Session[] = []
   const problems: string[] = []
   if (!settings.mesh || local.clusterId !== undefined) return { sessions, problems }

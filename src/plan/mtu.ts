@@ -1,7 +1,7 @@
 // MTU: what the network between the nodes carries, and what is left of it for the pods of each pool.
 //
 // The parent is the link that carries the node's own address of the pool's family, or less where the daemon's file says that the
-// network carries less. A pool that is wrapped has the parent's MTU less what its tunnel takes; one that is not has all of it.
+// network carries less; of an address on the loopback all links are parents, and the least counts. A pool that is wrapped has the parent's MTU less what its tunnel takes; one that is not has all of it.
 // Packets from a pool with more room into one with less are answered at the node with "too big" (ICMP), as on any path.
 
 import { contains, formatAddress, parseAddress, parseInterfaceAddress, parsePrefix } from '../../inet/index.ts'
@@ -9,6 +9,7 @@ import type { Endpoint } from '../model/endpoint.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Tunnel } from '../model/tunnel.ts'
+import { loopback, narrowest } from './links.ts'
 
 /** Of a node whose address is on no link yet: Ethernet's. */
 const usualMtu = 1500
@@ -63,7 +64,7 @@ export function planMtu(intent: Planned, facts: Facts, within: Within, limit?: n
 
 function parentOf(family: 4 | 6, own: string | undefined, facts: Facts, limit = Infinity): Parent {
   const name = facts.addresses.find(({ cidr }) => own !== undefined && hostOf(cidr) === own)?.link
-  const link = facts.links.find(each => each.name === name)
+  const link = name === loopback ? narrowest(facts) : facts.links.find(each => each.name === name)
   return { family, ...(link && { link: link.name }), mtu: Math.min(link?.mtu ?? usualMtu, limit) }
 }
 

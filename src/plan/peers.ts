@@ -7,16 +7,17 @@ import { formatAddress, parseAddress } from '../../inet/index.ts'
 import type { Address } from '../../inet/index.ts'
 import { selects, splitAddressAndPort } from '../resources/index.ts'
 import type { BGPPeerResource } from '../resources/index.ts'
+import { facing, isOnLoopback } from './links.ts'
 import { noCommonFamily } from './mesh.ts'
 import type { Found } from './mesh.ts'
 import { meeting, session } from './session.ts'
 import type { Session, SessionOptions } from './session.ts'
 import type { BgpSettings } from './settings.ts'
-import type { NodeSpeaker } from './speakers.ts'
+import type { LocalSpeaker, NodeSpeaker } from './speakers.ts'
 
 /** The sessions of `local` that BGPPeers ask for, by name of the peer; several may share an address. */
 export function peerSessions(
-  local: NodeSpeaker,
+  local: LocalSpeaker,
   speakers: readonly NodeSpeaker[],
   peers: readonly BGPPeerResource[],
   settings: BgpSettings,
@@ -28,7 +29,7 @@ export function peerSessions(
 }
 
 function withRouter(
-  local: NodeSpeaker,
+  local: LocalSpeaker,
   speakers: readonly NodeSpeaker[],
   peer: BGPPeerResource,
   settings: BgpSettings,
@@ -47,7 +48,8 @@ function withRouter(
     )
     return none
   }
-  if (!(address.family === 4 ? local.address4 : local.address6)) {
+  const own = address.family === 4 ? local.address4 : local.address6
+  if (!own) {
     problems.push(
       `bgppeer "${peer.metadata.name}": node "${local.name}" has no IPv${address.family} address to reach ${target.address} from; add bgp.ipv${address.family}Address to its Node.`,
     )
@@ -58,13 +60,22 @@ function withRouter(
       `bgppeer "${peer.metadata.name}": asNumber is ${asNumber}, but node "${node.name}" at ${target.address} has AS ${node.asn} and will refuse the session; use peerSelector, or correct asNumber.`,
     )
   }
+  if (
+    peer.spec.sourceAddress === 'UseNodeIP' &&
+    isOnLoopback(local.links, own.address) &&
+    facing(local.links, address)
+  ) {
+    problems.push(
+      `bgppeer "${peer.metadata.name}": its session would come from ${formatAddress(own.address)}, which node "${local.name}" has on the loopback and ${target.address} learns only by this session; set sourceAddress: None, and it comes from the link.`,
+    )
+  }
   const remote = { address, port: target.port ?? (node ? settings.listenPort : 179), asn: asNumber, node }
   const options = { ...optionsOf(peer), passive: peer.spec.passive, acceptDefault: peer.spec.acceptDefaultRoute }
   return { sessions: [session(peer.metadata.name, local, remote, settings, options)], problems }
 }
 
 function withNodes(
-  local: NodeSpeaker,
+  local: LocalSpeaker,
   speakers: readonly NodeSpeaker[],
   peer: BGPPeerResource,
   settings: BgpSettings,

@@ -3,8 +3,8 @@
 // The plan has sections, each a function of the kinds it names. The planner keeps their results between calls, so a new block
 // somewhere in the cluster does not work out the sessions again.
 
-import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
-import type { PeerConfig, SpeakerConfig } from '../../bgp/types.ts'
+import { bitsOf, formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
+import type { Origination, PeerConfig, SpeakerConfig } from '../../bgp/types.ts'
 import type { SecretReference } from '../model/intent.ts'
 import type { Facts } from '../model/facts.ts'
 import type { TunnelRule } from '../model/tunnel.ts'
@@ -13,6 +13,7 @@ import type { IPPoolResource } from '../resources/index.ts'
 import { planBlocks } from './blocks.ts'
 import type { BlockPlan } from './blocks.ts'
 import { planFilters } from './filters.ts'
+import { isOnLoopback, readLinks, type LinkAddresses } from './links.ts'
 import { Section } from './memo.ts'
 import type { Found } from './mesh.ts'
 import { planPolicies } from './policies.ts'
@@ -45,6 +46,7 @@ export interface Situation {
 
 const noStates: TunnelStates = new Map()
 const nothing: readonly string[] = []
+const noAddresses: Facts['addresses'] = []
 
 export interface Planner {
   plan(snapshot: Snapshot, situation?: Situation): Intent
@@ -62,8 +64,11 @@ export function createPlanner(node: string): Planner {
   const sections = {
     settings: new Section<BgpSettings>('settings', ran),
     speakers: new Section<readonly NodeSpeaker[]>('speakers', ran),
+    links: new Section<LinkAddresses>('links', ran),
     sessions: new Section<Found>('sessions', ran),
     blocks: new Section<BlockPlan>('blocks', ran),
+    hosts: new Section<readonly string[]>('hosts', ran),
+    originate: new Section<readonly Origination[]>('originate', ran),
     policies: new Section<PolicyBook>('policies', ran),
     speaker: new Section<SpeakerConfig | undefined>('speaker', ran),
     tunnels: new Section<TunnelPlan>('tunnels', ran),
@@ -83,16 +88,24 @@ export function createPlanner(node: string): Planner {
       const settings = sections.settings.get([bgpConfigurations], () => bgpSettings(bgpConfigurations))
       const speakers = sections.speakers.get([nodes, settings], () => nodeSpeakers(nodes, settings))
       const local = speakers.find(each => each.name === node)
-      const found = sections.sessions.get([speakers, bgpPeers, settings], () =>
+      const { restarting, forwarding, facts, tunnels: states = noStates, withdrawn = nothing } = situation
+      const addresses = facts?.addresses ?? noAddresses
+      const links = sections.links.get([addresses], () => readLinks(addresses))
+      const found = sections.sessions.get([speakers, links, bgpPeers, settings], () =>
         local
-          ? planSessions(local, speakers, bgpPeers, settings)
+          ? planSessions({ ...local, links }, speakers, bgpPeers, settings)
           : { sessions: [], problems: [cannotSpeak(node, nodes)] },
       )
-      const { withdrawn = nothing } = situation
       const own = sections.blocks.get([blocks, pools, withdrawn], () => planBlocks(node, blocks, pools, withdrawn))
       const reflector = local?.clusterId !== undefined
-      const policies = sections.policies.get([own.own, pools, reflector], () => planPolicies(own.own, pools, reflector))
-      const { restarting, forwarding, facts, tunnels: states = noStates } = situation
+      const hosts = sections.hosts.get([local, links], () => (local ? loopbackHosts(local, links) : []))
+      const originate = sections.originate.get([own.originate, hosts], () => [
+        ...own.originate,
+        ...hosts.map(prefix => ({ prefix })),
+      ])
+      const policies = sections.policies.get([own.own, hosts, pools, reflector], () =>
+        planPolicies(own.own, hosts, pools, reflector),
+      )
       const speaker = sections.speaker.get(
         [local, found.sessions, policies, settings.listenPort, restarting, forwarding],
         () => local && speakerConfig(local, found.sessions, policies, settings, situation),
@@ -100,8 +113,8 @@ export function createPlanner(node: string): Planner {
       const tunnels = sections.tunnels.get([local, speakers, pools, states], () =>
         local ? planTunnels(local, speakers, pools, states) : noTunnels,
       )
-      const routes = sections.routes.get([local, found.sessions, own.own, pools, tunnels.rules, settings], () =>
-        routeRules(local, found.sessions, own.own, pools, tunnels.rules, settings),
+      const routes = sections.routes.get([local, found.sessions, own.own, hosts, pools, tunnels.rules, settings], () =>
+        routeRules(local, found.sessions, [...own.own, ...hosts], pools, tunnels.rules, settings),
       )
       const filters = sections.filters.get([pools, nodes, tunnels.tunnels], () =>
         planFilters(pools, nodes, tunnels.tunnels),
@@ -120,7 +133,7 @@ export function createPlanner(node: string): Planner {
       return {
         speaker,
         secrets,
-        originate: own.originate,
+        originate,
         unreachable: own.unreachable,
         routes,
         tunnels: tunnels.tunnels,
@@ -154,7 +167,7 @@ function secretsOf(sessions: readonly Session[]): ReadonlyMap<string, SecretRefe
 }
 
 function peerConfig(session: Session, policies: PolicyBook): PeerConfig {
-  const { name: _, kind: _kind, acceptDefault: _default, password: _password, ...config } = session
+  const { name: _, kind: _kind, withNode: _with, acceptDefault: _default, password: _password, ...config } = session
   return { ...config, import: policies.import(session), export: policies.export(session) }
 }
 
@@ -175,6 +188,13 @@ function routeRules(
     ...(tunnels.length > 0 && { tunnels }),
     ...(holdWithdrawals > 0 && { hold: { percent: guardPercent, seconds: holdWithdrawals } }),
   }
+}
+
+/** The node's own addresses where no link has them: routers learn the way there as they learn that to its blocks. */
+function loopbackHosts({ address4, address6 }: NodeSpeaker, links: LinkAddresses): readonly string[] {
+  return [address4, address6].flatMap(own =>
+    own && isOnLoopback(links, own.address) ? [`${formatAddress(own.address)}/${bitsOf(own.address.family)}`] : [],
+  )
 }
 
 /** Blocks of a family that the node has no next hop for. */

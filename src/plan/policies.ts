@@ -1,7 +1,8 @@
 // What this node takes from its peers and what it tells them, as rules.
 //
 // Import: everything but routes into our own blocks, and default routes unless the BGPPeer takes them.
-// Export: our own blocks and nothing else. A reflector passes on besides what reflection is for (RFC 4456 §6): to iBGP peers
+// Export: our own blocks and nothing else; to routers also the node's own address where it stands on the loopback (nodes reach it
+// by the routers, or by what the machine was given). A reflector passes on besides what reflection is for (RFC 4456 §6): to iBGP peers
 // all routes of other iBGP peers, and those of its eBGP peers with itself as next hop; to eBGP peers the blocks of its clients.
 
 import { bitsOf, parsePrefix } from '../../inet/index.ts'
@@ -15,17 +16,50 @@ export interface PolicyBook {
 }
 
 /** One object per distinct policy, so that sessions with equal policies share an update group. */
-export function planPolicies(own: readonly string[], pools: readonly IPPoolResource[], reflector: boolean): PolicyBook {
-  const imports = { plain: importPolicy(own, false), withDefault: importPolicy(own, true) }
-  const toEbgp = reflector ? reflectToEbgp(pools) : ownOnly
+export function planPolicies(
+  own: readonly string[],
+  hosts: readonly string[],
+  pools: readonly IPPoolResource[],
+  reflector: boolean,
+): PolicyBook {
+  const mine = [...own, ...hosts]
+  const imports = { plain: importPolicy(mine, false), withDefault: importPolicy(mine, true) }
+  const toRouters = planExports(pools, reflector)
+  const toNodes = hosts.length > 0 ? withoutHosts(toRouters, hosts) : toRouters
   return {
     import: session => (session.acceptDefault ? imports.withDefault : imports.plain),
     export: session => {
-      if (session.kind === 'ebgp') return toEbgp
-      if (!reflector) return ownOnly
-      return session.nextHop === 'keep' ? reflectUnchanged : reflect
+      const exports = session.withNode ? toNodes : toRouters
+      if (session.kind === 'ebgp') return exports.ebgp
+      return session.nextHop === 'keep' ? exports.ibgpUnchanged : exports.ibgp
     },
   }
+}
+
+interface Exports {
+  readonly ebgp: Policy
+  readonly ibgp: Policy
+  /** To a peer that wants next hops as they were received. */
+  readonly ibgpUnchanged: Policy
+}
+
+function planExports(pools: readonly IPPoolResource[], reflector: boolean): Exports {
+  if (!reflector) return { ebgp: ownOnly, ibgp: ownOnly, ibgpUnchanged: ownOnly }
+  return { ebgp: reflectToEbgp(pools), ibgp: reflect, ibgpUnchanged: reflectUnchanged }
+}
+
+function withoutHosts({ ebgp, ibgp, ibgpUnchanged }: Exports, hosts: readonly string[]): Exports {
+  const rule: Rule = {
+    name: 'own address',
+    when: { source: ['local'], prefixes: hosts.flatMap(insideOf) },
+    then: 'reject',
+  }
+  const without = (policy: Policy): Policy => ({
+    ...policy,
+    name: `${policy.name}-of-pods`,
+    rules: [rule, ...policy.rules],
+  })
+  return { ebgp: without(ebgp), ibgp: without(ibgp), ibgpUnchanged: without(ibgpUnchanged) }
 }
 
 function importPolicy(own: readonly string[], acceptDefault: boolean): Policy {

@@ -4,14 +4,17 @@ import { compareAddresses, contains, formatAddress, prefixOf } from '../../inet/
 import type { Address, InterfaceAddress } from '../../inet/index.ts'
 import type { Family, PeerConfig, PrefixLimit } from '../../bgp/types.ts'
 import type { SecretReference } from '../model/intent.ts'
+import { addressOn, facing, isOn } from './links.ts'
 import type { BgpSettings } from './settings.ts'
-import type { NodeSpeaker } from './speakers.ts'
+import type { LocalSpeaker, NodeSpeaker } from './speakers.ts'
 
 export interface Session {
   /** Stable key: `mesh/NODE`, `BGPPEER`, `BGPPEER/NODE`. */
   readonly name: string
   readonly kind: 'ebgp' | 'ibgp'
   readonly address: string
+  /** The far end is a node of the cluster. */
+  readonly withNode: boolean
   readonly port: number
   readonly localAddress?: string
   readonly remoteAs: number
@@ -58,7 +61,7 @@ export interface Remote {
 
 export function session(
   name: string,
-  local: NodeSpeaker,
+  local: LocalSpeaker,
   remote: Remote,
   settings: BgpSettings,
   options: SessionOptions = {},
@@ -69,6 +72,7 @@ export function session(
     name,
     kind,
     address: formatAddress(remote.address),
+    withNode: remote.node !== undefined,
     port: remote.port,
     localAddress: own && (options.fromNodeAddress ?? true) ? formatAddress(own.address) : undefined,
     remoteAs: remote.asn,
@@ -79,7 +83,7 @@ export function session(
     nextHop: options.nextHop ?? 'auto',
     nextHopSelf: otherFamilyNextHop(local, remote.address),
     reflectorClient: kind === 'ibgp' && isClient(local, remote.node),
-    multihop: !onSubnet(own, remote.address),
+    multihop: !onSubnet(own, remote.address) && !facing(local.links, remote.address),
     ttlSecurity: options.ttlSecurity,
     maxPrefixes: options.maxPrefixes && {
       'ipv4-unicast': options.maxPrefixes,
@@ -118,9 +122,14 @@ function sharedFamilies(local: NodeSpeaker, remote: NodeSpeaker | undefined): re
   return families
 }
 
-function otherFamilyNextHop(local: NodeSpeaker, remote: Address): Session['nextHopSelf'] {
-  if (remote.family === 4) return local.address6 ? { 'ipv6-unicast': formatAddress(local.address6.address) } : {}
-  return local.address4 ? { 'ipv4-unicast': formatAddress(local.address4.address) } : {}
+/** The peer reaches what is on its own link; the node's address may be on another, or on the loopback. */
+function otherFamilyNextHop({ links, address4, address6 }: LocalSpeaker, remote: Address): Session['nextHopSelf'] {
+  const other = remote.family === 4 ? 6 : 4
+  const ofNode = (other === 4 ? address4 : address6)?.address
+  if (!ofNode) return {}
+  const link = facing(links, remote)?.link
+  const own = link === undefined || isOn(links, link, ofNode) ? ofNode : (addressOn(links, link, other) ?? ofNode)
+  return { [other === 4 ? 'ipv4-unicast' : 'ipv6-unicast']: formatAddress(own) }
 }
 
 function onSubnet(own: InterfaceAddress | undefined, address: Address): boolean {

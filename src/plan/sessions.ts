@@ -7,11 +7,11 @@ import type { Found } from './mesh.ts'
 import { peerSessions } from './peers.ts'
 import type { Session } from './session.ts'
 import type { BgpSettings } from './settings.ts'
-import type { NodeSpeaker } from './speakers.ts'
+import type { LocalSpeaker, NodeSpeaker } from './speakers.ts'
 
 /** Of several sessions with one address a BGPPeer's beats the mesh's, and the first BGPPeer by name the others. */
 export function planSessions(
-  local: NodeSpeaker,
+  local: LocalSpeaker,
   speakers: readonly NodeSpeaker[],
   peers: readonly BGPPeerResource[],
   settings: BgpSettings,

@@ -2,6 +2,7 @@
 
 import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import type { InterfaceAddress } from '../../inet/index.ts'
+import type { LinkAddresses } from './links.ts'
 import type { Labels, NodeResource } from '../resources/index.ts'
 import type { BgpSettings } from './settings.ts'
 
@@ -16,6 +17,11 @@ export interface NodeSpeaker {
   readonly clusterId?: string
   /** It is about to go: peers shall take other ways. */
   readonly leaving: boolean
+}
+
+/** This node, with what is known of its links. */
+export interface LocalSpeaker extends NodeSpeaker {
+  readonly links: LinkAddresses
 }
 
 /** The nodes that can speak, by name in alphabetical order. */

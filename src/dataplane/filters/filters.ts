@@ -34,6 +34,7 @@ export class Filters {
   #netfilter: Netfilter | undefined
   #rules: FilterRules | undefined
   #clampMss: boolean
+  #unchecked: readonly string[] = []
   #desired: NetfilterTable | undefined
   /** The table that we last saw in place: what differs from it later is somebody else's doing. */
   #seen: NetfilterTable | undefined
@@ -67,14 +68,30 @@ export class Filters {
     if (this.#asked && isDeepStrictEqual(rules, this.#rules)) return
     this.#asked = true
     this.#rules = rules
-    this.#want()
+    this.#decide()
+  }
+
+  /** Devices of pods that may send from any address, sorted. Settled when that is in force, or cannot be. */
+  async setUnchecked(devices: readonly string[]): Promise<void> {
+    if (isDeepStrictEqual(devices, this.#unchecked)) return
+    this.#unchecked = devices
+    // Before the first rules nothing is written.
+    if (!this.#asked) return
+    this.#decide()
+    await this.settle()
   }
 
   /** TCP of pods shall agree on segments that fit the route out of the node, or no more. */
   setClampMss(clampMss: boolean): void {
     if (clampMss === this.#clampMss) return
     this.#clampMss = clampMss
-    if (this.#asked) this.#want()
+    if (this.#asked) this.#decide()
+  }
+
+  #decide(): void {
+    this.#desired = this.#rules && tableOf(this.#rules, { clampMss: this.#clampMss, unchecked: this.#unchecked })
+    this.#retry = 0
+    this.#look()
   }
 
   /** Settled when the last look is over. */
@@ -88,12 +105,6 @@ export class Filters {
     this.#cancel?.()
     await this.settle()
     await this.#netfilter?.close()
-  }
-
-  #want(): void {
-    this.#desired = this.#rules && tableOf(this.#rules, { clampMss: this.#clampMss })
-    this.#retry = 0
-    this.#look()
   }
 
   #lookIn(ms: number): void {

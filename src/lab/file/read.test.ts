@@ -117,6 +117,11 @@ t.test('what the schema cannot see is refused as well', async t => {
       says: /10\.9\.0\.1 is not in subnet lan \(10\.0\.0\.0\/24\)/,
     },
     {
+      name: 'one loopback address for two nodes',
+      text: `nodes:\n${node('a', '10.0.0.1', ', loopback: { ipv4: 10.9.9.9 }')}${node('b', '10.0.0.2', ', loopback: { ipv4: 10.9.9.9 }')}`,
+      says: /10\.9\.9\.9 stands twice on a loopback/,
+    },
+    {
       name: 'an unknown subnet',
       text: 'nodes:\n  - { name: a, interfaces: [{ subnet: lam }] }\n',
       says: /no subnet lam[\s\S]*Did you mean lan\?/,

@@ -43,6 +43,8 @@ const podCount = () =>
     )
   })
 
+const loopback = v.strictObject({ ipv4: v.optional(address(4)), ipv6: v.optional(address(6)) })
+
 const listOf = <S extends v.GenericSchema>(item: S) => v.optional(v.array(item), [])
 
 const subnet = v.strictObject({
@@ -70,6 +72,8 @@ const neighbour = v.strictObject({
   accept: v.optional(choice('all', 'pods'), 'all'),
   /** The router reflects routes to and from it (RFC 4456). */
   client: v.optional(flag(), false),
+  /** The router puts its own AS in the place of the neighbour's, so that hosts of one AS learn of each other by it. */
+  asOverride: v.optional(flag(), false),
 })
 
 const router = v.strictObject({
@@ -92,6 +96,8 @@ const node = v.strictObject({
   labels: v.optional(stringMap('labels'), {}),
   routeReflectorClusterID: v.optional(dottedQuad('cluster id')),
   interfaces,
+  /** The node's own address is here, as a /32 and a /128, and not on its first interface. */
+  loopback: v.optional(loopback),
   /** How many (`r1n1-p1`, `r1n1-p2`, …), or their names. */
   pods: v.optional(
     v.lazy(input => (Array.isArray(input) ? v.array(name()) : podCount())),

@@ -1,7 +1,8 @@
 // BIRD 2 as a top-of-rack router, spine or edge. Facts: BIRD's user guide, "Protocols: BGP", "Kernel", "Direct".
 //
 // `graceful restart aware` makes it a helper only: it keeps a restarting node's routes, and asks nobody to keep its own, so
-// that a dead router's routes go with its session. Sessions with nodes are left to the nodes to dial: where both ends do, a second
+// that a dead router's routes go with its session. The long-lived kind is off: FRR announces it always, for no time, and BIRD would
+// keep the routes of an FRR that died for two minutes. Sessions with nodes are left to the nodes to dial: where both ends do, a second
 // connection just after a restart counts as a second restart (RFC 4724 §4.2, §5), and drops what the first one kept.
 
 import { parsePrefix } from '../../../inet/index.ts'
@@ -37,10 +38,12 @@ export function birdConf(plan: RouterPlan): string {
     direct(plan),
     ...families.map(kernel),
     `filter pods_only {`,
-    ...families.flatMap(family => (plan.pools[family].length > 0 ? [podRule(family, plan.pools[family])] : [])),
+    `  if (65535, 0) ~ bgp_community then bgp_local_pref = 0; # GRACEFUL_SHUTDOWN (RFC 8326)`,
+    ...families.flatMap(family => podRule(plan, family)),
     `  reject;`,
     `}`,
     ``,
+    ...overrides(plan),
     ...plan.neighbours.map(neighbour => session(plan, neighbour)),
   ].join('\n')
 }
@@ -62,11 +65,24 @@ function kernel(family: Family): string {
   ].join('\n')
 }
 
-/** A pool's prefixes: the pool and all inside it. */
-function podRule(family: Family, pools: readonly string[]): string {
+/** The pools and all inside them, and the nodes' own addresses. */
+function podRule({ pools, loopbacks }: RouterPlan, family: Family): string[] {
   const type = family === 'ipv4' ? 'NET_IP4' : 'NET_IP6'
-  const ranges = pools.filter(pool => parsePrefix(pool)).map(pool => `${pool}+`)
-  return `  if net.type = ${type} then { if net ~ [ ${ranges.join(', ')} ] then accept; }`
+  const ranges = [...pools[family].filter(pool => parsePrefix(pool)).map(pool => `${pool}+`), ...loopbacks[family]]
+  return ranges.length > 0 ? [`  if net.type = ${type} then { if net ~ [ ${ranges.join(', ')} ] then accept; }`] : []
+}
+
+/** BIRD has no such option: a filter takes the AS out of the path, and ours is put in front as always. */
+function overrides({ neighbours }: RouterPlan): string[] {
+  const asns = new Set(neighbours.filter(neighbour => neighbour.asOverride).map(neighbour => neighbour.asn))
+  return [...asns].flatMap(asn => [
+    `filter override_${asn} {`,
+    `  if source !~ [ RTS_BGP, RTS_DEVICE ] then reject;`,
+    `  if source = RTS_BGP then bgp_path.delete(${asn});`,
+    `  accept;`,
+    `}`,
+    ``,
+  ])
 }
 
 function session(plan: RouterPlan, neighbour: NeighbourPlan): string {
@@ -78,7 +94,7 @@ function session(plan: RouterPlan, neighbour: NeighbourPlan): string {
     return [
       `  ${family} {`,
       `    import ${accept};`,
-      `    export where source ~ [ RTS_BGP, RTS_DEVICE ];`,
+      `    export ${neighbour.asOverride ? `filter override_${neighbour.asn}` : 'where source ~ [ RTS_BGP, RTS_DEVICE ]'};`,
       `    next hop self;`,
       `    next hop address ${own};`,
       `    gateway direct;`,
@@ -97,6 +113,7 @@ function session(plan: RouterPlan, neighbour: NeighbourPlan): string {
     `  connect retry time 3;`,
     `  error wait time 1, 3;`,
     `  graceful restart aware;`,
+    `  long lived graceful restart off;`,
     ...families.flatMap(channel),
     `}`,
     ``,

@@ -81,13 +81,13 @@ export function bgpdConf(plan: RouterPlan): string {
 }
 
 function podLists(plan: RouterPlan): string[] {
-  return families.flatMap(family =>
-    plan.pools[family].flatMap((pool, i) => {
-      const prefix = parsePrefix(pool)
-      const longest = family === 'ipv4' ? 32 : 128
-      return prefix ? [`${ipOf[family]} prefix-list pods seq ${5 * (i + 1)} permit ${pool} le ${longest}`] : []
-    }),
-  )
+  return families.flatMap(family => {
+    const longest = family === 'ipv4' ? 32 : 128
+    const ranges = plan.pools[family].filter(pool => parsePrefix(pool)).map(pool => `${pool} le ${longest}`)
+    return [...ranges, ...plan.loopbacks[family]].map(
+      (range, i) => `${ipOf[family]} prefix-list pods seq ${5 * (i + 1)} permit ${range}`,
+    )
+  })
 }
 
 /**
@@ -106,6 +106,7 @@ function addressFamily(plan: RouterPlan, family: 'ipv4' | 'ipv6'): string[] {
     lines.push(`  neighbor ${neighbour.address} activate`, `  neighbor ${neighbour.address} next-hop-self`)
     if (family === 'ipv6') lines.push(`  neighbor ${neighbour.address} route-map to-${neighbour.name} out`)
     if (neighbour.accept === 'pods') lines.push(`  neighbor ${neighbour.address} route-map from-nodes in`)
+    if (neighbour.asOverride) lines.push(`  neighbor ${neighbour.address} as-override`)
     if (neighbour.client) lines.push(`  neighbor ${neighbour.address} route-reflector-client`)
   }
   return [...lines, ` exit-address-family`]

@@ -40,6 +40,18 @@ t.test('bird.conf', async t => {
     )
 })
 
+t.test('routers of a rack whose nodes share an AS', async t => {
+  const [, tor1a, , tor2a] = routers('dual-tor')
+  const bird = birdConf(tor1a)
+  t.match(bird, /protocol bgp r1n1 \{[^}]*export filter override_65001;/)
+  t.match(bird, /protocol bgp spine \{[^}]*export where source/)
+  t.match(bird, /net ~ \[ 10\.46\.0\.0\/16\+, 10\.4\.1\.1\/32, /, "nodes' own addresses are let in")
+  const frr = bgpdConf(tor2a)
+  t.match(frr, /neighbor 10\.4\.21\.1 as-override/)
+  t.notMatch(frr, /neighbor 10\.4\.255\.4 as-override/)
+  t.match(frr, /ip prefix-list pods seq \d+ permit 10\.4\.2\.1\/32\n/)
+})
+
 t.test('bgpd.conf', async t => {
   const [edge] = routers('route-reflector')
   const conf = bgpdConf(edge)

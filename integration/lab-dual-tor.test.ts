@@ -1,0 +1,106 @@
+// Two racks with two top-of-rack routers each, BIRD in one and FRR in the other: every way is used, and none is missed when it goes.
+
+import t from 'tap'
+import { blocksOf, everyPairReaches } from './kit/expect.ts'
+import { localPrefOf, losesNothing, reaches, sharesLoad } from './kit/fabric.ts'
+import { eventually, TestLab } from './kit/lab.ts'
+
+const lab = await TestLab.up(t, { lab: 'dual-tor' }, 'dual')
+
+/** A node, its neighbour in the rack, its routers and what speaks BGP on these, a pod elsewhere. */
+const racks = [
+  { node: 'r1n1', beside: 'r1n2', a: 'tor1a', b: 'tor1b', daemon: 'bird', far: 'r2n2' },
+  { node: 'r2n1', beside: 'r2n2', a: 'tor2a', b: 'tor2b', daemon: 'bgpd', far: 'r1n2' },
+] as const
+
+/** How a host sees a router or node, `via … dev …`. */
+function hop(host: string, other: string, family: 'ipv4' | 'ipv6'): string {
+  const linksOf = (name: string) => lab.topology.hosts.find(each => each.name === name)!.links
+  for (const link of linksOf(host))
+    for (const theirs of linksOf(other))
+      if (theirs.subnet === link.subnet) return `via ${theirs[family]?.split('/')[0]} dev ${link.device}`
+  throw new Error(`${host} and ${other} share no subnet`)
+}
+
+const by =
+  (host: string, ...others: readonly string[]) =>
+  (family: 'ipv4' | 'ipv6') =>
+    others.map(other => hop(host, other, family))
+
+/** Everything by both. */
+async function isWhole(): Promise<void> {
+  for (const { node, beside, a, b, far } of racks) {
+    for (const other of [beside, far]) await reaches(lab, node, other, by(node, a, b))
+    await reaches(lab, beside, node, by(beside, a, b))
+    await reaches(lab, 'spine', node, by('spine', a, b))
+    for (const tor of [a, b]) await reaches(lab, tor, node, by(tor, node))
+  }
+}
+
+const pairs = racks.flatMap(({ node, beside, far }) => [
+  [`${node}-p1`, `${beside}-p1`] as const,
+  [`${node}-p1`, `${far}-p1`] as const,
+  [`${far}-p2`, `${node}-p2`] as const,
+])
+
+t.test('each node has both routers as next hops of every block, and uses both', async t => {
+  await isWhole()
+  for (const { node, far } of racks)
+    for (const address of Object.values(lab.addresses(`${far}-p1`)))
+      t.ok(await sharesLoad(lab, node, address as string, ['eth0', 'eth1']), `${node} to ${address}`)
+})
+
+t.test("a node's own address stands on its loopback, and its packets leave with it by either cable", async t => {
+  const routes = await lab.routes('r1n1')
+  const { host, addresses } = lab.topology.nodes[1]
+  t.equal(host, 'r1n2')
+  for (const address of [addresses.ipv4, addresses.ipv6])
+    t.equal(routes.find(route => route.dst === address)?.nexthops?.length, 2, `${address} by both`)
+  t.match(await lab.exec('r1n1', 'ip', 'route', 'get', '192.0.2.10'), / src 10\.4\.1\.1 /)
+  t.match(await lab.exec('r1n1', 'ping', '-n', '-c', '1', '-w', '30', '192.0.2.10'), /1 received/)
+  const mtu = JSON.parse(await lab.exec('r1n1-p1', 'ip', '-json', 'link', 'show', 'eth0')) as { mtu: number }[]
+  t.equal(mtu[0].mtu, 1500, "a pod has the cables' MTU, not the loopback's")
+})
+
+t.test('a cable breaks: its next hop is gone at both ends, and all goes by the other', async t => {
+  for (const { node, a } of racks) await lab.cable(node, a, 'down')
+  for (const { node, beside, a, b, far } of racks) {
+    for (const other of [beside, far]) await reaches(lab, node, other, by(node, b))
+    await reaches(lab, beside, node, by(beside, b))
+    await reaches(lab, 'spine', node, by('spine', b))
+    await reaches(lab, a, beside, by(a, beside))
+  }
+  await losesNothing(t, lab, pairs)
+  for (const { node, a } of racks) await lab.cable(node, a, 'up')
+  await lab.established()
+  await isWhole()
+})
+
+t.test('a router dies: every node leaves it, and comes back with it', async t => {
+  for (const { a, daemon } of racks) await lab.kill(a, daemon)
+  for (const { node, beside, b, far } of racks) {
+    for (const other of [beside, far]) await reaches(lab, node, other, by(node, b))
+    await reaches(lab, 'spine', node, by('spine', b))
+  }
+  await losesNothing(t, lab, pairs)
+  for (const { a } of racks) await lab.startRouter(a)
+  await lab.established()
+  await isWhole()
+})
+
+t.test('a node is drained: both routers hear of it and prefer any other way', async t => {
+  const blocks = await blocksOf(lab)
+  const heard = async (preferred: (localPref: number | undefined) => boolean) => {
+    for (const { node, a, b } of racks)
+      for (const tor of [a, b])
+        for (const block of blocks.get(node) ?? [])
+          await eventually(`${tor} on ${block}`, async () => preferred(await localPrefOf(lab, tor, block)), 90)
+  }
+  for (const { node } of racks) t.match(await lab.margayctl(node, 'node', 'drain'), { code: 0 })
+  await heard(localPref => localPref === 0)
+  await losesNothing(t, lab, pairs)
+  for (const { node } of racks) t.match(await lab.margayctl(node, 'node', 'undrain'), { code: 0 })
+  await heard(localPref => localPref === 100)
+})
+
+t.test('after all of that every pair of pods, nodes and the outside client', async t => everyPairReaches(t, lab))
