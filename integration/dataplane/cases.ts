@@ -1,5 +1,8 @@
 // The matrix's rows: each encapsulation in each of its modes, for each family, within a subnet and across.
 
+import { tunnelModes } from '../../src/resources/index.ts'
+import { tunnelKinds } from '../kit/tunnel-kinds.ts'
+
 export type Family = 'ipv4' | 'ipv6'
 
 /** What wraps packets, as the packets' outer headers show it. */
@@ -14,8 +17,6 @@ export interface Wrapping {
   /** Outer packets, as tcpdump filters them and as it prints them. */
   readonly filter: (family: Family) => string
   readonly outer: RegExp
-  /** The type of its device, for `ip link add`; the kernel is asked whether it has it. */
-  readonly linkType: string
 }
 
 export interface Case {
@@ -24,6 +25,9 @@ export interface Case {
   readonly mode: 'Never' | 'CrossSubnet' | 'Always'
 }
 
+/** Octets of a packet that the lab's cables carry. */
+export const wire = 1500
+
 export const vxlan: Wrapping = {
   title: 'VXLAN',
   field: 'vxlanMode',
@@ -31,10 +35,19 @@ export const vxlan: Wrapping = {
   device: family => `margay-vxlan${family === 'ipv4' ? 4 : 6}`,
   filter: family => `${family === 'ipv4' ? 'ip' : 'ip6'} and udp port 4789`,
   outer: /VXLAN, flags \[I\]/,
-  linkType: 'vxlan',
 }
 
-export const wrappings: readonly Wrapping[] = [vxlan]
+/** Those of IPv4 only. */
+export const otherKinds: readonly Wrapping[] = tunnelKinds.map(({ field, mtu, device, filter, outer }) => ({
+  title: tunnelModes.find(mode => mode.field === field)?.name ?? field,
+  field,
+  overhead: { ipv4: wire - mtu },
+  device: () => device,
+  filter: () => filter,
+  outer,
+}))
+
+export const wrappings: readonly Wrapping[] = [vxlan, ...otherKinds]
 
 export const families: readonly Family[] = ['ipv4', 'ipv6']
 export const places = ['same subnet', 'across'] as const

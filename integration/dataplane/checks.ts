@@ -81,7 +81,10 @@ export async function capture(
   const { family, from, to, wrapping } = way
   const pod = lab.addresses(from.pod)[family] ?? ''
   const bare = `src host ${pod}`
-  const wrapped = wrappings.map(each => `(${each.filter(family)})`).join(' or ')
+  const wrapped = wrappings
+    .filter(({ overhead }) => overhead[family] !== undefined)
+    .map(each => `(${each.filter(family)})`)
+    .join(' or ')
   const tcpdump = ['tcpdump', '-l', '-n', '-v', '-i', 'eth0']
   const others = lab.running(to.node, [
     'sh',

@@ -14,12 +14,12 @@ import {
   type Place,
   places,
   type Wrapping,
+  wire,
   wrappingOf,
 } from './cases.ts'
 import { capture, hops, passes, payload, transfer, type Way } from './checks.ts'
 import { nameOf, type Row } from './table.ts'
 
-const wire = 1500
 const pools = { ipv4: { name: 'pods-v4', cidr: '10.44.0.0/16' }, ipv6: { name: 'pods-v6', cidr: 'fd00:44::/48' } }
 const from = { node: 'n1', pod: 'n1-p1' }
 const ends = { 'same subnet': { node: 'n2', pod: 'n2-p1' }, across: { node: 'n3', pod: 'n3-p1' } } as const
@@ -30,8 +30,18 @@ const subnets = {
 } as const
 const placeOf = (a: string, b: string): Place => ((a === 'n3') === (b === 'n3') ? 'same subnet' : 'across')
 
+export interface Options {
+  readonly which: readonly Wrapping[]
+  /** Part of the lab's name. */
+  readonly tag: string
+  /** Packets without tunnels are asked about as well. */
+  readonly bare: boolean
+  /** What else has to be true of an encapsulation, while the lab has it. */
+  readonly then?: (t: Test, lab: TestLab, wrapping: Wrapping) => Promise<void>
+}
+
 /** Rows of the table. The first case has no tunnels, so that its pods get the whole MTU of the wire and each path's own limit is met. */
-export async function matrix(t: Test, which: readonly Wrapping[], tag: string): Promise<readonly Row[]> {
+export async function matrix(t: Test, { which, tag, bare, then }: Options): Promise<readonly Row[]> {
   const lab = await TestLab.up(t, { lab: 'two-subnets' }, tag)
   await tellWays(lab)
   const sent = payload(t)
@@ -39,7 +49,10 @@ export async function matrix(t: Test, which: readonly Wrapping[], tag: string): 
   for (const each of casesOf(which)) {
     await apply(lab, each)
     await settled(lab, each)
-    if (each === never) await newPods(lab)
+    if (each === never) {
+      await newPods(lab)
+      if (!bare) continue
+    }
     const ways = families
       .filter(family => carries(each, family))
       .flatMap(family => places.map(place => ({ family, place })))
@@ -58,6 +71,7 @@ export async function matrix(t: Test, which: readonly Wrapping[], tag: string): 
         })
       })
       await Promise.all(cells)
+      if (each.wrapping && each.mode === 'CrossSubnet') await then?.(t, lab, each.wrapping)
     })
   }
   return rows

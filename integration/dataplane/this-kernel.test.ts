@@ -5,4 +5,6 @@ import { vxlan } from './cases.ts'
 import { matrix } from './matrix.ts'
 import { writeRows } from './table.ts'
 
-t.test('without encapsulation, and with VXLAN', async t => writeRows(await matrix(t, [vxlan], 'matrix')))
+t.test('without encapsulation, and with VXLAN', async t => {
+  await writeRows(await matrix(t, { which: [vxlan], tag: 'matrix', bare: true }))
+})

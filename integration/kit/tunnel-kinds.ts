@@ -1,13 +1,7 @@
 // The kinds of tunnel that a pool of IPv4 can have besides VXLAN, and what each looks like from outside.
 
 import { execFileSync } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { tmpdir } from 'node:os'
-import type { Test } from 'tap'
 import type { Wrapping } from './encapsulated.ts'
-import { eventually, type TestLab } from './lab.ts'
 
 export interface TunnelKindRow extends Wrapping {
   /** Of an IPPool's spec. */
@@ -69,24 +63,5 @@ export function kernelHas(type: string, ...words: string[]): boolean {
     return true
   } catch {
     return false
-  }
-}
-
-/** 2 MiB from one pod to another, by HTTP: what arrives is what was sent. */
-export async function transferHolds(t: Test, lab: TestLab, from: string, to: string, what: string): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'margay-transfer-'))
-  const data = randomBytes(2 * 1024 * 1024)
-  writeFileSync(join(folder, 'data'), data)
-  const stop = lab.running(from, ['busybox', 'httpd', '-f', '-p', '8080', '-h', folder])
-  try {
-    const request = `exec 3<>/dev/tcp/${lab.addresses(from).ipv4}/8080 && printf 'GET /data HTTP/1.0\\r\\n\\r\\n' >&3`
-    const sum = await eventually('the transfer', async () => {
-      const got = await lab.tryExec(to, 'timeout', '60', 'bash', '-c', `${request} && sed '1,/^\\r$/d' <&3 | sha256sum`)
-      return got.code === 0 && got.stdout.split(' ')[0]
-    })
-    t.equal(sum, createHash('sha256').update(data).digest('hex'), `${what}: 2 MiB by TCP`)
-  } finally {
-    await stop()
-    rmSync(folder, { recursive: true })
   }
 }
