@@ -13,7 +13,7 @@ import type { IPPoolResource } from '../resources/index.ts'
 import { planBlocks } from './blocks.ts'
 import type { BlockPlan } from './blocks.ts'
 import { planFilters } from './filters.ts'
-import { isOnLoopback, readLinks, type LinkAddresses } from './links.ts'
+import { devicesOf, isOnLoopback, readLinks, type LinkAddresses } from './links.ts'
 import { Section } from './memo.ts'
 import type { Found } from './mesh.ts'
 import { planPolicies } from './policies.ts'
@@ -47,6 +47,7 @@ export interface Situation {
 const noStates: TunnelStates = new Map()
 const nothing: readonly string[] = []
 const noAddresses: Facts['addresses'] = []
+const noLinks: Facts['links'] = []
 
 export interface Planner {
   plan(snapshot: Snapshot, situation?: Situation): Intent
@@ -65,6 +66,7 @@ export function createPlanner(node: string): Planner {
     settings: new Section<BgpSettings>('settings', ran),
     speakers: new Section<readonly NodeSpeaker[]>('speakers', ran),
     links: new Section<LinkAddresses>('links', ran),
+    devices: new Section<readonly string[]>('devices', ran),
     sessions: new Section<Found>('sessions', ran),
     blocks: new Section<BlockPlan>('blocks', ran),
     hosts: new Section<readonly string[]>('hosts', ran),
@@ -91,9 +93,11 @@ export function createPlanner(node: string): Planner {
       const { restarting, forwarding, facts, tunnels: states = noStates, withdrawn = nothing } = situation
       const addresses = facts?.addresses ?? noAddresses
       const links = sections.links.get([addresses], () => readLinks(addresses))
-      const found = sections.sessions.get([speakers, links, bgpPeers, settings], () =>
+      const linkFacts = facts?.links ?? noLinks
+      const devices = sections.devices.get([linkFacts], () => devicesOf(linkFacts))
+      const found = sections.sessions.get([speakers, links, devices, bgpPeers, settings], () =>
         local
-          ? planSessions({ ...local, links }, speakers, bgpPeers, settings)
+          ? planSessions({ ...local, links, devices }, speakers, bgpPeers, settings)
           : { sessions: [], problems: [cannotSpeak(node, nodes)] },
       )
       const own = sections.blocks.get([blocks, pools, withdrawn], () => planBlocks(node, blocks, pools, withdrawn))
