@@ -21,7 +21,7 @@ export interface Link {
   readonly peerIndex?: number
   /** Index of the bridge or bond it belongs to (IFLA_MASTER). */
   readonly master?: number
-  /** Of kinds `ipip` and `vxlan`: where the outer packets come from and go to. */
+  /** Of kinds `ipip`, `gre` and `vxlan`: where the outer packets come from and go to. */
   readonly tunnel?: TunnelInfo
 }
 
@@ -44,6 +44,8 @@ export type NewLink = {
 } & (
   | { readonly kind: 'veth'; readonly peer: VethPeer }
   | { readonly kind: 'bridge' }
+  /** Its key, port and peers come by WireGuard's own protocol (`openWireguard`). */
+  | { readonly kind: 'wireguard' }
   | {
       readonly kind: 'vxlan'
       readonly id: number
@@ -52,9 +54,12 @@ export type NewLink = {
       readonly local?: string
       readonly learning?: boolean
     }
-  /** Without `remote` the gateway of each route is the far end. */
+  /**
+   * Without `remote`: of IPIP the gateway of each route is the far end; of GRE the link-layer address of its neighbour is, an IPv4
+   * address in the form of a MAC (`0a:00:02:0b`).
+   */
   | {
-      readonly kind: 'ipip'
+      readonly kind: 'ipip' | 'gre'
       readonly local?: string
       readonly remote?: string
       /** Of the outer header, 1–255; default: that of the packet within. */
@@ -140,6 +145,7 @@ export interface Route {
 export interface Neighbour {
   readonly link: number
   readonly address: string
+  /** Its link-layer address: 6 octets of Ethernet; 4 of GRE, which are an IPv4 address. */
   readonly mac?: string
   readonly state: 'permanent' | 'reachable' | 'stale' | 'delay' | 'probe' | 'failed' | 'incomplete' | 'noarp' | 'none'
   /** NTF_PROXY. */

@@ -18,6 +18,8 @@ export interface AddRequest extends AttachmentKey {
   readonly addresses: readonly string[]
   readonly mac?: string
   readonly mtu?: number
+  /** False: the pod may send from any address. */
+  readonly sourceCheck?: false
 }
 
 /** What ADD made. */

@@ -23,6 +23,8 @@ export interface AddConfig {
   /** Addresses that the runtime asks for, without length. */
   readonly addresses: readonly string[]
   readonly mac?: string
+  /** False: the pod may send from any address. */
+  readonly sourceCheck?: false
   readonly dns?: Dns
 }
 
@@ -69,6 +71,7 @@ export function readAddConfig({ json }: NetworkConfig): AddConfig {
     mtu: readMtu(json.mtu),
     addresses: readAddresses(runtime.ips ?? args.ips),
     mac: readMac(runtime.mac ?? args.mac),
+    ...(readFlag('sourceCheck', args.sourceCheck ?? json.sourceCheck) === false && { sourceCheck: false }),
     dns: asObject(json.dns),
   }
 }
@@ -92,6 +95,12 @@ export function readMac(value: unknown): string | undefined {
   if (value === undefined || value === null || value === '') return undefined
   if (typeof value === 'string' && /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value)) return value.toLowerCase()
   throw invalid('mac', value, 'is no MAC address', 'Write it like 02:42:0a:2a:00:05.')
+}
+
+function readFlag(key: string, value: unknown): boolean | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'boolean') return value
+  throw invalid(key, value, 'is neither true nor false', 'Write true or false, without quotes.')
 }
 
 function readMtu(value: unknown): number | undefined {

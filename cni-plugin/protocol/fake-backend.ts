@@ -24,13 +24,14 @@ export class FakeBackend implements CniBackend {
     }
     const address =
       request.addresses.length > 0 ? request.addresses : [`10.42.0.${this.#next}`, `fd00:42::${this.#next++}`]
-    const { network, containerId, ifName, netns, label } = request
+    const { network, containerId, ifName, netns, label, sourceCheck } = request
     const made = {
       network,
       containerId,
       ifName,
       netns,
       label,
+      ...(sourceCheck === false && { sourceCheck }),
       mtu: request.mtu ?? 1500,
       mac: request.mac ?? '02:00:00:00:00:05',
     }

@@ -196,6 +196,7 @@ t.test('bad calls name what is wrong', async t => {
     ['an empty name', 'DEL', '{"cniVersion":"1.0.0","name":""}', {}, { code: 7, msg: /name "" is missing/ }],
     ['a bad name', 'ADD', conf('1.0.0', { name: 'a b' }), {}, { code: 7, msg: /name "a b"/ }],
     ['a bad MTU', 'ADD', conf('1.0.0', { mtu: '1500' }), {}, { code: 7, msg: /mtu "1500"/ }],
+    ['a bad flag', 'ADD', conf('1.0.0', { sourceCheck: 'no' }), {}, { code: 7, msg: /sourceCheck "no" is neither/ }],
     ['a bad address', 'ADD', ok, { CNI_ARGS: 'IP=10.42.0' }, { code: 7, msg: /ips "10\.42\.0"/ }],
     [
       'a bad prevResult',
@@ -253,6 +254,10 @@ t.test('what a runtime may ask for', async t => {
       { addresses: ['10.42.0.78', 'fd00:42::78'], mac: '02:42:0a:00:00:02' },
     ],
     [{}, { args: { cni: { ips: ['10.42.0.79'] } }, mtu: 1400 }, { addresses: ['10.42.0.79'], mtu: 1400 }],
+    [{}, { sourceCheck: false }, { sourceCheck: false }],
+    [{}, { args: { cni: { sourceCheck: false } } }, { sourceCheck: false }],
+    [{}, { sourceCheck: false, args: { cni: { sourceCheck: true } } }, { sourceCheck: undefined }],
+    [{}, { sourceCheck: true }, { sourceCheck: undefined }],
   ] as const) {
     const backend = new FakeBackend()
     await call(t, backend, 'ADD', conf('1.0.0', more), env)

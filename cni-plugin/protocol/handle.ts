@@ -104,7 +104,7 @@ async function add(
   return { ...success(writeResult(resultOf(attachment, prevResult, settings.dns), config.version)), undo }
 }
 
-function addRequest(env: Environment, network: string, { addresses, mac, mtu }: AddConfig): AddRequest {
+function addRequest(env: Environment, network: string, { addresses, mac, mtu, sourceCheck }: AddConfig): AddRequest {
   const args = readArgs(env)
   const [namespace, name] = [args.get('K8S_POD_NAMESPACE'), args.get('K8S_POD_NAME')]
   const asked = args.get('IP')
@@ -116,6 +116,7 @@ function addRequest(env: Environment, network: string, { addresses, mac, mtu }: 
     addresses: asked ? readAddresses(asked.split(',')) : addresses,
     mac: readMac(args.get('MAC')) ?? mac,
     mtu,
+    ...(sourceCheck === false && { sourceCheck }),
   }
 }
 

@@ -31,6 +31,12 @@ const table: NetfilterTable = {
   comment: 'made by a test',
   sets: [
     {
+      name: 'devices',
+      key: 'device',
+      interval: false,
+      elements: [{ key: octets('6d677930313233343536373839610000') }],
+    },
+    {
       name: 'hosts',
       key: 'ipv4',
       interval: false,
@@ -79,6 +85,7 @@ const table: NetfilterTable = {
           expressions: [
             { do: 'meta', to: 1, key: 'iifname' },
             { do: 'cmp', from: 1, is: 'eq', value: octets('6d6779') },
+            { do: 'lookup', from: 1, set: 'devices', not: true },
             { do: 'fib', to: 1, result: 'oif', flags: 1 | 8 | 32 },
             { do: 'cmp', from: 1, is: 'eq', value: octets('00000000') },
             drop,
@@ -148,7 +155,8 @@ t.test('a table is put in place, dumped as given and read alike by nft', async t
     'ip saddr @pods4 ip daddr != @pods4 masquerade comment "from pods to the outside"',
     'ip6 saddr @pods6 counter packets 0 bytes 0 masquerade',
     'type filter hook prerouting priority raw; policy accept;',
-    'iifname "mgy*" fib saddr . iif oif missing drop',
+    'iifname "mgy*" iifname != @devices fib saddr . iif oif missing drop',
+    'elements = { "mgy0123456789a" }',
     'elements = { 10.0.1.7, 10.0.1.8 }',
     'ip saddr != @hosts jump syn',
     'type filter hook forward priority mangle; policy drop;',
@@ -159,7 +167,7 @@ t.test('a table is put in place, dumped as given and read alike by nft', async t
   const json = JSON.parse(nft(ns, '-j', 'list', 'table', 'inet', 'ours')) as { nftables: Record<string, unknown>[] }
   const kinds = json.nftables.flatMap(Object.keys)
   const count = (kind: string): number => kinds.filter(each => each === kind).length
-  t.same([count('table'), count('set'), count('chain'), count('rule')], [1, 3, 4, 7], 'nft -j: nothing more')
+  t.same([count('table'), count('set'), count('chain'), count('rule')], [1, 4, 4, 7], 'nft -j: nothing more')
 })
 
 t.test('a table that nft has made is read as one of ours, and what we do not know is said so', async t => {

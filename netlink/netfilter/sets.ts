@@ -9,7 +9,7 @@ import type { NetfilterSet, SetElement, TableId } from './types.ts'
 import { bodyLength, families, readData, writeBody, writeData } from './values.ts'
 
 /** enum nft_set_attributes */
-const attribute = { table: 1, name: 2, flags: 3, keyType: 4, keyLength: 5, id: 10 } as const
+const attribute = { table: 1, name: 2, flags: 3, keyType: 4, keyLength: 5, id: 10, userData: 13 } as const
 const flags = { anonymous: 1, interval: 4 } as const
 /** enum nft_set_elem_list_attributes, nft_set_elem_attributes, nft_list_attributes */
 const list = { table: 1, set: 2, elements: 3, entry: 1 } as const
@@ -20,7 +20,11 @@ const intervalEnd = 1
 const keyTypes = {
   ipv4: { type: 7, length: 4 },
   ipv6: { type: 8, length: 16 },
+  device: { type: 41, length: 16 },
 } as const
+
+/** What nft keeps with a set (NFTNL_UDATA_SET_KEYBYTEORDER): without it, it takes names for numbers and prints them as "". */
+const keysInHostOrder = Uint8Array.of(0, 4, ...new Uint8Array(Uint32Array.of(1).buffer))
 
 /** Elements in one message: their list is one attribute, of 64 KiB at most. */
 export const elementsPerMessage = 1000
@@ -34,6 +38,7 @@ export function writeSet(writer: MessageWriter, table: TableId, set: NetfilterSe
   writer.attributeU32be(attribute.keyType, type)
   writer.attributeU32be(attribute.keyLength, length)
   writer.attributeU32be(attribute.id, id)
+  if (set.key === 'device') writer.attribute(attribute.userData, keysInHostOrder)
 }
 
 export function writeElements(
@@ -78,7 +83,7 @@ export function readSet(message: Message): Omit<NetfilterSet, 'elements'> | unde
 }
 
 function keyOf(type: number): NetfilterSet['key'] | undefined {
-  return (['ipv4', 'ipv6'] as const).find(each => keyTypes[each].type === type)
+  return (['ipv4', 'ipv6', 'device'] as const).find(each => keyTypes[each].type === type)
 }
 
 export function readElements(message: Message): SetElement[] {

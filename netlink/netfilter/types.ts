@@ -21,8 +21,8 @@ export interface NetfilterTable extends TableId {
 
 export interface NetfilterSet {
   readonly name: string
-  /** Type of its keys. */
-  readonly key: 'ipv4' | 'ipv6'
+  /** Type of its keys. `device`: a name of 16 octets, filled up with zeros. */
+  readonly key: 'ipv4' | 'ipv6' | 'device'
   /** NFT_SET_INTERVAL: an element reaches up to the next that is an `end`. */
   readonly interval: boolean
   /** Sorted by key, ends before starts. */

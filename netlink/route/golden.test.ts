@@ -94,6 +94,32 @@ const cases: readonly { readonly name: string; readonly operation: Operation; re
           0500 0400 40 000000                IFLA_IPTUN_TTL`,
   },
   {
+    name: 'a GRE device without a far end',
+    operation: { do: 'link.add', link: { kind: 'gre', name: 't0', mtu: 1476, local: '10.0.1.7', ttl: 64 } },
+    bytes: `
+      50000000 1000 0106 07000000 00000000   RTM_NEWLINK, REQUEST|CREATE|EXCL
+      00 00 0000 00000000 00000000 00000000
+      0700 0300 743000 00                    IFLA_IFNAME
+      0800 0400 c4050000                     IFLA_MTU
+      2000 1280                              IFLA_LINKINFO
+        0800 0100 67726500                   IFLA_INFO_KIND
+        1400 0280                            IFLA_INFO_DATA
+          0800 0600 0a000107                 IFLA_GRE_LOCAL
+          0500 0800 40 000000                IFLA_GRE_TTL`,
+  },
+  {
+    name: 'a neighbour on a GRE device: its link-layer address is IPv4',
+    operation: {
+      do: 'neighbour.replace',
+      neighbour: { link: 5, address: '10.0.2.11', mac: '0a:00:02:0b', state: 'permanent' },
+    },
+    bytes: `
+      2c000000 1c00 0105 07000000 00000000   RTM_NEWNEIGH, REQUEST|CREATE|REPLACE
+      02 000000 05000000 8000 00 00          AF_INET, NUD_PERMANENT
+      0800 0100 0a00020b                     NDA_DST
+      0800 0200 0a00020b                     NDA_LLADDR`,
+  },
+  {
     name: 'an entry of a VXLAN forwarding table',
     operation: { do: 'fdb.replace', entry: { link: 5, mac: '06:4d:0a:00:02:0b', dst: '10.0.2.11' } },
     bytes: `

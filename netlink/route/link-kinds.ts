@@ -14,10 +14,11 @@ type WriteData<K extends NewLink['kind']> = (
   openNamespace: OpenNamespace,
 ) => void
 
-/** VETH_INFO_…, IFLA_VXLAN_…, IFLA_IPTUN_… */
+/** VETH_INFO_…, IFLA_VXLAN_…, IFLA_IPTUN_…, IFLA_GRE_… */
 const VETH_INFO_PEER = 1
 const VXLAN = { id: 1, local: 4, learning: 7, port: 15, remote: 2, remote6: 16, local6: 17 } as const
 const IPTUN = { local: 2, remote: 3, ttl: 4 } as const
+const GRE = { local: 6, remote: 7, ttl: 8 } as const
 
 const table: { readonly [K in NewLink['kind']]: WriteData<K> } = {
   veth: (writer, { peer }, openNamespace) => {
@@ -30,6 +31,8 @@ const table: { readonly [K in NewLink['kind']]: WriteData<K> } = {
 
   bridge: () => {},
 
+  wireguard: () => {},
+
   vxlan: (writer, link) => {
     writer.attributeU32(VXLAN.id, whole(link.id, 0, 0xffffff, `link "${link.name}": VXLAN id`))
     writer.attributeU16be(VXLAN.port, whole(link.port ?? 4789, 1, 65535, `link "${link.name}": UDP port`))
@@ -40,16 +43,26 @@ const table: { readonly [K in NewLink['kind']]: WriteData<K> } = {
     if (link.learning !== undefined) writer.attributeU8(VXLAN.learning, link.learning ? 1 : 0)
   },
 
-  ipip: (writer, link) => {
-    for (const end of ['local', 'remote'] as const) {
-      const text = link[end]
-      if (text === undefined) continue
-      const { family, octets } = addressOf(text, `link "${link.name}": ${end}`)
-      if (family !== 4) throw new InvalidRequest(`link "${link.name}": ${end} "${text}" is not IPv4, as IPIP is`)
-      writer.attribute(IPTUN[end], octets)
-    }
-    if (link.ttl !== undefined) writer.attributeU8(IPTUN.ttl, whole(link.ttl, 1, 255, `link "${link.name}": TTL`))
-  },
+  ipip: (writer, link) => writeEnds(writer, link, IPTUN),
+
+  gre: (writer, link) => writeEnds(writer, link, GRE),
+}
+
+/** What devices that carry IPv4 in IPv4 have in common. */
+function writeEnds(
+  writer: MessageWriter,
+  link: LinkOf<'ipip' | 'gre'>,
+  attributes: { readonly local: number; readonly remote: number; readonly ttl: number },
+): void {
+  for (const end of ['local', 'remote'] as const) {
+    const text = link[end]
+    if (text === undefined) continue
+    const { family, octets } = addressOf(text, `link "${link.name}": ${end}`)
+    if (family !== 4)
+      throw new InvalidRequest(`link "${link.name}": ${end} "${text}" is not IPv4, as ${link.kind.toUpperCase()} is`)
+    writer.attribute(attributes[end], octets)
+  }
+  if (link.ttl !== undefined) writer.attributeU8(attributes.ttl, whole(link.ttl, 1, 255, `link "${link.name}": TTL`))
 }
 
 export const kinds = table as Readonly<Partial<Record<string, WriteData<NewLink['kind']>>>>
@@ -70,15 +83,22 @@ export const tunnels: Readonly<Partial<Record<string, ReadData>>> = {
     return info
   },
 
-  ipip: data => {
-    let info: TunnelInfo = {}
-    while (data.next()) {
-      const end = data.type === IPTUN.local ? 'local' : data.type === IPTUN.remote ? 'remote' : undefined
-      // The kernel says 0.0.0.0 for an end that is not set.
-      if (end && data.u32() !== 0) info = { ...info, [end]: endOf(data) }
-    }
-    return info
-  },
+  ipip: data => readEnds(data, IPTUN),
+
+  gre: data => readEnds(data, GRE),
+}
+
+function readEnds(
+  data: Attributes,
+  { local, remote }: { readonly local: number; readonly remote: number },
+): TunnelInfo {
+  let info: TunnelInfo = {}
+  while (data.next()) {
+    const end = data.type === local ? 'local' : data.type === remote ? 'remote' : undefined
+    // The kernel says 0.0.0.0 for an end that is not set.
+    if (end && data.u32() !== 0) info = { ...info, [end]: endOf(data) }
+  }
+  return info
 }
 
 function endOf(data: Attributes): string {

@@ -5,7 +5,17 @@ import { littleEndian } from '../core/protocol.ts'
 import { Attributes, type Message } from '../core/reader.ts'
 import type { MessageWriter } from '../core/writer.ts'
 import type { IpFamily, Neighbour } from '../types.ts'
-import { addressOf, addressText, AF_INET, AF_INET6, AF_UNSPEC, afOf, linkIndex, macOctets, macText } from './values.ts'
+import {
+  addressOf,
+  addressText,
+  AF_INET,
+  AF_INET6,
+  AF_UNSPEC,
+  afOf,
+  linkIndex,
+  linkLayerOctets,
+  macText,
+} from './values.ts'
 
 /** NDA_… */
 const attribute = { dst: 1, mac: 2 } as const
@@ -38,7 +48,7 @@ export function writeNeighbour(writer: MessageWriter, neighbour: Neighbour): voi
     )
   writeHeader(writer, afOf(address.family), linkIndex(neighbour.link), state, neighbour.proxy === true)
   writer.attribute(attribute.dst, address.octets)
-  if (neighbour.mac !== undefined) writer.attribute(attribute.mac, macOctets(neighbour.mac))
+  if (neighbour.mac !== undefined) writer.attribute(attribute.mac, linkLayerOctets(neighbour.mac))
 }
 
 /** RTM_GETNEIGH: the learned and permanent ones, or those answered for (proxy): the kernel lists them apart. */

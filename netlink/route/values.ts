@@ -78,6 +78,13 @@ export function macText(octets: Uint8Array): string | undefined {
   return Array.from(octets, octet => octet.toString(16).padStart(2, '0')).join(':')
 }
 
+/** As `macOctets`; where the link layer is IPv4 (GRE) four of them. */
+export function linkLayerOctets(text: string): Uint8Array {
+  return /^[0-9a-f]{2}(:[0-9a-f]{2}){3}$/i.test(text)
+    ? Uint8Array.from(text.split(':'), part => Number.parseInt(part, 16))
+    : macOctets(text)
+}
+
 /** A whole number in a range, or InvalidRequest. */
 export function whole(value: number, least: number, most: number, what: string): number {
   if (!Number.isInteger(value) || value < least || value > most)

@@ -25,6 +25,8 @@ export interface DaemonStatus {
   readonly peers: { readonly established: number; readonly configured: number }
   readonly blocks: readonly string[]
   readonly endpoints: number
+  /** Names of the pods among them that may send from any address (`sourceCheck: false`). */
+  readonly unchecked: readonly string[]
   /** While the node is drained. */
   readonly drain?: DrainView
   readonly routes: { readonly installed: number; readonly conflicts: readonly RouteProblem[] }

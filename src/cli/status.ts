@@ -21,7 +21,7 @@ export function statusText(status: DaemonStatus): string {
     `  datastore  ${status.datastore.type}, ${status.datastore.state}${status.datastore.text ? `: ${status.datastore.text}` : ''}`,
     `  BGP        AS ${status.asn ?? 'unknown'}, ${status.peers.established} of ${status.peers.configured} sessions Established`,
     `  blocks     ${status.blocks.join(', ') || 'none'}`,
-    `  pods       ${status.endpoints}`,
+    `  pods       ${status.endpoints}${status.unchecked.length > 0 ? `, of which may send from any address: ${status.unchecked.join(', ')}` : ''}`,
     `  routes     ${status.routes.installed} in the kernel${status.inSync ? '' : `, waiting for ${status.waitingFor.join(', ')}`}`,
   ]
   if (status.drain) lines.push(`  drain      ${status.drain.phase}: ${status.drain.text}`)

@@ -8,6 +8,7 @@ import { type Handlers, RequestError } from '../api/server.ts'
 import { version } from '../api/version.ts'
 import type { Dataplane } from '../dataplane/index.ts'
 import type { Ipam } from '../ipam/ipam.ts'
+import { endpointKey } from '../model/endpoint.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Bgp } from './bgp.ts'
 import type { Cluster } from './cluster.ts'
@@ -51,6 +52,9 @@ export function createHandlers(rooms: Rooms): Handlers {
         peers: { established: peers.filter(peer => peer.state === 'Established').length, configured: peers.length },
         blocks: ipam.owned().map(block => block.cidr),
         endpoints: dataplane.endpoints.all.length,
+        unchecked: dataplane.endpoints.all
+          .filter(({ sourceCheck }) => sourceCheck === false)
+          .map(endpoint => endpoint.label ?? endpointKey(endpoint)),
         ...(rooms.drain.status && { drain: rooms.drain.status }),
         routes: {
           installed: dataplane.routes.counts.installed,

@@ -61,10 +61,20 @@ async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false)
 
 const alive = new AbortController().signal
 
-function addPod({ kernel }: Machine, { pods }: Awaited<ReturnType<typeof run>>, name: string) {
+function addPod({ kernel }: Machine, { pods }: Awaited<ReturnType<typeof run>>, name: string, sourceCheck?: false) {
   const netns = `/pods/${name}`
   kernel.addNamespace(netns)
-  return pods.add({ network: 'net', containerId: name, ifName: 'eth0', netns, addresses: [] }, alive)
+  return pods.add(
+    {
+      network: 'net',
+      containerId: name,
+      ifName: 'eth0',
+      netns,
+      addresses: [],
+      ...(sourceCheck === false && { sourceCheck }),
+    },
+    alive,
+  )
 }
 
 const key = (name: string) => ({ network: 'net', containerId: name, ifName: 'eth0' })
@@ -78,12 +88,18 @@ t.test('a pod is attached, found again after a restart, and detached', async t =
   const here = machine()
   const first = await run(here)
   const { endpoint } = await addPod(here, first, 'a')
+  await addPod(here, first, 'gateway', false)
   t.match(endpoint.addresses, [/^10\.42\./, /^fd00:42::/])
   await t.rejects(first.pods.add({ ...key('a'), netns: '/pods/a', addresses: [] }, alive), /attached already/)
   await first.stop()
 
   const second = await run(here)
-  t.match(second.adoption, { adopted: [{ containerId: 'a' }], strays: [] })
+  t.match(second.adoption, {
+    adopted: [{ containerId: 'a' }, { containerId: 'gateway', sourceCheck: false }],
+    strays: [],
+  })
+  t.equal(second.plane.endpoints.get(key('a'))?.sourceCheck, undefined)
+  await second.pods.del(key('gateway'))
   await t.resolves(second.pods.check({ ...key('a'), netns: '/pods/a', addresses: endpoint.addresses }))
   await second.pods.del(key('a'))
   await second.pods.del(key('a'))

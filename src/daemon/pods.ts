@@ -95,7 +95,7 @@ export class Pods implements CniBackend {
     let attached: Endpoint | undefined
     try {
       signal.throwIfAborted()
-      const { network, containerId, ifName, netns, label, mac } = request
+      const { network, containerId, ifName, netns, label, mac, sourceCheck } = request
       const mtu = request.mtu ?? this.#options.mtu(addresses)
       const outcome = await endpoints.add({
         network,
@@ -106,6 +106,7 @@ export class Pods implements CniBackend {
         mtu,
         ...(label && { label }),
         ...(mac && { mac }),
+        ...(sourceCheck === false && { sourceCheck }),
       })
       if (!outcome.ok) throw new CniError(codeOf[outcome.error.code], outcome.error.text)
       attached = outcome.endpoint

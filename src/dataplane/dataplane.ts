@@ -53,10 +53,16 @@ export class Dataplane implements AsyncDisposable {
     this.routes = new RouteTable({ kernel: socket, mirror, clock, auditEvery })
     this.#settings = new Settings({ kernel, socket, mirror, clock, auditEvery })
     this.#guard = new HostEndGuard({ kernel, socket, mirror, clock })
-    this.endpoints = new Endpoints({ kernel, routes: this.routes, guard: this.#guard, settings: this.#settings })
+    this.filters = new Filters({ open: () => kernel.openNetfilter(), clock, auditEvery, clampMss })
+    this.endpoints = new Endpoints({
+      kernel,
+      routes: this.routes,
+      guard: this.#guard,
+      settings: this.#settings,
+      setUnchecked: devices => this.filters.setUnchecked(devices),
+    })
     this.tunnels = new Tunnels({ kernel: socket, mirror, clock, auditEvery })
     this.facts = new FactsWatch(mirror, clock)
-    this.filters = new Filters({ open: () => kernel.openNetfilter(), clock, auditEvery, clampMss })
   }
 
   /** Reads links, addresses and routes of the node. Rejects if its namespace cannot be entered. */

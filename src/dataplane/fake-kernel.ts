@@ -243,7 +243,7 @@ export class FakeNamespace {
 
   #addLink(link: NewLink): string | undefined {
     if (this.named(link.name)) return 'EEXIST'
-    if (link.kind === 'vxlan' || link.kind === 'ipip') return this.#addTunnel(link)
+    if (link.kind === 'vxlan' || link.kind === 'ipip' || link.kind === 'gre') return this.#addTunnel(link)
     if (link.kind !== 'veth') return 'EOPNOTSUPP'
     const other = link.peer.netns === undefined ? this : this.#kernel.at(link.peer.netns)
     if (!other) return 'EINVAL'
@@ -267,7 +267,7 @@ export class FakeNamespace {
     return link.up ? this.#setLink(index, { up: true }) : undefined
   }
 
-  #addTunnel(link: Extract<NewLink, { kind: 'vxlan' | 'ipip' }>): undefined {
+  #addTunnel(link: Extract<NewLink, { kind: 'vxlan' | 'ipip' | 'gre' }>): undefined {
     const index = this.#nextIndex++
     const { kind, name, mtu = 1500, local } = link
     const ends = local === undefined ? {} : { local }

@@ -15,6 +15,8 @@ export interface Endpoint {
   readonly mtu: number
   /** Pod's MAC, known once it is made. */
   readonly mac?: string
+  /** Whether it may send from its own addresses only. Default: yes. */
+  readonly sourceCheck?: false
   /** Who the pod is to people: `K8S_POD_NAMESPACE/K8S_POD_NAME` where the runtime says so. */
   readonly label?: string
 }

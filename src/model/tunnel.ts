@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { formatAddress, parseAddress } from '../../inet/index.ts'
 
-export type TunnelKind = 'ipip' | 'vxlan'
+export type TunnelKind = 'ipip' | 'vxlan' | 'gre'
 
 /** One device of this node, shared by every pool that uses its kind. */
 export interface Tunnel {
@@ -50,11 +50,13 @@ export interface TunnelEnd {
 
 /** No other program names a device so; in 15 characters, as the kernel wants it. */
 export function tunnelDevice(kind: TunnelKind, family: 4 | 6): string {
-  return kind === 'ipip' ? 'margay-ipip' : `margay-vxlan${family}`
+  return kind === 'vxlan' ? `margay-vxlan${family}` : `margay-${kind}`
 }
 
+const devices: ReadonlySet<string> = new Set(['margay-ipip', 'margay-vxlan4', 'margay-vxlan6', 'margay-gre'])
+
 export function isTunnelDevice(name: string): boolean {
-  return name === 'margay-ipip' || name === 'margay-vxlan4' || name === 'margay-vxlan6'
+  return devices.has(name)
 }
 
 /**

@@ -34,6 +34,7 @@ export function pool(name: string, cidr: string, spec: Partial<IPPoolSpec> = {})
       disableBGPExport: false,
       ipipMode: 'Never',
       vxlanMode: 'Never',
+      greMode: 'Never',
       natOutgoing: false,
       ...spec,
     },

@@ -14,7 +14,7 @@ import {
   type TunnelRule,
   type TunnelState,
 } from '../model/tunnel.ts'
-import { selects } from '../resources/index.ts'
+import { selects, tunnelModes } from '../resources/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import type { NodeSpeaker } from './speakers.ts'
 
@@ -85,9 +85,10 @@ function useOf(pool: IPPoolResource): readonly Use[] {
   const range = parsePrefix(pool.spec.cidr)
   if (!range) return []
   const { family } = range
-  const { ipipMode, vxlanMode } = pool.spec
-  if (ipipMode !== 'Never') return [{ pool, kind: 'ipip', mode: ipipMode, family }]
-  if (vxlanMode !== 'Never') return [{ pool, kind: 'vxlan', mode: vxlanMode, family }]
+  for (const { kind, field } of tunnelModes) {
+    const mode = pool.spec[field]
+    if (mode !== 'Never') return [{ pool, kind, mode, family }]
+  }
   return []
 }
 
@@ -96,7 +97,7 @@ function addressOf(speaker: NodeSpeaker, family: 4 | 6): InterfaceAddress | unde
 }
 
 function fieldOf(kind: TunnelKind): string {
-  return kind === 'ipip' ? 'ipipMode' : 'vxlanMode'
+  return tunnelModes.find(row => row.kind === kind)?.field ?? kind
 }
 
 function withoutAddress(local: NodeSpeaker, pool: IPPoolResource, kind: TunnelKind, family: 4 | 6): string {

@@ -34,6 +34,7 @@ t.test('defaults are filled in and text is canonical', async t => {
         disableBGPExport: false,
         ipipMode: 'Never',
         vxlanMode: 'Never',
+        greMode: 'Never',
         natOutgoing: false,
       },
     },
@@ -120,6 +121,7 @@ items:
     ipipMode: Never
     nodeSelector: all()
     vxlanMode: Never
+    greMode: Never
 - apiVersion: projectcalico.org/v3
   kind: BGPPeer
   metadata:
@@ -211,7 +213,7 @@ t.test('a wrong field is told with object, value, reason, place and next step', 
     [
       file('IPPool', 'cidr: 10.42.0.0/16\nblocksize: 26'),
       `ippool "x": blocksize is not a field.
-  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, disabled, disableBGPExport, ipipMode, vxlanMode, natOutgoing, natOutgoingExclusions.
+  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, disabled, disableBGPExport, ipipMode, vxlanMode, greMode, natOutgoing, natOutgoingExclusions.
   Did you mean blockSize?`,
     ],
     [

@@ -22,9 +22,10 @@ export interface TunnelDevice {
   readonly inKernel: { readonly name: string; readonly option: string; readonly module: string; readonly field: string }
 }
 
-/** A far end: packets for `gateway` go into a frame for `mac`, and that to the node at `dst`. */
+/** A far end: packets for `gateway` go to `mac`, its address on the device's link layer. */
 export interface DeviceEnd {
   readonly gateway: string
   readonly mac: string
-  readonly dst: string
+  /** The node that frames for `mac` go to, where the device has a forwarding table. */
+  readonly dst?: string
 }

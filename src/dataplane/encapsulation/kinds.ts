@@ -2,11 +2,12 @@
 
 import type { Tunnel, TunnelKind } from '../../model/tunnel.ts'
 import type { Encapsulation, TunnelDevice } from './encapsulation.ts'
+import { gre } from './gre.ts'
 import { ipip } from './ipip.ts'
 import { none } from './none.ts'
 import { vxlan } from './vxlan.ts'
 
-export const encapsulations: { readonly [K in 'none' | TunnelKind]: Encapsulation } = { none, ipip, vxlan }
+export const encapsulations: { readonly [K in 'none' | TunnelKind]: Encapsulation } = { none, ipip, vxlan, gre }
 
 /** What is left of a link's MTU for packets within the tunnel; without a tunnel all of it. */
 export function mtuWithin(parent: number, tunnel?: Pick<Tunnel, 'kind' | 'family'>): number {

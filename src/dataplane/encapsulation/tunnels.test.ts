@@ -15,6 +15,7 @@ const vxlan: Tunnel = {
   pools: ['pods'],
 }
 const ipip: Tunnel = { ...vxlan, kind: 'ipip', device: 'margay-ipip' }
+const gre: Tunnel = { ...vxlan, kind: 'gre', device: 'margay-gre' }
 const wanted = (tunnel: Tunnel, change: Partial<DesiredTunnel> = {}): DesiredTunnel => ({
   tunnel,
   mtu: 1450,
@@ -63,6 +64,27 @@ t.test('a VXLAN device: made once, found again after a restart without a write',
 
   const second = await start(t, w)
   t.same(await second.tunnels.apply([wanted(vxlan)], true), new Map())
+  await later(second, w)
+  t.same(writes(w), [])
+})
+
+t.test('a GRE device: each node is a neighbour, under its address on both layers', async t => {
+  const w = await fakeWorld()
+  const first = await start(t, w)
+  t.same(await first.tunnels.apply([wanted(gre)], true), new Map())
+  t.same(writes(w), [
+    'add margay-gre',
+    'neighbour.replace 10.0.3.8',
+    'neighbour.replace 10.0.3.9',
+    'address.add 10.42.1.0/32',
+  ])
+  t.match(await w.other.neighbours(), [
+    { address: '10.0.3.8', mac: '0a:00:03:08' },
+    { address: '10.0.3.9', mac: '0a:00:03:09' },
+  ])
+  await first.close()
+  const second = await start(t, w)
+  await second.tunnels.apply([wanted(gre)], true)
   await later(second, w)
   t.same(writes(w), [])
 })
@@ -218,6 +240,7 @@ t.test('a kernel without the kind, and a stranger of our name: a sentence, and n
 t.test('room within', async t => {
   for (const [kind, family, room] of [
     ['ipip', 4, 1480],
+    ['gre', 4, 1476],
     ['vxlan', 4, 1450],
     ['vxlan', 6, 1430],
   ] as const)

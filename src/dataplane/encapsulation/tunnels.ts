@@ -271,10 +271,15 @@ export class Tunnels {
   ): readonly Operation[] {
     const ends = deviceOf(tunnel).ends(tunnel)
     const cidr = address === undefined ? undefined : `${address}/${tunnel.family === 4 ? 32 : 128}`
-    this.#known.set(link, new Set(ends.flatMap(({ gateway, mac, dst }) => [`${gateway} ${mac}`, `${mac} ${dst}`])))
+    this.#known.set(
+      link,
+      new Set(
+        ends.flatMap(({ gateway, mac, dst }) => [`${gateway} ${mac}`, ...(dst === undefined ? [] : [`${mac} ${dst}`])]),
+      ),
+    )
     const stale = this.#isSettled()
     const adds: Operation[] = ends.flatMap(({ gateway, mac, dst }): Operation[] => [
-      ...(fdb.some(entry => entry.mac === mac && entry.dst === dst)
+      ...(dst === undefined || fdb.some(entry => entry.mac === mac && entry.dst === dst)
         ? []
         : [{ do: 'fdb.replace' as const, entry: { link, mac, dst } }]),
       ...(neighbours.some(one => one.address === gateway && one.mac === mac && one.state === 'permanent')

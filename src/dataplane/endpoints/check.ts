@@ -5,6 +5,7 @@ import type { InterfaceAddress, Link, Route, Rtnetlink } from '../../../netlink/
 import { type Endpoint, endpointKey } from '../../model/endpoint.ts'
 import type { Kernel, Sysctl } from '../kernel.ts'
 import { isHostDevice } from './names.ts'
+import { reversePathFilter } from './source-check.ts'
 import * as wiring from './wiring.ts'
 
 export interface EndpointProblem {
@@ -31,7 +32,8 @@ async function checkHost(kernel: Kernel, node: Rtnetlink, endpoint: Endpoint): P
   for (const { prefix } of wiring.endpointRoutes(endpoint))
     if (!routes.some(route => route.dst === prefix && leavesBy(route, host)))
       problems.push(problem(endpoint, 'host route', `the node has no route ${prefix} dev ${host.name}`))
-  const settings = wiring.hostSettings(host.name, wiring.familiesOf(endpoint.addresses))
+  const rpFilter = await reversePathFilter(kernel, endpoint)
+  const settings = wiring.hostSettings(host.name, wiring.familiesOf(endpoint.addresses), rpFilter)
   return [...problems, ...(await checkSettings(kernel, endpoint, settings))]
 }
 

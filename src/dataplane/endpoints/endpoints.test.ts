@@ -71,15 +71,24 @@ async function leftIn(kernel: Kernel, netns?: string): Promise<readonly string[]
   return [...links, ...routes].toSorted()
 }
 
-/** Sees every message and may cut the wire: from then on nothing is answered, as for a process that was killed. */
+/**
+ * Sees every message and may cut the wire: from then on nothing is answered, as for a process that was killed. `bury` refuses what still
+ * waits, so that it can be closed.
+ */
 function wiretap(kernel: Kernel, cutAfter = Infinity) {
   const { promise: severed, resolve: sever } = Promise.withResolvers<void>()
-  const tap = { log: [] as Operation[], settings: 0, kernel, severed }
+  const { promise: buried, reject } = Promise.withResolvers<never>()
+  buried.catch(() => undefined)
   let steps = 0
+  const bury = (): void => {
+    steps = Infinity
+    reject(new Error('killed'))
+  }
+  const tap = { log: [] as Operation[], settings: 0, kernel, severed, bury }
   const alive = async <T>(step: () => Promise<T>): Promise<T> => {
     if (++steps <= cutAfter) return step()
     sever()
-    return new Promise<never>(() => {})
+    return buried
   }
   tap.kernel = {
     ...kernel,
@@ -218,6 +227,7 @@ for (const [where, open, skip] of [
         const wire = wiretap(world.kernel, cut)
         await using victim = await start(wire.kernel)
         await Promise.race([victim.endpoints.add(request(netns)), wire.severed])
+        wire.bury()
         await using plane = await Dataplane.open({ kernel: world.kernel })
         const { strays } = await plane.endpoints.adopt([])
         for (const owner of fibClasses) plane.routes.inSync(owner)
@@ -227,7 +237,6 @@ for (const [where, open, skip] of [
         t.same(await leftIn(world.kernel, netns), [])
         t.ok((await plane.endpoints.add(request(netns))).ok)
         await plane.endpoints.remove(request(netns))
-        victim.routes.close = async () => {} // it hangs on its cut wire: nobody waits for it
       }
     })
 
@@ -281,6 +290,30 @@ for (const [where, open, skip] of [
       t.match(plane.problems.join(), /pod pods\/c2\/eth0: somebody deleted its device mgy.*start it again/)
       t.match(await plane.endpoints.remove(request(netns)), { ok: true, removed: false })
       t.notMatch(plane.problems.join(), /deleted/)
+    })
+
+    t.test('the kernel does not look at the sources of a pod that may send from any address', async t => {
+      await using world = await open()
+      const { kernel } = world
+      const netns = await world.addPod('a')
+      const asked: EndpointRequest = { ...request(netns), sourceCheck: false }
+      const ofAll = 'net/ipv4/conf/all/rp_filter'
+      const ofDevice = `net/ipv4/conf/${hostDeviceName(asked)}/rp_filter` as const
+      const seen = async () => (await kernel.readSysctls([ofDevice]))[0]
+      let records: readonly Endpoint[] = []
+      for (const [all, wanted] of [
+        ['0', '0'],
+        ['1', '2'],
+      ]) {
+        await kernel.writeSysctls([{ name: ofAll, value: all }])
+        await using plane = await start(kernel, records)
+        if (records.length === 0) t.ok((await plane.endpoints.add(asked)).ok)
+        t.equal(await seen(), wanted, `all: ${all}`)
+        t.same(await plane.endpoints.check(plane.endpoints.get(asked)!), [])
+        await kernel.writeSysctls([{ name: ofDevice, value: '1' }])
+        await waitFor(async () => (await seen()) === wanted)
+        records = structuredClone(plane.endpoints.all)
+      }
     })
 
     t.test('a failing step undoes the ones before', async t => {

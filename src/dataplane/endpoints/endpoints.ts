@@ -15,6 +15,7 @@ import { checkEndpoint, type EndpointProblem } from './check.ts'
 import { type EndpointError, errorOf, Refused } from './errors.ts'
 import type { HostEndGuard } from './guard.ts'
 import { type EndpointId, hostDeviceName, hostMac, isHostDevice } from './names.ts'
+import { reversePathFilter, uncheckedDevices } from './source-check.ts'
 import type { PodSources } from './sources.ts'
 import { validate } from './validate.ts'
 import * as wiring from './wiring.ts'
@@ -47,6 +48,8 @@ export interface EndpointsOptions {
   /** Keeps host ends as they are made here. */
   readonly guard: HostEndGuard
   readonly settings: Settings
+  /** Hears which host ends may send from any address. Resolves when it is in force, or cannot be. */
+  readonly setUnchecked: (devices: readonly string[]) => Promise<void>
 }
 
 export class Endpoints {
@@ -54,6 +57,7 @@ export class Endpoints {
   readonly #routes: RouteTable
   readonly #guard: HostEndGuard
   readonly #settings: Settings
+  readonly #setUnchecked: EndpointsOptions['setUnchecked']
   readonly #known = new Map<string, Endpoint>()
   readonly #addresses = new Map<string, string>()
   /** The last call for each key: calls for one endpoint run one after another. */
@@ -61,11 +65,12 @@ export class Endpoints {
   #sources: PodSources = {}
   #ready = false
 
-  constructor({ kernel, routes, guard, settings }: EndpointsOptions) {
+  constructor({ kernel, routes, guard, settings, setUnchecked }: EndpointsOptions) {
     this.#kernel = kernel
     this.#routes = routes
     this.#guard = guard
     this.#settings = settings
+    this.#setUnchecked = setUnchecked
   }
 
   /** What the node's own packets to pods come from, where that has to be told; in force at once for all pods. */
@@ -118,8 +123,9 @@ export class Endpoints {
       adopted.push(endpoint)
       this.#remember(endpoint)
       problems.push(...(await this.#putRight(node, endpoint, link)))
-      this.#keep(endpoint, link.index)
+      await this.#keep(endpoint, link.index)
     }
+    await this.#tellUnchecked()
     const strays = [...devices.values()]
     const unknown = keepStrays ? await endpointsOf(node, strays) : []
     for (const endpoint of unknown) this.#remember(endpoint)
@@ -150,7 +156,8 @@ export class Endpoints {
         }
         const { attached, index } = await this.#attach(endpoint)
         this.#known.set(endpointKey(attached), attached)
-        this.#keep(attached, index)
+        await this.#keep(attached, index)
+        if (attached.sourceCheck === false) await this.#tellUnchecked()
         return { ok: true, endpoint: attached }
       } catch (thrown) {
         for (const address of reserved) this.#addresses.delete(address)
@@ -177,6 +184,7 @@ export class Endpoints {
         )
       const outcome = await this.#deleteDevice(hostDeviceName(id))
       if (endpoint && outcome.ok) this.#forget(endpoint)
+      if (endpoint?.sourceCheck === false) await this.#tellUnchecked()
       return outcome
     })
   }
@@ -264,7 +272,8 @@ export class Endpoints {
         'netns-missing',
         `endpoint ${nameOf(endpoint)}: the pod's namespace went away meanwhile; start it again`,
       )
-    await this.#set(endpoint, wiring.hostSettings(host.name, families))
+    const rpFilter = await reversePathFilter(this.#kernel, endpoint)
+    await this.#set(endpoint, wiring.hostSettings(host.name, families, rpFilter))
     await this.#set(endpoint, wiring.podSettings(far.name, families), endpoint.netns)
     await apply(node, endpoint, 'set up the host end', wiring.hostOperations(host.index, families))
     await apply(pod, endpoint, 'set up the pod end', wiring.podOperations(far.index, endpoint.addresses))
@@ -301,7 +310,8 @@ export class Endpoints {
 
   async #putRight(node: Rtnetlink, endpoint: Endpoint, link: Link): Promise<readonly string[]> {
     const families = wiring.familiesOf(endpoint.addresses)
-    const { failed } = await ensureSysctls(this.#kernel, wiring.hostSettings(link.name, families))
+    const rpFilter = await reversePathFilter(this.#kernel, endpoint)
+    const { failed } = await ensureSysctls(this.#kernel, wiring.hostSettings(link.name, families, rpFilter))
     if (link.up) return failed
     const results = await node.apply(wiring.hostOperations(link.index, families))
     return [
@@ -330,12 +340,15 @@ export class Endpoints {
   }
 
   /** From now on its host end stays as it is. */
-  #keep(endpoint: Endpoint, index: number): void {
+  async #keep(endpoint: Endpoint, index: number): Promise<void> {
+    const { hostDevice, addresses } = endpoint
     this.#guard.keep(endpoint, index)
-    this.#settings.keepDevice(
-      endpoint.hostDevice,
-      wiring.hostSettings(endpoint.hostDevice, wiring.familiesOf(endpoint.addresses)),
-    )
+    const rpFilter = await reversePathFilter(this.#kernel, endpoint)
+    this.#settings.keepDevice(hostDevice, wiring.hostSettings(hostDevice, wiring.familiesOf(addresses), rpFilter))
+  }
+
+  #tellUnchecked(): Promise<void> {
+    return this.#setUnchecked(uncheckedDevices(this.#known.values()))
   }
 
   #drop(hostDevice: string): void {

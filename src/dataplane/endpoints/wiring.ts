@@ -17,6 +17,7 @@ import type { InterfaceAddress, Operation } from '../../../netlink/types.ts'
 import type { FibEntry } from '../../model/fib.ts'
 import type { Sysctl } from '../kernel.ts'
 import { hostMac } from './names.ts'
+import type { ReversePathFilter } from './source-check.ts'
 import type { PodSources } from './sources.ts'
 
 export const gateway4 = '169.254.1.1'
@@ -52,13 +53,13 @@ export function endpointRoutes(
   })
 }
 
-/** Of the host end. rp_filter: a pod may send from its own addresses only. accept_ra: no pod is a router for the node. */
-export function hostSettings(device: string, { v4, v6 }: Families): Sysctl[] {
+/** Of the host end. rp_filter: whether a pod may send from its own addresses only. accept_ra: no pod is a router for the node. */
+export function hostSettings(device: string, { v4, v6 }: Families, rpFilter: ReversePathFilter = '1'): Sysctl[] {
   return [
     ...(v4
       ? ([
           { name: `net/ipv4/conf/${device}/forwarding`, value: '1' },
-          { name: `net/ipv4/conf/${device}/rp_filter`, value: '1' },
+          { name: `net/ipv4/conf/${device}/rp_filter`, value: rpFilter },
           { name: `net/ipv4/conf/${device}/send_redirects`, value: '0' },
         ] as const)
       : []),

@@ -33,6 +33,7 @@ export class Filters {
   readonly #listeners = new Set<(problems: readonly string[]) => void>()
   #netfilter: Netfilter | undefined
   #rules: FilterRules | undefined
+  #unchecked: readonly string[] = []
   #desired: NetfilterTable | undefined
   /** The table that we last saw in place: what differs from it later is somebody else's doing. */
   #seen: NetfilterTable | undefined
@@ -65,7 +66,22 @@ export class Filters {
     if (this.#asked && isDeepStrictEqual(rules, this.#rules)) return
     this.#asked = true
     this.#rules = rules
-    this.#desired = rules && tableOf(rules, this.#options)
+    this.#decide()
+  }
+
+  /** Devices of pods that may send from any address, sorted. Settled when that is in force, or cannot be. */
+  async setUnchecked(devices: readonly string[]): Promise<void> {
+    if (isDeepStrictEqual(devices, this.#unchecked)) return
+    this.#unchecked = devices
+    // Before the first rules nothing is written.
+    if (!this.#asked) return
+    this.#decide()
+    await this.settle()
+  }
+
+  #decide(): void {
+    this.#desired =
+      this.#rules && tableOf(this.#rules, { clampMss: this.#options.clampMss, unchecked: this.#unchecked })
     this.#retry = 0
     this.#look()
   }

@@ -25,11 +25,20 @@ const families = [
 ] as const
 type FamilyRow = (typeof families)[number]
 
+const uncheckedName = 'unchecked'
+/** IFNAMSIZ of linux/if.h: a name is filled up with zeros. */
+const ifNameSize = 16
+
 /** IPPROTO_…, and the length of a UDP header (RFC 768). */
 const ipInIp = 4
+const greProtocol = 47
+/** Without options (RFC 2784 §2.1). */
+const greHeader = 4
 const tcp = 6
 const udp = 17
 const udpHeader = 8
+/** What makes it four octets longer: a sequence number (RFC 2890 §2), and Cisco's WCCP by its protocol number. */
+const greLonger = [transport(0, Uint8Array.of(0x10, 0)), transport(2, Uint8Array.of(0x88, 0x3e))]
 /** Flags of TCP, octet 13 of its header (RFC 9293 §3.1). */
 const syn = 0x02
 const rst = 0x04
@@ -42,9 +51,20 @@ const raw = -300
 const mangle = -150
 const srcnat = 100
 
-export function tableOf(rules: FilterRules, { clampMss = false } = {}): NetfilterTable {
-  const chains = [antiSpoofing, ...(clampMss ? [mssClamp] : []), ...tunnelEnds(rules), ...natOutgoing(rules)]
-  return { ...ourTable, comment: ourComment, sets: setsOf(rules, chains), chains }
+export interface TableOptions {
+  readonly clampMss?: boolean
+  /** Devices of pods that may send from any address. */
+  readonly unchecked?: readonly string[]
+}
+
+export function tableOf(rules: FilterRules, { clampMss = false, unchecked = [] }: TableOptions = {}): NetfilterTable {
+  const chains = [
+    antiSpoofing(unchecked.length > 0),
+    ...(clampMss ? [mssClamp] : []),
+    ...tunnelEnds(rules),
+    ...natOutgoing(rules),
+  ]
+  return { ...ourTable, comment: ourComment, sets: [...setsOf(rules, chains), ...uncheckedSet(unchecked)], chains }
 }
 
 /** The sets that the chains look into, by name. */
@@ -68,6 +88,20 @@ function setsOf(rules: FilterRules, chains: readonly NetfilterChain[]): readonly
     )
 }
 
+/** Without such a pod there is no set, so the usual ones come and go without a write. */
+function uncheckedSet(devices: readonly string[]): readonly NetfilterSet[] {
+  if (devices.length === 0) return []
+  return [
+    { name: uncheckedName, key: 'device', interval: false, elements: devices.map(name => ({ key: padded(name) })) },
+  ]
+}
+
+function padded(name: string): Uint8Array {
+  const key = new Uint8Array(ifNameSize)
+  new TextEncoder().encodeInto(name, key)
+  return key
+}
+
 /** What becomes sets, one a family: by their names without the family. */
 function listsOf({ masquerade, pools, nodes, exclusions }: FilterRules): Readonly<Record<string, readonly string[]>> {
   return {
@@ -89,9 +123,10 @@ const excluded = (i: number): string => `excluded_${i}_`
 
 /**
  * A pod sends from its own addresses only: the node's route back to the source must lead to the device that the packet came from, and
- * just the pod's own addresses are routed there. No list of pods, so nothing to write when one comes or goes.
+ * just the pod's own addresses are routed there. No list of pods, so nothing to write when one comes or goes; `excepting`: those of the
+ * set `unchecked` are let through.
  */
-const antiSpoofing: NetfilterChain = {
+const antiSpoofing = (excepting: boolean): NetfilterChain => ({
   name: 'anti_spoofing',
   hook: { at: 'prerouting', type: 'filter', priority: raw, policy: 'accept' },
   rules: [
@@ -99,6 +134,7 @@ const antiSpoofing: NetfilterChain = {
       comment: 'a source that is not the own address of the pod',
       expressions: [
         ...isPodDevice('iifname'),
+        ...(excepting ? ([{ do: 'lookup', from: 1, set: uncheckedName, not: true }] as const) : []),
         { do: 'fib', to: 1, result: 'oif', flags: sourceByIncomingDevice },
         { do: 'cmp', from: 1, is: 'eq', value: new Uint8Array(4) },
         { do: 'counter' },
@@ -106,7 +142,7 @@ const antiSpoofing: NetfilterChain = {
       ],
     },
   ],
-}
+})
 
 /**
  * SYNs of pods, in either direction: the MSS is lowered to what the routes there and back leave (RFC 9293 §3.7.1), for networks that drop the
@@ -170,7 +206,7 @@ function natOutgoing(rules: FilterRules): readonly NetfilterChain[] {
 
 /**
  * Wrapped packets come from nodes, or nobody could be trusted to be the pod that the inner source says. Other programs' tunnels are
- * left alone: of VXLAN it is our network identifier that counts, of IPIP that the packet within is from or for a pod.
+ * left alone: of VXLAN it is our network identifier that counts, of IPIP and GRE that the packet within is from or for a pod.
  */
 function tunnelEnds(rules: FilterRules): readonly NetfilterChain[] {
   const of = (kind: TunnelKind): readonly FamilyRow[] =>
@@ -194,19 +230,31 @@ function tunnelEnds(rules: FilterRules): readonly NetfilterChain[] {
         ...transport(udpHeader + 4, Uint8Array.of(id >> 16, (id >> 8) & 255, id & 255)),
       ])
     }),
-    ...of('ipip').flatMap(family =>
-      [family.source, family.destination].map(offset =>
-        // In this order: nft 1.0.6 cannot print what follows a match on a protocol that it knows no header of.
-        dropped(family, [
-          { do: 'payload', to: 1, base: 'transport', offset, length: family.length },
-          { do: 'lookup', from: 1, set: `pools${family.version}` },
-          ...isProtocol(ipInIp),
-        ]),
+    ...of('ipip').flatMap(family => [
+      dropped(family, holdsPod(family, family.source, ipInIp)),
+      dropped(family, holdsPod(family, family.destination, ipInIp)),
+    ]),
+    ...of('gre').flatMap(family => [
+      dropped(family, holdsPod(family, greHeader + family.source, greProtocol)),
+      dropped(family, holdsPod(family, greHeader + family.destination, greProtocol)),
+      // The kernel also takes a longer header, where the source is where the destination was.
+      ...greLonger.map(longer =>
+        dropped(family, [...longer, ...holdsPod(family, greHeader + 4 + family.destination, greProtocol)]),
       ),
-    ),
+    ]),
   ]
   if (found.length === 0) return []
   return [{ name: 'tunnel_ends', hook: { at: 'input', type: 'filter', priority: raw, policy: 'accept' }, rules: found }]
+}
+
+/** Whether what is at that place in a wrapped packet is an address of a pod. */
+function holdsPod(family: FamilyRow, offset: number, protocol: number): readonly Expression[] {
+  // In this order: nft 1.0.6 cannot print what follows a match on a protocol that it knows no header of.
+  return [
+    { do: 'payload', to: 1, base: 'transport', offset, length: family.length },
+    { do: 'lookup', from: 1, set: `pools${family.version}` },
+    ...isProtocol(protocol),
+  ]
 }
 
 function isOf(family: FamilyRow, prefix: string): boolean {

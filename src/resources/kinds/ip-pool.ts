@@ -9,6 +9,13 @@ import { described, type Misfit, whole } from '../schema.ts'
 
 const modes = ['Never', 'CrossSubnet', 'Always'] as const
 
+/** The fields that say how packets are wrapped; in one pool at most one of them is not Never. */
+export const tunnelModes = [
+  { kind: 'ipip', field: 'ipipMode', name: 'IPIP', onlyIPv4: true },
+  { kind: 'vxlan', field: 'vxlanMode', name: 'VXLAN', onlyIPv4: false },
+  { kind: 'gre', field: 'greMode', name: 'GRE', onlyIPv4: true },
+] as const
+
 const fields = v.strictObject({
   cidr: described(cidr(), 'The range. Cannot change.'),
   blockSize: v.optional(
@@ -33,6 +40,10 @@ const fields = v.strictObject({
     'Never',
   ),
   vxlanMode: v.optional(described(choice(...modes), 'VXLAN tunnels between nodes, in the same words.'), 'Never'),
+  greMode: v.optional(
+    described(choice(...modes), 'GRE tunnels between nodes, IPv4 only, in the same words. Ours; Calico has none.'),
+    'Never',
+  ),
   natOutgoing: v.optional(
     described(
       flag(),
@@ -89,18 +100,19 @@ function check(pool: Fields): Misfit<keyof Fields> | undefined {
       'A block is a part of its pool.',
       `Write a number from ${Math.max(min, range.length)} to ${max}.`,
     )
-  if (pool.ipipMode !== 'Never' && pool.vxlanMode !== 'Never')
+  const [first, second] = tunnelModes.filter(({ field }) => pool[field] !== 'Never')
+  if (first && second)
     return wrong(
-      'ipipMode',
-      `stands beside vxlanMode ${pool.vxlanMode}`,
+      first.field,
+      `stands beside ${second.field} ${pool[second.field]}`,
       'A packet is wrapped once.',
       'Write Never for one of the two.',
     )
-  if (pool.ipipMode !== 'Never' && range.family === 6)
+  if (first?.onlyIPv4 && range.family === 6)
     return wrong(
-      'ipipMode',
+      first.field,
       `is for IPv4, and ${pool.cidr} is IPv6`,
-      'IPIP carries IPv4 in IPv4.',
+      `${first.name} carries IPv4 in IPv4.`,
       'Write Never; vxlanMode serves IPv6 too.',
     )
   const stranger = pool.natOutgoingExclusions?.find(each => parsePrefix(each)?.family !== range.family)
