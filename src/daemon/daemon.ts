@@ -85,6 +85,7 @@ export class Daemon {
       kernel: linuxKernel(),
       mark: routeMark(config),
       clampMss: config.dataplane.clampMss,
+      forwardAccept: config.dataplane.forwardAccept,
     })
     const daemon = new Daemon(config, log, { nodeStore, datastore, dataplane })
     try {

@@ -4,6 +4,7 @@
 // (`/run/netns/x`, `/proc/42/ns/net`); without a path it is the node's own.
 
 import type { Netfilter } from '../../netlink/netfilter/types.ts'
+import type { Iptables } from './filters/iptables.ts'
 import type { Rtnetlink } from '../../netlink/types.ts'
 
 export interface Kernel {
@@ -11,6 +12,8 @@ export interface Kernel {
   open(netns?: string): Promise<Rtnetlink>
   /** nftables of the node's own namespace. The caller closes it. Rejects with the kernel's code where there is none. */
   openNetfilter(): Promise<Netfilter>
+  /** iptables of that namespace; absent: there is none. */
+  readonly iptables?: Iptables
   /** The same text for the same namespace; undefined if the path leads to no network namespace (any more). */
   identify(netns?: string): Promise<string | undefined>
   /** Values in order; undefined where the kernel has no such setting. Rejects if the namespace cannot be entered. */

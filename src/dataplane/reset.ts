@@ -6,6 +6,7 @@
 import type { Link, Operation, Route, Rtnetlink } from '../../netlink/types.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
 import { isHostDevice } from './endpoints/names.ts'
+import { findOurs, type Ours, removeOurs } from './filters/our-rules.ts'
 import { ourComment, ourTable } from './filters/table.ts'
 import type { Kernel, Sysctl } from './kernel.ts'
 import { defaultMark, deletionOf, isMarked, type Mark } from './routes/route.ts'
@@ -16,6 +17,8 @@ export interface KernelObjects {
   readonly pods: readonly Link[]
   /** With them go their addresses, neighbours and forwarding entries. */
   readonly tunnels: readonly Link[]
+  /** Chains of iptables with rules of ours (`forwardAccept`). */
+  readonly iptables: readonly Ours[]
   /** Whether our nftables table is there. */
   readonly filters: boolean
   /** Values from before our change, in the order in which to write them; those that somebody has changed since are not ours any more. */
@@ -39,6 +42,7 @@ export async function findObjects(
     routes: routes.filter(route => isMarked(route, mark)),
     pods: links.filter(isHostDevice),
     tunnels: links.filter(link => isTunnelDevice(link.name) && tunnelKinds.has(link.kind)),
+    iptables: await rulesInIptables(kernel),
     filters: await hasFilters(kernel),
     sysctls: await changedByUs(kernel, remembered),
   }
@@ -50,6 +54,7 @@ export async function removeObjects(kernel: Kernel, objects: KernelObjects): Pro
   return [
     ...(await removeRoutes(socket, objects.routes)),
     ...(await removeLinks(socket, [...objects.pods, ...objects.tunnels])),
+    ...(kernel.iptables ? await removeOurs(kernel.iptables, objects.iptables) : []),
     ...(objects.filters ? await removeFilters(kernel) : []),
     ...(await kernel.writeSysctls(objects.sysctls)),
   ]
@@ -79,6 +84,16 @@ async function hasFilters(kernel: Kernel): Promise<boolean> {
     )
   } catch {
     return false // a kernel without nftables has no table of ours
+  }
+}
+
+async function rulesInIptables(kernel: Kernel): Promise<readonly Ours[]> {
+  if (!kernel.iptables) return []
+  try {
+    await using netfilter = await kernel.openNetfilter()
+    return await findOurs(netfilter, kernel.iptables)
+  } catch {
+    return [] // a kernel without nftables
   }
 }
 
