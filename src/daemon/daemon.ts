@@ -25,6 +25,7 @@ import { createHandlers } from './answers.ts'
 import { Bgp } from './bgp.ts'
 import { Cluster, hasCheckpoint } from './cluster.ts'
 import { Drain } from './drain.ts'
+import { FormerAddresses } from './former.ts'
 import type { Log } from './log.ts'
 import { Mtu } from './mtu.ts'
 import { NodeAddress } from './node-address.ts'
@@ -43,6 +44,8 @@ const theDatastore = 'the datastore'
 interface Mark {
   /** Linux's boot id: the kernel's state is that of our last run only within one boot. */
   readonly boot: string
+  /** Peers keep routes over a restart only for a speaker with the same. */
+  readonly routerId?: string
 }
 
 export class Daemon {
@@ -59,6 +62,7 @@ export class Daemon {
   readonly #tunnels: TunnelKeeper
   readonly #drain: Drain
   readonly #mtu: Mtu
+  readonly #former: FormerAddresses
   readonly #address: NodeAddress
   readonly #planner: ReturnType<typeof createPlanner>
   readonly #started = performance.now()
@@ -69,6 +73,7 @@ export class Daemon {
   /** End-of-RIB has been allowed. */
   #complete = false
   #fabric = ''
+  #mark: Mark | undefined
   #planTimer: NodeJS.Immediate | undefined
   #syncTimer: NodeJS.Timeout | undefined
   #api: Server | undefined
@@ -129,6 +134,13 @@ export class Daemon {
       blocks: () => this.#ipam.owned(),
       onChange: () => this.#planSoon(),
     })
+    this.#former = new FormerAddresses({
+      node: config.node.name,
+      now: () => performance.now(),
+      facts: () => this.#dataplane.facts.current,
+      isKnown: () => this.#bgp.peers().every(peer => peer.state === 'Established'),
+      onChange: () => this.#planSoon(),
+    })
     this.#address = new NodeAddress({
       node: config.node.name,
       methods: config.node.address,
@@ -176,6 +188,7 @@ export class Daemon {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     this.#restarting = mark?.boot === boot
     this.#forwarding = this.#restarting && routes.counts.installed > 0
+    this.#mark = { ...mark, boot }
     await this.#cluster.load()
     this.#snapshots.update(watchedKinds, kind => this.#cluster.list(kind))
     await this.#ipam.load({
@@ -183,7 +196,7 @@ export class Daemon {
     })
     this.#setPodSources(this.#plan())
     await this.#pods.recover(mark === undefined)
-    await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: { boot } satisfies Mark }])
+    await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: this.#mark }])
 
     const { routeTable } = this.#config.dataplane
     if (routeTable !== 254)
@@ -230,6 +243,7 @@ export class Daemon {
     clearImmediate(this.#planTimer)
     this.#drain.close()
     this.#address.close()
+    this.#former.close()
     await this.#cni?.close()
     this.#api?.close()
     this.#api?.closeAllConnections()
@@ -267,12 +281,15 @@ export class Daemon {
   }
 
   #plan(): Intent {
+    this.#former.look(this.#snapshots.current.nodes)
     const situation = {
       restarting: this.#restarting,
       forwarding: this.#forwarding,
       facts: this.#dataplane.facts.current,
       tunnels: this.#tunnels.states,
       withdrawn: this.#withdrawn(),
+      former: this.#former.list,
+      routerId: this.#bgp.config?.routerId ?? this.#mark?.routerId,
     }
     return this.#planner.plan(this.#snapshots.current, situation)
   }
@@ -304,6 +321,10 @@ export class Daemon {
     await this.#setUpFabric(this.#dataplane.facts.current)
     this.#complete = this.#isComplete()
     await this.#bgp.apply(this.#intent, this.#complete)
+    const routerId = this.#bgp.config?.routerId
+    if (!this.#mark || routerId === undefined || routerId === this.#mark.routerId) return
+    this.#mark = { ...this.#mark, routerId }
+    await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: this.#mark }])
   }
 
   #setPodSources({ routes: { source4, source6 } }: Intent): void {

@@ -4,8 +4,8 @@
 // outside this node's own subnet, that is the CIDR of its address in its Node. An address of full length (/32, /128) has no
 // subnet, so there CrossSubnet wraps everything; that is said, because it is seldom meant.
 
-import { bitsOf, contains, formatAddress, parsePrefix, prefixOf } from '../../inet/index.ts'
-import type { InterfaceAddress } from '../../inet/index.ts'
+import { bitsOf, contains, formatAddress, parseAddress, parsePrefix, prefixOf } from '../../inet/index.ts'
+import type { Address, InterfaceAddress } from '../../inet/index.ts'
 import {
   type Tunnel,
   tunnelDevice,
@@ -16,6 +16,7 @@ import {
 } from '../model/tunnel.ts'
 import { selects, tunnelModes } from '../resources/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
+import { familyOf, type FormerAddress } from './former.ts'
 import type { NodeSpeaker } from './speakers.ts'
 
 export interface TunnelPlan {
@@ -41,6 +42,7 @@ export function planTunnels(
   speakers: readonly NodeSpeaker[],
   pools: readonly IPPoolResource[],
   states: TunnelStates,
+  former: readonly FormerAddress[] = [],
 ): TunnelPlan {
   const tunnels = new Map<string, Tunnel>()
   const rules: TunnelRule[] = []
@@ -53,32 +55,71 @@ export function planTunnels(
     }
     if (mode === 'CrossSubnet' && own.length === bitsOf(family)) problems.push(withoutSubnet(local, pool, kind, own))
     const device = tunnelDevice(kind, family)
-    const remotes = speakers
+    const ends = speakers
       .filter(other => other !== local)
-      .flatMap(other => addressOf(other, family) ?? [])
+      .flatMap(other => endsOf(other, family, former))
       .filter(({ address }) => mode === 'Always' || !contains(prefixOf(own.address, own.length), address))
-      .map(({ address }) => formatAddress(address))
+    const now = ends.filter(({ text, to }) => text === to)
     const before = tunnels.get(device)
+    const source = sourceOf(local, own, former)
     const mine = !pool.spec.disabled && selects(pool.spec.nodeSelector, local.labels)
     tunnels.set(device, {
       kind,
       family,
       device,
-      local: formatAddress(own.address),
-      remotes: [...new Set([...(before?.remotes ?? []), ...remotes])].toSorted(),
+      local: source,
+      remotes: [...new Set([...(before?.remotes ?? []), ...now.map(({ text }) => text)])].toSorted(),
+      ...formerEnds(before, ends),
+      names: { ...before?.names, ...namesOf(ends), [source]: local.name },
       pools: [...(before?.pools ?? []), ...(mine ? [pool.metadata.name] : [])],
     })
-    const { address: source, fault } = states.get(device) ?? {}
+    const { address: preferred, fault } = states.get(device) ?? {}
     rules.push({
       pool: pool.spec.cidr,
       device,
-      remotes: remotes.map(nextHop => ({ nextHop, gateway: tunnelGateway(nextHop) })),
+      remotes: ends.map(({ text, name }) => ({ nextHop: text, gateway: tunnelGateway(text, name) })),
       always: mode === 'Always',
-      ...(source !== undefined && { source }),
+      ...(preferred !== undefined && { source: preferred }),
       ...(fault !== undefined && { fault }),
     })
   }
   return { tunnels: [...tunnels.values()], rules, problems }
+}
+
+interface End {
+  readonly name: string
+  readonly address: Address
+  readonly text: string
+  /** The node's address now, where `text` is one that it had. */
+  readonly to: string
+}
+
+/** Where routes may lead that are for a node: its address, and those that it had until lately. */
+function endsOf(node: NodeSpeaker, family: 4 | 6, former: readonly FormerAddress[]): readonly End[] {
+  const now = addressOf(node, family)
+  if (!now) return []
+  const to = formatAddress(now.address)
+  const had = former
+    .filter(({ node: name, address }) => name === node.name && familyOf(address) === family)
+    .flatMap(({ address }) => parseAddress(address) ?? [])
+  return [now.address, ...had].map(address => ({ name: node.name, address, text: formatAddress(address), to }))
+}
+
+/** Of outer packets: the former address, while others may not know the new one. */
+function sourceOf(local: NodeSpeaker, own: InterfaceAddress, former: readonly FormerAddress[]): string {
+  const { family } = own.address
+  const old = former.find(({ node, address, inUse }) => inUse && node === local.name && familyOf(address) === family)
+  return old?.address ?? formatAddress(own.address)
+}
+
+function formerEnds(before: Tunnel | undefined, ends: readonly End[]): Pick<Tunnel, 'former'> {
+  const old = ends.filter(({ text, to }) => text !== to)
+  if (old.length === 0 && before?.former === undefined) return {}
+  return { former: { ...before?.former, ...Object.fromEntries(old.map(({ text, to }) => [text, to])) } }
+}
+
+function namesOf(ends: readonly End[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(ends.flatMap(({ text, to, name }) => [text, to].map(address => [address, name])))
 }
 
 function useOf(pool: IPPoolResource): readonly Use[] {
