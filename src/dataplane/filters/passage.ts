@@ -100,7 +100,14 @@ function endOf(rule: NetfilterRule, packet: PodPacket): End | undefined {
         if (isRejection(step)) return { verdict: 'drop' }
         if (step.name !== 'log' && !isMatch(step, 'comment')) return undefined
         break
-      default:
+      case 'byteorder':
+      case 'ct':
+      case 'exthdr':
+      case 'fib':
+      case 'immediate':
+      case 'lookup':
+      case 'masquerade':
+      case 'rt':
         return undefined
     }
   }
