@@ -1,6 +1,14 @@
 // The kernel that the process runs on, seen from one network namespace.
 
-import { namespaceId, NetlinkError, open, openNetfilter, readSysctls, writeSysctls } from '../../netlink/index.ts'
+import {
+  namespaceId,
+  NetlinkError,
+  open,
+  openFou,
+  openNetfilter,
+  readSysctls,
+  writeSysctls,
+} from '../../netlink/index.ts'
 import { linuxIptables } from './filters/iptables.ts'
 import type { Kernel } from './kernel.ts'
 
@@ -10,6 +18,7 @@ export function linuxKernel(netns?: string): Kernel {
     open: path => open({ netns: path ?? netns }),
     iptables: linuxIptables(netns),
     openNetfilter: () => openNetfilter({ netns }),
+    openFou: () => openFou({ netns }),
     async identify(path = netns) {
       try {
         return namespaceId(path ?? '/proc/self/ns/net')

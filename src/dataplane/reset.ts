@@ -3,8 +3,10 @@
 // For a node that leaves: nobody runs here. What is told is what will go; what others made is neither told nor touched, and a thing
 // that only resembles ours (our name on another kind of device, our table under another comment) is others'.
 
+import type { FouPort } from '../../netlink/generic/fou-types.ts'
 import type { Link, Operation, Route, Rtnetlink } from '../../netlink/types.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
+import { receivePorts, removeReceivePorts } from './encapsulation/receive-ports.ts'
 import { isHostDevice } from './endpoints/names.ts'
 import { findOurs, type Ours, removeOurs } from './filters/our-rules.ts'
 import { ourComment, ourTable } from './filters/table.ts'
@@ -19,6 +21,8 @@ export interface KernelObjects {
   readonly tunnels: readonly Link[]
   /** Chains of iptables with rules of ours (`forwardAccept`). */
   readonly iptables: readonly Ours[]
+  /** UDP ports that unwrap tunnelled packets. */
+  readonly ports: readonly FouPort[]
   /** Whether our nftables table is there. */
   readonly filters: boolean
   /** Values from before our change, in the order in which to write them; those that somebody has changed since are not ours any more. */
@@ -43,6 +47,7 @@ export async function findObjects(
     pods: links.filter(isHostDevice),
     tunnels: links.filter(link => isTunnelDevice(link.name) && tunnelKinds.has(link.kind)),
     iptables: await rulesInIptables(kernel),
+    ports: await receivePorts(() => kernel.openFou()),
     filters: await hasFilters(kernel),
     sysctls: await changedByUs(kernel, remembered),
   }
@@ -55,6 +60,12 @@ export async function removeObjects(kernel: Kernel, objects: KernelObjects): Pro
     ...(await removeRoutes(socket, objects.routes)),
     ...(await removeLinks(socket, [...objects.pods, ...objects.tunnels])),
     ...(kernel.iptables ? await removeOurs(kernel.iptables, objects.iptables) : []),
+    ...(objects.ports.length > 0
+      ? await removeReceivePorts(
+          () => kernel.openFou(),
+          () => true,
+        )
+      : []),
     ...(objects.filters ? await removeFilters(kernel) : []),
     ...(await kernel.writeSysctls(objects.sysctls)),
   ]
