@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { formatAddress } from '../../inet/index.ts'
 
-export type TunnelKind = 'ipip' | 'vxlan' | 'gre'
+export type TunnelKind = 'ipip' | 'vxlan' | 'gre' | 'fou' | 'gue'
 
 /** One device of this node, shared by every pool that uses its kind. */
 export interface Tunnel {
@@ -55,7 +55,14 @@ export function tunnelDevice(kind: TunnelKind, family: 4 | 6): string {
   return kind === 'vxlan' ? `margay-vxlan${family}` : `margay-${kind}`
 }
 
-const devices: ReadonlySet<string> = new Set(['margay-ipip', 'margay-vxlan4', 'margay-vxlan6', 'margay-gre'])
+const devices: ReadonlySet<string> = new Set([
+  'margay-ipip',
+  'margay-vxlan4',
+  'margay-vxlan6',
+  'margay-gre',
+  'margay-fou',
+  'margay-gue',
+])
 
 /** Whether its device takes outer packets for any address of the node, also another one than those that it sends are from. */
 export function hearsEveryAddress(kind: TunnelKind): boolean {
