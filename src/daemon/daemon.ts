@@ -29,10 +29,11 @@ import type { Log } from './log.ts'
 import { Mtu } from './mtu.ts'
 import { NodeAddress } from './node-address.ts'
 import { addressesOfPods, Pods } from './pods.ts'
-import { sysctlTable } from './reset.ts'
+import { sysctlTable, wireguardKeyOf } from './reset.ts'
 import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
 import { deferredFor, waitedFor } from './sync.ts'
 import { TunnelKeeper } from './tunnels.ts'
+import { WireguardKeys } from './wireguard.ts'
 
 /** Table of the node's store for what the daemon itself remembers. */
 const aboutTable = 'daemon'
@@ -57,6 +58,7 @@ export class Daemon {
   readonly #pods: Pods
   readonly #bgp: Bgp
   readonly #tunnels: TunnelKeeper
+  readonly #wireguard: WireguardKeys
   readonly #drain: Drain
   readonly #mtu: Mtu
   readonly #address: NodeAddress
@@ -159,9 +161,18 @@ export class Daemon {
       patch: updates => this.#dataplane.routes.patch('bgp', updates),
       clear: () => this.#dataplane.routes.set('bgp', []),
     })
+    this.#wireguard = new WireguardKeys({
+      node: config.node.name,
+      file: wireguardKeyOf(config),
+      datastore: this.#datastore,
+      log,
+      apply: () => this.#applyTunnels(),
+      onDue: () => this.#planSoon(),
+    })
     this.#tunnels = new TunnelKeeper({
       ipam: this.#ipam,
       devices: this.#dataplane.tunnels,
+      keys: this.#wireguard,
       log,
       mtu: tunnel => this.#mtu.ofTunnel(tunnel),
     })
@@ -176,6 +187,7 @@ export class Daemon {
     this.#restarting = mark?.boot === boot
     this.#forwarding = this.#restarting && routes.counts.installed > 0
     await this.#cluster.load()
+    await this.#wireguard.load()
     this.#snapshots.update(watchedKinds, kind => this.#cluster.list(kind))
     await this.#ipam.load({
       inUse: mark === undefined ? await addressesOfPods(linuxKernel(), this.#config.dataplane.routeProtocol) : [],
@@ -229,6 +241,7 @@ export class Daemon {
     clearImmediate(this.#planTimer)
     this.#drain.close()
     this.#address.close()
+    this.#wireguard.close()
     await this.#cni?.close()
     this.#api?.close()
     this.#api?.closeAllConnections()
@@ -288,9 +301,10 @@ export class Daemon {
     this.#intent = this.#plan()
     if (this.#knowsCluster()) {
       // Devices come before the routes through them; what became of them is part of the plan.
-      await this.#tunnels.apply(this.#intent.tunnels, this.#cluster.state === 'in sync')
+      await this.#applyTunnels()
       this.#intent = this.#plan()
     }
+    this.#wireguard.look(this.#node(), this.#tunnels.usesKey, this.#cluster.state === 'in sync')
     for (const problem of this.#intent.problems) if (!before.problems.includes(problem)) this.#log.warn(problem)
     const { routes } = this.#dataplane
     this.#setPodSources(this.#intent)
@@ -303,6 +317,10 @@ export class Daemon {
     await this.#setUpFabric(this.#dataplane.facts.current)
     this.#complete = this.#isComplete()
     await this.#bgp.apply(this.#intent, this.#complete)
+  }
+
+  #applyTunnels(): Promise<void> {
+    return this.#tunnels.apply(this.#intent.tunnels, this.#cluster.state === 'in sync')
   }
 
   #setPodSources({ routes: { source4, source6 } }: Intent): void {
@@ -396,6 +414,7 @@ export class Daemon {
       dataplane: this.#dataplane,
       ipam: this.#ipam,
       drain: this.#drain,
+      wireguard: this.#wireguard,
       intent: () => this.#intent,
       waitingFor: () => [...this.#waitingFor(), ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
       problems: () => [
@@ -405,6 +424,7 @@ export class Daemon {
         ...this.#intent.problems,
         ...this.#bgp.problems,
         ...this.#tunnels.problems,
+        ...this.#wireguard.problems,
         ...this.#mtu.problems,
         ...this.#ipam.show().problems,
         ...this.#dataplane.problems,

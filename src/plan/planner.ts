@@ -46,6 +46,7 @@ export interface Situation {
 
 const noStates: TunnelStates = new Map()
 const nothing: readonly string[] = []
+const noBlocks: Snapshot['blocks'] = []
 const noAddresses: Facts['addresses'] = []
 
 export interface Planner {
@@ -110,8 +111,9 @@ export function createPlanner(node: string): Planner {
         [local, found.sessions, policies, settings.listenPort, restarting, forwarding],
         () => local && speakerConfig(local, found.sessions, policies, settings, situation),
       )
-      const tunnels = sections.tunnels.get([local, speakers, pools, states], () =>
-        local ? planTunnels(local, speakers, pools, states) : noTunnels,
+      const owned = pools.some(pool => pool.spec.wireguardMode !== 'Never') ? blocks : noBlocks
+      const tunnels = sections.tunnels.get([local, speakers, pools, states, owned], () =>
+        local ? planTunnels(local, speakers, pools, states, owned) : noTunnels,
       )
       const routes = sections.routes.get([local, found.sessions, own.own, hosts, pools, tunnels.rules, settings], () =>
         routeRules(local, found.sessions, [...own.own, ...hosts], pools, tunnels.rules, settings),
