@@ -5,8 +5,10 @@ import type { Context } from './context.ts'
 import { registerDecommission } from './node-decommission.ts'
 import { registerDrain } from './node-drain.ts'
 import { registerReset } from './node-reset.ts'
+import { registerRotateKey } from './node-rotate-key.ts'
 
 export function registerNode(program: Command, context: Context): void {
-  const node = program.command('node').description('drain a node, clean up after one')
-  for (const register of [registerDrain, registerReset, registerDecommission]) register(node, context)
+  const node = program.command('node').description('drain a node, give it a new key, clean up after one')
+  for (const register of [registerDrain, registerRotateKey, registerReset, registerDecommission])
+    register(node, context)
 }

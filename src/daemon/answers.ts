@@ -14,6 +14,8 @@ import type { Bgp } from './bgp.ts'
 import type { Cluster } from './cluster.ts'
 import type { Drain } from './drain.ts'
 import { explain } from './explain.ts'
+import { wireguardAnswers } from './wireguard-answers.ts'
+import type { WireguardKeys } from './wireguard.ts'
 
 export interface Rooms {
   readonly node: string
@@ -22,6 +24,7 @@ export interface Rooms {
   readonly dataplane: Dataplane
   readonly ipam: Ipam
   readonly drain: Drain
+  readonly wireguard: WireguardKeys
   readonly intent: () => Intent
   readonly waitingFor: () => readonly string[]
   readonly problems: () => readonly string[]
@@ -105,6 +108,8 @@ export function createHandlers(rooms: Rooms): Handlers {
       guard?.accept()
       return { accepted }
     },
+
+    ...wireguardAnswers(rooms),
 
     '/v1/route': ({ ip }) => {
       const address = parseAddress(ip)

@@ -35,6 +35,7 @@ export function pool(name: string, cidr: string, spec: Partial<IPPoolSpec> = {})
       ipipMode: 'Never',
       vxlanMode: 'Never',
       greMode: 'Never',
+      wireguardMode: 'Never',
       natOutgoing: false,
       ...spec,
     },

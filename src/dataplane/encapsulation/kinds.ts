@@ -6,8 +6,15 @@ import { gre } from './gre.ts'
 import { ipip } from './ipip.ts'
 import { none } from './none.ts'
 import { vxlan } from './vxlan.ts'
+import { wireguard } from './wireguard.ts'
 
-export const encapsulations: { readonly [K in 'none' | TunnelKind]: Encapsulation } = { none, ipip, vxlan, gre }
+export const encapsulations: { readonly [K in 'none' | TunnelKind]: Encapsulation } = {
+  none,
+  ipip,
+  vxlan,
+  gre,
+  wireguard,
+}
 
 /** What is left of a link's MTU for packets within the tunnel; without a tunnel all of it. */
 export function mtuWithin(parent: number, tunnel?: Pick<Tunnel, 'kind' | 'family'>): number {

@@ -14,6 +14,7 @@ export const tunnelModes = [
   { kind: 'ipip', field: 'ipipMode', name: 'IPIP', onlyIPv4: true },
   { kind: 'vxlan', field: 'vxlanMode', name: 'VXLAN', onlyIPv4: false },
   { kind: 'gre', field: 'greMode', name: 'GRE', onlyIPv4: true },
+  { kind: 'wireguard', field: 'wireguardMode', name: 'WireGuard', onlyIPv4: false },
 ] as const
 
 const fields = v.strictObject({
@@ -42,6 +43,13 @@ const fields = v.strictObject({
   vxlanMode: v.optional(described(choice(...modes), 'VXLAN tunnels between nodes, in the same words.'), 'Never'),
   greMode: v.optional(
     described(choice(...modes), 'GRE tunnels between nodes, IPv4 only, in the same words. Ours; Calico has none.'),
+    'Never',
+  ),
+  wireguardMode: v.optional(
+    described(
+      choice(...modes),
+      'WireGuard tunnels between nodes, which encrypt, in the same words. Calico switches it for the whole cluster (FelixConfiguration `wireguardEnabled`).',
+    ),
     'Never',
   ),
   natOutgoing: v.optional(
