@@ -61,7 +61,14 @@ export class Dataplane implements AsyncDisposable {
       settings: this.#settings,
       setUnchecked: devices => this.filters.setUnchecked(devices),
     })
-    this.tunnels = new Tunnels({ kernel: socket, wireguard: () => kernel.openWireguard(), mirror, clock, auditEvery })
+    this.tunnels = new Tunnels({
+      kernel: socket,
+      mirror,
+      openFou: () => kernel.openFou(),
+      openWireguard: () => kernel.openWireguard(),
+      clock,
+      auditEvery,
+    })
     this.facts = new FactsWatch(mirror, clock)
   }
 

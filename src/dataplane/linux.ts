@@ -4,6 +4,7 @@ import {
   namespaceId,
   NetlinkError,
   open,
+  openFou,
   openNetfilter,
   openWireguard,
   readSysctls,
@@ -16,6 +17,7 @@ export function linuxKernel(netns?: string): Kernel {
   return {
     open: path => open({ netns: path ?? netns }),
     openNetfilter: () => openNetfilter({ netns }),
+    openFou: () => openFou({ netns }),
     openWireguard: () => openWireguard({ netns }),
     async identify(path = netns) {
       try {

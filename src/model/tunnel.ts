@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { formatAddress } from '../../inet/index.ts'
 import type { WireguardNode } from './wireguard.ts'
 
-export type TunnelKind = 'ipip' | 'vxlan' | 'gre' | 'wireguard'
+export type TunnelKind = 'ipip' | 'vxlan' | 'gre' | 'fou' | 'gue' | 'wireguard'
 
 /** One device of this node, shared by every pool that uses its kind. */
 export interface Tunnel {
@@ -66,6 +66,8 @@ const devices: ReadonlySet<string> = new Set([
   'margay-vxlan4',
   'margay-vxlan6',
   'margay-gre',
+  'margay-fou',
+  'margay-gue',
   'margay-wg4',
   'margay-wg6',
 ])

@@ -35,6 +35,8 @@ t.test('defaults are filled in and text is canonical', async t => {
         ipipMode: 'Never',
         vxlanMode: 'Never',
         greMode: 'Never',
+        fouMode: 'Never',
+        gueMode: 'Never',
         wireguardMode: 'Never',
         natOutgoing: false,
       },
@@ -118,6 +120,8 @@ items:
     nodeSelector: all()
     vxlanMode: Never
     greMode: Never
+    fouMode: Never
+    gueMode: Never
     wireguardMode: Never
 - apiVersion: projectcalico.org/v3
   kind: BGPPeer
@@ -210,7 +214,7 @@ t.test('a wrong field is told with object, value, reason, place and next step', 
     [
       file('IPPool', 'cidr: 10.42.0.0/16\nblocksize: 26'),
       `ippool "x": blocksize is not a field.
-  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, disabled, disableBGPExport, ipipMode, vxlanMode, greMode, wireguardMode, natOutgoing, natOutgoingExclusions.
+  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, disabled, disableBGPExport, ipipMode, vxlanMode, greMode, fouMode, gueMode, wireguardMode, natOutgoing, natOutgoingExclusions.
   Did you mean blockSize?`,
     ],
     [
