@@ -446,6 +446,7 @@ export class Daemon {
       dataplane: this.#dataplane,
       ipam: this.#ipam,
       drain: this.#drain,
+      mtu: this.#mtu,
       wireguard: this.#wireguard,
       intent: () => this.#intent,
       waitingFor: () => [...this.#waitingFor(), ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
