@@ -41,7 +41,7 @@ else {
     const inside = await execute([
       'scripts/stock-kernel',
       '--limit',
-      '420',
+      '600',
       'sh',
       '-c',
       [...apart, file].map(each => `${process.execPath} ${each}`).join(' && '),
