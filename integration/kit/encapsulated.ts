@@ -12,6 +12,8 @@ export interface Wrapping {
   /** Outer packets, as tcpdump filters and as it prints them. */
   readonly filter: string
   readonly outer: RegExp
+  /** What is within cannot be read. */
+  readonly encrypted?: boolean
 }
 
 const nodeAddress = (lab: TestLab, node: string, family: 'ipv4' | 'ipv6'): string =>
@@ -83,7 +85,7 @@ export async function exactMtuHolds(t: Test, lab: TestLab, wrapping: Wrapping, r
 
 /** What crosses from n1 to n3 is wrapped from node to node, and nothing of a pod goes bare. */
 export async function outerHeadersHold(t: Test, lab: TestLab, wrapping: Wrapping): Promise<void> {
-  const { family } = wrapping
+  const { family, encrypted = false } = wrapping
   const six = family === 'ipv6'
 
   await t.test(`${family}: the wire carries outer headers of the nodes, and no bare packet of a pod`, async t => {
@@ -102,7 +104,8 @@ export async function outerHeadersHold(t: Test, lab: TestLab, wrapping: Wrapping
     const text = outer.stdout
     t.match(text, wrapping.outer)
     for (const node of ['n1', 'n3']) t.match(text, nodeAddress(lab, node, family), `outer address of ${node}`)
-    for (const pod of ['n1-p1', 'n3-p1']) t.match(text, lab.addresses(pod)[family]!, `inner address of ${pod}`)
+    for (const pod of ['n1-p1', 'n3-p1'])
+      t[encrypted ? 'notMatch' : 'match'](text, lab.addresses(pod)[family]!, `inner address of ${pod}`)
     t.equal(bare.stdout.trim(), '', 'no bare packet')
   })
 }

@@ -60,6 +60,17 @@ export const tunnelKinds: readonly TunnelKindRow[] = [
     filter: 'udp port 6080',
     outer: /proto UDP \(17\)[^]*\.6080: /,
   },
+  {
+    field: 'wireguardMode',
+    modules: ['wireguard'],
+    missing: /no WireGuard devices \(CONFIG_WIREGUARD\).*modprobe wireguard/,
+    family: 'ipv4',
+    device: 'margay-wg4',
+    mtu: 1440,
+    filter: 'udp port 51820',
+    outer: /proto UDP \(17\)[^]*\.51820: /,
+    encrypted: true,
+  },
 ]
 
 /** Whether the kernel at hand can have a device of that type, with these words of `ip link add`. */

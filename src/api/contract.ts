@@ -129,6 +129,34 @@ export interface RouteAnswer {
   readonly explanation: readonly string[]
 }
 
+/** This node's WireGuard devices, as the kernel has them. */
+export interface WireguardView {
+  readonly node: string
+  /** Base64; absent: the node has no key. */
+  readonly publicKey?: string
+  readonly peers: readonly WireguardPeerView[]
+}
+
+export interface WireguardPeerView {
+  readonly device: string
+  /** Absent: a key of no node, which goes soon. */
+  readonly node?: string
+  readonly publicKey: string
+  /** `10.0.2.11:51820` */
+  readonly endpoint?: string
+  readonly allowedIps: readonly string[]
+  /** Seconds since both last agreed on session keys; absent: never. */
+  readonly handshake?: number
+  /** Octets. */
+  readonly received: number
+  readonly sent: number
+}
+
+export interface RotationAnswer {
+  /** The new one. */
+  readonly publicKey: string
+}
+
 export interface GuardAnswer {
   /** Sentences: what was held back and is in force now. */
   readonly accepted: readonly string[]
@@ -147,6 +175,9 @@ export interface Api {
   readonly '/v1/mtu': { readonly query: Record<string, never>; readonly answer: MtuView }
   /** Accepts what the mass-withdraw guard holds back. */
   readonly '/v1/guard/accept': { readonly query: Record<string, never>; readonly answer: GuardAnswer }
+  readonly '/v1/wireguard': { readonly query: Record<string, never>; readonly answer: WireguardView }
+  /** Makes a new WireGuard key. */
+  readonly '/v1/wireguard/rotate': { readonly query: Record<string, never>; readonly answer: RotationAnswer }
   readonly '/v1/route': { readonly query: { readonly ip: string }; readonly answer: RouteAnswer }
 }
 
@@ -163,7 +194,7 @@ export interface RoutesQuery {
 export type Path = keyof Api
 
 /** Calls that change something. */
-const changing: ReadonlySet<string> = new Set<Path>(['/v1/guard/accept'])
+const changing: ReadonlySet<string> = new Set<Path>(['/v1/guard/accept', '/v1/wireguard/rotate'])
 
 export function methodOf(path: string): 'GET' | 'POST' {
   return changing.has(path) ? 'POST' : 'GET'

@@ -6,8 +6,10 @@ import { registerDecommission } from './node-decommission.ts'
 import { registerDrain } from './node-drain.ts'
 import { registerMtu } from './node-mtu.ts'
 import { registerReset } from './node-reset.ts'
+import { registerRotateKey } from './node-rotate-key.ts'
 
 export function registerNode(program: Command, context: Context): void {
-  const node = program.command('node').description('drain a node, try its paths, clean up after one')
-  for (const register of [registerDrain, registerMtu, registerReset, registerDecommission]) register(node, context)
+  const node = program.command('node').description('drain a node, try its paths, give it a new key, clean up after one')
+  for (const register of [registerDrain, registerMtu, registerRotateKey, registerReset, registerDecommission])
+    register(node, context)
 }

@@ -15,6 +15,8 @@ import type { Cluster } from './cluster.ts'
 import type { Drain } from './drain.ts'
 import { explain } from './explain.ts'
 import type { Mtu } from './mtu.ts'
+import { wireguardAnswers } from './wireguard-answers.ts'
+import type { WireguardKeys } from './wireguard.ts'
 
 export interface Rooms {
   readonly node: string
@@ -24,6 +26,7 @@ export interface Rooms {
   readonly ipam: Ipam
   readonly drain: Drain
   readonly mtu: Mtu
+  readonly wireguard: WireguardKeys
   readonly intent: () => Intent
   readonly waitingFor: () => readonly string[]
   readonly problems: () => readonly string[]
@@ -109,6 +112,8 @@ export function createHandlers(rooms: Rooms): Handlers {
       guard?.accept()
       return { accepted }
     },
+
+    ...wireguardAnswers(rooms),
 
     '/v1/route': ({ ip }) => {
       const address = parseAddress(ip)

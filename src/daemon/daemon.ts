@@ -30,10 +30,11 @@ import { Mtu } from './mtu.ts'
 import { NodeAddress } from './node-address.ts'
 import { addressesOfPods, Pods } from './pods.ts'
 import { compareConfigs, type Reload } from './reload.ts'
-import { sysctlTable } from './reset.ts'
+import { sysctlTable, wireguardKeyOf } from './reset.ts'
 import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
 import { deferredFor, waitedFor } from './sync.ts'
 import { TunnelKeeper } from './tunnels.ts'
+import { WireguardKeys } from './wireguard.ts'
 
 /** Table of the node's store for what the daemon itself remembers. */
 const aboutTable = 'daemon'
@@ -60,6 +61,7 @@ export class Daemon {
   readonly #pods: Pods
   readonly #bgp: Bgp
   readonly #tunnels: TunnelKeeper
+  readonly #wireguard: WireguardKeys
   readonly #drain: Drain
   readonly #mtu: Mtu
   readonly #former: FormerAddresses
@@ -172,9 +174,18 @@ export class Daemon {
       patch: updates => this.#dataplane.routes.patch('bgp', updates),
       clear: () => this.#dataplane.routes.set('bgp', []),
     })
+    this.#wireguard = new WireguardKeys({
+      node: config.node.name,
+      file: wireguardKeyOf(config),
+      datastore: this.#datastore,
+      log,
+      apply: () => this.#applyTunnels(),
+      onDue: () => this.#planSoon(),
+    })
     this.#tunnels = new TunnelKeeper({
       ipam: this.#ipam,
       devices: this.#dataplane.tunnels,
+      keys: this.#wireguard,
       log,
       mtu: tunnel => this.#mtu.ofTunnel(tunnel),
     })
@@ -190,6 +201,7 @@ export class Daemon {
     this.#forwarding = this.#restarting && routes.counts.installed > 0
     this.#mark = { ...mark, boot }
     await this.#cluster.load()
+    await this.#wireguard.load()
     this.#snapshots.update(watchedKinds, kind => this.#cluster.list(kind))
     await this.#ipam.load({
       inUse: mark === undefined ? await addressesOfPods(linuxKernel(), this.#config.dataplane.routeProtocol) : [],
@@ -254,6 +266,7 @@ export class Daemon {
     this.#drain.close()
     this.#address.close()
     this.#former.close()
+    this.#wireguard.close()
     await this.#cni?.close()
     this.#api?.close()
     this.#api?.closeAllConnections()
@@ -316,9 +329,10 @@ export class Daemon {
     this.#intent = this.#plan()
     if (this.#knowsCluster()) {
       // Devices come before the routes through them; what became of them is part of the plan.
-      await this.#tunnels.apply(this.#intent.tunnels, this.#cluster.state === 'in sync')
+      await this.#applyTunnels()
       this.#intent = this.#plan()
     }
+    this.#wireguard.look(this.#node(), this.#tunnels.usesKey, this.#cluster.state === 'in sync')
     for (const problem of this.#intent.problems) if (!before.problems.includes(problem)) this.#log.warn(problem)
     const { routes } = this.#dataplane
     this.#setPodSources(this.#intent)
@@ -335,6 +349,10 @@ export class Daemon {
     if (!this.#mark || routerId === undefined || routerId === this.#mark.routerId) return
     this.#mark = { ...this.#mark, routerId }
     await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: this.#mark }])
+  }
+
+  #applyTunnels(): Promise<void> {
+    return this.#tunnels.apply(this.#intent.tunnels, this.#cluster.state === 'in sync')
   }
 
   #setPodSources({ routes: { source4, source6 } }: Intent): void {
@@ -428,6 +446,7 @@ export class Daemon {
       ipam: this.#ipam,
       drain: this.#drain,
       mtu: this.#mtu,
+      wireguard: this.#wireguard,
       intent: () => this.#intent,
       waitingFor: () => [...this.#waitingFor(), ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
       problems: () => [
@@ -437,6 +456,7 @@ export class Daemon {
         ...this.#intent.problems,
         ...this.#bgp.problems,
         ...this.#tunnels.problems,
+        ...this.#wireguard.problems,
         ...this.#mtu.problems,
         ...this.#ipam.show().problems,
         ...this.#dataplane.problems,

@@ -26,7 +26,9 @@ import type { Netfilter } from '../../netlink/netfilter/types.ts'
 import { contains, parseAddress, parseInterfaceAddress, formatPrefix, prefixOf } from '../../inet/index.ts'
 import type { Kernel, Sysctl, SysctlName } from './kernel.ts'
 import { FakeFou } from './fake-fou.ts'
+import type { Wireguard } from '../../netlink/generic/wireguard-types.ts'
 import { FakeNetfilter } from './fake-netfilter.ts'
+import { FakeWireguard } from './fake-wireguard.ts'
 import { metricOf } from './routes/route.ts'
 
 type Refusal = (operation: Operation) => string | undefined
@@ -41,6 +43,11 @@ export class FakeKernel implements Kernel {
   readonly fou = new FakeFou()
   /** The node's own namespace. */
   readonly node = new FakeNamespace(this)
+  /** Keys and peers of the node's devices. */
+  readonly wireguard = new FakeWireguard(name => {
+    const link = this.node.named(name)
+    return link?.kind === 'wireguard' ? link.index : undefined
+  })
   readonly #namespaces = new Map<string, FakeNamespace>()
 
   /** Makes a namespace under a path, as a container runtime does. */
@@ -70,6 +77,10 @@ export class FakeKernel implements Kernel {
 
   openNetfilter(): Promise<Netfilter> {
     return this.netfilter.handle()
+  }
+
+  openWireguard(): Promise<Wireguard> {
+    return this.wireguard.handle()
   }
 
   async identify(netns?: string): Promise<string | undefined> {
@@ -252,7 +263,7 @@ export class FakeNamespace {
 
   #addLink(link: NewLink): string | undefined {
     if (this.named(link.name)) return 'EEXIST'
-    if (link.kind === 'vxlan' || link.kind === 'ipip' || link.kind === 'gre') return this.#addTunnel(link)
+    if (link.kind !== 'veth' && link.kind !== 'bridge') return this.#addTunnel(link)
     if (link.kind !== 'veth') return 'EOPNOTSUPP'
     const other = link.peer.netns === undefined ? this : this.#kernel.at(link.peer.netns)
     if (!other) return 'EINVAL'
@@ -276,10 +287,10 @@ export class FakeNamespace {
     return link.up ? this.#setLink(index, { up: true }) : undefined
   }
 
-  #addTunnel(link: Extract<NewLink, { kind: 'vxlan' | 'ipip' | 'gre' }>): undefined {
+  #addTunnel(link: Extract<NewLink, { kind: 'vxlan' | 'ipip' | 'gre' | 'wireguard' }>): undefined {
     const index = this.#nextIndex++
-    const { kind, name, mtu = 1500, local } = link
-    const ends = local === undefined ? {} : { local }
+    const { kind, name, mtu = 1500 } = link
+    const ends = kind === 'wireguard' || link.local === undefined ? {} : { local: link.local }
     const more = {
       ...(link.kind === 'gre' && link.key !== undefined && { key: link.key }),
       ...('encap' in link && { encap: link.encap }),

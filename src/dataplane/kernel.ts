@@ -4,6 +4,7 @@
 // (`/run/netns/x`, `/proc/42/ns/net`); without a path it is the node's own.
 
 import type { Fou } from '../../netlink/generic/fou-types.ts'
+import type { Wireguard } from '../../netlink/generic/wireguard-types.ts'
 import type { Netfilter } from '../../netlink/netfilter/types.ts'
 import type { Iptables } from './filters/iptables.ts'
 import type { Rtnetlink } from '../../netlink/types.ts'
@@ -17,6 +18,8 @@ export interface Kernel {
   readonly iptables?: Iptables
   /** UDP ports that unwrap tunnelled packets, in the node's own namespace. The caller closes it. Rejects with ENOENT where the kernel has none. */
   openFou(): Promise<Fou>
+  /** WireGuard devices of the node's own namespace. The caller closes it. Rejects with `NoGenericFamily` where the kernel has none. */
+  openWireguard(): Promise<Wireguard>
   /** The same text for the same namespace; undefined if the path leads to no network namespace (any more). */
   identify(netns?: string): Promise<string | undefined>
   /** Values in order; undefined where the kernel has no such setting. Rejects if the namespace cannot be entered. */

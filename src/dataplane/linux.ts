@@ -6,6 +6,7 @@ import {
   open,
   openFou,
   openNetfilter,
+  openWireguard,
   readSysctls,
   writeSysctls,
 } from '../../netlink/index.ts'
@@ -19,6 +20,7 @@ export function linuxKernel(netns?: string): Kernel {
     iptables: linuxIptables(netns),
     openNetfilter: () => openNetfilter({ netns }),
     openFou: () => openFou({ netns }),
+    openWireguard: () => openWireguard({ netns }),
     async identify(path = netns) {
       try {
         return namespaceId(path ?? '/proc/self/ns/net')

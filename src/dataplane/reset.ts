@@ -30,7 +30,7 @@ export interface KernelObjects {
 }
 
 /** Kinds of device that we make for tunnels; a device of our name and another kind is somebody's. */
-const tunnelKinds: ReadonlySet<string | undefined> = new Set(['ipip', 'vxlan', 'gre'])
+const tunnelKinds: ReadonlySet<string | undefined> = new Set(['ipip', 'vxlan', 'gre', 'wireguard'])
 
 /** `remembered`: what the node's store says of settings before our change. Rejects if the kernel cannot be read. */
 export async function findObjects(

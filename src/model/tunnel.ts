@@ -2,8 +2,9 @@
 
 import { createHash } from 'node:crypto'
 import { formatAddress } from '../../inet/index.ts'
+import type { WireguardNode } from './wireguard.ts'
 
-export type TunnelKind = 'ipip' | 'vxlan' | 'gre' | 'fou' | 'gue'
+export type TunnelKind = 'ipip' | 'vxlan' | 'gre' | 'fou' | 'gue' | 'wireguard'
 
 /** One device of this node, shared by every pool that uses its kind. */
 export interface Tunnel {
@@ -19,6 +20,8 @@ export interface Tunnel {
   readonly names?: Readonly<Record<string, string>>
   /** Names of the pools that are for this node, may give it an address for the device, and are tunnelled by it. */
   readonly pools: readonly string[]
+  /** WireGuard: those of the far ends that have published a key. */
+  readonly nodes?: readonly WireguardNode[]
 }
 
 /** What became of a device. */
@@ -52,6 +55,7 @@ export interface TunnelEnd {
 
 /** No other program names a device so; in 15 characters, as the kernel wants it. */
 export function tunnelDevice(kind: TunnelKind, family: 4 | 6): string {
+  if (kind === 'wireguard') return `margay-wg${family}`
   return kind === 'vxlan' ? `margay-vxlan${family}` : `margay-${kind}`
 }
 
@@ -62,6 +66,8 @@ const devices: ReadonlySet<string> = new Set([
   'margay-gre',
   'margay-fou',
   'margay-gue',
+  'margay-wg4',
+  'margay-wg6',
 ])
 
 /** Whether its device takes outer packets for any address of the node, also another one than those that it sends are from. */

@@ -52,6 +52,7 @@ export interface Situation {
 const noStates: TunnelStates = new Map()
 const nothing: readonly string[] = []
 const nobodyMoved: readonly FormerAddress[] = []
+const noBlocks: Snapshot['blocks'] = []
 const noAddresses: Facts['addresses'] = []
 const noLinks: Facts['links'] = []
 
@@ -128,8 +129,9 @@ export function createPlanner(node: string): Planner {
         [local, found.sessions, policies, settings.listenPort, restarting, forwarding, id],
         () => local && speakerConfig(local, found.sessions, policies, settings, { ...situation, routerId: id }),
       )
-      const tunnels = sections.tunnels.get([local, speakers, pools, states, former], () =>
-        local ? planTunnels(local, speakers, pools, states, former) : noTunnels,
+      const owned = pools.some(pool => pool.spec.wireguardMode !== 'Never') ? blocks : noBlocks
+      const tunnels = sections.tunnels.get([local, speakers, pools, states, former, owned], () =>
+        local ? planTunnels(local, speakers, pools, states, former, owned) : noTunnels,
       )
       const routes = sections.routes.get([local, found.sessions, own.own, hosts, pools, tunnels.rules, settings], () =>
         routeRules(local, found.sessions, [...own.own, ...hosts], pools, tunnels.rules, settings),

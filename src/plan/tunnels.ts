@@ -18,7 +18,9 @@ import {
 import { selects, tunnelModes } from '../resources/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { familyOf, type FormerAddress } from './former.ts'
+import type { OwnedBlock } from './snapshot.ts'
 import type { NodeSpeaker } from './speakers.ts'
+import { planWireguard } from './wireguard.ts'
 
 export interface TunnelPlan {
   readonly tunnels: readonly Tunnel[]
@@ -38,12 +40,14 @@ interface Use {
   readonly family: 4 | 6
 }
 
+/** `blocks`: of the cluster; only WireGuard asks for them. */
 export function planTunnels(
   local: NodeSpeaker,
   speakers: readonly NodeSpeaker[],
   pools: readonly IPPoolResource[],
   states: TunnelStates,
-  former: readonly FormerAddress[] = [],
+  former: readonly FormerAddress[],
+  blocks: readonly OwnedBlock[],
 ): TunnelPlan {
   const tunnels = new Map<string, Tunnel>()
   const rules: TunnelRule[] = []
@@ -81,6 +85,12 @@ export function planTunnels(
       ...(preferred !== undefined && { source: preferred }),
       ...(fault !== undefined && { fault }),
     })
+  }
+  for (const [device, tunnel] of tunnels) {
+    if (tunnel.kind !== 'wireguard') continue
+    const known = planWireguard(tunnel, local, speakers, blocks)
+    tunnels.set(device, { ...tunnel, nodes: known.nodes })
+    problems.push(...known.problems)
   }
   return { tunnels: [...tunnels.values()], rules, problems }
 }

@@ -190,6 +190,19 @@ export const connectRetryTime = () =>
     'A session that is down is tried again after this time.',
   )
 
+/** A WireGuard key: 32 octets in base64. */
+export const wireguardKey = () =>
+  field('WireGuard key', value => {
+    const text = textOf(value) ?? ''
+    const octets = Buffer.from(text, 'base64')
+    if (octets.length === 32 && octets.toString('base64') === text) return text
+    return new Refusal(
+      'is not a WireGuard key',
+      'A key is 32 octets in base64.',
+      'Leave it out: the daemon of the node writes it.',
+    )
+  })
+
 /** A dotted quad that names something, as a cluster id or router id does; not 0.0.0.0. */
 export const dottedQuad = (form: string) =>
   field(form, value => {

@@ -37,6 +37,7 @@ t.test('defaults are filled in and text is canonical', async t => {
         greMode: 'Never',
         fouMode: 'Never',
         gueMode: 'Never',
+        wireguardMode: 'Never',
         natOutgoing: false,
       },
     },
@@ -126,6 +127,7 @@ items:
     greMode: Never
     fouMode: Never
     gueMode: Never
+    wireguardMode: Never
 - apiVersion: projectcalico.org/v3
   kind: BGPPeer
   metadata:
@@ -217,7 +219,7 @@ t.test('a wrong field is told with object, value, reason, place and next step', 
     [
       file('IPPool', 'cidr: 10.42.0.0/16\nblocksize: 26'),
       `ippool "x": blocksize is not a field.
-  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, disabled, disableBGPExport, ipipMode, vxlanMode, greMode, fouMode, gueMode, natOutgoing, natOutgoingExclusions.
+  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, disabled, disableBGPExport, ipipMode, vxlanMode, greMode, fouMode, gueMode, wireguardMode, natOutgoing, natOutgoingExclusions.
   Did you mean blockSize?`,
     ],
     [
