@@ -32,6 +32,7 @@ import { addressesOfPods, Pods } from './pods.ts'
 import { sysctlTable } from './reset.ts'
 import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
 import { deferredFor, waitedFor } from './sync.ts'
+import { TunnelUseKeeper } from './tunnel-use.ts'
 import { TunnelKeeper } from './tunnels.ts'
 
 /** Table of the node's store for what the daemon itself remembers. */
@@ -57,6 +58,7 @@ export class Daemon {
   readonly #pods: Pods
   readonly #bgp: Bgp
   readonly #tunnels: TunnelKeeper
+  readonly #tunnelUse: TunnelUseKeeper
   readonly #drain: Drain
   readonly #mtu: Mtu
   readonly #address: NodeAddress
@@ -165,6 +167,13 @@ export class Daemon {
       log,
       mtu: tunnel => this.#mtu.ofTunnel(tunnel),
     })
+    this.#tunnelUse = new TunnelUseKeeper({
+      node: config.node.name,
+      datastore: this.#datastore,
+      log,
+      carrying: () => this.#dataplane.tunnels.carrying,
+      onDue: () => this.#planSoon(),
+    })
     this.#planner = createPlanner(config.node.name)
     this.#intent = this.#plan()
   }
@@ -229,6 +238,7 @@ export class Daemon {
     clearImmediate(this.#planTimer)
     this.#drain.close()
     this.#address.close()
+    this.#tunnelUse.close()
     await this.#cni?.close()
     this.#api?.close()
     this.#api?.closeAllConnections()
@@ -271,6 +281,7 @@ export class Daemon {
       forwarding: this.#forwarding,
       facts: this.#dataplane.facts.current,
       tunnels: this.#tunnels.states,
+      pendingUse: this.#tunnelUse.pending,
       withdrawn: this.#withdrawn(),
     }
     return this.#planner.plan(this.#snapshots.current, situation)
@@ -303,6 +314,12 @@ export class Daemon {
     await this.#setUpFabric(this.#dataplane.facts.current)
     this.#complete = this.#isComplete()
     await this.#bgp.apply(this.#intent, this.#complete)
+    if (this.#cluster.state === 'in sync') this.#tellTunnels()
+  }
+
+  #tellTunnels(): void {
+    const stored = this.#snapshots.current.tunnelUses.find(({ node }) => node === this.#config.node.name)
+    this.#tunnelUse.apply(this.#intent.tunnelUse, stored)
   }
 
   #setPodSources({ routes: { source4, source6 } }: Intent): void {
@@ -405,6 +422,7 @@ export class Daemon {
         ...this.#intent.problems,
         ...this.#bgp.problems,
         ...this.#tunnels.problems,
+        ...this.#tunnelUse.problems,
         ...this.#mtu.problems,
         ...this.#ipam.show().problems,
         ...this.#dataplane.problems,

@@ -8,6 +8,7 @@ import type { Origination, PeerConfig, SpeakerConfig } from '../../bgp/types.ts'
 import type { SecretReference } from '../model/intent.ts'
 import type { Facts } from '../model/facts.ts'
 import type { TunnelRule } from '../model/tunnel.ts'
+import type { TunnelUse } from '../model/tunnel-use.ts'
 import type { FilterRules, Intent, RouteRules } from '../model/intent.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { planBlocks } from './blocks.ts'
@@ -40,6 +41,8 @@ export interface Situation {
   readonly facts?: Facts
   /** What became of the devices that tunnels asked for. A new map when something changed. */
   readonly tunnels?: TunnelStates
+  /** The node's record of its tunnels that was written and has not come back from the datastore. */
+  readonly pendingUse?: TunnelUse
   /** Own blocks that are not announced for now. A new array when that changed. */
   readonly withdrawn?: readonly string[]
 }
@@ -83,12 +86,12 @@ export function createPlanner(node: string): Planner {
     get recomputed() {
       return [...ran]
     },
-    plan({ nodes, pools, bgpConfigurations, bgpPeers, blocks }, situation = {}) {
+    plan({ nodes, pools, bgpConfigurations, bgpPeers, blocks, tunnelUses }, situation = {}) {
       ran.length = 0
       const settings = sections.settings.get([bgpConfigurations], () => bgpSettings(bgpConfigurations))
       const speakers = sections.speakers.get([nodes, settings], () => nodeSpeakers(nodes, settings))
       const local = speakers.find(each => each.name === node)
-      const { restarting, forwarding, facts, tunnels: states = noStates, withdrawn = nothing } = situation
+      const { restarting, forwarding, facts, tunnels: states = noStates, pendingUse, withdrawn = nothing } = situation
       const addresses = facts?.addresses ?? noAddresses
       const links = sections.links.get([addresses], () => readLinks(addresses))
       const found = sections.sessions.get([speakers, links, bgpPeers, settings], () =>
@@ -110,8 +113,8 @@ export function createPlanner(node: string): Planner {
         [local, found.sessions, policies, settings.listenPort, restarting, forwarding],
         () => local && speakerConfig(local, found.sessions, policies, settings, situation),
       )
-      const tunnels = sections.tunnels.get([local, speakers, pools, states], () =>
-        local ? planTunnels(local, speakers, pools, states) : noTunnels,
+      const tunnels = sections.tunnels.get([local, speakers, pools, states, tunnelUses, pendingUse], () =>
+        local ? planTunnels(local, speakers, pools, tunnelUses, { states, pending: pendingUse }) : noTunnels,
       )
       const routes = sections.routes.get([local, found.sessions, own.own, hosts, pools, tunnels.rules, settings], () =>
         routeRules(local, found.sessions, [...own.own, ...hosts], pools, tunnels.rules, settings),
@@ -137,6 +140,8 @@ export function createPlanner(node: string): Planner {
         unreachable: own.unreachable,
         routes,
         tunnels: tunnels.tunnels,
+        ...(tunnels.use && { tunnelUse: tunnels.use }),
+        waits: tunnels.waits,
         filters,
         problems,
       }

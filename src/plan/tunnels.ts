@@ -9,25 +9,32 @@ import type { InterfaceAddress } from '../../inet/index.ts'
 import {
   type Tunnel,
   tunnelDevice,
+  type TunnelEnd,
   tunnelGateway,
   type TunnelKind,
   type TunnelRule,
   type TunnelState,
 } from '../model/tunnel.ts'
+import type { TunnelUse } from '../model/tunnel-use.ts'
 import { selects, tunnelModes } from '../resources/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import type { NodeSpeaker } from './speakers.ts'
+import { planUse, type UseView, viewOf, wayTo } from './tunnel-use.ts'
 
 export interface TunnelPlan {
   readonly tunnels: readonly Tunnel[]
   readonly rules: readonly TunnelRule[]
+  /** What this node shall say of them. */
+  readonly use?: TunnelUse
+  /** What a change of mode waits for: a sentence each. */
+  readonly waits: readonly string[]
   readonly problems: readonly string[]
 }
 
 /** By device. */
 export type TunnelStates = ReadonlyMap<string, TunnelState>
 
-export const noTunnels: TunnelPlan = { tunnels: [], rules: [], problems: [] }
+export const noTunnels: TunnelPlan = { tunnels: [], rules: [], waits: [], problems: [] }
 
 interface Use {
   readonly pool: IPPoolResource
@@ -36,16 +43,33 @@ interface Use {
   readonly family: 4 | 6
 }
 
+/** Another node that a rule may lead to. */
+interface Remote {
+  readonly name: string
+  readonly address: string
+  readonly isNear: boolean
+}
+
 export function planTunnels(
   local: NodeSpeaker,
   speakers: readonly NodeSpeaker[],
   pools: readonly IPPoolResource[],
-  states: TunnelStates,
+  uses: readonly TunnelUse[],
+  known: { readonly states: TunnelStates; readonly pending?: TunnelUse },
 ): TunnelPlan {
-  const tunnels = new Map<string, Tunnel>()
+  const view = viewOf(
+    local.name,
+    speakers.map(({ name }) => name),
+    uses,
+    known,
+  )
   const rules: TunnelRule[] = []
   const problems: string[] = []
-  for (const { pool, kind, mode, family } of pools.flatMap(useOf)) {
+  const late: string[] = []
+  const wanted = new Map<string, { readonly use: Use; readonly pools: string[] }>()
+  const bare: [string, 'all' | 'subnet'][] = pools.filter(isNever).map(pool => [pool.metadata.name, 'all'])
+  for (const use of pools.flatMap(useOf)) {
+    const { pool, kind, mode, family } = use
     const own = addressOf(local, family)
     if (!own) {
       problems.push(withoutAddress(local, pool, kind, family))
@@ -53,32 +77,122 @@ export function planTunnels(
     }
     if (mode === 'CrossSubnet' && own.length === bitsOf(family)) problems.push(withoutSubnet(local, pool, kind, own))
     const device = tunnelDevice(kind, family)
-    const remotes = speakers
-      .filter(other => other !== local)
-      .flatMap(other => addressOf(other, family) ?? [])
-      .filter(({ address }) => mode === 'Always' || !contains(prefixOf(own.address, own.length), address))
-      .map(({ address }) => formatAddress(address))
-    const before = tunnels.get(device)
-    const mine = !pool.spec.disabled && selects(pool.spec.nodeSelector, local.labels)
-    tunnels.set(device, {
-      kind,
-      family,
-      device,
-      local: formatAddress(own.address),
-      remotes: [...new Set([...(before?.remotes ?? []), ...remotes])].toSorted(),
-      pools: [...(before?.pools ?? []), ...(mine ? [pool.metadata.name] : [])],
-    })
-    const { address: source, fault } = states.get(device) ?? {}
-    rules.push({
+    const known = wanted.get(device) ?? { use, pools: [] }
+    wanted.set(device, known)
+    if (isFor(pool, local)) known.pools.push(pool.metadata.name)
+    const remotes = remotesOf(local, own, speakers).filter(({ isNear }) => mode === 'Always' || !isNear)
+    const { rule, asTheyAre } = ruleOf(view, use, device, remotes)
+    rules.push(rule)
+    if (asTheyAre !== undefined) bare.push([pool.metadata.name, asTheyAre])
+    else if (mode === 'CrossSubnet') bare.push([pool.metadata.name, 'subnet'])
+    late.push(...lateText(rule))
+  }
+  const used = rules.flatMap(({ remotes }) => remotes.flatMap(({ instead }) => instead?.device ?? []))
+  const { use, kept, waits } = planUse(local.name, view, [...wanted.keys()], used, Object.fromEntries(bare))
+  const tunnels = [
+    ...[...wanted].flatMap(([, { use, pools: names }]) => tunnelOf(local, speakers, use, names)),
+    ...kept.flatMap(device => keptTunnel(local, speakers, pools, device)),
+  ]
+  return { tunnels, rules, use, waits: [...new Set([...late, ...waits])], problems }
+}
+
+/** Also tells to whom this pool's packets go as they are: undefined is only as the mode says. */
+function ruleOf(
+  view: UseView,
+  { pool, mode, family }: Use,
+  device: string,
+  remotes: readonly Remote[],
+): { readonly rule: TunnelRule; readonly asTheyAre?: 'all' | 'subnet' } {
+  const { address: source, fault } = view.states.get(device) ?? {}
+  const alike = tunnelModes.map(({ kind }) => tunnelDevice(kind, family))
+  const ends: TunnelEnd[] = []
+  const bare: Remote[] = []
+  for (const remote of remotes) {
+    const wish = { pool: pool.metadata.name, device, remote: remote.name, isNear: remote.isNear }
+    const way = wayTo(view, wish, alike)
+    if (way === 'bare') bare.push(remote)
+    else ends.push({ ...endOf(remote.address), ...(way.device !== device && { instead: insteadOf(view, way.device) }) })
+  }
+  return {
+    rule: {
       pool: pool.spec.cidr,
       device,
-      remotes: remotes.map(nextHop => ({ nextHop, gateway: tunnelGateway(nextHop) })),
+      remotes: ends,
       always: mode === 'Always',
+      ...(bare.length > 0 && { bare: bare.map(({ address }) => address) }),
       ...(source !== undefined && { source }),
       ...(fault !== undefined && { fault }),
-    })
+    },
+    ...(bare.length > 0 && { asTheyAre: bare.every(({ isNear }) => isNear) ? 'subnet' : 'all' }),
   }
-  return { tunnels: [...tunnels.values()], rules, problems }
+}
+
+function endOf(nextHop: string): TunnelEnd {
+  return { nextHop, gateway: tunnelGateway(nextHop) }
+}
+
+function insteadOf({ states }: UseView, device: string): TunnelEnd['instead'] {
+  const source = states.get(device)?.address
+  return { device, ...(source !== undefined && { source }) }
+}
+
+function lateText({ device, remotes, bare = [] }: TunnelRule): readonly string[] {
+  const late = [...remotes.filter(({ instead }) => instead).map(({ nextHop }) => nextHop), ...bare]
+  if (late.length === 0) return []
+  const list = late.slice(0, 5).join(', ') + (late.length > 5 ? ` and ${late.length - 5} more` : '')
+  return [`packets to ${list} leave as before: this node or that one does not take them by ${device} yet`]
+}
+
+function tunnelOf(
+  local: NodeSpeaker,
+  speakers: readonly NodeSpeaker[],
+  { kind, family }: Pick<Use, 'kind' | 'family'>,
+  pools: readonly string[],
+): readonly Tunnel[] {
+  const own = addressOf(local, family)
+  if (!own) return []
+  // Also those of the own subnet that the mode leaves out: a change of it then finds them known.
+  const remotes = remotesOf(local, own, speakers).map(({ address }) => address)
+  const device = tunnelDevice(kind, family)
+  return [{ kind, family, device, local: formatAddress(own.address), remotes: remotes.toSorted(), pools }]
+}
+
+/** As it was; its address stays, whichever pool it is from. */
+function keptTunnel(
+  local: NodeSpeaker,
+  speakers: readonly NodeSpeaker[],
+  pools: readonly IPPoolResource[],
+  device: string,
+): readonly Tunnel[] {
+  const found = tunnelModes
+    .flatMap(({ kind }) => ([4, 6] as const).map(family => ({ kind, family })))
+    .find(({ kind, family }) => tunnelDevice(kind, family) === device)
+  if (!found) return []
+  const names = pools
+    .filter(pool => isFor(pool, local) && parsePrefix(pool.spec.cidr)?.family === found.family)
+    .map(({ metadata }) => metadata.name)
+  return tunnelOf(local, speakers, found, names)
+}
+
+function remotesOf(local: NodeSpeaker, own: InterfaceAddress, speakers: readonly NodeSpeaker[]): readonly Remote[] {
+  const subnet = prefixOf(own.address, own.length)
+  const found = new Map<string, Remote>()
+  for (const other of speakers) {
+    const theirs = other === local ? undefined : addressOf(other, own.address.family)
+    if (!theirs) continue
+    const address = formatAddress(theirs.address)
+    if (!found.has(address))
+      found.set(address, { name: other.name, address, isNear: contains(subnet, theirs.address) })
+  }
+  return [...found.values()]
+}
+
+function isFor({ spec }: IPPoolResource, local: NodeSpeaker): boolean {
+  return !spec.disabled && selects(spec.nodeSelector, local.labels)
+}
+
+function isNever({ spec }: IPPoolResource): boolean {
+  return tunnelModes.every(({ field }) => spec[field] === 'Never')
 }
 
 function useOf(pool: IPPoolResource): readonly Use[] {
