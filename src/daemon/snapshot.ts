@@ -8,7 +8,14 @@ import type { Entry } from '../datastore/contract.ts'
 
 /** Kind of the records by which nodes own blocks. */
 export const blockKind = 'Block'
-export const watchedKinds: readonly string[] = ['Node', 'IPPool', 'BGPConfiguration', 'BGPPeer', blockKind, tunnelUseKind]
+export const watchedKinds: readonly string[] = [
+  'Node',
+  'IPPool',
+  'BGPConfiguration',
+  'BGPPeer',
+  blockKind,
+  tunnelUseKind,
+]
 
 const fields = { Node: 'nodes', IPPool: 'pools', BGPConfiguration: 'bgpConfigurations', BGPPeer: 'bgpPeers' } as const
 

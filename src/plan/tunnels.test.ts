@@ -37,7 +37,12 @@ t.test('who is at the far end of a tunnel', async t => {
 t.test('IPv6 is tunnelled over IPv6, to gateways made of the MACs', async t => {
   const { tunnels, routes } = plan(racks({ vxlanMode: 'CrossSubnet' }, 'fd00:42::/112'), 'r1-n1')
   t.match(tunnels, [
-    { device: 'margay-vxlan6', family: 6, local: 'fd00:0:1::11', remotes: ['fd00:0:1::12', 'fd00:0:2::11', 'fd00:0:2::12'] },
+    {
+      device: 'margay-vxlan6',
+      family: 6,
+      local: 'fd00:0:1::11',
+      remotes: ['fd00:0:1::12', 'fd00:0:2::11', 'fd00:0:2::12'],
+    },
   ])
   t.match(routes.tunnels?.[0].remotes[0], { nextHop: 'fd00:0:2::11', gateway: /^fe80::4/ })
 })

@@ -181,8 +181,7 @@ function remotesOf(local: NodeSpeaker, own: InterfaceAddress, speakers: readonly
     const theirs = other === local ? undefined : addressOf(other, own.address.family)
     if (!theirs) continue
     const address = formatAddress(theirs.address)
-    if (!found.has(address))
-      found.set(address, { name: other.name, address, isNear: contains(subnet, theirs.address) })
+    if (!found.has(address)) found.set(address, { name: other.name, address, isNear: contains(subnet, theirs.address) })
   }
   return [...found.values()]
 }
