@@ -44,6 +44,8 @@ export type NewLink = {
 } & (
   | { readonly kind: 'veth'; readonly peer: VethPeer }
   | { readonly kind: 'bridge' }
+  /** Its key, port and peers come by WireGuard's own protocol (`openWireguard`). */
+  | { readonly kind: 'wireguard' }
   | {
       readonly kind: 'vxlan'
       readonly id: number

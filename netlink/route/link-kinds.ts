@@ -31,6 +31,8 @@ const table: { readonly [K in NewLink['kind']]: WriteData<K> } = {
 
   bridge: () => {},
 
+  wireguard: () => {},
+
   vxlan: (writer, link) => {
     writer.attributeU32(VXLAN.id, whole(link.id, 0, 0xffffff, `link "${link.name}": VXLAN id`))
     writer.attributeU16be(VXLAN.port, whole(link.port ?? 4789, 1, 65535, `link "${link.name}": UDP port`))
