@@ -166,6 +166,8 @@ export interface FdbEntry {
 export type Operation =
   | { readonly do: 'link.add'; readonly link: NewLink }
   | { readonly do: 'link.set'; readonly link: number; readonly change: LinkChange }
+  /** Gives a tunnel that is there the ends that `to` says; its other traits have to be what they are (RTM_NEWLINK, changelink). */
+  | { readonly do: 'link.move'; readonly link: number; readonly to: NewLink }
   | { readonly do: 'link.delete'; readonly link: number }
   | { readonly do: 'address.add' | 'address.replace' | 'address.delete'; readonly address: InterfaceAddress }
   /** add = NLM_F_EXCL, replace = NLM_F_CREATE|NLM_F_REPLACE. */

@@ -6,36 +6,36 @@ import type { ConfigIssue, SpeakerConfig } from '../types.ts'
 import { families } from '../wire/family.ts'
 import { keepConnection } from './tcp-ao.ts'
 
-/** `session`: a new session is needed; `policies`: routes are filtered anew; `adjust`: nothing but to remember it. */
-export type Change = 'none' | 'adjust' | 'policies' | 'session'
+/**
+ * `session`: a new session is needed; `moved`: the same, but it is the same two speakers, one of which is to be found elsewhere;
+ * `policies`: routes are filtered anew; `adjust`: nothing but to remember it.
+ */
+export type Change = 'none' | 'adjust' | 'policies' | 'moved' | 'session'
+
+/** Where the two ends are, and by which of our addresses the peer sends packets here. */
+function placePart({ address, port, localAddress, nextHopSelf }: ResolvedPeer): unknown {
+  return [address, port, localAddress, nextHopSelf]
+}
 
 /** What both ends agreed on, or what every route was built with. */
 function sessionPart(config: ResolvedPeer): unknown {
   const {
-    address,
-    port,
-    localAddress,
     remoteAs,
     localAs,
     localAsMode,
     families: carried,
     nextHop,
-    nextHopSelf,
     reflectorClient,
     extendedMessages = true,
     kind,
   } = config
   const sorted = carried && [...carried].toSorted()
   return [
-    address,
-    port,
-    localAddress,
     remoteAs,
     localAs,
     localAsMode,
     sorted,
     nextHop,
-    nextHopSelf,
     reflectorClient,
     wantsExtendedNextHop(config),
     extendedMessages,
@@ -50,6 +50,7 @@ function sessionPart(config: ResolvedPeer): unknown {
 export function compare(before: ResolvedPeer, after: ResolvedPeer): Change {
   const differ = (part: (config: ResolvedPeer) => unknown) => canonical(part(before)) !== canonical(part(after))
   if (differ(sessionPart) || !keepConnection(before.tcpAo, after.tcpAo)) return 'session'
+  if (differ(placePart)) return 'moved'
   if (differ(config => families.map(({ family }) => policies(config, family)))) return 'policies'
   return differ(config => config) ? 'adjust' : 'none'
 }

@@ -121,7 +121,8 @@ export class Engine {
         continue
       }
       const change = compare(peer.config, wanted)
-      if (change !== 'none') peer.adjust(wanted, change === 'policies')
+      if (change !== 'none') peer.adjust(wanted, change === 'policies' || change === 'moved')
+      if (change === 'moved') peer.relocate()
       if (change === 'session') peer.reset(fault(6, cease.configChange, 'the configuration of the session changed'))
     }
     this.#afterwards()

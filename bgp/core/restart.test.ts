@@ -121,6 +121,44 @@ t.test('which endings keep the routes', t => {
   t.end()
 })
 
+t.test(
+  'a peer that is to be found elsewhere: its routes stay until it has told all again, and it hears no NOTIFICATION',
+  t => {
+    for (const [name, restart, kept] of [
+      ['with graceful restart', {}, true],
+      ['without', undefined, false],
+    ] as const) {
+      const on = stage(restart)
+      const there = new Puppet(on.net, D, { open: { capabilities: says({ forwarding: true }) } }).listen()
+      const before = config(
+        A,
+        65001,
+        {
+          [B]: { remoteAs: 65002, families, nextHopSelf, holdTime: 9, connectRetry: 1 },
+          [C]: { remoteAs: 65003, families, nextHopSelf },
+        },
+        { gracefulRestart: { restartTime: 60 } },
+      )
+      const peers = new Map([...before.peers].map(([key, peer]) => [key, key === B ? { ...peer, address: D } : peer]))
+      const heard = on.c.peer(A).updatesIn
+      on.a.configure({ ...before, peers })
+      t.ok(
+        on.net.runUntil(() => on.a.peer(B).state === 'Established', 20),
+        name,
+      )
+      t.ok(on.puppet.closed, 'the session at the old place has ended')
+      t.same(on.puppet.of(NOTIFICATION), [])
+      on.net.run(1)
+      t.same(on.atC(), kept ? all : [], `${name}: ${kept ? 'all is there' : 'gone'}`)
+      t.equal(on.c.peer(A).updatesIn === heard, kept)
+      there.send(...announce(four.slice(0, 1), six), ...endOfRib)
+      on.net.run(1)
+      t.same(on.atC().toSorted(), [four[0], ...six].toSorted(), 'what it did not announce again goes')
+    }
+    t.end()
+  },
+)
+
 t.test('what the operator ends, no helper keeps: Cease / Hard Reset', t => {
   for (const [name, act] of [
     ['stop', on => on.a.stop('cease')],

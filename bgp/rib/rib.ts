@@ -390,6 +390,7 @@ export class FamilyRib implements Rib {
 
   #resume(session: Session, traits: PeerTraits): void {
     const before = session.traits
+    if (compareOctets(session.address, traits.address) !== 0) this.#scans.redecide()
     this.#rib.sessions.resume(session, traits)
     if (traits.pathIds) this.#rib.paths.keepIds()
     const sameHop = before !== undefined && compareOctets(before.nextHopSelf, traits.nextHopSelf) === 0

@@ -6,7 +6,6 @@
 // A peer that restarts gracefully keeps its slot, and so its paths. Its age goes up by one when it is lost: paths of an
 // earlier age are stale, and one that is announced again takes the age of the session. No path needs to be looked at.
 
-import { compareOctets } from '../../inet/index.ts'
 import type { PeerId, SessionKind } from '../types.ts'
 import type { ImportRules } from './import-rules.ts'
 import { NO_SLOT } from './paths.ts'
@@ -29,7 +28,8 @@ export interface Session {
   /** Undefined for ourselves. */
   traits: PeerTraits | undefined
   readonly routerId: number
-  readonly address: Uint8Array
+  /** Of the peer, the last tie-break. */
+  address: Uint8Array
   readonly reflectorClient: boolean
   /** Its NLRI carry path identifiers (RFC 7911). */
   pathIds: boolean
@@ -152,6 +152,7 @@ export class Sessions {
   resume(session: Session, traits: PeerTraits): void {
     session.away = false
     session.traits = traits
+    session.address = traits.address.slice()
     session.pathIds = traits.pathIds
   }
 
@@ -184,14 +185,13 @@ export class Sessions {
   }
 }
 
-/** Whether a session with these traits may go on in the slot: what routes were decided and sent on by is the same. */
+/** Whether a session with these traits may go on in the slot: it is the same speaker, maybe at another address. */
 export function mayResume(session: Session, traits: PeerTraits): boolean {
   return (
     session.away &&
     session.kind === traits.kind &&
     session.routerId === traits.routerId &&
-    session.reflectorClient === traits.reflectorClient &&
-    compareOctets(session.address, traits.address) === 0
+    session.reflectorClient === traits.reflectorClient
   )
 }
 

@@ -95,8 +95,8 @@ export class Connections {
     this.disarm(this.main, 'idleHold')
   }
 
-  /** Ends everything and starts anew, with nothing held against the peer. */
-  restart(why: Fault): void {
+  /** Ends everything and starts anew, with nothing held against the peer; with a fault it is told why (RFC 4486). */
+  restart(why?: Fault): void {
     this.#endAll(why)
     this.disarm(this.main, 'idleHold')
     this.#backoff.clear()

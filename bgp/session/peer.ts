@@ -115,6 +115,15 @@ export class Peer {
     this.#helper.release()
   }
 
+  /**
+   * Ends the session, if any, without a word, and starts anew at the place in force. Both ends keep the routes as over a
+   * restart, if graceful restart was agreed on: packets still find their way while the session moves.
+   */
+  relocate(): void {
+    this.#withheld.clear()
+    this.#connections.restart()
+  }
+
   /** Every route again, from the peer (RFC 2918) or to it, of one family or all; nothing without a session. */
   refresh(direction: 'in' | 'out', only?: Family): void {
     if (!this.#session) return

@@ -36,10 +36,7 @@ const table: { readonly [K in NewLink['kind']]: WriteData<K> } = {
   vxlan: (writer, link) => {
     writer.attributeU32(VXLAN.id, whole(link.id, 0, 0xffffff, `link "${link.name}": VXLAN id`))
     writer.attributeU16be(VXLAN.port, whole(link.port ?? 4789, 1, 65535, `link "${link.name}": UDP port`))
-    if (link.local !== undefined) {
-      const local = addressOf(link.local, `link "${link.name}": local`)
-      writer.attribute(local.family === 4 ? VXLAN.local : VXLAN.local6, local.octets)
-    }
+    writeVxlanLocal(writer, link)
     if (link.learning !== undefined) writer.attributeU8(VXLAN.learning, link.learning ? 1 : 0)
   },
 
@@ -65,7 +62,19 @@ function writeEnds(
   if (link.ttl !== undefined) writer.attributeU8(attributes.ttl, whole(link.ttl, 1, 255, `link "${link.name}": TTL`))
 }
 
+function writeVxlanLocal(writer: MessageWriter, { name, local: text }: LinkOf<'vxlan'>): void {
+  if (text === undefined) return
+  const local = addressOf(text, `link "${name}": local`)
+  writer.attribute(local.family === 4 ? VXLAN.local : VXLAN.local6, local.octets)
+}
+
 export const kinds = table as Readonly<Partial<Record<string, WriteData<NewLink['kind']>>>>
+
+/** For a link that is there. VXLAN's kernel side keeps what is not named, and refuses its port even if it is the same; the others' do not. */
+export function writeMovedData(writer: MessageWriter, link: NewLink, openNamespace: OpenNamespace): void {
+  if (link.kind === 'vxlan') writeVxlanLocal(writer, link)
+  else kinds[link.kind]?.(writer, link, openNamespace)
+}
 
 type ReadData = (data: Attributes) => TunnelInfo
 

@@ -72,6 +72,33 @@ t.test('every kind of link is made as `ip` sees it, and dumped', async t => {
   )
 })
 
+t.test('a tunnel gets another local end in place: it keeps its index, its routes and what it forwards', async t => {
+  const ns = namespace(t)
+  const netlink = await open({ netns: ns.path })
+  t.teardown(() => netlink.close())
+  const tunnel = { kind: 'vxlan', name: 'vx4', id: 4096, port: 4789, learning: false, up: true } as const
+  await netlink.apply([{ do: 'link.add', link: { ...tunnel, local: '10.0.0.1' } }])
+  const link = (await netlink.link('vx4'))!.index
+  const rest: Operation[] = [
+    { do: 'address.add', address: { link, cidr: '10.42.0.0/32', scope: 'universe' } },
+    { do: 'route.add', route: { dst: '10.9.0.0/24', nextHops: [{ gateway: '10.0.3.3', link, onlink: true }] } },
+    { do: 'fdb.replace', entry: { link, mac: '06:00:00:00:00:01', dst: '10.0.3.3' } },
+  ]
+  t.same(
+    await netlink.apply(rest),
+    rest.map(() => good),
+  )
+  t.same(await netlink.apply([{ do: 'link.move', link, to: { ...tunnel, local: '10.0.0.2' } }]), [good])
+  t.match(await netlink.link('vx4'), {
+    index: link,
+    up: true,
+    tunnel: { id: 4096, local: '10.0.0.2', learning: false },
+  })
+  t.ok((await netlink.routes()).some(({ dst }) => dst === '10.9.0.0/24'))
+  t.match(await netlink.fdb(), [{ mac: '06:00:00:00:00:01', dst: '10.0.3.3' }])
+  t.match(await netlink.apply([{ do: 'link.move', link: 4711, to: { ...tunnel, local: '10.0.0.2' } }]), [{ ok: false }])
+})
+
 t.test('namespaces opened for a batch are closed after it', async t => {
   const ns = namespace(t)
   const there = namespace(t)
@@ -125,7 +152,7 @@ t.test('wrong values are refused by name, and stop nothing else', async t => {
     { do: 'link.add', link: { kind: 'bridge', name: 'a/b' } },
     { do: 'link.add', link: { kind: 'bridge', name: 'br0', mac: '02:00' } },
     { do: 'link.add', link: { kind: 'vxlan', name: 'vx0', id: 2 ** 24 } },
-    { do: 'link.add', link: { kind: 'gre' as 'bridge', name: 'gre1' } },
+    { do: 'link.add', link: { kind: 'geneve' as 'bridge', name: 'gnv1' } },
     { do: 'link.add', link: { kind: 'veth', name: 'v0', peer: { name: 'v1', netns: '/run/netns/mgn-nowhere' } } },
     { do: 'link.add', link: { kind: 'veth', name: 'v0', peer: { name: 'v1', netns: '/etc/passwd' } } },
     { do: 'link.set', link: 4711, change: { up: true } },
@@ -137,7 +164,7 @@ t.test('wrong values are refused by name, and stop nothing else', async t => {
     { errno: 'EINVAL', text: /link name "a\/b"/ },
     { errno: 'EINVAL', text: /MAC address "02:00"/ },
     { errno: 'EINVAL', text: /VXLAN id 16777216/ },
-    { errno: 'EINVAL', text: /kind "gre" is none of veth, bridge, vxlan/ },
+    { errno: 'EINVAL', text: /kind "geneve" is none of veth, bridge, / },
     { errno: 'ENOENT', text: /"\/run\/netns\/mgn-nowhere" does not exist/ },
     { errno: 'EINVAL', text: /"\/etc\/passwd" is not a network namespace/ },
     { errno: 'ENODEV' },

@@ -6,7 +6,7 @@ import { Attributes, type Message } from '../core/reader.ts'
 import type { MessageWriter } from '../core/writer.ts'
 import type { Link, LinkChange, NewLink, TunnelInfo } from '../types.ts'
 import { attribute, type OpenNamespace, writeCommon, writeHeader } from './link-info.ts'
-import { kinds, tunnels } from './link-kinds.ts'
+import { kinds, tunnels, writeMovedData } from './link-kinds.ts'
 import { AF_UNSPEC, linkIndex, macText, whole } from './values.ts'
 
 /** net/if.h, linux/if.h */
@@ -45,6 +45,17 @@ export function writeLinkChange(
   writeCommon(writer, change)
   if (change.master !== undefined) writer.attributeU32(attribute.master, whole(change.master, 0, 0x7fffffff, 'master'))
   if (change.netns !== undefined) writer.attributeU32(attribute.netnsFd, openNamespace(change.netns))
+}
+
+/** RTM_NEWLINK of a link that is there: what its kind has to say is replaced, and its routes stay. */
+export function writeLinkMove(writer: MessageWriter, index: number, to: NewLink, openNamespace: OpenNamespace): void {
+  writeHeader(writer, linkIndex(index), 0, 0)
+  const info = writer.beginNest(attribute.linkInfo)
+  writer.attributeText(attribute.infoKind, to.kind)
+  const data = writer.beginNest(attribute.infoData)
+  writeMovedData(writer, to, openNamespace)
+  writer.endNest(data)
+  writer.endNest(info)
 }
 
 /** RTM_DELLINK. */

@@ -25,6 +25,7 @@ import { createHandlers } from './answers.ts'
 import { Bgp } from './bgp.ts'
 import { Cluster, hasCheckpoint } from './cluster.ts'
 import { Drain } from './drain.ts'
+import { FormerAddresses } from './former.ts'
 import type { Log } from './log.ts'
 import { Mtu } from './mtu.ts'
 import { NodeAddress } from './node-address.ts'
@@ -44,6 +45,8 @@ const theDatastore = 'the datastore'
 interface Mark {
   /** Linux's boot id: the kernel's state is that of our last run only within one boot. */
   readonly boot: string
+  /** Peers keep routes over a restart only for a speaker with the same. */
+  readonly routerId?: string
 }
 
 export class Daemon {
@@ -61,6 +64,7 @@ export class Daemon {
   readonly #tunnelUse: TunnelUseKeeper
   readonly #drain: Drain
   readonly #mtu: Mtu
+  readonly #former: FormerAddresses
   readonly #address: NodeAddress
   readonly #planner: ReturnType<typeof createPlanner>
   readonly #started = performance.now()
@@ -71,6 +75,7 @@ export class Daemon {
   /** End-of-RIB has been allowed. */
   #complete = false
   #fabric = ''
+  #mark: Mark | undefined
   #planTimer: NodeJS.Immediate | undefined
   #syncTimer: NodeJS.Timeout | undefined
   #api: Server | undefined
@@ -130,6 +135,13 @@ export class Daemon {
       blocks: () => this.#ipam.owned(),
       onChange: () => this.#planSoon(),
     })
+    this.#former = new FormerAddresses({
+      node: config.node.name,
+      now: () => performance.now(),
+      facts: () => this.#dataplane.facts.current,
+      isKnown: () => this.#bgp.peers().every(peer => peer.state === 'Established'),
+      onChange: () => this.#planSoon(),
+    })
     this.#address = new NodeAddress({
       node: config.node.name,
       methods: config.node.address,
@@ -184,6 +196,7 @@ export class Daemon {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     this.#restarting = mark?.boot === boot
     this.#forwarding = this.#restarting && routes.counts.installed > 0
+    this.#mark = { ...mark, boot }
     await this.#cluster.load()
     this.#snapshots.update(watchedKinds, kind => this.#cluster.list(kind))
     await this.#ipam.load({
@@ -191,7 +204,7 @@ export class Daemon {
     })
     this.#setPodSources(this.#plan())
     await this.#pods.recover(mark === undefined)
-    await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: { boot } satisfies Mark }])
+    await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: this.#mark }])
 
     const { routeTable } = this.#config.dataplane
     if (routeTable !== 254)
@@ -239,6 +252,7 @@ export class Daemon {
     this.#drain.close()
     this.#address.close()
     this.#tunnelUse.close()
+    this.#former.close()
     await this.#cni?.close()
     this.#api?.close()
     this.#api?.closeAllConnections()
@@ -276,6 +290,7 @@ export class Daemon {
   }
 
   #plan(): Intent {
+    this.#former.look(this.#snapshots.current.nodes)
     const situation = {
       restarting: this.#restarting,
       forwarding: this.#forwarding,
@@ -283,6 +298,8 @@ export class Daemon {
       tunnels: this.#tunnels.states,
       pendingUse: this.#tunnelUse.pending,
       withdrawn: this.#withdrawn(),
+      former: this.#former.list,
+      routerId: this.#bgp.config?.routerId ?? this.#mark?.routerId,
     }
     return this.#planner.plan(this.#snapshots.current, situation)
   }
@@ -315,6 +332,10 @@ export class Daemon {
     this.#complete = this.#isComplete()
     await this.#bgp.apply(this.#intent, this.#complete)
     if (this.#cluster.state === 'in sync') this.#tellTunnels()
+    const routerId = this.#bgp.config?.routerId
+    if (!this.#mark || routerId === undefined || routerId === this.#mark.routerId) return
+    this.#mark = { ...this.#mark, routerId }
+    await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: this.#mark }])
   }
 
   #tellTunnels(): void {

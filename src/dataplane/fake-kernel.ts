@@ -202,6 +202,8 @@ export class FakeNamespace {
         return this.#addLink(operation.link)
       case 'link.set':
         return this.#setLink(operation.link, operation.change)
+      case 'link.move':
+        return this.#moveLink(operation.link, operation.to)
       case 'link.delete':
         return this.#deleteLink(operation.link) ? undefined : 'ENODEV'
       case 'address.add':
@@ -276,6 +278,16 @@ export class FakeNamespace {
     const mac = kind === 'vxlan' ? { mac: link.mac ?? randomMac() } : {}
     this.#putLink({ index, name, kind, up: false, carrier: false, loopback: false, mtu, ...mac, tunnel })
     if (link.up) this.#setLink(index, { up: true })
+    return undefined
+  }
+
+  #moveLink(index: number, to: NewLink): string | undefined {
+    const old = this.#links.get(index)
+    if (!old) return 'ENODEV'
+    if (old.kind !== to.kind || !('local' in to)) return 'EOPNOTSUPP'
+    const link = { ...old, tunnel: { ...old.tunnel, local: to.local } }
+    this.#links.set(index, link)
+    this.#tell({ type: 'link.put', link: this.#withCarrier(link) })
     return undefined
   }
 

@@ -1,7 +1,7 @@
 // Tunnels between nodes: what plan asks for, what the data plane makes, what the FIB routes through. Types, names, equality.
 
 import { createHash } from 'node:crypto'
-import { formatAddress, parseAddress } from '../../inet/index.ts'
+import { formatAddress } from '../../inet/index.ts'
 
 export type TunnelKind = 'ipip' | 'vxlan' | 'gre'
 
@@ -15,6 +15,10 @@ export interface Tunnel {
   readonly local: string
   /** Addresses of the nodes at the far ends, sorted. */
   readonly remotes: readonly string[]
+  /** Addresses that they had until lately, and which they have now: routes may still lead to the former. */
+  readonly former?: Readonly<Record<string, string>>
+  /** Who is at which address, this node too: MACs are made of the names, which stay when an address changes. Default: the addresses. */
+  readonly names?: Readonly<Record<string, string>>
   /** Names of the pools that are for this node, may give it an address for the device, and are tunnelled by it. */
   readonly pools: readonly string[]
 }
@@ -64,26 +68,26 @@ export function isTunnelDevice(name: string): boolean {
 }
 
 /**
- * The MAC of the VXLAN device of the node with that address: every node works it out alike, so no one has to be told. IPv4
- * addresses are in it as they are, IPv6 ones as a hash.
+ * The MAC of the VXLAN device of the node with that name: every node works it out alike, so no one has to be told, and it stays
+ * when the node's address changes. A hash, 40 bits of it; locally administered.
  */
-export function vxlanMac(address: string): string {
-  const parsed = parseAddress(address)
-  if (!parsed) throw new Error(`${address} is no address`)
-  const octets =
-    parsed.family === 4
-      ? [0x4d, ...parsed.octets]
-      : [...createHash('sha256').update(parsed.octets).digest().subarray(0, 5)]
+export function vxlanMac(name: string): string {
+  const octets = createHash('sha256').update(name).digest().subarray(0, 5)
   return [0x06, ...octets].map(octet => octet.toString(16).padStart(2, '0')).join(':')
+}
+
+/** Whom `names` says to be at an address. */
+export function nameAt({ names }: Pick<Tunnel, 'names'>, address: string): string {
+  return names?.[address] ?? address
 }
 
 /**
  * The gateway by which a node is addressed on a tunnel device. IPv4: its own address. IPv6: the link-local address that follows
  * from its MAC (EUI-64), because the kernel takes no global gateway that another device leads to.
  */
-export function tunnelGateway(remote: string): string {
+export function tunnelGateway(remote: string, name: string = remote): string {
   if (!remote.includes(':')) return remote
-  const [a, b, c, d, e, f] = vxlanMac(remote)
+  const [a, b, c, d, e, f] = vxlanMac(name)
     .split(':')
     .map(part => Number.parseInt(part, 16))
   const octets = new Uint8Array(16)

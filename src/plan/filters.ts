@@ -9,11 +9,13 @@ import type { Prefix } from '../../inet/index.ts'
 import type { FilterRules } from '../model/intent.ts'
 import type { Tunnel } from '../model/tunnel.ts'
 import type { IPPoolResource, NodeResource } from '../resources/index.ts'
+import type { FormerAddress } from './former.ts'
 
 export function planFilters(
   pools: readonly IPPoolResource[],
   nodes: readonly NodeResource[],
   tunnels: readonly Tunnel[],
+  former: readonly FormerAddress[] = [],
 ): FilterRules | undefined {
   if (pools.length === 0) return undefined
   const ranges = (chosen: readonly IPPoolResource[]): readonly string[] =>
@@ -22,7 +24,11 @@ export function planFilters(
     masquerade: ranges(pools.filter(pool => pool.spec.natOutgoing)),
     exclusions: exclusionsOf(pools.filter(pool => pool.spec.natOutgoing)),
     pools: ranges(pools),
-    nodes: sorted(nodes.flatMap(addressesOf)),
+    nodes: [
+      ...new Set(
+        sorted([...nodes.flatMap(addressesOf), ...former.flatMap(({ address }) => parsePrefix(address) ?? [])]),
+      ),
+    ],
     tunnels: tunnels.map(({ kind, family }) => ({ kind, family })),
   }
 }

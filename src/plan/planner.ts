@@ -14,6 +14,7 @@ import type { IPPoolResource } from '../resources/index.ts'
 import { planBlocks } from './blocks.ts'
 import type { BlockPlan } from './blocks.ts'
 import { planFilters } from './filters.ts'
+import type { FormerAddress } from './former.ts'
 import { isOnLoopback, readLinks, type LinkAddresses } from './links.ts'
 import { Section } from './memo.ts'
 import type { Found } from './mesh.ts'
@@ -26,7 +27,7 @@ import { bgpSettings } from './settings.ts'
 import type { BgpSettings } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
 import { noTunnels, planTunnels, type TunnelPlan, type TunnelStates } from './tunnels.ts'
-import { cannotSpeak, nodeSpeakers, routerId } from './speakers.ts'
+import { cannotSpeak, keptRouterId, nodeSpeakers, routerId } from './speakers.ts'
 import type { NodeSpeaker } from './speakers.ts'
 
 /** Seconds that peers keep our routes while the daemon is away (RFC 4724). */
@@ -43,12 +44,17 @@ export interface Situation {
   readonly tunnels?: TunnelStates
   /** The node's record of its tunnels that was written and has not come back from the datastore. */
   readonly pendingUse?: TunnelUse
+  /** Addresses that nodes had until lately. A new array when that changed. */
+  readonly former?: readonly FormerAddress[]
+  /** Of the speaker that runs: a node that moves to another address keeps it, because its routes were built with it. */
+  readonly routerId?: string
   /** Own blocks that are not announced for now. A new array when that changed. */
   readonly withdrawn?: readonly string[]
 }
 
 const noStates: TunnelStates = new Map()
 const nothing: readonly string[] = []
+const nobodyMoved: readonly FormerAddress[] = []
 const noAddresses: Facts['addresses'] = []
 
 export interface Planner {
@@ -91,7 +97,15 @@ export function createPlanner(node: string): Planner {
       const settings = sections.settings.get([bgpConfigurations], () => bgpSettings(bgpConfigurations))
       const speakers = sections.speakers.get([nodes, settings], () => nodeSpeakers(nodes, settings))
       const local = speakers.find(each => each.name === node)
-      const { restarting, forwarding, facts, tunnels: states = noStates, pendingUse, withdrawn = nothing } = situation
+      const {
+        restarting,
+        forwarding,
+        facts,
+        tunnels: states = noStates,
+        withdrawn = nothing,
+        pendingUse,
+        former = nobodyMoved,
+      } = situation
       const addresses = facts?.addresses ?? noAddresses
       const links = sections.links.get([addresses], () => readLinks(addresses))
       const found = sections.sessions.get([speakers, links, bgpPeers, settings], () =>
@@ -101,6 +115,7 @@ export function createPlanner(node: string): Planner {
       )
       const own = sections.blocks.get([blocks, pools, withdrawn], () => planBlocks(node, blocks, pools, withdrawn))
       const reflector = local?.clusterId !== undefined
+      const id = local && keptRouterId(local, speakers, situation.routerId)
       const hosts = sections.hosts.get([local, links], () => (local ? loopbackHosts(local, links) : []))
       const originate = sections.originate.get([own.originate, hosts], () => [
         ...own.originate,
@@ -110,17 +125,17 @@ export function createPlanner(node: string): Planner {
         planPolicies(own.own, hosts, pools, reflector),
       )
       const speaker = sections.speaker.get(
-        [local, found.sessions, policies, settings.listenPort, restarting, forwarding],
-        () => local && speakerConfig(local, found.sessions, policies, settings, situation),
+        [local, found.sessions, policies, settings.listenPort, restarting, forwarding, id],
+        () => local && speakerConfig(local, found.sessions, policies, settings, { ...situation, routerId: id }),
       )
-      const tunnels = sections.tunnels.get([local, speakers, pools, states, tunnelUses, pendingUse], () =>
-        local ? planTunnels(local, speakers, pools, tunnelUses, { states, pending: pendingUse }) : noTunnels,
+      const tunnels = sections.tunnels.get([local, speakers, pools, states, tunnelUses, pendingUse, former], () =>
+        local ? planTunnels(local, speakers, pools, tunnelUses, { states, pending: pendingUse, former }) : noTunnels,
       )
       const routes = sections.routes.get([local, found.sessions, own.own, hosts, pools, tunnels.rules, settings], () =>
         routeRules(local, found.sessions, [...own.own, ...hosts], pools, tunnels.rules, settings),
       )
-      const filters = sections.filters.get([pools, nodes, tunnels.tunnels], () =>
-        planFilters(pools, nodes, tunnels.tunnels),
+      const filters = sections.filters.get([pools, nodes, tunnels.tunnels, former], () =>
+        planFilters(pools, nodes, tunnels.tunnels, former),
       )
       const poolTrouble = sections.pools.get([pools, nodes], () => poolProblems(pools, nodes))
       const problems = sections.problems.get(
@@ -154,11 +169,11 @@ function speakerConfig(
   sessions: readonly Session[],
   policies: PolicyBook,
   { listenPort }: BgpSettings,
-  { restarting = false, forwarding = false }: Situation,
+  { restarting = false, forwarding = false, routerId: id = routerId(local) }: Situation,
 ): SpeakerConfig {
   return {
     asn: local.asn,
-    routerId: routerId(local),
+    routerId: id,
     clusterId: local.clusterId,
     listenPort,
     gracefulRestart: { restartTime, restarting, forwarding },

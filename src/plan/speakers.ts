@@ -50,6 +50,18 @@ export function routerId(speaker: NodeSpeaker): string {
   return speaker.address4 ? formatAddress(speaker.address4.address) : idFromName(speaker.name)
 }
 
+/** The id that the running speaker has, unless another node has that address now: then there would be two of that id. */
+export function keptRouterId(
+  local: NodeSpeaker,
+  speakers: readonly NodeSpeaker[],
+  running: string | undefined,
+): string {
+  const isTaken = speakers.some(
+    ({ name, address4 }) => name !== local.name && address4 && formatAddress(address4.address) === running,
+  )
+  return running === undefined || isTaken ? routerId(local) : running
+}
+
 /** FNV-1a, 32 bits. */
 function idFromName(name: string): string {
   let hash = 0x811c9dc5

@@ -88,3 +88,25 @@ t.test('addresses that cannot work are told', async t => {
   t.match(without.problems, [/node "lone": it has no IPv4 address, so it has no tunnel for ippool "pods" \(ipipMode\)/])
   t.same(without.tunnels, [])
 })
+
+t.test('a node moves to another address: routes to either lead to it, and its own packets follow later', async t => {
+  const snapshot = racks({ vxlanMode: 'CrossSubnet' })
+  const moved = { node: 'r2-n1', address: '10.0.2.99' }
+  const { tunnels, routes, filters } = plan(snapshot, 'r1-n1', { former: [moved] })
+  const [tunnel] = tunnels
+  t.same(tunnel.remotes, ['10.0.1.12', '10.0.2.11', '10.0.2.12'])
+  t.same(tunnel.former, { '10.0.2.99': '10.0.2.11' })
+  t.match(tunnel.names, { '10.0.1.11': 'r1-n1', '10.0.2.11': 'r2-n1', '10.0.2.99': 'r2-n1', '10.0.2.12': 'r2-n2' })
+  t.match(routes.tunnels, [{ remotes: ends('10.0.2.11', '10.0.2.99', '10.0.2.12') }])
+  t.ok(filters?.nodes.includes('10.0.2.99/32'), 'and the filter takes from both')
+  const own = { node: 'r1-n1', address: '10.0.1.99' }
+  t.match(plan(snapshot, 'r1-n1', { former: [{ ...own, inUse: true }] }).tunnels, [{ local: '10.0.1.99' }])
+  t.match(plan(snapshot, 'r1-n1', { former: [own] }).tunnels, [{ local: '10.0.1.11' }])
+  t.match(plan(snapshot, 'r1-n1', { former: [{ ...own, inUse: true }] }).tunnels[0].names, { '10.0.1.99': 'r1-n1' })
+})
+
+t.test('a running speaker keeps its router id, unless another node has that address now', async t => {
+  t.equal(plan(twoRacks, 'r1-n1').speaker?.routerId, '10.0.1.11')
+  t.equal(plan(twoRacks, 'r1-n1', { routerId: '10.0.1.99' }).speaker?.routerId, '10.0.1.99')
+  t.equal(plan(twoRacks, 'r1-n1', { routerId: '10.0.2.11' }).speaker?.routerId, '10.0.1.11')
+})

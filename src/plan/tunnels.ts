@@ -4,7 +4,7 @@
 // outside this node's own subnet, that is the CIDR of its address in its Node. An address of full length (/32, /128) has no
 // subnet, so there CrossSubnet wraps everything; that is said, because it is seldom meant.
 
-import { bitsOf, contains, formatAddress, parsePrefix, prefixOf } from '../../inet/index.ts'
+import { bitsOf, formatAddress, parsePrefix } from '../../inet/index.ts'
 import type { InterfaceAddress } from '../../inet/index.ts'
 import {
   type Tunnel,
@@ -18,7 +18,9 @@ import {
 import type { TunnelUse } from '../model/tunnel-use.ts'
 import { selects, tunnelModes } from '../resources/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
+import type { FormerAddress } from './former.ts'
 import type { NodeSpeaker } from './speakers.ts'
+import { addressOf, type Cluster, type End, endsOf, formerEnds, namesOf, sourceOf } from './tunnel-ends.ts'
 import { planUse, type UseView, viewOf, wayTo } from './tunnel-use.ts'
 
 export interface TunnelPlan {
@@ -43,19 +45,16 @@ interface Use {
   readonly family: 4 | 6
 }
 
-/** Another node that a rule may lead to. */
-interface Remote {
-  readonly name: string
-  readonly address: string
-  readonly isNear: boolean
-}
-
 export function planTunnels(
   local: NodeSpeaker,
   speakers: readonly NodeSpeaker[],
   pools: readonly IPPoolResource[],
   uses: readonly TunnelUse[],
-  known: { readonly states: TunnelStates; readonly pending?: TunnelUse },
+  known: {
+    readonly states: TunnelStates
+    readonly pending?: TunnelUse
+    readonly former?: readonly FormerAddress[]
+  },
 ): TunnelPlan {
   const view = viewOf(
     local.name,
@@ -63,6 +62,7 @@ export function planTunnels(
     uses,
     known,
   )
+  const cluster: Cluster = { local, speakers, former: known.former ?? [] }
   const rules: TunnelRule[] = []
   const problems: string[] = []
   const late: string[] = []
@@ -77,10 +77,10 @@ export function planTunnels(
     }
     if (mode === 'CrossSubnet' && own.length === bitsOf(family)) problems.push(withoutSubnet(local, pool, kind, own))
     const device = tunnelDevice(kind, family)
-    const known = wanted.get(device) ?? { use, pools: [] }
-    wanted.set(device, known)
-    if (isFor(pool, local)) known.pools.push(pool.metadata.name)
-    const remotes = remotesOf(local, own, speakers).filter(({ isNear }) => mode === 'Always' || !isNear)
+    const shared = wanted.get(device) ?? { use, pools: [] }
+    wanted.set(device, shared)
+    if (isFor(pool, local)) shared.pools.push(pool.metadata.name)
+    const remotes = endsOf(cluster, own).filter(({ isNear }) => mode === 'Always' || !isNear)
     const { rule, asTheyAre } = ruleOf(view, use, device, remotes)
     rules.push(rule)
     if (asTheyAre !== undefined) bare.push([pool.metadata.name, asTheyAre])
@@ -90,8 +90,8 @@ export function planTunnels(
   const used = rules.flatMap(({ remotes }) => remotes.flatMap(({ instead }) => instead?.device ?? []))
   const { use, kept, waits } = planUse(local.name, view, [...wanted.keys()], used, Object.fromEntries(bare))
   const tunnels = [
-    ...[...wanted].flatMap(([, { use, pools: names }]) => tunnelOf(local, speakers, use, names)),
-    ...kept.flatMap(device => keptTunnel(local, speakers, pools, device)),
+    ...[...wanted].flatMap(([, { use, pools: names }]) => tunnelOf(cluster, use, names)),
+    ...kept.flatMap(device => keptTunnel(cluster, pools, device)),
   ]
   return { tunnels, rules, use, waits: [...new Set([...late, ...waits])], problems }
 }
@@ -101,17 +101,17 @@ function ruleOf(
   view: UseView,
   { pool, mode, family }: Use,
   device: string,
-  remotes: readonly Remote[],
+  remotes: readonly End[],
 ): { readonly rule: TunnelRule; readonly asTheyAre?: 'all' | 'subnet' } {
   const { address: source, fault } = view.states.get(device) ?? {}
   const alike = tunnelModes.map(({ kind }) => tunnelDevice(kind, family))
   const ends: TunnelEnd[] = []
-  const bare: Remote[] = []
+  const bare: End[] = []
   for (const remote of remotes) {
     const wish = { pool: pool.metadata.name, device, remote: remote.name, isNear: remote.isNear }
     const way = wayTo(view, wish, alike)
     if (way === 'bare') bare.push(remote)
-    else ends.push({ ...endOf(remote.address), ...(way.device !== device && { instead: insteadOf(view, way.device) }) })
+    else ends.push({ ...endOf(remote), ...(way.device !== device && { instead: insteadOf(view, way.device) }) })
   }
   return {
     rule: {
@@ -119,7 +119,7 @@ function ruleOf(
       device,
       remotes: ends,
       always: mode === 'Always',
-      ...(bare.length > 0 && { bare: bare.map(({ address }) => address) }),
+      ...(bare.length > 0 && { bare: bare.map(({ text }) => text) }),
       ...(source !== undefined && { source }),
       ...(fault !== undefined && { fault }),
     },
@@ -127,8 +127,8 @@ function ruleOf(
   }
 }
 
-function endOf(nextHop: string): TunnelEnd {
-  return { nextHop, gateway: tunnelGateway(nextHop) }
+function endOf({ text, name }: End): TunnelEnd {
+  return { nextHop: text, gateway: tunnelGateway(text, name) }
 }
 
 function insteadOf({ states }: UseView, device: string): TunnelEnd['instead'] {
@@ -144,46 +144,40 @@ function lateText({ device, remotes, bare = [] }: TunnelRule): readonly string[]
 }
 
 function tunnelOf(
-  local: NodeSpeaker,
-  speakers: readonly NodeSpeaker[],
+  cluster: Cluster,
   { kind, family }: Pick<Use, 'kind' | 'family'>,
   pools: readonly string[],
 ): readonly Tunnel[] {
-  const own = addressOf(local, family)
+  const own = addressOf(cluster.local, family)
   if (!own) return []
+  const source = sourceOf(cluster, own)
   // Also those of the own subnet that the mode leaves out: a change of it then finds them known.
-  const remotes = remotesOf(local, own, speakers).map(({ address }) => address)
-  const device = tunnelDevice(kind, family)
-  return [{ kind, family, device, local: formatAddress(own.address), remotes: remotes.toSorted(), pools }]
+  const ends = endsOf(cluster, own)
+  const remotes = ends.filter(({ text, to }) => text === to).map(({ text }) => text)
+  return [
+    {
+      kind,
+      family,
+      device: tunnelDevice(kind, family),
+      local: source,
+      remotes: [...new Set(remotes)].toSorted(),
+      ...formerEnds(ends),
+      names: { ...namesOf(ends), [source]: cluster.local.name },
+      pools,
+    },
+  ]
 }
 
 /** As it was; its address stays, whichever pool it is from. */
-function keptTunnel(
-  local: NodeSpeaker,
-  speakers: readonly NodeSpeaker[],
-  pools: readonly IPPoolResource[],
-  device: string,
-): readonly Tunnel[] {
+function keptTunnel(cluster: Cluster, pools: readonly IPPoolResource[], device: string): readonly Tunnel[] {
   const found = tunnelModes
     .flatMap(({ kind }) => ([4, 6] as const).map(family => ({ kind, family })))
     .find(({ kind, family }) => tunnelDevice(kind, family) === device)
   if (!found) return []
   const names = pools
-    .filter(pool => isFor(pool, local) && parsePrefix(pool.spec.cidr)?.family === found.family)
+    .filter(pool => isFor(pool, cluster.local) && parsePrefix(pool.spec.cidr)?.family === found.family)
     .map(({ metadata }) => metadata.name)
-  return tunnelOf(local, speakers, found, names)
-}
-
-function remotesOf(local: NodeSpeaker, own: InterfaceAddress, speakers: readonly NodeSpeaker[]): readonly Remote[] {
-  const subnet = prefixOf(own.address, own.length)
-  const found = new Map<string, Remote>()
-  for (const other of speakers) {
-    const theirs = other === local ? undefined : addressOf(other, own.address.family)
-    if (!theirs) continue
-    const address = formatAddress(theirs.address)
-    if (!found.has(address)) found.set(address, { name: other.name, address, isNear: contains(subnet, theirs.address) })
-  }
-  return [...found.values()]
+  return tunnelOf(cluster, found, names)
 }
 
 function isFor({ spec }: IPPoolResource, local: NodeSpeaker): boolean {
@@ -203,10 +197,6 @@ function useOf(pool: IPPoolResource): readonly Use[] {
     if (mode !== 'Never') return [{ pool, kind, mode, family }]
   }
   return []
-}
-
-function addressOf(speaker: NodeSpeaker, family: 4 | 6): InterfaceAddress | undefined {
-  return family === 4 ? speaker.address4 : speaker.address6
 }
 
 function fieldOf(kind: TunnelKind): string {

@@ -59,7 +59,7 @@ t.test('a VXLAN device: made once, found again after a restart without a write',
     'neighbour.replace 10.0.3.9',
     'address.add 10.42.1.0/32',
   ])
-  t.match(w.kernel.node.named('margay-vxlan4'), { mtu: 1450, up: true, mac: '06:4d:0a:00:01:07' })
+  t.match(w.kernel.node.named('margay-vxlan4'), { mtu: 1450, up: true, mac: vxlanMac('10.0.1.7') })
   await first.close()
 
   const second = await start(t, w)
@@ -207,12 +207,44 @@ t.test(
   },
 )
 
-t.test("the node's address changes: the device is made anew", async t => {
+t.test("the node's address changes: the device gets it as it is", async t => {
   const w = await fakeWorld()
   const plane = await start(t, w)
-  await plane.tunnels.apply([wanted(ipip)], true)
-  await plane.tunnels.apply([wanted({ ...ipip, local: '10.0.2.7' })], true)
+  const names = { '10.0.1.7': 'n7', '10.0.2.7': 'n7' }
+  await plane.tunnels.apply([wanted(ipip), wanted({ ...vxlan, names })], true)
+  writes(w)
+  const before = w.kernel.node.named('margay-vxlan4')
+  await plane.tunnels.apply(
+    [wanted({ ...ipip, local: '10.0.2.7' }), wanted({ ...vxlan, local: '10.0.2.7', names })],
+    true,
+  )
+  t.same(writes(w), ['link.move', 'link.move'])
   t.match(w.kernel.node.named('margay-ipip'), { tunnel: { local: '10.0.2.7' } })
+  t.match(w.kernel.node.named('margay-vxlan4'), {
+    index: before?.index,
+    mac: before?.mac,
+    tunnel: { local: '10.0.2.7' },
+  })
+  w.kernel.node.refuse = operation => (operation.do === 'link.move' ? 'EOPNOTSUPP' : undefined)
+  await plane.tunnels.apply([wanted({ ...ipip, local: '10.0.3.7' })], true)
+  t.match(w.kernel.node.named('margay-ipip'), { tunnel: { local: '10.0.3.7' } }, 'made anew, where the kernel cannot')
+})
+
+t.test("another node's address changes: routes to the former lead on", async t => {
+  const w = await fakeWorld()
+  const plane = await start(t, w)
+  const names = { '10.0.3.8': 'n8', '10.0.4.8': 'n8' }
+  const one = { ...vxlan, names, remotes: ['10.0.3.8'] }
+  await plane.tunnels.apply([wanted(one)], true)
+  await later(plane, w)
+  writes(w)
+  await plane.tunnels.apply([wanted({ ...one, remotes: ['10.0.4.8'], former: { '10.0.3.8': '10.0.4.8' } })], true)
+  await later(plane, w)
+  const mac = vxlanMac('n8')
+  t.ok(writes(w).every(write => !write.endsWith('.delete')))
+  t.match(await w.other.fdb(), [{ mac, dst: '10.0.4.8' }])
+  const known = (await w.other.neighbours()).map(({ address, mac }) => `${address} ${mac}`)
+  t.same(known.toSorted(), [`10.0.3.8 ${mac}`, `10.0.4.8 ${mac}`])
 })
 
 t.test('a kernel without the kind, and a stranger of our name: a sentence, and nothing is made', async t => {

@@ -13,7 +13,7 @@ import type {
   Operation,
   Rtnetlink,
 } from '../../../netlink/types.ts'
-import { isTunnelDevice, type Tunnel } from '../../model/tunnel.ts'
+import { isTunnelDevice, nameAt, type Tunnel } from '../../model/tunnel.ts'
 import type { Clock } from '../clock.ts'
 import { Fights } from '../fights.ts'
 import type { KernelMirror } from '../mirror.ts'
@@ -254,12 +254,12 @@ export class Tunnels {
     const { kernel, mirror } = this.#options
     const encapsulation = deviceOf(tunnel)
     if (found && found.kind !== tunnel.kind) return say.foreign(tunnel.device, found.kind)
-    if (found && encapsulation.matches(found, tunnel)) {
+    if (found && (encapsulation.matches(found, tunnel) || (await this.#move(found, tunnel)))) {
       if (found.mtu === mtu && found.up) return found
       const fault = await this.#send(tunnel.device, [{ do: 'link.set', link: found.index, change: { mtu, up: true } }])
       return fault ?? found
     }
-    // Its addresses are part of what it is: it is made anew, and the routes through it after it.
+    // What cannot be changed is part of what it is: it is made anew, and the routes through it after it.
     if (found) await kernel.apply([{ do: 'link.delete', link: found.index }])
     const [result] = await kernel.apply([{ do: 'link.add', link: { ...encapsulation.link(tunnel), mtu } }])
     if (!result.ok && result.errno === 'EOPNOTSUPP') return say.notInKernel(encapsulation.inKernel)
@@ -268,6 +268,19 @@ export class Tunnels {
     if (!made) return say.unread(tunnel.device, 'it was made and is not there')
     mirror.noteLink(made)
     return made
+  }
+
+  /** The node has another address: if nothing else differs the device gets it as it is, and its routes stay. False: it cannot. */
+  async #move(found: Link, tunnel: Tunnel): Promise<boolean> {
+    const encapsulation = deviceOf(tunnel)
+    const local = found.tunnel?.local
+    if (local === undefined) return false
+    const names = { ...tunnel.names, [local]: nameAt(tunnel, tunnel.local) }
+    if (!encapsulation.matches(found, { ...tunnel, local, names })) return false
+    const [result] = await this.#options.kernel.apply([
+      { do: 'link.move', link: found.index, to: encapsulation.link(tunnel) },
+    ])
+    return result.ok
   }
 
   #steps(

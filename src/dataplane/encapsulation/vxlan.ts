@@ -1,10 +1,11 @@
 // VXLAN (RFC 7348): frames in UDP to port 4789, network 4096 over IPv4 and 4097 over IPv6.
 //
-// Nothing is learned and nothing is flooded: every node works out every other node's MAC from its address, so neighbour and
-// forwarding entries come from the same Node resources as the routes. A device has one `local`, hence one device a family.
+// Nothing is learned and nothing is flooded: every node works out every other node's MAC from its name, so neighbour and
+// forwarding entries come from the same Node resources as the routes. A node that moves to another address keeps its MAC, and hears
+// what comes for either address as long as it has both. A device has one `local`, hence one device a family.
 
-import { tunnelGateway, vxlanMac } from '../../model/tunnel.ts'
-import type { Encapsulation } from './encapsulation.ts'
+import { nameAt, tunnelGateway, vxlanMac } from '../../model/tunnel.ts'
+import type { DeviceEnd, Encapsulation } from './encapsulation.ts'
 
 /** Of the IPv4 device; the IPv6 one has the next. */
 const id = 4096
@@ -17,26 +18,34 @@ export const vxlan: Encapsulation = {
   overhead: family => 14 + 8 + 8 + (family === 4 ? 20 : 40),
 
   device: {
-    link: ({ device, local, family }) => ({
+    link: tunnel => ({
       kind: 'vxlan',
-      name: device,
-      id: vxlanId(family),
+      name: tunnel.device,
+      id: vxlanId(tunnel.family),
       port: vxlanPort,
-      local,
+      local: tunnel.local,
       learning: false,
-      mac: vxlanMac(local),
+      mac: vxlanMac(nameAt(tunnel, tunnel.local)),
       up: true,
     }),
 
-    matches: ({ tunnel, mac }, { local, family }) =>
-      tunnel?.id === vxlanId(family) &&
-      tunnel.port === vxlanPort &&
-      tunnel.local === local &&
-      tunnel.learning === false &&
-      tunnel.remote === undefined &&
-      mac === vxlanMac(local),
+    matches: ({ tunnel: found, mac }, tunnel) =>
+      found?.id === vxlanId(tunnel.family) &&
+      found.port === vxlanPort &&
+      found.local === tunnel.local &&
+      found.learning === false &&
+      found.remote === undefined &&
+      mac === vxlanMac(nameAt(tunnel, tunnel.local)),
 
-    ends: ({ remotes }) => remotes.map(dst => ({ gateway: tunnelGateway(dst), mac: vxlanMac(dst), dst })),
+    ends: tunnel => {
+      const end = (address: string, dst: string): DeviceEnd => {
+        const name = nameAt(tunnel, dst)
+        return { gateway: tunnelGateway(address, name), mac: vxlanMac(name), dst }
+      }
+      const former = Object.entries(tunnel.former ?? {}).map(([address, dst]) => end(address, dst))
+      const ends = [...tunnel.remotes.map(dst => end(dst, dst)), ...former]
+      return [...new Map(ends.map(each => [each.gateway, each])).values()]
+    },
 
     inKernel: { name: 'VXLAN', option: 'CONFIG_VXLAN', module: 'vxlan', field: 'vxlanMode' },
   },
