@@ -1,7 +1,7 @@
 // Modes of a live pool change while the nodes hear of it, and of each other, in any order: whatever one sends, the other takes.
 
 import { isDeepStrictEqual } from 'node:util'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import { isTunnelDevice, type TunnelState } from '../model/tunnel.ts'
 import type { TunnelUse } from '../model/tunnel-use.ts'
