@@ -30,6 +30,8 @@ export interface DaemonStatus {
   /** While the node is drained. */
   readonly drain?: DrainView
   readonly routes: { readonly installed: number; readonly conflicts: readonly RouteProblem[] }
+  /** What a change under way waits for. */
+  readonly waits: readonly string[]
   /** What in the resources cannot be done here, and the next step. */
   readonly problems: readonly string[]
 }

@@ -3,6 +3,7 @@
 import type { Command } from 'commander'
 import { type Datastore, StoreError } from '../datastore/contract.ts'
 import { blocksOfNode, freeBlocks, type HeldBlock } from '../ipam/index.ts'
+import { tunnelUseKind } from '../model/tunnel-use.ts'
 import { type NodeResource, parseResource } from '../resources/index.ts'
 import type { Context } from './context.ts'
 import { CommandError, print } from './output.ts'
@@ -87,6 +88,7 @@ async function peersOf(store: Datastore, name: string): Promise<readonly string[
 async function decommission(store: Datastore, { name, peers }: Plan): Promise<void> {
   await deleteIfThere(store, 'Node', name)
   for (const peer of peers) await deleteIfThere(store, 'BGPPeer', peer)
+  await deleteIfThere(store, tunnelUseKind, name)
   await freeBlocks(store, name, new Date().toISOString())
 }
 

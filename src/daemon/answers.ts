@@ -68,6 +68,7 @@ export function createHandlers(rooms: Rooms): Handlers {
             text: text ?? 'the kernel refused it',
           })),
         },
+        waits: rooms.intent().waits,
         problems: [
           ...rooms.problems(),
           ...(trouble.length > shownConflicts

@@ -33,6 +33,7 @@ import { compareConfigs, type Reload } from './reload.ts'
 import { sysctlTable, wireguardKeyOf } from './reset.ts'
 import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
 import { deferredFor, waitedFor } from './sync.ts'
+import { TunnelUseKeeper } from './tunnel-use.ts'
 import { TunnelKeeper } from './tunnels.ts'
 import { WireguardKeys } from './wireguard.ts'
 
@@ -62,6 +63,7 @@ export class Daemon {
   readonly #bgp: Bgp
   readonly #tunnels: TunnelKeeper
   readonly #wireguard: WireguardKeys
+  readonly #tunnelUse: TunnelUseKeeper
   readonly #drain: Drain
   readonly #mtu: Mtu
   readonly #former: FormerAddresses
@@ -189,6 +191,13 @@ export class Daemon {
       log,
       mtu: tunnel => this.#mtu.ofTunnel(tunnel),
     })
+    this.#tunnelUse = new TunnelUseKeeper({
+      node: config.node.name,
+      datastore: this.#datastore,
+      log,
+      carrying: () => this.#dataplane.tunnels.carrying,
+      onDue: () => this.#planSoon(),
+    })
     this.#planner = createPlanner(config.node.name)
     this.#intent = this.#plan()
   }
@@ -265,6 +274,7 @@ export class Daemon {
     clearImmediate(this.#planTimer)
     this.#drain.close()
     this.#address.close()
+    this.#tunnelUse.close()
     this.#former.close()
     this.#wireguard.close()
     await this.#cni?.close()
@@ -310,6 +320,7 @@ export class Daemon {
       forwarding: this.#forwarding,
       facts: this.#dataplane.facts.current,
       tunnels: this.#tunnels.states,
+      pendingUse: this.#tunnelUse.pending,
       withdrawn: this.#withdrawn(),
       former: this.#former.list,
       routerId: this.#bgp.config?.routerId ?? this.#mark?.routerId,
@@ -345,6 +356,7 @@ export class Daemon {
     await this.#setUpFabric(this.#dataplane.facts.current)
     this.#complete = this.#isComplete()
     await this.#bgp.apply(this.#intent, this.#complete)
+    if (this.#cluster.state === 'in sync') this.#tellTunnels()
     const routerId = this.#bgp.config?.routerId
     if (!this.#mark || routerId === undefined || routerId === this.#mark.routerId) return
     this.#mark = { ...this.#mark, routerId }
@@ -353,6 +365,11 @@ export class Daemon {
 
   #applyTunnels(): Promise<void> {
     return this.#tunnels.apply(this.#intent.tunnels, this.#cluster.state === 'in sync')
+  }
+
+  #tellTunnels(): void {
+    const stored = this.#snapshots.current.tunnelUses.find(({ node }) => node === this.#config.node.name)
+    this.#tunnelUse.apply(this.#intent.tunnelUse, stored)
   }
 
   #setPodSources({ routes: { source4, source6 } }: Intent): void {
@@ -457,6 +474,7 @@ export class Daemon {
         ...this.#bgp.problems,
         ...this.#tunnels.problems,
         ...this.#wireguard.problems,
+        ...this.#tunnelUse.problems,
         ...this.#mtu.problems,
         ...this.#ipam.show().problems,
         ...this.#dataplane.problems,

@@ -41,6 +41,8 @@ export interface TunnelRule {
   readonly remotes: readonly TunnelEnd[]
   /** Every route into the pool has to go through it (mode Always). */
   readonly always: boolean
+  /** Next hops, nodes too, that get packets as they are for now, though the rule wants them wrapped: they do not unwrap yet. */
+  readonly bare?: readonly string[]
   /** Preferred source of what the node itself sends. */
   readonly source?: string
   /** The device is not there, and why: no route may use it. */
@@ -51,6 +53,8 @@ export interface TunnelEnd {
   readonly nextHop: string
   /** Gateway on the device. */
   readonly gateway: string
+  /** Another device than the rule's for now, because that node does not take packets by the rule's yet. */
+  readonly instead?: { readonly device: string; readonly source?: string }
 }
 
 /** No other program names a device so; in 15 characters, as the kernel wants it. */

@@ -8,6 +8,7 @@ import type { Origination, PeerConfig, SpeakerConfig } from '../../bgp/types.ts'
 import type { SecretReference } from '../model/intent.ts'
 import type { Facts } from '../model/facts.ts'
 import type { TunnelRule } from '../model/tunnel.ts'
+import type { TunnelUse } from '../model/tunnel-use.ts'
 import type { FilterRules, Intent, RouteRules } from '../model/intent.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { planBlocks } from './blocks.ts'
@@ -25,7 +26,7 @@ import { planSessions } from './sessions.ts'
 import { bgpSettings } from './settings.ts'
 import type { BgpSettings } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
-import { noTunnels, planTunnels, type TunnelPlan, type TunnelStates } from './tunnels.ts'
+import { noTunnels, planTunnels, type TunnelPlan, type TunnelStates, usesWireguard } from './tunnels.ts'
 import { cannotSpeak, keptRouterId, nodeSpeakers, routerId } from './speakers.ts'
 import type { NodeSpeaker } from './speakers.ts'
 
@@ -41,6 +42,8 @@ export interface Situation {
   readonly facts?: Facts
   /** What became of the devices that tunnels asked for. A new map when something changed. */
   readonly tunnels?: TunnelStates
+  /** The node's record of its tunnels that was written and has not come back from the datastore. */
+  readonly pendingUse?: TunnelUse
   /** Addresses that nodes had until lately. A new array when that changed. */
   readonly former?: readonly FormerAddress[]
   /** Of the speaker that runs: a node that moves to another address keeps it, because its routes were built with it. */
@@ -92,7 +95,7 @@ export function createPlanner(node: string): Planner {
     get recomputed() {
       return [...ran]
     },
-    plan({ nodes, pools, bgpConfigurations, bgpPeers, blocks }, situation = {}) {
+    plan({ nodes, pools, bgpConfigurations, bgpPeers, blocks, tunnelUses }, situation = {}) {
       ran.length = 0
       const settings = sections.settings.get([bgpConfigurations], () => bgpSettings(bgpConfigurations))
       const speakers = sections.speakers.get([nodes, settings], () => nodeSpeakers(nodes, settings))
@@ -103,6 +106,7 @@ export function createPlanner(node: string): Planner {
         facts,
         tunnels: states = noStates,
         withdrawn = nothing,
+        pendingUse,
         former = nobodyMoved,
       } = situation
       const addresses = facts?.addresses ?? noAddresses
@@ -129,9 +133,13 @@ export function createPlanner(node: string): Planner {
         [local, found.sessions, policies, settings.listenPort, restarting, forwarding, id],
         () => local && speakerConfig(local, found.sessions, policies, settings, { ...situation, routerId: id }),
       )
-      const owned = pools.some(pool => pool.spec.wireguardMode !== 'Never') ? blocks : noBlocks
-      const tunnels = sections.tunnels.get([local, speakers, pools, states, former, owned], () =>
-        local ? planTunnels(local, speakers, pools, states, former, owned) : noTunnels,
+      const owned = usesWireguard(pools, states) ? blocks : noBlocks
+      const tunnels = sections.tunnels.get(
+        [local, speakers, pools, states, tunnelUses, pendingUse, former, owned],
+        () =>
+          local
+            ? planTunnels(local, speakers, pools, tunnelUses, { states, pending: pendingUse, former, blocks: owned })
+            : noTunnels,
       )
       const routes = sections.routes.get([local, found.sessions, own.own, hosts, pools, tunnels.rules, settings], () =>
         routeRules(local, found.sessions, [...own.own, ...hosts], pools, tunnels.rules, settings),
@@ -157,6 +165,8 @@ export function createPlanner(node: string): Planner {
         unreachable: own.unreachable,
         routes,
         tunnels: tunnels.tunnels,
+        ...(tunnels.use && { tunnelUse: tunnels.use }),
+        waits: tunnels.waits,
         filters,
         problems,
       }

@@ -1,5 +1,6 @@
 // What plan looks at: the cluster's resources at one moment.
 
+import type { TunnelUse } from '../model/tunnel-use.ts'
 import type { BGPConfigurationResource, BGPPeerResource, IPPoolResource, NodeResource } from '../resources/index.ts'
 
 /**
@@ -14,6 +15,8 @@ export interface Snapshot {
   readonly bgpPeers: readonly BGPPeerResource[]
   /** Every block of the cluster and its owner. */
   readonly blocks: readonly OwnedBlock[]
+  /** What the nodes say of their tunnels. */
+  readonly tunnelUses: readonly TunnelUse[]
 }
 
 export interface OwnedBlock {
@@ -22,4 +25,11 @@ export interface OwnedBlock {
   readonly node: string
 }
 
-export const emptySnapshot: Snapshot = { nodes: [], pools: [], bgpConfigurations: [], bgpPeers: [], blocks: [] }
+export const emptySnapshot: Snapshot = {
+  nodes: [],
+  pools: [],
+  bgpConfigurations: [],
+  bgpPeers: [],
+  blocks: [],
+  tunnelUses: [],
+}

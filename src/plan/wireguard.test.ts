@@ -42,19 +42,22 @@ t.test('every other node with its key, its address and all of its blocks of the 
   t.match(routes.tunnels, [{ pool: '10.42.0.0/16', device: 'margay-wg4', always: true }])
 })
 
-t.test('CrossSubnet: only nodes of other subnets are peers; IPv6 has a device of its own', async t => {
-  const pools = [
-    pool('v4', '10.42.0.0/16', { wireguardMode: 'CrossSubnet' }),
-    pool('v6', 'fd00:42::/112', { wireguardMode: 'Always' }),
-  ]
-  const { tunnels } = plan({ ...racks, pools }, 'r1-n1')
-  t.match(tunnels, [{ device: 'margay-wg4' }, { device: 'margay-wg6', local: 'fd00:0:1::11' }])
-  t.same(
-    tunnels[0].nodes?.map(({ node }) => node),
-    ['r2-n1', 'r2-n2'],
-  )
-  t.match(tunnels[1].nodes?.[0], { node: 'r1-n2', allowedIps: ['fd00:0:1::12/128', 'fd00:42::40/122'] })
-})
+t.test(
+  'CrossSubnet: nodes of the own subnet are peers, too, for the day that the mode changes; IPv6 has a device of its own',
+  async t => {
+    const pools = [
+      pool('v4', '10.42.0.0/16', { wireguardMode: 'CrossSubnet' }),
+      pool('v6', 'fd00:42::/112', { wireguardMode: 'Always' }),
+    ]
+    const { tunnels } = plan({ ...racks, pools }, 'r1-n1')
+    t.match(tunnels, [{ device: 'margay-wg4' }, { device: 'margay-wg6', local: 'fd00:0:1::11' }])
+    t.same(
+      tunnels[0].nodes?.map(({ node }) => node),
+      ['r1-n2', 'r2-n1', 'r2-n2'],
+    )
+    t.match(tunnels[1].nodes?.[0], { node: 'r1-n2', allowedIps: ['fd00:0:1::12/128', 'fd00:42::40/122'] })
+  },
+)
 
 t.test('a node without a key is no peer, and its packets have no other way', async t => {
   const nodes = twoRacks.nodes.map(node => (node.metadata.name === 'r2-n1' ? node : keyed(node)))

@@ -120,6 +120,14 @@ export class Tunnels {
     return this.#wireguard.read(device)
   }
 
+  /** Those of them by which routes of ours leave. */
+  get carrying(): readonly string[] {
+    const { mirror } = this.#options
+    return [...mirror.links].flatMap(({ name, index }) =>
+      isTunnelDevice(name) && mirror.carriesOurs(index) ? [name] : [],
+    )
+  }
+
   /** Calls back when a device went, or its fault came, changed or went. Returns the unsubscribe. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
