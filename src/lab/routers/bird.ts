@@ -21,10 +21,9 @@ export const bird: RouterKind = {
     {
       role: 'bird',
       // `-R`: what the kernel holds is left alone until the neighbours have told all again.
-      argv: [
-        ...['/usr/sbin/bird', '-f', '-c', `${dir}/bird.conf`, '-s', `${dir}/bird.ctl`, '-P', `${dir}/bird.pid`],
-        ...(gracefulRestart ? ['-R'] : []),
-      ],
+      argv: ['/usr/sbin/bird', '-f', '-c', `${dir}/bird.conf`, '-s', `${dir}/bird.ctl`, '-P', `${dir}/bird.pid`].concat(
+        gracefulRestart ? ['-R'] : [],
+      ),
       socket: `${dir}/bird.ctl`,
     },
   ],
