@@ -26,6 +26,8 @@ export interface DataplaneOptions {
   readonly clock?: Clock
   /** Whether TCP of pods shall agree on segments that fit the route out of the node. Default: no. */
   readonly clampMss?: boolean
+  /** Whether rules of ours let pods through where iptables would drop them. Default: no, it is reported. */
+  readonly forwardAccept?: boolean
 }
 
 export class Dataplane implements AsyncDisposable {
@@ -41,7 +43,7 @@ export class Dataplane implements AsyncDisposable {
   readonly #mirror: KernelMirror
 
   private constructor(
-    { kernel, clampMss }: DataplaneOptions,
+    { kernel, clampMss, forwardAccept }: DataplaneOptions,
     socket: Rtnetlink,
     mirror: KernelMirror,
     clock: Clock,
@@ -53,7 +55,14 @@ export class Dataplane implements AsyncDisposable {
     this.routes = new RouteTable({ kernel: socket, mirror, clock, auditEvery })
     this.#settings = new Settings({ kernel, socket, mirror, clock, auditEvery })
     this.#guard = new HostEndGuard({ kernel, socket, mirror, clock })
-    this.filters = new Filters({ open: () => kernel.openNetfilter(), clock, auditEvery, clampMss })
+    this.filters = new Filters({
+      open: () => kernel.openNetfilter(),
+      clock,
+      auditEvery,
+      clampMss,
+      forwardAccept,
+      ...(kernel.iptables && { iptables: kernel.iptables }),
+    })
     this.endpoints = new Endpoints({
       kernel,
       routes: this.routes,

@@ -5,6 +5,7 @@
 
 import type { Fou } from '../../netlink/generic/fou-types.ts'
 import type { Netfilter } from '../../netlink/netfilter/types.ts'
+import type { Iptables } from './filters/iptables.ts'
 import type { Rtnetlink } from '../../netlink/types.ts'
 
 export interface Kernel {
@@ -12,6 +13,8 @@ export interface Kernel {
   open(netns?: string): Promise<Rtnetlink>
   /** nftables of the node's own namespace. The caller closes it. Rejects with the kernel's code where there is none. */
   openNetfilter(): Promise<Netfilter>
+  /** iptables of that namespace; absent: there is none. */
+  readonly iptables?: Iptables
   /** UDP ports that unwrap tunnelled packets, in the node's own namespace. The caller closes it. Rejects with ENOENT where the kernel has none. */
   openFou(): Promise<Fou>
   /** The same text for the same namespace; undefined if the path leads to no network namespace (any more). */
