@@ -25,7 +25,7 @@ export interface BgpPorts {
   readonly log: Log
   readonly facts: () => Facts
   /** Of learned routes outside tunnels; undefined: that of their device. */
-  readonly routeMtu: number | undefined
+  readonly routeMtu: () => number | undefined
   readonly patch: (updates: readonly FibUpdate[]) => void
   /** All learned routes are gone: the speaker begins anew. */
   readonly clear: () => void
@@ -83,6 +83,11 @@ export class Bgp {
 
   setFacts(facts: Facts): void {
     this.#routing?.setFacts(facts)
+  }
+
+  /** The MTU of learned routes has become another. */
+  routeMtuChanged(): void {
+    this.#routing?.setRouteMtu(this.#ports.routeMtu())
   }
 
   peers(): readonly PeerStatus[] {
@@ -143,7 +148,7 @@ export class Bgp {
     }
     this.#note([])
     const routing = new Routing(this.#ports.facts(), intent.routes, families, {
-      routeMtu: this.#ports.routeMtu,
+      routeMtu: this.#ports.routeMtu(),
       changes: family => speaker.engine.rib(family).changes('kernel'),
       patch: this.#ports.patch,
       tellNextHops: changes => speaker.setNextHops(changes),

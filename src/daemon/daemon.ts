@@ -30,6 +30,7 @@ import type { Log } from './log.ts'
 import { Mtu } from './mtu.ts'
 import { NodeAddress } from './node-address.ts'
 import { addressesOfPods, Pods } from './pods.ts'
+import { compareConfigs, type Reload } from './reload.ts'
 import { sysctlTable } from './reset.ts'
 import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
 import { deferredFor, waitedFor } from './sync.ts'
@@ -50,7 +51,7 @@ interface Mark {
 }
 
 export class Daemon {
-  readonly #config: DaemonConfig
+  #config: DaemonConfig
   readonly #log: Log
   readonly #nodeStore: NodeStore
   readonly #datastore: Datastore
@@ -155,7 +156,7 @@ export class Daemon {
       intent: () => this.#intent,
       facts: () => this.#dataplane.facts.current,
       pods: () => this.#dataplane.endpoints.all,
-      limit: config.dataplane.mtu,
+      limit: () => this.#config.dataplane.mtu,
     })
     this.#pods = new Pods({
       ipam: this.#ipam,
@@ -169,7 +170,7 @@ export class Daemon {
     this.#bgp = new Bgp({
       log,
       facts: () => this.#dataplane.facts.current,
-      routeMtu: config.dataplane.mtu,
+      routeMtu: () => this.#config.dataplane.mtu,
       patch: updates => this.#dataplane.routes.patch('bgp', updates),
       clear: () => this.#dataplane.routes.set('bgp', []),
     })
@@ -243,6 +244,16 @@ export class Daemon {
       routes: routes.counts.installed,
       pods: this.#dataplane.endpoints.all.length,
     })
+  }
+
+  /** Puts into force what a file that was read again changes and a running daemon can take over; the rest stays as it is. */
+  reload(next: DaemonConfig): Reload {
+    const reload = compareConfigs(this.#config, next)
+    this.#config = reload.config
+    this.#dataplane.filters.setClampMss(this.#config.dataplane.clampMss)
+    if (reload.changed.includes('dataplane.mtu')) this.#bgp.routeMtuChanged()
+    this.#planSoon()
+    return reload
   }
 
   /** Stops serving and leaves routes, pods and the neighbours' view of us in place. */

@@ -50,13 +50,13 @@ async function main(): Promise<number> {
   process.on('SIGHUP', () => {
     try {
       const next = loadConfig(file, hostname())
-      log = createLog(next.log)
-      const waiting = Object.keys(next).filter(
-        key =>
-          key !== 'log' &&
-          JSON.stringify(next[key as keyof DaemonConfig]) !== JSON.stringify(config[key as keyof DaemonConfig]),
-      )
-      log.info('configuration read again', { file, ...(waiting.length > 0 && { needRestart: waiting.join(',') }) })
+      const { config, changed, needRestart } = daemon.reload(next)
+      log = createLog(config.log)
+      log.info('configuration read again', {
+        file,
+        changed: changed.join(',') || undefined,
+        needRestart: needRestart.join(',') || undefined,
+      })
     } catch (error) {
       log.error('configuration not read again; the one in force stays', {
         reason: error instanceof Error ? error.message : String(error),

@@ -16,21 +16,23 @@ export interface MtuPorts {
   readonly facts: () => Facts
   readonly pods: () => readonly Endpoint[]
   /** What the network between nodes carries, where that is less than the link's. */
-  readonly limit: number | undefined
+  readonly limit: () => number | undefined
 }
 
 export class Mtu {
   readonly #ports: MtuPorts
-  #last: { readonly intent: Intent; readonly facts: Facts; readonly plan: MtuPlan } | undefined
+  #last: { readonly of: readonly [Intent, Facts, number | undefined]; readonly plan: MtuPlan } | undefined
 
   constructor(ports: MtuPorts) {
     this.#ports = ports
   }
 
   get plan(): MtuPlan {
-    const [intent, facts] = [this.#ports.intent(), this.#ports.facts()]
-    if (this.#last?.intent !== intent || this.#last.facts !== facts)
-      this.#last = { intent, facts, plan: planMtu(intent, facts, mtuWithin, this.#ports.limit) }
+    const of = [this.#ports.intent(), this.#ports.facts(), this.#ports.limit()] as const
+    const last = this.#last
+    if (last && of.every((part, i) => part === last.of[i])) return last.plan
+    const [intent, facts, limit] = of
+    this.#last = { of, plan: planMtu(intent, facts, mtuWithin, limit) }
     return this.#last.plan
   }
 

@@ -56,6 +56,10 @@ export class Routing {
     this.guard.set(rules.hold)
   }
 
+  setRouteMtu(mtu: number | undefined): void {
+    this.#hand(this.resolver.setMtu(mtu))
+  }
+
   /** True when no change waits to be taken. */
   get idle(): boolean {
     return this.#next === undefined

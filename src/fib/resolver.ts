@@ -63,7 +63,7 @@ export class Resolver {
   readonly #tracker: HopTracker
   #facts: FactsIndex
   #rules: ReadRules
-  readonly #mtu: number | undefined
+  #mtu: number | undefined
 
   /** `mtu`: what routes outside tunnels carry; default: what their device does. */
   constructor(facts: Facts, rules: RouteRules, mtu?: number) {
@@ -122,6 +122,12 @@ export class Resolver {
   setRules(rules: RouteRules): readonly FibUpdate[] {
     this.#rules = readRules(rules)
     this.#refreshHops()
+    return this.#rejudge(this.#routes.values())
+  }
+
+  /** Another MTU for routes outside tunnels. */
+  setMtu(mtu: number | undefined): readonly FibUpdate[] {
+    this.#mtu = mtu
     return this.#rejudge(this.#routes.values())
   }
 

@@ -33,6 +33,7 @@ export class Filters {
   readonly #listeners = new Set<(problems: readonly string[]) => void>()
   #netfilter: Netfilter | undefined
   #rules: FilterRules | undefined
+  #clampMss: boolean
   #unchecked: readonly string[] = []
   #desired: NetfilterTable | undefined
   /** The table that we last saw in place: what differs from it later is somebody else's doing. */
@@ -49,6 +50,7 @@ export class Filters {
 
   constructor(options: FiltersOptions) {
     this.#options = options
+    this.#clampMss = options.clampMss ?? false
   }
 
   /** Sentences for what is not in force, with the next step. */
@@ -79,9 +81,15 @@ export class Filters {
     await this.settle()
   }
 
+  /** TCP of pods shall agree on segments that fit the route out of the node, or no more. */
+  setClampMss(clampMss: boolean): void {
+    if (clampMss === this.#clampMss) return
+    this.#clampMss = clampMss
+    if (this.#asked) this.#decide()
+  }
+
   #decide(): void {
-    this.#desired =
-      this.#rules && tableOf(this.#rules, { clampMss: this.#options.clampMss, unchecked: this.#unchecked })
+    this.#desired = this.#rules && tableOf(this.#rules, { clampMss: this.#clampMss, unchecked: this.#unchecked })
     this.#retry = 0
     this.#look()
   }

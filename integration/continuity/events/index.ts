@@ -1,0 +1,24 @@
+// The rows of docs/continuity.md, in order. A new event is a file beside this one, or a part of one, and its name here; a fabric's test
+// file says where it is tried.
+
+import type { ContinuityEvent } from '../kit/event.ts'
+import { drained, reloaded, translated } from './changes.ts'
+import { datastoreLost } from './datastore.ts'
+import { flapped, torKilled } from './links.ts'
+import { killed, reflectorsKilled, stopped, upgraded } from './restarts.ts'
+import { conflicting, flushed } from './strangers.ts'
+
+export const events: readonly ContinuityEvent[] = [
+  stopped,
+  upgraded,
+  reloaded,
+  translated,
+  drained,
+  killed,
+  reflectorsKilled,
+  datastoreLost,
+  flushed,
+  conflicting,
+  flapped,
+  torKilled,
+]
