@@ -23,6 +23,7 @@ export interface Rooms {
   readonly ipam: Ipam
   readonly drain: Drain
   readonly intent: () => Intent
+  readonly waits: () => readonly string[]
   readonly waitingFor: () => readonly string[]
   readonly problems: () => readonly string[]
 }
@@ -63,7 +64,7 @@ export function createHandlers(rooms: Rooms): Handlers {
             text: text ?? 'the kernel refused it',
           })),
         },
-        waits: rooms.intent().waits,
+        waits: rooms.waits(),
         problems: [
           ...rooms.problems(),
           ...(trouble.length > shownConflicts

@@ -27,6 +27,7 @@ import { Cluster, hasCheckpoint } from './cluster.ts'
 import { Drain } from './drain.ts'
 import { FormerAddresses } from './former.ts'
 import type { Log } from './log.ts'
+import { HandoverKeeper } from './handover.ts'
 import { Mtu } from './mtu.ts'
 import { NodeAddress } from './node-address.ts'
 import { addressesOfPods, Pods } from './pods.ts'
@@ -63,6 +64,7 @@ export class Daemon {
   readonly #bgp: Bgp
   readonly #tunnels: TunnelKeeper
   readonly #tunnelUse: TunnelUseKeeper
+  readonly #handover: HandoverKeeper
   readonly #drain: Drain
   readonly #mtu: Mtu
   readonly #former: FormerAddresses
@@ -187,6 +189,16 @@ export class Daemon {
       carrying: () => this.#dataplane.tunnels.carrying,
       onDue: () => this.#planSoon(),
     })
+    this.#handover = new HandoverKeeper({
+      node: config.node.name,
+      datastore: this.#datastore,
+      snapshot: () => this.#snapshots.current,
+      isInSync: () => this.#cluster.state === 'in sync',
+      peers: () => this.#bgp.peers(),
+      tellers: block => this.#bgp.tellers(block),
+      now: () => performance.now(),
+      onDue: () => this.#planSoon(),
+    })
     this.#planner = createPlanner(config.node.name)
     this.#intent = this.#plan()
   }
@@ -263,6 +275,7 @@ export class Daemon {
     this.#drain.close()
     this.#address.close()
     this.#tunnelUse.close()
+    this.#handover.close()
     this.#former.close()
     await this.#cni?.close()
     this.#api?.close()
@@ -341,7 +354,8 @@ export class Daemon {
     if (this.#knowsCluster()) this.#dataplane.filters.set(this.#intent.filters)
     await this.#setUpFabric(this.#dataplane.facts.current)
     this.#complete = this.#isComplete()
-    await this.#bgp.apply(this.#intent, this.#complete)
+    const { speaker, ...intent } = this.#intent
+    await this.#bgp.apply({ ...intent, speaker: this.#handover.apply(speaker) }, this.#complete)
     if (this.#cluster.state === 'in sync') this.#tellTunnels()
     const routerId = this.#bgp.config?.routerId
     if (!this.#mark || routerId === undefined || routerId === this.#mark.routerId) return
@@ -446,6 +460,7 @@ export class Daemon {
       ipam: this.#ipam,
       drain: this.#drain,
       intent: () => this.#intent,
+      waits: () => [...this.#intent.waits, ...this.#handover.waits],
       waitingFor: () => [...this.#waitingFor(), ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
       problems: () => [
         ...[this.#cluster.held, this.#bgp.routing?.guard.held].flatMap(text => text ?? []),

@@ -2,7 +2,7 @@
 // file says where it is tried.
 
 import type { ContinuityEvent } from '../kit/event.ts'
-import { drained, reloaded, translated } from './changes.ts'
+import { drained, meshed, reloaded, translated } from './changes.ts'
 import { datastoreLost } from './datastore.ts'
 import { flapped, torKilled } from './links.ts'
 import { killed, reflectorsKilled, stopped, upgraded } from './restarts.ts'
@@ -14,6 +14,7 @@ export const events: readonly ContinuityEvent[] = [
   reloaded,
   translated,
   drained,
+  meshed,
   killed,
   reflectorsKilled,
   datastoreLost,
