@@ -33,6 +33,17 @@ export interface TunnelInfo {
   readonly id?: number
   readonly port?: number
   readonly learning?: boolean
+  /** GRE: the key of what is sent and taken. */
+  readonly key?: number
+  /** IPIP and GRE: wrapped once more, in UDP. */
+  readonly encap?: UdpEncap
+}
+
+/** UDP around a tunnel's packets (Foo-over-UDP, Generic UDP Encapsulation); the source port follows from the flow within. */
+export interface UdpEncap {
+  readonly type: 'fou' | 'gue'
+  /** UDP port of the far end. What arrives is unwrapped by a port of `openFou`. */
+  readonly port: number
 }
 
 /** A link to make: one kind of device a member of the union. */
@@ -58,14 +69,22 @@ export type NewLink = {
    * Without `remote`: of IPIP the gateway of each route is the far end; of GRE the link-layer address of its neighbour is, an IPv4
    * address in the form of a MAC (`0a:00:02:0b`).
    */
-  | {
-      readonly kind: 'ipip' | 'gre'
-      readonly local?: string
-      readonly remote?: string
-      /** Of the outer header, 1–255; default: that of the packet within. */
-      readonly ttl?: number
-    }
+  | ({ readonly kind: 'ipip' } & NewTunnel)
+  | ({
+      readonly kind: 'gre'
+      /** Sent along, and nothing else is taken. 32 bits. */
+      readonly key?: number
+    } & NewTunnel)
 )
+
+/** IPv4 in IPv4. */
+export interface NewTunnel {
+  readonly local?: string
+  readonly remote?: string
+  /** Of the outer header, 1–255; default: that of the packet within. */
+  readonly ttl?: number
+  readonly encap?: UdpEncap
+}
 
 /** The other end, made directly in another namespace: `netns` is a path (`/run/netns/x`, `/proc/42/ns/net`), a name of `ip netns` or an open fd. */
 export interface VethPeer {

@@ -22,11 +22,8 @@ export async function encapsulationHolds(t: Test, lab: TestLab, wrappings: reado
   await t.test('every pair of pods, and of pods and nodes', async t => everyPairReaches(t, lab))
 
   for (const wrapping of wrappings) {
-    const { family, device, mtu } = wrapping
+    const { family, device } = wrapping
     const six = family === 'ipv6'
-    const header = six ? 48 : 28
-    const ping = (from: string, to: string, size: number) =>
-      lab.tryExec(from, 'ping', '-n', '-c', '1', '-w', '3', '-M', 'do', '-s', String(size - header), to)
 
     await t.test(`${family}: only the other subnet is behind ${device}`, async t => {
       const [near, far] = await Promise.all(['n2', 'n3'].map(node => blockOf(lab, node, six)))
@@ -35,47 +32,8 @@ export async function encapsulationHolds(t: Test, lab: TestLab, wrappings: reado
       t.equal(routes.find(({ dst }) => dst === far)?.dev, device, `${far} of n3`)
     })
 
-    await t.test(`${family}: the exact MTU passes without fragments, one octet more does not`, async t => {
-      const podMtu = Number(/mtu (\d+)/.exec(await lab.exec('n1-p1', 'ip', 'link', 'show', 'eth0'))?.[1])
-      t.equal(podMtu, Math.min(...wrappings.map(each => each.mtu)), 'pods have room for every encapsulation')
-      for (const [from, target, size] of [
-        ['n1-p1', lab.addresses('n3-p1')[family]!, podMtu],
-        ['n1', await addressOn(lab, 'n3', device), mtu],
-      ] as const) {
-        const exact = await ping(from, target, size)
-        t.equal(exact.code, 0, `${size} octets from ${from}\n${exact.stdout}`)
-        t.not((await ping(from, target, size + 1)).code, 0, `${size + 1} octets from ${from}`)
-      }
-    })
-
-    await t.test(`${family}: the wire carries outer headers of the nodes, and no bare packet of a pod`, async t => {
-      const pods = six ? 'net fd00:44::/48' : 'net 10.44.0.0/16'
-      const capture = (filter: string, packets: number) =>
-        lab.tryExec('gw', 'timeout', '5', 'tcpdump', '-l', '-n', '-v', '-i', 'eth0', '-c', String(packets), filter)
-      const [outer, bare, pinged] = await Promise.all([
-        capture(wrapping.filter, 2),
-        capture(pods, 1),
-        eventually('pings under way', async () => {
-          const probe = await lab.tryExec(
-            'n1-p1',
-            'ping',
-            '-n',
-            '-c',
-            '10',
-            '-i',
-            '0.3',
-            lab.addresses('n3-p1')[family]!,
-          )
-          return probe.code === 0 && probe
-        }),
-      ])
-      t.match(pinged.stdout, /10 received/)
-      const text = outer.stdout
-      t.match(text, wrapping.outer)
-      for (const node of ['n1', 'n3']) t.match(text, nodeAddress(lab, node, family), `outer address of ${node}`)
-      for (const pod of ['n1-p1', 'n3-p1']) t.match(text, lab.addresses(pod)[family]!, `inner address of ${pod}`)
-      t.equal(bare.stdout.trim(), '', 'no bare packet')
-    })
+    await exactMtuHolds(t, lab, wrapping, Math.min(...wrappings.map(each => each.mtu)))
+    await outerHeadersHold(t, lab, wrapping)
   }
 
   await t.test('the daemon starts again: the same devices, no route lost', async t => {
@@ -99,6 +57,53 @@ export async function encapsulationHolds(t: Test, lab: TestLab, wrappings: reado
       })
     }
     t.same((await lab.ask('n1', '/v1/status', {})).problems, [])
+  })
+}
+
+/** Packets of the device's MTU pass, greater ones do not. `room`: the MTU that pods have. */
+export async function exactMtuHolds(t: Test, lab: TestLab, wrapping: Wrapping, room?: number): Promise<void> {
+  const { family, device, mtu } = wrapping
+  const header = family === 'ipv6' ? 48 : 28
+  const ping = (from: string, to: string, size: number) =>
+    lab.tryExec(from, 'ping', '-n', '-c', '1', '-w', '3', '-M', 'do', '-s', String(size - header), to)
+
+  await t.test(`${family}: the exact MTU passes without fragments, one octet more does not`, async t => {
+    const podMtu = Number(/mtu (\d+)/.exec(await lab.exec('n1-p1', 'ip', 'link', 'show', 'eth0'))?.[1])
+    if (room !== undefined) t.equal(podMtu, room, 'pods have room for every encapsulation')
+    for (const [from, target, size] of [
+      ['n1-p1', lab.addresses('n3-p1')[family]!, Math.min(podMtu, mtu)],
+      ['n1', await addressOn(lab, 'n3', device), mtu],
+    ] as const) {
+      const exact = await ping(from, target, size)
+      t.equal(exact.code, 0, `${size} octets from ${from}\n${exact.stdout}`)
+      t.not((await ping(from, target, size + 1)).code, 0, `${size + 1} octets from ${from}`)
+    }
+  })
+}
+
+/** What crosses from n1 to n3 is wrapped from node to node, and nothing of a pod goes bare. */
+export async function outerHeadersHold(t: Test, lab: TestLab, wrapping: Wrapping): Promise<void> {
+  const { family } = wrapping
+  const six = family === 'ipv6'
+
+  await t.test(`${family}: the wire carries outer headers of the nodes, and no bare packet of a pod`, async t => {
+    const pods = six ? 'net fd00:44::/48' : 'net 10.44.0.0/16'
+    const capture = (filter: string, packets: number) =>
+      lab.tryExec('gw', 'timeout', '5', 'tcpdump', '-l', '-n', '-v', '-i', 'eth0', '-c', String(packets), filter)
+    const [outer, bare, pinged] = await Promise.all([
+      capture(wrapping.filter, 2),
+      capture(pods, 1),
+      eventually('pings under way', async () => {
+        const probe = await lab.tryExec('n1-p1', 'ping', '-n', '-c', '10', '-i', '0.3', lab.addresses('n3-p1')[family]!)
+        return probe.code === 0 && probe
+      }),
+    ])
+    t.match(pinged.stdout, /10 received/)
+    const text = outer.stdout
+    t.match(text, wrapping.outer)
+    for (const node of ['n1', 'n3']) t.match(text, nodeAddress(lab, node, family), `outer address of ${node}`)
+    for (const pod of ['n1-p1', 'n3-p1']) t.match(text, lab.addresses(pod)[family]!, `inner address of ${pod}`)
+    t.equal(bare.stdout.trim(), '', 'no bare packet')
   })
 }
 

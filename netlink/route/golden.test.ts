@@ -108,6 +108,44 @@ const cases: readonly { readonly name: string; readonly operation: Operation; re
           0500 0800 40 000000                IFLA_GRE_TTL`,
   },
   {
+    name: 'a GRE device with a key, in UDP',
+    operation: {
+      do: 'link.add',
+      link: { kind: 'gre', name: 't0', local: '10.0.1.7', key: 0x01020304, encap: { type: 'fou', port: 5556 } },
+    },
+    bytes: `
+      80000000 1000 0106 07000000 00000000   RTM_NEWLINK, REQUEST|CREATE|EXCL
+      00 00 0000 00000000 00000000 00000000
+      0700 0300 743000 00                    IFLA_IFNAME
+      5800 1280                              IFLA_LINKINFO
+        0800 0100 67726500                   IFLA_INFO_KIND
+        4c00 0280                            IFLA_INFO_DATA
+          0800 0600 0a000107                 IFLA_GRE_LOCAL
+          0600 0e00 0100 0000                IFLA_GRE_ENCAP_TYPE: TUNNEL_ENCAP_FOU
+          0600 0f00 0000 0000                IFLA_GRE_ENCAP_FLAGS
+          0600 1000 0000 0000                IFLA_GRE_ENCAP_SPORT: by flow
+          0600 1100 15b4 0000                IFLA_GRE_ENCAP_DPORT
+          0600 0200 2000 0000                IFLA_GRE_IFLAGS: GRE_KEY
+          0600 0300 2000 0000                IFLA_GRE_OFLAGS
+          0800 0400 01020304                 IFLA_GRE_IKEY
+          0800 0500 01020304                 IFLA_GRE_OKEY`,
+  },
+  {
+    name: 'an IPIP device in GUE',
+    operation: { do: 'link.add', link: { kind: 'ipip', name: 't0', encap: { type: 'gue', port: 6080 } } },
+    bytes: `
+      5c000000 1000 0106 07000000 00000000   RTM_NEWLINK, REQUEST|CREATE|EXCL
+      00 00 0000 00000000 00000000 00000000
+      0700 0300 743000 00                    IFLA_IFNAME
+      3400 1280                              IFLA_LINKINFO
+        0900 0100 6970697000 000000          IFLA_INFO_KIND
+        2400 0280                            IFLA_INFO_DATA
+          0600 0f00 0200 0000                IFLA_IPTUN_ENCAP_TYPE: TUNNEL_ENCAP_GUE
+          0600 1000 0000 0000                IFLA_IPTUN_ENCAP_FLAGS
+          0600 1100 0000 0000                IFLA_IPTUN_ENCAP_SPORT
+          0600 1200 17c0 0000                IFLA_IPTUN_ENCAP_DPORT`,
+  },
+  {
     name: 'a neighbour on a GRE device: its link-layer address is IPv4',
     operation: {
       do: 'neighbour.replace',

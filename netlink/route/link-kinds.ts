@@ -17,8 +17,16 @@ type WriteData<K extends NewLink['kind']> = (
 /** VETH_INFO_…, IFLA_VXLAN_…, IFLA_IPTUN_…, IFLA_GRE_… */
 const VETH_INFO_PEER = 1
 const VXLAN = { id: 1, local: 4, learning: 7, port: 15, remote: 2, remote6: 16, local6: 17 } as const
-const IPTUN = { local: 2, remote: 3, ttl: 4 } as const
-const GRE = { local: 6, remote: 7, ttl: 8 } as const
+const IPTUN = { local: 2, remote: 3, ttl: 4, encapType: 15, encapFlags: 16, encapSource: 17, encapPort: 18 } as const
+const GRE = { local: 6, remote: 7, ttl: 8, encapType: 14, encapFlags: 15, encapSource: 16, encapPort: 17 } as const
+const GRE_KEY = { inFlags: 2, outFlags: 3, inKey: 4, outKey: 5 } as const
+/** GRE_KEY of linux/if_tunnel.h, in network byte order. */
+const hasKey = 0x2000
+/** TUNNEL_ENCAP_… */
+const encapTypes = { fou: 1, gue: 2 } as const
+
+/** What IPIP and GRE have in common, each under its own numbers. */
+type EndAttributes = { readonly [A in keyof typeof IPTUN]: number }
 
 const table: { readonly [K in NewLink['kind']]: WriteData<K> } = {
   veth: (writer, { peer }, openNamespace) => {
@@ -42,15 +50,17 @@ const table: { readonly [K in NewLink['kind']]: WriteData<K> } = {
 
   ipip: (writer, link) => writeEnds(writer, link, IPTUN),
 
-  gre: (writer, link) => writeEnds(writer, link, GRE),
+  gre: (writer, link) => {
+    writeEnds(writer, link, GRE)
+    if (link.key === undefined) return
+    for (const flags of [GRE_KEY.inFlags, GRE_KEY.outFlags]) writer.attributeU16be(flags, hasKey)
+    for (const key of [GRE_KEY.inKey, GRE_KEY.outKey])
+      writer.attributeU32be(key, whole(link.key, 0, 0xffffffff, `link "${link.name}": key`))
+  },
 }
 
 /** What devices that carry IPv4 in IPv4 have in common. */
-function writeEnds(
-  writer: MessageWriter,
-  link: LinkOf<'ipip' | 'gre'>,
-  attributes: { readonly local: number; readonly remote: number; readonly ttl: number },
-): void {
+function writeEnds(writer: MessageWriter, link: LinkOf<'ipip' | 'gre'>, attributes: EndAttributes): void {
   for (const end of ['local', 'remote'] as const) {
     const text = link[end]
     if (text === undefined) continue
@@ -60,6 +70,11 @@ function writeEnds(
     writer.attribute(attributes[end], octets)
   }
   if (link.ttl !== undefined) writer.attributeU8(attributes.ttl, whole(link.ttl, 1, 255, `link "${link.name}": TTL`))
+  if (!link.encap) return
+  writer.attributeU16(attributes.encapType, encapTypes[link.encap.type])
+  writer.attributeU16(attributes.encapFlags, 0)
+  writer.attributeU16be(attributes.encapSource, 0)
+  writer.attributeU16be(attributes.encapPort, whole(link.encap.port, 1, 65535, `link "${link.name}": UDP port`))
 }
 
 function writeVxlanLocal(writer: MessageWriter, { name, local: text }: LinkOf<'vxlan'>): void {
@@ -84,7 +99,7 @@ export const tunnels: Readonly<Partial<Record<string, ReadData>>> = {
     let info: TunnelInfo = {}
     while (data.next()) {
       if (data.type === VXLAN.id) info = { ...info, id: data.u32() }
-      else if (data.type === VXLAN.port) info = { ...info, port: (data.octets()[0] << 8) | data.octets()[1] }
+      else if (data.type === VXLAN.port) info = { ...info, port: data.u16be() }
       else if (data.type === VXLAN.learning) info = { ...info, learning: data.u8() !== 0 }
       else if (data.type === VXLAN.local || data.type === VXLAN.local6) info = { ...info, local: endOf(data) }
       else if (data.type === VXLAN.remote || data.type === VXLAN.remote6) info = { ...info, remote: endOf(data) }
@@ -97,17 +112,21 @@ export const tunnels: Readonly<Partial<Record<string, ReadData>>> = {
   gre: data => readEnds(data, GRE),
 }
 
-function readEnds(
-  data: Attributes,
-  { local, remote }: { readonly local: number; readonly remote: number },
-): TunnelInfo {
+function readEnds(data: Attributes, attributes: EndAttributes): TunnelInfo {
   let info: TunnelInfo = {}
+  let [type, port, flags, key] = [0, 0, 0, 0]
   while (data.next()) {
-    const end = data.type === local ? 'local' : data.type === remote ? 'remote' : undefined
+    const end = data.type === attributes.local ? 'local' : data.type === attributes.remote ? 'remote' : undefined
     // The kernel says 0.0.0.0 for an end that is not set.
     if (end && data.u32() !== 0) info = { ...info, [end]: endOf(data) }
+    else if (data.type === attributes.encapType) type = data.u16()
+    else if (data.type === attributes.encapPort) port = data.u16be()
+    else if (attributes === GRE && data.type === GRE_KEY.inFlags) flags = data.u16be()
+    else if (attributes === GRE && data.type === GRE_KEY.inKey) key = data.u32be()
   }
-  return info
+  if ((flags & hasKey) !== 0) info = { ...info, key }
+  const encap = type === encapTypes.fou ? 'fou' : type === encapTypes.gue ? 'gue' : undefined
+  return encap === undefined ? info : { ...info, encap: { type: encap, port } }
 }
 
 function endOf(data: Attributes): string {

@@ -61,7 +61,7 @@ export class Dataplane implements AsyncDisposable {
       settings: this.#settings,
       setUnchecked: devices => this.filters.setUnchecked(devices),
     })
-    this.tunnels = new Tunnels({ kernel: socket, mirror, clock, auditEvery })
+    this.tunnels = new Tunnels({ kernel: socket, mirror, openFou: () => kernel.openFou(), clock, auditEvery })
     this.facts = new FactsWatch(mirror, clock)
   }
 

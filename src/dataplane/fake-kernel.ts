@@ -21,9 +21,11 @@ import type {
   Route,
   Rtnetlink,
 } from '../../netlink/types.ts'
+import type { Fou } from '../../netlink/generic/fou-types.ts'
 import type { Netfilter } from '../../netlink/netfilter/types.ts'
 import { contains, parseAddress, parseInterfaceAddress, formatPrefix, prefixOf } from '../../inet/index.ts'
 import type { Kernel, Sysctl, SysctlName } from './kernel.ts'
+import { FakeFou } from './fake-fou.ts'
 import { FakeNetfilter } from './fake-netfilter.ts'
 import { metricOf } from './routes/route.ts'
 
@@ -36,6 +38,7 @@ interface Watcher {
 export class FakeKernel implements Kernel {
   /** nftables of the node. */
   readonly netfilter = new FakeNetfilter()
+  readonly fou = new FakeFou()
   /** The node's own namespace. */
   readonly node = new FakeNamespace(this)
   readonly #namespaces = new Map<string, FakeNamespace>()
@@ -59,6 +62,10 @@ export class FakeKernel implements Kernel {
 
   async open(netns?: string): Promise<Rtnetlink> {
     return this.#entered(netns).handle()
+  }
+
+  openFou(): Promise<Fou> {
+    return this.fou.handle()
   }
 
   openNetfilter(): Promise<Netfilter> {
@@ -273,8 +280,14 @@ export class FakeNamespace {
     const index = this.#nextIndex++
     const { kind, name, mtu = 1500, local } = link
     const ends = local === undefined ? {} : { local }
+    const more = {
+      ...(link.kind === 'gre' && link.key !== undefined && { key: link.key }),
+      ...('encap' in link && { encap: link.encap }),
+    }
     const tunnel =
-      kind === 'vxlan' ? { id: link.id, port: link.port ?? 4789, learning: link.learning ?? true, ...ends } : ends
+      kind === 'vxlan'
+        ? { id: link.id, port: link.port ?? 4789, learning: link.learning ?? true, ...ends }
+        : { ...ends, ...more }
     const mac = kind === 'vxlan' ? { mac: link.mac ?? randomMac() } : {}
     this.#putLink({ index, name, kind, up: false, carrier: false, loopback: false, mtu, ...mac, tunnel })
     if (link.up) this.#setLink(index, { up: true })

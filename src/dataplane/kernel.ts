@@ -3,6 +3,7 @@
 // `linux.ts` is the real one, `fake-kernel.ts` the one of the unit tests. A namespace is named by its path
 // (`/run/netns/x`, `/proc/42/ns/net`); without a path it is the node's own.
 
+import type { Fou } from '../../netlink/generic/fou-types.ts'
 import type { Netfilter } from '../../netlink/netfilter/types.ts'
 import type { Rtnetlink } from '../../netlink/types.ts'
 
@@ -11,6 +12,8 @@ export interface Kernel {
   open(netns?: string): Promise<Rtnetlink>
   /** nftables of the node's own namespace. The caller closes it. Rejects with the kernel's code where there is none. */
   openNetfilter(): Promise<Netfilter>
+  /** UDP ports that unwrap tunnelled packets, in the node's own namespace. The caller closes it. Rejects with ENOENT where the kernel has none. */
+  openFou(): Promise<Fou>
   /** The same text for the same namespace; undefined if the path leads to no network namespace (any more). */
   identify(netns?: string): Promise<string | undefined>
   /** Values in order; undefined where the kernel has no such setting. Rejects if the namespace cannot be entered. */

@@ -1,6 +1,14 @@
 // The kernel that the process runs on, seen from one network namespace.
 
-import { namespaceId, NetlinkError, open, openNetfilter, readSysctls, writeSysctls } from '../../netlink/index.ts'
+import {
+  namespaceId,
+  NetlinkError,
+  open,
+  openFou,
+  openNetfilter,
+  readSysctls,
+  writeSysctls,
+} from '../../netlink/index.ts'
 import type { Kernel } from './kernel.ts'
 
 /** `netns`: the node's namespace, a path or a name of `ip netns`; default: that of the process. */
@@ -8,6 +16,7 @@ export function linuxKernel(netns?: string): Kernel {
   return {
     open: path => open({ netns: path ?? netns }),
     openNetfilter: () => openNetfilter({ netns }),
+    openFou: () => openFou({ netns }),
     async identify(path = netns) {
       try {
         return namespaceId(path ?? '/proc/self/ns/net')

@@ -3,8 +3,10 @@
 // For a node that leaves: nobody runs here. What is told is what will go; what others made is neither told nor touched, and a thing
 // that only resembles ours (our name on another kind of device, our table under another comment) is others'.
 
+import type { FouPort } from '../../netlink/generic/fou-types.ts'
 import type { Link, Operation, Route, Rtnetlink } from '../../netlink/types.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
+import { receivePorts, removeReceivePorts } from './encapsulation/receive-ports.ts'
 import { isHostDevice } from './endpoints/names.ts'
 import { ourComment, ourTable } from './filters/table.ts'
 import type { Kernel, Sysctl } from './kernel.ts'
@@ -16,6 +18,8 @@ export interface KernelObjects {
   readonly pods: readonly Link[]
   /** With them go their addresses, neighbours and forwarding entries. */
   readonly tunnels: readonly Link[]
+  /** UDP ports that unwrap tunnelled packets. */
+  readonly ports: readonly FouPort[]
   /** Whether our nftables table is there. */
   readonly filters: boolean
   /** Values from before our change, in the order in which to write them; those that somebody has changed since are not ours any more. */
@@ -39,6 +43,7 @@ export async function findObjects(
     routes: routes.filter(route => isMarked(route, mark)),
     pods: links.filter(isHostDevice),
     tunnels: links.filter(link => isTunnelDevice(link.name) && tunnelKinds.has(link.kind)),
+    ports: await receivePorts(() => kernel.openFou()),
     filters: await hasFilters(kernel),
     sysctls: await changedByUs(kernel, remembered),
   }
@@ -50,6 +55,12 @@ export async function removeObjects(kernel: Kernel, objects: KernelObjects): Pro
   return [
     ...(await removeRoutes(socket, objects.routes)),
     ...(await removeLinks(socket, [...objects.pods, ...objects.tunnels])),
+    ...(objects.ports.length > 0
+      ? await removeReceivePorts(
+          () => kernel.openFou(),
+          () => true,
+        )
+      : []),
     ...(objects.filters ? await removeFilters(kernel) : []),
     ...(await kernel.writeSysctls(objects.sysctls)),
   ]

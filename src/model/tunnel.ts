@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { formatAddress } from '../../inet/index.ts'
 
-export type TunnelKind = 'ipip' | 'vxlan' | 'gre'
+export type TunnelKind = 'ipip' | 'vxlan' | 'gre' | 'fou' | 'gue'
 
 /** One device of this node, shared by every pool that uses its kind. */
 export interface Tunnel {
@@ -61,7 +61,14 @@ export function tunnelDevice(kind: TunnelKind, family: 4 | 6): string {
   return kind === 'vxlan' ? `margay-vxlan${family}` : `margay-${kind}`
 }
 
-const devices: ReadonlySet<string> = new Set(['margay-ipip', 'margay-vxlan4', 'margay-vxlan6', 'margay-gre'])
+const devices: ReadonlySet<string> = new Set([
+  'margay-ipip',
+  'margay-vxlan4',
+  'margay-vxlan6',
+  'margay-gre',
+  'margay-fou',
+  'margay-gue',
+])
 
 export function isTunnelDevice(name: string): boolean {
   return devices.has(name)

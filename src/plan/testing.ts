@@ -35,6 +35,8 @@ export function pool(name: string, cidr: string, spec: Partial<IPPoolSpec> = {})
       ipipMode: 'Never',
       vxlanMode: 'Never',
       greMode: 'Never',
+      fouMode: 'Never',
+      gueMode: 'Never',
       natOutgoing: false,
       ...spec,
     },

@@ -23,6 +23,8 @@ t.test('who is at the far end of a tunnel', async t => {
       remotes: ['10.0.1.12', '10.0.2.11', '10.0.2.12'],
     },
     { name: 'GRE', spec: { greMode: 'CrossSubnet' }, device: 'margay-gre', remotes: ['10.0.2.11', '10.0.2.12'] },
+    { name: 'FoU', spec: { fouMode: 'CrossSubnet' }, device: 'margay-fou', remotes: ['10.0.2.11', '10.0.2.12'] },
+    { name: 'GUE', spec: { gueMode: 'CrossSubnet' }, device: 'margay-gue', remotes: ['10.0.2.11', '10.0.2.12'] },
     { name: 'IPIP', spec: { ipipMode: 'CrossSubnet' }, device: 'margay-ipip', remotes: ['10.0.2.11', '10.0.2.12'] },
   ] as const) {
     const { tunnels, routes, problems } = plan(racks(c.spec), 'r1-n1')

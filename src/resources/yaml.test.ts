@@ -35,6 +35,8 @@ t.test('defaults are filled in and text is canonical', async t => {
         ipipMode: 'Never',
         vxlanMode: 'Never',
         greMode: 'Never',
+        fouMode: 'Never',
+        gueMode: 'Never',
         natOutgoing: false,
       },
     },
@@ -117,6 +119,8 @@ items:
     nodeSelector: all()
     vxlanMode: Never
     greMode: Never
+    fouMode: Never
+    gueMode: Never
 - apiVersion: projectcalico.org/v3
   kind: BGPPeer
   metadata:
@@ -208,7 +212,7 @@ t.test('a wrong field is told with object, value, reason, place and next step', 
     [
       file('IPPool', 'cidr: 10.42.0.0/16\nblocksize: 26'),
       `ippool "x": blocksize is not a field.
-  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, disabled, disableBGPExport, ipipMode, vxlanMode, greMode, natOutgoing, natOutgoingExclusions.
+  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, disabled, disableBGPExport, ipipMode, vxlanMode, greMode, fouMode, gueMode, natOutgoing, natOutgoingExclusions.
   Did you mean blockSize?`,
     ],
     [

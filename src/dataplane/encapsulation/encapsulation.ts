@@ -1,5 +1,6 @@
 // What sets one encapsulation apart from another. One file a kind; the table in kinds.ts is the only list.
 
+import type { FouPort } from '../../../netlink/generic/fou-types.ts'
 import type { Link, NewLink } from '../../../netlink/types.ts'
 import type { Tunnel, TunnelKind } from '../../model/tunnel.ts'
 
@@ -18,6 +19,8 @@ export interface TunnelDevice {
   matches(link: Link, tunnel: Tunnel): boolean
   /** Whom the device must be told of; none where the gateway of a route is enough. */
   ends(tunnel: Tunnel): readonly DeviceEnd[]
+  /** The UDP port by which this node's kernel unwraps what comes, before the device has it. */
+  receives?(tunnel: Tunnel): FouPort
   /** What to say of a kernel without it. */
   readonly inKernel: { readonly name: string; readonly option: string; readonly module: string; readonly field: string }
 }

@@ -4,7 +4,8 @@
 // the gateway, so each node is a permanent neighbour, under the same address on both layers.
 
 import { parseAddress } from '../../../inet/index.ts'
-import type { Encapsulation } from './encapsulation.ts'
+import type { Tunnel } from '../../model/tunnel.ts'
+import type { DeviceEnd, Encapsulation } from './encapsulation.ts'
 
 /** Of the outer header: how far the other node may be, whatever the packet within has left. */
 const ttl = 64
@@ -15,10 +16,17 @@ export const gre: Encapsulation = {
   overhead: () => 4 + 20,
   device: {
     link: ({ device, local }) => ({ kind: 'gre', name: device, local, ttl, up: true }),
-    matches: ({ tunnel }, { local }) => tunnel?.local === local && tunnel.remote === undefined,
-    ends: ({ remotes }) => remotes.map(gateway => ({ gateway, mac: linkLayer(gateway) })),
+    matches: ({ tunnel }, { local }) =>
+      tunnel?.local === local && tunnel.remote === undefined && tunnel.key === undefined && tunnel.encap === undefined,
+    ends: greEnds,
     inKernel: { name: 'GRE', option: 'CONFIG_NET_IPGRE', module: 'ip_gre', field: 'greMode' },
   },
+}
+
+/** Each node under its own address; under its former one, too, while routes may lead there. */
+export function greEnds({ remotes, former = {} }: Tunnel): readonly DeviceEnd[] {
+  const ends = new Map([...Object.entries(former), ...remotes.map((remote): [string, string] => [remote, remote])])
+  return [...ends].map(([gateway, at]) => ({ gateway, mac: linkLayer(at) }))
 }
 
 /** `10.0.2.11` as the kernel writes a link-layer address. */

@@ -13,7 +13,8 @@ export const ipip: Encapsulation = {
   overhead: () => 20,
   device: {
     link: ({ device, local }) => ({ kind: 'ipip', name: device, local, ttl, up: true }),
-    matches: ({ tunnel }, { local }) => tunnel?.local === local && tunnel.remote === undefined,
+    matches: ({ tunnel }, { local }) =>
+      tunnel?.local === local && tunnel.remote === undefined && tunnel.encap === undefined,
     ends: () => [],
     inKernel: { name: 'IPIP', option: 'CONFIG_NET_IPIP', module: 'ipip', field: 'ipipMode' },
   },

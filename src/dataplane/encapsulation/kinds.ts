@@ -1,13 +1,21 @@
 // The table of encapsulations: the only list of them.
 
-import type { Tunnel, TunnelKind } from '../../model/tunnel.ts'
+import { type Tunnel, tunnelDevice, type TunnelKind } from '../../model/tunnel.ts'
 import type { Encapsulation, TunnelDevice } from './encapsulation.ts'
+import { fou, gue } from './fou.ts'
 import { gre } from './gre.ts'
 import { ipip } from './ipip.ts'
 import { none } from './none.ts'
 import { vxlan } from './vxlan.ts'
 
-export const encapsulations: { readonly [K in 'none' | TunnelKind]: Encapsulation } = { none, ipip, vxlan, gre }
+export const encapsulations: { readonly [K in 'none' | TunnelKind]: Encapsulation } = {
+  none,
+  ipip,
+  vxlan,
+  gre,
+  fou,
+  gue,
+}
 
 /** What is left of a link's MTU for packets within the tunnel; without a tunnel all of it. */
 export function mtuWithin(parent: number, tunnel?: Pick<Tunnel, 'kind' | 'family'>): number {
@@ -18,4 +26,11 @@ export function deviceOf({ kind }: Tunnel): TunnelDevice {
   const { device } = encapsulations[kind]
   if (!device) throw new Error(`encapsulation ${kind} has no device`)
   return device
+}
+
+/** The encapsulation whose device has that name. */
+export function deviceNamed(name: string): TunnelDevice | undefined {
+  return Object.values(encapsulations).find(
+    ({ kind }) => kind !== 'none' && ([4, 6] as const).some(family => tunnelDevice(kind, family) === name),
+  )?.device
 }

@@ -1,5 +1,6 @@
 // What is said of a tunnel that cannot be: object, reason, next step, one sentence each.
 
+import type { FouPort } from '../../../netlink/generic/fou-types.ts'
 import type { Result } from '../../../netlink/types.ts'
 import type { TunnelDevice } from './encapsulation.ts'
 
@@ -9,6 +10,13 @@ export function notInKernel({ name, option, module, field }: TunnelDevice['inKer
 
 export function foreign(device: string, kind: string | undefined): string {
   return `device ${device}: it has the name of our tunnel but is ${kind === undefined ? 'a device' : `of kind ${kind}`} that Margay did not make, so it is left alone; remove or rename it`
+}
+
+export function portRefused(
+  { port, local }: FouPort,
+  { errno, text }: { readonly errno: string; readonly text: string },
+): string {
+  return `UDP port ${port} on ${local}: the kernel refused to unwrap what comes there (${errno}: ${text}); find out who has it with ss -lunp, and have it leave that port; tried again when something changes`
 }
 
 export function refused(device: string, { errno, text }: Extract<Result, { ok: false }>): string {

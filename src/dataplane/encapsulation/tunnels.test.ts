@@ -16,6 +16,8 @@ const vxlan: Tunnel = {
 }
 const ipip: Tunnel = { ...vxlan, kind: 'ipip', device: 'margay-ipip' }
 const gre: Tunnel = { ...vxlan, kind: 'gre', device: 'margay-gre' }
+const fou: Tunnel = { ...vxlan, kind: 'fou', device: 'margay-fou' }
+const gue: Tunnel = { ...vxlan, kind: 'gue', device: 'margay-gue' }
 const wanted = (tunnel: Tunnel, change: Partial<DesiredTunnel> = {}): DesiredTunnel => ({
   tunnel,
   mtu: 1450,
@@ -87,6 +89,66 @@ t.test('a GRE device: each node is a neighbour, under its address on both layers
   await second.tunnels.apply([wanted(gre)], true)
   await later(second, w)
   t.same(writes(w), [])
+})
+
+t.test('FoU and GUE: a UDP port unwraps, comes before the device and goes with it', async t => {
+  const w = await fakeWorld()
+  const others = { port: 5555, type: 'direct', protocol: 4 } as const
+  w.kernel.fou.ports = [others]
+  const first = await start(t, w)
+  t.same(await first.tunnels.apply([wanted(fou), wanted(gue)], true), new Map())
+  const both = [
+    { port: 5556, type: 'direct', protocol: 47, local: '10.0.1.7' },
+    { port: 6080, type: 'gue', local: '10.0.1.7' },
+  ]
+  t.same(w.kernel.fou.ports, [others, ...both])
+  t.match(w.kernel.node.named('margay-fou'), { kind: 'gre', tunnel: { encap: { type: 'fou', port: 5556 } } })
+  t.match(w.kernel.node.named('margay-gue'), { kind: 'gre', tunnel: { encap: { type: 'gue', port: 6080 } } })
+  writes(w)
+  await first.close()
+
+  const second = await start(t, w)
+  t.same(await second.tunnels.apply([wanted(fou), wanted(gue)], true), new Map())
+  await later(second, w)
+  t.same(writes(w), [], 'found again after a restart')
+  t.same(w.kernel.fou.ports, [others, ...both])
+
+  w.kernel.fou.ports = [others]
+  w.clock.advance(90_000)
+  await settle(second, w)
+  t.same(w.kernel.fou.ports, [others, ...both], 'made again when somebody has removed them')
+
+  const moved = { ...fou, local: '10.0.2.7' }
+  t.same(await second.tunnels.apply([wanted(moved), wanted({ ...gue, local: '10.0.2.7' })], true), new Map())
+  t.same(
+    w.kernel.fou.ports.map(({ local }) => local),
+    [undefined, '10.0.2.7', '10.0.2.7'],
+    'they follow the node to another address',
+  )
+  await second.tunnels.apply([wanted(moved)], true)
+  await later(second, w)
+  t.same(
+    w.kernel.fou.ports.map(({ port }) => port),
+    [5555, 5556],
+  )
+})
+
+t.test('no FoU in the kernel, its port taken, or its devices missing: a sentence, and nothing half done', async t => {
+  const w = await fakeWorld()
+  const plane = await start(t, w)
+  const fault = async (mtu: number) => (await plane.tunnels.apply([wanted(fou, { mtu })], true)).get('margay-fou')
+  w.kernel.fou.missing = true
+  t.match(await fault(1450), /no FoU devices \(CONFIG_NET_FOU,.*modprobe -a fou ip_gre.*fouMode: Never/)
+  w.kernel.fou.missing = false
+  w.kernel.fou.ports = [{ port: 5556, type: 'gue' }]
+  t.match(await fault(1451), /^UDP port 5556 on 10.0.1.7: the kernel refused .*EADDRINUSE.*ss -lunp/)
+  w.kernel.fou.ports = []
+  t.same(writes(w), [])
+  for (const errno of ['EOPNOTSUPP', 'EINVAL']) {
+    w.kernel.node.refuse = operation => (operation.do === 'link.add' ? errno : undefined)
+    t.match(await fault(errno.length), /no FoU devices/)
+    t.same(w.kernel.fou.ports, [], 'the port went again')
+  }
 })
 
 t.test('what changes is written, what goes lingers', async t => {
@@ -273,6 +335,8 @@ t.test('room within', async t => {
   for (const [kind, family, room] of [
     ['ipip', 4, 1480],
     ['gre', 4, 1476],
+    ['fou', 4, 1464],
+    ['gue', 4, 1460],
     ['vxlan', 4, 1450],
     ['vxlan', 6, 1430],
   ] as const)

@@ -13,11 +13,13 @@ import type {
   Operation,
   Rtnetlink,
 } from '../../../netlink/types.ts'
+import type { Fou } from '../../../netlink/generic/fou-types.ts'
 import { isTunnelDevice, nameAt, type Tunnel } from '../../model/tunnel.ts'
 import type { Clock } from '../clock.ts'
 import { Fights } from '../fights.ts'
 import type { KernelMirror } from '../mirror.ts'
-import { deviceOf } from './kinds.ts'
+import { deviceNamed, deviceOf } from './kinds.ts'
+import { ReceivePorts } from './receive-ports.ts'
 import * as say from './sentences.ts'
 
 export interface DesiredTunnel {
@@ -30,6 +32,8 @@ export interface DesiredTunnel {
 export interface TunnelsOptions {
   readonly kernel: Rtnetlink
   readonly mirror: KernelMirror
+  /** UDP ports that unwrap, for the kinds that need one. */
+  readonly openFou: () => Promise<Fou>
   readonly clock: Clock
   /** Milliseconds between looks at the kernel when nothing happens. */
   readonly auditEvery: number
@@ -60,6 +64,7 @@ export class Tunnels {
   #cancelPause: (() => void) | undefined
   #closed = false
   readonly #fights: Fights<never>
+  readonly #ports: ReceivePorts
   /** By device: what was wanted when it was last found, or made, whole. */
   readonly #whole = new Map<string, string>()
   /** By link: whom the device knows if nobody meddles, as gateway and MAC, and as MAC and far end. */
@@ -69,6 +74,7 @@ export class Tunnels {
   constructor(options: TunnelsOptions) {
     this.#options = options
     this.#fights = new Fights(options.clock)
+    this.#ports = new ReceivePorts(options.openFou)
     this.#unlisten = options.mirror.onChange(change => {
       if (change.what === 'route' || !this.#asked) return
       if (change.what === 'link' && !isTunnelDevice(change.link.name)) return
@@ -253,7 +259,12 @@ export class Tunnels {
   async #ensureLink({ tunnel, mtu }: DesiredTunnel, found: Link | undefined): Promise<Link | string> {
     const { kernel, mirror } = this.#options
     const encapsulation = deviceOf(tunnel)
-    if (found && found.kind !== tunnel.kind) return say.foreign(tunnel.device, found.kind)
+    const link = encapsulation.link(tunnel)
+    if (found && found.kind !== link.kind) return say.foreign(tunnel.device, found.kind)
+    const port = encapsulation.receives?.(tunnel)
+    const closed = port && (await this.#ports.ensure(port))
+    if (port && closed)
+      return closed === 'not in kernel' ? say.notInKernel(encapsulation.inKernel) : say.portRefused(port, closed)
     if (found && (encapsulation.matches(found, tunnel) || (await this.#move(found, tunnel)))) {
       if (found.mtu === mtu && found.up) return found
       const fault = await this.#send(tunnel.device, [{ do: 'link.set', link: found.index, change: { mtu, up: true } }])
@@ -261,8 +272,11 @@ export class Tunnels {
     }
     // What cannot be changed is part of what it is: it is made anew, and the routes through it after it.
     if (found) await kernel.apply([{ do: 'link.delete', link: found.index }])
-    const [result] = await kernel.apply([{ do: 'link.add', link: { ...encapsulation.link(tunnel), mtu } }])
-    if (!result.ok && result.errno === 'EOPNOTSUPP') return say.notInKernel(encapsulation.inKernel)
+    const [result] = await kernel.apply([{ do: 'link.add', link: { ...link, mtu } }])
+    if (!result.ok && port) await this.#ports.remove(port.port)
+    // EINVAL: devices of a kernel that has them, and not their way through UDP (CONFIG_NET_FOU_IP_TUNNELS).
+    if (!result.ok && (result.errno === 'EOPNOTSUPP' || (port && result.errno === 'EINVAL')))
+      return say.notInKernel(encapsulation.inKernel)
     if (!result.ok) return say.refused(tunnel.device, result)
     const made = await kernel.link(tunnel.device)
     if (!made) return say.unread(tunnel.device, 'it was made and is not there')
@@ -339,7 +353,10 @@ export class Tunnels {
     if (unwanted.length === 0 || !this.#mayRemove) return false
     const going = this.#isSettled() ? unwanted.filter(({ index }) => !mirror.carriesOurs(index)) : []
     if (going.length < unwanted.length && this.#isSettled()) this.#armTrim(lingerFor)
-    for (const { index } of going) await kernel.apply([{ do: 'link.delete', link: index }])
+    for (const { index, name, tunnel } of going) {
+      if (deviceNamed(name)?.receives && tunnel?.encap) await this.#ports.remove(tunnel.encap.port)
+      await kernel.apply([{ do: 'link.delete', link: index }])
+    }
     return going.length > 0
   }
 

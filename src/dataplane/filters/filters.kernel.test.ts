@@ -226,6 +226,8 @@ t.test('wrapped packets are taken from nodes only', { skip }, async t => {
     { kind: 'vxlan', family: 6 },
     { kind: 'ipip', family: 4 },
     { kind: 'gre', family: 4 },
+    { kind: 'fou', family: 4 },
+    { kind: 'gue', family: 4 },
   ] as const
   /** Raw sockets, for any protocol. */
   const send = async (protocol: number, to: string, hex: string): Promise<void> => {
@@ -236,6 +238,7 @@ t.test('wrapped packets are taken from nodes only', { skip }, async t => {
     await namespaces.run(outside, 'perl', '-MSocket=:all', '-e', what)
   }
   const vxlan = (id: string): string => `9c4012b5001e0000 08000000${id}00 ${'00'.repeat(14)}`.replaceAll(' ', '')
+  const udp = (port: number): string => `9c40${port.toString(16)}000c000000000000`
   const inner = (source: string, destination: string): string => `450000140000000040010000${source}${destination}`
   const [pod, other] = ['0a2a0002', 'c0000201']
   const all = async (): Promise<void> => {
@@ -247,6 +250,10 @@ t.test('wrapped packets are taken from nodes only', { skip }, async t => {
     await send(47, '10.0.1.7', `00000800${inner(other, pod)}`)
     await send(47, '10.0.1.7', `1000080000000001${inner(other, pod)}`)
     await send(47, '10.0.1.7', `0000883e00000000${inner(other, pod)}`)
+    await send(17, '10.0.1.7', udp(5556))
+    await send(47, '10.0.1.7', `200008004d470001${inner(other, pod)}`)
+    await send(17, '10.0.1.7', udp(6080))
+    await send(47, '10.0.1.7', `300008004d47000200000001${inner(other, pod)}`)
   }
   const dropped = async (): Promise<readonly number[]> => {
     const text = await namespaces.run(path, 'nft', 'list', 'chain', 'inet', 'margay', 'tunnel_ends')
@@ -256,20 +263,21 @@ t.test('wrapped packets are taken from nodes only', { skip }, async t => {
   await plane.filters.settle()
   t.same(plane.filters.problems, [])
   await all()
-  t.same(await dropped(), [1, 1, 1, 1, 1, 1, 1, 1], 'from one that is no node')
+  t.same(await dropped(), [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], 'from one that is no node')
   await send(17, '10.0.1.7', vxlan('000007'))
   await send(4, '10.0.1.7', inner(other, other))
   await send(47, '10.0.1.7', `00000800${inner(other, other)}`)
   await send(47, '10.0.1.7', `2000080000000001${inner(other, pod)}`)
-  t.same(await dropped(), [1, 1, 1, 1, 1, 1, 1, 1], "other programs' tunnels")
+  await send(17, '10.0.1.7', udp(5555))
+  t.same(await dropped(), [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], "other programs' tunnels")
   plane.filters.set({ ...rules, tunnels, nodes: [...rules.nodes, '10.0.1.1/32', 'fd00:1::1/128'] })
   await plane.filters.settle()
   await all()
-  t.same(await dropped(), [0, 0, 0, 0, 0, 0, 0, 0], 'from a node')
+  t.same(await dropped(), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 'from a node')
   await ip(outside, 'address add 10.0.1.2/24 dev eth0')
   await ip(outside, 'route add 10.0.1.7/32 dev eth0 src 10.0.1.2')
   await all()
-  t.same(await dropped(), [1, 0, 1, 1, 1, 1, 1, 1], 'from its address that is not that of a node')
+  t.same(await dropped(), [1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], 'from its address that is not that of a node')
 })
 
 t.test('TCP of pods agrees on segments that fit the route out, where that is asked for', { skip }, async t => {

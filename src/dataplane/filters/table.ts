@@ -11,6 +11,7 @@ import type {
 } from '../../../netlink/netfilter/types.ts'
 import type { FilterRules } from '../../model/intent.ts'
 import type { TunnelKind } from '../../model/tunnel.ts'
+import { overUdp } from '../encapsulation/fou.ts'
 import { vxlanId, vxlanPort } from '../encapsulation/vxlan.ts'
 import { hostDevicePrefix } from '../endpoints/names.ts'
 
@@ -242,6 +243,17 @@ function tunnelEnds(rules: FilterRules): readonly NetfilterChain[] {
         dropped(family, [...longer, ...holdsPod(family, greHeader + 4 + family.destination, greProtocol)]),
       ),
     ]),
+    ...overUdp.flatMap(({ kind, port, key }) =>
+      of(kind).flatMap(family => [
+        dropped(family, [
+          ...address(family, 'destination', 'nodes'),
+          ...isProtocol(udp),
+          ...transport(2, Uint8Array.of(port >> 8, port & 255)),
+        ]),
+        // The device would take it without the UDP, too.
+        dropped(family, [...transport(greHeader, bigEndian(key)), ...isProtocol(greProtocol)]),
+      ]),
+    ),
   ]
   if (found.length === 0) return []
   return [{ name: 'tunnel_ends', hook: { at: 'input', type: 'filter', priority: raw, policy: 'accept' }, rules: found }]
@@ -255,6 +267,10 @@ function holdsPod(family: FamilyRow, offset: number, protocol: number): readonly
     { do: 'lookup', from: 1, set: `pools${family.version}` },
     ...isProtocol(protocol),
   ]
+}
+
+function bigEndian(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255)
 }
 
 function isOf(family: FamilyRow, prefix: string): boolean {

@@ -490,6 +490,7 @@ function through(
       return { ...socket, apply: operations => apply(operations, socket) }
     },
     openNetfilter: () => w.kernel.openNetfilter(),
+    openFou: () => w.kernel.openFou(),
     identify: netns => w.kernel.identify(netns),
     readSysctls: (names, netns) => w.kernel.readSysctls(names, netns),
     writeSysctls: (settings, netns) => w.kernel.writeSysctls(settings, netns),

@@ -14,6 +14,8 @@ export const tunnelModes = [
   { kind: 'ipip', field: 'ipipMode', name: 'IPIP', onlyIPv4: true },
   { kind: 'vxlan', field: 'vxlanMode', name: 'VXLAN', onlyIPv4: false },
   { kind: 'gre', field: 'greMode', name: 'GRE', onlyIPv4: true },
+  { kind: 'fou', field: 'fouMode', name: 'FoU', onlyIPv4: true },
+  { kind: 'gue', field: 'gueMode', name: 'GUE', onlyIPv4: true },
 ] as const
 
 const fields = v.strictObject({
@@ -42,6 +44,20 @@ const fields = v.strictObject({
   vxlanMode: v.optional(described(choice(...modes), 'VXLAN tunnels between nodes, in the same words.'), 'Never'),
   greMode: v.optional(
     described(choice(...modes), 'GRE tunnels between nodes, IPv4 only, in the same words. Ours; Calico has none.'),
+    'Never',
+  ),
+  fouMode: v.optional(
+    described(
+      choice(...modes),
+      'GRE in UDP (Foo-over-UDP) between nodes, port 5556, IPv4 only, in the same words: for networks that pass only UDP. Ours; Calico has none.',
+    ),
+    'Never',
+  ),
+  gueMode: v.optional(
+    described(
+      choice(...modes),
+      'The same with a header of Generic UDP Encapsulation, port 6080, which other devices know by its number. Ours; Calico has none.',
+    ),
     'Never',
   ),
   natOutgoing: v.optional(
