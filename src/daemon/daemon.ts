@@ -19,6 +19,7 @@ import type { Intent } from '../model/intent.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
 import { loopback } from '../plan/links.ts'
 import { createPlanner } from '../plan/planner.ts'
+import { emptySnapshot } from '../plan/snapshot.ts'
 import { bgpSettings } from '../plan/settings.ts'
 import type { Labels } from '../resources/index.ts'
 import { createHandlers } from './answers.ts'
@@ -72,6 +73,8 @@ export class Daemon {
   readonly #planner: ReturnType<typeof createPlanner>
   readonly #started = performance.now()
   #intent: Intent
+  /** What the intent was made from: by now more may be known. */
+  #plannedFrom = emptySnapshot
   #restarting = false
   #forwarding = false
   #synced = false
@@ -192,7 +195,6 @@ export class Daemon {
     this.#handover = new HandoverKeeper({
       node: config.node.name,
       datastore: this.#datastore,
-      snapshot: () => this.#snapshots.current,
       isInSync: () => this.#cluster.state === 'in sync',
       peers: () => this.#bgp.peers(),
       tellers: block => this.#bgp.tellers(block),
@@ -325,7 +327,8 @@ export class Daemon {
       former: this.#former.list,
       routerId: this.#bgp.config?.routerId ?? this.#mark?.routerId,
     }
-    return this.#planner.plan(this.#snapshots.current, situation)
+    this.#plannedFrom = this.#snapshots.current
+    return this.#planner.plan(this.#plannedFrom, situation)
   }
 
   /** Own blocks that are not announced: those that a drain withdraws, and those that the node does not hold any more. */
@@ -355,7 +358,7 @@ export class Daemon {
     await this.#setUpFabric(this.#dataplane.facts.current)
     this.#complete = this.#isComplete()
     const { speaker, ...intent } = this.#intent
-    await this.#bgp.apply({ ...intent, speaker: this.#handover.apply(speaker) }, this.#complete)
+    await this.#bgp.apply({ ...intent, speaker: this.#handover.apply(speaker, this.#plannedFrom) }, this.#complete)
     if (this.#cluster.state === 'in sync') this.#tellTunnels()
     const routerId = this.#bgp.config?.routerId
     if (!this.#mark || routerId === undefined || routerId === this.#mark.routerId) return

@@ -12,7 +12,6 @@ import { nodeSpeakers } from '../plan/speakers.ts'
 export interface HandoverPorts {
   readonly node: string
   readonly datastore: Pick<Datastore, 'get' | 'create' | 'update'>
-  readonly snapshot: () => Snapshot
   readonly isInSync: () => boolean
   readonly peers: () => readonly PeerStatus[]
   /** Names of the peers that tell of a block, by its CIDR. */
@@ -45,13 +44,13 @@ export class HandoverKeeper {
     return this.#waits
   }
 
-  /** What the speaker shall be: as planned, and with what stays of before. */
-  apply(planned: SpeakerConfig | undefined): SpeakerConfig | undefined {
+  /** What the speaker shall be: as planned from the snapshot, and with what stays of before. */
+  apply(planned: SpeakerConfig | undefined, snapshot: Snapshot): SpeakerConfig | undefined {
     const before = this.#last
     if (!planned) return (this.#last = undefined)
     if (!this.#ports.isInSync()) return (this.#last = this.#merge(planned, this.#keptOf(planned)))
-    const { node, now, snapshot } = this.#ports
-    const { nodes, bgpConfigurations, bgpPeers, handovers, blocks } = snapshot()
+    const { node, now } = this.#ports
+    const { nodes, bgpConfigurations, bgpPeers, handovers, blocks } = snapshot
     const settings = bgpSettings(bgpConfigurations)
     const speakers = nodeSpeakers(nodes, settings)
     const digest = sessionsDigest(settings, bgpPeers, speakers)
