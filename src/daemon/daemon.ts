@@ -462,6 +462,7 @@ export class Daemon {
       dataplane: this.#dataplane,
       ipam: this.#ipam,
       drain: this.#drain,
+      mtu: this.#mtu,
       intent: () => this.#intent,
       waits: () => [...this.#intent.waits, ...this.#handover.waits],
       waitingFor: () => [...this.#waitingFor(), ...(this.#cni ? [] : ['DELs that came while margayd was away'])],

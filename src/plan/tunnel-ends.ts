@@ -2,7 +2,6 @@
 
 import { contains, formatAddress, parseAddress, prefixOf } from '../../inet/index.ts'
 import type { InterfaceAddress } from '../../inet/index.ts'
-import type { Tunnel } from '../model/tunnel.ts'
 import { familyOf, type FormerAddress } from './former.ts'
 import type { NodeSpeaker } from './speakers.ts'
 
@@ -23,7 +22,7 @@ export interface End {
   readonly isNear: boolean
 }
 
-/** Where routes may lead that are for another node: its address, and those that it had until lately. */
+/** What routes to another node may name as their next hop: its address, and those that it had until lately. */
 export function endsOf({ local, speakers, former }: Cluster, own: InterfaceAddress): readonly End[] {
   const { family } = own.address
   const subnet = prefixOf(own.address, own.length)
@@ -50,11 +49,6 @@ export function sourceOf({ local, former }: Cluster, own: InterfaceAddress): str
   const { family } = own.address
   const old = former.find(({ node, address, inUse }) => inUse && node === local.name && familyOf(address) === family)
   return old?.address ?? formatAddress(own.address)
-}
-
-export function formerEnds(ends: readonly End[]): Pick<Tunnel, 'former'> {
-  const old = ends.filter(({ text, to }) => text !== to)
-  return old.length === 0 ? {} : { former: Object.fromEntries(old.map(({ text, to }) => [text, to])) }
 }
 
 export function namesOf(ends: readonly End[]): Readonly<Record<string, string>> {

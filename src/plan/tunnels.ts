@@ -7,6 +7,7 @@
 import { bitsOf, formatAddress, parsePrefix } from '../../inet/index.ts'
 import type { InterfaceAddress } from '../../inet/index.ts'
 import {
+  hearsEveryAddress,
   type Tunnel,
   tunnelDevice,
   type TunnelEnd,
@@ -20,7 +21,7 @@ import { selects, tunnelModes } from '../resources/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import type { FormerAddress } from './former.ts'
 import type { NodeSpeaker } from './speakers.ts'
-import { addressOf, type Cluster, type End, endsOf, formerEnds, namesOf, sourceOf } from './tunnel-ends.ts'
+import { addressOf, type Cluster, type End, endsOf, namesOf, sourceOf } from './tunnel-ends.ts'
 import { planUse, type UseView, viewOf, wayTo } from './tunnel-use.ts'
 
 export interface TunnelPlan {
@@ -127,8 +128,8 @@ function ruleOf(
   }
 }
 
-function endOf({ text, name }: End): TunnelEnd {
-  return { nextHop: text, gateway: tunnelGateway(text, name) }
+function endOf({ text, to, name }: End): TunnelEnd {
+  return { nextHop: text, gateway: tunnelGateway(to, name) }
 }
 
 function insteadOf({ states }: UseView, device: string): TunnelEnd['instead'] {
@@ -150,10 +151,10 @@ function tunnelOf(
 ): readonly Tunnel[] {
   const own = addressOf(cluster.local, family)
   if (!own) return []
-  const source = sourceOf(cluster, own)
+  const source = hearsEveryAddress(kind) ? sourceOf(cluster, own) : formatAddress(own.address)
   // Also those of the own subnet that the mode leaves out: a change of it then finds them known.
   const ends = endsOf(cluster, own)
-  const remotes = ends.filter(({ text, to }) => text === to).map(({ text }) => text)
+  const remotes = ends.map(({ to }) => to)
   return [
     {
       kind,
@@ -161,7 +162,6 @@ function tunnelOf(
       device: tunnelDevice(kind, family),
       local: source,
       remotes: [...new Set(remotes)].toSorted(),
-      ...formerEnds(ends),
       names: { ...namesOf(ends), [source]: cluster.local.name },
       pools,
     },
