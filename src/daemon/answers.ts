@@ -28,6 +28,7 @@ export interface Rooms {
   readonly mtu: Mtu
   readonly wireguard: WireguardKeys
   readonly intent: () => Intent
+  readonly waits: () => readonly string[]
   readonly waitingFor: () => readonly string[]
   readonly problems: () => readonly string[]
 }
@@ -68,7 +69,7 @@ export function createHandlers(rooms: Rooms): Handlers {
             text: text ?? 'the kernel refused it',
           })),
         },
-        waits: rooms.intent().waits,
+        waits: rooms.waits(),
         problems: [
           ...rooms.problems(),
           ...(trouble.length > shownConflicts

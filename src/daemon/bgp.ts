@@ -99,6 +99,13 @@ export class Bgp {
     return this.#speaker?.engine.rib(family)
   }
 
+  /** Names of the peers that tell of exactly this prefix. */
+  tellers(prefix: string): readonly string[] {
+    const rib = this.rib(prefix.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast')
+    const id = rib?.lookup(prefix)
+    return rib && id ? rib.paths(id).map(({ peer }) => peer) : []
+  }
+
   peerId(name: string): PeerId | undefined {
     return this.#speaker?.engine.peerId(name)
   }

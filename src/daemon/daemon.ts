@@ -18,6 +18,7 @@ import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
 import { fabricLinks } from '../plan/fabric.ts'
 import { createPlanner } from '../plan/planner.ts'
+import { emptySnapshot } from '../plan/snapshot.ts'
 import { bgpSettings } from '../plan/settings.ts'
 import type { Labels } from '../resources/index.ts'
 import { createHandlers } from './answers.ts'
@@ -26,6 +27,7 @@ import { Cluster, hasCheckpoint } from './cluster.ts'
 import { Drain } from './drain.ts'
 import { FormerAddresses } from './former.ts'
 import type { Log } from './log.ts'
+import { HandoverKeeper } from './handover.ts'
 import { Mtu } from './mtu.ts'
 import { NodeAddress } from './node-address.ts'
 import { addressesOfPods, Pods } from './pods.ts'
@@ -64,6 +66,7 @@ export class Daemon {
   readonly #tunnels: TunnelKeeper
   readonly #wireguard: WireguardKeys
   readonly #tunnelUse: TunnelUseKeeper
+  readonly #handover: HandoverKeeper
   readonly #drain: Drain
   readonly #mtu: Mtu
   readonly #former: FormerAddresses
@@ -71,6 +74,8 @@ export class Daemon {
   readonly #planner: ReturnType<typeof createPlanner>
   readonly #started = performance.now()
   #intent: Intent
+  /** What the intent was made from: by now more may be known. */
+  #plannedFrom = emptySnapshot
   #restarting = false
   #forwarding = false
   #synced = false
@@ -198,6 +203,15 @@ export class Daemon {
       carrying: () => this.#dataplane.tunnels.carrying,
       onDue: () => this.#planSoon(),
     })
+    this.#handover = new HandoverKeeper({
+      node: config.node.name,
+      datastore: this.#datastore,
+      isInSync: () => this.#cluster.state === 'in sync',
+      peers: () => this.#bgp.peers(),
+      tellers: block => this.#bgp.tellers(block),
+      now: () => performance.now(),
+      onDue: () => this.#planSoon(),
+    })
     this.#planner = createPlanner(config.node.name)
     this.#intent = this.#plan()
   }
@@ -275,6 +289,7 @@ export class Daemon {
     this.#drain.close()
     this.#address.close()
     this.#tunnelUse.close()
+    this.#handover.close()
     this.#former.close()
     this.#wireguard.close()
     await this.#cni?.close()
@@ -325,7 +340,8 @@ export class Daemon {
       former: this.#former.list,
       routerId: this.#bgp.config?.routerId ?? this.#mark?.routerId,
     }
-    return this.#planner.plan(this.#snapshots.current, situation)
+    this.#plannedFrom = this.#snapshots.current
+    return this.#planner.plan(this.#plannedFrom, situation)
   }
 
   /** Own blocks that are not announced: those that a drain withdraws, and those that the node does not hold any more. */
@@ -355,7 +371,8 @@ export class Daemon {
     if (this.#knowsCluster()) this.#dataplane.filters.set(this.#intent.filters)
     await this.#setUpFabric(this.#dataplane.facts.current)
     this.#complete = this.#isComplete()
-    await this.#bgp.apply(this.#intent, this.#complete)
+    const { speaker, ...intent } = this.#intent
+    await this.#bgp.apply({ ...intent, speaker: this.#handover.apply(speaker, this.#plannedFrom) }, this.#complete)
     if (this.#cluster.state === 'in sync') this.#tellTunnels()
     const routerId = this.#bgp.config?.routerId
     if (!this.#mark || routerId === undefined || routerId === this.#mark.routerId) return
@@ -465,6 +482,7 @@ export class Daemon {
       mtu: this.#mtu,
       wireguard: this.#wireguard,
       intent: () => this.#intent,
+      waits: () => [...this.#intent.waits, ...this.#handover.waits],
       waitingFor: () => [...this.#waitingFor(), ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
       problems: () => [
         ...[this.#cluster.held, this.#bgp.routing?.guard.held].flatMap(text => text ?? []),

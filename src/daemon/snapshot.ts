@@ -1,5 +1,6 @@
 // From the cluster's records to what plan looks at. A kind that did not change keeps its array, so that plan can tell.
 
+import { type Handover, handoverKind, readHandover } from '../model/handover.ts'
 import { readTunnelUse, type TunnelUse, tunnelUseKind } from '../model/tunnel-use.ts'
 import type { OwnedBlock, Snapshot } from '../plan/snapshot.ts'
 import { emptySnapshot } from '../plan/snapshot.ts'
@@ -41,6 +42,7 @@ export class SnapshotBuilder {
   update(kinds: Iterable<string>, list: (kind: string) => readonly Entry[]): Snapshot {
     for (const kind of kinds) {
       if (kind === tunnelUseKind) this.#snapshot = { ...this.#snapshot, tunnelUses: list(kind).flatMap(useOf) }
+      else if (kind === handoverKind) this.#snapshot = { ...this.#snapshot, handovers: list(kind).flatMap(handoverOf) }
       else if (kind === blockKind) this.#snapshot = { ...this.#snapshot, blocks: list(kind).flatMap(blockOf) }
       else if (isKind(kind)) this.#snapshot = { ...this.#snapshot, [fields[kind]]: this.#read(kind, list(kind)) }
     }
@@ -77,4 +79,9 @@ function blockOf(entry: Entry): OwnedBlock[] {
 function useOf(entry: Entry): readonly TunnelUse[] {
   const use = readTunnelUse(entry.name, entry.value)
   return use ? [use] : []
+}
+
+function handoverOf(entry: Entry): readonly Handover[] {
+  const handover = readHandover(entry.name, entry.value)
+  return handover ? [handover] : []
 }

@@ -1,5 +1,6 @@
 // What plan looks at: the cluster's resources at one moment.
 
+import type { Handover } from '../model/handover.ts'
 import type { TunnelUse } from '../model/tunnel-use.ts'
 import type { BGPConfigurationResource, BGPPeerResource, IPPoolResource, NodeResource } from '../resources/index.ts'
 
@@ -17,6 +18,8 @@ export interface Snapshot {
   readonly blocks: readonly OwnedBlock[]
   /** What the nodes say of their tunnels. */
   readonly tunnelUses: readonly TunnelUse[]
+  /** What they say of their sessions. */
+  readonly handovers: readonly Handover[]
 }
 
 export interface OwnedBlock {
@@ -32,4 +35,5 @@ export const emptySnapshot: Snapshot = {
   bgpPeers: [],
   blocks: [],
   tunnelUses: [],
+  handovers: [],
 }
