@@ -91,6 +91,7 @@ export class Daemon {
       kernel: linuxKernel(),
       mark: routeMark(config),
       clampMss: config.dataplane.clampMss,
+      vxlanChecksumOffload: config.dataplane.vxlanChecksumOffload,
     })
     const daemon = new Daemon(config, log, { nodeStore, datastore, dataplane })
     try {

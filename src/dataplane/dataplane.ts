@@ -6,6 +6,7 @@
 import type { Rtnetlink } from '../../netlink/types.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Tunnels } from './encapsulation/index.ts'
+import { ChecksumOffload } from './encapsulation/checksum-offload.ts'
 import { Endpoints } from './endpoints/endpoints.ts'
 import { HostEndGuard } from './endpoints/guard.ts'
 import { FactsWatch } from './facts.ts'
@@ -26,6 +27,8 @@ export interface DataplaneOptions {
   readonly clock?: Clock
   /** Whether TCP of pods shall agree on segments that fit the route out of the node. Default: no. */
   readonly clampMss?: boolean
+  /** Default: true, as the kernel makes a device. */
+  readonly vxlanChecksumOffload?: boolean
 }
 
 export class Dataplane implements AsyncDisposable {
@@ -41,7 +44,7 @@ export class Dataplane implements AsyncDisposable {
   readonly #mirror: KernelMirror
 
   private constructor(
-    { kernel, clampMss }: DataplaneOptions,
+    { kernel, clampMss, vxlanChecksumOffload = true }: DataplaneOptions,
     socket: Rtnetlink,
     mirror: KernelMirror,
     clock: Clock,
@@ -61,7 +64,14 @@ export class Dataplane implements AsyncDisposable {
       settings: this.#settings,
       setUnchecked: devices => this.filters.setUnchecked(devices),
     })
-    this.tunnels = new Tunnels({ kernel: socket, mirror, openFou: () => kernel.openFou(), clock, auditEvery })
+    this.tunnels = new Tunnels({
+      kernel: socket,
+      mirror,
+      openFou: () => kernel.openFou(),
+      checksumOffload: new ChecksumOffload(() => kernel.openEthtool(), vxlanChecksumOffload),
+      clock,
+      auditEvery,
+    })
     this.facts = new FactsWatch(mirror, clock)
   }
 

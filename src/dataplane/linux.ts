@@ -4,6 +4,7 @@ import {
   namespaceId,
   NetlinkError,
   open,
+  openEthtool,
   openFou,
   openNetfilter,
   readSysctls,
@@ -17,6 +18,7 @@ export function linuxKernel(netns?: string): Kernel {
     open: path => open({ netns: path ?? netns }),
     openNetfilter: () => openNetfilter({ netns }),
     openFou: () => openFou({ netns }),
+    openEthtool: () => openEthtool({ netns }),
     async identify(path = netns) {
       try {
         return namespaceId(path ?? '/proc/self/ns/net')
