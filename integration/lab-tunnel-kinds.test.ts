@@ -30,7 +30,7 @@ else {
       )
       t.notMatch(await lab.exec('n1', 'ip', '-o', 'link'), /margay-|tunl0|gre0/, `${field}: no device`)
       t.notOk((await lab.ask('n1', '/v1/ipam', {})).addresses.some(({ containerId }) => containerId === device))
-      await t.rejects(lab.addPod('n1', 'n1-late'), missing, `${field}: and no pod is attached`)
+      await t.rejects(lab.addPod('n1', `n1-${device}`), missing, `${field}: and no pod is attached`)
     }
   })
 
