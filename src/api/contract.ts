@@ -92,6 +92,28 @@ export interface IpamView {
   readonly addresses: readonly IpamAddress[]
 }
 
+/** How great packets may be, in octets, by what the links and the daemon's file say (docs/mtu.md). */
+export interface MtuView {
+  readonly node: string
+  /** Between nodes, for each family that the node has an address of. */
+  readonly parents: readonly MtuParent[]
+  readonly tunnels: readonly { readonly device: string; readonly family: 4 | 6; readonly mtu: number }[]
+  /** Of pods, by CIDR of their pool. */
+  readonly pools: readonly { readonly pool: string; readonly device?: string; readonly mtu: number }[]
+}
+
+export interface MtuParent {
+  readonly family: 4 | 6
+  /** The node's own address, without length. */
+  readonly address: string
+  /** What carries the address; absent: it is on no link. */
+  readonly link?: string
+  /** Of the link itself. */
+  readonly linkMtu?: number
+  /** What is reckoned with: the link's, or less by `dataplane.mtu`. */
+  readonly mtu: number
+}
+
 /** Why packets to one address leave as they do. */
 export interface RouteAnswer {
   readonly address: string
@@ -122,6 +144,7 @@ export interface Api {
   readonly '/v1/bgp/summary': { readonly query: Record<string, never>; readonly answer: BgpSummary }
   readonly '/v1/bgp/routes': { readonly query: RoutesQuery; readonly answer: BgpRoutes }
   readonly '/v1/ipam': { readonly query: Record<string, never>; readonly answer: IpamView }
+  readonly '/v1/mtu': { readonly query: Record<string, never>; readonly answer: MtuView }
   /** Accepts what the mass-withdraw guard holds back. */
   readonly '/v1/guard/accept': { readonly query: Record<string, never>; readonly answer: GuardAnswer }
   readonly '/v1/route': { readonly query: { readonly ip: string }; readonly answer: RouteAnswer }

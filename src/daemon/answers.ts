@@ -14,6 +14,7 @@ import type { Bgp } from './bgp.ts'
 import type { Cluster } from './cluster.ts'
 import type { Drain } from './drain.ts'
 import { explain } from './explain.ts'
+import type { Mtu } from './mtu.ts'
 
 export interface Rooms {
   readonly node: string
@@ -22,6 +23,7 @@ export interface Rooms {
   readonly dataplane: Dataplane
   readonly ipam: Ipam
   readonly drain: Drain
+  readonly mtu: Mtu
   readonly intent: () => Intent
   readonly waitingFor: () => readonly string[]
   readonly problems: () => readonly string[]
@@ -96,6 +98,8 @@ export function createHandlers(rooms: Rooms): Handlers {
       const { blocks, addresses } = ipam.show()
       return { node, blocks, addresses }
     },
+
+    '/v1/mtu': () => rooms.mtu.view(node),
 
     '/v1/guard/accept': () => {
       const guard = bgp.routing?.guard

@@ -4,6 +4,7 @@
 import { issueText, Speaker, tcpWith } from '../../bgp/index.ts'
 import type { Rib } from '../../bgp/core.ts'
 import type { Family, PeerId, PeerStatus, Report, SpeakerConfig } from '../../bgp/types.ts'
+import { discovery } from '../../netlink/discovery.ts'
 import { sockets } from '../../netlink/socket.ts'
 import type { FibUpdate } from '../fib/resolver.ts'
 import type { Facts } from '../model/facts.ts'
@@ -137,7 +138,7 @@ export class Bgp {
 
   async #begin(config: SpeakerConfig, intent: Intent): Promise<boolean> {
     const { log } = this.#ports
-    const speaker = new Speaker(config, { transport: tcpWith(sockets()) })
+    const speaker = new Speaker(config, { transport: tcpWith(sockets()), discovery: discovery() })
     speaker.on('peer', report => this.#report(report))
     speaker.on('incident', report => this.#report(report))
     try {

@@ -429,6 +429,7 @@ export class Daemon {
       dataplane: this.#dataplane,
       ipam: this.#ipam,
       drain: this.#drain,
+      mtu: this.#mtu,
       intent: () => this.#intent,
       waitingFor: () => [...this.#waitingFor(), ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
       problems: () => [

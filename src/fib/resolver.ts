@@ -249,8 +249,8 @@ export class Resolver {
     const rule = this.#rules.tunnels.find(({ pool }) => contains(pool, prefix))
     if (rule) return this.#judgeTunnelled(text, rule, hops)
     if (hops.hops.length === 0) return { prefix: text, reason: `${text} is not installed: ${hops.reason}` }
-    if (hops.hops.some(hop => hop.gateway?.includes(':') !== (prefix.family === 6))) {
-      return { prefix: text, reason: `${text} is not installed: its next hop is of the other address family` }
+    if (prefix.family === 6 && hops.hops.some(hop => !hop.gateway?.includes(':'))) {
+      return { prefix: text, reason: `${text} is not installed: its next hop is an IPv4 address` }
     }
     return { prefix: text, entry: this.#entry(text, hops.hops, this.#source(prefix.family), this.#mtu) }
   }

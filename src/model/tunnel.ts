@@ -15,8 +15,6 @@ export interface Tunnel {
   readonly local: string
   /** Addresses of the nodes at the far ends, sorted. */
   readonly remotes: readonly string[]
-  /** Addresses that they had until lately, and which they have now: routes may still lead to the former. */
-  readonly former?: Readonly<Record<string, string>>
   /** Who is at which address, this node too: MACs are made of the names, which stay when an address changes. Default: the addresses. */
   readonly names?: Readonly<Record<string, string>>
   /** Names of the pools that are for this node, may give it an address for the device, and are tunnelled by it. */
@@ -65,6 +63,11 @@ const devices: ReadonlySet<string> = new Set([
   'margay-fou',
   'margay-gue',
 ])
+
+/** Whether its device takes outer packets for any address of the node, also another one than those that it sends are from. */
+export function hearsEveryAddress(kind: TunnelKind): boolean {
+  return kind === 'vxlan'
+}
 
 export function isTunnelDevice(name: string): boolean {
   return devices.has(name)

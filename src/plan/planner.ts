@@ -14,7 +14,7 @@ import { planBlocks } from './blocks.ts'
 import type { BlockPlan } from './blocks.ts'
 import { planFilters } from './filters.ts'
 import type { FormerAddress } from './former.ts'
-import { isOnLoopback, readLinks, type LinkAddresses } from './links.ts'
+import { devicesOf, isOnLoopback, readLinks, type LinkAddresses } from './links.ts'
 import { Section } from './memo.ts'
 import type { Found } from './mesh.ts'
 import { planPolicies } from './policies.ts'
@@ -53,6 +53,7 @@ const noStates: TunnelStates = new Map()
 const nothing: readonly string[] = []
 const nobodyMoved: readonly FormerAddress[] = []
 const noAddresses: Facts['addresses'] = []
+const noLinks: Facts['links'] = []
 
 export interface Planner {
   plan(snapshot: Snapshot, situation?: Situation): Intent
@@ -71,6 +72,7 @@ export function createPlanner(node: string): Planner {
     settings: new Section<BgpSettings>('settings', ran),
     speakers: new Section<readonly NodeSpeaker[]>('speakers', ran),
     links: new Section<LinkAddresses>('links', ran),
+    devices: new Section<readonly string[]>('devices', ran),
     sessions: new Section<Found>('sessions', ran),
     blocks: new Section<BlockPlan>('blocks', ran),
     hosts: new Section<readonly string[]>('hosts', ran),
@@ -104,9 +106,11 @@ export function createPlanner(node: string): Planner {
       } = situation
       const addresses = facts?.addresses ?? noAddresses
       const links = sections.links.get([addresses], () => readLinks(addresses))
-      const found = sections.sessions.get([speakers, links, bgpPeers, settings], () =>
+      const linkFacts = facts?.links ?? noLinks
+      const devices = sections.devices.get([linkFacts], () => devicesOf(linkFacts))
+      const found = sections.sessions.get([speakers, links, devices, bgpPeers, settings], () =>
         local
-          ? planSessions({ ...local, links }, speakers, bgpPeers, settings)
+          ? planSessions({ ...local, links, devices }, speakers, bgpPeers, settings)
           : { sessions: [], problems: [cannotSpeak(node, nodes)] },
       )
       const own = sections.blocks.get([blocks, pools, withdrawn], () => planBlocks(node, blocks, pools, withdrawn))

@@ -22,6 +22,8 @@ export interface NodeSpeaker {
 /** This node, with what is known of its links. */
 export interface LocalSpeaker extends NodeSpeaker {
   readonly links: LinkAddresses
+  /** Names of its links, loopback and pods' left out. */
+  readonly devices: readonly string[]
 }
 
 /** The nodes that can speak, by name in alphabetical order. */

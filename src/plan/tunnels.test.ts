@@ -91,13 +91,16 @@ t.test('a node moves to another address: routes to either lead to it, and its ow
   const { tunnels, routes, filters } = plan(snapshot, 'r1-n1', { former: [moved] })
   const [tunnel] = tunnels
   t.same(tunnel.remotes, ['10.0.2.11', '10.0.2.12'])
-  t.same(tunnel.former, { '10.0.2.99': '10.0.2.11' })
   t.match(tunnel.names, { '10.0.1.11': 'r1-n1', '10.0.2.11': 'r2-n1', '10.0.2.99': 'r2-n1', '10.0.2.12': 'r2-n2' })
-  t.match(routes.tunnels, [{ remotes: ends('10.0.2.11', '10.0.2.99', '10.0.2.12') }])
+  const to = (nextHop: string, gateway: string) => ({ nextHop, gateway })
+  const remotes = [...ends('10.0.2.11'), to('10.0.2.99', '10.0.2.11'), ...ends('10.0.2.12')]
+  t.same(routes.tunnels?.[0].remotes, remotes, 'the new address is the gateway of either')
   t.ok(filters?.nodes.includes('10.0.2.99/32'), 'and the filter takes from both')
   const own = { node: 'r1-n1', address: '10.0.1.99' }
   t.match(plan(snapshot, 'r1-n1', { former: [{ ...own, inUse: true }] }).tunnels, [{ local: '10.0.1.99' }])
   t.match(plan(snapshot, 'r1-n1', { former: [own] }).tunnels, [{ local: '10.0.1.11' }])
+  const bound = plan(racks({ ipipMode: 'CrossSubnet' }), 'r1-n1', { former: [{ ...own, inUse: true }] })
+  t.match(bound.tunnels, [{ local: '10.0.1.11' }], 'a device that hears one address only moves at once')
   t.match(plan(snapshot, 'r1-n1', { former: [{ ...own, inUse: true }] }).tunnels[0].names, { '10.0.1.99': 'r1-n1' })
 })
 

@@ -7,6 +7,7 @@
 import { bitsOf, contains, formatAddress, parseAddress, parsePrefix, prefixOf } from '../../inet/index.ts'
 import type { Address, InterfaceAddress } from '../../inet/index.ts'
 import {
+  hearsEveryAddress,
   type Tunnel,
   tunnelDevice,
   tunnelGateway,
@@ -59,17 +60,15 @@ export function planTunnels(
       .filter(other => other !== local)
       .flatMap(other => endsOf(other, family, former))
       .filter(({ address }) => mode === 'Always' || !contains(prefixOf(own.address, own.length), address))
-    const now = ends.filter(({ text, to }) => text === to)
     const before = tunnels.get(device)
-    const source = sourceOf(local, own, former)
+    const source = hearsEveryAddress(kind) ? sourceOf(local, own, former) : formatAddress(own.address)
     const mine = !pool.spec.disabled && selects(pool.spec.nodeSelector, local.labels)
     tunnels.set(device, {
       kind,
       family,
       device,
       local: source,
-      remotes: [...new Set([...(before?.remotes ?? []), ...now.map(({ text }) => text)])].toSorted(),
-      ...formerEnds(before, ends),
+      remotes: [...new Set([...(before?.remotes ?? []), ...ends.map(({ to }) => to)])].toSorted(),
       names: { ...before?.names, ...namesOf(ends), [source]: local.name },
       pools: [...(before?.pools ?? []), ...(mine ? [pool.metadata.name] : [])],
     })
@@ -77,7 +76,7 @@ export function planTunnels(
     rules.push({
       pool: pool.spec.cidr,
       device,
-      remotes: ends.map(({ text, name }) => ({ nextHop: text, gateway: tunnelGateway(text, name) })),
+      remotes: ends.map(({ text, to, name }) => ({ nextHop: text, gateway: tunnelGateway(to, name) })),
       always: mode === 'Always',
       ...(preferred !== undefined && { source: preferred }),
       ...(fault !== undefined && { fault }),
@@ -94,7 +93,7 @@ interface End {
   readonly to: string
 }
 
-/** Where routes may lead that are for a node: its address, and those that it had until lately. */
+/** What routes to a node may name as their next hop: its address, and those that it had until lately. */
 function endsOf(node: NodeSpeaker, family: 4 | 6, former: readonly FormerAddress[]): readonly End[] {
   const now = addressOf(node, family)
   if (!now) return []
@@ -110,12 +109,6 @@ function sourceOf(local: NodeSpeaker, own: InterfaceAddress, former: readonly Fo
   const { family } = own.address
   const old = former.find(({ node, address, inUse }) => inUse && node === local.name && familyOf(address) === family)
   return old?.address ?? formatAddress(own.address)
-}
-
-function formerEnds(before: Tunnel | undefined, ends: readonly End[]): Pick<Tunnel, 'former'> {
-  const old = ends.filter(({ text, to }) => text !== to)
-  if (old.length === 0 && before?.former === undefined) return {}
-  return { former: { ...before?.former, ...Object.fromEntries(old.map(({ text, to }) => [text, to])) } }
 }
 
 function namesOf(ends: readonly End[]): Readonly<Record<string, string>> {

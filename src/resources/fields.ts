@@ -248,6 +248,18 @@ export const choice = <const T extends readonly string[]>(...words: T) =>
 export const only = <const T extends string | boolean>(accepted: T, why: string, fix: string) =>
   field(`${accepted}`, value => (value === accepted ? accepted : new Refusal('is not supported', why, fix)))
 
+/** Names of links: one, or those that fit `*` (any letters) and `?` (one letter). */
+export const linkPattern = () =>
+  field('link', value => {
+    if (typeof value === 'string' && /^[^\s/:\p{Cc}]{1,15}$/u.test(value) && value !== '.' && value !== '..')
+      return value
+    return new Refusal(
+      'is not the name of a link',
+      'Linux names its links with at most 15 characters, without space, colon and slash.',
+      'Write it like swp1, or eth* for several.',
+    )
+  })
+
 /** Free text of one line. */
 export const line = () =>
   field('text', value => {

@@ -52,6 +52,15 @@ t.test('routers of a rack whose nodes share an AS', async t => {
   t.match(frr, /ip prefix-list pods seq \d+ permit 10\.4\.2\.1\/32\n/)
 })
 
+t.test('a neighbour without an address is named by its interface', async t => {
+  const [, tor1] = routers('unnumbered')
+  const conf = bgpdConf(tor1)
+  t.match(conf, /neighbor eth1 interface remote-as external\n neighbor eth1 capability extended-nexthop/)
+  t.match(conf, /address-family ipv4 unicast\n[^!]*neighbor eth1 activate[^!]*neighbor eth1 route-map from-nodes in/)
+  t.match(conf, /address-family ipv6 unicast\n[^!]*neighbor eth1 activate/)
+  t.notMatch(conf, /set ipv6 next-hop|undefined/)
+})
+
 t.test('bgpd.conf', async t => {
   const [edge] = routers('route-reflector')
   const conf = bgpdConf(edge)

@@ -10,7 +10,7 @@ const bgp = v.strictObject({
   ipv4Address: v.optional(
     described(
       interfaceAddress(4),
-      'Where the other nodes and routers reach this node: source and next hop of its sessions.',
+      'Where the other nodes and routers reach this node: source and next hop of its sessions. The node may [find it itself](node-address.md).',
     ),
   ),
   ipv6Address: v.optional(described(interfaceAddress(6), 'The same for IPv6.')),
