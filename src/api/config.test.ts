@@ -13,6 +13,7 @@ t.test('an empty file is the default node', async t => {
       routeMetric: 1024,
       mtu: undefined,
       clampMss: false,
+      forwardAccept: false,
       vxlanChecksumOffload: true,
     },
     cni: { socket: '/run/margay/cni.sock' },

@@ -16,8 +16,7 @@ import { Ipam } from '../ipam/index.ts'
 import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
-import { isTunnelDevice } from '../model/tunnel.ts'
-import { loopback } from '../plan/links.ts'
+import { fabricLinks } from '../plan/fabric.ts'
 import { createPlanner } from '../plan/planner.ts'
 import { bgpSettings } from '../plan/settings.ts'
 import type { Labels } from '../resources/index.ts'
@@ -91,6 +90,7 @@ export class Daemon {
       kernel: linuxKernel(),
       mark: routeMark(config),
       clampMss: config.dataplane.clampMss,
+      forwardAccept: config.dataplane.forwardAccept,
       vxlanChecksumOffload: config.dataplane.vxlanChecksumOffload,
     })
     const daemon = new Daemon(config, log, { nodeStore, datastore, dataplane })
@@ -386,9 +386,8 @@ export class Daemon {
   }
 
   async #setUpFabric(facts: Facts): Promise<void> {
-    const devices = [...new Set(facts.addresses.map(({ link }) => link))]
-      .filter(name => name !== loopback && !isTunnelDevice(name))
-      .toSorted()
+    const { ipv4Address, ipv6Address } = this.#node()?.spec.bgp ?? {}
+    const devices = fabricLinks(facts, [ipv4Address, ipv6Address], this.#intent.speaker?.peers.values() ?? [])
     if (devices.join() === this.#fabric) return
     const { previous, problems } = await this.#dataplane.setUpNode(devices)
     this.#fabric = devices.join()

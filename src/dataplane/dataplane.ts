@@ -27,6 +27,8 @@ export interface DataplaneOptions {
   readonly clock?: Clock
   /** Whether TCP of pods shall agree on segments that fit the route out of the node. Default: no. */
   readonly clampMss?: boolean
+  /** Whether rules of ours let pods through where iptables would drop them. Default: no, it is reported. */
+  readonly forwardAccept?: boolean
   /** Default: true, as the kernel makes a device. */
   readonly vxlanChecksumOffload?: boolean
 }
@@ -44,7 +46,7 @@ export class Dataplane implements AsyncDisposable {
   readonly #mirror: KernelMirror
 
   private constructor(
-    { kernel, clampMss, vxlanChecksumOffload = true }: DataplaneOptions,
+    { kernel, clampMss, forwardAccept, vxlanChecksumOffload = true }: DataplaneOptions,
     socket: Rtnetlink,
     mirror: KernelMirror,
     clock: Clock,
@@ -56,7 +58,14 @@ export class Dataplane implements AsyncDisposable {
     this.routes = new RouteTable({ kernel: socket, mirror, clock, auditEvery })
     this.#settings = new Settings({ kernel, socket, mirror, clock, auditEvery })
     this.#guard = new HostEndGuard({ kernel, socket, mirror, clock })
-    this.filters = new Filters({ open: () => kernel.openNetfilter(), clock, auditEvery, clampMss })
+    this.filters = new Filters({
+      open: () => kernel.openNetfilter(),
+      clock,
+      auditEvery,
+      clampMss,
+      forwardAccept,
+      ...(kernel.iptables && { iptables: kernel.iptables }),
+    })
     this.endpoints = new Endpoints({
       kernel,
       routes: this.routes,

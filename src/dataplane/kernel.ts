@@ -6,6 +6,7 @@
 import type { Ethtool } from '../../netlink/generic/ethtool-types.ts'
 import type { Fou } from '../../netlink/generic/fou-types.ts'
 import type { Netfilter } from '../../netlink/netfilter/types.ts'
+import type { Iptables } from './filters/iptables.ts'
 import type { Rtnetlink } from '../../netlink/types.ts'
 
 export interface Kernel {
@@ -13,6 +14,8 @@ export interface Kernel {
   open(netns?: string): Promise<Rtnetlink>
   /** nftables of the node's own namespace. The caller closes it. Rejects with the kernel's code where there is none. */
   openNetfilter(): Promise<Netfilter>
+  /** iptables of that namespace; absent: there is none. */
+  readonly iptables?: Iptables
   /** UDP ports that unwrap tunnelled packets, in the node's own namespace. The caller closes it. Rejects with ENOENT where the kernel has none. */
   openFou(): Promise<Fou>
   /** Features of the node's own devices. The caller closes it. Rejects with ENOENT where the kernel cannot be asked so. */
