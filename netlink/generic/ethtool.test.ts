@@ -8,8 +8,9 @@ import { featureRequest, openEthtool } from './ethtool.ts'
 import { writeRequest } from './generic.ts'
 
 t.test('a feature is turned off and on', async t => {
-  const { path: netns, ip } = namespace(t)
-  ip('link add vx type vxlan id 7 dstport 4789 local 127.0.0.1')
+  const ns = namespace(t)
+  const netns = ns.path
+  ns.ip('link add vx type vxlan id 7 dstport 4789 local 127.0.0.1')
   await using netlink = await open({ netns })
   const link = (await netlink.link('vx'))!.index
   await using ethtool = await openEthtool({ netns })
