@@ -14,6 +14,7 @@ t.test('an empty file is the default node', async t => {
       mtu: undefined,
       clampMss: false,
       forwardAccept: false,
+      vxlanChecksumOffload: true,
     },
     cni: { socket: '/run/margay/cni.sock' },
     log: { level: 'info', format: 'text' },

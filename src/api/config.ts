@@ -73,6 +73,8 @@ const schema = v.strictObject({
       clampMss: v.optional(flag(), false),
       /** Where iptables drops what it forwards (Docker), rules of ours let pods through. */
       forwardAccept: v.optional(flag(), false),
+      /** Checksums of packets within VXLAN are left to the network card; false where it spoils them. */
+      vxlanChecksumOffload: v.optional(flag(), true),
     }),
     {},
   ),

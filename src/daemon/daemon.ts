@@ -100,6 +100,7 @@ export class Daemon {
       mark: routeMark(config),
       clampMss: config.dataplane.clampMss,
       forwardAccept: config.dataplane.forwardAccept,
+      vxlanChecksumOffload: config.dataplane.vxlanChecksumOffload,
     })
     const daemon = new Daemon(config, log, { nodeStore, datastore, dataplane })
     try {

@@ -6,6 +6,7 @@
 import type { Rtnetlink } from '../../netlink/types.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Tunnels } from './encapsulation/index.ts'
+import { ChecksumOffload } from './encapsulation/checksum-offload.ts'
 import { Endpoints } from './endpoints/endpoints.ts'
 import { HostEndGuard } from './endpoints/guard.ts'
 import { FactsWatch } from './facts.ts'
@@ -28,6 +29,8 @@ export interface DataplaneOptions {
   readonly clampMss?: boolean
   /** Whether rules of ours let pods through where iptables would drop them. Default: no, it is reported. */
   readonly forwardAccept?: boolean
+  /** Default: true, as the kernel makes a device. */
+  readonly vxlanChecksumOffload?: boolean
 }
 
 export class Dataplane implements AsyncDisposable {
@@ -43,7 +46,7 @@ export class Dataplane implements AsyncDisposable {
   readonly #mirror: KernelMirror
 
   private constructor(
-    { kernel, clampMss, forwardAccept }: DataplaneOptions,
+    { kernel, clampMss, forwardAccept, vxlanChecksumOffload = true }: DataplaneOptions,
     socket: Rtnetlink,
     mirror: KernelMirror,
     clock: Clock,
@@ -74,6 +77,7 @@ export class Dataplane implements AsyncDisposable {
       kernel: socket,
       mirror,
       openFou: () => kernel.openFou(),
+      checksumOffload: new ChecksumOffload(() => kernel.openEthtool(), vxlanChecksumOffload),
       openWireguard: () => kernel.openWireguard(),
       clock,
       auditEvery,

@@ -21,10 +21,12 @@ import type {
   Route,
   Rtnetlink,
 } from '../../netlink/types.ts'
+import type { Ethtool } from '../../netlink/generic/ethtool-types.ts'
 import type { Fou } from '../../netlink/generic/fou-types.ts'
 import type { Netfilter } from '../../netlink/netfilter/types.ts'
 import { contains, parseAddress, parseInterfaceAddress, formatPrefix, prefixOf } from '../../inet/index.ts'
 import type { Kernel, Sysctl, SysctlName } from './kernel.ts'
+import { FakeEthtool } from './fake-ethtool.ts'
 import { FakeFou } from './fake-fou.ts'
 import type { Wireguard } from '../../netlink/generic/wireguard-types.ts'
 import { FakeNetfilter } from './fake-netfilter.ts'
@@ -41,6 +43,7 @@ export class FakeKernel implements Kernel {
   /** nftables of the node. */
   readonly netfilter = new FakeNetfilter()
   readonly fou = new FakeFou()
+  readonly ethtool = new FakeEthtool()
   /** The node's own namespace. */
   readonly node = new FakeNamespace(this)
   /** Keys and peers of the node's devices. */
@@ -69,6 +72,10 @@ export class FakeKernel implements Kernel {
 
   async open(netns?: string): Promise<Rtnetlink> {
     return this.#entered(netns).handle()
+  }
+
+  openEthtool(): Promise<Ethtool> {
+    return this.ethtool.handle()
   }
 
   openFou(): Promise<Fou> {

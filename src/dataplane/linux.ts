@@ -4,6 +4,7 @@ import {
   namespaceId,
   NetlinkError,
   open,
+  openEthtool,
   openFou,
   openNetfilter,
   openWireguard,
@@ -20,6 +21,7 @@ export function linuxKernel(netns?: string): Kernel {
     iptables: linuxIptables(netns),
     openNetfilter: () => openNetfilter({ netns }),
     openFou: () => openFou({ netns }),
+    openEthtool: () => openEthtool({ netns }),
     openWireguard: () => openWireguard({ netns }),
     async identify(path = netns) {
       try {

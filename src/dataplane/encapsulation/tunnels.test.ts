@@ -151,6 +151,30 @@ t.test('no FoU in the kernel, its port taken, or its devices missing: a sentence
   }
 })
 
+t.test('the checksum offload of VXLAN devices is as wanted, and written only where it differs', async t => {
+  const w = await fakeWorld()
+  const open = async (vxlanChecksumOffload?: boolean) => {
+    const plane = await Dataplane.open({ kernel: w.kernel, clock: w.clock, vxlanChecksumOffload })
+    t.teardown(() => plane.close())
+    t.same(await plane.tunnels.apply([wanted(vxlan), wanted(ipip)], true), new Map())
+    return plane
+  }
+  const log = () => w.kernel.ethtool.log.splice(0)
+  await (await open()).close()
+  t.same(log(), [])
+  await (await open(false)).close()
+  t.same(log(), ['tx-checksum-ip-generic off'])
+  await (await open(false)).close()
+  t.same(log(), [])
+  await (await open(true)).close()
+  t.same(log(), ['tx-checksum-ip-generic on'])
+  w.kernel.ethtool.missing = true
+  t.same((await open(true)).tunnels.problems, [])
+  t.match((await open(false)).tunnels.problems, [
+    /^device margay-vxlan4: its checksum offload cannot be turned off.*ethtool -K/,
+  ])
+})
+
 t.test('what changes is written, what goes lingers', async t => {
   const w = await fakeWorld()
   const plane = await start(t, w)

@@ -20,6 +20,7 @@ import type { WireguardKey } from '../../model/wireguard.ts'
 import type { Clock } from '../clock.ts'
 import { Fights } from '../fights.ts'
 import type { KernelMirror } from '../mirror.ts'
+import type { ChecksumOffload } from './checksum-offload.ts'
 import { deviceNamed, deviceOf } from './kinds.ts'
 import { ReceivePorts } from './receive-ports.ts'
 import * as say from './sentences.ts'
@@ -39,6 +40,7 @@ export interface TunnelsOptions {
   readonly mirror: KernelMirror
   /** UDP ports that unwrap, for the kinds that need one. */
   readonly openFou: () => Promise<Fou>
+  readonly checksumOffload: ChecksumOffload
   readonly openWireguard: () => Promise<Wireguard>
   readonly clock: Clock
   /** Milliseconds between looks at the kernel when nothing happens. */
@@ -71,6 +73,8 @@ export class Tunnels {
   #closed = false
   readonly #fights: Fights<never>
   readonly #ports: ReceivePorts
+  /** By device: why its checksums are not done as wanted. */
+  readonly #offload = new Map<string, string>()
   readonly #wireguard: WireguardDevices
   /** By device: what was wanted when it was last found, or made, whole. */
   readonly #whole = new Map<string, string>()
@@ -105,9 +109,12 @@ export class Tunnels {
     return this.#look().then(() => this.#faults)
   }
 
-  /** Sentences for devices that somebody changes again and again. */
+  /** Sentences for devices that somebody changes again and again, or whose checksums are not done as wanted. */
   get problems(): readonly string[] {
-    return [...this.#fights.all()].map(([device, { count }]) => say.fight(device, count))
+    return [
+      ...[...this.#fights.all()].map(([device, { count }]) => say.fight(device, count)),
+      ...this.#offload.values(),
+    ]
   }
 
   /** Devices of ours that are in the kernel. */
@@ -143,6 +150,7 @@ export class Tunnels {
     this.#cancelTrim?.()
     this.#cancelPause?.()
     await this.#turn
+    await this.#options.checksumOffload.close()
     await this.#wireguard.close()
     await (
       await this.#unwatch
@@ -225,6 +233,7 @@ export class Tunnels {
           faults.set(desired.tunnel.device, ensured)
           continue
         }
+        await this.#checkOffload(desired.tunnel, ensured.index)
         const on = <T extends { readonly link: number }>(all: readonly T[]) =>
           all.filter(({ link }) => link === ensured.index)
         const steps = this.#steps(desired, ensured.index, on(addresses), on(neighbours), on(fdb))
@@ -296,6 +305,12 @@ export class Tunnels {
     if (!made) return say.unread(tunnel.device, 'it was made and is not there')
     mirror.noteLink(made)
     return made
+  }
+
+  async #checkOffload({ kind, device }: Tunnel, link: number): Promise<void> {
+    const problem = kind === 'vxlan' ? await this.#options.checksumOffload.ensure(device, link) : undefined
+    if (problem === undefined) this.#offload.delete(device)
+    else this.#offload.set(device, problem)
   }
 
   /** The node has another address: if nothing else differs the device gets it as it is, and its routes stay. False: it cannot. */
