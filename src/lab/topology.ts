@@ -48,6 +48,7 @@ export interface RouterPlan {
   readonly asn: number
   readonly routerId: string
   readonly holdTime: number
+  readonly gracefulRestart: boolean
   readonly announce: readonly (Addresses & { readonly device: string })[]
   readonly neighbours: readonly NeighbourPlan[]
   /** The cluster's pools: what `accept: pods` lets in. */
@@ -153,6 +154,7 @@ export function planTopology(read: ReadLab, name = read.lab.name): Planning {
     asn: router.asn,
     routerId: router.routerId,
     holdTime: router.holdTime,
+    gracefulRestart: router.gracefulRestart,
     announce: router.announce.flatMap((subnetName, j) => {
       const link = byName.get(router.name)?.links.find(own => own.subnet === subnetName)
       const subnet = subnets.get(subnetName)

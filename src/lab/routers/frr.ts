@@ -20,7 +20,7 @@ export const frr: RouterKind = {
     'vtysh.conf': 'no service integrated-vtysh-config\n',
   }),
   // A bgpd that does not find zebra's socket looks again only after ten seconds.
-  daemons: dir => [
+  daemons: (_plan, dir) => [
     {
       role: 'zebra',
       argv: ['/usr/lib/frr/zebra', ...common(dir, 'zebra'), '-s', '8388608'],

@@ -26,6 +26,9 @@ t.test('bird.conf', async t => {
   )
   t.match(conf, /net ~ \[ 10\.42\.0\.0\/16\+ \]/)
   t.notMatch(birdConf(spine), /rr client/)
+  t.match(conf, /graceful restart aware;/)
+  const restarting = birdConf({ ...tor2, gracefulRestart: true })
+  t.match(restarting, /persist;\n {2}graceful restart;\n\}[^]*graceful restart on;/)
 
   for (const router of routers('two-racks'))
     t.test(
