@@ -13,11 +13,13 @@ export const flapped: ContinuityEvent = {
     'the time without a cable and a moment more: routes return with the carrier (link event), as sessions live on for their hold time (9 s here)',
   run: async ({ lab, fabric, probe }) => {
     const [node] = fabric.nodes
-    const [router] = routersOf(lab, node)
+    // The node's end alone: the router's is that of the whole rack.
+    const { port } = lab.topology.hosts.find(({ name }) => name === node)!.links[0]
+    const set = (state: 'up' | 'down') => lab.exec('switch', 'ip', 'link', 'set', port, state)
     const before = (await learned(lab, node)).length
-    await lab.cable(node, router.host, 'down')
+    await set('down')
     await eventually(`${node} has no route over it`, async () => (await learned(lab, node)).length === 0, patience)
-    await lab.cable(node, router.host, 'up')
+    await set('up')
     await eventually(`${node} has its routes again`, async () => (await learned(lab, node)).length === before, patience)
     await probe.steady()
     await lab.established([node])
