@@ -6,6 +6,11 @@ import t from 'tap'
 import { encapsulationHolds } from './kit/encapsulated.ts'
 import { eventually, TestLab } from './kit/lab.ts'
 
+interface Answer {
+  readonly paths: readonly { readonly to: string; readonly found: { readonly octets?: number } }[]
+  readonly advice: readonly string[]
+}
+
 const lab = await TestLab.up(t, { lab: 'two-subnets' }, 'subnets')
 
 await encapsulationHolds(t, lab, [
@@ -45,6 +50,44 @@ t.test('the MTU of the link changes: tunnels and new pods follow, and running po
   await lab.exec('n1', 'ip', 'link', 'set', 'eth0', 'mtu', '1500')
   await eventually('nothing is left to say', async () => (await complaint()) === undefined, 60)
   await eventually('the tunnel is as wide again', async () => (await mtuOf('n1', 'margay-vxlan4')) === 1450, 60)
+})
+
+t.test('what the paths carry: node mtu', async t => {
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await lab.margayctl('n1', '-o', 'json', 'node', 'mtu', ...args)
+    const { paths = [], advice = [] } = (stdout === '' ? {} : JSON.parse(stdout)) as Partial<Answer>
+    return { code, stderr, advice, passes: new Map(paths.map(({ to, found }) => [to, found.octets])) }
+  }
+  const whole = await run()
+  t.equal(whole.code, 0, whole.stderr + whole.advice.join())
+  t.same(
+    [...whole.passes.values()].toSorted((a = 0, b = 0) => a - b),
+    [1430, 1430, 1450, 1450, 1500, 1500, 1500, 1500],
+    'each node by both families, straight and through a tunnel',
+  )
+
+  await lab.exec('gw', 'ip', 'link', 'set', 'eth1', 'mtu', '1400')
+  const less = await run('n3')
+  t.equal(less.code, 1)
+  t.equal(less.passes.get('10.3.2.13'), 1400, 'a router says what it takes')
+  t.equal(less.passes.get('fd00:3:2::13'), 1400)
+  t.match(
+    less.advice.find(sentence => sentence.startsWith('10.3.2.13')),
+    /1400 octets pass, and 1500 .*mtu: 1400.*10\.44\.0\.0\/16 1350/,
+  )
+  await lab.exec('gw', 'ip', 'link', 'set', 'eth1', 'mtu', '1500')
+
+  const silent =
+    'add table ip small; add chain ip small f { type filter hook forward priority 0; }; add rule ip small f ip length > 1442 drop'
+  await lab.exec('gw', 'nft', silent)
+  const dropped = await run('n3')
+  t.equal(
+    dropped.passes.get('10.3.2.13'),
+    1442,
+    'one that drops without a word is found by halving, and what another said before is not remembered',
+  )
+  await lab.exec('gw', 'nft', 'delete', 'table', 'ip', 'small')
+  t.equal((await run('n9')).code, 3)
 })
 
 t.test('no pool needs tunnels any more: devices and their addresses go', async t => {

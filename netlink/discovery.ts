@@ -32,6 +32,8 @@ export interface Discovery {
 /** Milliseconds between two rounds of messages: RFC 4861 §10, MIN_DELAY_BETWEEN_RAS; and when the neighbour is known. */
 const SEARCHING = 3000
 const FOUND = 10_000
+/** Rounds that follow each other closely when a link comes: RFC 4861 §10, MAX_INITIAL_RTR_ADVERTISEMENTS. */
+const FIRST = 3
 /** Milliseconds until a namespace that cannot be read is tried again. */
 const RETRY = 5000
 
@@ -41,11 +43,14 @@ const ALL_ROUTERS = 'ff02::2'
 class Watched {
   index: number | undefined
   mac: string | undefined
+  carrier = false
   /** Link-local ones. */
   readonly neighbours = new Map<string, Neighbour>()
   told: string | undefined
   failure: string | undefined
   sentAt = -Infinity
+  /** Rounds that are still to follow closely. */
+  first = FIRST
 }
 
 export function discovery(options: DiscoveryOptions = {}): Discovery {
@@ -89,6 +94,7 @@ class LinkDiscovery implements Discovery {
         const link = links.find(one => one.name === name)
         watched.index = link?.index
         watched.mac = link?.mac
+        watched.carrier = link?.carrier ?? false
         watched.neighbours.clear()
       }
       for (const neighbour of neighbours) this.#put(neighbour)
@@ -112,6 +118,7 @@ class LinkDiscovery implements Discovery {
         const watched = this.#links.get(event.link.name)
         const index = event.type === 'link.put' ? event.link.index : undefined
         if (watched && watched.index !== index) void this.#read()
+        else if (watched) this.#connected(watched, event.link.carrier)
         return
       }
       case 'neighbour.put':
@@ -128,6 +135,16 @@ class LinkDiscovery implements Discovery {
       case 'netconf.delete':
         return
     }
+  }
+
+  /** A cable that is plugged in again: whoever is there has forgotten us, or is another. */
+  #connected(watched: Watched, carrier: boolean): void {
+    const before = watched.carrier
+    watched.carrier = carrier
+    if (before || !carrier) return
+    watched.first = FIRST
+    watched.sentAt = -Infinity
+    this.#round()
   }
 
   #put(neighbour: Neighbour): void {
@@ -176,9 +193,10 @@ class LinkDiscovery implements Discovery {
     if (this.#links.size === 0) return
     const now = performance.now()
     for (const [name, watched] of this.#links) {
-      const pause = watched.told === undefined ? SEARCHING : FOUND
+      const pause = watched.told === undefined || watched.first > 0 ? SEARCHING : FOUND
       if (now - watched.sentAt < pause - 100) continue
       watched.sentAt = now
+      if (watched.first > 0) watched.first--
       const code = watched.index === undefined ? 'ENODEV' : this.#send(name, watched)
       // A link that is down, or has no address of its own yet, will come up.
       if (code === undefined || ['ENETDOWN', 'EADDRNOTAVAIL', 'ENETUNREACH'].includes(code)) continue

@@ -3,6 +3,8 @@
 export { errnoName, errnoText, NetlinkError } from './core/errno.ts'
 export { type Namespace, namespaceId } from './core/namespace.ts'
 export { readSysctl, readSysctls, type Sysctl, writeSysctl, writeSysctls } from './core/sysctl.ts'
+export type * from './generic/ethtool-types.ts'
+export { openEthtool } from './generic/ethtool.ts'
 export type * from './generic/fou-types.ts'
 export { openFou } from './generic/fou.ts'
 export { NoGenericFamily } from './generic/generic.ts'

@@ -54,15 +54,14 @@ function run(file: string, limit: number): Promise<Outcome> {
   })
 }
 
-/** Runs files `width` at a time. */
-async function runAll(files: readonly string[], width: number, limit: number): Promise<Outcome[]> {
-  const waiting = files.values()
-  const lanes = Array.from({ length: width }, async () => {
+/** Runs files one after another, several such lanes at once; a lane goes through its queues, and lanes may share one. */
+async function runLanes(lanes: readonly (readonly Iterable<string>[])[], limit: number): Promise<Outcome[]> {
+  const lane = async (queues: readonly Iterable<string>[]): Promise<Outcome[]> => {
     const outcomes: Outcome[] = []
-    for (const file of waiting) outcomes.push(await run(file, limit))
+    for (const queue of queues) for (const file of queue) outcomes.push(await run(file, limit))
     return outcomes
-  })
-  return (await Promise.all(lanes)).flat()
+  }
+  return (await Promise.all(lanes.map(lane))).flat()
 }
 
 const chosen = process.argv.slice(2)
@@ -85,11 +84,13 @@ if (chosen.length === 0) {
   const { status } = spawnSync(process.execPath, ['scripts/check.ts'], { stdio: 'inherit' })
   outcomes.push(status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 })
 }
-outcomes.push(...(await runAll(pick(beside), 2, 120)))
-// Speakers beside labs: both mostly wait. Each lane in the order of its names: interop's table comes after what fills it.
+const units = pick(beside).values()
+outcomes.push(...(await runLanes([[units], [units]], 120)))
+// Speakers beside labs: both mostly wait. Each in the order of its names: interop's table comes after what fills it.
 const isSpeaker = (file: string): boolean => /^integration[/](bgp-|interop[/])/.test(file)
-const lanes = [integration.filter(file => !isSpeaker(file)), integration.filter(isSpeaker)]
-outcomes.push(...(await Promise.all(lanes.map(lane => runAll(pick(lane), 1, 600)))).flat())
+const labs = pick(integration.filter(file => !isSpeaker(file))).values()
+const speakers = pick(integration.filter(isSpeaker)).values()
+outcomes.push(...(await runLanes([[labs], [speakers, labs]], 600)))
 const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, outcome) => total + of(outcome), 0)
 const failed = sum(outcome => outcome.failed)
 console.log(`took ${seconds(started)}`)

@@ -1,18 +1,15 @@
 // The other nodes are the helpers.
 
-import t from 'tap'
-import { everyPairReaches } from '../kit/expect.ts'
+import { moved } from './events/addresses.ts'
 import { killed } from './events/restarts.ts'
 import { runFabric } from './kit/run.ts'
 
-const lab = await runFabric({
+await runFabric({
   name: 'full mesh',
   tag: 'mesh',
   source: { lab: 'full-mesh' },
   pods: ['n1-p1', 'n2-p1'],
   nodes: ['n1', 'n2'],
   watched: ['n1', 'n2', 'n3'],
-  events: [killed],
+  events: [killed, moved],
 })
-
-t.test('after all of it', t => everyPairReaches(t, lab))

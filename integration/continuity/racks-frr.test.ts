@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { labFile } from '../kit/lab.ts'
-import { torKilled } from './events/links.ts'
+import { torKilled } from './events/routers.ts'
 import { killed, upgraded } from './events/restarts.ts'
 import { runFabric } from './kit/run.ts'
 

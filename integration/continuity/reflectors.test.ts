@@ -1,6 +1,7 @@
 import t from 'tap'
 import { everyPairReaches } from '../kit/expect.ts'
 import { eventually } from '../kit/lab.ts'
+import { meshed } from './events/changes.ts'
 import { killed, reflectorsKilled } from './events/restarts.ts'
 import { runFabric } from './kit/run.ts'
 
@@ -11,7 +12,7 @@ const lab = await runFabric({
   pods: ['n1-p1', 'n2-p1'],
   nodes: ['n2', 'rr1'],
   watched: ['n1', 'n2', 'n3', 'rr1', 'rr2', 'edge'],
-  events: [killed, reflectorsKilled],
+  events: [meshed, killed, reflectorsKilled],
 })
 
 t.test('after all of it', t => everyPairReaches(t, lab))

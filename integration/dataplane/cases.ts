@@ -1,23 +1,6 @@
 // The matrix's rows: each encapsulation in each of its modes, for each family, within a subnet and across.
 
-import { tunnelModes } from '../../src/resources/index.ts'
-import { tunnelKinds } from '../kit/tunnel-kinds.ts'
-
-export type Family = 'ipv4' | 'ipv6'
-
-/** What wraps packets, as the packets' outer headers show it. */
-export interface Wrapping {
-  /** As the table names it. */
-  readonly title: string
-  /** The pool's field that turns it on. */
-  readonly field: string
-  /** Octets that the outer headers take, by the family of the packets inside; absent = it does not carry them. */
-  readonly overhead: Readonly<Partial<Record<Family, number>>>
-  readonly device: (family: Family) => string
-  /** Outer packets, as tcpdump filters them and as it prints them. */
-  readonly filter: (family: Family) => string
-  readonly outer: RegExp
-}
+import type { Family, Wrapping } from './kinds.ts'
 
 export interface Case {
   /** Undefined: packets go as they are. */
@@ -27,27 +10,6 @@ export interface Case {
 
 /** Octets of a packet that the lab's cables carry. */
 export const wire = 1500
-
-export const vxlan: Wrapping = {
-  title: 'VXLAN',
-  field: 'vxlanMode',
-  overhead: { ipv4: 50, ipv6: 70 },
-  device: family => `margay-vxlan${family === 'ipv4' ? 4 : 6}`,
-  filter: family => `${family === 'ipv4' ? 'ip' : 'ip6'} and udp port 4789`,
-  outer: /VXLAN, flags \[I\]/,
-}
-
-/** Those of IPv4 only. */
-export const otherKinds: readonly Wrapping[] = tunnelKinds.map(({ field, mtu, device, filter, outer }) => ({
-  title: tunnelModes.find(mode => mode.field === field)?.name ?? field,
-  field,
-  overhead: { ipv4: wire - mtu },
-  device: () => device,
-  filter: () => filter,
-  outer,
-}))
-
-export const wrappings: readonly Wrapping[] = [vxlan, ...otherKinds]
 
 export const families: readonly Family[] = ['ipv4', 'ipv6']
 export const places = ['same subnet', 'across'] as const

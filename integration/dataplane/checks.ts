@@ -5,8 +5,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { parseAddress } from '../../inet/index.ts'
 import { eventually, type TestLab } from '../kit/lab.ts'
-import { type Family, type Wrapping, wrappings } from './cases.ts'
+import { type Family, type Wrapping, wrappings } from './kinds.ts'
 
 export interface Way {
   readonly family: Family
@@ -77,7 +78,12 @@ async function namesOf(lab: TestLab, { from, to, router }: Way): Promise<Readonl
 export async function capture(
   lab: TestLab,
   way: Way,
-): Promise<{ readonly wanted: string; readonly others: string; readonly ends: readonly string[] }> {
+): Promise<{
+  readonly wanted: string
+  readonly others: string
+  readonly ends: readonly string[]
+  readonly showsPods: boolean
+}> {
   const { family, from, to, wrapping } = way
   const pod = lab.addresses(from.pod)[family] ?? ''
   const bare = `src host ${pod}`
@@ -85,7 +91,7 @@ export async function capture(
     .filter(({ overhead }) => overhead[family] !== undefined)
     .map(each => `(${each.filter(family)})`)
     .join(' or ')
-  const tcpdump = ['tcpdump', '-l', '-n', '-v', '-i', 'eth0']
+  const tcpdump = ['tcpdump', '-l', '-n', '-v', '-x', '-i', 'eth0']
   const others = lab.running(to.node, [
     'sh',
     '-c',
@@ -98,7 +104,22 @@ export async function capture(
   }).catch(String)
   await lab.tryExec(from.pod, 'ping', '-n', '-c', '5', '-i', '0.1', '-w', '20', target(lab, way))
   await pings()
-  return { wanted, others: await others(), ends: wrapping ? nodeAddresses(lab, way) : [pod, target(lab, way)] }
+  const inner = [pod, target(lab, way)]
+  return {
+    wanted,
+    others: await others(),
+    ends: wrapping ? nodeAddresses(lab, way) : inner,
+    showsPods: inner.every(address => octetsOf(wanted).includes(hexOf(address))),
+  }
+}
+
+/** The octets of a capture, whatever tcpdump knows of their meaning. */
+const octetsOf = (text: string): string => text.replaceAll(/^\s+0x[0-9a-f]+: |\s/gm, '')
+
+function hexOf(text: string): string {
+  const address = parseAddress(text)
+  if (!address) throw new Error(`${text} is no address`)
+  return Buffer.from(address.octets).toString('hex')
 }
 
 const nodeAddresses = (lab: TestLab, { family, from, to }: Way): string[] =>

@@ -4,19 +4,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { eventually, TestLab } from '../kit/lab.ts'
-import {
-  type Case,
-  carries,
-  casesOf,
-  families,
-  type Family,
-  never,
-  type Place,
-  places,
-  type Wrapping,
-  wire,
-  wrappingOf,
-} from './cases.ts'
+import { type Case, carries, casesOf, families, never, type Place, places, wire, wrappingOf } from './cases.ts'
+import type { Family, Wrapping } from './kinds.ts'
 import { capture, hops, passes, payload, transfer, type Way } from './checks.ts'
 import { nameOf, type Row } from './table.ts'
 
@@ -101,13 +90,14 @@ async function cellsOf(
   }).catch(() => hops(lab, way))
   const hopsRight = t.same(met, expected, 'a traceroute shows each hop')
 
-  const { wanted, others, ends } = await capture(lab, way)
+  const { wanted, others, ends, showsPods } = await capture(lab, way)
   const seen =
     t.match(wanted, wrapping?.outer ?? /\S/, 'on the wire as it should be') &&
     t.ok(
       ends.every(end => wanted.includes(end)),
       `from and to ${ends.join(' and ')}\n${wanted}`,
     ) &&
+    t.equal(showsPods, wrapping?.encrypted !== true, 'who talks within can be read, unless it is encrypted') &&
     t.equal(others.trim(), '', 'and in no other way')
 
   return [

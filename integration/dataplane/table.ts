@@ -3,7 +3,8 @@
 
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { type Case, carries, casesOf, type Family, families, type Place, places, wrappings } from './cases.ts'
+import { type Case, carries, casesOf, families, type Place, places } from './cases.ts'
+import { type Family, wrappings } from './kinds.ts'
 
 /** A row's cells after its name; `✘` where a check failed. */
 export interface Row {

@@ -1,7 +1,7 @@
 // The matrix of encapsulations, as far as this machine's kernel has them.
 
 import t from 'tap'
-import { vxlan } from './cases.ts'
+import { vxlan } from './kinds.ts'
 import { matrix } from './matrix.ts'
 import { writeRows } from './table.ts'
 

@@ -15,27 +15,37 @@ export function hopsOf(route: KernelRoute | undefined): readonly string[] {
   return hops.map(hop => `via ${hop.gateway ?? hop.via?.host ?? 'nobody'} dev ${hop.dev}`).toSorted()
 }
 
-/** Waits until a host's kernel leads to the blocks of `owner` by these next hops and no others. */
-export async function reaches(
-  lab: TestLab,
-  host: string,
-  owner: string,
-  hops: (family: 'ipv4' | 'ipv6') => readonly string[],
-): Promise<void> {
-  const blocks = (await blocksOf(lab)).get(owner) ?? []
-  let seen = ''
+/** Undefined: any, as long as there is a route. */
+export type Hops = (family: 'ipv4' | 'ipv6') => readonly string[] | undefined
+
+/** Blocks stay with their nodes while a fabric is broken and mended. */
+const blocks = new WeakMap<TestLab, ReturnType<typeof blocksOf>>()
+
+function knownBlocks(lab: TestLab): ReturnType<typeof blocksOf> {
+  const known = blocks.get(lab) ?? blocksOf(lab)
+  blocks.set(lab, known)
+  return known
+}
+
+/** Waits until a host's kernel leads to the blocks of these nodes by these next hops and no others. */
+export async function reaches(lab: TestLab, host: string, wanted: Readonly<Record<string, Hops>>): Promise<void> {
+  const owned = await knownBlocks(lab)
+  const targets = Object.entries(wanted).flatMap(([owner, hops]) =>
+    (owned.get(owner) ?? []).map(block => ({ block, hops: hops(block.includes(':') ? 'ipv6' : 'ipv4') })),
+  )
+  if (targets.length < Object.keys(wanted).length)
+    throw new Error(`a node of ${Object.keys(wanted).join()} has no block`)
+  let wrong: readonly string[] = []
   const isSo = async (): Promise<boolean> => {
     const routes = await lab.routes(host)
-    const wrong = blocks.flatMap(block => {
-      const has = hopsOf(routes.find(route => route.dst === block && route.type !== 'unreachable'))
-      const wanted = hops(block.includes(':') ? 'ipv6' : 'ipv4').toSorted()
-      return has.join() === wanted.join() ? [] : [`${block} ${has.join(', ') || 'by nobody'}`]
+    wrong = targets.flatMap(({ block, hops }) => {
+      const has = hopsOf(routes.find(route => route.dst === block && route.type !== 'unreachable')).join(', ')
+      return has === (hops?.toSorted().join(', ') ?? (has || undefined)) ? [] : [`${block} ${has || 'by nobody'}`]
     })
-    seen = wrong.join('; ')
-    return blocks.length > 0 && wrong.length === 0
+    return wrong.length === 0
   }
-  await eventually(`${host} reaches ${owner} as it should`, isSo, patience).catch(() => {
-    throw new Error(`after ${patience} s ${host} reaches ${owner} otherwise: ${seen || 'it has no block'}`)
+  await eventually(`${host} reaches them`, isSo, patience).catch(() => {
+    throw new Error(`after ${patience} s ${host} reaches ${Object.keys(wanted).join()} otherwise: ${wrong.join('; ')}`)
   })
 }
 

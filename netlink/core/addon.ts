@@ -54,6 +54,8 @@ export interface Addon {
   tcpClose(fd: number): void
   /** Sends an ICMPv6 message out of a link, hop limit 255. 0 or a negative errno. */
   icmp6Send(namespace: number, device: string, to: string, message: Uint8Array): number
+  /** Sends an echo that must not be fragmented, on a thread of libuv's pool: 0 = answered, positive = the MTU that somebody named, or a negative errno. */
+  icmpEcho(to: string, octets: number, milliseconds: number): Promise<number>
   /** Reads (no value) and writes files on a thread of that namespace: an errno for all, or text or errno of each. */
   sysctls(
     namespace: number,

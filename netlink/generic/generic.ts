@@ -75,6 +75,12 @@ export class GenericSocket implements AsyncDisposable {
     return dump(this.#socket, query, message => read(attributesOf(message)))
   }
 
+  /** What a command gives, read; undefined if it gives nothing. */
+  get<T>(request: GenericRequest, read: (attributes: Attributes) => T | undefined): Promise<T | undefined> {
+    const query: Query = (writer, flags, sequence) => writeRequest(writer, this.#family, request, flags, sequence)
+    return get(this.#socket, query, message => read(attributesOf(message)), [])
+  }
+
   /** Sends each in order, with an outcome for each. One failing does not stop the rest. */
   send(requests: readonly GenericRequest[]): Promise<readonly Outcome[]> {
     return sendBatch(this.#socket, requests, (writer, request, sequence) =>

@@ -439,6 +439,50 @@ static napi_value icmp6_send_(napi_env env, napi_callback_info info) {
   return number(env, -code);
 }
 
+/* ---- echoes: one turn on a thread of libuv's pool each ---- */
+
+struct echo_work {
+  napi_async_work work;
+  napi_deferred deferred;
+  char *to;
+  int octets, milliseconds, result;
+};
+
+static void echo_execute(napi_env env, void *data) {
+  (void)env;
+  struct echo_work *work = data;
+  work->result = icmp_echo(work->to, work->octets, work->milliseconds);
+}
+
+static void echo_complete(napi_env env, napi_status status, void *data) {
+  struct echo_work *work = data;
+  napi_resolve_deferred(env, work->deferred, number(env, status == napi_ok ? work->result : -ECANCELED));
+  napi_delete_async_work(env, work->work);
+  free(work->to);
+  free(work);
+}
+
+/* icmpEcho(to, octets, milliseconds): Promise<0 | mtu | -errno> */
+static napi_value icmp_echo_(napi_env env, napi_callback_info info) {
+  napi_value values[3], promise, name;
+  if (!arguments(env, info, 3, values)) return NULL;
+  struct echo_work *work = calloc(1, sizeof *work);
+  if (!work) abort();
+  work->to = text_of(env, values[0]);
+  work->octets = int_of(env, values[1]);
+  work->milliseconds = int_of(env, values[2]);
+  napi_create_promise(env, &work->deferred, &promise);
+  if (!work->to) {
+    napi_resolve_deferred(env, work->deferred, number(env, -EINVAL));
+    free(work);
+    return promise;
+  }
+  napi_create_string_utf8(env, "icmpEcho", NAPI_AUTO_LENGTH, &name);
+  napi_create_async_work(env, NULL, name, echo_execute, echo_complete, work, &work->work);
+  napi_queue_async_work(env, work->work);
+  return promise;
+}
+
 /* tcpClose(fd): for one that no Node socket has taken over */
 static napi_value tcp_close(napi_env env, napi_callback_info info) {
   napi_value values[1];
@@ -462,6 +506,7 @@ NAPI_MODULE_INIT() {
       {"setOption", NULL, set_option, NULL, NULL, NULL, napi_enumerable, NULL},
       {"getOption", NULL, get_option, NULL, NULL, NULL, napi_enumerable, NULL},
       {"icmp6Send", NULL, icmp6_send_, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"icmpEcho", NULL, icmp_echo_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"tcpClose", NULL, tcp_close, NULL, NULL, NULL, napi_enumerable, NULL},
       {"sysctls", NULL, sysctls, NULL, NULL, NULL, napi_enumerable, NULL},
   };

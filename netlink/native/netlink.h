@@ -115,6 +115,10 @@ int tcp_hops(int fd, int ttl, int least);
 /* The key of TCP-MD5 that a socket has for a remote address; length 0: none. 0 or an errno. */
 int tcp_key(int fd, const char *remote, int bits, const unsigned char *key, size_t length);
 
+/* Sends an ICMP echo of so many octets, IP header included, that must not be fragmented, and waits: 0 if it was answered, the MTU
+   that a router or the own link names if it was too big, or a negative errno (ETIMEDOUT: nobody answered). */
+int icmp_echo(const char *to, int octets, int milliseconds);
+
 /* Sends an ICMPv6 message out of a link with hop limit 255 (RFC 4861); the kernel fills in the checksum. 0 or an errno. */
 int icmp6_send(int namespace_fd, const char *device, const char *to, const unsigned char *message, size_t length);
 

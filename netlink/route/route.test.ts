@@ -94,6 +94,22 @@ t.test('routes of every form are dumped as they were given, and `ip` sees the sa
       seen: { via: { family: 'inet6', host: 'fd00::2' }, dev: 'a0' },
     },
     {
+      route: {
+        ...four,
+        dst: '10.44.0.0/24',
+        nextHops: [
+          { gateway: 'fe80::2', link: a0 },
+          { gateway: 'fe80::2', link: b0, weight: 3 },
+        ],
+      },
+      seen: {
+        nexthops: [
+          { via: { family: 'inet6', host: 'fe80::2' }, dev: 'a0', weight: 1 },
+          { via: { family: 'inet6', host: 'fe80::2' }, dev: 'b0', weight: 3 },
+        ],
+      },
+    },
+    {
       route: { ...four, dst: '10.45.0.0/16', table: 4711, type: 'blackhole', nextHops: [] },
       seen: { type: 'blackhole' },
     },

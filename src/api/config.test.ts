@@ -7,7 +7,15 @@ t.test('an empty file is the default node', async t => {
   t.match(parse(''), {
     node: { name: 'host7' },
     datastore: { type: 'embedded', path: '/var/lib/margay/cluster.db' },
-    dataplane: { routeProtocol: 81, routeTable: 254, routeMetric: 1024, mtu: undefined, clampMss: false },
+    dataplane: {
+      routeProtocol: 81,
+      routeTable: 254,
+      routeMetric: 1024,
+      mtu: undefined,
+      clampMss: false,
+      forwardAccept: false,
+      vxlanChecksumOffload: true,
+    },
     cni: { socket: '/run/margay/cni.sock' },
     log: { level: 'info', format: 'text' },
   })

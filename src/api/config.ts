@@ -71,6 +71,10 @@ const schema = v.strictObject({
       mtu: v.optional(integer('octets', 1280, 65_535, 'IPv6 needs 1280, and IP knows no more than 65535.')),
       /** TCP connections of pods agree on segments that fit the route out of the node. */
       clampMss: v.optional(flag(), false),
+      /** Where iptables drops what it forwards (Docker), rules of ours let pods through. */
+      forwardAccept: v.optional(flag(), false),
+      /** Checksums of packets within VXLAN are left to the network card; false where it spoils them. */
+      vxlanChecksumOffload: v.optional(flag(), true),
     }),
     {},
   ),

@@ -30,6 +30,8 @@ export interface DaemonStatus {
   /** While the node is drained. */
   readonly drain?: DrainView
   readonly routes: { readonly installed: number; readonly conflicts: readonly RouteProblem[] }
+  /** What a change under way waits for. */
+  readonly waits: readonly string[]
   /** What in the resources cannot be done here, and the next step. */
   readonly problems: readonly string[]
 }
@@ -92,6 +94,28 @@ export interface IpamView {
   readonly addresses: readonly IpamAddress[]
 }
 
+/** How great packets may be, in octets, by what the links and the daemon's file say (docs/mtu.md). */
+export interface MtuView {
+  readonly node: string
+  /** Between nodes, for each family that the node has an address of. */
+  readonly parents: readonly MtuParent[]
+  readonly tunnels: readonly { readonly device: string; readonly family: 4 | 6; readonly mtu: number }[]
+  /** Of pods, by CIDR of their pool. */
+  readonly pools: readonly { readonly pool: string; readonly device?: string; readonly mtu: number }[]
+}
+
+export interface MtuParent {
+  readonly family: 4 | 6
+  /** The node's own address, without length. */
+  readonly address: string
+  /** What carries the address; absent: it is on no link. */
+  readonly link?: string
+  /** Of the link itself. */
+  readonly linkMtu?: number
+  /** What is reckoned with: the link's, or less by `dataplane.mtu`. */
+  readonly mtu: number
+}
+
 /** Why packets to one address leave as they do. */
 export interface RouteAnswer {
   readonly address: string
@@ -105,6 +129,34 @@ export interface RouteAnswer {
   readonly paths: readonly PathView[]
   /** Sentences: what decides, what stands in the way, the next step. */
   readonly explanation: readonly string[]
+}
+
+/** This node's WireGuard devices, as the kernel has them. */
+export interface WireguardView {
+  readonly node: string
+  /** Base64; absent: the node has no key. */
+  readonly publicKey?: string
+  readonly peers: readonly WireguardPeerView[]
+}
+
+export interface WireguardPeerView {
+  readonly device: string
+  /** Absent: a key of no node, which goes soon. */
+  readonly node?: string
+  readonly publicKey: string
+  /** `10.0.2.11:51820` */
+  readonly endpoint?: string
+  readonly allowedIps: readonly string[]
+  /** Seconds since both last agreed on session keys; absent: never. */
+  readonly handshake?: number
+  /** Octets. */
+  readonly received: number
+  readonly sent: number
+}
+
+export interface RotationAnswer {
+  /** The new one. */
+  readonly publicKey: string
 }
 
 export interface GuardAnswer {
@@ -122,8 +174,12 @@ export interface Api {
   readonly '/v1/bgp/summary': { readonly query: Record<string, never>; readonly answer: BgpSummary }
   readonly '/v1/bgp/routes': { readonly query: RoutesQuery; readonly answer: BgpRoutes }
   readonly '/v1/ipam': { readonly query: Record<string, never>; readonly answer: IpamView }
+  readonly '/v1/mtu': { readonly query: Record<string, never>; readonly answer: MtuView }
   /** Accepts what the mass-withdraw guard holds back. */
   readonly '/v1/guard/accept': { readonly query: Record<string, never>; readonly answer: GuardAnswer }
+  readonly '/v1/wireguard': { readonly query: Record<string, never>; readonly answer: WireguardView }
+  /** Makes a new WireGuard key. */
+  readonly '/v1/wireguard/rotate': { readonly query: Record<string, never>; readonly answer: RotationAnswer }
   readonly '/v1/route': { readonly query: { readonly ip: string }; readonly answer: RouteAnswer }
 }
 
@@ -140,7 +196,7 @@ export interface RoutesQuery {
 export type Path = keyof Api
 
 /** Calls that change something. */
-const changing: ReadonlySet<string> = new Set<Path>(['/v1/guard/accept'])
+const changing: ReadonlySet<string> = new Set<Path>(['/v1/guard/accept', '/v1/wireguard/rotate'])
 
 export function methodOf(path: string): 'GET' | 'POST' {
   return changing.has(path) ? 'POST' : 'GET'

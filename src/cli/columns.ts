@@ -27,8 +27,8 @@ const columns: { readonly [K in Kind]: Columns<K> } = {
   ],
   BGPPeer: [
     { head: 'ON', cell: ({ spec }) => spec.node ?? spec.nodeSelector },
-    { head: 'PEER', cell: ({ spec }) => spec.peerIP ?? spec.peerSelector },
-    { head: 'AS', cell: ({ spec }) => spec.asNumber, align: 'right' },
+    { head: 'PEER', cell: ({ spec }) => spec.peerIP ?? spec.interface ?? spec.peerSelector },
+    { head: 'AS', cell: ({ spec }) => spec.asNumber ?? spec.remoteAs, align: 'right' },
     { head: 'NEXT HOP', cell: ({ spec }) => spec.nextHopMode },
   ],
 }

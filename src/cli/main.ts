@@ -13,6 +13,7 @@ import { registerLab, withCommandApart } from './lab.ts'
 import { registerResources } from './resources.ts'
 import { registerRoute } from './route.ts'
 import { registerStatus } from './status.ts'
+import { registerWireguard } from './wireguard.ts'
 
 const program = new Command('margayctl')
   .description('operates a Margay network')
@@ -31,6 +32,7 @@ for (const register of [
   registerBgp,
   registerIpam,
   registerRoute,
+  registerWireguard,
   registerLab,
 ])
   register(program, context)

@@ -3,6 +3,8 @@
 import type { Command } from 'commander'
 import { type Datastore, StoreError } from '../datastore/contract.ts'
 import { blocksOfNode, freeBlocks, type HeldBlock } from '../ipam/index.ts'
+import { handoverKind } from '../model/handover.ts'
+import { tunnelUseKind } from '../model/tunnel-use.ts'
 import { type NodeResource, parseResource } from '../resources/index.ts'
 import type { Context } from './context.ts'
 import { CommandError, print } from './output.ts'
@@ -87,6 +89,7 @@ async function peersOf(store: Datastore, name: string): Promise<readonly string[
 async function decommission(store: Datastore, { name, peers }: Plan): Promise<void> {
   await deleteIfThere(store, 'Node', name)
   for (const peer of peers) await deleteIfThere(store, 'BGPPeer', peer)
+  for (const kind of [tunnelUseKind, handoverKind]) await deleteIfThere(store, kind, name)
   await freeBlocks(store, name, new Date().toISOString())
 }
 

@@ -1,6 +1,7 @@
 // `margayctl node reset`: this machine as it was before margayd.
 
 import type { Command } from 'commander'
+import { describeOurs } from '../dataplane/index.ts'
 import { findLeftovers, type Leftovers, removeLeftovers, StillRunning } from '../daemon/reset.ts'
 import type { Context } from './context.ts'
 import { CommandError, print } from './output.ts'
@@ -35,6 +36,7 @@ function viewOf({ kernel, files }: Leftovers, state: boolean): Readonly<Record<s
     ),
     pods: kernel.pods.map(({ name }) => name),
     tunnels: kernel.tunnels.map(({ name, kind }) => `${name} (${kind})`),
+    iptables: kernel.iptables.map(describeOurs),
     ports: kernel.ports.map(({ port, type, local }) => `${local} port ${port} (${type === 'gue' ? 'GUE' : 'FoU'})`),
     nftables: kernel.filters ? ['table inet margay'] : [],
     sysctls: kernel.sysctls.map(({ name, value }) => `${name} back to ${value}`),
@@ -46,6 +48,7 @@ const heads: Readonly<Record<string, string>> = {
   routes: 'routes',
   pods: 'interfaces of pods, which lose their network',
   tunnels: 'tunnel devices, with their addresses, neighbours and forwarding entries',
+  iptables: 'iptables',
   ports: 'UDP ports that unwrap tunnelled packets',
   nftables: 'nftables',
   sysctls: 'settings',

@@ -1,12 +1,15 @@
-// `margayctl node …`: a node that is to rest, to leave, or is gone.
+// `margayctl node …`: a node that is to rest, to leave, or is gone, and what its paths to the others carry.
 
 import type { Command } from 'commander'
 import type { Context } from './context.ts'
 import { registerDecommission } from './node-decommission.ts'
 import { registerDrain } from './node-drain.ts'
+import { registerMtu } from './node-mtu.ts'
 import { registerReset } from './node-reset.ts'
+import { registerRotateKey } from './node-rotate-key.ts'
 
 export function registerNode(program: Command, context: Context): void {
-  const node = program.command('node').description('drain a node, clean up after one')
-  for (const register of [registerDrain, registerReset, registerDecommission]) register(node, context)
+  const node = program.command('node').description('drain a node, try its paths, give it a new key, clean up after one')
+  for (const register of [registerDrain, registerMtu, registerRotateKey, registerReset, registerDecommission])
+    register(node, context)
 }

@@ -203,13 +203,20 @@ function keyOf({ kind, metadata }: AnyResource): string {
   return `${kind.toLowerCase()} "${metadata.name}"`
 }
 
+/** A file that leaves out what the daemon of a node has written into it does not take it away. */
+function withWritten(resource: AnyResource, before: AnyResource | undefined): AnyResource {
+  if (resource.kind !== 'Node' || before?.kind !== 'Node') return resource
+  const { wireguard } = before.spec
+  return wireguard && !resource.spec.wireguard ? { ...resource, spec: { ...resource.spec, wireguard } } : resource
+}
+
 async function put(
   store: Datastore,
   resource: AnyResource,
   before: AnyResource | undefined,
 ): Promise<'created' | 'configured' | 'unchanged'> {
   const { resourceVersion: read, ...metadata } = resource.metadata
-  const value = { ...resource, metadata }
+  const value = { ...withWritten(resource, before), metadata }
   if (!before) {
     await store.create(resource.kind, metadata.name, value)
     return 'created'

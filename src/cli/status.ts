@@ -25,6 +25,7 @@ export function statusText(status: DaemonStatus): string {
     `  routes     ${status.routes.installed} in the kernel${status.inSync ? '' : `, waiting for ${status.waitingFor.join(', ')}`}`,
   ]
   if (status.drain) lines.push(`  drain      ${status.drain.phase}: ${status.drain.text}`)
+  for (const wait of status.waits) lines.push(`  change     ${wait}`)
   const problems = [...status.problems, ...status.routes.conflicts.map(({ prefix, text }) => `${prefix}: ${text}`)]
   return [...lines, ...problems.map(problem => `  ! ${problem}`)].join('\n')
 }

@@ -14,6 +14,9 @@ import type { Bgp } from './bgp.ts'
 import type { Cluster } from './cluster.ts'
 import type { Drain } from './drain.ts'
 import { explain } from './explain.ts'
+import type { Mtu } from './mtu.ts'
+import { wireguardAnswers } from './wireguard-answers.ts'
+import type { WireguardKeys } from './wireguard.ts'
 
 export interface Rooms {
   readonly node: string
@@ -22,7 +25,10 @@ export interface Rooms {
   readonly dataplane: Dataplane
   readonly ipam: Ipam
   readonly drain: Drain
+  readonly mtu: Mtu
+  readonly wireguard: WireguardKeys
   readonly intent: () => Intent
+  readonly waits: () => readonly string[]
   readonly waitingFor: () => readonly string[]
   readonly problems: () => readonly string[]
 }
@@ -63,6 +69,7 @@ export function createHandlers(rooms: Rooms): Handlers {
             text: text ?? 'the kernel refused it',
           })),
         },
+        waits: rooms.waits(),
         problems: [
           ...rooms.problems(),
           ...(trouble.length > shownConflicts
@@ -97,6 +104,8 @@ export function createHandlers(rooms: Rooms): Handlers {
       return { node, blocks, addresses }
     },
 
+    '/v1/mtu': () => rooms.mtu.view(node),
+
     '/v1/guard/accept': () => {
       const guard = bgp.routing?.guard
       const accepted = [cluster.held, guard?.held].flatMap(text => text ?? [])
@@ -105,6 +114,8 @@ export function createHandlers(rooms: Rooms): Handlers {
       guard?.accept()
       return { accepted }
     },
+
+    ...wireguardAnswers(rooms),
 
     '/v1/route': ({ ip }) => {
       const address = parseAddress(ip)

@@ -4,6 +4,7 @@
 import { issueText, Speaker, tcpWith } from '../../bgp/index.ts'
 import type { Rib } from '../../bgp/core.ts'
 import type { Family, PeerId, PeerStatus, Report, SpeakerConfig } from '../../bgp/types.ts'
+import { discovery } from '../../netlink/discovery.ts'
 import { sockets } from '../../netlink/socket.ts'
 import type { FibUpdate } from '../fib/resolver.ts'
 import type { Facts } from '../model/facts.ts'
@@ -98,6 +99,13 @@ export class Bgp {
     return this.#speaker?.engine.rib(family)
   }
 
+  /** Names of the peers that tell of exactly this prefix. */
+  tellers(prefix: string): readonly string[] {
+    const rib = this.rib(prefix.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast')
+    const id = rib?.lookup(prefix)
+    return rib && id ? rib.paths(id).map(({ peer }) => peer) : []
+  }
+
   peerId(name: string): PeerId | undefined {
     return this.#speaker?.engine.peerId(name)
   }
@@ -137,7 +145,7 @@ export class Bgp {
 
   async #begin(config: SpeakerConfig, intent: Intent): Promise<boolean> {
     const { log } = this.#ports
-    const speaker = new Speaker(config, { transport: tcpWith(sockets()) })
+    const speaker = new Speaker(config, { transport: tcpWith(sockets()), discovery: discovery() })
     speaker.on('peer', report => this.#report(report))
     speaker.on('incident', report => this.#report(report))
     try {

@@ -16,9 +16,9 @@ import { Ipam } from '../ipam/index.ts'
 import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
-import { isTunnelDevice } from '../model/tunnel.ts'
-import { loopback } from '../plan/links.ts'
+import { fabricLinks } from '../plan/fabric.ts'
 import { createPlanner } from '../plan/planner.ts'
+import { emptySnapshot } from '../plan/snapshot.ts'
 import { bgpSettings } from '../plan/settings.ts'
 import type { Labels } from '../resources/index.ts'
 import { createHandlers } from './answers.ts'
@@ -27,14 +27,17 @@ import { Cluster, hasCheckpoint } from './cluster.ts'
 import { Drain } from './drain.ts'
 import { FormerAddresses } from './former.ts'
 import type { Log } from './log.ts'
+import { HandoverKeeper } from './handover.ts'
 import { Mtu } from './mtu.ts'
 import { NodeAddress } from './node-address.ts'
 import { addressesOfPods, Pods } from './pods.ts'
 import { compareConfigs, type Reload } from './reload.ts'
-import { sysctlTable } from './reset.ts'
+import { sysctlTable, wireguardKeyOf } from './reset.ts'
 import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
 import { deferredFor, waitedFor } from './sync.ts'
+import { TunnelUseKeeper } from './tunnel-use.ts'
 import { TunnelKeeper } from './tunnels.ts'
+import { WireguardKeys } from './wireguard.ts'
 
 /** Table of the node's store for what the daemon itself remembers. */
 const aboutTable = 'daemon'
@@ -61,6 +64,9 @@ export class Daemon {
   readonly #pods: Pods
   readonly #bgp: Bgp
   readonly #tunnels: TunnelKeeper
+  readonly #wireguard: WireguardKeys
+  readonly #tunnelUse: TunnelUseKeeper
+  readonly #handover: HandoverKeeper
   readonly #drain: Drain
   readonly #mtu: Mtu
   readonly #former: FormerAddresses
@@ -68,6 +74,8 @@ export class Daemon {
   readonly #planner: ReturnType<typeof createPlanner>
   readonly #started = performance.now()
   #intent: Intent
+  /** What the intent was made from: by now more may be known. */
+  #plannedFrom = emptySnapshot
   #restarting = false
   #forwarding = false
   #synced = false
@@ -91,6 +99,8 @@ export class Daemon {
       kernel: linuxKernel(),
       mark: routeMark(config),
       clampMss: config.dataplane.clampMss,
+      forwardAccept: config.dataplane.forwardAccept,
+      vxlanChecksumOffload: config.dataplane.vxlanChecksumOffload,
     })
     const daemon = new Daemon(config, log, { nodeStore, datastore, dataplane })
     try {
@@ -172,11 +182,36 @@ export class Daemon {
       patch: updates => this.#dataplane.routes.patch('bgp', updates),
       clear: () => this.#dataplane.routes.set('bgp', []),
     })
+    this.#wireguard = new WireguardKeys({
+      node: config.node.name,
+      file: wireguardKeyOf(config),
+      datastore: this.#datastore,
+      log,
+      apply: () => this.#applyTunnels(),
+      onDue: () => this.#planSoon(),
+    })
     this.#tunnels = new TunnelKeeper({
       ipam: this.#ipam,
       devices: this.#dataplane.tunnels,
+      keys: this.#wireguard,
       log,
       mtu: tunnel => this.#mtu.ofTunnel(tunnel),
+    })
+    this.#tunnelUse = new TunnelUseKeeper({
+      node: config.node.name,
+      datastore: this.#datastore,
+      log,
+      carrying: () => this.#dataplane.tunnels.carrying,
+      onDue: () => this.#planSoon(),
+    })
+    this.#handover = new HandoverKeeper({
+      node: config.node.name,
+      datastore: this.#datastore,
+      isInSync: () => this.#cluster.state === 'in sync',
+      peers: () => this.#bgp.peers(),
+      tellers: block => this.#bgp.tellers(block),
+      now: () => performance.now(),
+      onDue: () => this.#planSoon(),
     })
     this.#planner = createPlanner(config.node.name)
     this.#intent = this.#plan()
@@ -190,6 +225,7 @@ export class Daemon {
     this.#forwarding = this.#restarting && routes.counts.installed > 0
     this.#mark = { ...mark, boot }
     await this.#cluster.load()
+    await this.#wireguard.load()
     this.#snapshots.update(watchedKinds, kind => this.#cluster.list(kind))
     await this.#ipam.load({
       inUse: mark === undefined ? await addressesOfPods(linuxKernel(), this.#config.dataplane.routeProtocol) : [],
@@ -253,7 +289,10 @@ export class Daemon {
     clearImmediate(this.#planTimer)
     this.#drain.close()
     this.#address.close()
+    this.#tunnelUse.close()
+    this.#handover.close()
     this.#former.close()
+    this.#wireguard.close()
     await this.#cni?.close()
     this.#api?.close()
     this.#api?.closeAllConnections()
@@ -297,11 +336,13 @@ export class Daemon {
       forwarding: this.#forwarding,
       facts: this.#dataplane.facts.current,
       tunnels: this.#tunnels.states,
+      pendingUse: this.#tunnelUse.pending,
       withdrawn: this.#withdrawn(),
       former: this.#former.list,
       routerId: this.#bgp.config?.routerId ?? this.#mark?.routerId,
     }
-    return this.#planner.plan(this.#snapshots.current, situation)
+    this.#plannedFrom = this.#snapshots.current
+    return this.#planner.plan(this.#plannedFrom, situation)
   }
 
   /** Own blocks that are not announced: those that a drain withdraws, and those that the node does not hold any more. */
@@ -316,9 +357,10 @@ export class Daemon {
     this.#intent = this.#plan()
     if (this.#knowsCluster()) {
       // Devices come before the routes through them; what became of them is part of the plan.
-      await this.#tunnels.apply(this.#intent.tunnels, this.#cluster.state === 'in sync')
+      await this.#applyTunnels()
       this.#intent = this.#plan()
     }
+    this.#wireguard.look(this.#node(), this.#tunnels.usesKey, this.#cluster.state === 'in sync')
     for (const problem of this.#intent.problems) if (!before.problems.includes(problem)) this.#log.warn(problem)
     const { routes } = this.#dataplane
     this.#setPodSources(this.#intent)
@@ -330,11 +372,22 @@ export class Daemon {
     if (this.#knowsCluster()) this.#dataplane.filters.set(this.#intent.filters)
     await this.#setUpFabric(this.#dataplane.facts.current)
     this.#complete = this.#isComplete()
-    await this.#bgp.apply(this.#intent, this.#complete)
+    const { speaker, ...intent } = this.#intent
+    await this.#bgp.apply({ ...intent, speaker: this.#handover.apply(speaker, this.#plannedFrom) }, this.#complete)
+    if (this.#cluster.state === 'in sync') this.#tellTunnels()
     const routerId = this.#bgp.config?.routerId
     if (!this.#mark || routerId === undefined || routerId === this.#mark.routerId) return
     this.#mark = { ...this.#mark, routerId }
     await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: this.#mark }])
+  }
+
+  #applyTunnels(): Promise<void> {
+    return this.#tunnels.apply(this.#intent.tunnels, this.#cluster.state === 'in sync')
+  }
+
+  #tellTunnels(): void {
+    const stored = this.#snapshots.current.tunnelUses.find(({ node }) => node === this.#config.node.name)
+    this.#tunnelUse.apply(this.#intent.tunnelUse, stored)
   }
 
   #setPodSources({ routes: { source4, source6 } }: Intent): void {
@@ -385,9 +438,8 @@ export class Daemon {
   }
 
   async #setUpFabric(facts: Facts): Promise<void> {
-    const devices = [...new Set(facts.addresses.map(({ link }) => link))]
-      .filter(name => name !== loopback && !isTunnelDevice(name))
-      .toSorted()
+    const { ipv4Address, ipv6Address } = this.#node()?.spec.bgp ?? {}
+    const devices = fabricLinks(facts, [ipv4Address, ipv6Address], this.#intent.speaker?.peers.values() ?? [])
     if (devices.join() === this.#fabric) return
     const { previous, problems } = await this.#dataplane.setUpNode(devices)
     this.#fabric = devices.join()
@@ -428,7 +480,10 @@ export class Daemon {
       dataplane: this.#dataplane,
       ipam: this.#ipam,
       drain: this.#drain,
+      mtu: this.#mtu,
+      wireguard: this.#wireguard,
       intent: () => this.#intent,
+      waits: () => [...this.#intent.waits, ...this.#handover.waits],
       waitingFor: () => [...this.#waitingFor(), ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
       problems: () => [
         ...[this.#cluster.held, this.#bgp.routing?.guard.held].flatMap(text => text ?? []),
@@ -437,6 +492,8 @@ export class Daemon {
         ...this.#intent.problems,
         ...this.#bgp.problems,
         ...this.#tunnels.problems,
+        ...this.#wireguard.problems,
+        ...this.#tunnelUse.problems,
         ...this.#mtu.problems,
         ...this.#ipam.show().problems,
         ...this.#dataplane.problems,

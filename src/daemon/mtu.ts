@@ -4,6 +4,7 @@
 // pods keep what they were given: whoever sets the MTU of an interface under a running program breaks what it has agreed on (TCP's
 // MSS, say). A pod that has too much of it is named in the status.
 
+import type { MtuView } from '../api/contract.ts'
 import { mtuWithin } from '../dataplane/index.ts'
 import type { Endpoint } from '../model/endpoint.ts'
 import type { Facts } from '../model/facts.ts'
@@ -42,6 +43,23 @@ export class Mtu {
 
   ofPod(addresses: readonly string[]): number {
     return podMtu(this.plan, addresses)
+  }
+
+  view(node: string): MtuView {
+    const { parents, pools } = this.plan
+    const { routes, tunnels } = this.#ports.intent()
+    const { links } = this.#ports.facts()
+    return {
+      node,
+      parents: ([4, 6] as const).flatMap(family => {
+        const address = family === 4 ? routes.source4 : routes.source6
+        const { link, mtu } = parents[family]
+        const linkMtu = links.find(({ name }) => name === link)?.mtu
+        return address === undefined ? [] : [{ family, address, ...(link !== undefined && { link, linkMtu }), mtu }]
+      }),
+      tunnels: tunnels.map(tunnel => ({ device: tunnel.device, family: tunnel.family, mtu: this.ofTunnel(tunnel) })),
+      pools,
+    }
   }
 
   get problems(): readonly string[] {

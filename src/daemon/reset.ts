@@ -70,11 +70,17 @@ async function find(config: DaemonConfig, kernel: Kernel, store: NodeStore | und
     kernel: await findObjects(kernel, remembered, routeMark(config)),
     files: [
       ...['', '-wal', '-shm'].map(suffix => `${storeOf(config)}${suffix}`),
+      wireguardKeyOf(config),
       config.cni.spoolDir,
       config.cni.socket,
       config.api.socket,
     ].filter(existsSync),
   }
+}
+
+/** The node's private key, if it has ever had a WireGuard device. */
+export function wireguardKeyOf(config: DaemonConfig): string {
+  return join(config.stateDir, 'wireguard.key')
 }
 
 export function storeOf(config: DaemonConfig): string {

@@ -1,5 +1,7 @@
 // From the cluster's records to what plan looks at. A kind that did not change keeps its array, so that plan can tell.
 
+import { type Handover, handoverKind, readHandover } from '../model/handover.ts'
+import { readTunnelUse, type TunnelUse, tunnelUseKind } from '../model/tunnel-use.ts'
 import type { OwnedBlock, Snapshot } from '../plan/snapshot.ts'
 import { emptySnapshot } from '../plan/snapshot.ts'
 import { type AnyResource, formatProblem, type Kind, parseResource, type ResourceOf } from '../resources/index.ts'
@@ -7,7 +9,14 @@ import type { Entry } from '../datastore/contract.ts'
 
 /** Kind of the records by which nodes own blocks. */
 export const blockKind = 'Block'
-export const watchedKinds: readonly string[] = ['Node', 'IPPool', 'BGPConfiguration', 'BGPPeer', blockKind]
+export const watchedKinds: readonly string[] = [
+  'Node',
+  'IPPool',
+  'BGPConfiguration',
+  'BGPPeer',
+  blockKind,
+  tunnelUseKind,
+]
 
 const fields = { Node: 'nodes', IPPool: 'pools', BGPConfiguration: 'bgpConfigurations', BGPPeer: 'bgpPeers' } as const
 
@@ -32,7 +41,9 @@ export class SnapshotBuilder {
   /** Reads the kinds named anew out of `list`. */
   update(kinds: Iterable<string>, list: (kind: string) => readonly Entry[]): Snapshot {
     for (const kind of kinds) {
-      if (kind === blockKind) this.#snapshot = { ...this.#snapshot, blocks: list(kind).flatMap(blockOf) }
+      if (kind === tunnelUseKind) this.#snapshot = { ...this.#snapshot, tunnelUses: list(kind).flatMap(useOf) }
+      else if (kind === handoverKind) this.#snapshot = { ...this.#snapshot, handovers: list(kind).flatMap(handoverOf) }
+      else if (kind === blockKind) this.#snapshot = { ...this.#snapshot, blocks: list(kind).flatMap(blockOf) }
       else if (isKind(kind)) this.#snapshot = { ...this.#snapshot, [fields[kind]]: this.#read(kind, list(kind)) }
     }
     return this.#snapshot
@@ -63,4 +74,14 @@ function isOf<K extends Kind>(kind: K, resource: AnyResource): resource is Resou
 function blockOf(entry: Entry): OwnedBlock[] {
   const { cidr, node } = entry.value as Partial<OwnedBlock>
   return typeof cidr === 'string' && typeof node === 'string' ? [{ cidr, node }] : []
+}
+
+function useOf(entry: Entry): readonly TunnelUse[] {
+  const use = readTunnelUse(entry.name, entry.value)
+  return use ? [use] : []
+}
+
+function handoverOf(entry: Entry): readonly Handover[] {
+  const handover = readHandover(entry.name, entry.value)
+  return handover ? [handover] : []
 }

@@ -51,7 +51,8 @@ async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false)
   const families = () => ipam.families()
   const pods = new Pods({ ipam, endpoints, nodeStore, log, families, mtu: () => 1450, obstacle: () => undefined })
   await pods.recover(lostStore)
-  const keeper = new TunnelKeeper({ ipam, devices: plane.tunnels, log, mtu: () => 1450 })
+  const keys = { key: undefined, fault: undefined, make: async () => {} }
+  const keeper = new TunnelKeeper({ ipam, devices: plane.tunnels, keys, log, mtu: () => 1450 })
   const addresses = async (): Promise<readonly string[]> => {
     await using netlink = await kernel.open()
     return (await netlink.addresses()).map(({ cidr }) => cidr)

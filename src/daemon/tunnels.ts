@@ -8,6 +8,7 @@ import type { DesiredTunnel, TunnelFaults } from '../dataplane/encapsulation/ind
 import { type Ipam, IpamError, type Owner } from '../ipam/index.ts'
 import { isTunnelDevice, type Tunnel, type TunnelState } from '../model/tunnel.ts'
 import type { Log } from './log.ts'
+import type { WireguardKeys } from './wireguard.ts'
 
 /** No CNI network can be called so. */
 const network = 'margay:tunnel'
@@ -27,6 +28,8 @@ export interface TunnelPorts {
     apply(desired: readonly DesiredTunnel[], mayRemove: boolean): Promise<TunnelFaults>
     readonly devices: readonly string[]
   }
+  /** WireGuard: this node's key, made when a device stands that needs it. */
+  readonly keys: Pick<WireguardKeys, 'key' | 'make' | 'fault'>
   readonly log: Log
   /** Of the packets within a tunnel. */
   readonly mtu: (tunnel: Tunnel) => number
@@ -56,6 +59,11 @@ export class TunnelKeeper {
     return [...this.#states.values()].find(({ fault }) => fault !== undefined)?.fault
   }
 
+  /** Whether a WireGuard device stands. */
+  get usesKey(): boolean {
+    return [...this.#states].some(([device, { fault }]) => device.startsWith('margay-wg') && fault === undefined)
+  }
+
   /** `complete`: the list comes from a datastore in sync, so what it lacks may go. */
   apply(tunnels: readonly Tunnel[], complete: boolean): Promise<void> {
     const turn = this.#turn.then(() => this.#apply(tunnels, complete))
@@ -64,7 +72,7 @@ export class TunnelKeeper {
   }
 
   async #apply(tunnels: readonly Tunnel[], complete: boolean): Promise<void> {
-    const { devices, ipam } = this.#ports
+    const { devices, ipam, keys } = this.#ports
     const problems: string[] = []
     let faults = await devices.apply(this.#desired(tunnels), complete)
     // The device has lost these by now, so another may have them.
@@ -73,7 +81,11 @@ export class TunnelKeeper {
       tunnel => tunnel.pools.length > 0 && !faults.has(tunnel.device) && this.#held(tunnel.device) === undefined,
     )
     for (const tunnel of wanting) problems.push(...(await this.#assign(tunnel)))
-    if (wanting.length > 0) faults = await devices.apply(this.#desired(tunnels), complete)
+    const keyless = keys.key ? [] : tunnels.filter(({ kind, device }) => kind === 'wireguard' && !faults.has(device))
+    if (keyless.length > 0) await keys.make()
+    if (wanting.length > 0 || keyless.length > 0) faults = await devices.apply(this.#desired(tunnels), complete)
+    if (keys.fault !== undefined)
+      faults = new Map([...faults, ...keyless.map(({ device }) => [device, keys.fault ?? ''] as const)])
     if (complete) await this.#giveBack(tunnels)
     this.#note(tunnels, faults, problems)
   }
@@ -81,7 +93,8 @@ export class TunnelKeeper {
   #desired(tunnels: readonly Tunnel[]): readonly DesiredTunnel[] {
     return tunnels.map(tunnel => {
       const address = this.#misplaced(tunnel) ? undefined : this.#held(tunnel.device)?.address
-      return { tunnel, mtu: this.#ports.mtu(tunnel), ...(address !== undefined && { address }) }
+      const key = tunnel.kind === 'wireguard' ? this.#ports.keys.key : undefined
+      return { tunnel, mtu: this.#ports.mtu(tunnel), ...(address !== undefined && { address }), ...(key && { key }) }
     })
   }
 

@@ -6,6 +6,7 @@
 import type { Rtnetlink } from '../../netlink/types.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Tunnels } from './encapsulation/index.ts'
+import { ChecksumOffload } from './encapsulation/checksum-offload.ts'
 import { Endpoints } from './endpoints/endpoints.ts'
 import { HostEndGuard } from './endpoints/guard.ts'
 import { FactsWatch } from './facts.ts'
@@ -26,6 +27,10 @@ export interface DataplaneOptions {
   readonly clock?: Clock
   /** Whether TCP of pods shall agree on segments that fit the route out of the node. Default: no. */
   readonly clampMss?: boolean
+  /** Whether rules of ours let pods through where iptables would drop them. Default: no, it is reported. */
+  readonly forwardAccept?: boolean
+  /** Default: true, as the kernel makes a device. */
+  readonly vxlanChecksumOffload?: boolean
 }
 
 export class Dataplane implements AsyncDisposable {
@@ -41,7 +46,7 @@ export class Dataplane implements AsyncDisposable {
   readonly #mirror: KernelMirror
 
   private constructor(
-    { kernel, clampMss }: DataplaneOptions,
+    { kernel, clampMss, forwardAccept, vxlanChecksumOffload = true }: DataplaneOptions,
     socket: Rtnetlink,
     mirror: KernelMirror,
     clock: Clock,
@@ -53,7 +58,14 @@ export class Dataplane implements AsyncDisposable {
     this.routes = new RouteTable({ kernel: socket, mirror, clock, auditEvery })
     this.#settings = new Settings({ kernel, socket, mirror, clock, auditEvery })
     this.#guard = new HostEndGuard({ kernel, socket, mirror, clock })
-    this.filters = new Filters({ open: () => kernel.openNetfilter(), clock, auditEvery, clampMss })
+    this.filters = new Filters({
+      open: () => kernel.openNetfilter(),
+      clock,
+      auditEvery,
+      clampMss,
+      forwardAccept,
+      ...(kernel.iptables && { iptables: kernel.iptables }),
+    })
     this.endpoints = new Endpoints({
       kernel,
       routes: this.routes,
@@ -61,7 +73,15 @@ export class Dataplane implements AsyncDisposable {
       settings: this.#settings,
       setUnchecked: devices => this.filters.setUnchecked(devices),
     })
-    this.tunnels = new Tunnels({ kernel: socket, mirror, openFou: () => kernel.openFou(), clock, auditEvery })
+    this.tunnels = new Tunnels({
+      kernel: socket,
+      mirror,
+      openFou: () => kernel.openFou(),
+      checksumOffload: new ChecksumOffload(() => kernel.openEthtool(), vxlanChecksumOffload),
+      openWireguard: () => kernel.openWireguard(),
+      clock,
+      auditEvery,
+    })
     this.facts = new FactsWatch(mirror, clock)
   }
 

@@ -21,12 +21,16 @@ import type {
   Route,
   Rtnetlink,
 } from '../../netlink/types.ts'
+import type { Ethtool } from '../../netlink/generic/ethtool-types.ts'
 import type { Fou } from '../../netlink/generic/fou-types.ts'
 import type { Netfilter } from '../../netlink/netfilter/types.ts'
 import { contains, parseAddress, parseInterfaceAddress, formatPrefix, prefixOf } from '../../inet/index.ts'
 import type { Kernel, Sysctl, SysctlName } from './kernel.ts'
+import { FakeEthtool } from './fake-ethtool.ts'
 import { FakeFou } from './fake-fou.ts'
+import type { Wireguard } from '../../netlink/generic/wireguard-types.ts'
 import { FakeNetfilter } from './fake-netfilter.ts'
+import { FakeWireguard } from './fake-wireguard.ts'
 import { metricOf } from './routes/route.ts'
 
 type Refusal = (operation: Operation) => string | undefined
@@ -39,8 +43,14 @@ export class FakeKernel implements Kernel {
   /** nftables of the node. */
   readonly netfilter = new FakeNetfilter()
   readonly fou = new FakeFou()
+  readonly ethtool = new FakeEthtool()
   /** The node's own namespace. */
   readonly node = new FakeNamespace(this)
+  /** Keys and peers of the node's devices. */
+  readonly wireguard = new FakeWireguard(name => {
+    const link = this.node.named(name)
+    return link?.kind === 'wireguard' ? link.index : undefined
+  })
   readonly #namespaces = new Map<string, FakeNamespace>()
 
   /** Makes a namespace under a path, as a container runtime does. */
@@ -64,12 +74,20 @@ export class FakeKernel implements Kernel {
     return this.#entered(netns).handle()
   }
 
+  openEthtool(): Promise<Ethtool> {
+    return this.ethtool.handle()
+  }
+
   openFou(): Promise<Fou> {
     return this.fou.handle()
   }
 
   openNetfilter(): Promise<Netfilter> {
     return this.netfilter.handle()
+  }
+
+  openWireguard(): Promise<Wireguard> {
+    return this.wireguard.handle()
   }
 
   async identify(netns?: string): Promise<string | undefined> {
@@ -252,7 +270,7 @@ export class FakeNamespace {
 
   #addLink(link: NewLink): string | undefined {
     if (this.named(link.name)) return 'EEXIST'
-    if (link.kind === 'vxlan' || link.kind === 'ipip' || link.kind === 'gre') return this.#addTunnel(link)
+    if (link.kind !== 'veth' && link.kind !== 'bridge') return this.#addTunnel(link)
     if (link.kind !== 'veth') return 'EOPNOTSUPP'
     const other = link.peer.netns === undefined ? this : this.#kernel.at(link.peer.netns)
     if (!other) return 'EINVAL'
@@ -276,10 +294,10 @@ export class FakeNamespace {
     return link.up ? this.#setLink(index, { up: true }) : undefined
   }
 
-  #addTunnel(link: Extract<NewLink, { kind: 'vxlan' | 'ipip' | 'gre' }>): undefined {
+  #addTunnel(link: Extract<NewLink, { kind: 'vxlan' | 'ipip' | 'gre' | 'wireguard' }>): undefined {
     const index = this.#nextIndex++
-    const { kind, name, mtu = 1500, local } = link
-    const ends = local === undefined ? {} : { local }
+    const { kind, name, mtu = 1500 } = link
+    const ends = kind === 'wireguard' || link.local === undefined ? {} : { local: link.local }
     const more = {
       ...(link.kind === 'gre' && link.key !== undefined && { key: link.key }),
       ...('encap' in link && { encap: link.encap }),

@@ -3,8 +3,11 @@
 // `linux.ts` is the real one, `fake-kernel.ts` the one of the unit tests. A namespace is named by its path
 // (`/run/netns/x`, `/proc/42/ns/net`); without a path it is the node's own.
 
+import type { Ethtool } from '../../netlink/generic/ethtool-types.ts'
 import type { Fou } from '../../netlink/generic/fou-types.ts'
+import type { Wireguard } from '../../netlink/generic/wireguard-types.ts'
 import type { Netfilter } from '../../netlink/netfilter/types.ts'
+import type { Iptables } from './filters/iptables.ts'
 import type { Rtnetlink } from '../../netlink/types.ts'
 
 export interface Kernel {
@@ -12,8 +15,14 @@ export interface Kernel {
   open(netns?: string): Promise<Rtnetlink>
   /** nftables of the node's own namespace. The caller closes it. Rejects with the kernel's code where there is none. */
   openNetfilter(): Promise<Netfilter>
+  /** iptables of that namespace; absent: there is none. */
+  readonly iptables?: Iptables
   /** UDP ports that unwrap tunnelled packets, in the node's own namespace. The caller closes it. Rejects with ENOENT where the kernel has none. */
   openFou(): Promise<Fou>
+  /** Features of the node's own devices. The caller closes it. Rejects with ENOENT where the kernel cannot be asked so. */
+  openEthtool(): Promise<Ethtool>
+  /** WireGuard devices of the node's own namespace. The caller closes it. Rejects with `NoGenericFamily` where the kernel has none. */
+  openWireguard(): Promise<Wireguard>
   /** The same text for the same namespace; undefined if the path leads to no network namespace (any more). */
   identify(netns?: string): Promise<string | undefined>
   /** Values in order; undefined where the kernel has no such setting. Rejects if the namespace cannot be entered. */

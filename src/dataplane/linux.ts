@@ -4,19 +4,25 @@ import {
   namespaceId,
   NetlinkError,
   open,
+  openEthtool,
   openFou,
   openNetfilter,
+  openWireguard,
   readSysctls,
   writeSysctls,
 } from '../../netlink/index.ts'
+import { linuxIptables } from './filters/iptables.ts'
 import type { Kernel } from './kernel.ts'
 
 /** `netns`: the node's namespace, a path or a name of `ip netns`; default: that of the process. */
 export function linuxKernel(netns?: string): Kernel {
   return {
     open: path => open({ netns: path ?? netns }),
+    iptables: linuxIptables(netns),
     openNetfilter: () => openNetfilter({ netns }),
     openFou: () => openFou({ netns }),
+    openEthtool: () => openEthtool({ netns }),
+    openWireguard: () => openWireguard({ netns }),
     async identify(path = netns) {
       try {
         return namespaceId(path ?? '/proc/self/ns/net')

@@ -8,6 +8,7 @@ import type { Link, Operation, Route, Rtnetlink } from '../../netlink/types.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
 import { receivePorts, removeReceivePorts } from './encapsulation/receive-ports.ts'
 import { isHostDevice } from './endpoints/names.ts'
+import { findOurs, type Ours, removeOurs } from './filters/our-rules.ts'
 import { ourComment, ourTable } from './filters/table.ts'
 import type { Kernel, Sysctl } from './kernel.ts'
 import { defaultMark, deletionOf, isMarked, type Mark } from './routes/route.ts'
@@ -18,6 +19,8 @@ export interface KernelObjects {
   readonly pods: readonly Link[]
   /** With them go their addresses, neighbours and forwarding entries. */
   readonly tunnels: readonly Link[]
+  /** Chains of iptables with rules of ours (`forwardAccept`). */
+  readonly iptables: readonly Ours[]
   /** UDP ports that unwrap tunnelled packets. */
   readonly ports: readonly FouPort[]
   /** Whether our nftables table is there. */
@@ -27,7 +30,7 @@ export interface KernelObjects {
 }
 
 /** Kinds of device that we make for tunnels; a device of our name and another kind is somebody's. */
-const tunnelKinds: ReadonlySet<string | undefined> = new Set(['ipip', 'vxlan', 'gre'])
+const tunnelKinds: ReadonlySet<string | undefined> = new Set(['ipip', 'vxlan', 'gre', 'wireguard'])
 
 /** `remembered`: what the node's store says of settings before our change. Rejects if the kernel cannot be read. */
 export async function findObjects(
@@ -43,6 +46,7 @@ export async function findObjects(
     routes: routes.filter(route => isMarked(route, mark)),
     pods: links.filter(isHostDevice),
     tunnels: links.filter(link => isTunnelDevice(link.name) && tunnelKinds.has(link.kind)),
+    iptables: await rulesInIptables(kernel),
     ports: await receivePorts(() => kernel.openFou()),
     filters: await hasFilters(kernel),
     sysctls: await changedByUs(kernel, remembered),
@@ -55,6 +59,7 @@ export async function removeObjects(kernel: Kernel, objects: KernelObjects): Pro
   return [
     ...(await removeRoutes(socket, objects.routes)),
     ...(await removeLinks(socket, [...objects.pods, ...objects.tunnels])),
+    ...(kernel.iptables ? await removeOurs(kernel.iptables, objects.iptables) : []),
     ...(objects.ports.length > 0
       ? await removeReceivePorts(
           () => kernel.openFou(),
@@ -90,6 +95,16 @@ async function hasFilters(kernel: Kernel): Promise<boolean> {
     )
   } catch {
     return false // a kernel without nftables has no table of ours
+  }
+}
+
+async function rulesInIptables(kernel: Kernel): Promise<readonly Ours[]> {
+  if (!kernel.iptables) return []
+  try {
+    await using netfilter = await kernel.openNetfilter()
+    return await findOurs(netfilter, kernel.iptables)
+  } catch {
+    return [] // a kernel without nftables
   }
 }
 

@@ -18,6 +18,8 @@ export interface ReadRules {
   readonly tunnels: readonly ReadTunnelRule[]
   /** Next hops that some tunnel leads to. */
   readonly tunnelled: ReadonlySet<string>
+  /** Of what leaves by tunnels. */
+  readonly tunnelSources: readonly string[]
 }
 
 export function readRules(rules: RouteRules): ReadRules {
@@ -28,7 +30,12 @@ export function readRules(rules: RouteRules): ReadRules {
     pools: (rules.pools ?? []).flatMap(readPrefix),
     tunnels,
     tunnelled: new Set(tunnels.flatMap(({ gateways }) => [...gateways.keys()])),
+    tunnelSources: [...new Set(tunnels.flatMap(sourcesOf))],
   }
+}
+
+function sourcesOf({ source, gateways }: ReadTunnelRule): readonly string[] {
+  return [source, ...[...gateways.values()].map(({ instead }) => instead?.source)].flatMap(each => each ?? [])
 }
 
 function readPrefix(text: string): readonly Prefix[] {

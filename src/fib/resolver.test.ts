@@ -52,6 +52,19 @@ t.test('a learned route becomes an entry', async t => {
       },
     },
     {
+      name: 'IPv4 by IPv6 link-local next hops (RFC 8950)',
+      route: route('10.42.9.0/26', 'fe80::2%eth1', 'fe80::1%eth0'),
+      want: {
+        prefix: '10.42.9.0/26',
+        kind: 'unicast',
+        nextHops: [
+          { gateway: 'fe80::1', device: 'eth0' },
+          { gateway: 'fe80::2', device: 'eth1' },
+        ],
+        source: '10.0.1.7',
+      },
+    },
+    {
       name: 'the usable half of an ECMP set',
       route: route('10.42.9.0/26', '10.0.1.1', '198.51.100.1'),
       want: {
@@ -86,7 +99,7 @@ t.test('bug 25: a learned route stays out, with the reason: our own range and po
     { route: route('169.254.1.1/32', '10.0.1.1'), why: /169\.254\.0\.0\/16 \(.*\), which is never routed/ },
     { route: route('127.0.0.53/32', '10.0.1.1'), why: /never routed/ },
     { route: route('10.9.0.0/16', '198.51.100.1'), why: /198\.51\.100\.1 is reached only by the default route/ },
-    { route: route('10.9.0.0/16', 'fd00:1::1'), why: /next hop is of the other address family/ },
+    { route: route('fd00:9::/64', '10.0.1.1'), why: /next hop is an IPv4 address/ },
     { route: route('10.9.0.0/33', '10.0.1.1'), why: /10\.9\.0\.0\/33 is no prefix/ },
   ]) {
     const update = resolver().learn(c.route)

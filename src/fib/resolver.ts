@@ -249,8 +249,8 @@ export class Resolver {
     const rule = this.#rules.tunnels.find(({ pool }) => contains(pool, prefix))
     if (rule) return this.#judgeTunnelled(text, rule, hops)
     if (hops.hops.length === 0) return { prefix: text, reason: `${text} is not installed: ${hops.reason}` }
-    if (hops.hops.some(hop => hop.gateway?.includes(':') !== (prefix.family === 6))) {
-      return { prefix: text, reason: `${text} is not installed: its next hop is of the other address family` }
+    if (prefix.family === 6 && hops.hops.some(hop => !hop.gateway?.includes(':'))) {
+      return { prefix: text, reason: `${text} is not installed: its next hop is an IPv4 address` }
     }
     return { prefix: text, entry: this.#entry(text, hops.hops, this.#source(prefix.family), this.#mtu) }
   }
@@ -259,7 +259,7 @@ export class Resolver {
   #judgeTunnelled(text: string, rule: ReadTunnelRule, set: HopSet): FibUpdate {
     const ways = throughTunnel(rule, set.addresses, address => this.#resolution(set, address))
     if (!ways.ok) return { prefix: text, reason: `${text} is not installed: ${ways.reason}` }
-    const source = this.#present(ways.tunnelled ? rule.source : this.#ownAddress(rule.pool.family))
+    const source = this.#present(ways.tunnelled ? ways.source : this.#ownAddress(rule.pool.family))
     const mtu = ways.tunnelled ? undefined : this.#mtu
     return { prefix: text, entry: this.#entry(text, mergeNextHops(ways.hops), source, mtu) }
   }
@@ -284,7 +284,7 @@ export class Resolver {
 
   /** Sources of tunnels that are on the node. */
   #tunnelSources(facts = this.#facts): string {
-    return this.#rules.tunnels.map(({ source }) => this.#present(source, facts)).join()
+    return this.#rules.tunnelSources.map(source => this.#present(source, facts)).join()
   }
 
   /** The kernel refuses a preferred source that is not on the node. */

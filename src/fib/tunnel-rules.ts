@@ -7,31 +7,32 @@
 import { parsePrefix } from '../../inet/index.ts'
 import type { Prefix } from '../../inet/index.ts'
 import type { NextHop } from '../model/fib.ts'
-import type { TunnelRule } from '../model/tunnel.ts'
+import type { TunnelEnd, TunnelRule } from '../model/tunnel.ts'
 import type { Resolution } from './next-hop.ts'
 
 /** A rule with its addresses read once. */
 export interface ReadTunnelRule {
   readonly pool: Prefix
   readonly device: string
-  /** Next hop -> gateway on the device. */
-  readonly gateways: ReadonlyMap<string, string>
+  /** By next hop. */
+  readonly gateways: ReadonlyMap<string, TunnelEnd>
+  readonly bare: ReadonlySet<string>
   readonly always: boolean
   readonly source?: string
   readonly fault?: string
 }
 
-export function readTunnelRule({ remotes, pool: text, ...rule }: TunnelRule): readonly ReadTunnelRule[] {
+export function readTunnelRule({ remotes, bare, pool: text, ...rule }: TunnelRule): readonly ReadTunnelRule[] {
   const pool = parsePrefix(text)
   if (!pool) return []
-  return [{ ...rule, pool, gateways: new Map(remotes.map(({ nextHop, gateway }) => [nextHop, gateway])) }]
+  return [{ ...rule, pool, gateways: new Map(remotes.map(end => [end.nextHop, end])), bare: new Set(bare) }]
 }
 
 export type Ways =
-  | { readonly ok: true; readonly hops: readonly NextHop[]; readonly tunnelled: boolean }
+  | { readonly ok: true; readonly hops: readonly NextHop[]; readonly tunnelled: boolean; readonly source?: string }
   | { readonly ok: false; readonly reason: string }
 
-/** The next hops of a route under a rule. `resolve` says whether outer packets, or bare ones, get to a next hop. */
+/** The next hops of a route under a rule, and the source of what leaves by a tunnel. `resolve` says whether outer packets, or bare ones, get to a next hop. */
 export function throughTunnel(
   rule: ReadTunnelRule,
   nextHops: readonly string[],
@@ -39,20 +40,21 @@ export function throughTunnel(
 ): Ways {
   const hops: NextHop[] = []
   const reasons: string[] = []
-  let tunnelled = false
+  const sources: (string | undefined)[] = []
   for (const nextHop of nextHops) {
     const resolution = resolve(nextHop)
-    const gateway = rule.gateways.get(nextHop)
+    const end = rule.gateways.get(nextHop)
     if (!resolution?.usable) {
       if (resolution) reasons.push(resolution.reason)
-    } else if (gateway !== undefined) {
-      if (rule.fault !== undefined) reasons.push(rule.fault)
+    } else if (end !== undefined) {
+      if (rule.fault !== undefined && !end.instead) reasons.push(rule.fault)
       else {
-        tunnelled = true
+        const { device, source } = end.instead ?? rule
         const { weight } = resolution.hop
-        hops.push({ gateway, device: rule.device, onlink: true, ...(weight !== undefined && { weight }) })
+        sources.push(source)
+        hops.push({ gateway: end.gateway, device, onlink: true, ...(weight !== undefined && { weight }) })
       }
-    } else if (rule.always) {
+    } else if (rule.always && !rule.bare.has(nextHop)) {
       reasons.push(
         `next hop ${nextHop} is no node of the cluster, so no tunnel leads there, and its pool is tunnelled always; use CrossSubnet, or let routers keep the nodes' next hops`,
       )
@@ -62,5 +64,7 @@ export function throughTunnel(
       hops.push(resolution.hop)
     }
   }
-  return hops.length > 0 ? { ok: true, hops, tunnelled } : { ok: false, reason: reasons.join('; ') }
+  if (hops.length === 0) return { ok: false, reason: reasons.join('; ') }
+  const [source] = sources
+  return { ok: true, hops, tunnelled: sources.length > 0, ...(source !== undefined && { source }) }
 }

@@ -48,6 +48,7 @@ export interface RouterPlan {
   readonly asn: number
   readonly routerId: string
   readonly holdTime: number
+  readonly gracefulRestart: boolean
   readonly announce: readonly (Addresses & { readonly device: string })[]
   readonly neighbours: readonly NeighbourPlan[]
   /** The cluster's pools: what `accept: pods` lets in. */
@@ -65,7 +66,8 @@ export interface NeighbourPlan {
   readonly name: string
   readonly device: string
   readonly asn: number
-  readonly address: string
+  /** Absent: nobody has one on that link but the kernel's link-local ones (unnumbered). */
+  readonly address?: string
   /** The router's own addresses on that subnet, without length. */
   readonly local: Addresses
   readonly accept: 'all' | 'pods'
@@ -152,6 +154,7 @@ export function planTopology(read: ReadLab, name = read.lab.name): Planning {
     asn: router.asn,
     routerId: router.routerId,
     holdTime: router.holdTime,
+    gracefulRestart: router.gracefulRestart,
     announce: router.announce.flatMap((subnetName, j) => {
       const link = byName.get(router.name)?.links.find(own => own.subnet === subnetName)
       const subnet = subnets.get(subnetName)
@@ -168,13 +171,17 @@ export function planTopology(read: ReadLab, name = read.lab.name): Planning {
       const found = check.meeting(byName, router.name, neighbour.host, ['routers', i, 'neighbours', j, 'host'])
       const asn = asns.get(neighbour.host)
       const address = found && (bare(found.theirs).ipv4 ?? bare(found.theirs).ipv6)
-      if (!found || asn === undefined || address === undefined) return []
+      if (!found || asn === undefined) return []
+      if (address === undefined && router.kind === 'bird') {
+        check.unnumbered(router.name, neighbour.host, ['routers', i, 'neighbours', j, 'host'])
+        return []
+      }
       return [
         {
           name: neighbour.host,
           device: found.ours.device,
           asn,
-          address,
+          ...(address !== undefined && { address }),
           local: bare(found.ours),
           accept: neighbour.accept,
           client: neighbour.client,
@@ -334,6 +341,15 @@ class Checker {
         )
       this.#addresses.set(key, key)
     }
+  }
+
+  unnumbered(router: string, neighbour: string, path: Path): void {
+    this.#refuse(
+      path,
+      `${neighbour} has no address on the subnet that it shares with ${router}`,
+      'BIRD has to be told the address of a neighbour.',
+      'Give both an address there, or make the router an FRR, which finds it.',
+    )
   }
 
   loopback(addresses: Addresses, path: Path): void {

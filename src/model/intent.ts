@@ -1,6 +1,7 @@
 // What the node shall do, worked out of the snapshot by plan. Types only.
 
 import type { Tunnel, TunnelRule } from './tunnel.ts'
+import type { TunnelUse } from './tunnel-use.ts'
 import type { Origination, SpeakerConfig } from '../../bgp/types.ts'
 
 export interface Intent {
@@ -16,6 +17,10 @@ export interface Intent {
   readonly routes: RouteRules
   /** Devices that lead to other nodes through a network that does not know pods. */
   readonly tunnels: readonly Tunnel[]
+  /** What this node shall say of them to the others. */
+  readonly tunnelUse?: TunnelUse
+  /** What a change under way waits for: sentences for `margayctl status`. */
+  readonly waits: readonly string[]
   /** What the node's packet filter shall do; absent: nothing, there are no pools. */
   readonly filters?: FilterRules
   /** Sentences for `margayctl status`: what in the resources cannot be done here, and the next step. */

@@ -2,8 +2,9 @@
 
 import { createHash } from 'node:crypto'
 import { formatAddress } from '../../inet/index.ts'
+import type { WireguardNode } from './wireguard.ts'
 
-export type TunnelKind = 'ipip' | 'vxlan' | 'gre' | 'fou' | 'gue'
+export type TunnelKind = 'ipip' | 'vxlan' | 'gre' | 'fou' | 'gue' | 'wireguard'
 
 /** One device of this node, shared by every pool that uses its kind. */
 export interface Tunnel {
@@ -15,12 +16,12 @@ export interface Tunnel {
   readonly local: string
   /** Addresses of the nodes at the far ends, sorted. */
   readonly remotes: readonly string[]
-  /** Addresses that they had until lately, and which they have now: routes may still lead to the former. */
-  readonly former?: Readonly<Record<string, string>>
   /** Who is at which address, this node too: MACs are made of the names, which stay when an address changes. Default: the addresses. */
   readonly names?: Readonly<Record<string, string>>
   /** Names of the pools that are for this node, may give it an address for the device, and are tunnelled by it. */
   readonly pools: readonly string[]
+  /** WireGuard: those of the far ends that have published a key. */
+  readonly nodes?: readonly WireguardNode[]
 }
 
 /** What became of a device. */
@@ -40,6 +41,8 @@ export interface TunnelRule {
   readonly remotes: readonly TunnelEnd[]
   /** Every route into the pool has to go through it (mode Always). */
   readonly always: boolean
+  /** Next hops, nodes too, that get packets as they are for now, though the rule wants them wrapped: they do not unwrap yet. */
+  readonly bare?: readonly string[]
   /** Preferred source of what the node itself sends. */
   readonly source?: string
   /** The device is not there, and why: no route may use it. */
@@ -50,10 +53,13 @@ export interface TunnelEnd {
   readonly nextHop: string
   /** Gateway on the device. */
   readonly gateway: string
+  /** Another device than the rule's for now, because that node does not take packets by the rule's yet. */
+  readonly instead?: { readonly device: string; readonly source?: string }
 }
 
 /** No other program names a device so; in 15 characters, as the kernel wants it. */
 export function tunnelDevice(kind: TunnelKind, family: 4 | 6): string {
+  if (kind === 'wireguard') return `margay-wg${family}`
   return kind === 'vxlan' ? `margay-vxlan${family}` : `margay-${kind}`
 }
 
@@ -64,7 +70,14 @@ const devices: ReadonlySet<string> = new Set([
   'margay-gre',
   'margay-fou',
   'margay-gue',
+  'margay-wg4',
+  'margay-wg6',
 ])
+
+/** Whether its device takes outer packets for any address of the node, also another one than those that it sends are from. */
+export function hearsEveryAddress(kind: TunnelKind): boolean {
+  return kind === 'vxlan'
+}
 
 export function isTunnelDevice(name: string): boolean {
   return devices.has(name)

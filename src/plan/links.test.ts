@@ -114,3 +114,46 @@ t.test('the MTU of all ways out: loopback, tunnels and links without an address 
   const { parents } = planMtu(plan(dualTor, 'n1', { facts }), facts, parent => parent)
   t.match(parents, { 4: { link: 'eth1', mtu: 1500 }, 6: { link: 'eth1', mtu: 1500 } })
 })
+
+t.test('a peer on a link has no address of its own, and leaves the choice of next hops to the session', async t => {
+  const asked = (spec: Parameters<typeof peer>[1]): Snapshot => ({ ...dualTor, bgpPeers: [peer('tors', spec)] })
+  const found = (spec: Parameters<typeof peer>[1]) =>
+    [...(peersOf(asked(spec), facts)?.values() ?? [])].filter(each => each.interface !== undefined)
+  for (const [pattern, links] of [
+    ['eth*', ['eth0', 'eth1']],
+    ['eth?', ['eth0', 'eth1']],
+    ['*', ['eth0', 'eth1', 'spare']],
+    ['eth1', ['eth1']],
+    ['swp9', ['swp9']], // it may come later
+    ['e', ['e']],
+    ['e*2', []],
+  ] as const)
+    t.same(
+      found({ interface: pattern, remoteAs: 'External' }).map(each => each.interface),
+      links,
+      pattern,
+    )
+  t.match(found({ interface: 'eth0', remoteAs: 'External' }), [
+    { address: undefined, remoteAs: 'external', multihop: false, nextHopSelf: {}, localAddress: undefined },
+  ])
+  t.match(found({ interface: 'eth0', asNumber: 64601 }), [{ remoteAs: 64601 }])
+  t.match(found({ interface: 'eth0', remoteAs: 'Internal' }), [{ remoteAs: 'internal' }])
+  t.match(plan(asked({ interface: 'swp*', remoteAs: 'External' }), 'n1', { facts }).problems, [
+    /^bgppeer "tors": interface swp\* is no link of node "n1", so it has no session there; it has eth0, eth1, spare\.$/,
+  ])
+})
+
+t.test('of two peers on one link the first by name has the session', async t => {
+  const bgpPeers = [
+    peer('b', { interface: 'eth*', remoteAs: 'External' }),
+    peer('a', { interface: 'eth0', asNumber: 64601 }),
+  ]
+  const peers = peersOf({ ...dualTor, bgpPeers }, facts)
+  t.same(
+    [...(peers?.keys() ?? [])].filter(name => !name.startsWith('mesh')),
+    ['a/eth0', 'b/eth1'],
+  )
+  t.match(plan({ ...dualTor, bgpPeers }, 'n1', { facts }).problems, [
+    /"a\/eth0" and "b\/eth0" name different ASes \(64601, external\) for eth0; 64601 is used/,
+  ])
+})

@@ -53,6 +53,19 @@ export function isOn(links: LinkAddresses, link: string, address: Address): bool
   return links.some(each => each.link === link && formatAddress(each.own.address) === text)
 }
 
+/** The links that a name, or a pattern of `*` and `?`, stands for. A plain name stands for itself, also while there is no such link. */
+export function matching(devices: readonly string[], pattern: string): readonly string[] {
+  if (!/[*?]/.test(pattern)) return [pattern]
+  const source = pattern.replaceAll(/[^\w]/g, letter => ({ '*': '.*', '?': '.' })[letter] ?? `\\${letter}`)
+  const form = new RegExp(`^${source}$`)
+  return devices.filter(device => form.test(device))
+}
+
+/** Names of the links that may lead to routers. */
+export function devicesOf(links: Facts['links']): readonly string[] {
+  return links.map(({ name }) => name).filter(name => name !== loopback && !isTunnelDevice(name))
+}
+
 /** Of the links to the fabric the one that carries the least: what counts for a node whose own address is on the loopback. */
 export function narrowest({ links, addresses }: Facts): LinkFact | undefined {
   const inUse = new Set(addresses.map(({ link }) => link))

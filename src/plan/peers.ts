@@ -1,4 +1,4 @@
-// Sessions that BGPPeers ask for: with routers by address, with nodes by selector.
+// Sessions that BGPPeers ask for: with routers by address or by link, with nodes by selector.
 //
 // A peer between nodes is set up at both ends by the one object: the nodes it applies to open towards those that
 // peerSelector selects (forward), and these towards the former (reverse).
@@ -7,10 +7,10 @@ import { formatAddress, parseAddress } from '../../inet/index.ts'
 import type { Address } from '../../inet/index.ts'
 import { selects, splitAddressAndPort } from '../resources/index.ts'
 import type { BGPPeerResource } from '../resources/index.ts'
-import { facing, isOnLoopback } from './links.ts'
+import { facing, isOnLoopback, matching } from './links.ts'
 import { noCommonFamily } from './mesh.ts'
 import type { Found } from './mesh.ts'
-import { meeting, session } from './session.ts'
+import { linkSession, meeting, session } from './session.ts'
 import type { Session, SessionOptions } from './session.ts'
 import type { BgpSettings } from './settings.ts'
 import type { LocalSpeaker, NodeSpeaker } from './speakers.ts'
@@ -24,7 +24,11 @@ export function peerSessions(
 ): Found {
   const found = peers
     .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
-    .map(peer => (peer.spec.peerIP === undefined ? withNodes : withRouter)(local, speakers, peer, settings))
+    .map(peer => {
+      const { interface: link, peerIP } = peer.spec
+      const find = link !== undefined ? onLinks : peerIP !== undefined ? withRouter : withNodes
+      return find(local, speakers, peer, settings)
+    })
   return { sessions: found.flatMap(each => each.sessions), problems: found.flatMap(each => each.problems) }
 }
 
@@ -72,6 +76,27 @@ function withRouter(
   const remote = { address, port: target.port ?? (node ? settings.listenPort : 179), asn: asNumber, node }
   const options = { ...optionsOf(peer), passive: peer.spec.passive, acceptDefault: peer.spec.acceptDefaultRoute }
   return { sessions: [session(peer.metadata.name, local, remote, settings, options)], problems }
+}
+
+function onLinks(
+  local: LocalSpeaker,
+  speakers: readonly NodeSpeaker[],
+  peer: BGPPeerResource,
+  settings: BgpSettings,
+): Found {
+  const problems = [...selectsNobody(peer, speakers)]
+  const { name } = peer.metadata
+  const { interface: pattern, asNumber, remoteAs, passive, acceptDefaultRoute } = peer.spec
+  const as = asNumber ?? (remoteAs && remoteAsWords[remoteAs])
+  if (!appliesTo(peer, local) || pattern === undefined || as === undefined) return { sessions: [], problems }
+  const links = matching(local.devices, pattern)
+  if (links.length === 0) {
+    problems.push(
+      `bgppeer "${name}": interface ${pattern} is no link of node "${local.name}", so it has no session there; it has ${local.devices.join(', ') || 'none'}.`,
+    )
+  }
+  const options = { ...optionsOf(peer), passive, acceptDefault: acceptDefaultRoute }
+  return { sessions: links.map(link => linkSession(`${name}/${link}`, local, link, as, settings, options)), problems }
 }
 
 function withNodes(
@@ -139,6 +164,7 @@ function optionsOf({ spec }: BGPPeerResource): SessionOptions {
   }
 }
 
+const remoteAsWords = { External: 'external', Internal: 'internal' } as const
 const limitActions = { Restart: 'restart', Reject: 'reject', Warn: 'warn' } as const
 const nextHops = { Auto: 'auto', Self: 'self', Keep: 'keep' } as const
 

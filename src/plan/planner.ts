@@ -8,13 +8,14 @@ import type { Origination, PeerConfig, SpeakerConfig } from '../../bgp/types.ts'
 import type { SecretReference } from '../model/intent.ts'
 import type { Facts } from '../model/facts.ts'
 import type { TunnelRule } from '../model/tunnel.ts'
+import type { TunnelUse } from '../model/tunnel-use.ts'
 import type { FilterRules, Intent, RouteRules } from '../model/intent.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { planBlocks } from './blocks.ts'
 import type { BlockPlan } from './blocks.ts'
 import { planFilters } from './filters.ts'
 import type { FormerAddress } from './former.ts'
-import { isOnLoopback, readLinks, type LinkAddresses } from './links.ts'
+import { devicesOf, isOnLoopback, readLinks, type LinkAddresses } from './links.ts'
 import { Section } from './memo.ts'
 import type { Found } from './mesh.ts'
 import { planPolicies } from './policies.ts'
@@ -25,7 +26,7 @@ import { planSessions } from './sessions.ts'
 import { bgpSettings } from './settings.ts'
 import type { BgpSettings } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
-import { noTunnels, planTunnels, type TunnelPlan, type TunnelStates } from './tunnels.ts'
+import { noTunnels, planTunnels, type TunnelPlan, type TunnelStates, usesWireguard } from './tunnels.ts'
 import { cannotSpeak, keptRouterId, nodeSpeakers, routerId } from './speakers.ts'
 import type { NodeSpeaker } from './speakers.ts'
 
@@ -41,6 +42,8 @@ export interface Situation {
   readonly facts?: Facts
   /** What became of the devices that tunnels asked for. A new map when something changed. */
   readonly tunnels?: TunnelStates
+  /** The node's record of its tunnels that was written and has not come back from the datastore. */
+  readonly pendingUse?: TunnelUse
   /** Addresses that nodes had until lately. A new array when that changed. */
   readonly former?: readonly FormerAddress[]
   /** Of the speaker that runs: a node that moves to another address keeps it, because its routes were built with it. */
@@ -52,7 +55,9 @@ export interface Situation {
 const noStates: TunnelStates = new Map()
 const nothing: readonly string[] = []
 const nobodyMoved: readonly FormerAddress[] = []
+const noBlocks: Snapshot['blocks'] = []
 const noAddresses: Facts['addresses'] = []
+const noLinks: Facts['links'] = []
 
 export interface Planner {
   plan(snapshot: Snapshot, situation?: Situation): Intent
@@ -71,6 +76,7 @@ export function createPlanner(node: string): Planner {
     settings: new Section<BgpSettings>('settings', ran),
     speakers: new Section<readonly NodeSpeaker[]>('speakers', ran),
     links: new Section<LinkAddresses>('links', ran),
+    devices: new Section<readonly string[]>('devices', ran),
     sessions: new Section<Found>('sessions', ran),
     blocks: new Section<BlockPlan>('blocks', ran),
     hosts: new Section<readonly string[]>('hosts', ran),
@@ -89,7 +95,7 @@ export function createPlanner(node: string): Planner {
     get recomputed() {
       return [...ran]
     },
-    plan({ nodes, pools, bgpConfigurations, bgpPeers, blocks }, situation = {}) {
+    plan({ nodes, pools, bgpConfigurations, bgpPeers, blocks, tunnelUses }, situation = {}) {
       ran.length = 0
       const settings = sections.settings.get([bgpConfigurations], () => bgpSettings(bgpConfigurations))
       const speakers = sections.speakers.get([nodes, settings], () => nodeSpeakers(nodes, settings))
@@ -100,13 +106,16 @@ export function createPlanner(node: string): Planner {
         facts,
         tunnels: states = noStates,
         withdrawn = nothing,
+        pendingUse,
         former = nobodyMoved,
       } = situation
       const addresses = facts?.addresses ?? noAddresses
       const links = sections.links.get([addresses], () => readLinks(addresses))
-      const found = sections.sessions.get([speakers, links, bgpPeers, settings], () =>
+      const linkFacts = facts?.links ?? noLinks
+      const devices = sections.devices.get([linkFacts], () => devicesOf(linkFacts))
+      const found = sections.sessions.get([speakers, links, devices, bgpPeers, settings], () =>
         local
-          ? planSessions({ ...local, links }, speakers, bgpPeers, settings)
+          ? planSessions({ ...local, links, devices }, speakers, bgpPeers, settings)
           : { sessions: [], problems: [cannotSpeak(node, nodes)] },
       )
       const own = sections.blocks.get([blocks, pools, withdrawn], () => planBlocks(node, blocks, pools, withdrawn))
@@ -124,8 +133,13 @@ export function createPlanner(node: string): Planner {
         [local, found.sessions, policies, settings.listenPort, restarting, forwarding, id],
         () => local && speakerConfig(local, found.sessions, policies, settings, { ...situation, routerId: id }),
       )
-      const tunnels = sections.tunnels.get([local, speakers, pools, states, former], () =>
-        local ? planTunnels(local, speakers, pools, states, former) : noTunnels,
+      const owned = usesWireguard(pools, states) ? blocks : noBlocks
+      const tunnels = sections.tunnels.get(
+        [local, speakers, pools, states, tunnelUses, pendingUse, former, owned],
+        () =>
+          local
+            ? planTunnels(local, speakers, pools, tunnelUses, { states, pending: pendingUse, former, blocks: owned })
+            : noTunnels,
       )
       const routes = sections.routes.get([local, found.sessions, own.own, hosts, pools, tunnels.rules, settings], () =>
         routeRules(local, found.sessions, [...own.own, ...hosts], pools, tunnels.rules, settings),
@@ -151,6 +165,8 @@ export function createPlanner(node: string): Planner {
         unreachable: own.unreachable,
         routes,
         tunnels: tunnels.tunnels,
+        ...(tunnels.use && { tunnelUse: tunnels.use }),
+        waits: tunnels.waits,
         filters,
         problems,
       }

@@ -2,22 +2,24 @@
 
 import { compareAddresses, contains, formatAddress, prefixOf } from '../../inet/index.ts'
 import type { Address, InterfaceAddress } from '../../inet/index.ts'
-import type { Family, PeerConfig, PrefixLimit } from '../../bgp/types.ts'
+import type { Family, PeerConfig, PrefixLimit, RemoteAs } from '../../bgp/types.ts'
 import type { SecretReference } from '../model/intent.ts'
 import { addressOn, facing, isOn } from './links.ts'
 import type { BgpSettings } from './settings.ts'
 import type { LocalSpeaker, NodeSpeaker } from './speakers.ts'
 
 export interface Session {
-  /** Stable key: `mesh/NODE`, `BGPPEER`, `BGPPEER/NODE`. */
+  /** Stable key: `mesh/NODE`, `BGPPEER`, `BGPPEER/NODE`, `BGPPEER/LINK`. */
   readonly name: string
   readonly kind: 'ebgp' | 'ibgp'
-  readonly address: string
+  /** Absent: whoever is found on `interface`. */
+  readonly address?: string
+  readonly interface?: string
   /** The far end is a node of the cluster. */
   readonly withNode: boolean
   readonly port: number
   readonly localAddress?: string
-  readonly remoteAs: number
+  readonly remoteAs: RemoteAs
   readonly passive: boolean
   readonly holdTime: number
   readonly connectRetry: number
@@ -69,6 +71,7 @@ export function session(
   const kind = remote.asn === local.asn ? 'ibgp' : 'ebgp'
   const own = remote.address.family === 4 ? local.address4 : local.address6
   return {
+    ...asAsked(settings, options),
     name,
     kind,
     address: formatAddress(remote.address),
@@ -76,14 +79,50 @@ export function session(
     port: remote.port,
     localAddress: own && (options.fromNodeAddress ?? true) ? formatAddress(own.address) : undefined,
     remoteAs: remote.asn,
-    passive: options.passive ?? false,
-    holdTime: options.holdTime ?? settings.holdTime,
-    connectRetry: options.connectRetry ?? settings.connectRetry,
     families: sharedFamilies(local, remote.node),
-    nextHop: options.nextHop ?? 'auto',
     nextHopSelf: otherFamilyNextHop(local, remote.address),
     reflectorClient: kind === 'ibgp' && isClient(local, remote.node),
     multihop: !onSubnet(own, remote.address) && !facing(local.links, remote.address),
+    description: options.description ?? (remote.node && `node ${remote.node.name}`),
+  }
+}
+
+/**
+ * With the router at the other end of a link, whatever its address: both speak from their link-local ones, which are the next hops of
+ * both families (RFC 8950).
+ */
+export function linkSession(
+  name: string,
+  local: LocalSpeaker,
+  link: string,
+  remoteAs: RemoteAs,
+  settings: BgpSettings,
+  options: SessionOptions,
+): Session {
+  const kind = remoteAs === 'internal' || remoteAs === local.asn ? 'ibgp' : 'ebgp'
+  return {
+    ...asAsked(settings, options),
+    name,
+    kind,
+    interface: link,
+    withNode: false,
+    port: 179,
+    remoteAs,
+    families: sharedFamilies(local, undefined),
+    nextHopSelf: {},
+    reflectorClient: kind === 'ibgp' && isClient(local, undefined),
+    multihop: false,
+    description: options.description,
+  }
+}
+
+/** What the far end has no part in. */
+function asAsked(settings: BgpSettings, options: SessionOptions) {
+  return {
+    passive: options.passive ?? false,
+    holdTime: options.holdTime ?? settings.holdTime,
+    connectRetry: options.connectRetry ?? settings.connectRetry,
+    nextHop: options.nextHop ?? 'auto',
     ttlSecurity: options.ttlSecurity,
     maxPrefixes: options.maxPrefixes && {
       'ipv4-unicast': options.maxPrefixes,
@@ -91,7 +130,6 @@ export function session(
     },
     password: options.password,
     acceptDefault: options.acceptDefault ?? false,
-    description: options.description ?? (remote.node && `node ${remote.node.name}`),
   }
 }
 

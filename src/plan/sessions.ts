@@ -9,7 +9,7 @@ import type { Session } from './session.ts'
 import type { BgpSettings } from './settings.ts'
 import type { LocalSpeaker, NodeSpeaker } from './speakers.ts'
 
-/** Of several sessions with one address a BGPPeer's beats the mesh's, and the first BGPPeer by name the others. */
+/** Of several sessions with one address, or on one link, a BGPPeer's beats the mesh's, and the first BGPPeer by name the others. */
 export function planSessions(
   local: LocalSpeaker,
   speakers: readonly NodeSpeaker[],
@@ -19,23 +19,26 @@ export function planSessions(
   const asked = peerSessions(local, speakers, peers, settings)
   const mesh = meshSessions(local, speakers, settings)
   const problems = [...sharedAddresses(local, speakers), ...asked.problems, ...mesh.problems]
-  const byAddress = new Map<string, Session>()
+  const byPlace = new Map<string, Session>()
   for (const each of [...asked.sessions, ...mesh.sessions]) {
-    const first = byAddress.get(each.address)
-    if (!first) byAddress.set(each.address, each)
+    const place = each.address ?? each.interface ?? ''
+    const first = byPlace.get(place)
+    if (!first) byPlace.set(place, each)
     else if (first.remoteAs !== each.remoteAs) {
       problems.push(
-        `bgppeer "${first.name}" and "${each.name}" name different ASes (${first.remoteAs}, ${each.remoteAs}) for ${each.address}; ${first.remoteAs} is used; correct one of them.`,
+        `bgppeer "${first.name}" and "${each.name}" name different ASes (${asText(first.remoteAs)}, ${asText(each.remoteAs)}) for ${place}; ${asText(first.remoteAs)} is used; correct one of them.`,
       )
     }
   }
-  if (byAddress.size === 0 && speakers.length > 1) {
+  if (byPlace.size === 0 && speakers.length > 1) {
     problems.push(
       `node "${local.name}": it has no BGP peer, so nobody learns its blocks; enable nodeToNodeMeshEnabled, or add a BGPPeer.`,
     )
   }
-  return { sessions: [...byAddress.values()], problems }
+  return { sessions: [...byPlace.values()], problems }
 }
+
+const asText = (remoteAs: Session['remoteAs']): string => [remoteAs].flat().join(', ')
 
 function sharedAddresses(local: NodeSpeaker, speakers: readonly NodeSpeaker[]): readonly string[] {
   const own = addressesOf(local)

@@ -1,5 +1,7 @@
 // What plan looks at: the cluster's resources at one moment.
 
+import type { Handover } from '../model/handover.ts'
+import type { TunnelUse } from '../model/tunnel-use.ts'
 import type { BGPConfigurationResource, BGPPeerResource, IPPoolResource, NodeResource } from '../resources/index.ts'
 
 /**
@@ -14,6 +16,10 @@ export interface Snapshot {
   readonly bgpPeers: readonly BGPPeerResource[]
   /** Every block of the cluster and its owner. */
   readonly blocks: readonly OwnedBlock[]
+  /** What the nodes say of their tunnels. */
+  readonly tunnelUses: readonly TunnelUse[]
+  /** What they say of their sessions. */
+  readonly handovers: readonly Handover[]
 }
 
 export interface OwnedBlock {
@@ -22,4 +28,12 @@ export interface OwnedBlock {
   readonly node: string
 }
 
-export const emptySnapshot: Snapshot = { nodes: [], pools: [], bgpConfigurations: [], bgpPeers: [], blocks: [] }
+export const emptySnapshot: Snapshot = {
+  nodes: [],
+  pools: [],
+  bgpConfigurations: [],
+  bgpPeers: [],
+  blocks: [],
+  tunnelUses: [],
+  handovers: [],
+}

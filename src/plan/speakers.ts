@@ -15,6 +15,8 @@ export interface NodeSpeaker {
   readonly address6?: InterfaceAddress
   /** The node is a route reflector of this cluster (RFC 4456). */
   readonly clusterId?: string
+  /** Public key that it has published. */
+  readonly wireguardKey?: string
   /** It is about to go: peers shall take other ways. */
   readonly leaving: boolean
 }
@@ -22,6 +24,8 @@ export interface NodeSpeaker {
 /** This node, with what is known of its links. */
 export interface LocalSpeaker extends NodeSpeaker {
   readonly links: LinkAddresses
+  /** Names of its links, loopback and pods' left out. */
+  readonly devices: readonly string[]
 }
 
 /** The nodes that can speak, by name in alphabetical order. */
@@ -41,6 +45,7 @@ function nodeSpeaker(node: NodeResource, settings: BgpSettings): NodeSpeaker | u
     address4,
     address6,
     clusterId: bgp.routeReflectorClusterID,
+    ...(node.spec.wireguard && { wireguardKey: node.spec.wireguard.publicKey }),
     leaving: node.spec.drain !== undefined,
   }
 }

@@ -37,6 +37,7 @@ export function pool(name: string, cidr: string, spec: Partial<IPPoolSpec> = {})
       greMode: 'Never',
       fouMode: 'Never',
       gueMode: 'Never',
+      wireguardMode: 'Never',
       natOutgoing: false,
       ...spec,
     },

@@ -28,7 +28,8 @@ t.test('who is at the far end of a tunnel', async t => {
     { name: 'IPIP', spec: { ipipMode: 'CrossSubnet' }, device: 'margay-ipip', remotes: ['10.0.2.11', '10.0.2.12'] },
   ] as const) {
     const { tunnels, routes, problems } = plan(racks(c.spec), 'r1-n1')
-    t.match(tunnels, [{ device: c.device, local: '10.0.1.11', remotes: c.remotes, pools: ['pods'] }], c.name)
+    const all = ['10.0.1.12', '10.0.2.11', '10.0.2.12']
+    t.match(tunnels, [{ device: c.device, local: '10.0.1.11', remotes: all, pools: ['pods'] }], c.name)
     const always = c.name === 'Always'
     t.same(routes.tunnels, [{ pool: '10.42.0.0/16', device: c.device, remotes: ends(...c.remotes), always }], c.name)
     t.same(problems, [], c.name)
@@ -38,7 +39,12 @@ t.test('who is at the far end of a tunnel', async t => {
 t.test('IPv6 is tunnelled over IPv6, to gateways made of the MACs', async t => {
   const { tunnels, routes } = plan(racks({ vxlanMode: 'CrossSubnet' }, 'fd00:42::/112'), 'r1-n1')
   t.match(tunnels, [
-    { device: 'margay-vxlan6', family: 6, local: 'fd00:0:1::11', remotes: ['fd00:0:2::11', 'fd00:0:2::12'] },
+    {
+      device: 'margay-vxlan6',
+      family: 6,
+      local: 'fd00:0:1::11',
+      remotes: ['fd00:0:1::12', 'fd00:0:2::11', 'fd00:0:2::12'],
+    },
   ])
   t.match(routes.tunnels?.[0].remotes[0], { nextHop: 'fd00:0:2::11', gateway: /^fe80::4/ })
 })
@@ -90,14 +96,17 @@ t.test('a node moves to another address: routes to either lead to it, and its ow
   const moved = { node: 'r2-n1', address: '10.0.2.99' }
   const { tunnels, routes, filters } = plan(snapshot, 'r1-n1', { former: [moved] })
   const [tunnel] = tunnels
-  t.same(tunnel.remotes, ['10.0.2.11', '10.0.2.12'])
-  t.same(tunnel.former, { '10.0.2.99': '10.0.2.11' })
+  t.same(tunnel.remotes, ['10.0.1.12', '10.0.2.11', '10.0.2.12'])
   t.match(tunnel.names, { '10.0.1.11': 'r1-n1', '10.0.2.11': 'r2-n1', '10.0.2.99': 'r2-n1', '10.0.2.12': 'r2-n2' })
-  t.match(routes.tunnels, [{ remotes: ends('10.0.2.11', '10.0.2.99', '10.0.2.12') }])
+  const to = (nextHop: string, gateway: string) => ({ nextHop, gateway })
+  const remotes = [...ends('10.0.2.11'), to('10.0.2.99', '10.0.2.11'), ...ends('10.0.2.12')]
+  t.same(routes.tunnels?.[0].remotes, remotes, 'the new address is the gateway of either')
   t.ok(filters?.nodes.includes('10.0.2.99/32'), 'and the filter takes from both')
   const own = { node: 'r1-n1', address: '10.0.1.99' }
   t.match(plan(snapshot, 'r1-n1', { former: [{ ...own, inUse: true }] }).tunnels, [{ local: '10.0.1.99' }])
   t.match(plan(snapshot, 'r1-n1', { former: [own] }).tunnels, [{ local: '10.0.1.11' }])
+  const bound = plan(racks({ ipipMode: 'CrossSubnet' }), 'r1-n1', { former: [{ ...own, inUse: true }] })
+  t.match(bound.tunnels, [{ local: '10.0.1.11' }], 'a device that hears one address only moves at once')
   t.match(plan(snapshot, 'r1-n1', { former: [{ ...own, inUse: true }] }).tunnels[0].names, { '10.0.1.99': 'r1-n1' })
 })
 

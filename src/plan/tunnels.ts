@@ -4,31 +4,42 @@
 // outside this node's own subnet, that is the CIDR of its address in its Node. An address of full length (/32, /128) has no
 // subnet, so there CrossSubnet wraps everything; that is said, because it is seldom meant.
 
-import { bitsOf, contains, formatAddress, parseAddress, parsePrefix, prefixOf } from '../../inet/index.ts'
-import type { Address, InterfaceAddress } from '../../inet/index.ts'
+import { bitsOf, formatAddress, parsePrefix } from '../../inet/index.ts'
+import type { InterfaceAddress } from '../../inet/index.ts'
 import {
+  hearsEveryAddress,
   type Tunnel,
   tunnelDevice,
+  type TunnelEnd,
   tunnelGateway,
   type TunnelKind,
   type TunnelRule,
   type TunnelState,
 } from '../model/tunnel.ts'
+import type { TunnelUse } from '../model/tunnel-use.ts'
 import { selects, tunnelModes } from '../resources/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
-import { familyOf, type FormerAddress } from './former.ts'
+import type { FormerAddress } from './former.ts'
+import type { OwnedBlock } from './snapshot.ts'
 import type { NodeSpeaker } from './speakers.ts'
+import { addressOf, type Cluster, type End, endsOf, namesOf, sourceOf } from './tunnel-ends.ts'
+import { planUse, type UseView, viewOf, wayTo } from './tunnel-use.ts'
+import { planWireguard } from './wireguard.ts'
 
 export interface TunnelPlan {
   readonly tunnels: readonly Tunnel[]
   readonly rules: readonly TunnelRule[]
+  /** What this node shall say of them. */
+  readonly use?: TunnelUse
+  /** What a change of mode waits for: a sentence each. */
+  readonly waits: readonly string[]
   readonly problems: readonly string[]
 }
 
 /** By device. */
 export type TunnelStates = ReadonlyMap<string, TunnelState>
 
-export const noTunnels: TunnelPlan = { tunnels: [], rules: [], problems: [] }
+export const noTunnels: TunnelPlan = { tunnels: [], rules: [], waits: [], problems: [] }
 
 interface Use {
   readonly pool: IPPoolResource
@@ -37,17 +48,34 @@ interface Use {
   readonly family: 4 | 6
 }
 
+/** `blocks`: of the cluster; only WireGuard asks for them. */
 export function planTunnels(
   local: NodeSpeaker,
   speakers: readonly NodeSpeaker[],
   pools: readonly IPPoolResource[],
-  states: TunnelStates,
-  former: readonly FormerAddress[] = [],
+  uses: readonly TunnelUse[],
+  known: {
+    readonly states: TunnelStates
+    readonly pending?: TunnelUse
+    readonly former?: readonly FormerAddress[]
+    /** Of every node; needed where packets are encrypted. */
+    readonly blocks?: readonly OwnedBlock[]
+  },
 ): TunnelPlan {
-  const tunnels = new Map<string, Tunnel>()
+  const view = viewOf(
+    local.name,
+    speakers.map(({ name }) => name),
+    uses,
+    known,
+  )
+  const cluster: Cluster = { local, speakers, former: known.former ?? [] }
   const rules: TunnelRule[] = []
   const problems: string[] = []
-  for (const { pool, kind, mode, family } of pools.flatMap(useOf)) {
+  const late: string[] = []
+  const wanted = new Map<string, { readonly use: Use; readonly pools: string[] }>()
+  const bare: [string, 'all' | 'subnet'][] = pools.filter(isNever).map(pool => [pool.metadata.name, 'all'])
+  for (const use of pools.flatMap(useOf)) {
+    const { pool, kind, mode, family } = use
     const own = addressOf(local, family)
     if (!own) {
       problems.push(withoutAddress(local, pool, kind, family))
@@ -55,71 +83,126 @@ export function planTunnels(
     }
     if (mode === 'CrossSubnet' && own.length === bitsOf(family)) problems.push(withoutSubnet(local, pool, kind, own))
     const device = tunnelDevice(kind, family)
-    const ends = speakers
-      .filter(other => other !== local)
-      .flatMap(other => endsOf(other, family, former))
-      .filter(({ address }) => mode === 'Always' || !contains(prefixOf(own.address, own.length), address))
-    const now = ends.filter(({ text, to }) => text === to)
-    const before = tunnels.get(device)
-    const source = sourceOf(local, own, former)
-    const mine = !pool.spec.disabled && selects(pool.spec.nodeSelector, local.labels)
-    tunnels.set(device, {
-      kind,
-      family,
-      device,
-      local: source,
-      remotes: [...new Set([...(before?.remotes ?? []), ...now.map(({ text }) => text)])].toSorted(),
-      ...formerEnds(before, ends),
-      names: { ...before?.names, ...namesOf(ends), [source]: local.name },
-      pools: [...(before?.pools ?? []), ...(mine ? [pool.metadata.name] : [])],
-    })
-    const { address: preferred, fault } = states.get(device) ?? {}
-    rules.push({
+    const shared = wanted.get(device) ?? { use, pools: [] }
+    wanted.set(device, shared)
+    if (isFor(pool, local)) shared.pools.push(pool.metadata.name)
+    const remotes = endsOf(cluster, own).filter(({ isNear }) => mode === 'Always' || !isNear)
+    const { rule, asTheyAre } = ruleOf(view, use, device, remotes)
+    rules.push(rule)
+    if (asTheyAre !== undefined) bare.push([pool.metadata.name, asTheyAre])
+    else if (mode === 'CrossSubnet') bare.push([pool.metadata.name, 'subnet'])
+    late.push(...lateText(rule))
+  }
+  const used = rules.flatMap(({ remotes }) => remotes.flatMap(({ instead }) => instead?.device ?? []))
+  const { use, kept, waits } = planUse(local.name, view, [...wanted.keys()], used, Object.fromEntries(bare))
+  const tunnels = [
+    ...[...wanted].flatMap(([, { use, pools: names }]) => tunnelOf(cluster, use, names)),
+    ...kept.flatMap(device => keptTunnel(cluster, pools, device)),
+  ]
+  const encrypted = tunnels.map(tunnel => {
+    if (tunnel.kind !== 'wireguard') return tunnel
+    const { nodes, problems: lacking } = planWireguard(tunnel, local, speakers, known.blocks ?? [])
+    problems.push(...lacking)
+    return { ...tunnel, nodes }
+  })
+  return { tunnels: encrypted, rules, use, waits: [...new Set([...late, ...waits])], problems }
+}
+
+/** Whether a device of that kind is wanted, or stays for a while. */
+export function usesWireguard(pools: readonly IPPoolResource[], states: TunnelStates): boolean {
+  const devices = ([4, 6] as const).map(family => tunnelDevice('wireguard', family))
+  return pools.some(({ spec }) => spec.wireguardMode !== 'Never') || devices.some(device => states.has(device))
+}
+
+/** Also tells to whom this pool's packets go as they are: undefined is only as the mode says. */
+function ruleOf(
+  view: UseView,
+  { pool, mode, family }: Use,
+  device: string,
+  remotes: readonly End[],
+): { readonly rule: TunnelRule; readonly asTheyAre?: 'all' | 'subnet' } {
+  const { address: source, fault } = view.states.get(device) ?? {}
+  const alike = tunnelModes.map(({ kind }) => tunnelDevice(kind, family))
+  const ends: TunnelEnd[] = []
+  const bare: End[] = []
+  for (const remote of remotes) {
+    const wish = { pool: pool.metadata.name, device, remote: remote.name, isNear: remote.isNear }
+    const way = wayTo(view, wish, alike)
+    if (way === 'bare') bare.push(remote)
+    else ends.push({ ...endOf(remote), ...(way.device !== device && { instead: insteadOf(view, way.device) }) })
+  }
+  return {
+    rule: {
       pool: pool.spec.cidr,
       device,
-      remotes: ends.map(({ text, name }) => ({ nextHop: text, gateway: tunnelGateway(text, name) })),
+      remotes: ends,
       always: mode === 'Always',
-      ...(preferred !== undefined && { source: preferred }),
+      ...(bare.length > 0 && { bare: bare.map(({ text }) => text) }),
+      ...(source !== undefined && { source }),
       ...(fault !== undefined && { fault }),
-    })
+    },
+    ...(bare.length > 0 && { asTheyAre: bare.every(({ isNear }) => isNear) ? 'subnet' : 'all' }),
   }
-  return { tunnels: [...tunnels.values()], rules, problems }
 }
 
-interface End {
-  readonly name: string
-  readonly address: Address
-  readonly text: string
-  /** The node's address now, where `text` is one that it had. */
-  readonly to: string
+function endOf({ text, to, name }: End): TunnelEnd {
+  return { nextHop: text, gateway: tunnelGateway(to, name) }
 }
 
-/** Where routes may lead that are for a node: its address, and those that it had until lately. */
-function endsOf(node: NodeSpeaker, family: 4 | 6, former: readonly FormerAddress[]): readonly End[] {
-  const now = addressOf(node, family)
-  if (!now) return []
-  const to = formatAddress(now.address)
-  const had = former
-    .filter(({ node: name, address }) => name === node.name && familyOf(address) === family)
-    .flatMap(({ address }) => parseAddress(address) ?? [])
-  return [now.address, ...had].map(address => ({ name: node.name, address, text: formatAddress(address), to }))
+function insteadOf({ states }: UseView, device: string): TunnelEnd['instead'] {
+  const source = states.get(device)?.address
+  return { device, ...(source !== undefined && { source }) }
 }
 
-/** Of outer packets: the former address, while others may not know the new one. */
-function sourceOf(local: NodeSpeaker, own: InterfaceAddress, former: readonly FormerAddress[]): string {
-  const { family } = own.address
-  const old = former.find(({ node, address, inUse }) => inUse && node === local.name && familyOf(address) === family)
-  return old?.address ?? formatAddress(own.address)
+function lateText({ device, remotes, bare = [] }: TunnelRule): readonly string[] {
+  const late = [...remotes.filter(({ instead }) => instead).map(({ nextHop }) => nextHop), ...bare]
+  if (late.length === 0) return []
+  const list = late.slice(0, 5).join(', ') + (late.length > 5 ? ` and ${late.length - 5} more` : '')
+  return [`packets to ${list} leave as before: this node or that one does not take them by ${device} yet`]
 }
 
-function formerEnds(before: Tunnel | undefined, ends: readonly End[]): Pick<Tunnel, 'former'> {
-  const old = ends.filter(({ text, to }) => text !== to)
-  if (old.length === 0 && before?.former === undefined) return {}
-  return { former: { ...before?.former, ...Object.fromEntries(old.map(({ text, to }) => [text, to])) } }
+function tunnelOf(
+  cluster: Cluster,
+  { kind, family }: Pick<Use, 'kind' | 'family'>,
+  pools: readonly string[],
+): readonly Tunnel[] {
+  const own = addressOf(cluster.local, family)
+  if (!own) return []
+  const source = hearsEveryAddress(kind) ? sourceOf(cluster, own) : formatAddress(own.address)
+  // Also those of the own subnet that the mode leaves out: a change of it then finds them known.
+  const ends = endsOf(cluster, own)
+  const remotes = ends.map(({ to }) => to)
+  return [
+    {
+      kind,
+      family,
+      device: tunnelDevice(kind, family),
+      local: source,
+      remotes: [...new Set(remotes)].toSorted(),
+      names: { ...namesOf(ends), [source]: cluster.local.name },
+      pools,
+    },
+  ]
 }
 
-function namesOf(ends: readonly End[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(ends.flatMap(({ text, to, name }) => [text, to].map(address => [address, name])))
+/** As it was; its address stays, whichever pool it is from. */
+function keptTunnel(cluster: Cluster, pools: readonly IPPoolResource[], device: string): readonly Tunnel[] {
+  const found = tunnelModes
+    .flatMap(({ kind }) => ([4, 6] as const).map(family => ({ kind, family })))
+    .find(({ kind, family }) => tunnelDevice(kind, family) === device)
+  if (!found) return []
+  const names = pools
+    .filter(pool => isFor(pool, cluster.local) && parsePrefix(pool.spec.cidr)?.family === found.family)
+    .map(({ metadata }) => metadata.name)
+  return tunnelOf(cluster, found, names)
+}
+
+function isFor({ spec }: IPPoolResource, local: NodeSpeaker): boolean {
+  return !spec.disabled && selects(spec.nodeSelector, local.labels)
+}
+
+function isNever({ spec }: IPPoolResource): boolean {
+  return tunnelModes.every(({ field }) => spec[field] === 'Never')
 }
 
 function useOf(pool: IPPoolResource): readonly Use[] {
@@ -131,10 +214,6 @@ function useOf(pool: IPPoolResource): readonly Use[] {
     if (mode !== 'Never') return [{ pool, kind, mode, family }]
   }
   return []
-}
-
-function addressOf(speaker: NodeSpeaker, family: 4 | 6): InterfaceAddress | undefined {
-  return family === 4 ? speaker.address4 : speaker.address6
 }
 
 function fieldOf(kind: TunnelKind): string {

@@ -190,6 +190,19 @@ export const connectRetryTime = () =>
     'A session that is down is tried again after this time.',
   )
 
+/** A WireGuard key: 32 octets in base64. */
+export const wireguardKey = () =>
+  field('WireGuard key', value => {
+    const text = textOf(value) ?? ''
+    const octets = Buffer.from(text, 'base64')
+    if (octets.length === 32 && octets.toString('base64') === text) return text
+    return new Refusal(
+      'is not a WireGuard key',
+      'A key is 32 octets in base64.',
+      'Leave it out: the daemon of the node writes it.',
+    )
+  })
+
 /** A dotted quad that names something, as a cluster id or router id does; not 0.0.0.0. */
 export const dottedQuad = (form: string) =>
   field(form, value => {
@@ -247,6 +260,18 @@ export const choice = <const T extends readonly string[]>(...words: T) =>
 /** A value that has to be exactly one, because Margay does nothing else yet; any other is refused with the reason and next step. */
 export const only = <const T extends string | boolean>(accepted: T, why: string, fix: string) =>
   field(`${accepted}`, value => (value === accepted ? accepted : new Refusal('is not supported', why, fix)))
+
+/** Names of links: one, or those that fit `*` (any letters) and `?` (one letter). */
+export const linkPattern = () =>
+  field('link', value => {
+    if (typeof value === 'string' && /^[^\s/:\p{Cc}]{1,15}$/u.test(value) && value !== '.' && value !== '..')
+      return value
+    return new Refusal(
+      'is not the name of a link',
+      'Linux names its links with at most 15 characters, without space, colon and slash.',
+      'Write it like swp1, or eth* for several.',
+    )
+  })
 
 /** Free text of one line. */
 export const line = () =>

@@ -37,6 +37,7 @@ t.test('defaults are filled in and text is canonical', async t => {
         greMode: 'Never',
         fouMode: 'Never',
         gueMode: 'Never',
+        wireguardMode: 'Never',
         natOutgoing: false,
       },
     },
@@ -89,6 +90,11 @@ t.test('defaults are filled in and text is canonical', async t => {
     { kind: 'BGPPeer', spec: 'peerIP: 10.0.1.1:179\nasNumber: 65001', expected: { peerIP: '10.0.1.1' } },
     {
       kind: 'BGPPeer',
+      spec: 'interface: swp*\nremoteAs: External',
+      expected: { interface: 'swp*', remoteAs: 'External', asNumber: undefined },
+    },
+    {
+      kind: 'BGPPeer',
       spec: 'peerSelector: has(rr)\nnodeSelector: "!has(rr)"',
       expected: { peerSelector: 'has(rr)', nodeSelector: '!has(rr)' },
     },
@@ -121,6 +127,7 @@ items:
     greMode: Never
     fouMode: Never
     gueMode: Never
+    wireguardMode: Never
 - apiVersion: projectcalico.org/v3
   kind: BGPPeer
   metadata:
@@ -212,7 +219,7 @@ t.test('a wrong field is told with object, value, reason, place and next step', 
     [
       file('IPPool', 'cidr: 10.42.0.0/16\nblocksize: 26'),
       `ippool "x": blocksize is not a field.
-  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, disabled, disableBGPExport, ipipMode, vxlanMode, greMode, fouMode, gueMode, natOutgoing, natOutgoingExclusions.
+  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, disabled, disableBGPExport, ipipMode, vxlanMode, greMode, fouMode, gueMode, wireguardMode, natOutgoing, natOutgoingExclusions.
   Did you mean blockSize?`,
     ],
     [
@@ -318,6 +325,30 @@ t.test('a wrong field is told with object, value, reason, place and next step', 
   Write it like 10.0.1.1, 10.0.1.1:1790, fd00::1 or [fd00::1]:1790.`,
     ],
     [
+      file('BGPPeer', 'interface: eth0/1\nremoteAs: External'),
+      `bgppeer "x": interface eth0/1 is not the name of a link.
+  rack2.yaml:6:14   Linux names its links with at most 15 characters, without space, colon and slash.
+  Write it like swp1, or eth* for several.`,
+    ],
+    [
+      file('BGPPeer', 'interface: eth0'),
+      `bgppeer "x": asNumber is missing.
+  rack2.yaml:5:1   It tells eBGP from iBGP.
+  Add the AS of the router on eth0, or remoteAs: External.`,
+    ],
+    [
+      file('BGPPeer', 'interface: eth0\npeerIP: 10.0.1.1\nasNumber: 1'),
+      `bgppeer "x": interface eth0 stands beside peerIP.
+  rack2.yaml:6:14   Both say where the router is.
+  Remove one of them.`,
+    ],
+    [
+      file('BGPPeer', 'peerIP: 10.0.1.1\nremoteAs: External'),
+      `bgppeer "x": remoteAs External stands without interface.
+  rack2.yaml:7:13   It is for peers that are found.
+  Write asNumber instead.`,
+    ],
+    [
       file('BGPPeer', 'peerIP: 10.0.1.1'),
       `bgppeer "x": asNumber is missing.
   rack2.yaml:5:1   It tells eBGP from iBGP, and the other end has to name the same.
@@ -326,8 +357,8 @@ t.test('a wrong field is told with object, value, reason, place and next step', 
     [
       file('BGPPeer', 'node: n1'),
       `bgppeer "x": peerIP is missing.
-  rack2.yaml:5:1   A peer is a router (peerIP and asNumber) or nodes (peerSelector).
-  Add peerIP and asNumber, or peerSelector.`,
+  rack2.yaml:5:1   A peer is a router (peerIP or interface, and its AS) or nodes (peerSelector).
+  Add peerIP and asNumber, or interface and remoteAs, or peerSelector.`,
     ],
     [
       file('BGPPeer', 'node: n1\nnodeSelector: all()\npeerIP: 10.0.1.1\nasNumber: 1'),

@@ -103,3 +103,45 @@ export const drained: ContinuityEvent = {
     await eventually(`${node} is back`, async () => !(await scene.lab.ask(node, '/v1/status', {})).drain, 60)
   },
 }
+
+export const meshed: ContinuityEvent = {
+  name: 'reflectors → mesh → reflectors',
+  planned: true,
+  bound:
+    'sessions of before stay until every node says that it has all that it knows from the new ones (make before break)',
+  run: async scene => {
+    const [node] = scene.fabric.nodes
+    const text = await margayctl(scene, node, 'get', 'bgppeers', 'clients-to-reflectors', '-o', 'json')
+    const [peer] = [JSON.parse(text) as unknown].flat() as { spec: Record<string, unknown> }[]
+    const clients = ['n1', 'n2', 'n3']
+    const toMesh = async (mesh: boolean): Promise<void> => {
+      const spec = { asNumber: 64_512, nodeToNodeMeshEnabled: mesh, holdTime: 9, connectRetryTime: 1 }
+      // Both at once, as nobody should have to know which comes first.
+      await apply(scene, { kind: 'BGPConfiguration', name: 'default', spec })
+      if (mesh) await margayctl(scene, node, 'delete', 'bgppeer', 'clients-to-reflectors')
+      else await apply(scene, { kind: 'BGPPeer', name: 'clients-to-reflectors', spec: peer.spec })
+      for (const each of clients)
+        await eventually(
+          `${each} speaks ${mesh ? 'with all' : 'with reflectors'} only`,
+          async () => {
+            const { peers } = await scene.lab.ask(each, '/v1/bgp/summary', {})
+            const { waits } = await scene.lab.ask(each, '/v1/status', {})
+            return (
+              waits.length === 0 &&
+              peers.every(({ name, state }) => state === 'Established' && name.startsWith('mesh/') === mesh)
+            )
+          },
+          90,
+        )
+      await scene.probe.passing(100)
+    }
+    // The reflectors themselves, and what they alone know, are no part of the mesh.
+    const watched = clients.map(client => [client, scene.lab.losses(client)] as const)
+    await toMesh(true)
+    await toMesh(false)
+    for (const [client, losses] of watched) {
+      const lost = (await losses.end()).filter(line => /via (10\.3\.0\.1|fd00:3::1)[1-3] /.test(line))
+      scene.t.same(lost, [], `the kernel of ${client} kept its routes to pods`)
+    }
+  },
+}

@@ -2,10 +2,12 @@
 // file says where it is tried.
 
 import type { ContinuityEvent } from '../kit/event.ts'
-import { drained, reloaded, translated } from './changes.ts'
+import { moved } from './addresses.ts'
+import { drained, meshed, reloaded, translated } from './changes.ts'
 import { datastoreLost } from './datastore.ts'
-import { flapped, torKilled } from './links.ts'
+import { flapped, oneOfTwoPulled } from './links.ts'
 import { killed, reflectorsKilled, stopped, upgraded } from './restarts.ts'
+import { oneOfTwoTorsKilled, torKilled, torRestarted } from './routers.ts'
 import { conflicting, flushed } from './strangers.ts'
 
 export const events: readonly ContinuityEvent[] = [
@@ -13,12 +15,17 @@ export const events: readonly ContinuityEvent[] = [
   upgraded,
   reloaded,
   translated,
+  moved,
   drained,
+  meshed,
+  torRestarted,
   killed,
   reflectorsKilled,
   datastoreLost,
   flushed,
   conflicting,
   flapped,
+  oneOfTwoPulled,
   torKilled,
+  oneOfTwoTorsKilled,
 ]

@@ -1,59 +1,61 @@
-// Cables and routers.
+// Cables of a node that break.
 
-import { eventually, type TestLab } from '../../kit/lab.ts'
+import { eventually } from '../../kit/lab.ts'
+import { learned, routersOf } from '../kit/ask.ts'
 import type { ContinuityEvent, Scene } from '../kit/event.ts'
 
-/** Takes the carrier of a host's interface away, or gives it back, at the other end of its cable. */
-async function carrier(lab: TestLab, host: string, device: string, state: 'up' | 'down'): Promise<void> {
-  const link = lab.topology.hosts.find(({ name }) => name === host)?.links.find(each => each.device === device)
-  if (!link) throw new Error(`${host} has no ${device}`)
-  await lab.exec('switch', 'ip', 'link', 'set', link.port, state)
-}
+const patience = 120
 
 export const flapped: ContinuityEvent = {
-  name: 'the only cable of a node is pulled and put back',
+  name: 'the only cable of a node pulled and put back',
   planned: false,
   bound:
-    'the time without a cable, and a moment after it: routes return with the carrier (link event), as the sessions live on for their hold time (9 s here)',
+    'the time without a cable and a moment more: routes return with the carrier (link event), as sessions live on for their hold time (9 s here)',
   run: async ({ lab, fabric, probe }) => {
     const [node] = fabric.nodes
-    const learned = async (): Promise<number> =>
-      (await lab.routes(node)).filter(({ protocol, gateway }) => protocol === '81' && gateway !== undefined).length
-    const before = await learned()
-    await carrier(lab, node, 'eth0', 'down')
-    await eventually(`${node} has no route over it`, async () => (await learned()) === 0, 60)
-    await carrier(lab, node, 'eth0', 'up')
-    await eventually(`${node} has its routes again`, async () => (await learned()) === before, 120)
+    // The node's end alone: the router's is that of the whole rack.
+    const { port } = lab.topology.hosts.find(({ name }) => name === node)!.links[0]
+    const set = (state: 'up' | 'down') => lab.exec('switch', 'ip', 'link', 'set', port, state)
+    const before = (await learned(lab, node)).length
+    await set('down')
+    await eventually(`${node} has no route over it`, async () => (await learned(lab, node)).length === 0, patience)
+    await set('up')
+    await eventually(`${node} has its routes again`, async () => (await learned(lab, node)).length === before, patience)
     await probe.steady()
     await lab.established([node])
   },
 }
 
-/** Of two-racks: one router, with nothing beside it. */
-export const torKilled: ContinuityEvent = {
-  name: 'the only ToR killed, and started again',
+export const oneOfTwoPulled: ContinuityEvent = {
+  name: 'one of two ToR links pulled and put back',
   planned: false,
   bound:
-    'the time until it is back and has its sessions: it asks nobody to keep its routes, and there is no other way; nodes dial every second (connectRetryTime)',
+    'the carrier: the kernel passes by a next hop without one at once (ignore_routes_with_linkdown); the ToR’s way to the node leads round by the spine when its BGP has heard of its own end',
   run: async scene => {
-    const { lab } = scene
-    const { host, role, node } = firstTor(scene)
-    await lab.kill(host, role)
-    await eventually(
-      `${node} has lost its session with ${host}`,
-      async () => (await lab.ask(node, '/v1/bgp/summary', {})).peers.every(({ state }) => state !== 'Established'),
-      60,
-    )
-    await lab.startRouter(host)
-    await lab.established([node])
-    await scene.probe.steady()
-    await lab.established()
+    const { lab, fabric, probe } = scene
+    for (const node of fabric.nodes) {
+      // One after the other: a flow takes either.
+      for (const router of routersOf(lab, node)) {
+        await lab.cable(node, router.host, 'down')
+        await useWays(scene, node, 1)
+        await probe.passing(300)
+        await lab.cable(node, router.host, 'up')
+        await lab.established([node])
+        await useWays(scene, node, 2)
+      }
+    }
   },
 }
 
-function firstTor({ lab, fabric }: Scene): { readonly host: string; readonly role: string; readonly node: string } {
-  const [node] = fabric.nodes
-  const tor = lab.topology.routers.find(({ neighbours }) => neighbours.some(({ name }) => name === node))
-  if (!tor) throw new Error(`no router has a session with ${node}`)
-  return { host: tor.host, role: tor.kind === 'bird' ? 'bird' : 'bgpd', node }
+/** Until so many of the node's cables carry every route that it has learned. */
+export async function useWays({ lab }: Scene, node: string, count: number): Promise<void> {
+  await eventually(
+    `${node} sends by ${count} cables`,
+    async () => {
+      const routes = await learned(lab, node)
+      // A neighbour's own subnet may come from one of them only.
+      return routes.length > 0 && routes.every(({ nexthops }) => (nexthops?.length ?? 1) === count)
+    },
+    patience,
+  )
 }

@@ -15,7 +15,7 @@ export interface Outcome {
 }
 
 /** The columns, in order. */
-export const fabrics = ['two racks, BIRD', 'two racks, FRR', 'full mesh', 'route reflectors'] as const
+export const fabrics = ['two racks, BIRD', 'two racks, FRR', 'dual ToR', 'full mesh', 'route reflectors'] as const
 
 const file = fileURLToPath(new URL('../../../docs/continuity.md', import.meta.url))
 

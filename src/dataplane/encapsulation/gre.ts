@@ -23,10 +23,9 @@ export const gre: Encapsulation = {
   },
 }
 
-/** Each node under its own address; under its former one, too, while routes may lead there. */
-export function greEnds({ remotes, former = {} }: Tunnel): readonly DeviceEnd[] {
-  const ends = new Map([...Object.entries(former), ...remotes.map((remote): [string, string] => [remote, remote])])
-  return [...ends].map(([gateway, at]) => ({ gateway, mac: linkLayer(at) }))
+/** Each node under its own address. */
+export function greEnds({ remotes }: Tunnel): readonly DeviceEnd[] {
+  return remotes.map(gateway => ({ gateway, mac: linkLayer(gateway) }))
 }
 
 /** `10.0.2.11` as the kernel writes a link-layer address. */

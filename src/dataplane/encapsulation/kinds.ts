@@ -7,6 +7,7 @@ import { gre } from './gre.ts'
 import { ipip } from './ipip.ts'
 import { none } from './none.ts'
 import { vxlan } from './vxlan.ts'
+import { wireguard } from './wireguard.ts'
 
 export const encapsulations: { readonly [K in 'none' | TunnelKind]: Encapsulation } = {
   none,
@@ -15,6 +16,7 @@ export const encapsulations: { readonly [K in 'none' | TunnelKind]: Encapsulatio
   gre,
   fou,
   gue,
+  wireguard,
 }
 
 /** What is left of a link's MTU for packets within the tunnel; without a tunnel all of it. */

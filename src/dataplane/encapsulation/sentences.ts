@@ -24,6 +24,10 @@ export function refused(device: string, { errno, text }: Extract<Result, { ok: f
   return `device ${device}: the kernel refused it (${errno}: ${text})${why}; tried again when something changes`
 }
 
+export function portTaken(device: string, port: number): string {
+  return `device ${device}: another program has UDP port ${port} (see ss -ulnp, and wg show for other WireGuard devices), on which the nodes send to each other; move that one, then it is tried again`
+}
+
 export function unread(device: string, why: string): string {
   return `device ${device}: its state could not be read (${why}); tried again when something changes`
 }

@@ -14,19 +14,25 @@ import type {
   Rtnetlink,
 } from '../../../netlink/types.ts'
 import type { Fou } from '../../../netlink/generic/fou-types.ts'
+import type { Wireguard, WireguardDevice } from '../../../netlink/generic/wireguard-types.ts'
 import { isTunnelDevice, nameAt, type Tunnel } from '../../model/tunnel.ts'
+import type { WireguardKey } from '../../model/wireguard.ts'
 import type { Clock } from '../clock.ts'
 import { Fights } from '../fights.ts'
 import type { KernelMirror } from '../mirror.ts'
+import type { ChecksumOffload } from './checksum-offload.ts'
 import { deviceNamed, deviceOf } from './kinds.ts'
 import { ReceivePorts } from './receive-ports.ts'
 import * as say from './sentences.ts'
+import { WireguardDevices } from './wireguard-devices.ts'
 
 export interface DesiredTunnel {
   readonly tunnel: Tunnel
   readonly mtu: number
   /** The node's own address on it, without length. */
   readonly address?: string
+  /** WireGuard: this node's key; without one the device has neither key nor nodes yet. */
+  readonly key?: WireguardKey
 }
 
 export interface TunnelsOptions {
@@ -34,6 +40,8 @@ export interface TunnelsOptions {
   readonly mirror: KernelMirror
   /** UDP ports that unwrap, for the kinds that need one. */
   readonly openFou: () => Promise<Fou>
+  readonly checksumOffload: ChecksumOffload
+  readonly openWireguard: () => Promise<Wireguard>
   readonly clock: Clock
   /** Milliseconds between looks at the kernel when nothing happens. */
   readonly auditEvery: number
@@ -65,6 +73,9 @@ export class Tunnels {
   #closed = false
   readonly #fights: Fights<never>
   readonly #ports: ReceivePorts
+  /** By device: why its checksums are not done as wanted. */
+  readonly #offload = new Map<string, string>()
+  readonly #wireguard: WireguardDevices
   /** By device: what was wanted when it was last found, or made, whole. */
   readonly #whole = new Map<string, string>()
   /** By link: whom the device knows if nobody meddles, as gateway and MAC, and as MAC and far end. */
@@ -75,6 +86,7 @@ export class Tunnels {
     this.#options = options
     this.#fights = new Fights(options.clock)
     this.#ports = new ReceivePorts(options.openFou)
+    this.#wireguard = new WireguardDevices(options.openWireguard)
     this.#unlisten = options.mirror.onChange(change => {
       if (change.what === 'route' || !this.#asked) return
       if (change.what === 'link' && !isTunnelDevice(change.link.name)) return
@@ -97,14 +109,30 @@ export class Tunnels {
     return this.#look().then(() => this.#faults)
   }
 
-  /** Sentences for devices that somebody changes again and again. */
+  /** Sentences for devices that somebody changes again and again, or whose checksums are not done as wanted. */
   get problems(): readonly string[] {
-    return [...this.#fights.all()].map(([device, { count }]) => say.fight(device, count))
+    return [
+      ...[...this.#fights.all()].map(([device, { count }]) => say.fight(device, count)),
+      ...this.#offload.values(),
+    ]
   }
 
   /** Devices of ours that are in the kernel. */
   get devices(): readonly string[] {
     return [...this.#options.mirror.links].map(link => link.name).filter(isTunnelDevice)
+  }
+
+  /** WireGuard: what the kernel has of a device, its nodes' last handshakes among it. */
+  wireguard(device: string): Promise<WireguardDevice | undefined> {
+    return this.#wireguard.read(device)
+  }
+
+  /** Those of them by which routes of ours leave. */
+  get carrying(): readonly string[] {
+    const { mirror } = this.#options
+    return [...mirror.links].flatMap(({ name, index }) =>
+      isTunnelDevice(name) && mirror.carriesOurs(index) ? [name] : [],
+    )
   }
 
   /** Calls back when a device went, or its fault came, changed or went. Returns the unsubscribe. */
@@ -122,6 +150,8 @@ export class Tunnels {
     this.#cancelTrim?.()
     this.#cancelPause?.()
     await this.#turn
+    await this.#options.checksumOffload.close()
+    await this.#wireguard.close()
     await (
       await this.#unwatch
     )?.()
@@ -203,10 +233,11 @@ export class Tunnels {
           faults.set(desired.tunnel.device, ensured)
           continue
         }
+        await this.#checkOffload(desired.tunnel, ensured.index)
         const on = <T extends { readonly link: number }>(all: readonly T[]) =>
           all.filter(({ link }) => link === ensured.index)
         const steps = this.#steps(desired, ensured.index, on(addresses), on(neighbours), on(fdb))
-        const fault = await this.#send(desired.tunnel.device, steps)
+        const fault = (await this.#send(desired.tunnel.device, steps)) ?? (await this.#configure(desired))
         if (fault !== undefined) faults.set(desired.tunnel.device, fault)
         else this.#whole.set(desired.tunnel.device, JSON.stringify(desired))
       }
@@ -274,6 +305,12 @@ export class Tunnels {
     if (!made) return say.unread(tunnel.device, 'it was made and is not there')
     mirror.noteLink(made)
     return made
+  }
+
+  async #checkOffload({ kind, device }: Tunnel, link: number): Promise<void> {
+    const problem = kind === 'vxlan' ? await this.#options.checksumOffload.ensure(device, link) : undefined
+    if (problem === undefined) this.#offload.delete(device)
+    else this.#offload.set(device, problem)
   }
 
   /** The node has another address: if nothing else differs the device gets it as it is, and its routes stay. False: it cannot. */
@@ -350,6 +387,11 @@ export class Tunnels {
       await kernel.apply([{ do: 'link.delete', link: index }])
     }
     return going.length > 0
+  }
+
+  /** What rtnetlink knows nothing of. */
+  async #configure({ tunnel, key }: DesiredTunnel): Promise<string | undefined> {
+    return tunnel.kind === 'wireguard' && key ? this.#wireguard.ensure(tunnel, key, this.#isSettled()) : undefined
   }
 
   #isSettled(): boolean {

@@ -5,7 +5,7 @@
 // what comes for either address as long as it has both. A device has one `local`, hence one device a family.
 
 import { nameAt, tunnelGateway, vxlanMac } from '../../model/tunnel.ts'
-import type { DeviceEnd, Encapsulation } from './encapsulation.ts'
+import type { Encapsulation } from './encapsulation.ts'
 
 /** Of the IPv4 device; the IPv6 one has the next. */
 const id = 4096
@@ -37,15 +37,11 @@ export const vxlan: Encapsulation = {
       found.remote === undefined &&
       mac === vxlanMac(nameAt(tunnel, tunnel.local)),
 
-    ends: tunnel => {
-      const end = (address: string, dst: string): DeviceEnd => {
+    ends: tunnel =>
+      tunnel.remotes.map(dst => {
         const name = nameAt(tunnel, dst)
-        return { gateway: tunnelGateway(address, name), mac: vxlanMac(name), dst }
-      }
-      const former = Object.entries(tunnel.former ?? {}).map(([address, dst]) => end(address, dst))
-      const ends = [...tunnel.remotes.map(dst => end(dst, dst)), ...former]
-      return [...new Map(ends.map(each => [each.gateway, each])).values()]
-    },
+        return { gateway: tunnelGateway(dst, name), mac: vxlanMac(name), dst }
+      }),
 
     inKernel: { name: 'VXLAN', option: 'CONFIG_VXLAN', module: 'vxlan', field: 'vxlanMode' },
   },

@@ -178,16 +178,42 @@ t.test(
     filters.set(rules)
     await filters.settle()
     t.match(filters.problems, [
-      /FORWARD of the nftables table ip filter.*: iptables -I FORWARD -s 10.42.0.0\/16 -m comment --comment margay -j ACCEPT && iptables -I FORWARD -d 10.42.0.0\/16/,
+      /FORWARD of the nftables table ip filter.*10.42.0.0\/16; .*: iptables -I FORWARD -i mgy\+ -m comment --comment margay -j ACCEPT && iptables -I FORWARD -o mgy\+/,
     ])
     t.notMatch(filters.problems[0], 'fd00', 'a table of IPv4 drops IPv4')
     const own = { name: 'DOCKER-USER', rules: [] }
-    kernel.change([docker('ip', [own]), tableOf(rules)])
+    const jump = { expressions: [{ do: 'verdict', verdict: 'jump', chain: 'DOCKER-USER' } as const] }
+    const withDocker = (rules: NetfilterTable['chains'][number]['rules']): NetfilterTable => {
+      const [forward] = docker('ip').chains
+      return {
+        ...docker('ip'),
+        chains: [
+          { ...forward, rules: [jump] },
+          { ...own, rules },
+        ],
+      }
+    }
+    kernel.change([withDocker([]), tableOf(rules)])
     await pass(50)
-    t.match(filters.problems, [/iptables -I DOCKER-USER -s/])
-    const octets = new TextEncoder().encode('....margay\0')
-    const typed = { ...own, rules: [{ expressions: [{ do: 'unknown', name: 'match', octets } as const] }] }
-    kernel.change([docker('ip', [typed]), tableOf(rules)])
+    t.match(filters.problems, [/iptables -I DOCKER-USER -i mgy/])
+    const octets = new TextEncoder().encode('....comment\0....margay\0')
+    const commented = { do: 'unknown', name: 'match', octets } as const
+    kernel.change([withDocker([{ expressions: [commented] }]), tableOf(rules)])
+    await pass(50)
+    t.equal(filters.problems.length, 1, 'a comment lets nobody through')
+    const typed = (['iifname', 'oifname'] as const).map(key => ({
+      expressions: [
+        { do: 'meta', to: 1, key },
+        { do: 'cmp', from: 1, is: 'eq', value: new TextEncoder().encode('mgy') },
+        commented,
+        { do: 'counter' },
+        { do: 'verdict', verdict: 'accept' },
+      ] as const,
+    }))
+    kernel.change([withDocker(typed.slice(0, 1)), tableOf(rules)])
+    await pass(50)
+    t.equal(filters.problems.length, 1, 'one direction is not enough')
+    kernel.change([withDocker(typed), tableOf(rules)])
     await pass(50)
     t.same(filters.problems, [])
   },

@@ -9,7 +9,8 @@ import type { Netfilter, NetfilterTable } from '../../../netlink/netfilter/types
 import type { FilterRules } from '../../model/intent.ts'
 import type { Clock } from '../clock.ts'
 import { fightText, foreignText, refusedText } from './sentences.ts'
-import { forwardProblems } from './forward.ts'
+import { Forwarding } from './forward.ts'
+import type { Iptables } from './iptables.ts'
 import { ourComment, ourTable, tableOf } from './table.ts'
 
 export interface FiltersOptions {
@@ -18,6 +19,10 @@ export interface FiltersOptions {
   /** Milliseconds between looks when nothing happens. */
   readonly auditEvery: number
   readonly clampMss?: boolean
+  /** Whether pods are let through where iptables would drop them. Default: that is reported only. */
+  readonly forwardAccept?: boolean
+  /** Absent: only nftables is looked at. */
+  readonly iptables?: Iptables
 }
 
 /** Milliseconds: for the rest of a burst of events; after a failure, doubled up to the slowest. */
@@ -30,6 +35,7 @@ const calmAfter = 10_000
 
 export class Filters {
   readonly #options: FiltersOptions
+  readonly #forwarding: Forwarding
   readonly #listeners = new Set<(problems: readonly string[]) => void>()
   #netfilter: Netfilter | undefined
   #rules: FilterRules | undefined
@@ -50,6 +56,8 @@ export class Filters {
 
   constructor(options: FiltersOptions) {
     this.#options = options
+    const { clock, iptables, forwardAccept = false } = options
+    this.#forwarding = new Forwarding({ clock, iptables, accept: forwardAccept })
     this.#clampMss = options.clampMss ?? false
   }
 
@@ -176,8 +184,14 @@ export class Filters {
 
   /** Forwarding that other tables refuse to our pods. */
   async #forward(): Promise<readonly string[]> {
-    if (!this.#rules || !this.#netfilter) return []
-    return forwardProblems(this.#netfilter, this.#rules.pools).catch(() => [])
+    if (!this.#netfilter) return []
+    try {
+      const { problems, again } = await this.#forwarding.look(this.#netfilter, this.#rules?.pools ?? [])
+      if (again !== undefined) this.#lookIn(again)
+      return problems
+    } catch {
+      return [] // it changed meanwhile: the event brings another look
+    }
   }
 
   /** The kernel could not be asked at all: of no interest where nothing is wanted of it. */

@@ -13,6 +13,7 @@ import type { FilterRules } from '../../model/intent.ts'
 import type { TunnelKind } from '../../model/tunnel.ts'
 import { overUdp } from '../encapsulation/fou.ts'
 import { vxlanId, vxlanPort } from '../encapsulation/vxlan.ts'
+import { wireguardPort } from '../encapsulation/wireguard.ts'
 import { hostDevicePrefix } from '../endpoints/names.ts'
 
 export const ourTable: TableId = { family: 'inet', name: 'margay' }
@@ -207,7 +208,7 @@ function natOutgoing(rules: FilterRules): readonly NetfilterChain[] {
 
 /**
  * Wrapped packets come from nodes, or nobody could be trusted to be the pod that the inner source says. Other programs' tunnels are
- * left alone: of VXLAN it is our network identifier that counts, of IPIP and GRE that the packet within is from or for a pod.
+ * left alone: a WireGuard port is ours alone, of VXLAN it is our network identifier that counts, of IPIP and GRE that the packet within is from or for a pod.
  */
 function tunnelEnds(rules: FilterRules): readonly NetfilterChain[] {
   const of = (kind: TunnelKind): readonly FamilyRow[] =>
@@ -230,6 +231,10 @@ function tunnelEnds(rules: FilterRules): readonly NetfilterChain[] {
         ...transport(2, Uint8Array.of(vxlanPort >> 8, vxlanPort & 255)),
         ...transport(udpHeader + 4, Uint8Array.of(id >> 16, (id >> 8) & 255, id & 255)),
       ])
+    }),
+    ...of('wireguard').map(family => {
+      const port = wireguardPort(family.version)
+      return dropped(family, [...isProtocol(udp), ...transport(2, Uint8Array.of(port >> 8, port & 255))])
     }),
     ...of('ipip').flatMap(family => [
       dropped(family, holdsPod(family, family.source, ipInIp)),

@@ -491,6 +491,8 @@ function through(
     },
     openNetfilter: () => w.kernel.openNetfilter(),
     openFou: () => w.kernel.openFou(),
+    openEthtool: () => w.kernel.openEthtool(),
+    openWireguard: () => w.kernel.openWireguard(),
     identify: netns => w.kernel.identify(netns),
     readSysctls: (names, netns) => w.kernel.readSysctls(names, netns),
     writeSysctls: (settings, netns) => w.kernel.writeSysctls(settings, netns),

@@ -132,6 +132,12 @@ t.test('what the schema cannot see is refused as well', async t => {
       says: /no host n9[\s\S]*Did you mean n1\?/,
     },
     {
+      name: 'a BIRD that would have to find its neighbour',
+      text: `subnets: [{ name: lan }]\nrouters:\n  - { name: tor, kind: bird, asn: 1, routerId: 1.1.1.1, interfaces: [{ subnet: lan }], neighbours: [{ host: a }] }\nnodes:\n  - { name: a, interfaces: [{ subnet: lan }] }\n`,
+      head: 'name: x\n',
+      says: /a has no address on the subnet that it shares with tor[\s\S]*make the router an FRR/,
+    },
+    {
       name: 'an announced subnet that is not its own',
       text: router(', announce: [lab]'),
       says: /no subnet of this router lab/,
@@ -144,7 +150,7 @@ t.test('what the schema cannot see is refused as well', async t => {
     { name: 'a host called switch', text: `nodes:\n${node('switch', '10.0.0.2')}`, says: /switch is already/ },
   ])
     t.test(c.name, async t => {
-      const reading = readLab(head + c.text, 'bad.yaml')
+      const reading = readLab((c.head ?? head) + c.text, 'bad.yaml')
       if (!reading.ok) throw new Error(reading.problems.map(formatProblem).join('\n'))
       const planning = planTopology(reading.value)
       if (planning.ok) throw new Error('it was taken')

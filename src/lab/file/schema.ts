@@ -86,6 +86,8 @@ const router = v.strictObject({
   announce: listOf(name()),
   /** Seconds. */
   holdTime: v.optional(holdTime(), 90),
+  /** It asks its neighbours to keep its routes while it restarts, and its kernel keeps forwarding (RFC 4724). Of BIRD only. */
+  gracefulRestart: v.optional(flag(), false),
   neighbours: listOf(neighbour),
 })
 

@@ -1,7 +1,7 @@
 // BIRD 2 as a top-of-rack router, spine or edge. Facts: BIRD's user guide, "Protocols: BGP", "Kernel", "Direct".
 //
-// `graceful restart aware` makes it a helper only: it keeps a restarting node's routes, and asks nobody to keep its own, so
-// that a dead router's routes go with its session. The long-lived kind is off: FRR announces it always, for no time, and BIRD would
+// Unless the lab says `gracefulRestart`, `graceful restart aware` makes it a helper only: it keeps a restarting node's routes, and asks
+// nobody to keep its own, so that a dead router's routes go with its session. The long-lived kind is off: FRR announces it always, for no time, and BIRD would
 // keep the routes of an FRR that died for two minutes. Sessions with nodes are left to the nodes to dial: where both ends do, a second
 // connection just after a restart counts as a second restart (RFC 4724 §4.2, §5), and drops what the first one kept.
 
@@ -17,10 +17,13 @@ export const bird: RouterKind = {
   debianPackage: 'bird2',
   programs: ['/usr/sbin/bird', '/usr/sbin/birdc'],
   render: plan => ({ 'bird.conf': birdConf(plan) }),
-  daemons: dir => [
+  daemons: ({ gracefulRestart }, dir) => [
     {
       role: 'bird',
-      argv: ['/usr/sbin/bird', '-f', '-c', `${dir}/bird.conf`, '-s', `${dir}/bird.ctl`, '-P', `${dir}/bird.pid`],
+      // `-R`: what the kernel holds is left alone until the neighbours have told all again.
+      argv: ['/usr/sbin/bird', '-f', '-c', `${dir}/bird.conf`, '-s', `${dir}/bird.ctl`, '-P', `${dir}/bird.pid`].concat(
+        gracefulRestart ? ['-R'] : [],
+      ),
       socket: `${dir}/bird.ctl`,
     },
   ],
@@ -36,7 +39,7 @@ export function birdConf(plan: RouterPlan): string {
     `protocol device { }`,
     ``,
     direct(plan),
-    ...families.map(kernel),
+    ...families.map(family => kernel(family, plan)),
     `filter pods_only {`,
     `  if (65535, 0) ~ bgp_community then bgp_local_pref = 0; # GRACEFUL_SHUTDOWN (RFC 8326)`,
     ...families.flatMap(family => podRule(plan, family)),
@@ -55,11 +58,12 @@ function direct(plan: RouterPlan): string {
   return `protocol direct announced {\n  ipv4;\n  ipv6;\n  interface ${devices};\n}\n`
 }
 
-function kernel(family: Family): string {
+function kernel(family: Family, { gracefulRestart }: RouterPlan): string {
   return [
     `protocol kernel kernel_${family} {`,
     `  ${family} { import none; export where source = RTS_BGP; };`,
     `  merge paths on;`,
+    ...(gracefulRestart ? [`  persist;`, `  graceful restart;`] : []),
     `}`,
     ``,
   ].join('\n')
@@ -112,7 +116,7 @@ function session(plan: RouterPlan, neighbour: NeighbourPlan): string {
     `  connect delay time 1;`,
     `  connect retry time 3;`,
     `  error wait time 1, 3;`,
-    `  graceful restart aware;`,
+    `  graceful restart ${plan.gracefulRestart ? 'on' : 'aware'};`,
     `  long lived graceful restart off;`,
     ...families.flatMap(channel),
     `}`,

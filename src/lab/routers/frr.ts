@@ -1,5 +1,6 @@
 // FRR as a router: zebra for the kernel, bgpd for BGP, both with sockets in the router's own directory. Facts: FRR's user
-// guide, "Zebra", "BGP", "VTY shell". Nodes dial, as with BIRD.
+// guide, "Zebra", "BGP", "VTY shell". Nodes dial, as with BIRD. A neighbour without an address is named by its interface: FRR learns its
+// link-local address from its router advertisements, and sends some itself.
 
 import { parsePrefix } from '../../../inet/index.ts'
 import type { NeighbourPlan, RouterPlan } from '../topology.ts'
@@ -19,7 +20,7 @@ export const frr: RouterKind = {
     'vtysh.conf': 'no service integrated-vtysh-config\n',
   }),
   // A bgpd that does not find zebra's socket looks again only after ten seconds.
-  daemons: dir => [
+  daemons: (_plan, dir) => [
     {
       role: 'zebra',
       argv: ['/usr/lib/frr/zebra', ...common(dir, 'zebra'), '-s', '8388608'],
@@ -68,16 +69,27 @@ export function bgpdConf(plan: RouterPlan): string {
     ` no bgp default ipv4-unicast`,
     ` no bgp ebgp-requires-policy`,
     ` bgp cluster-id ${plan.routerId}`,
+    ` bgp bestpath as-path multipath-relax`,
     ...plan.neighbours.flatMap(neighbour => [
-      ` neighbor ${neighbour.address} remote-as ${neighbour.asn}`,
-      ` neighbor ${neighbour.address} description ${neighbour.name}`,
-      ` neighbor ${neighbour.address} timers ${Math.floor(plan.holdTime / 3)} ${plan.holdTime}`,
-      ` neighbor ${neighbour.address} timers connect 3`,
-      ...(neighbour.accept === 'pods' ? [` neighbor ${neighbour.address} passive`] : []),
+      ...remote(plan, neighbour),
+      ` neighbor ${nameOf(neighbour)} description ${neighbour.name}`,
+      ` neighbor ${nameOf(neighbour)} timers ${Math.floor(plan.holdTime / 3)} ${plan.holdTime}`,
+      ` neighbor ${nameOf(neighbour)} timers connect 3`,
+      ...(neighbour.accept === 'pods' ? [` neighbor ${nameOf(neighbour)} passive`] : []),
     ]),
     ...families.flatMap(family => addressFamily(plan, family)),
     ``,
   ].join('\n')
+}
+
+const nameOf = ({ address, device }: NeighbourPlan): string => address ?? device
+
+function remote({ asn: own }: RouterPlan, { address, device, asn }: NeighbourPlan): string[] {
+  if (address !== undefined) return [` neighbor ${address} remote-as ${asn}`]
+  return [
+    ` neighbor ${device} interface remote-as ${asn === own ? 'internal' : 'external'}`,
+    ` neighbor ${device} capability extended-nexthop`,
+  ]
 }
 
 function podLists(plan: RouterPlan): string[] {
@@ -102,12 +114,14 @@ function addressFamily(plan: RouterPlan, family: 'ipv4' | 'ipv6'): string[] {
   const lines = [` address-family ${family} unicast`]
   for (const subnet of plan.announce) if (subnet[family]) lines.push(`  network ${subnet[family]}`)
   for (const neighbour of plan.neighbours) {
-    if (neighbour.local[family] === undefined) continue
-    lines.push(`  neighbor ${neighbour.address} activate`, `  neighbor ${neighbour.address} next-hop-self`)
-    if (family === 'ipv6') lines.push(`  neighbor ${neighbour.address} route-map to-${neighbour.name} out`)
-    if (neighbour.accept === 'pods') lines.push(`  neighbor ${neighbour.address} route-map from-nodes in`)
-    if (neighbour.asOverride) lines.push(`  neighbor ${neighbour.address} as-override`)
-    if (neighbour.client) lines.push(`  neighbor ${neighbour.address} route-reflector-client`)
+    const own = neighbour.local[family]
+    if (neighbour.address !== undefined && own === undefined) continue
+    const name = `  neighbor ${nameOf(neighbour)}`
+    lines.push(`${name} activate`, `${name} next-hop-self`)
+    if (family === 'ipv6' && own !== undefined) lines.push(`${name} route-map to-${neighbour.name} out`)
+    if (neighbour.accept === 'pods') lines.push(`${name} route-map from-nodes in`)
+    if (neighbour.asOverride) lines.push(`${name} as-override`)
+    if (neighbour.client) lines.push(`${name} route-reflector-client`)
   }
   return [...lines, ` exit-address-family`]
 }

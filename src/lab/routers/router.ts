@@ -20,7 +20,7 @@ export interface RouterKind {
   /** Configuration files by name within the router's own directory `dir`. */
   render(plan: RouterPlan, dir: string): Readonly<Record<string, string>>
   /** The processes to start in the router's namespace, in order. Each stays in the foreground. */
-  daemons(dir: string): readonly RouterDaemon[]
+  daemons(plan: RouterPlan, dir: string): readonly RouterDaemon[]
   /** The operator's commands, by name, with what makes them find this router. */
   tools(dir: string): Readonly<Record<string, readonly string[]>>
 }

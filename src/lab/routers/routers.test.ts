@@ -26,6 +26,9 @@ t.test('bird.conf', async t => {
   )
   t.match(conf, /net ~ \[ 10\.42\.0\.0\/16\+ \]/)
   t.notMatch(birdConf(spine), /rr client/)
+  t.match(conf, /graceful restart aware;/)
+  const restarting = birdConf({ ...tor2, gracefulRestart: true })
+  t.match(restarting, /persist;\n {2}graceful restart;\n\}[^]*graceful restart on;/)
 
   for (const router of routers('two-racks'))
     t.test(
@@ -50,6 +53,15 @@ t.test('routers of a rack whose nodes share an AS', async t => {
   t.match(frr, /neighbor 10\.4\.21\.1 as-override/)
   t.notMatch(frr, /neighbor 10\.4\.255\.4 as-override/)
   t.match(frr, /ip prefix-list pods seq \d+ permit 10\.4\.2\.1\/32\n/)
+})
+
+t.test('a neighbour without an address is named by its interface', async t => {
+  const [, tor1] = routers('unnumbered')
+  const conf = bgpdConf(tor1)
+  t.match(conf, /neighbor eth1 interface remote-as external\n neighbor eth1 capability extended-nexthop/)
+  t.match(conf, /address-family ipv4 unicast\n[^!]*neighbor eth1 activate[^!]*neighbor eth1 route-map from-nodes in/)
+  t.match(conf, /address-family ipv6 unicast\n[^!]*neighbor eth1 activate/)
+  t.notMatch(conf, /set ipv6 next-hop|undefined/)
 })
 
 t.test('bgpd.conf', async t => {

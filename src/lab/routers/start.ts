@@ -21,7 +21,7 @@ export async function startRouter(lab: LabDir, plan: RouterPlan, signal?: AbortS
   for (const [name, text] of Object.entries(kind.render(plan, dir))) writeFileSync(join(dir, name), text)
   if (kind.owner) execFileSync('chown', ['-R', kind.owner, dir])
   for (const [name, argv] of Object.entries(kind.tools(dir))) writeTool(lab, plan.host, name, argv)
-  for (const { role, argv, socket } of kind.daemons(dir)) {
+  for (const { role, argv, socket } of kind.daemons(plan, dir)) {
     const record = `${plan.host}-${role}`
     const running = recorded(lab.processes).get(record)
     if (running && isAlive(running)) continue

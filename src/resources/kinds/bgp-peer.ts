@@ -11,6 +11,7 @@ import {
   holdTime,
   integer,
   line,
+  linkPattern,
   objectName,
   seconds,
   selector,
@@ -65,7 +66,19 @@ const fields = v.strictObject({
   peerIP: v.optional(
     described(addressAndPort(), "The router's address, and its port if that is not 179. Needs asNumber."),
   ),
-  asNumber: v.optional(described(asNumber(), "The router's AS. Needs peerIP.")),
+  interface: v.optional(
+    described(
+      linkPattern(),
+      'In the place of peerIP: the link on which the router is, alone, or several by * and ?. Nobody needs an address there (unnumbered; RFC 8950). Needs asNumber or remoteAs.',
+    ),
+  ),
+  asNumber: v.optional(described(asNumber(), "The router's AS. Needs peerIP or interface.")),
+  remoteAs: v.optional(
+    described(
+      choice('External', 'Internal'),
+      "In the place of asNumber, with interface: any AS but the node's, or the node's.",
+    ),
+  ),
   peerSelector: v.optional(
     described(
       selector(),
@@ -109,7 +122,7 @@ type Fields = v.InferOutput<typeof fields>
 
 const spec = v.pipe(fields, whole(check))
 
-/** Who has the session: node, nodeSelector or nothing. With whom: peerIP and asNumber, or peerSelector. */
+/** Who has the session: node, nodeSelector or nothing. With whom: peerIP or interface, with an AS, or peerSelector. */
 function check(peer: Fields): Misfit<keyof Fields> | undefined {
   const wrong = (field: keyof Fields, what: string, why: string, fix: string): Misfit<keyof Fields> => ({
     field,
@@ -117,16 +130,35 @@ function check(peer: Fields): Misfit<keyof Fields> | undefined {
   })
   if (peer.node !== undefined && peer.nodeSelector !== undefined)
     return wrong('nodeSelector', 'stands beside node', 'Both say which nodes have the session.', 'Remove one of them.')
-  if (peer.peerSelector !== undefined && peer.peerIP !== undefined)
-    return wrong('peerSelector', 'stands beside peerIP', 'Both say whom the session is with.', 'Remove one of them.')
+  for (const other of ['peerIP', 'interface'] as const)
+    if (peer.peerSelector !== undefined && peer[other] !== undefined)
+      return wrong(
+        'peerSelector',
+        `stands beside ${other}`,
+        'Both say whom the session is with.',
+        'Remove one of them.',
+      )
+  if (peer.interface !== undefined && peer.peerIP !== undefined)
+    return wrong('interface', 'stands beside peerIP', 'Both say where the router is.', 'Remove one of them.')
   if (peer.peerSelector !== undefined && peer.asNumber !== undefined)
     return wrong('asNumber', 'stands beside peerSelector', 'The AS of a node is in its Node.', 'Remove asNumber.')
-  if (peer.peerSelector === undefined && peer.peerIP === undefined)
+  if (peer.remoteAs !== undefined && peer.interface === undefined)
+    return wrong('remoteAs', 'stands without interface', 'It is for peers that are found.', 'Write asNumber instead.')
+  if (peer.remoteAs !== undefined && peer.asNumber !== undefined)
+    return wrong('remoteAs', 'stands beside asNumber', 'Both say which AS the peer is in.', 'Remove one of them.')
+  if (peer.peerSelector === undefined && peer.peerIP === undefined && peer.interface === undefined)
     return wrong(
       'peerIP',
       'is missing',
-      'A peer is a router (peerIP and asNumber) or nodes (peerSelector).',
-      'Add peerIP and asNumber, or peerSelector.',
+      'A peer is a router (peerIP or interface, and its AS) or nodes (peerSelector).',
+      'Add peerIP and asNumber, or interface and remoteAs, or peerSelector.',
+    )
+  if (peer.interface !== undefined && peer.asNumber === undefined && peer.remoteAs === undefined)
+    return wrong(
+      'asNumber',
+      'is missing',
+      'It tells eBGP from iBGP.',
+      `Add the AS of the router on ${peer.interface}, or remoteAs: External.`,
     )
   if (peer.peerIP !== undefined && peer.asNumber === undefined)
     return wrong(

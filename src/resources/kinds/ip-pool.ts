@@ -16,6 +16,7 @@ export const tunnelModes = [
   { kind: 'gre', field: 'greMode', name: 'GRE', onlyIPv4: true },
   { kind: 'fou', field: 'fouMode', name: 'FoU', onlyIPv4: true },
   { kind: 'gue', field: 'gueMode', name: 'GUE', onlyIPv4: true },
+  { kind: 'wireguard', field: 'wireguardMode', name: 'WireGuard', onlyIPv4: false },
 ] as const
 
 const fields = v.strictObject({
@@ -57,6 +58,13 @@ const fields = v.strictObject({
     described(
       choice(...modes),
       'The same with a header of Generic UDP Encapsulation, port 6080, which other devices know by its number. Ours; Calico has none.',
+    ),
+    'Never',
+  ),
+  wireguardMode: v.optional(
+    described(
+      choice(...modes),
+      'WireGuard tunnels between nodes, which encrypt, in the same words. Calico switches it for the whole cluster (FelixConfiguration `wireguardEnabled`).',
     ),
     'Never',
   ),

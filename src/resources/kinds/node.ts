@@ -1,7 +1,7 @@
 // Node: a machine that runs pods, how the others reach it, and its part in BGP.
 
 import * as v from 'valibot'
-import { asNumber, choice, dottedQuad, interfaceAddress } from '../fields.ts'
+import { asNumber, choice, dottedQuad, interfaceAddress, wireguardKey } from '../fields.ts'
 import { defineKind, type Resource } from '../kind.ts'
 import { described } from '../schema.ts'
 
@@ -10,7 +10,7 @@ const bgp = v.strictObject({
   ipv4Address: v.optional(
     described(
       interfaceAddress(4),
-      'Where the other nodes and routers reach this node: source and next hop of its sessions.',
+      'Where the other nodes and routers reach this node: source and next hop of its sessions. The node may [find it itself](node-address.md).',
     ),
   ),
   ipv6Address: v.optional(described(interfaceAddress(6), 'The same for IPv6.')),
@@ -22,8 +22,18 @@ const bgp = v.strictObject({
   ),
 })
 
+const wireguard = v.strictObject({
+  publicKey: described(
+    wireguardKey(),
+    'Of its private key, which never leaves the node. The daemon writes it; a file that is applied may leave it out.',
+  ),
+})
+
 const spec = v.strictObject({
   bgp: v.optional(described(bgp, 'Absent: the node takes no part in BGP.')),
+  wireguard: v.optional(
+    described(wireguard, 'Written by the daemon of a node with pools that have a `wireguardMode`.'),
+  ),
   drain: v.optional(
     described(
       choice('WaitForPods', 'Now'),
@@ -49,7 +59,8 @@ export const node = defineKind({
     ipv6VXLANTunnelAddr: tunnels,
     vxlanTunnelMACAddr: tunnels,
     vxlanTunnelMACAddrV6: tunnels,
-    wireguard: { why: 'Margay does not encrypt traffic between nodes.' },
+    'wireguard.interfaceIPv4Address': tunnels,
+    'wireguard.interfaceIPv6Address': tunnels,
     addresses: { why: 'Margay reads the addresses of a node from its kernel.' },
     orchRefs: { why: 'Margay finds a node by its name, which must be the one that the orchestrator uses.' },
   },

@@ -1,0 +1,128 @@
+// How the mode of a live pool changes and no packet is lost: which way to each node now, what to tell the others, what may go.
+//
+// Every node keeps one record (TunnelUse). A node sends to another by a device only if the other's record accepts it and its own,
+// as it came back from the datastore, says that it sends by it. A node gives up a device only after its own record, as it came back,
+// does not accept it any more and no other record sends by it. All see one order of the records' changes, so of a node that begins and
+// one that gives up at the same time one sees the other's word in time. Who has no record says nothing: it is sent to as the pools say.
+//
+// A node that is off goes on "sending" by its last word. So an old device may stay for long; it takes packets and does no harm.
+
+import type { TunnelState } from '../model/tunnel.ts'
+import type { TunnelUse } from '../model/tunnel-use.ts'
+
+/** The records of the cluster as this node sees them. */
+export interface UseView {
+  readonly own: TunnelUse | undefined
+  /** By name of the node; only nodes of the cluster. */
+  readonly others: ReadonlyMap<string, TunnelUse>
+  readonly states: ReadonlyMap<string, TunnelState>
+}
+
+/** What a route to a node is to do: be wrapped by the device, or by no one. */
+export type Way = { readonly device: string } | 'bare'
+
+export function viewOf(
+  name: string,
+  nodes: readonly string[],
+  uses: readonly TunnelUse[],
+  { states, pending }: { readonly states: UseView['states']; readonly pending?: TunnelUse },
+): UseView {
+  const known = uses.filter(({ node }) => nodes.includes(node))
+  return {
+    own: inForce(
+      known.find(({ node }) => node === name),
+      pending,
+    ),
+    others: new Map(known.filter(({ node }) => node !== name).map(use => [use.node, use])),
+    states,
+  }
+}
+
+/** Of a record that was written and has not come back, others may know or not: what counts is right in both cases. */
+function inForce(stored: TunnelUse | undefined, pending: TunnelUse | undefined): TunnelUse | undefined {
+  if (!stored || !pending) return stored
+  const accepts = [...new Set([...stored.accepts, ...pending.accepts])]
+  return {
+    node: stored.node,
+    accepts,
+    leaving: stored.leaving.filter(device => pending.leaving.includes(device) && !accepts.includes(device)),
+    sends: stored.sends.filter(device => pending.sends.includes(device)),
+    bare: pending.bare,
+  }
+}
+
+export interface Wish {
+  readonly pool: string
+  readonly device: string
+  readonly remote: string
+  /** The other node is in this one's own subnet. */
+  readonly isNear: boolean
+}
+
+/** The way that the pool asks for as soon as the other end takes it; until then one that it took before. */
+export function wayTo(view: UseView, { pool, device, remote, isNear }: Wish, alike: readonly string[]): Way {
+  const { own, others } = view
+  const theirs = others.get(remote)
+  const isAgreed = !own || !theirs || (own.sends.includes(device) && theirs.accepts.includes(device))
+  if (!isFaulty(view, device) && isAgreed) return { device }
+  const before = own?.sends.find(
+    way => way !== device && alike.includes(way) && theirs?.accepts.includes(way) && isThere(view, way),
+  )
+  if (before !== undefined) return { device: before }
+  const bare = own?.bare[pool]
+  return bare === 'all' || (bare === 'subnet' && isNear) ? 'bare' : { device }
+}
+
+export interface UsePlan {
+  readonly use: TunnelUse
+  /** Devices that no pool asks for and that stay for now. */
+  readonly kept: readonly string[]
+  /** Why: a sentence each. */
+  readonly waits: readonly string[]
+}
+
+/** `wanted`: devices that pools ask for. `used`: devices by which this plan sends. */
+export function planUse(
+  node: string,
+  view: UseView,
+  wanted: readonly string[],
+  used: readonly string[],
+  bare: TunnelUse['bare'],
+): UsePlan {
+  const { own, others } = view
+  const accepts = wanted.filter(device => isThere(view, device))
+  const leaving: string[] = []
+  const waits: string[] = []
+  for (const device of new Set([...(own?.accepts ?? []), ...(own?.leaving ?? [])])) {
+    if (wanted.includes(device)) continue
+    const senders = [...others.values()].filter(({ sends }) => sends.includes(device)).map(each => each.node)
+    const isNeeded = senders.length > 0 || used.includes(device)
+    if (isNeeded && isThere(view, device)) accepts.push(device)
+    else if (isNeeded || own?.accepts.includes(device)) leaving.push(device)
+    if (isNeeded) waits.push(waitText(device, senders))
+  }
+  const sends = [...wanted.filter(device => !isFaulty(view, device)), ...used]
+  return {
+    use: { node, accepts: sorted(accepts), leaving: sorted(leaving), sends: sorted(sends), bare },
+    kept: sorted([...accepts, ...leaving].filter(device => !wanted.includes(device))),
+    waits,
+  }
+}
+
+function isFaulty({ states }: UseView, device: string): boolean {
+  return states.get(device)?.fault !== undefined
+}
+
+function isThere(view: UseView, device: string): boolean {
+  return view.states.has(device) && !isFaulty(view, device)
+}
+
+function sorted(names: readonly string[]): readonly string[] {
+  return [...new Set(names)].toSorted()
+}
+
+function waitText(device: string, senders: readonly string[]): string {
+  if (senders.length === 0) return `device ${device} stays: a node takes packets by no other way yet`
+  const list = senders.slice(0, 5).join(', ') + (senders.length > 5 ? ` and ${senders.length - 5} more` : '')
+  return `device ${device} stays until it is heard of ${list} that nothing is sent by it any more; of a node that is off, it does no harm`
+}
