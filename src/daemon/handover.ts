@@ -59,7 +59,6 @@ export class HandoverKeeper {
       this.#allInSyncSince = undefined
     }
     const names = new Set(speakers.map(({ name }) => name))
-    const stored = handovers.find(each => each.node === node)
     const plan = planHandover({
       digest,
       before: before && isSameSpeaker(before, planned) ? before.peers : new Map<string, PeerConfig>(),
@@ -70,11 +69,7 @@ export class HandoverKeeper {
           .flatMap(own => (own ? [formatAddress(own.address)] : [])),
       ),
       statuses: this.#ports.peers(),
-      // Its own word has to be out, too, before it acts by it.
-      said: [
-        ...handovers.filter(each => each.node !== node && names.has(each.node)),
-        stored ?? { node, inSync: '', done: '' },
-      ],
+      others: handovers.filter(each => each.node !== node && names.has(each.node)),
       loneBlock: peers =>
         blocks
           .filter(block => block.node !== node)
@@ -88,6 +83,7 @@ export class HandoverKeeper {
     })
     this.#allInSyncSince = plan.areAllInSync ? (this.#allInSyncSince ?? now()) : undefined
     this.#waits = plan.waits
+    const stored = handovers.find(each => each.node === node)
     const said = { node, inSync: plan.isInSync ? digest : '', done: plan.isDone ? digest : '' }
     this.#say(said, stored, digest)
     if (plan.kept.length > 0 || stored?.done !== digest) this.#later(lookAgain)
@@ -117,12 +113,12 @@ export class HandoverKeeper {
     return config
   }
 
-  /** What is said by a digest stays said until there is another one: a session that goes down later takes nothing back. */
+  /** What is said by a digest stays said: a session that goes down later takes nothing back. */
   #say(said: Handover, stored: Handover | undefined, digest: string): void {
     const inSync = stored?.inSync === digest ? digest : said.inSync
     const done = stored?.done === digest ? digest : said.done
-    if (inSync === stored?.inSync && done === stored.done) return
-    void this.#write({ ...said, inSync, done })
+    if ((inSync === stored?.inSync && done === stored.done) || inSync === '') return
+    void this.#write({ ...said, inSync, done: done === '' ? (stored?.done ?? '') : done })
   }
 
   #later(ms: number): void {

@@ -26,7 +26,7 @@ const view: HandoverView = {
   wanted,
   nodes: new Set(['10.0.0.2', '10.0.0.3', '10.0.0.11', '10.0.0.12']),
   statuses: [...wanted.keys()].map(up),
-  said: [said('n2', 'new', 'new')],
+  others: [said('n2', 'new', 'new')],
   loneBlock: () => undefined,
   since: 1,
   allInSync: 0,
@@ -61,7 +61,7 @@ t.test('a mesh gives way to reflectors when all nodes have what they need', asyn
     },
     {
       name: 'another node is not in sync',
-      change: { said: [said('n2', 'old', 'old')] },
+      change: { others: [said('n2', 'old', 'old')] },
       kept: stays,
       isInSync: true,
       isDone: false,
@@ -69,7 +69,7 @@ t.test('a mesh gives way to reflectors when all nodes have what they need', asyn
     },
     {
       name: 'another node needs its sessions still',
-      change: { said: [said('n2', 'new', 'old')] },
+      change: { others: [said('n2', 'new', 'old')] },
       kept: stays,
       isInSync: true,
       isDone: true,
@@ -92,7 +92,7 @@ t.test('a mesh gives way to reflectors when all nodes have what they need', asyn
     },
     {
       name: 'a node that is off is not waited for for ever',
-      change: { said: [said('n2', 'old', 'old')], since: handoverDeadline },
+      change: { others: [said('n2', 'old', 'old')], since: handoverDeadline },
       kept: [],
       isInSync: true,
       isDone: false,

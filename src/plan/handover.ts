@@ -27,8 +27,8 @@ export interface HandoverView {
   /** Addresses of the cluster's nodes. */
   readonly nodes: ReadonlySet<string>
   readonly statuses: readonly Pick<PeerStatus, 'name' | 'state' | 'families' | 'endOfRib' | 'gracefulRestart'>[]
-  /** What the nodes of the cluster say, this one too. */
-  readonly said: readonly Handover[]
+  /** What the other nodes of the cluster say. */
+  readonly others: readonly Handover[]
   /** A block that comes by none but these peers. */
   readonly loneBlock: (peers: ReadonlySet<string>) => string | undefined
   /** Milliseconds since the digest is this one, and since all are in sync by it; the latter undefined: they are not. */
@@ -47,17 +47,17 @@ export interface HandoverPlan {
 }
 
 export function planHandover(view: HandoverView): HandoverPlan {
-  const { digest, before, wanted, nodes, said } = view
+  const { digest, before, wanted, nodes, others } = view
   const addresses = new Set([...wanted.values()].map(({ address }) => address))
   const going = [...before]
     .filter(([name, { address = '' }]) => !wanted.has(name) && nodes.has(address) && !addresses.has(address))
     .map(([name]) => name)
   const isInSync = wanted.size > 0 && unready(view).length === 0
-  const late = said.filter(({ inSync }) => inSync !== digest).map(({ node }) => node)
+  const late = others.filter(({ inSync }) => inSync !== digest).map(({ node }) => node)
   const areAllInSync = isInSync && late.length === 0
   const lone = going.length > 0 && areAllInSync ? view.loneBlock(new Set(going)) : undefined
   const isDone = areAllInSync && (lone === undefined || (view.allInSync ?? 0) >= blocksAwaited)
-  const undone = said.filter(({ done }) => done !== digest).map(({ node }) => node)
+  const undone = others.filter(({ done }) => done !== digest).map(({ node }) => node)
   const isOver = (isDone && undone.length === 0) || view.since >= handoverDeadline
   const kept = isOver ? [] : going
   const reason = !isInSync
