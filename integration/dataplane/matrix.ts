@@ -3,11 +3,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { Probe } from '../continuity/kit/probe.ts'
 import { eventually, TestLab } from '../kit/lab.ts'
 import { type Case, carries, casesOf, families, never, type Place, places, wire, wrappingOf } from './cases.ts'
 import type { Family, Wrapping } from './kinds.ts'
 import { capture, hops, passes, payload, transfer, type Way } from './checks.ts'
-import { nameOf, type Row } from './table.ts'
+import { nameOf, type Row, switchName } from './table.ts'
 
 const pools = { ipv4: { name: 'pods-v4', cidr: '10.44.0.0/16' }, ipv6: { name: 'pods-v6', cidr: 'fd00:44::/48' } }
 const from = { node: 'n1', pod: 'n1-p1' }
@@ -25,21 +26,34 @@ export interface Options {
   readonly tag: string
   /** Packets without tunnels are asked about as well. */
   readonly bare: boolean
+  /** Packets a second under which the mode changes, of each flow. */
+  readonly rate: number
   /** What else has to be true of an encapsulation, while the lab has it. */
   readonly then?: (t: Test, lab: TestLab, wrapping: Wrapping) => Promise<void>
 }
 
 /** Rows of the table. The first case has no tunnels, so that its pods get the whole MTU of the wire and each path's own limit is met. */
-export async function matrix(t: Test, { which, tag, bare, then }: Options): Promise<readonly Row[]> {
+export async function matrix(t: Test, { which, tag, bare, rate, then }: Options): Promise<readonly Row[]> {
   const lab = await TestLab.up(t, { lab: 'two-subnets' }, tag)
   await tellWays(lab)
   const sent = payload(t)
   const rows: Row[] = []
+  let probe: Probe | undefined
+  let before = never
   for (const each of casesOf(which)) {
+    const measured = await probe?.measure()
     await apply(lab, each)
     await settled(lab, each)
+    const losses = await measured?.()
+    if (losses) {
+      const name = switchName(before, each)
+      const lost = Math.max(...losses.map(flow => flow.lost))
+      rows.push({ name, cells: [t.equal(lost, 0, `${name}: no packet is lost`) ? '0' : '✘'] })
+    }
+    before = each
     if (each === never) {
       await newPods(lab)
+      probe = await Probe.start(t, lab, [from.pod, ends.across.pod], rate)
       if (!bare) continue
     }
     const ways = families
@@ -163,6 +177,12 @@ async function settled(lab: TestLab, each: Case): Promise<void> {
       return wanted.every(({ block, device }) => routes.find(({ dst }) => dst === block)?.dev === device)
     })
   }
+  for (const node of lab.nodes)
+    await eventually(
+      `${node} has done with it`,
+      async () => (await lab.ask(node, '/v1/status', {})).waits.length === 0,
+      90,
+    )
   for (const host of [from, ...Object.values(ends)].flatMap(({ node, pod }) => [node, pod]))
     for (const family of ['-4', '-6']) await lab.exec(host, 'ip', family, 'route', 'flush', 'cache')
 }

@@ -56,6 +56,7 @@ async function everyKind(t: Test): Promise<readonly Row[]> {
     which: optionalKinds,
     tag: 'kinds',
     bare: false,
+    rate: inMachine ? 100 : 1000,
     then: async (t, lab, { title, device }) => {
       if (title === 'GUE') await tunnelsSurvive(t, lab, [{ family: 'ipv4', device: device('ipv4') }])
       if (title !== 'WireGuard') return

@@ -4,7 +4,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { type Case, carries, casesOf, families, type Place, places } from './cases.ts'
-import { type Family, wrappings } from './kinds.ts'
+import { type Family, optionalKinds, vxlan, wrappings } from './kinds.ts'
 
 /** A row's cells after its name; `✘` where a check failed. */
 export interface Row {
@@ -20,34 +20,44 @@ const familyNames = { ipv4: 'IPv4', ipv6: 'IPv6' } as const
 export const nameOf = ({ wrapping, mode }: Case, family: Family, place: Place): string =>
   [wrapping?.title ?? 'none', mode, familyNames[family], place].join(' | ')
 
+/** A change of mode under the probe. */
+export const switchName = (from: Case, to: Case): string =>
+  [from, to].map(({ wrapping, mode }) => `${wrapping?.title ?? 'none'}, ${mode}`).join(' | ')
+
 export async function writeRows(found: readonly Row[]): Promise<void> {
   const before = await readRows()
+  const all = [...found, ...before]
+  const switches = [[vxlan], optionalKinds]
+    .flatMap(which => casesOf(which).flatMap((to, i, cases) => (i === 0 ? [] : [switchName(cases[i - 1], to)])))
+    .map(name => `| ${[name, ...(all.find(row => row.name === name)?.cells ?? [''])].join(' | ')} |`)
   const rows = casesOf(wrappings)
     .flatMap(each => families.flatMap(family => places.map(place => ({ each, family, place }))))
     .filter(({ each, family }) => carries(each, family))
     .map(({ each, family, place }) => {
       const name = nameOf(each, family, place)
-      const { cells = heads.map(() => '') } = [...found, ...before].find(row => row.name === name) ?? {}
+      const { cells = heads.map(() => '') } = all.find(row => row.name === name) ?? {}
       return `| ${[name, ...cells].join(' | ')} |`
     })
-  await writeFile(file, page(rows))
+  await writeFile(file, page(rows, switches))
 }
 
 export async function readRows(): Promise<readonly Row[]> {
   const text = await readFile(file, 'utf8').catch(() => '')
   return text
     .split('\n')
-    .filter(line => line.startsWith('| ') && !line.startsWith('| encapsulation'))
+    .filter(line => line.startsWith('| ') && !/^\| (encapsulation|from) /.test(line))
     .map(line => {
       const cells = line
         .split('|')
         .slice(1, -1)
         .map(cell => cell.trim())
-      return { name: cells.slice(0, 4).join(' | '), cells: cells.slice(4) }
+      // From, to, lost; or the four that name a way.
+      const words = cells.length === 3 ? 2 : 4
+      return { name: cells.slice(0, words).join(' | '), cells: cells.slice(words) }
     })
 }
 
-const page = (rows: readonly string[]): string =>
+const page = (rows: readonly string[], switches: readonly string[]): string =>
   [
     '# Between pods of two nodes, by encapsulation',
     '',
@@ -61,5 +71,14 @@ const page = (rows: readonly string[]): string =>
     `| encapsulation | mode | family | nodes | ${heads.join(' | ')} |`,
     `|---|---|---|---|${heads.map(() => '---|').join('')}`,
     ...rows,
+    '',
+    '## The mode of a live pool changed',
+    '',
+    'While it changes, two pods in different subnets send each other numbered packets, 1,000 a second in the virtual machine 100, in both',
+    'families. Lost: of the flow that lost most, from before the change until no route leads the old way.',
+    '',
+    '| from | to | lost |',
+    '|---|---|--:|',
+    ...switches,
     '',
   ].join('\n')

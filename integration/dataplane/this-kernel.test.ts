@@ -6,5 +6,5 @@ import { matrix } from './matrix.ts'
 import { writeRows } from './table.ts'
 
 t.test('without encapsulation, and with VXLAN', async t => {
-  await writeRows(await matrix(t, { which: [vxlan], tag: 'matrix', bare: true }))
+  await writeRows(await matrix(t, { which: [vxlan], tag: 'matrix', bare: true, rate: 1000 }))
 })

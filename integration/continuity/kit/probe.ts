@@ -66,12 +66,12 @@ export class Probe {
     this.#names = names
   }
 
-  /** Begins, and resolves when every flow runs. Ends with the test. */
-  static async start(t: Test, lab: TestLab, pods: readonly [string, string]): Promise<Probe> {
+  /** Begins, and resolves when every flow runs. Ends with the test. `rate`: packets a second of each flow. */
+  static async start(t: Test, lab: TestLab, pods: readonly [string, string], rate = perSecond): Promise<Probe> {
     const ends = await Promise.all(
       pods.map((pod, i) => {
         const { ipv4, ipv6 } = lab.addresses(pods[1 - i])
-        return End.start(t, lab, pod, { targets: [ipv4!, ipv6!], port, perSecond })
+        return End.start(t, lab, pod, { targets: [ipv4!, ipv6!], port, perSecond: rate })
       }),
     )
     for (const end of ends) end.tell('start')
