@@ -82,7 +82,8 @@ async function pair(t: Test) {
 
 const withWireguard = await hasWireguard()
 const missing =
-  !withWireguard && 'this kernel has no WireGuard: integration/dataplane/other-kinds.test.ts runs this file on one that has'
+  !withWireguard &&
+  'this kernel has no WireGuard: integration/dataplane/other-kinds.test.ts runs this file on one that has'
 
 t.test('two nodes exchange packets, IPv4 and IPv6', { skip: skip || missing }, async t => {
   const { nodes, apply } = await pair(t)
