@@ -39,7 +39,11 @@ else {
 
   t.test("under Debian's kernel", async t => {
     const inside = await execute([
-      ...['scripts/stock-kernel', '--limit', '580', 'sh', '-c'],
+      'scripts/stock-kernel',
+      '--limit',
+      '580',
+      'sh',
+      '-c',
       [...apart, file].map(each => `${process.execPath} ${each}`).join(' && '),
     ])
     if (inside.code === 69) return t.pass("under Debian's kernel", { skip: inside.stderr.trim() })

@@ -78,6 +78,30 @@ export const translated: ContinuityEvent = {
   },
 }
 
+export const wrapped: ContinuityEvent = {
+  name: 'encapsulation switched (Never → VXLAN → Never)',
+  planned: true,
+  bound:
+    'a node sends by the new device to those that say they take it, and the old one stays until nobody sends by it (docs/encapsulation.md)',
+  run: async scene => {
+    const pools = await poolsOf(scene)
+    for (const vxlanMode of ['Always', 'Never']) {
+      await apply(scene, ...pools.map(({ name, cidr }) => ({ kind: 'IPPool', name, spec: { cidr, vxlanMode } })))
+      for (const node of scene.fabric.watched)
+        await eventually(
+          `${node} has done with vxlanMode ${vxlanMode}`,
+          async () => {
+            const hasDevices = (await scene.lab.exec(node, 'ip', '-o', 'link')).includes('margay-vxlan')
+            const { waits } = await scene.lab.ask(node, '/v1/status', {})
+            return waits.length === 0 && hasDevices === (vxlanMode === 'Always')
+          },
+          90,
+        )
+      await scene.probe.passing(100)
+    }
+  },
+}
+
 async function poolsOf(scene: Scene): Promise<readonly { readonly name: string; readonly cidr: string }[]> {
   const text = await margayctl(scene, scene.fabric.nodes[0], 'get', 'ippools', '-o', 'json')
   const pools = JSON.parse(text) as { metadata: { name: string }; spec: { cidr: string } }[]

@@ -3,7 +3,7 @@
 
 import type { ContinuityEvent } from '../kit/event.ts'
 import { moved } from './addresses.ts'
-import { drained, meshed, reloaded, translated } from './changes.ts'
+import { drained, meshed, reloaded, translated, wrapped } from './changes.ts'
 import { datastoreLost } from './datastore.ts'
 import { flapped, oneOfTwoPulled } from './links.ts'
 import { killed, reflectorsKilled, stopped, upgraded } from './restarts.ts'
@@ -15,6 +15,7 @@ export const events: readonly ContinuityEvent[] = [
   upgraded,
   reloaded,
   translated,
+  wrapped,
   moved,
   drained,
   meshed,
