@@ -86,11 +86,13 @@ if (chosen.length === 0) {
 }
 const units = pick(beside).values()
 outcomes.push(...(await runLanes([[units], [units]], 120)))
-// Speakers beside labs: both mostly wait. Each in the order of its names: interop's table comes after what fills it.
+// Speakers beside labs: they mostly wait. Each in the order of its names: interop's table comes after what fills it.
 const isSpeaker = (file: string): boolean => /^integration[/](bgp-|interop[/])/.test(file)
+const isMatrix = (file: string): boolean => file.startsWith('integration/interop/')
 const labs = pick(integration.filter(file => !isSpeaker(file))).values()
-const speakers = pick(integration.filter(isSpeaker)).values()
-outcomes.push(...(await runLanes([[labs], [speakers, labs]], 600)))
+const speakers = pick(integration.filter(file => isSpeaker(file) && !isMatrix(file))).values()
+const interop = pick(integration.filter(isMatrix)).values()
+outcomes.push(...(await runLanes([[labs], [interop, labs], [speakers, labs]], 900)))
 const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, outcome) => total + of(outcome), 0)
 const failed = sum(outcome => outcome.failed)
 console.log(`took ${seconds(started)}`)

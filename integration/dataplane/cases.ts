@@ -5,8 +5,11 @@ import type { Family, Wrapping } from './kinds.ts'
 export interface Case {
   /** Undefined: packets go as they are. */
   readonly wrapping: Wrapping | undefined
-  readonly mode: 'Never' | 'CrossSubnet' | 'Always'
+  readonly mode: 'Never' | Mode
 }
+
+/** When packets are wrapped. */
+export type Mode = 'CrossSubnet' | 'Always'
 
 /** Octets of a packet that the lab's cables carry. */
 export const wire = 1500
@@ -18,10 +21,10 @@ export type Place = (typeof places)[number]
 export const never: Case = { wrapping: undefined, mode: 'Never' }
 
 /** The first is how the lab starts: its pods get the whole MTU of the wire, so that each path's own limit can be met. */
-export const casesOf = (which: readonly Wrapping[]): readonly Case[] => [
-  never,
-  ...which.flatMap(wrapping => [{ wrapping, mode: 'CrossSubnet' } as const, { wrapping, mode: 'Always' } as const]),
-]
+export const casesOf = (
+  which: readonly Wrapping[],
+  modes: readonly Mode[] = ['CrossSubnet', 'Always'],
+): readonly Case[] => [never, ...which.flatMap(wrapping => modes.map(mode => ({ wrapping, mode })))]
 
 /** Whether the case concerns packets of the family. */
 export const carries = ({ wrapping }: Case, family: Family): boolean =>

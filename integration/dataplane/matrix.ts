@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { Probe } from '../continuity/kit/probe.ts'
 import { eventually, TestLab } from '../kit/lab.ts'
-import { type Case, carries, casesOf, families, never, type Place, places, wire, wrappingOf } from './cases.ts'
+import { type Case, carries, casesOf, families, type Mode, never, type Place, places, wire, wrappingOf } from './cases.ts'
 import type { Family, Wrapping } from './kinds.ts'
 import { capture, hops, passes, payload, transfer, type Way } from './checks.ts'
 import { nameOf, type Row, switchName } from './table.ts'
@@ -22,6 +22,8 @@ const placeOf = (a: string, b: string): Place => ((a === 'n3') === (b === 'n3') 
 
 export interface Options {
   readonly which: readonly Wrapping[]
+  /** Absent: each. */
+  readonly modes?: readonly Mode[]
   /** Part of the lab's name. */
   readonly tag: string
   /** Packets without tunnels are asked about as well. */
@@ -33,14 +35,14 @@ export interface Options {
 }
 
 /** Rows of the table. The first case has no tunnels, so that its pods get the whole MTU of the wire and each path's own limit is met. */
-export async function matrix(t: Test, { which, tag, bare, rate, then }: Options): Promise<readonly Row[]> {
+export async function matrix(t: Test, { which, modes, tag, bare, rate, then }: Options): Promise<readonly Row[]> {
   const lab = await TestLab.up(t, { lab: 'two-subnets' }, tag)
   await tellWays(lab)
   const sent = payload(t)
   const rows: Row[] = []
   let probe: Probe | undefined
   let before = never
-  for (const each of casesOf(which)) {
+  for (const each of casesOf(which, modes)) {
     const measured = await probe?.measure()
     await apply(lab, each)
     await settled(lab, each)
@@ -74,7 +76,7 @@ export async function matrix(t: Test, { which, tag, bare, rate, then }: Options)
         })
       })
       await Promise.all(cells)
-      if (each.wrapping && each.mode === 'CrossSubnet') await then?.(t, lab, each.wrapping)
+      if (each.wrapping && each.mode === 'Always') await then?.(t, lab, each.wrapping)
     })
   }
   return rows

@@ -54,7 +54,7 @@ export const margayctl = (...args: string[]): Promise<Ended> =>
 export const labFile = (name: string): string => join(root, 'configs/labs', `${name}.yaml`)
 
 /** An emulated machine is many times slower, and says so (scripts/stock-kernel). */
-const slowness = Number(process.env['MARGAY_LAB_SLOWNESS'] ?? 1)
+export const slowness = Number(process.env['MARGAY_LAB_SLOWNESS'] ?? 1)
 
 /** Polls until `read` gives a value other than undefined or false; fails with `what` after `limit` seconds. */
 export async function eventually<T>(what: string, read: () => Promise<T | undefined | false>, limit = 20): Promise<T> {

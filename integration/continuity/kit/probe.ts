@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { inNamespace } from '../../../src/lab/processes.ts'
-import { eventually, type TestLab } from '../../kit/lab.ts'
+import { eventually, slowness, type TestLab } from '../../kit/lab.ts'
 
 export interface EndOptions {
   readonly targets: readonly string[]
@@ -52,8 +52,8 @@ export interface Loss {
 
 export const perSecond = 1000
 const port = 20_000
-/** Seconds; the machine may be loaded tenfold. */
-const patience = 120
+/** Seconds, an emulated machine's slowness included; it may be loaded tenfold. */
+const patience = 120 / slowness
 /** Packets after the last one in question: whatever arrives at all has arrived by then. */
 const after = 200
 
