@@ -5,7 +5,18 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { Probe } from '../continuity/kit/probe.ts'
 import { eventually, TestLab } from '../kit/lab.ts'
-import { type Case, carries, casesOf, families, type Mode, never, type Place, places, wire, wrappingOf } from './cases.ts'
+import {
+  type Case,
+  carries,
+  casesOf,
+  families,
+  type Mode,
+  never,
+  type Place,
+  places,
+  wire,
+  wrappingOf,
+} from './cases.ts'
 import type { Family, Wrapping } from './kinds.ts'
 import { capture, hops, passes, payload, transfer, type Way } from './checks.ts'
 import { nameOf, type Row, switchName } from './table.ts'

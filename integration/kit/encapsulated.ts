@@ -65,7 +65,9 @@ export async function tunnelsSurvive(
         return probe.code === 0
       })
     }
-    t.same((await lab.ask('n1', '/v1/status', {})).problems, [])
+    // Pods from before the tunnel may have too great an MTU, and the status says so.
+    const { problems } = await lab.ask('n1', '/v1/status', {})
+    t.same(problems.filter(problem => !/running pods? .*greater MTU/.test(problem)), [])
   })
 }
 
