@@ -67,7 +67,10 @@ export async function tunnelsSurvive(
     }
     // Pods from before the tunnel may have too great an MTU, and the status says so.
     const { problems } = await lab.ask('n1', '/v1/status', {})
-    t.same(problems.filter(problem => !/running pods? .*greater MTU/.test(problem)), [])
+    t.same(
+      problems.filter(problem => !/running pods? .*greater MTU/.test(problem)),
+      [],
+    )
   })
 }
 
