@@ -1,8 +1,7 @@
 // The mode of live pools changes, again and again, under 1,000 packets a second in both families: none is lost, and no kernel lets a
 // route go.
 
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { everyPairReaches } from './kit/expect.ts'
 import { eventually, labFile, TestLab } from './kit/lab.ts'
@@ -27,10 +26,7 @@ metadata: { name: ${name} }
 spec: { cidr: ${cidr}, vxlanMode: ${mode} }
 `,
   )
-  const file = join(lab.dir.path, 'pools.yaml')
-  writeFileSync(file, resources.join(''))
-  const applied = await lab.margayctl('n1', 'apply', '-f', file)
-  if (applied.code !== 0) throw new Error(applied.stderr)
+  await lab.apply('n1', resources.join(''))
 }
 
 /** Until every node has done with it. */

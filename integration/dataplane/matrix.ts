@@ -1,7 +1,5 @@
 // Takes one lab through every case, each from the one before by `margayctl apply`, and asks each way between pods the same.
 
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Test } from 'tap'
 import { Probe } from '../continuity/kit/probe.ts'
 import { eventually, TestLab } from '../kit/lab.ts'
@@ -168,10 +166,7 @@ async function apply(lab: TestLab, each: Case): Promise<void> {
     const mode = carries(each, family) && each.wrapping ? `, ${each.wrapping.field}: ${each.mode}` : ''
     return `---\napiVersion: margay.io/v1\nkind: IPPool\nmetadata: { name: ${name} }\nspec: { cidr: '${cidr}'${mode} }\n`
   })
-  const file = join(lab.dir.path, 'pools.yaml')
-  writeFileSync(file, documents.join(''))
-  const applied = await lab.margayctl('n1', 'apply', '-f', file)
-  if (applied.code !== 0) throw new Error(`apply: ${JSON.stringify(applied)}`)
+  await lab.apply('n1', documents.join(''))
 }
 
 /** Until every node's routes to the others lead where the case wants them, and no packet size is remembered from before. */

@@ -2,8 +2,7 @@
 // done; the tunnels themselves are then tried in a virtual machine under Debian's kernel (scripts/stock-kernel), in one boot and one lab.
 
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import type { WireguardView } from '../../src/api/contract.ts'
 import { tunnelsSurvive } from '../kit/encapsulated.ts'
@@ -70,9 +69,9 @@ async function everyKind(t: Test): Promise<readonly Row[]> {
     bare: false,
     rate: inMachine ? 100 : 1000,
     then: async (t, lab, { title, device }) => {
-      if (title === 'FoU' || title === 'GUE') await tunnelsSurvive(t, lab, [{ family: 'ipv4', device: device('ipv4') }])
-      if (title !== 'WireGuard') return
+      if (!['FoU', 'GUE', 'WireGuard'].includes(title)) return
       await tunnelsSurvive(t, lab, [{ family: 'ipv4', device: device('ipv4') }])
+      if (title !== 'WireGuard') return
       await rotationLosesNothing(t, lab)
       await t.test('the devices that the kernel makes by itself are left as they were made', async t => {
         t.notMatch(await lab.exec('n1', 'ip', '-o', 'link', 'show', 'type', 'ipip'), /tunl0.*[<,]UP/)
@@ -108,15 +107,12 @@ async function rotationLosesNothing(t: Test, lab: TestLab): Promise<void> {
 
 /** Packets of pods are wrapped so from now on. */
 async function setMode(lab: TestLab, field: string): Promise<void> {
-  const path = join(lab.dir.path, 'mode.yaml')
-  writeFileSync(
-    path,
+  await lab.apply(
+    'n1',
     `apiVersion: margay.io/v1
 kind: IPPool
 metadata: { name: pods-v4 }
 spec: { cidr: 10.44.0.0/16, ${field}: CrossSubnet }
 `,
   )
-  const applied = await lab.margayctl('n1', 'apply', '-f', path)
-  if (applied.code !== 0) throw new Error(applied.stderr)
 }

@@ -3,6 +3,7 @@
 
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { tableRows } from '../kit/markdown.ts'
 import { type Case, carries, casesOf, families, type Place, places } from './cases.ts'
 import { type Family, optionalKinds, vxlan, wrappings } from './kinds.ts'
 
@@ -41,20 +42,13 @@ export async function writeRows(found: readonly Row[]): Promise<void> {
   await writeFile(file, page(rows, switches))
 }
 
-export async function readRows(): Promise<readonly Row[]> {
+async function readRows(): Promise<readonly Row[]> {
   const text = await readFile(file, 'utf8').catch(() => '')
-  return text
-    .split('\n')
-    .filter(line => line.startsWith('| ') && !/^\| (encapsulation|from) /.test(line))
-    .map(line => {
-      const cells = line
-        .split('|')
-        .slice(1, -1)
-        .map(cell => cell.trim())
-      // From, to, lost; or the four that name a way.
-      const words = cells.length === 3 ? 2 : 4
-      return { name: cells.slice(0, words).join(' | '), cells: cells.slice(words) }
-    })
+  return tableRows(text).map(cells => {
+    // From, to, lost; or the four that name a way.
+    const words = cells.length === 3 ? 2 : 4
+    return { name: cells.slice(0, words).join(' | '), cells: cells.slice(words) }
+  })
 }
 
 const page = (rows: readonly string[], switches: readonly string[]): string =>

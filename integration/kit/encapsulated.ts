@@ -103,7 +103,7 @@ async function outerHeadersHold(t: Test, lab: TestLab, wrapping: Wrapping): Prom
   await t.test(`${family}: the wire carries outer headers of the nodes, and no bare packet of a pod`, async t => {
     const pods = six ? 'net fd00:44::/48' : 'net 10.44.0.0/16'
     const capture = (filter: string, packets: number) =>
-      lab.tryExec('gw', 'timeout', '5', 'tcpdump', '-l', '-n', '-v', '-x', '-i', 'eth0', '-c', String(packets), filter)
+      lab.tryExec('gw', 'timeout', '5', 'tcpdump', '-l', '-n', '-v', '-i', 'eth0', '-c', String(packets), filter)
     const [outer, bare, pinged] = await Promise.all([
       capture(wrapping.filter, 2),
       capture(pods, 1),

@@ -147,6 +147,14 @@ export class TestLab {
     return this.tryExec(node, 'margayctl', ...args)
   }
 
+  /** `margayctl apply` of that text on a node; throws what it says unless it succeeds. */
+  async apply(node: string, text: string): Promise<void> {
+    const file = join(this.dir.path, 'applied.yaml')
+    writeFileSync(file, text)
+    const { code, stdout, stderr } = await this.margayctl(node, 'apply', '-f', file)
+    if (code !== 0) throw new Error(`margayctl apply on ${node}: ${stderr || stdout}`)
+  }
+
   routes(host: string): Promise<readonly KernelRoute[]> {
     return kernelRoutes(this.netns(host))
   }

@@ -8,6 +8,8 @@ import { planHandover, sessionsDigest } from '../plan/handover.ts'
 import { bgpSettings } from '../plan/settings.ts'
 import type { Snapshot } from '../plan/snapshot.ts'
 import { nodeSpeakers } from '../plan/speakers.ts'
+import { Later } from './later.ts'
+import { writeOwn } from './own-record.ts'
 
 export interface HandoverPorts {
   readonly node: string
@@ -34,10 +36,11 @@ export class HandoverKeeper {
   #made: { readonly from: SpeakerConfig; readonly kept: string; readonly config: SpeakerConfig } | undefined
   #waits: readonly string[] = []
   #writing = false
-  #timer: NodeJS.Timeout | undefined
+  readonly #later: Later
 
   constructor(ports: HandoverPorts) {
     this.#ports = ports
+    this.#later = new Later(ports.onDue)
   }
 
   get waits(): readonly string[] {
@@ -86,13 +89,12 @@ export class HandoverKeeper {
     const stored = handovers.find(each => each.node === node)
     const said = { node, inSync: plan.isInSync ? digest : '', done: plan.isDone ? digest : '' }
     this.#say(said, stored, digest)
-    if (plan.kept.length > 0 || stored?.done !== digest) this.#later(lookAgain)
+    if (plan.kept.length > 0 || stored?.done !== digest) this.#later.in(lookAgain)
     return (this.#last = this.#merge(planned, plan.kept))
   }
 
   close(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#later.cancel()
   }
 
   #keptOf(planned: SpeakerConfig): readonly string[] {
@@ -121,24 +123,15 @@ export class HandoverKeeper {
     void this.#write({ ...said, inSync, done: done === '' ? (stored?.done ?? '') : done })
   }
 
-  #later(ms: number): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      this.#ports.onDue()
-    }, ms).unref()
-  }
-
   async #write({ node, ...value }: Handover): Promise<void> {
     if (this.#writing) return
     this.#writing = true
     const { datastore } = this.#ports
     try {
-      const entry = await datastore.get(handoverKind, node)
-      if (entry) await datastore.update(handoverKind, node, value, entry.version)
-      else await datastore.create(handoverKind, node, value)
+      await writeOwn(datastore, handoverKind, node, value)
     } catch {
       // Said again later; the others wait for it no longer than their deadline.
-      this.#later(retryAfter)
+      this.#later.in(retryAfter)
     } finally {
       this.#writing = false
     }

@@ -10,6 +10,7 @@ import { type AddressMethod, parseAddressMethod } from '../plan/address-method.t
 import { candidateText, peersOf, selectAddress, subnetOf } from '../plan/node-address.ts'
 import type { Snapshot } from '../plan/snapshot.ts'
 import { parseResource } from '../resources/index.ts'
+import { Later } from './later.ts'
 import type { Log } from './log.ts'
 
 export interface NodeAddressPorts {
@@ -45,10 +46,11 @@ export class NodeAddress {
   #problems: readonly string[] = []
   #unwritten: string | undefined
   #writing = false
-  #timer: NodeJS.Timeout | undefined
+  readonly #later: Later
 
   constructor(ports: NodeAddressPorts) {
     this.#ports = ports
+    this.#later = new Later(ports.onDue)
     this.#methods = ([4, 6] as const).flatMap(family => {
       const text = family === 4 ? ports.methods?.ipv4 : ports.methods?.ipv6
       const parsed = text === undefined ? undefined : parseAddressMethod(text, family)
@@ -81,8 +83,7 @@ export class NodeAddress {
   }
 
   close(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#later.cancel()
   }
 
   /** It has just gone from its link. */
@@ -97,15 +98,8 @@ export class NodeAddress {
     this.#missedSince.set(field, since)
     const left = since + missFor - performance.now()
     if (left <= 0) return false
-    this.#later(left)
+    this.#later.in(left)
     return true
-  }
-
-  #later(ms: number): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      this.#ports.onDue()
-    }, ms)
   }
 
   async #write(changes: readonly (readonly [Field, string])[]): Promise<void> {
@@ -128,7 +122,7 @@ export class NodeAddress {
       if (error instanceof StoreError && error.code === 'conflict') return
       const text = error instanceof Error ? error.message : String(error)
       this.#unwritten = `node "${node}": its address ${changes.map(([, value]) => value).join(' and ')} is not in its Node yet: ${text}`
-      this.#later(retryAfter)
+      this.#later.in(retryAfter)
     } finally {
       this.#writing = false
     }

@@ -4,7 +4,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Datastore } from '../datastore/contract.ts'
 import { type TunnelUse, tunnelUseKind } from '../model/tunnel-use.ts'
+import { Later } from './later.ts'
 import type { Log } from './log.ts'
+import { writeOwn } from './own-record.ts'
 
 export interface TunnelUsePorts {
   readonly node: string
@@ -32,10 +34,11 @@ export class TunnelUseKeeper {
   /** Written over `before`, and not come back yet. */
   #pending: Pending | undefined
   #problem: string | undefined
-  #timer: NodeJS.Timeout | undefined
+  readonly #later: Later
 
   constructor(ports: TunnelUsePorts) {
     this.#ports = ports
+    this.#later = new Later(ports.onDue)
   }
 
   get problems(): readonly string[] {
@@ -51,12 +54,12 @@ export class TunnelUseKeeper {
   apply(wanted: TunnelUse | undefined, stored: TunnelUse | undefined): void {
     if (!wanted) return
     const carrying = this.#ports.carrying().filter(device => !wanted.sends.includes(device))
-    if (carrying.length > 0) this.#later(lookAgain)
+    if (carrying.length > 0) this.#later.in(lookAgain)
     const use = { ...wanted, sends: [...wanted.sends, ...carrying].toSorted() }
     if (this.#pending && !isDeepStrictEqual(stored, this.#pending.before)) {
       // What was worked out beside the pending one may be out of date.
       this.#pending = undefined
-      this.#later(0)
+      this.#later.in(0)
     } else if (!isDeepStrictEqual(use, stored) && (!this.#pending || this.#pending.failed)) {
       this.#pending = { before: stored, use }
       void this.#write(this.#pending)
@@ -64,24 +67,14 @@ export class TunnelUseKeeper {
   }
 
   close(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-  }
-
-  #later(ms: number): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      this.#ports.onDue()
-    }, ms).unref()
+    this.#later.cancel()
   }
 
   async #write(pending: Pending): Promise<void> {
     const { datastore, log } = this.#ports
     const { node, ...value } = pending.use
     try {
-      const entry = await datastore.get(tunnelUseKind, node)
-      if (entry) await datastore.update(tunnelUseKind, node, value, entry.version)
-      else await datastore.create(tunnelUseKind, node, value)
+      await writeOwn(datastore, tunnelUseKind, node, value)
       this.#problem = undefined
       const { accepts, leaving, sends } = value
       log.debug('told of the tunnels', { accepts: accepts.join(), leaving: leaving.join(), sends: sends.join() })
@@ -90,7 +83,7 @@ export class TunnelUseKeeper {
       pending.failed = true
       const reason = error instanceof Error ? error.message : String(error)
       this.#problem = `node "${node}": the other nodes have not been told of its tunnels yet, so a changed mode is not in force everywhere: ${reason}`
-      this.#later(retryAfter)
+      this.#later.in(retryAfter)
     }
   }
 }

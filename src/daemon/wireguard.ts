@@ -13,6 +13,7 @@ import { dirname } from 'node:path'
 import { type Datastore, StoreError } from '../datastore/contract.ts'
 import { WireguardKey } from '../model/wireguard.ts'
 import { type NodeResource, parseResource } from '../resources/index.ts'
+import { Later } from './later.ts'
 import type { Log } from './log.ts'
 
 export interface WireguardPorts {
@@ -45,11 +46,12 @@ export class WireguardKeys {
   /** There is a file, so another key is not made over it. */
   #isUnreadable = false
   #unwritten: string | undefined
-  #timer: NodeJS.Timeout | undefined
+  readonly #later: Later
   #isClosed = false
 
   constructor(ports: WireguardPorts) {
     this.#ports = ports
+    this.#later = new Later(ports.onDue)
   }
 
   get key(): WireguardKey | undefined {
@@ -109,10 +111,7 @@ export class WireguardKeys {
         (error: unknown) => {
           this.#unwritten = `node "${this.#ports.node}": its WireGuard key is not in its Node yet, so others send nothing to its pods: ${textOf(error)}`
           if (this.#isClosed) return
-          this.#timer ??= setTimeout(() => {
-            this.#timer = undefined
-            this.#ports.onDue()
-          }, retryAfter)
+          this.#later.in(retryAfter)
         },
       )
       .finally(() => (this.#isBusy = false))
@@ -152,7 +151,7 @@ export class WireguardKeys {
 
   close(): void {
     this.#isClosed = true
-    clearTimeout(this.#timer)
+    this.#later.cancel()
   }
 
   async #use(key: WireguardKey): Promise<void> {

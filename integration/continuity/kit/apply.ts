@@ -1,7 +1,5 @@
 // Changes of the cluster's resources and of a node's file, made as an operator makes them.
 
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { Scene } from './event.ts'
 
@@ -16,9 +14,7 @@ export async function apply(scene: Scene, ...resources: readonly Resource[]): Pr
   const documents = resources.map(({ kind, name, spec }) =>
     stringify({ apiVersion: 'margay.io/v1', kind, metadata: { name }, spec }),
   )
-  const file = join(scene.folder, 'resources.yaml')
-  writeFileSync(file, documents.join('---\n'))
-  await margayctl(scene, scene.fabric.nodes[0], 'apply', '-f', file)
+  await scene.lab.apply(scene.fabric.nodes[0], documents.join('---\n'))
 }
 
 /** Throws what it says unless it succeeds. */

@@ -5,6 +5,7 @@
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { tableRows } from '../../kit/markdown.ts'
 import { events } from '../events/index.ts'
 import type { ContinuityEvent, Fabric } from './event.ts'
 
@@ -50,15 +51,7 @@ function isFluctuation(known: number, lost: number): boolean {
 
 /** The page's columns by head, their cells by event; empty if there is no page. */
 function readTable(): ReadonlyMap<string, Cells> {
-  const [heads = [], , ...rows] = text()
-    .split('\n')
-    .filter(line => line.startsWith('|'))
-    .map(line =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map(cell => cell.trim()),
-    )
+  const [heads = [], , ...rows] = tableRows(text())
   return new Map(heads.map((head, i) => [head, new Map(rows.map(row => [row[0], row[i] ?? UNTRIED]))]))
 }
 

@@ -3,6 +3,7 @@
 
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { tableRows } from '../../kit/markdown.ts'
 import { daemons } from '../daemons/index.ts'
 import { type FeatureName, featureNames, features } from '../features/index.ts'
 import type { Daemon } from './daemon.ts'
@@ -50,15 +51,7 @@ function cellOf(outcome: Outcome | undefined): string {
 /** Columns of the page as it is; none if there is no page. */
 export async function readTable(): Promise<Column[]> {
   const text = await readFile(file, 'utf8').catch(() => '')
-  const rows = text
-    .split('\n')
-    .filter(line => line.startsWith('|'))
-    .map(line =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map(cell => cell.trim()),
-    )
+  const rows = tableRows(text)
   const [heads = [], , ...body] = rows
   return heads.slice(1).map((head, i) => ({
     head,
