@@ -115,12 +115,15 @@ export class HandoverKeeper {
     return config
   }
 
-  /** What is said by a digest stays said: a session that goes down later takes nothing back. */
+  /**
+   * What is said by a digest stays said: a session that goes down later takes nothing back. Another digest takes all back: who goes
+   * from a mesh to reflectors and soon back must not be taken at the word of the first time.
+   */
   #say(said: Handover, stored: Handover | undefined, digest: string): void {
     const inSync = stored?.inSync === digest ? digest : said.inSync
-    const done = stored?.done === digest ? digest : said.done
-    if ((inSync === stored?.inSync && done === stored.done) || inSync === '') return
-    void this.#write({ ...said, inSync, done: done === '' ? (stored?.done ?? '') : done })
+    const done = stored?.inSync === digest && stored.done === digest ? digest : said.done
+    if (inSync === '' || (inSync === stored?.inSync && done === stored.done)) return
+    void this.#write({ ...said, inSync, done })
   }
 
   async #write({ node, ...value }: Handover): Promise<void> {

@@ -3,7 +3,7 @@
 
 import { formatAddress, parseAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import type { PeerConfig } from '../../bgp/types.ts'
-import type { Facts } from '../model/facts.ts'
+import type { Facts, LinkFact } from '../model/facts.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
 import { facing, loopback, readLinks } from './links.ts'
 
@@ -24,6 +24,12 @@ export function fabricLinks(
   ])
   const there = new Set(facts.links.map(({ name }) => name))
   return [...found].filter(name => there.has(name) && name !== loopback && !isTunnelDevice(name)).toSorted()
+}
+
+/** Of those the one that carries the least: what counts for a node whose own address is on the loopback. */
+export function narrowest(facts: Facts, peers: Iterable<PeerConfig>): LinkFact | undefined {
+  const names = new Set(fabricLinks(facts, [], peers))
+  return facts.links.filter(({ name }) => names.has(name)).toSorted((a, b) => a.mtu - b.mtu)[0]
 }
 
 function addressOf(text: string | undefined): string | undefined {

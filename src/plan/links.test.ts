@@ -3,7 +3,6 @@
 import t from 'tap'
 import type { Match, Policy } from '../../bgp/types.ts'
 import type { Facts } from '../model/facts.ts'
-import { narrowest } from './links.ts'
 import { planMtu } from './mtu.ts'
 import { plan } from './planner.ts'
 import { emptySnapshot, type Snapshot } from './snapshot.ts'
@@ -107,13 +106,22 @@ t.test('an address on a link is announced by that link and not by us', async t =
   )
 })
 
-t.test('the MTU of all ways out: loopback, tunnels and links without an address left out', async t => {
-  t.equal(narrowest(facts)?.name, 'eth1')
-  t.equal(narrowest({ ...facts, addresses: facts.addresses.filter(each => each.link !== 'eth1') })?.name, 'eth0')
-  t.equal(narrowest({ ...facts, addresses: [] }), undefined)
-  const { parents } = planMtu(plan(dualTor, 'n1', { facts }), facts, parent => parent)
-  t.match(parents, { 4: { link: 'eth1', mtu: 1500 }, 6: { link: 'eth1', mtu: 1500 } })
-})
+t.test(
+  'of an address on the loopback the MTU is the least of the links to the fabric: no bridge of others counts',
+  async t => {
+    const bridged: Facts = {
+      ...facts,
+      links: [...facts.links, link(6, 'docker0', 1300)],
+      addresses: [...facts.addresses, { link: 'docker0', cidr: '172.17.0.1/16' }],
+    }
+    const mtu = (snapshot: Snapshot) =>
+      planMtu(plan(snapshot, 'n1', { facts: bridged }), bridged, parent => parent).parents
+    t.match(mtu(dualTor), { 4: { link: 'eth1', mtu: 1500 }, 6: { link: 'eth1', mtu: 1500 } })
+    const byOne = dualTor.bgpPeers.filter(({ metadata }) => metadata.name !== 'b')
+    t.match(mtu({ ...dualTor, bgpPeers: byOne }), { 4: { link: 'eth0', mtu: 9000 } })
+    t.match(mtu({ ...dualTor, bgpPeers: [] }), { 4: { link: undefined, mtu: 1500 } })
+  },
+)
 
 t.test('a peer on a link has no address of its own, and leaves the choice of next hops to the session', async t => {
   const asked = (spec: Parameters<typeof peer>[1]): Snapshot => ({ ...dualTor, bgpPeers: [peer('tors', spec)] })

@@ -5,7 +5,7 @@
 
 import { contains, formatAddress, isLinkLocal, parseInterfaceAddress, prefixOf } from '../../inet/index.ts'
 import type { Address, InterfaceAddress, IpFamily } from '../../inet/index.ts'
-import type { Facts, LinkFact } from '../model/facts.ts'
+import type { Facts } from '../model/facts.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
 
 /** The kernel's name of it. */
@@ -64,11 +64,4 @@ export function matching(devices: readonly string[], pattern: string): readonly 
 /** Names of the links that may lead to routers. */
 export function devicesOf(links: Facts['links']): readonly string[] {
   return links.map(({ name }) => name).filter(name => name !== loopback && !isTunnelDevice(name))
-}
-
-/** Of the links to the fabric the one that carries the least: what counts for a node whose own address is on the loopback. */
-export function narrowest({ links, addresses }: Facts): LinkFact | undefined {
-  const inUse = new Set(addresses.map(({ link }) => link))
-  const fabric = links.filter(({ name }) => inUse.has(name) && name !== loopback && !isTunnelDevice(name))
-  return fabric.toSorted((a, b) => a.mtu - b.mtu)[0]
 }

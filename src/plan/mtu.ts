@@ -1,7 +1,8 @@
 // MTU: what the network between the nodes carries, and what is left of it for the pods of each pool.
 //
 // The parent is the link that carries the node's own address of the pool's family, or less where the daemon's file says that the
-// network carries less; of an address on the loopback all links are parents, and the least counts. A pool that is wrapped has the parent's MTU less what its tunnel takes; one that is not has all of it.
+// network carries less; of an address on the loopback all links to the fabric are parents, and the least
+// counts. A pool that is wrapped has the parent's MTU less what its tunnel takes; one that is not has all of it.
 // Packets from a pool with more room into one with less are answered at the node with "too big" (ICMP), as on any path.
 
 import { contains, formatAddress, parseAddress, parseInterfaceAddress, parsePrefix } from '../../inet/index.ts'
@@ -9,7 +10,8 @@ import type { Endpoint } from '../model/endpoint.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Tunnel } from '../model/tunnel.ts'
-import { loopback, narrowest } from './links.ts'
+import { narrowest } from './fabric.ts'
+import { loopback } from './links.ts'
 
 /** Of a node whose address is on no link yet: Ethernet's. */
 const usualMtu = 1500
@@ -42,14 +44,22 @@ export interface MtuPlan {
 /** What a tunnel leaves of its parent's MTU. */
 export type Within = (parent: number, tunnel?: Tunnel) => number
 
-type Planned = Pick<Intent, 'tunnels'> & {
+type Planned = Pick<Intent, 'tunnels' | 'speaker'> & {
   readonly routes: Pick<Intent['routes'], 'pools' | 'tunnels' | 'source4' | 'source6'>
 }
 
 /** `limit`: what the network carries by the daemon's file, in octets. */
 export function planMtu(intent: Planned, facts: Facts, within: Within, limit?: number): MtuPlan {
   const { source4, source6, pools = [], tunnels: rules = [] } = intent.routes
-  const parents = { 4: parentOf(4, source4, facts, limit), 6: parentOf(6, source6, facts, limit) }
+  const parentOf = (family: 4 | 6, own: string | undefined): Parent => {
+    const name = facts.addresses.find(({ cidr }) => own !== undefined && hostOf(cidr) === own)?.link
+    const link =
+      name === loopback
+        ? narrowest(facts, intent.speaker?.peers.values() ?? [])
+        : facts.links.find(each => each.name === name)
+    return { family, ...(link && { link: link.name }), mtu: Math.min(link?.mtu ?? usualMtu, limit ?? Infinity) }
+  }
+  const parents = { 4: parentOf(4, source4), 6: parentOf(6, source6) }
   return {
     parents,
     pools: pools.map(pool => {
@@ -60,12 +70,6 @@ export function planMtu(intent: Planned, facts: Facts, within: Within, limit?: n
     }),
     problems: [...new Set(([4, 6] as const).flatMap(family => tooGreat(parents[family], facts, limit)))],
   }
-}
-
-function parentOf(family: 4 | 6, own: string | undefined, facts: Facts, limit = Infinity): Parent {
-  const name = facts.addresses.find(({ cidr }) => own !== undefined && hostOf(cidr) === own)?.link
-  const link = name === loopback ? narrowest(facts) : facts.links.find(each => each.name === name)
-  return { family, ...(link && { link: link.name }), mtu: Math.min(link?.mtu ?? usualMtu, limit) }
 }
 
 function tooGreat({ link: name }: Parent, { links }: Facts, limit: number | undefined): readonly string[] {
