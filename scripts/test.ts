@@ -99,7 +99,7 @@ if (chosen.length === 0) {
   outcomes.push({ file: 'scripts/check.ts', passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 })
 }
 const units = pick(beside).values()
-outcomes.push(...(await runLanes([[units], [units]], 120)))
+outcomes.push(...(await runLanes([[units], [units]], 300)))
 // Speakers beside labs: they mostly wait. Each in the order of its names: interop's table comes after what fills it.
 const isSpeaker = (file: string): boolean => /^integration[/](bgp-|interop[/])/.test(file)
 const labs = pick(integration.filter(file => !isSpeaker(file))).values()

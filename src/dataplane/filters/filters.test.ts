@@ -161,6 +161,29 @@ t.test('a kernel that cannot: one sentence, and it is tried again', async t => {
   t.strictSame(ours(), tableOf(rules))
 })
 
+t.test('a chain that accepts by policy and rejects by its last rule is reported as well', async t => {
+  const { kernel, filters, pass } = world(t)
+  const ending = (verdict: 'accept' | 'drop'): NetfilterTable => ({
+    family: 'inet',
+    name: 'site',
+    sets: [],
+    chains: [
+      {
+        name: 'through',
+        hook: { at: 'forward', type: 'filter', priority: 0, policy: 'accept' },
+        rules: [{ expressions: [{ do: 'counter' }, { do: 'verdict', verdict }] }],
+      },
+    ],
+  })
+  kernel.change([ending('drop')])
+  filters.set(rules)
+  await filters.settle()
+  t.match(filters.problems, [/chain through of the nftables table inet site drops packets from or to pods/])
+  kernel.change([ending('accept'), tableOf(rules)])
+  await pass(50)
+  t.same(filters.problems, [])
+})
+
 t.test(
   "another table's policy that drops forwarded packets is reported with the command, until somebody typed it",
   async t => {

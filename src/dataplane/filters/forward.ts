@@ -101,25 +101,24 @@ export class Forwarding {
 }
 
 async function nftObstacles(netfilter: Netfilter, pools: readonly string[]): Promise<readonly Obstacle[]> {
-  const dropping = (await netfilter.chains()).filter(
+  const inTheWay = (await netfilter.chains()).filter(
     ({ family, name, chain }) =>
       chain.hook?.at === 'forward' &&
-      chain.hook.policy === 'drop' &&
       poolsOf(family, pools).length > 0 &&
       !(family === ourTable.family && name === ourTable.name),
   )
-  const tables = new Map(dropping.map(row => [`${row.family} ${row.name}`, row]))
+  const tables = new Map(inTheWay.map(row => [`${row.family} ${row.name}`, row]))
   const found = await Promise.all([...tables.values()].map(row => netfilter.table(row)))
   return found.flatMap(table => (table ? obstaclesOf(table, 'nft', pools) : []))
 }
 
 function obstaclesOf(table: NetfilterTable, backend: Backend, all: readonly string[]): readonly Obstacle[] {
   return table.chains
-    .filter(({ hook }) => hook?.at === 'forward' && hook.policy === 'drop')
+    .filter(({ hook }) => hook?.at === 'forward')
     .flatMap(chain => {
-      const pools = poolsOf(table.family, all).filter(pool =>
-        packetsOf(pool).some(packet => verdictOf(table, chain, packet) !== 'accept'),
-      )
+      // Many a host accepts by policy, and drops or rejects by a last rule.
+      const end = (packet: PodPacket) => verdictOf(table, chain, packet) ?? chain.hook?.policy
+      const pools = poolsOf(table.family, all).filter(pool => packetsOf(pool).some(packet => end(packet) === 'drop'))
       return pools.length > 0 ? [{ backend, table, chain, pools }] : []
     })
 }
