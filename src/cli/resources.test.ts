@@ -97,3 +97,17 @@ t.test('exit codes tell usage from failure', async t => {
     t.equal(margayctl(args).code, code, args)
   t.match(margayctl('bgp summary').err, /margayd does not answer on .*api\.sock: is it running\?/)
 })
+
+t.test('a Node applied without the address that was found keeps it, and loses it with its whole section', async t => {
+  const node = (bgp: string): string =>
+    `apiVersion: margay.io/v1\nkind: Node\nmetadata: { name: found }\nspec: { ${bgp} }\n`
+  margayctl('apply -f -', node('bgp: { ipv4Address: 10.0.1.7/24 }'))
+  t.match(margayctl('apply -f -', node('bgp: {}')), { code: 0, out: 'node "found" unchanged\n' })
+  t.match(margayctl('apply -f -', node('bgp: { ipv4Address: 10.0.2.7/24, ipv6Address: fd00::7/64 }')), { code: 0 })
+  t.match(margayctl('apply -f -', node('bgp: { asNumber: 65001 }')), { code: 0, out: 'node "found" configured\n' })
+  const shown = () => margayctl('get node found -o yaml').out
+  t.match(shown(), /ipv4Address: 10\.0\.2\.7\/24/)
+  t.match(shown(), /ipv6Address: fd00::7\/64/)
+  t.match(margayctl('apply -f -', node('')), { code: 0 })
+  t.notMatch(shown(), 'ipv4Address')
+})

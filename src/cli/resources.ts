@@ -203,11 +203,21 @@ function keyOf({ kind, metadata }: AnyResource): string {
   return `${kind.toLowerCase()} "${metadata.name}"`
 }
 
-/** A file that leaves out what the daemon of a node has written into it does not take it away. */
+/**
+ * A file that leaves out what the daemon of a node has written into it does not take it away: the key of WireGuard, and the address that was
+ * found: a node that loses its address for a moment loses its sessions.
+ */
 function withWritten(resource: AnyResource, before: AnyResource | undefined): AnyResource {
   if (resource.kind !== 'Node' || before?.kind !== 'Node') return resource
-  const { wireguard } = before.spec
-  return wireguard && !resource.spec.wireguard ? { ...resource, spec: { ...resource.spec, wireguard } } : resource
+  const { wireguard, bgp } = before.spec
+  const { ipv4Address, ipv6Address } = bgp ?? {}
+  const found = { ...(ipv4Address !== undefined && { ipv4Address }), ...(ipv6Address !== undefined && { ipv6Address }) }
+  const spec = {
+    ...(wireguard && { wireguard }),
+    ...resource.spec,
+    ...(resource.spec.bgp && { bgp: { ...found, ...resource.spec.bgp } }),
+  }
+  return { ...resource, spec }
 }
 
 async function put(

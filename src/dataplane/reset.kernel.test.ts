@@ -27,6 +27,7 @@ const foreign = [
   'ip link add mgy00000000000 type veth peer name foreign-end',
   'ip link add mgy-foreign type veth peer name foreign-end2',
   'ip link add margay-ipip type bridge',
+  'ip link add margay-gre type vxlan id 4098 dstport 4791 local 10.0.1.7',
   'ip link add calico.vxlan type vxlan id 4097 dstport 4790 local 10.0.1.7',
   'ip neighbour add 10.0.1.99 lladdr 02:00:00:00:00:99 dev eth0',
   'bridge fdb append 02:00:00:00:00:98 dev calico.vxlan dst 10.0.1.98',

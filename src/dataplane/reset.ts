@@ -5,7 +5,7 @@
 
 import type { FouPort } from '../../netlink/generic/fou-types.ts'
 import type { Link, Operation, Route, Rtnetlink } from '../../netlink/types.ts'
-import { isTunnelDevice } from '../model/tunnel.ts'
+import { isOurDevice } from './encapsulation/kinds.ts'
 import { receivePorts, removeReceivePorts } from './encapsulation/receive-ports.ts'
 import { isHostDevice } from './endpoints/names.ts'
 import { findOurs, type Ours, removeOurs } from './filters/our-rules.ts'
@@ -29,9 +29,6 @@ export interface KernelObjects {
   readonly sysctls: readonly Sysctl[]
 }
 
-/** Kinds of device that we make for tunnels; a device of our name and another kind is somebody's. */
-const tunnelKinds: ReadonlySet<string | undefined> = new Set(['ipip', 'vxlan', 'gre', 'wireguard'])
-
 /** `remembered`: what the node's store says of settings before our change. Rejects if the kernel cannot be read. */
 export async function findObjects(
   kernel: Kernel,
@@ -45,7 +42,7 @@ export async function findObjects(
   return {
     routes: routes.filter(route => isMarked(route, mark)),
     pods: links.filter(isHostDevice),
-    tunnels: links.filter(link => isTunnelDevice(link.name) && tunnelKinds.has(link.kind)),
+    tunnels: links.filter(isOurDevice),
     iptables: await rulesInIptables(kernel),
     ports: await receivePorts(() => kernel.openFou()),
     filters: await hasFilters(kernel),

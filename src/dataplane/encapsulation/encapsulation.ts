@@ -13,6 +13,8 @@ export interface Encapsulation {
 }
 
 export interface TunnelDevice {
+  /** As the kernel names the kind of link (IFLA_INFO_KIND). A device of our name and another kind is somebody's. */
+  readonly linkKind: 'ipip' | 'gre' | 'vxlan' | 'wireguard'
   /** As it is made, but for its MTU. */
   link(tunnel: Tunnel): NewLink
   /** True if a link of that name and kind needs no more than an MTU to be what `link` makes. */

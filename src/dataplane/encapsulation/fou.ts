@@ -41,6 +41,7 @@ function encapsulationOf({ kind, name, port, key, header }: Row): Encapsulation 
     /** GRE with a key 8, UDP 8, and the outer IP header. */
     overhead: () => 8 + header + 8 + 20,
     device: {
+      linkKind: 'gre',
       link: ({ device, local }) => ({
         kind: 'gre',
         name: device,

@@ -15,6 +15,7 @@ export const gre: Encapsulation = {
   /** GRE 4 (no checksum, no key), and the outer IP header. */
   overhead: () => 4 + 20,
   device: {
+    linkKind: 'gre',
     link: ({ device, local }) => ({ kind: 'gre', name: device, local, ttl, up: true }),
     matches: ({ tunnel }, { local }) =>
       tunnel?.local === local && tunnel.remote === undefined && tunnel.key === undefined && tunnel.encap === undefined,

@@ -12,6 +12,7 @@ export const ipip: Encapsulation = {
   kind: 'ipip',
   overhead: () => 20,
   device: {
+    linkKind: 'ipip',
     link: ({ device, local }) => ({ kind: 'ipip', name: device, local, ttl, up: true }),
     matches: ({ tunnel }, { local }) =>
       tunnel?.local === local && tunnel.remote === undefined && tunnel.encap === undefined,

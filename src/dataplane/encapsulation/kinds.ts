@@ -1,5 +1,6 @@
 // The table of encapsulations: the only list of them.
 
+import type { Link } from '../../../netlink/types.ts'
 import { type Tunnel, tunnelDevice, type TunnelKind } from '../../model/tunnel.ts'
 import type { Encapsulation, TunnelDevice } from './encapsulation.ts'
 import { fou, gue } from './fou.ts'
@@ -35,4 +36,9 @@ export function deviceNamed(name: string): TunnelDevice | undefined {
   return Object.values(encapsulations).find(
     ({ kind }) => kind !== 'none' && ([4, 6] as const).some(family => tunnelDevice(kind, family) === name),
   )?.device
+}
+
+/** Ours by its name and its kind; a device of our name and another kind is somebody's, and left alone. */
+export function isOurDevice({ name, kind }: Pick<Link, 'name' | 'kind'>): boolean {
+  return kind !== undefined && deviceNamed(name)?.linkKind === kind
 }

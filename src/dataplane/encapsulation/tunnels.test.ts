@@ -353,6 +353,31 @@ t.test('a kernel without the kind, and a stranger of our name: a sentence, and n
   t.same(writes(w), [])
 })
 
+t.test('devices of others that have our names stay, whether we want such a tunnel or not', async t => {
+  const strangers = [
+    { kind: 'veth', name: 'margay-ipip', peer: { name: 'x' } },
+    { kind: 'vxlan', name: 'margay-gre', id: 5, port: 4790 },
+    { kind: 'ipip', name: 'margay-wg4', local: '10.0.1.7', ttl: 64 },
+    { kind: 'gre', name: 'margay-vxlan6', local: '10.0.1.7', ttl: 64 },
+  ] as const
+  const w = await fakeWorld()
+  const plane = await start(t, w)
+  await plane.tunnels.apply([wanted(vxlan)], true)
+  for (const link of strangers) w.kernel.node.apply({ do: 'link.add', link })
+  await later(plane, w)
+  const there = () => strangers.filter(({ name, kind }) => w.kernel.node.named(name)?.kind === kind).length
+  t.equal(there(), strangers.length)
+  t.same(plane.tunnels.devices, ['margay-vxlan4'])
+  const faults = await plane.tunnels.apply([wanted(vxlan), wanted(ipip), wanted(gre)], true)
+  t.match(faults.get('margay-ipip'), /of kind veth .* left alone; remove or rename it/)
+  t.match(faults.get('margay-gre'), /of kind vxlan .* left alone; remove or rename it/)
+  await plane.tunnels.apply([], true)
+  await later(plane, w)
+  await later(plane, w)
+  t.equal(there(), strangers.length)
+  t.same(plane.tunnels.devices, [])
+})
+
 t.test('room within', async t => {
   for (const [kind, family, room] of [
     ['ipip', 4, 1480],

@@ -21,7 +21,7 @@ import type { Clock } from '../clock.ts'
 import { Fights } from '../fights.ts'
 import type { KernelMirror } from '../mirror.ts'
 import type { ChecksumOffload } from './checksum-offload.ts'
-import { deviceNamed, deviceOf } from './kinds.ts'
+import { deviceNamed, deviceOf, isOurDevice } from './kinds.ts'
 import { ReceivePorts } from './receive-ports.ts'
 import * as say from './sentences.ts'
 import { WireguardDevices } from './wireguard-devices.ts'
@@ -119,7 +119,7 @@ export class Tunnels {
 
   /** Devices of ours that are in the kernel. */
   get devices(): readonly string[] {
-    return [...this.#options.mirror.links].map(link => link.name).filter(isTunnelDevice)
+    return [...this.#options.mirror.links].filter(isOurDevice).map(link => link.name)
   }
 
   /** WireGuard: what the kernel has of a device, its nodes' last handshakes among it. */
@@ -130,9 +130,7 @@ export class Tunnels {
   /** Those of them by which routes of ours leave. */
   get carrying(): readonly string[] {
     const { mirror } = this.#options
-    return [...mirror.links].flatMap(({ name, index }) =>
-      isTunnelDevice(name) && mirror.carriesOurs(index) ? [name] : [],
-    )
+    return [...mirror.links].flatMap(link => (isOurDevice(link) && mirror.carriesOurs(link.index) ? [link.name] : []))
   }
 
   /** Calls back when a device went, or its fault came, changed or went. Returns the unsubscribe. */
@@ -190,7 +188,8 @@ export class Tunnels {
   }
 
   #isOurs(index: number): boolean {
-    return isTunnelDevice(this.#options.mirror.link(index)?.name ?? '')
+    const link = this.#options.mirror.link(index)
+    return link !== undefined && isOurDevice(link)
   }
 
   #armAudit(): void {
@@ -241,7 +240,7 @@ export class Tunnels {
         if (fault !== undefined) faults.set(desired.tunnel.device, fault)
         else this.#whole.set(desired.tunnel.device, JSON.stringify(desired))
       }
-      removed = await this.#trim(links)
+      removed = await this.#trim(links.filter(isOurDevice))
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error)
       for (const { tunnel } of this.#desired) faults.set(tunnel.device, say.unread(tunnel.device, text))

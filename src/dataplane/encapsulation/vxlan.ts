@@ -18,6 +18,7 @@ export const vxlan: Encapsulation = {
   overhead: family => 14 + 8 + 8 + (family === 4 ? 20 : 40),
 
   device: {
+    linkKind: 'vxlan',
     link: tunnel => ({
       kind: 'vxlan',
       name: tunnel.device,

@@ -11,6 +11,7 @@ export const wireguard: Encapsulation = {
   /** WireGuard's header 16 and its authenticator 16, UDP 8, and the outer IP header. */
   overhead: family => 16 + 16 + 8 + (family === 4 ? 20 : 40),
   device: {
+    linkKind: 'wireguard',
     link: ({ device }) => ({ kind: 'wireguard', name: device, up: true }),
     matches: () => true,
     ends: () => [],
