@@ -36,8 +36,8 @@ export interface PodsOptions {
   readonly endpoints: Endpoints
   readonly nodeStore: NodeStore
   readonly log: Log
-  /** Families that pods get an address of now: those with an enabled pool for this node. */
-  readonly families: () => readonly IpFamily[]
+  /** Families that pods of a namespace get an address of now: those with an enabled pool for them and this node. */
+  readonly families: (namespace: string | undefined) => readonly IpFamily[]
   /** MTU of a new pod with these addresses. */
   readonly mtu: (addresses: readonly string[]) => number
   /** Why no pod can be attached now; undefined: it can. */
@@ -197,8 +197,11 @@ export class Pods implements CniBackend {
 
   async #assign(request: AddRequest): Promise<readonly string[]> {
     const { network, containerId, ifName, label, addresses: requested } = request
+    const namespace = label?.includes('/') ? label.split('/')[0] : undefined
     const families =
-      requested.length > 0 ? requested.map(address => (address.includes(':') ? 6 : 4)) : this.#options.families()
+      requested.length > 0
+        ? requested.map(address => (address.includes(':') ? 6 : 4))
+        : this.#options.families(namespace)
     try {
       const assigned = await this.#options.ipam.assign({
         network,
@@ -207,6 +210,7 @@ export class Pods implements CniBackend {
         families,
         requested,
         ...(label && { label }),
+        ...(namespace !== undefined && { namespace }),
       })
       return assigned.addresses.map(({ address }) => address)
     } catch (error) {
