@@ -57,9 +57,13 @@ t.test('client certificates, and their rotation', async t => {
     await t.rejects(store.get('Node', 'n'), { code: 'unauthorised', message })
     await store.close()
   }
-  const open = (given: typeof tls | Partial<typeof tls>) => openEtcdDatastore(etcd.settings({ tls: given, timeout: 3000 }))
+  const open = (given: typeof tls | Partial<typeof tls>) =>
+    openEtcdDatastore(etcd.settings({ tls: given, timeout: 3000 }))
   await refused(open({ ...tls, ca: at('wrong.pem') }), /no agreement on certificates: check datastore\.tls/)
-  await refused(open({ ...tls, cert: at('nowhere.pem') }), /nowhere\.pem, the client certificate, cannot be read \(ENOENT\)/)
+  await refused(
+    open({ ...tls, cert: at('nowhere.pem') }),
+    /nowhere\.pem, the client certificate, cannot be read \(ENOENT\)/,
+  )
 
   const own = { ca: tls.ca, cert: at('own.pem'), key: at('own.key') }
   copyFileSync(at('wrong-node.pem'), own.cert)
@@ -89,7 +93,8 @@ t.test('users, and a password that changes', async t => {
   await etcd.ctl('user', 'grant-role', 'node', 'margay')
   await etcd.ctl('auth', 'enable')
 
-  const open = (more: Parameters<TestEtcd['settings']>[0]) => openEtcdDatastore(etcd.settings({ timeout: 5000, ...more }))
+  const open = (more: Parameters<TestEtcd['settings']>[0]) =>
+    openEtcdDatastore(etcd.settings({ timeout: 5000, ...more }))
   for (const { settings, message } of [
     { settings: {}, message: /etcd wants a user: set datastore\.auth/ },
     {

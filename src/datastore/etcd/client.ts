@@ -70,8 +70,7 @@ export class EtcdClient {
         const fault = this.#faultAt(at, error)
         refusals = fault.refused ? refusals + 1 : 0
         const isOver = Date.now() + pause >= deadline || refusals >= refusalRounds * endpoints.length
-        if (!fault.passes || this.#closed || isOver)
-          throw new StoreError(fault.code, `${fault.reason}.`)
+        if (!fault.passes || this.#closed || isOver) throw new StoreError(fault.code, `${fault.reason}.`)
       }
       if (tries % endpoints.length === 0) await sleep(pause)
     }
