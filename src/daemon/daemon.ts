@@ -174,6 +174,8 @@ export class Daemon {
       families: () => this.#ipam.families(),
       mtu: addresses => this.#mtu.ofPod(addresses),
       obstacle: () => this.#obstacle(),
+      pools: () => this.#snapshots.current.pools,
+      peers: () => this.#bgp.counts(),
     })
     this.#bgp = new Bgp({
       log,
