@@ -13,6 +13,7 @@ import { serve } from '../api/server.ts'
 import { Dataplane, linuxKernel, podSources } from '../dataplane/index.ts'
 import { type Datastore, openEmbeddedDatastore, openNodeStore, type NodeStore } from '../datastore/index.ts'
 import { Ipam } from '../ipam/index.ts'
+import { ipamSettings, type IpamSettings } from '../ipam/settings.ts'
 import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
@@ -23,6 +24,7 @@ import { bgpSettings } from '../plan/settings.ts'
 import type { Labels } from '../resources/index.ts'
 import { createHandlers } from './answers.ts'
 import { Bgp } from './bgp.ts'
+import { BlockKeeper } from './block-keeper.ts'
 import { Cluster, hasCheckpoint } from './cluster.ts'
 import { Drain } from './drain.ts'
 import { FormerAddresses } from './former.ts'
@@ -61,6 +63,7 @@ export class Daemon {
   readonly #cluster: Cluster
   readonly #snapshots: SnapshotBuilder
   readonly #ipam: Ipam
+  readonly #blockKeeper: BlockKeeper
   readonly #pods: Pods
   readonly #bgp: Bgp
   readonly #tunnels: TunnelKeeper
@@ -137,6 +140,13 @@ export class Daemon {
       nodeStore: this.#nodeStore,
       pools: () => this.#snapshots.current.pools,
       labels: () => this.#labels(),
+      settings: () => this.#ipamSettings(),
+    })
+    this.#blockKeeper = new BlockKeeper({
+      ipam: this.#ipam,
+      settings: () => this.#ipamSettings(),
+      isInSync: () => this.#cluster.state === 'in sync',
+      log,
     })
     this.#drain = new Drain({
       node: config.node.name,
@@ -171,7 +181,7 @@ export class Daemon {
       endpoints: this.#dataplane.endpoints,
       nodeStore: this.#nodeStore,
       log,
-      families: () => this.#ipam.families(),
+      families: namespace => this.#ipam.families(namespace),
       mtu: addresses => this.#mtu.ofPod(addresses),
       obstacle: () => this.#obstacle(),
       pools: () => this.#snapshots.current.pools,
@@ -262,6 +272,7 @@ export class Daemon {
     this.#drain.set(this.#node()?.spec.drain, true)
     await this.#replan()
     this.#cluster.start()
+    this.#blockKeeper.start()
     this.#syncTimer = setInterval(() => this.#lookAtSync(), syncEvery)
 
     this.#api = await serve(this.#config.api.socket, this.#handlers())
@@ -289,6 +300,7 @@ export class Daemon {
   async stop(): Promise<void> {
     clearInterval(this.#syncTimer)
     clearImmediate(this.#planTimer)
+    this.#blockKeeper.close()
     this.#drain.close()
     this.#address.close()
     this.#tunnelUse.close()
@@ -458,6 +470,11 @@ export class Daemon {
 
   #node() {
     return this.#snapshots.current.nodes.find(node => node.metadata.name === this.#config.node.name)
+  }
+
+  #ipamSettings(): IpamSettings {
+    const { ipamConfigurations, reservations } = this.#snapshots.current
+    return ipamSettings(ipamConfigurations, reservations)
   }
 
   #labels(): Labels {

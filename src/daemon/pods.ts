@@ -41,8 +41,8 @@ export interface PodsOptions {
   readonly endpoints: Endpoints
   readonly nodeStore: NodeStore
   readonly log: Log
-  /** Families that pods get an address of now: those with an enabled pool for this node. */
-  readonly families: () => readonly IpFamily[]
+  /** Families that pods of a namespace get an address of now: those with an enabled pool for them and this node. */
+  readonly families: (namespace: string | undefined) => readonly IpFamily[]
   /** MTU of a new pod with these addresses. */
   readonly mtu: (addresses: readonly string[]) => number
   /** Why no pod can be attached now; undefined: it can. */
@@ -212,9 +212,13 @@ export class Pods implements CniBackend {
 
   async #assign(request: AddRequest): Promise<readonly string[]> {
     const { network, containerId, ifName, label, addresses: requested } = request
-    if (requested.length === 0 && this.#options.families().length === 0) throw new CniError(code.noAddressLeft, noPool)
+    const namespace = label?.includes('/') ? label.split('/')[0] : undefined
+    if (requested.length === 0 && this.#options.families(namespace).length === 0)
+      throw new CniError(code.noAddressLeft, noPool)
     const families =
-      requested.length > 0 ? requested.map(address => (address.includes(':') ? 6 : 4)) : this.#options.families()
+      requested.length > 0
+        ? requested.map(address => (address.includes(':') ? 6 : 4))
+        : this.#options.families(namespace)
     try {
       const assigned = await this.#options.ipam.assign({
         network,
@@ -223,6 +227,7 @@ export class Pods implements CniBackend {
         families,
         requested,
         ...(label && { label }),
+        ...(namespace !== undefined && { namespace }),
       })
       return assigned.addresses.map(({ address }) => address)
     } catch (error) {

@@ -12,13 +12,22 @@ export const blockKind = 'Block'
 export const watchedKinds: readonly string[] = [
   'Node',
   'IPPool',
+  'IPReservation',
+  'IPAMConfiguration',
   'BGPConfiguration',
   'BGPPeer',
   blockKind,
   tunnelUseKind,
 ]
 
-const fields = { Node: 'nodes', IPPool: 'pools', BGPConfiguration: 'bgpConfigurations', BGPPeer: 'bgpPeers' } as const
+const fields = {
+  Node: 'nodes',
+  IPPool: 'pools',
+  IPReservation: 'reservations',
+  IPAMConfiguration: 'ipamConfigurations',
+  BGPConfiguration: 'bgpConfigurations',
+  BGPPeer: 'bgpPeers',
+} as const
 
 /** Blocks that records name as this node's and that the node itself does not hold: a checkpoint may be older than the loss. */
 export function unconfirmed(blocks: readonly OwnedBlock[], node: string, held: readonly string[]): readonly string[] {

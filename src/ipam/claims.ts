@@ -1,7 +1,7 @@
 // Blocks in the datastore: one record says whose a block is, and whoever creates it first has it. There is no second key, no
 // pending state and no expiry.
 
-import { formatPrefix, overlaps, parsePrefix, type Prefix, subnetAt, subnetCount } from '../../inet/index.ts'
+import { contains, formatPrefix, overlaps, parsePrefix, type Prefix, subnetAt, subnetCount } from '../../inet/index.ts'
 import type { Datastore, Entry } from '../datastore/contract.ts'
 import { StoreError } from '../datastore/contract.ts'
 import type { IPPoolResource } from '../resources/index.ts'
@@ -25,16 +25,24 @@ export async function allEntries(datastore: Datastore, kind: string): Promise<re
   return entries
 }
 
+export interface ClaimRequest {
+  readonly pool: IPPoolResource
+  /** Every block of the cluster. */
+  readonly taken: readonly ClaimedBlock[]
+  /** A block that lies within one of these has no address to give. */
+  readonly unusable: readonly Prefix[]
+  readonly node: string
+  /** ISO 8601. */
+  readonly claimedAt: string
+}
+
 /**
  * Claims the first block of the pool that overlaps none of `taken`, from a start that depends on the node, so that nodes that
  * start at once do not run after the same ones. Undefined: the pool has none left.
  */
 export async function claimNext(
   datastore: Datastore,
-  pool: IPPoolResource,
-  taken: readonly ClaimedBlock[],
-  node: string,
-  claimedAt: string,
+  { pool, taken, unusable, node, claimedAt }: ClaimRequest,
 ): Promise<ClaimedBlock | undefined> {
   const range = parsePrefix(pool.spec.cidr)
   if (!range) return undefined
@@ -47,6 +55,7 @@ export async function claimNext(
   for (let i = 0; i < count; i++) {
     const block = subnetAt(range, length, (start + i) % count)
     if (same.has(formatPrefix(block)) || others.some(other => overlaps(other.prefix, block))) continue
+    if (unusable.some(reserved => contains(reserved, block))) continue
     const claimed = await claim(datastore, block, pool.metadata.name, node, claimedAt)
     if (claimed.node === node) return claimed
   }
