@@ -81,7 +81,7 @@ export class CniWorld {
   }
 
   /** Our plugin's configuration in a network of node n1. */
-  conf(version: Version | string, more: Json = {}): Json & { readonly type: string } {
+  conf(version: string, more: Json = {}): Json & { readonly type: string } {
     const { cni, spool } = this.lab.files(this.node)
     return { type: 'margay-cni', cniVersion: version, name: 'margay', socket: cni, spoolDir: spool, ...more }
   }
@@ -112,7 +112,7 @@ export class CniWorld {
   /** One call of our plugin alone. `stdin`: text, or keys of the configuration. */
   call(
     command: string,
-    version: Version | string,
+    version: string,
     container: Partial<Attachment> & { readonly env?: Readonly<Record<string, string | undefined>> } = {},
     stdin: string | Json = {},
   ): Promise<PluginAnswer> {

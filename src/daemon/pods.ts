@@ -28,6 +28,7 @@ import { type Endpoint, endpointKey } from '../model/endpoint.ts'
 import type { IpFamily } from '../../inet/index.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
 import type { Log } from './log.ts'
+import type { IPPoolResource } from '../resources/index.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { isTunnelOwner, tunnelOwner } from './tunnels.ts'
 
@@ -47,8 +48,8 @@ export interface PodsOptions {
   readonly mtu: (addresses: readonly string[]) => number
   /** Why no pod can be attached now; undefined: it can. */
   readonly obstacle: () => string | undefined
-  /** What pools there are; changes when they do. */
-  readonly pools: () => unknown
+  /** The cluster's pools as they are now. */
+  readonly pools: () => readonly IPPoolResource[]
   /** BGP sessions of this node. */
   readonly peers: ReadinessOptions['peers']
 }
@@ -61,7 +62,7 @@ export class Pods implements CniBackend {
     this.#options = options
     const { ipam, pools, peers } = options
     this.#readiness = new Readiness({
-      obstacle: () => options.obstacle() ?? (options.families().length === 0 ? noPool : undefined),
+      obstacle: () => options.obstacle() ?? (pools().every(({ spec }) => spec.disabled) ? noPool : undefined),
       peers,
       addresses: () => JSON.stringify([pools(), ipam.show().blocks]),
     })
