@@ -12,7 +12,7 @@ export interface DaemonStatus {
   /** Seconds since start. */
   readonly uptime: number
   readonly datastore: {
-    readonly type: 'embedded'
+    readonly type: 'embedded' | 'etcd'
     readonly state: 'in sync' | 'lost' | 'connecting'
     readonly text?: string
   }

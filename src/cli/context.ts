@@ -6,7 +6,7 @@ import { ApiError, call } from '../api/client.ts'
 import { type DaemonConfig, defaultConfigFile, parseConfig, loadConfig } from '../api/config.ts'
 import type { Api, Path } from '../api/contract.ts'
 import type { Datastore } from '../datastore/contract.ts'
-import { openEmbeddedDatastore } from '../datastore/index.ts'
+import { openDatastore } from '../datastore/index.ts'
 import { CommandError, type Format } from './output.ts'
 
 export interface Context {
@@ -29,7 +29,7 @@ export function createContext(options: () => { readonly config?: string; readonl
   return {
     format: () => options().output,
     config,
-    datastore: async options => openEmbeddedDatastore(config().datastore.path, options),
+    datastore: options => openDatastore(config().datastore, options),
   }
 }
 

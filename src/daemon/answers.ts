@@ -20,6 +20,7 @@ import type { WireguardKeys } from './wireguard.ts'
 
 export interface Rooms {
   readonly node: string
+  readonly datastoreType: DaemonStatus['datastore']['type']
   readonly bgp: Bgp
   readonly cluster: Cluster
   readonly dataplane: Dataplane
@@ -50,12 +51,12 @@ export function createHandlers(rooms: Rooms): Handlers {
         version,
         pid: process.pid,
         uptime: process.uptime(),
-        datastore: { type: 'embedded', state: cluster.state, ...(cluster.text && { text: cluster.text }) },
+        datastore: { type: rooms.datastoreType, state: cluster.state, ...(cluster.text && { text: cluster.text }) },
         inSync: waitingFor.length === 0,
         waitingFor,
         asn: bgp.config?.asn,
         routerId: bgp.config?.routerId,
-        peers: { established: peers.filter(peer => peer.state === 'Established').length, configured: peers.length },
+        peers: bgp.counts(),
         blocks: ipam.owned().map(block => block.cidr),
         endpoints: dataplane.endpoints.all.length,
         unchecked: dataplane.endpoints.all

@@ -11,7 +11,7 @@ import { type CniServer, listenCni } from '../../cni-plugin/protocol/server.ts'
 import { type DaemonConfig, routeMark } from '../api/config.ts'
 import { serve } from '../api/server.ts'
 import { Dataplane, linuxKernel, podSources } from '../dataplane/index.ts'
-import { type Datastore, openEmbeddedDatastore, openNodeStore, type NodeStore } from '../datastore/index.ts'
+import { type Datastore, describeDatastore, openDatastore, openNodeStore, type NodeStore } from '../datastore/index.ts'
 import { Ipam } from '../ipam/index.ts'
 import { ipamSettings, type IpamSettings } from '../ipam/settings.ts'
 import type { Facts } from '../model/facts.ts'
@@ -94,10 +94,10 @@ export class Daemon {
   /** Opens everything and serves; rejects with a sentence if this node cannot run. */
   static async start(config: DaemonConfig, log: Log): Promise<Daemon> {
     const nodeStore = await openNodeStore(join(config.stateDir, 'node.db'))
-    log.info('starting', { node: config.node.name, datastore: config.datastore.path })
+    log.info('starting', { node: config.node.name, datastore: describeDatastore(config.datastore) })
     // Who has seen the cluster before must not begin another one in a place where it is missing.
     const seen = await hasCheckpoint(nodeStore)
-    const datastore = openEmbeddedDatastore(config.datastore.path, { create: !seen })
+    const datastore = await openDatastore(config.datastore, { create: !seen })
     const dataplane = await Dataplane.open({
       kernel: linuxKernel(),
       mark: routeMark(config),
@@ -184,6 +184,8 @@ export class Daemon {
       families: namespace => this.#ipam.families(namespace),
       mtu: addresses => this.#mtu.ofPod(addresses),
       obstacle: () => this.#obstacle(),
+      pools: () => this.#snapshots.current.pools,
+      peers: () => this.#bgp.counts(),
     })
     this.#bgp = new Bgp({
       log,
@@ -492,6 +494,7 @@ export class Daemon {
   #handlers() {
     return createHandlers({
       node: this.#config.node.name,
+      datastoreType: this.#config.datastore.type,
       bgp: this.#bgp,
       cluster: this.#cluster,
       dataplane: this.#dataplane,

@@ -61,6 +61,12 @@ export class SnapshotBuilder {
   #read<K extends Kind>(kind: K, entries: readonly Entry[]): readonly ResourceOf<K>[] {
     const problems: string[] = []
     const resources = entries.flatMap(entry => {
+      if (entry.newer !== undefined) {
+        problems.push(
+          `${kind.toLowerCase()} "${entry.name}" was written by a newer Margay (layout ${entry.newer}) and is left out: upgrade this node`,
+        )
+        return []
+      }
       const parsed = parseResource(entry.value)
       if (parsed.ok && isOf(kind, parsed.resource)) return [parsed.resource]
       const why = parsed.ok ? `it says it is a ${parsed.resource.kind}` : parsed.problems.map(formatProblem).join(' ')
