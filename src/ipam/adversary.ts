@@ -125,7 +125,7 @@ export class World {
       if (this.#cuts > 0) {
         const cut = (arrives: boolean) => () => {
           this.#cuts--
-          if (arrives) void attempt(call.run)
+          if (arrives) attempt(call.run)
           else if (call.isWrite) this.#late.push(call)
           this.#unreachable(call)
         }
@@ -146,7 +146,7 @@ export class World {
           name: `${name} crashes ${arrives ? 'after' : 'before'} ${call.text}`,
           take: () => {
             this.#crashes--
-            if (arrives) void attempt(call.run)
+            if (arrives) attempt(call.run)
             else if (call.isWrite) this.#late.push(call)
             this.#start(node)
           },
@@ -248,7 +248,7 @@ export class World {
   /** The cut ends, late writes arrive, every node starts anew: all that was told is still true, and nothing is left over. */
   async #heal(): Promise<void> {
     this.#cuts = this.#crashes = this.#losses = 0
-    for (const call of this.#late) void attempt(call.run)
+    for (const call of this.#late) attempt(call.run)
     this.#late = []
     const finish = async (work: (node: NodeRun, ipam: Ipam) => Promise<void>): Promise<void> => {
       for (const node of this.#nodes) {
@@ -313,7 +313,7 @@ export class World {
 
   #arrive(call: Call): void {
     this.#late = this.#late.filter(each => each !== call)
-    void attempt(call.run)
+    attempt(call.run)
   }
 
   #datastore(node: NodeRun, isAlive: () => boolean): Datastore {
