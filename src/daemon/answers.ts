@@ -56,7 +56,7 @@ export function createHandlers(rooms: Rooms): Handlers {
         waitingFor,
         asn: bgp.config?.asn,
         routerId: bgp.config?.routerId,
-        peers: { established: peers.filter(peer => peer.state === 'Established').length, configured: peers.length },
+        peers: bgp.counts(),
         blocks: ipam.owned().map(block => block.cidr),
         endpoints: dataplane.endpoints.all.length,
         unchecked: dataplane.endpoints.all

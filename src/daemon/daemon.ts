@@ -184,6 +184,8 @@ export class Daemon {
       families: namespace => this.#ipam.families(namespace),
       mtu: addresses => this.#mtu.ofPod(addresses),
       obstacle: () => this.#obstacle(),
+      pools: () => this.#snapshots.current.pools,
+      peers: () => this.#bgp.counts(),
     })
     this.#bgp = new Bgp({
       log,

@@ -42,7 +42,7 @@ export class Ipam {
     this.#local = new LocalRecords(options.nodeStore, options.node)
     this.#blocks = new OwnBlocks(options, this.#local)
     this.#chooser = new Chooser(options, this.#blocks)
-    this.#copies = new Copies(options.datastore)
+    this.#copies = new Copies(options)
   }
 
   // ---- start and stop --------------------------------------------------------------------------------------------------------
