@@ -127,6 +127,19 @@ export class Ipam {
     })
   }
 
+  /** Writes down an address of an attached pod that no row has. False: it is in no block of this node, or somebody has it. */
+  record(address: string, { network, containerId, ifName }: Owner): Promise<boolean> {
+    return this.#alone(async () => {
+      const block = this.#blocks.of(address)
+      if (!block?.isFree(address)) return false
+      const row = { network, containerId, ifName, since: this.#now(), pool: block.pool }
+      await this.#local.put(new Map([[address, row]]))
+      block.take(address)
+      this.#copy([block.cidr])
+      return true
+    })
+  }
+
   // ---- blocks ----------------------------------------------------------------------------------------------------------------
 
   /** The blocks that records name as this node's: those it may announce. */
