@@ -5,6 +5,8 @@ import { ConfigError, defaultConfigFile } from '../api/config.ts'
 import { version } from '../api/version.ts'
 import { registerBgp } from './bgp.ts'
 import { createContext } from './context.ts'
+import { registerDatastore } from './datastore.ts'
+import { registerExport } from './export.ts'
 import { registerGuard } from './guard.ts'
 import { registerIpam } from './ipam.ts'
 import { registerNode } from './node.ts'
@@ -26,6 +28,8 @@ const program = new Command('margayctl')
 const context = createContext(() => program.opts<{ config?: string; output: Format }>())
 for (const register of [
   registerResources,
+  registerDatastore,
+  registerExport,
   registerStatus,
   registerNode,
   registerGuard,
