@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { ConfigError, defaultConfigFile } from '../api/config.ts'
 import { version } from '../api/version.ts'
 import { registerBgp } from './bgp.ts'
+import { registerCni } from './cni.ts'
 import { createContext } from './context.ts'
 import { registerGuard } from './guard.ts'
 import { registerIpam } from './ipam.ts'
@@ -33,6 +34,7 @@ for (const register of [
   registerIpam,
   registerRoute,
   registerWireguard,
+  registerCni,
   registerLab,
 ])
   register(program, context)
