@@ -29,6 +29,7 @@ import { Cluster, hasCheckpoint } from './cluster.ts'
 import { Drain } from './drain.ts'
 import { FormerAddresses } from './former.ts'
 import type { Log } from './log.ts'
+import { IpamCheck } from './ipam-check.ts'
 import { HandoverKeeper } from './handover.ts'
 import { Mtu } from './mtu.ts'
 import { NodeAddress } from './node-address.ts'
@@ -499,6 +500,14 @@ export class Daemon {
       cluster: this.#cluster,
       dataplane: this.#dataplane,
       ipam: this.#ipam,
+      pods: this.#pods,
+      ipamCheck: new IpamCheck({
+        ipam: this.#ipam,
+        pods: this.#pods,
+        kernel: linuxKernel(),
+        mark: routeMark(this.#config),
+      }),
+      keepBlocks: () => this.#ipamSettings().keepBlocks,
       drain: this.#drain,
       mtu: this.#mtu,
       wireguard: this.#wireguard,

@@ -31,6 +31,7 @@ import type { Log } from './log.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { isTunnelOwner, tunnelOwner } from './tunnels.ts'
+import { Turns } from './turns.ts'
 
 const table = 'endpoints'
 
@@ -57,6 +58,7 @@ export interface PodsOptions {
 export class Pods implements CniBackend {
   readonly #options: PodsOptions
   readonly #readiness: Readiness
+  readonly #turns = new Turns()
 
   constructor(options: PodsOptions) {
     this.#options = options
@@ -102,7 +104,29 @@ export class Pods implements CniBackend {
     return adoption
   }
 
-  async add(request: AddRequest, signal: AbortSignal): Promise<Attachment> {
+  add(request: AddRequest, signal: AbortSignal): Promise<Attachment> {
+    return this.#turns.run(endpointKey(request), () => this.#add(request, signal))
+  }
+
+  del(key: AttachmentKey): Promise<void> {
+    return this.#turns.run(endpointKey(key), () => this.#del(key))
+  }
+
+  /** A DEL that no runtime asked for, if the pod is gone at that moment. */
+  delIf(key: AttachmentKey, isGone: () => Promise<boolean>): Promise<boolean> {
+    return this.#turns.run(endpointKey(key), async () => {
+      const gone = await isGone()
+      if (gone) await this.#del(key)
+      return gone
+    })
+  }
+
+  /** Whether an ADD or DEL is under way: for that attachment, or for any. */
+  isBusy(key?: AttachmentKey): boolean {
+    return this.#turns.isBusy(key && endpointKey(key))
+  }
+
+  async #add(request: AddRequest, signal: AbortSignal): Promise<Attachment> {
     const { endpoints, nodeStore, log } = this.#options
     const obstacle = this.#options.obstacle()
     if (obstacle !== undefined) throw new CniError(code.tryAgainLater, obstacle)
@@ -138,7 +162,7 @@ export class Pods implements CniBackend {
     }
   }
 
-  async del(key: AttachmentKey): Promise<void> {
+  async #del(key: AttachmentKey): Promise<void> {
     const { ipam, endpoints, nodeStore, log } = this.#options
     const endpoint = endpoints.get(key)
     const outcome = await endpoints.remove(key)

@@ -42,7 +42,7 @@ export class Ipam {
     this.#local = new LocalRecords(options.nodeStore, options.node)
     this.#blocks = new OwnBlocks(options, this.#local)
     this.#chooser = new Chooser(options, this.#blocks)
-    this.#copies = new Copies(options.datastore)
+    this.#copies = new Copies(options)
   }
 
   // ---- start and stop --------------------------------------------------------------------------------------------------------
@@ -124,6 +124,19 @@ export class Ipam {
     return this.#alone(() => {
       const rows = [...this.#local.addresses].filter(([address, row]) => !keep({ ...row, address }))
       return this.#free(rows.map(([address]) => address))
+    })
+  }
+
+  /** Writes down an address of an attached pod that no row has. False: it is in no block of this node, or somebody has it. */
+  record(address: string, { network, containerId, ifName }: Owner): Promise<boolean> {
+    return this.#alone(async () => {
+      const block = this.#blocks.of(address)
+      if (!block?.isFree(address)) return false
+      const row = { network, containerId, ifName, since: this.#now(), pool: block.pool }
+      await this.#local.put(new Map([[address, row]]))
+      block.take(address)
+      this.#copy([block.cidr])
+      return true
     })
   }
 

@@ -5,7 +5,7 @@
 import { contains, type IpFamily, overlaps, parseAddress, type Prefix } from '../../inet/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { Block } from './block.ts'
-import { allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claims.ts'
+import { affirm, allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claims.ts'
 import { decommissioned, forgetDecommission } from './decommission.ts'
 import { IpamError } from './errors.ts'
 import type { LocalRecords } from './local.ts'
@@ -122,8 +122,10 @@ export class OwnBlocks {
     if (inTheWay && inTheWay.node !== node) return { owner: inTheWay.node }
     await this.reconcile()
     this.#mustBelong()
-    if (!inTheWay && this.isAtLimit(prefix.family)) return { owner: '' }
-    const claimed = inTheWay ?? (await claim(datastore, prefix, pool.metadata.name, node, this.#now()))
+    const own = this.of(text)
+    if (own || inTheWay) return { ...(own && { block: own }), owner: node }
+    if (this.isAtLimit(prefix.family)) return { owner: '' }
+    const claimed = await claim(datastore, prefix, pool.metadata.name, node, this.#now())
     return claimed.node === node ? { block: await this.#adopt(claimed), owner: node } : { owner: claimed.node }
   }
 
@@ -132,8 +134,10 @@ export class OwnBlocks {
     const { datastore, node } = this.#options
     const records = all ?? (await allBlocks(datastore))
     const known = new Set([...this.#local.blocks].map(block => block.cidr))
-    for (const record of records)
-      if (record.node === node && !known.has(record.cidr)) await this.#local.putBlock(record)
+    for (const record of records.filter(each => each.node === node && !known.has(each.cidr))) {
+      const affirmed = await affirm(datastore, record.prefix, node)
+      if (affirmed) await this.#local.putBlock(affirmed)
+    }
     const gone = await decommissioned(datastore, node)
     const stranded = new Map<string, string>()
     for (const block of [...this.#local.blocks].filter(({ cidr }) => !isMine(records, cidr, node))) {

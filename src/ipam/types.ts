@@ -18,7 +18,12 @@ export interface IpamOptions {
   /** As they are now. Default: no limits, no reservations. */
   readonly settings?: () => IpamSettings
   readonly now?: () => Date
+  /** Default: the real one. */
+  readonly timer?: Timer
 }
+
+/** Calls `look` in so many milliseconds, unless it is cancelled by what comes back. */
+export type Timer = (ms: number, look: () => void) => () => void
 
 export interface AssignRequest extends Owner {
   /** One address of each, or none at all. */

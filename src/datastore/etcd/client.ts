@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreError } from '../contract.ts'
 import { type Credentials, readCredentials } from './credentials.ts'
 import { type Fault, faultOf, isCompacted } from './errors.ts'
+import { withoutAddressAsServerName } from './server-name.ts'
 import type { EtcdSettings } from './settings.ts'
 
 export type WatchStream = ClientDuplexStream<IWatchRequest, IWatchResponse>
@@ -30,6 +31,8 @@ const channelOptions = {
 const credentialsAge = 1_000
 /** Between two rounds of all endpoints, milliseconds. */
 const pause = 200
+/** Rounds in which all endpoints refuse the connection. */
+const refusalRounds = 3
 
 export class EtcdClient {
   readonly settings: EtcdSettings
@@ -57,6 +60,7 @@ export class EtcdClient {
     const { endpoints, timeout } = this.settings
     const deadline = Date.now() + timeout
     const share = endpoints.length === 1 ? timeout : Math.max(timeout / endpoints.length, 1_000)
+    let refusals = 0
     for (let tries = 1; ; tries++) {
       const at = this.#endpoint
       try {
@@ -64,8 +68,9 @@ export class EtcdClient {
       } catch (error) {
         if (isCompacted(error)) throw error
         const fault = this.#faultAt(at, error)
-        if (!fault.passes || this.#closed || Date.now() + pause >= deadline)
-          throw new StoreError(fault.code, `${fault.reason}.`)
+        refusals = fault.refused ? refusals + 1 : 0
+        const isOver = Date.now() + pause >= deadline || refusals >= refusalRounds * endpoints.length
+        if (!fault.passes || this.#closed || isOver) throw new StoreError(fault.code, `${fault.reason}.`)
       }
       if (tries % endpoints.length === 0) await sleep(pause)
     }
@@ -125,9 +130,10 @@ export class EtcdClient {
   #dial(endpoint: string): Etcd3 {
     const { tls, password } = this.#credentials ?? {}
     const username = this.settings.auth?.username
-    return new Etcd3({
+    const isSecure = endpoint.startsWith('https:')
+    const etcd = new Etcd3({
       hosts: [endpoint],
-      credentials: endpoint.startsWith('https:') ? secure(tls) : undefined,
+      credentials: isSecure ? secure(tls) : undefined,
       auth:
         username !== undefined && password !== undefined
           ? { username, password, callOptions: () => ({ deadline: Date.now() + this.settings.timeout }) }
@@ -135,6 +141,8 @@ export class EtcdClient {
       grpcOptions: channelOptions,
       faultHandling: { global: noop, host: () => noop },
     })
+    if (isSecure) withoutAddressAsServerName(etcd)
+    return etcd
   }
 
   #closeAll(): void {

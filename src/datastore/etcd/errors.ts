@@ -10,6 +10,8 @@ export interface Fault {
   readonly code: StoreErrorCode
   /** Another try, or another member, may succeed. */
   readonly passes: boolean
+  /** Nobody listens there: soon is as good as late. */
+  readonly refused?: boolean
   readonly reason: string
 }
 
@@ -59,7 +61,8 @@ export function faultOf(error: unknown, where: string): Fault {
   for (const [pattern, fault, next] of table)
     if (pattern.test(text)) return { ...fault, reason: next === undefined ? said : `${next} (${where}: ${said})` }
   const hint = 'check that it runs and can be reached; what is known stays in force'
-  return { code: 'unreachable', passes: true, reason: `etcd at ${where} does not answer: ${said}; ${hint}` }
+  const refused = /No connection established|ECONNREFUSED/.test(text)
+  return { code: 'unreachable', passes: true, refused, reason: `etcd at ${where} does not answer: ${said}; ${hint}` }
 }
 
 export function isCompacted(error: unknown): boolean {

@@ -23,15 +23,20 @@ export interface TestEtcdOptions {
   /** Clients have to show a certificate of `ca`. */
   readonly tls?: TestTls
   readonly args?: readonly string[]
+  /** Not on loopback but in this network namespace, at its address. */
+  readonly at?: { readonly netns: string; readonly address: string }
 }
 
 export class TestEtcd {
   readonly members: readonly Member[]
   readonly #tls: TestTls | undefined
+  /** What puts a command in front of it where the members are. */
+  readonly #within: readonly string[]
 
-  private constructor(members: readonly Member[], tls: TestTls | undefined) {
+  private constructor(members: readonly Member[], tls: TestTls | undefined, within: readonly string[]) {
     this.members = members
     this.#tls = tls
+    this.#within = within
   }
 
   /** Runs when it resolves, until the test ends. */
@@ -41,11 +46,13 @@ export class TestEtcd {
     const count = options.members ?? 1
     const ports = await freePorts(count * 2)
     const names = Array.from({ length: count }, (_, i) => `m${i}`)
-    const peerUrl = (i: number) => `http://127.0.0.1:${ports[count + i]}`
-    const { tls } = options
+    const { tls, at } = options
+    const address = at?.address ?? '127.0.0.1'
+    const within = at ? ['nsenter', `--net=/run/netns/${at.netns}`, '--'] : []
+    const peerUrl = (i: number) => `http://${address}:${ports[count + i]}`
     const scheme = tls ? 'https' : 'http'
     const members = names.map((name, i) => {
-      const client = `${scheme}://127.0.0.1:${ports[i]}`
+      const client = `${scheme}://${address}:${ports[i]}`
       const flags = {
         name,
         'data-dir': join(dir, name),
@@ -59,9 +66,9 @@ export class TestEtcd {
       }
       const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)
       if (tls) args.push('--client-cert-auth')
-      return new Member(client, join(dir, `${name}.log`), [...args, ...(options.args ?? [])])
+      return new Member(client, join(dir, `${name}.log`), [...within, program, ...args, ...(options.args ?? [])])
     })
-    const etcd = new TestEtcd(members, options.tls)
+    const etcd = new TestEtcd(members, tls, within)
     const remove = async (): Promise<void> => {
       await Promise.all(members.map(member => member.kill()))
       rmSync(dir, { recursive: true, force: true })
@@ -110,9 +117,8 @@ export class TestEtcd {
 
   async ctlAt(member: Member, ...args: string[]): Promise<string> {
     const tls = this.#tls ? ['--cacert', this.#tls.ca, '--cert', this.#tls.cert, '--key', this.#tls.key] : []
-    const { stdout } = await promisify(execFile)('etcdctl', ['--endpoints', member.endpoint, ...tls, ...args], {
-      env: { ...process.env, ETCDCTL_API: '3' },
-    })
+    const [command, ...rest] = [...this.#within, 'etcdctl', '--endpoints', member.endpoint, ...tls, ...args]
+    const { stdout } = await promisify(execFile)(command, rest, { env: { ...process.env, ETCDCTL_API: '3' } })
     return stdout
   }
 
@@ -131,13 +137,13 @@ export class TestEtcd {
 export class Member {
   readonly endpoint: string
   readonly #log: string
-  readonly #args: readonly string[]
+  readonly #argv: readonly string[]
   #child: ChildProcess | undefined
 
-  constructor(endpoint: string, log: string, args: readonly string[]) {
+  constructor(endpoint: string, log: string, argv: readonly string[]) {
     this.endpoint = endpoint
     this.#log = log
-    this.#args = args
+    this.#argv = argv
   }
 
   get isRunning(): boolean {
@@ -150,7 +156,8 @@ export class Member {
   }
 
   start(): void {
-    const child = spawn(program, this.#args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const [command, ...args] = this.#argv
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     const log = createWriteStream(this.#log, { flags: 'a' })
     child.stdout.pipe(log, { end: false })
     child.stderr.pipe(log, { end: false })
