@@ -3,11 +3,13 @@
 
 import t from 'tap'
 import { answers } from './cases/answers.ts'
+import { ask } from './cases/ask.ts'
 import { away } from './cases/away.ts'
+import { chain } from './cases/chain.ts'
 import { check } from './cases/check.ts'
 import { crowd, leave } from './cases/leave.ts'
 import { attach, exhaustion } from './cases/attach.ts'
-import { CniWorld, versions } from './world.ts'
+import { atLeast, CniWorld, versions } from './world.ts'
 
 const world = await CniWorld.up(t, 'cni')
 await world.lab.established()
@@ -18,6 +20,8 @@ for (const version of versions)
     attach(t, world, version)
     leave(t, world, version)
     check(t, world, version)
+    ask(t, world, version)
+    if (atLeast(version, '0.3.1') && version !== '1.1.0') chain(t, world, version)
   })
 
 t.test('many at once', async t => crowd(t, world))

@@ -94,16 +94,19 @@ export class CniWorld {
       more = {},
       before = [],
       after = [],
+      path = [],
     }: {
       readonly name?: string
       readonly more?: Json
       readonly before?: readonly (Json & { readonly type: string })[]
       readonly after?: readonly (Json & { readonly type: string })[]
+      /** Where plugins are found before anywhere else. */
+      readonly path?: readonly string[]
     } = {},
   ): CniNetwork {
     return new CniNetwork({
       conflist: { cniVersion: version, name, plugins: [...before, this.conf(version, more), ...after] },
-      path: [dirname(this.lab.programs.cni), '/usr/lib/cni'],
+      path: [...path, dirname(this.lab.programs.cni), '/usr/lib/cni'],
       cacheDir: join(this.#folder, 'results'),
       node: this.lab.netns(this.node),
     })

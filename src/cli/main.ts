@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { ConfigError, defaultConfigFile } from '../api/config.ts'
 import { version } from '../api/version.ts'
 import { registerBgp } from './bgp.ts'
+import { registerCni } from './cni.ts'
 import { createContext } from './context.ts'
 import { registerDatastore } from './datastore.ts'
 import { registerExport } from './export.ts'
@@ -37,6 +38,7 @@ for (const register of [
   registerIpam,
   registerRoute,
   registerWireguard,
+  registerCni,
   registerLab,
 ])
   register(program, context)

@@ -101,8 +101,7 @@ export function leave(t: Test, world: CniWorld, version: Version): void {
 export function crowd(t: Test, world: CniWorld): void {
   t.test('a hundred pods at once, sixteen at a time', async t => {
     const network = world.network('1.1.0')
-    const containers: Container[] = []
-    for (let i = 0; i < 100; i++) containers.push(await world.container())
+    const containers = await Promise.all(Array.from({ length: 100 }, () => world.container()))
     const each = async <T>(work: (container: Container) => Promise<T>): Promise<T[]> => {
       const queue = containers.values()
       const lane = async (): Promise<T[]> => {
