@@ -152,7 +152,7 @@ export class Daemon {
     this.#drain = new Drain({
       node: config.node.name,
       now: () => performance.now(),
-      blocks: () => this.#ipam.owned(),
+      ipam: this.#ipam,
       onChange: () => this.#planSoon(),
     })
     this.#former = new FormerAddresses({
