@@ -6,6 +6,8 @@ import { version } from '../api/version.ts'
 import { registerBgp } from './bgp.ts'
 import { registerCni } from './cni.ts'
 import { createContext } from './context.ts'
+import { registerDatastore } from './datastore.ts'
+import { registerExport } from './export.ts'
 import { registerGuard } from './guard.ts'
 import { registerIpam } from './ipam.ts'
 import { registerNode } from './node.ts'
@@ -27,6 +29,8 @@ const program = new Command('margayctl')
 const context = createContext(() => program.opts<{ config?: string; output: Format }>())
 for (const register of [
   registerResources,
+  registerDatastore,
+  registerExport,
   registerStatus,
   registerNode,
   registerGuard,

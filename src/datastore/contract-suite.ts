@@ -57,6 +57,16 @@ export async function datastoreSuite(t: Test, a: Datastore, b: Datastore): Promi
       t.same(names, [['a', 'b'], ['c', 'd'], ['e']])
       t.same((await a.list('Nothing')).entries, [])
     },
+    'which kinds there are': async (t, a, b) => {
+      t.same(await b.kinds(), [])
+      for (const [kind, name] of [
+        ['Pool', 'p'],
+        ['Node', 'a'],
+        ['Node', 'b'],
+      ])
+        await a.create(kind, name, 1)
+      t.same(await b.kinds(), ['Node', 'Pool'])
+    },
     'a watch tells what is there, then what changes, whoever changes it': async (t, a, b) => {
       await a.create('Node', 'old', 1)
       await a.create('Unwatched', 'x', 1)

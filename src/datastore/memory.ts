@@ -61,6 +61,11 @@ export class MemoryDatastore implements Datastore {
     for (const watch of this.#watches) watch.tell(kind, { type: 'delete', kind, name })
   }
 
+  async kinds(): Promise<readonly string[]> {
+    this.#reach()
+    return [...new Set([...this.#entries.values()].map(entry => entry.kind))].toSorted()
+  }
+
   async *watch(kinds: readonly string[], signal: AbortSignal): AsyncGenerator<WatchEvent, void> {
     const watch = new MemoryWatch(kinds, signal)
     this.#watches.add(watch)

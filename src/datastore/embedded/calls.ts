@@ -90,6 +90,11 @@ export function clusterCalls(path: string, create: boolean) {
       write(kind, name, undefined, found => mustBe(kind, name, found, revision))
     },
 
+    kinds(): readonly string[] {
+      const rows = file.database().prepare('SELECT DISTINCT kind FROM entries ORDER BY kind').all()
+      return rows.map(row => String(row['kind']))
+    },
+
     watchOpen: (kinds: readonly string[]) => watches.open(kinds),
     watchNext: (id: number) => watches.next(id),
     watchClose: (id: number) => watches.close(id),

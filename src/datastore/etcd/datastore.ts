@@ -71,6 +71,19 @@ class EtcdDatastore implements Datastore {
     }
   }
 
+  /** One short read a kind: from the last name of one to the first of the next. */
+  async kinds(): Promise<readonly string[]> {
+    const kinds: string[] = []
+    for (let from = this.#keys.all.key; ;) {
+      const request = { key: from, range_end: this.#keys.all.range_end, limit: 1, keys_only: true }
+      const [kv] = (await this.#client.run((etcd, options) => etcd.kv.range(request, options))).kvs
+      if (!kv) return kinds
+      const { kind } = this.#keys.parse(kv.key)
+      kinds.push(kind)
+      from = this.#keys.range(kind).range_end
+    }
+  }
+
   watch(kinds: readonly string[], signal: AbortSignal) {
     return watchEtcd(this.#client, this.#keys, kinds, AbortSignal.any([signal, this.#closed.signal]))
   }

@@ -21,6 +21,11 @@ export class Keys {
     return Buffer.from(`${this.#prefix}/${kind}/${name}`)
   }
 
+  /** Everything of the cluster. */
+  get all(): { readonly key: Buffer; readonly range_end: Buffer } {
+    return { key: Buffer.from(`${this.#prefix}/`), range_end: Buffer.from(`${this.#prefix}0`) }
+  }
+
   /** All names of a kind, or those after one. */
   range(kind: string, after?: string): { readonly key: Buffer; readonly range_end: Buffer } {
     return {
