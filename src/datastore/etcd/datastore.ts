@@ -14,8 +14,8 @@ import type { EtcdSettings } from './settings.ts'
 import { watchEtcd } from './watch.ts'
 
 /** Nothing is dialled before the first call. */
-export function openEtcdDatastore(settings: EtcdSettings): Datastore {
-  return new EtcdDatastore(settings)
+export function openEtcdDatastore(settings: EtcdSettings, client = new EtcdClient(settings)): Datastore {
+  return new EtcdDatastore(client)
 }
 
 class EtcdDatastore implements Datastore {
@@ -23,9 +23,9 @@ class EtcdDatastore implements Datastore {
   readonly #keys: Keys
   readonly #closed = new AbortController()
 
-  constructor(settings: EtcdSettings) {
-    this.#client = new EtcdClient(settings)
-    this.#keys = new Keys(settings.prefix)
+  constructor(client: EtcdClient) {
+    this.#client = client
+    this.#keys = new Keys(client.settings.prefix)
   }
 
   async get(kind: string, name: string): Promise<Entry | undefined> {
