@@ -85,7 +85,19 @@ t.test('a container has an address, reaches pods of another node and is reached'
 t.test('a container that runs to its end is detached by ctr', async t => {
   const before = (await lab.ask(node, '/v1/ipam', {})).addresses.length
   const { code, stdout, stderr } = await ctr(
-    ...['run', '--rm', '--cni', '--snapshotter', 'native', image, 'once', 'ip', '-o', 'address', 'show', 'dev', 'eth0'],
+    'run',
+    '--rm',
+    '--cni',
+    '--snapshotter',
+    'native',
+    image,
+    'once',
+    'ip',
+    '-o',
+    'address',
+    'show',
+    'dev',
+    'eth0',
   )
   t.equal(code, 0, stderr)
   t.equal(addressesIn(stdout).length, 2)

@@ -29,12 +29,10 @@ events_logger = "file"
 )
 writeFileSync(join(folder, 'policy.json'), JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }))
 mkdirSync(join(folder, 'tmp'))
+const environment = [`CONTAINERS_CONF=${conf}`, `TMPDIR=${folder}/tmp`]
+const storage = ['--storage-driver', 'vfs', '--root', join(folder, 'root'), '--runroot', join(folder, 'run')]
 const podman = (...argv: string[]) =>
-  lab.tryExec(
-    node,
-    ...['env', `CONTAINERS_CONF=${conf}`, `TMPDIR=${folder}/tmp`, 'podman', '--storage-driver', 'vfs'],
-    ...['--root', join(folder, 'root'), '--runroot', join(folder, 'run'), '--tmpdir', join(folder, 'tmp'), ...argv],
-  )
+  lab.tryExec(node, 'env', ...environment, 'podman', ...storage, '--tmpdir', join(folder, 'tmp'), ...argv)
 t.teardown(() => podman('rm', '-fa', '-t', '0'))
 
 t.test(

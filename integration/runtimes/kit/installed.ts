@@ -22,7 +22,12 @@ export async function installed(t: Test, tag: string): Promise<Installed> {
   const [binDir, confDir] = [join(folder, 'bin'), join(folder, 'net.d')]
   const { code, stderr } = await world.lab.margayctl(
     world.node,
-    ...['cni', 'install', '--bin-dir', binDir, '--conf-dir', confDir],
+    'cni',
+    'install',
+    '--bin-dir',
+    binDir,
+    '--conf-dir',
+    confDir,
   )
   if (code !== 0) throw new Error(stderr)
   return { world, folder, binDir, confDir }
