@@ -4,7 +4,7 @@
 #   docker build -t margay-tor --target tor .       a router with FRR, for docker-compose.yml
 
 FROM node:26-bookworm-slim AS build
-RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev musl-tools && rm -rf /var/lib/apt/lists/*
 WORKDIR /margay
 COPY .npmrc package.json package-lock.json ./
 COPY bgp/package.json bgp/

@@ -6,7 +6,10 @@ import { copyFileSync, existsSync, globSync, mkdirSync, rmSync, statSync, writeF
 import { stripTypeScriptTypes } from 'node:module'
 import { basename, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import commonjsPlugin from '@rollup/plugin-commonjs'
+import jsonPlugin from '@rollup/plugin-json'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
+import protobuf from 'protobufjs'
 import { type Plugin, rollup } from 'rollup'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -14,11 +17,28 @@ process.chdir(root)
 
 const addon = `netlink-${process.platform}-${process.arch}.node`
 
+// Both declare their function as if it were a member of the module.
+const commonjs = commonjsPlugin as unknown as () => Plugin
+const json = jsonPlugin as unknown as () => Plugin
+
 /** Types off, nothing else changed: what Node itself does when it runs the sources. */
 const stripTypes: Plugin = {
   name: 'strip-types',
   transform: (code, id) =>
     id.endsWith('.ts') ? { code: stripTypeScriptTypes(code, { mode: 'strip' }), map: null } : null,
+}
+
+/** etcd3 reads its protocol from files beside it; a bundle has none, so they go into it. */
+const etcdProtocol: Plugin = {
+  name: 'etcd-protocol',
+  transform(code, id) {
+    if (!id.endsWith('/etcd3/lib/connection-pool.js')) return null
+    const call = /\(0, proto_loader_1\.loadSync\)\(`\$\{__dirname\}([^`]+)`/
+    const [, file] = call.exec(code) ?? []
+    if (file === undefined) return this.error('etcd3 loads its protocol otherwise than it did: see etcdProtocol')
+    const protocol = JSON.stringify(new protobuf.Root().loadSync(join(id, '..', file), { keepCase: true }).toJSON())
+    return { code: code.replace(call, () => `(0, proto_loader_1.fromJSON)(${protocol}`), map: null }
+  },
 }
 
 interface Bundle {
@@ -53,7 +73,7 @@ async function bundle({ entries, programs, into, sources }: Bundle): Promise<voi
   const build = await rollup({
     input: entries,
     external: [/^node:/],
-    plugins: [stripTypes, nodeResolve()],
+    plugins: [stripTypes, etcdProtocol, nodeResolve({ preferBuiltins: true }), commonjs(), json()],
     onwarn: warning => {
       if (warning.code !== 'CIRCULAR_DEPENDENCY' || !warning.message.includes('node_modules'))
         throw new Error(warning.message)

@@ -18,8 +18,7 @@ enum {
 };
 
 static const char about[] = "margay-cni: CNI plugin of Margay. Container runtimes call it; see the CNI specification.\n";
-static const char versions[] =
-    "\"supportedVersions\":[\"0.1.0\",\"0.2.0\",\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]";
+static const char versions[] = "\"supportedVersions\":[\"" VERSIONS("\",\"") "\"]";
 
 static char cni_version[32] = "1.1.0";
 static char socket_path[PATH_MAX] = "/run/margay/cni.sock";
@@ -73,21 +72,13 @@ static void read_settings(const struct request *request) {
   if (json_string(request->config, request->config_length, "spoolDir", text, sizeof spool_dir)) strcpy(spool_dir, text);
 }
 
-// The id and the interface become part of a file's name.
-static bool is_file_name(const char *text) {
-  return *text && *text != '.' && strlen(text) <= 128 && !strpbrk(text, "/: \t\r\n");
-}
-
+// Of a call that `judge` found right.
 static int del_later(const struct request *request) {
   const char *container = variable("CNI_CONTAINERID"), *interface = variable("CNI_IFNAME");
-  if (!is_file_name(container))
-    return fail_about(INVALID_ENVIRONMENT, "CNI_CONTAINERID \"%.140s\" is no container id%s.", container, "", "");
-  if (!is_file_name(interface))
-    return fail_about(INVALID_ENVIRONMENT, "CNI_IFNAME \"%.140s\" is no interface name%s.", interface, "", "");
-  char path[PATH_MAX], network[256];
-  if (!json_string(request->config, request->config_length, "name", network, sizeof network))
-    return fail(DECODE_FAILURE, "The network configuration on stdin names no network, so the DEL cannot be kept for later.",
-                "Call the plugin with its configuration, or start margayd, which says what is wrong with it.");
+  if (strlen(container) > 128) // it becomes part of a file's name
+    return fail_about(INVALID_ENVIRONMENT, "CNI_CONTAINERID \"%.140s\" is too long to keep its DEL for later%s.",
+                      container, "", "Start margayd.");
+  char path[PATH_MAX];
   if (!spool(spool_dir, container, interface, request, path, sizeof path))
     return fail_about(IO_FAILURE, "margayd does not answer, and the DEL cannot be kept in %s: %s.", spool_dir,
                       strerror(errno), "Start margayd, or make room there.");
@@ -138,12 +129,15 @@ int main(void) {
   int tries = strcmp(command, "ADD") == 0 ? ADD_WAITS : 1;
   int exit_code;
   enum outcome outcome = exchange(socket_path, &request, is_del ? DEL_PATIENCE : OTHER_PATIENCE, &exit_code);
+  if (outcome == ANSWERED) return exit_code;
+  if (strcmp(command, "VERSION") == 0) return print_versions();
+  struct verdict verdict = judge(command, &request);
+  if (verdict.code) return fail(verdict.code, verdict.message, verdict.next_step);
   while (outcome == NOT_RUNNING && --tries > 0) {
     nanosleep(&(struct timespec){.tv_nsec = 100 * 1000 * 1000}, NULL);
     outcome = exchange(socket_path, &request, OTHER_PATIENCE, &exit_code);
   }
   if (outcome == ANSWERED) return exit_code;
-  if (strcmp(command, "VERSION") == 0) return print_versions();
   if (is_del && outcome != MISMATCH) return del_later(&request);
   return say_down(command, outcome);
 }

@@ -9,8 +9,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+// Versions of the specification (protocol/versions.ts), as one literal with `between` between two of them.
+#define VERSIONS(between)                                                                                              \
+  "0.1.0" between "0.2.0" between "0.3.0" between "0.3.1" between "0.4.0" between "1.0.0" between "1.1.0"
+
 // Codes of the CNI specification, and our own from 100 (protocol/errors.ts).
-enum { INVALID_ENVIRONMENT = 4, IO_FAILURE = 5, DECODE_FAILURE = 6, TRY_AGAIN_LATER = 11, UNAVAILABLE = 50, STUB_MISMATCH = 102 };
+enum {
+  INCOMPATIBLE_VERSION = 1,
+  INVALID_ENVIRONMENT = 4,
+  IO_FAILURE = 5,
+  DECODE_FAILURE = 6,
+  INVALID_CONFIG = 7,
+  TRY_AGAIN_LATER = 11,
+  UNAVAILABLE = 50,
+  STUB_MISMATCH = 102,
+};
 
 // ---- wire.c: the request, and one exchange with the daemon
 
@@ -43,6 +56,16 @@ bool write_all(int fd, const void *octets, size_t length);
 // Writes the request durably into `dir` and its path into `path`. False: errno says why.
 bool spool(const char *dir, const char *container, const char *interface, const struct request *request, char *path,
            size_t path_size);
+
+// ---- judge.c
+
+struct verdict {
+  int code; // 0: nothing is wrong, as far as can be seen
+  char message[512];
+  const char *next_step;
+};
+// What is wrong with a call other than VERSION.
+struct verdict judge(const char *command, const struct request *request);
 
 // ---- json.c
 

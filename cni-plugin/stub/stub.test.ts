@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,13 +30,12 @@ async function serve(test: Pick<typeof t, 'teardown'>, at: World, backend = new 
   return backend
 }
 
-function start(at: World, command: string, env: Record<string, string> = {}, more: object = {}) {
+function start(at: World, command: string, env: Record<string, string> = {}, more: object | string = {}) {
   const pod = { CNI_COMMAND: command, CNI_CONTAINERID: 'c1', CNI_IFNAME: 'eth0', CNI_NETNS: '/run/netns/p1' }
   const child = spawn(stub, { env: { ...pod, HOME: '/not/forwarded', ...env } })
   child.stdin.on('error', () => {})
-  child.stdin.end(
-    JSON.stringify({ cniVersion: '1.0.0', prevName: { name: 'x', socket: '/wrong' }, name: 'pods', ...at, ...more }),
-  )
+  const conf = { cniVersion: '1.0.0', prevName: { name: 'x', socket: '/wrong' }, name: 'pods', ...at }
+  child.stdin.end(typeof more === 'string' ? more : JSON.stringify({ ...conf, ...more }))
   return child
 }
 
@@ -62,6 +61,11 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 const spooled = (at: World) => readdirSync(at.spoolDir)
+
+t.test('it is small and needs nothing beside it', async t => {
+  t.ok(statSync(stub).size < 50 * 1024, `${statSync(stub).size} octets`)
+  t.notMatch(readFileSync(stub, 'latin1'), /ld-linux|ld-musl|\/bin\/sh/, 'static, and calls no shell')
+})
 
 t.test('ADD, a second ADD, DEL', async t => {
   const at = world(t)
@@ -126,13 +130,46 @@ t.test('without a daemon', async t => {
   })
   t.match(await run({ ...at, socket: `/${'x'.repeat(200)}` }, 'CHECK'), {
     exitCode: 1,
-    json: { code: 11, msg: /File name too long/ },
+    json: { code: 11, msg: /File ?name too long/ },
   })
   t.strictSame(await run(at, '', {}), {
     exitCode: 0,
     json: undefined,
     err: 'margay-cni: CNI plugin of Margay. Container runtimes call it; see the CNI specification.\n',
   })
+})
+
+t.test('a bad call is told so at once, daemon or no daemon', async t => {
+  const at = world(t)
+  for (const daemon of [false, true]) {
+    if (daemon) await serve(t, at)
+    for (const [what, env, stdin, want] of [
+      ['no JSON', {}, '{"name": "pods"', { code: 6, msg: /no JSON object/ }],
+      ['a list', {}, '[]', { code: 6, msg: /no JSON object/ }],
+      ['more than JSON', {}, '{"name":"pods"} {}', { code: 6, msg: /no JSON object/ }],
+      ['nothing', {}, ' ', { code: 6, msg: /is empty/ }],
+      ['no name', {}, { name: undefined }, { code: 7, msg: /name is missing/ }],
+      ['a name of another type', {}, { name: 3 }, { code: 7, msg: /name/ }],
+      ['a bad name', {}, { name: 'a b' }, { code: 7, msg: /name "a b" is no network name/ }],
+      [
+        'a version to come',
+        {},
+        { cniVersion: '2.0.0' },
+        { code: 1, msg: /"2\.0\.0" is not/, details: /0\.1\.0, .*1\.1\.0/ },
+      ],
+      ['no such command', { CNI_COMMAND: 'PAINT' }, {}, { code: 4, msg: /CNI_COMMAND is "PAINT"/ }],
+      ['no namespace', { CNI_NETNS: '' }, {}, { code: 4, msg: /CNI_NETNS is not set/ }],
+      ['a bad id', { CNI_CONTAINERID: '../x' }, {}, { code: 4, msg: /CNI_CONTAINERID "\.\.\/x"/ }],
+      ['a bad interface', { CNI_IFNAME: 'a/b' }, {}, { code: 4, msg: /CNI_IFNAME "a\/b"/ }],
+    ] as const) {
+      // What cannot be read leads to no daemon: an unusual socket is not even found.
+      t.match(
+        await run(at, 'ADD', env, stdin),
+        { exitCode: 1, json: want },
+        `${what}, ${daemon ? 'with' : 'without'} daemon`,
+      )
+    }
+  }
 })
 
 t.test('an ADD waits for a daemon that restarts', async t => {
@@ -196,6 +233,6 @@ t.test('a DEL that can neither be done nor kept says so', async t => {
     exitCode: 1,
     json: { code: 4, msg: /CNI_CONTAINERID "\.\.\/\.\.\/etc\/passwd"/ },
   })
-  t.match(await run(at, 'DEL', {}, { name: 3 }), { exitCode: 1, json: { code: 6, msg: /names no network/ } })
-  t.match(await run(at, 'DEL', { CNI_IFNAME: '' }), { exitCode: 1, json: { code: 4, msg: /CNI_IFNAME ""/ } })
+  t.match(await run(at, 'DEL', {}, { name: 3 }), { exitCode: 1, json: { code: 7, msg: /name is missing, or no text/ } })
+  t.match(await run(at, 'DEL', { CNI_IFNAME: '' }), { exitCode: 1, json: { code: 4, msg: /CNI_IFNAME is not set/ } })
 })

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import type { Api, Path } from '../../src/api/contract.ts'
 import { tearDown } from '../../src/lab/down.ts'
+import { startEtcd } from '../../src/lab/etcd.ts'
 import { ask, nodeFiles, runtimeOf, startNode } from '../../src/lab/nodes.ts'
 import { partiesOf, podAddresses } from '../../src/lab/parties.ts'
 import { addPod, removePod } from '../../src/lab/pods.ts'
@@ -18,7 +19,7 @@ import { findPrograms, type Programs } from '../../src/lab/programs.ts'
 import { type Probe, probeAll } from '../../src/lab/reach.ts'
 import { type KernelRoute, kernelRoutes } from '../../src/lab/routes.ts'
 import { startRouter } from '../../src/lab/routers/start.ts'
-import { LabDir, labNames } from '../../src/lab/state.ts'
+import { type LabDatastore, LabDir, labNames } from '../../src/lab/state.ts'
 import type { Addresses, Topology } from '../../src/lab/topology.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -83,13 +84,14 @@ export class TestLab {
     t: Test,
     source: { readonly lab: string } | { readonly text: string },
     tag: string,
+    datastore: LabDatastore = 'embedded',
   ): Promise<TestLab> {
     const name = await TestLab.reserve(t, tag)
     const folder = mkdtempSync(join(tmpdir(), 'margay-lab-'))
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
     const file = 'lab' in source ? labFile(source.lab) : join(folder, 'lab.yaml')
     if ('text' in source) writeFileSync(file, source.text)
-    const ended = await margayctl('lab', 'up', '--name', name, file)
+    const ended = await margayctl('lab', 'up', '--name', name, '--datastore', datastore, file)
     if (ended.code !== 0) throw new Error(`the lab did not come up:\n${ended.stdout}${ended.stderr}`)
     t.comment(ended.stdout)
     return new TestLab(name, findPrograms())
@@ -207,6 +209,11 @@ export class TestLab {
   /** `margayd` by another build than this tree's: the path of its file. */
   startNode(node: string, margayd = this.programs.margayd): void {
     startNode(this.dir, node, { ...this.programs, margayd })
+  }
+
+  /** The lab's etcd again, with what it held; `args`: more of its options. */
+  startEtcd(args: readonly string[] = []): Promise<void> {
+    return startEtcd(this.dir, { args })
   }
 
   startRouter(host: string): Promise<void> {

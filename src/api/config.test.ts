@@ -25,9 +25,27 @@ t.test('relative paths are relative to the file', async t => {
   const { datastore, stateDir, api } = parse(
     'datastore: { path: ../shared/cluster.db }\nstateDir: state\napi: { socket: /run/x.sock }\n',
   )
-  t.equal(datastore.path, '/etc/shared/cluster.db')
+  t.same(datastore, { type: 'embedded', path: '/etc/shared/cluster.db' })
   t.equal(stateDir, '/etc/margay/state')
   t.equal(api.socket, '/run/x.sock')
+})
+
+t.test('an etcd', async t => {
+  const text = `datastore:
+  type: etcd
+  endpoints: [https://10.0.0.11:2379, https://10.0.0.12:2379]
+  timeout: 3
+  tls: { ca: pki/ca.pem, cert: pki/node.pem, key: pki/node.key }
+  auth: { username: margay, passwordFile: password }`
+  t.same(parse(text).datastore, {
+    type: 'etcd',
+    endpoints: ['https://10.0.0.11:2379', 'https://10.0.0.12:2379'],
+    prefix: '/margay',
+    pageSize: 500,
+    timeout: 3000,
+    tls: { ca: '/etc/margay/pki/ca.pem', cert: '/etc/margay/pki/node.pem', key: '/etc/margay/pki/node.key' },
+    auth: { username: 'margay', passwordFile: '/etc/margay/password' },
+  })
 })
 
 t.test('every fault is one refusal with object, value, reason, place and next step', async t => {
@@ -44,9 +62,25 @@ t.test('every fault is one refusal with object, value, reason, place and next st
     ['dataplane: { routeProtocol: 4 }', /dataplane\.routeProtocol 4 is not a whole number from 5 to 255/],
     ['dataplane: { routeTable: 0 }', /dataplane\.routeTable 0 is not a whole number from 1 to/],
     ['dataplane: { mtu: 576 }', /dataplane\.mtu 576 is not a whole number from 1280 to 65535/],
+    ['datastore: { type: etcd }', /datastore\.endpoints is missing\. Name the members/],
+    ['datastore: { endpoints: ["http://a:1"] }', /but its type is embedded\. Write type: etcd/],
     [
-      'datastore: { type: etcd }',
-      /datastore\.type etcd is not supported\.\n.*no other datastore so far\.\n {2}Write type: embedded\./,
+      'datastore: { type: etcd, endpoints: [10.0.0.1:2379] }',
+      /datastore\.endpoints\S* 10\.0\.0\.1:2379 is not an endpoint/,
+    ],
+    ['datastore: { type: etcd, endpoints: ["http://a:1", "https://b:1"] }', /some with TLS and some without/],
+    [
+      'datastore: { type: etcd, endpoints: ["http://a:1"], tls: { ca: x } }',
+      /tls is set, but the endpoints speak no TLS/,
+    ],
+    ['datastore: { type: etcd, endpoints: ["https://a:1"], tls: { key: x } }', /only one of cert and key/],
+    [
+      'datastore: { type: etcd, endpoints: ["http://a:1"], auth: { username: u } }',
+      /one of passwordFile and passwordEnv/,
+    ],
+    [
+      'datastore: { type: etcd, endpoints: ["http://a:1"], auth: { username: u, password: p } }',
+      /password is not a field/,
     ],
     ['node: rack1', /node rack1 is not a mapping/],
     [

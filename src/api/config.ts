@@ -6,23 +6,14 @@ import { dirname, resolve } from 'node:path'
 import * as v from 'valibot'
 import { defaultSocket, defaultSpoolDir } from '../../cni-plugin/protocol/socket.ts'
 import { parseAddressMethod } from '../plan/address-method.ts'
-import { choice, flag, integer, objectName, only } from '../resources/fields.ts'
+import { choice, flag, integer, objectName } from '../resources/fields.ts'
 import { formatProblem, readSettings } from '../resources/index.ts'
 import { Refusal } from '../resources/problem.ts'
 import { field } from '../resources/schema.ts'
+import { type DatastoreConfig, datastoreSchema, readDatastore } from './datastore-config.ts'
+import { path } from './path.ts'
 
 export const defaultConfigFile = '/etc/margay/margayd.yaml'
-
-const path = () =>
-  field('path', value =>
-    typeof value === 'string' && value !== ''
-      ? value
-      : new Refusal(
-          'is not a path',
-          'It names a file or folder.',
-          'Write an absolute path, or one relative to this file.',
-        ),
-  )
 
 const addressMethod = (family: 4 | 6) =>
   field('method', value => {
@@ -44,13 +35,7 @@ const schema = v.strictObject({
       address: v.optional(v.strictObject({ ipv4: v.optional(addressMethod(4)), ipv6: v.optional(addressMethod(6)) })),
     }),
   ),
-  datastore: v.optional(
-    v.strictObject({
-      type: v.optional(only('embedded', 'Margay has no other datastore so far.', 'Write type: embedded.'), 'embedded'),
-      path: v.optional(path(), '/var/lib/margay/cluster.db'),
-    }),
-    {},
-  ),
+  datastore: v.optional(datastoreSchema, {}),
   /** Folder of what this node alone must remember: addresses given, endpoints, the checkpoint. */
   stateDir: v.optional(path(), '/var/lib/margay'),
   dataplane: v.optional(
@@ -98,7 +83,8 @@ const schema = v.strictObject({
 
 type Parsed = v.InferOutput<typeof schema>
 
-export type DaemonConfig = Omit<Parsed, 'node'> & {
+export type DaemonConfig = Omit<Parsed, 'node' | 'datastore'> & {
+  readonly datastore: DatastoreConfig
   readonly node: { readonly name: string; readonly address?: NonNullable<Parsed['node']>['address'] }
 }
 
@@ -131,11 +117,13 @@ export function parseConfig(text: string, file: string, hostName: string): Daemo
   const read = readSettings(schema, text, { file, owner: 'margayd.yaml' })
   if (!read.ok) throw new ConfigError(read.problems.map(formatProblem).join('\n'))
   const config = read.value
+  const datastore = readDatastore(config.datastore, dirname(file))
+  if (typeof datastore === 'string') throw new ConfigError(`margayd.yaml: ${datastore}\n  ${file}`)
   const beside = (path: string): string => resolve(dirname(file), path)
   return {
     ...config,
     node: { ...config.node, name: config.node?.name ?? hostName },
-    datastore: { ...config.datastore, path: beside(config.datastore.path) },
+    datastore,
     stateDir: beside(config.stateDir),
     cni: { socket: beside(config.cni.socket), spoolDir: beside(config.cni.spoolDir) },
     api: { socket: beside(config.api.socket) },

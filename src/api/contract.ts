@@ -12,7 +12,7 @@ export interface DaemonStatus {
   /** Seconds since start. */
   readonly uptime: number
   readonly datastore: {
-    readonly type: 'embedded'
+    readonly type: 'embedded' | 'etcd'
     readonly state: 'in sync' | 'lost' | 'connecting'
     readonly text?: string
   }
@@ -92,6 +92,33 @@ export interface IpamView {
   readonly node: string
   readonly blocks: readonly IpamBlock[]
   readonly addresses: readonly IpamAddress[]
+}
+
+/** What does not agree: about addresses, by kind. */
+export interface IpamFinding {
+  /**
+   * `leak`: a pod is gone and holds addresses. `no-endpoint`: an address in use without a pod. `no-address`: a pod with an address
+   * that nothing records. `duplicate`: two have one. `stray-route`: a route to a pod's device that nobody owns.
+   */
+  readonly kind: 'leak' | 'duplicate' | 'no-endpoint' | 'no-address' | 'stray-route'
+  /** An address, several with blanks between them, or a route. */
+  readonly object: string
+  /** What is wrong, and the next step. */
+  readonly text: string
+  /** It is provable that it can be put right. */
+  readonly fixable?: boolean
+  readonly fixed?: true
+}
+
+export interface IpamCheckAnswer {
+  readonly node: string
+  readonly findings: readonly IpamFinding[]
+}
+
+export interface IpamRelease {
+  readonly node: string
+  /** Addresses. */
+  readonly released: readonly string[]
 }
 
 /** How great packets may be, in octets, by what the links and the daemon's file say (docs/mtu.md). */
@@ -174,6 +201,15 @@ export interface Api {
   readonly '/v1/bgp/summary': { readonly query: Record<string, never>; readonly answer: BgpSummary }
   readonly '/v1/bgp/routes': { readonly query: RoutesQuery; readonly answer: BgpRoutes }
   readonly '/v1/ipam': { readonly query: Record<string, never>; readonly answer: IpamView }
+  readonly '/v1/ipam/check': { readonly query: Record<string, never>; readonly answer: IpamCheckAnswer }
+  /** The same, and puts right what is fixable. */
+  readonly '/v1/ipam/fix': { readonly query: Record<string, never>; readonly answer: IpamCheckAnswer }
+  readonly '/v1/ipam/release': { readonly query: { readonly address: string }; readonly answer: IpamRelease }
+  /** Releases what no pod has any more, and gives empty blocks back. */
+  readonly '/v1/ipam/gc': {
+    readonly query: Record<string, never>
+    readonly answer: IpamRelease & { readonly blocks: readonly string[] }
+  }
   readonly '/v1/mtu': { readonly query: Record<string, never>; readonly answer: MtuView }
   /** Accepts what the mass-withdraw guard holds back. */
   readonly '/v1/guard/accept': { readonly query: Record<string, never>; readonly answer: GuardAnswer }
@@ -196,7 +232,13 @@ export interface RoutesQuery {
 export type Path = keyof Api
 
 /** Calls that change something. */
-const changing: ReadonlySet<string> = new Set<Path>(['/v1/guard/accept', '/v1/wireguard/rotate'])
+const changing: ReadonlySet<string> = new Set<Path>([
+  '/v1/guard/accept',
+  '/v1/wireguard/rotate',
+  '/v1/ipam/fix',
+  '/v1/ipam/release',
+  '/v1/ipam/gc',
+])
 
 export function methodOf(path: string): 'GET' | 'POST' {
   return changing.has(path) ? 'POST' : 'GET'

@@ -19,6 +19,13 @@ const columns: { readonly [K in Kind]: Columns<K> } = {
     { head: 'NODES', cell: pool => pool.spec.nodeSelector },
     { head: 'DISABLED', cell: pool => String(pool.spec.disabled) },
   ],
+  IPReservation: [{ head: 'CIDRS', cell: ({ spec }) => spec.reservedCIDRs.join(', ') }],
+  IPAMConfiguration: [
+    { head: 'MAX BLOCKS', cell: ({ spec }) => spec.maxBlocksPerHost || 'no limit', align: 'right' },
+    { head: 'COOLDOWN', cell: ({ spec }) => `${spec.ipCooldownSeconds}s`, align: 'right' },
+    { head: 'FREED AFTER', cell: ({ spec }) => `${spec.freeEmptyBlocksAfter}s`, align: 'right' },
+    { head: 'KEPT', cell: ({ spec }) => spec.keepBlocks, align: 'right' },
+  ],
   BGPConfiguration: [
     { head: 'AS', cell: ({ spec }) => spec.asNumber, align: 'right' },
     { head: 'MESH', cell: ({ spec }) => String(spec.nodeToNodeMeshEnabled) },

@@ -5,8 +5,8 @@ import { hostname } from 'node:os'
 import { ApiError, call } from '../api/client.ts'
 import { type DaemonConfig, defaultConfigFile, parseConfig, loadConfig } from '../api/config.ts'
 import type { Api, Path } from '../api/contract.ts'
-import type { Datastore } from '../datastore/contract.ts'
-import { openEmbeddedDatastore } from '../datastore/index.ts'
+import { type Datastore, StoreError } from '../datastore/contract.ts'
+import { openDatastore } from '../datastore/index.ts'
 import { CommandError, type Format } from './output.ts'
 
 export interface Context {
@@ -29,7 +29,7 @@ export function createContext(options: () => { readonly config?: string; readonl
   return {
     format: () => options().output,
     config,
-    datastore: async options => openEmbeddedDatastore(config().datastore.path, options),
+    datastore: options => openDatastore(config().datastore, options),
   }
 }
 
@@ -44,5 +44,22 @@ export async function ask<P extends Path>(
   } catch (error) {
     if (!(error instanceof ApiError)) throw error
     throw new CommandError(error.status === 404 ? 3 : error.status === 400 ? 2 : 1, error.message)
+  }
+}
+
+/** The datastore for as long as `use` takes. What it refuses ends the command with its sentence. */
+export async function withDatastore(
+  context: Context,
+  use: (store: Datastore) => Promise<void>,
+  { create = false } = {},
+): Promise<void> {
+  const store = await context.datastore({ create })
+  try {
+    await use(store)
+  } catch (error) {
+    if (error instanceof StoreError) throw new CommandError(error.code === 'not-found' ? 3 : 1, error.message)
+    throw error
+  } finally {
+    await store.close()
   }
 }

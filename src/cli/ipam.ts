@@ -1,18 +1,53 @@
-// `margayctl ipam show`: blocks of this node and the addresses given out of them.
+// `margayctl ipam`: blocks and addresses, what is wrong with them, and what can be taken back.
 
 import type { Command } from 'commander'
+import { contains, parseAddress, parsePrefix, sizeOf } from '../../inet/index.ts'
 import type { IpamAddress, IpamBlock, IpamView } from '../api/contract.ts'
+import { type Datastore, StoreError } from '../datastore/contract.ts'
+import { allBlocks, allEntries } from '../ipam/claims.ts'
+import { allAddresses } from '../ipam/index.ts'
+import { parseResource } from '../resources/index.ts'
 import { ask, type Context } from './context.ts'
-import { print, table } from './output.ts'
+import { checkIpam } from './ipam-check.ts'
+import { CommandError, print, table } from './output.ts'
 
 export function registerIpam(program: Command, context: Context): void {
   const ipam = program.command('ipam').description('addresses')
   ipam
     .command('show')
+    .argument('[address]', 'who has it, in the whole cluster')
+    .option('--pools', 'how full the pools are')
     .description('blocks of this node and the addresses given out of them')
-    .action(async () => {
+    .action(async (address: string | undefined, { pools = false }: { readonly pools?: boolean }) => {
+      if (address !== undefined) return withStore(context, store => showAddress(context, store, address))
+      if (pools) return withStore(context, store => showPools(context, store))
       const view = await ask(context, '/v1/ipam', {})
       print(context.format(), view, () => ipamText(view))
+    })
+  ipam
+    .command('check')
+    .option('--fix', 'put right what provably nobody needs')
+    .description('whether blocks, addresses, pods and routes agree, in the cluster and on this node')
+    .action(({ fix = false }: { readonly fix?: boolean }) => checkIpam(context, { fix }))
+  ipam
+    .command('release')
+    .argument('<address>', 'that no pod of this node is attached with')
+    .description('take an address back')
+    .action(async (address: string) => {
+      const answer = await ask(context, '/v1/ipam/release', { address })
+      print(context.format(), answer, () => `released: ${answer.released.join(', ') || 'nothing: a pod has taken it'}`)
+    })
+  ipam
+    .command('gc')
+    .description('take back addresses of pods that are gone, and give empty blocks back now')
+    .action(async () => {
+      const answer = await ask(context, '/v1/ipam/gc', {})
+      print(context.format(), answer, () =>
+        [
+          `addresses taken back: ${answer.released.join(', ') || 'none'}`,
+          `blocks given back: ${answer.blocks.join(', ') || 'none'}`,
+        ].join('\n'),
+      )
     })
 }
 
@@ -41,4 +76,77 @@ export function ipamText(view: IpamView): string {
     view.addresses,
   )
   return `${blocks}\n\n${addresses}`
+}
+
+async function withStore(context: Context, work: (store: Datastore) => Promise<void>): Promise<void> {
+  const store = await context.datastore({ create: false })
+  try {
+    await work(store)
+  } catch (error) {
+    if (error instanceof StoreError) throw new CommandError(1, error.message)
+    throw error
+  } finally {
+    await store.close()
+  }
+}
+
+async function showAddress(context: Context, store: Datastore, text: string): Promise<void> {
+  const address = parseAddress(text)
+  if (!address) throw new CommandError(2, `${text} is no IP address`)
+  const block = (await allBlocks(store)).find(({ prefix }) => contains(prefix, address))
+  const use = (await allAddresses(store)).find(row => row.address === text)
+  if (!block && !use) throw new CommandError(3, `address ${text}: no node owns a block that holds it`)
+  print(context.format(), { address: text, block: block?.cidr, node: block?.node, use }, () => {
+    const where = block ? `block ${block.cidr} of node "${block.node}", pool "${block.pool}"` : 'no block that is owned'
+    const whom = use
+      ? `${use.label ?? use.containerId} on node "${use.node}" since ${use.since}`
+      : 'nobody, as far as noted'
+    return `${text}: ${where}; given to ${whom}`
+  })
+}
+
+interface PoolUse {
+  readonly pool: string
+  readonly cidr: string
+  readonly size: number
+  readonly blocks: number
+  /** Addresses in blocks that nodes own. */
+  readonly owned: number
+  readonly used: number
+}
+
+async function showPools(context: Context, store: Datastore): Promise<void> {
+  const blocks = await allBlocks(store)
+  const used = (await allAddresses(store)).flatMap(row => parseAddress(row.address) ?? [])
+  const pools = (await allEntries(store, 'IPPool')).flatMap(({ value }): PoolUse[] => {
+    const parsed = parseResource(value)
+    if (!parsed.ok || parsed.resource.kind !== 'IPPool') return []
+    const { metadata, spec } = parsed.resource
+    const range = parsePrefix(spec.cidr)
+    if (!range) return []
+    const within = blocks.filter(({ prefix }) => contains(range, prefix))
+    return [
+      {
+        pool: metadata.name,
+        cidr: spec.cidr,
+        size: sizeOf(range),
+        blocks: within.length,
+        owned: within.reduce((sum, { prefix }) => sum + sizeOf(prefix), 0),
+        used: used.filter(address => contains(range, address)).length,
+      },
+    ]
+  })
+  print(context.format(), pools, () =>
+    table<PoolUse>(
+      [
+        { head: 'POOL', cell: row => row.pool },
+        { head: 'CIDR', cell: row => row.cidr },
+        { head: 'SIZE', cell: row => row.size, align: 'right' },
+        { head: 'BLOCKS', cell: row => row.blocks, align: 'right' },
+        { head: 'OWNED', cell: row => row.owned, align: 'right' },
+        { head: 'USED', cell: row => row.used, align: 'right' },
+      ],
+      pools,
+    ),
+  )
 }

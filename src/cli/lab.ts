@@ -1,7 +1,8 @@
 // `margayctl lab`: a data centre in network namespaces.
 
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { labCommands } from '../lab/commands.ts'
+import type { LabDatastore } from '../lab/state.ts'
 import type { Context } from './context.ts'
 
 interface Named {
@@ -18,8 +19,15 @@ export function registerLab(program: Command, _context: Context): void {
     .argument('<file>', 'what to build, like configs/labs/two-racks.yaml')
     .option('--name <name>', "another name than the file's")
     .option('--wait', 'stay until Ctrl-C, then take it down')
+    .addOption(
+      new Option('--datastore <type>', "where the cluster's records are")
+        .choices(['embedded', 'etcd'])
+        .default('embedded'),
+    )
     .description('bring a lab up and show it')
-    .action((file: string, options: Named & { wait?: boolean }) => end(labCommands.up({ file, ...options })))
+    .action((file: string, options: Named & { wait?: boolean; datastore: LabDatastore }) =>
+      end(labCommands.up({ file, ...options })),
+    )
 
   lab
     .command('down')

@@ -4,7 +4,10 @@ import { Command, CommanderError, Option } from 'commander'
 import { ConfigError, defaultConfigFile } from '../api/config.ts'
 import { version } from '../api/version.ts'
 import { registerBgp } from './bgp.ts'
+import { registerCni } from './cni.ts'
 import { createContext } from './context.ts'
+import { registerDatastore } from './datastore.ts'
+import { registerExport } from './export.ts'
 import { registerGuard } from './guard.ts'
 import { registerIpam } from './ipam.ts'
 import { registerNode } from './node.ts'
@@ -26,6 +29,8 @@ const program = new Command('margayctl')
 const context = createContext(() => program.opts<{ config?: string; output: Format }>())
 for (const register of [
   registerResources,
+  registerDatastore,
+  registerExport,
   registerStatus,
   registerNode,
   registerGuard,
@@ -33,6 +38,7 @@ for (const register of [
   registerIpam,
   registerRoute,
   registerWireguard,
+  registerCni,
   registerLab,
 ])
   register(program, context)

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { isDeepStrictEqual } from 'node:util'
 import type { Command } from 'commander'
-import { type Datastore, type Entry, StoreError } from '../datastore/contract.ts'
+import type { Datastore, Entry } from '../datastore/contract.ts'
 import {
   type AnyResource,
   formatProblem,
@@ -18,7 +18,7 @@ import {
   type Problem,
   validateAll,
 } from '../resources/index.ts'
-import type { Context } from './context.ts'
+import { type Context, withDatastore } from './context.ts'
 import { columnsOf } from './columns.ts'
 import { CommandError, table } from './output.ts'
 
@@ -103,22 +103,6 @@ function kindOf(word: string): Kind {
   const kind = kindNamed(word)
   if (kind) return kind
   throw new CommandError(2, `${word} is no kind of resource: the kinds are ${Object.keys(kinds).join(', ')}`)
-}
-
-async function withDatastore(
-  context: Context,
-  use: (store: Datastore) => Promise<void>,
-  { create = false } = {},
-): Promise<void> {
-  const store = await context.datastore({ create })
-  try {
-    await use(store)
-  } catch (error) {
-    if (error instanceof StoreError) throw new CommandError(error.code === 'not-found' ? 3 : 1, error.message)
-    throw error
-  } finally {
-    await store.close()
-  }
 }
 
 // ---- reading ---------------------------------------------------------------------------------------------------

@@ -7,23 +7,22 @@ import type { BgpRoutes, DaemonStatus, RoutesQuery } from '../api/contract.ts'
 import { type Handlers, RequestError } from '../api/server.ts'
 import { version } from '../api/version.ts'
 import type { Dataplane } from '../dataplane/index.ts'
-import type { Ipam } from '../ipam/ipam.ts'
 import { endpointKey } from '../model/endpoint.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Bgp } from './bgp.ts'
 import type { Cluster } from './cluster.ts'
 import type { Drain } from './drain.ts'
 import { explain } from './explain.ts'
+import { ipamAnswers, type IpamRooms } from './ipam-answers.ts'
 import type { Mtu } from './mtu.ts'
 import { wireguardAnswers } from './wireguard-answers.ts'
 import type { WireguardKeys } from './wireguard.ts'
 
-export interface Rooms {
-  readonly node: string
+export interface Rooms extends IpamRooms {
+  readonly datastoreType: DaemonStatus['datastore']['type']
   readonly bgp: Bgp
   readonly cluster: Cluster
   readonly dataplane: Dataplane
-  readonly ipam: Ipam
   readonly drain: Drain
   readonly mtu: Mtu
   readonly wireguard: WireguardKeys
@@ -50,12 +49,12 @@ export function createHandlers(rooms: Rooms): Handlers {
         version,
         pid: process.pid,
         uptime: process.uptime(),
-        datastore: { type: 'embedded', state: cluster.state, ...(cluster.text && { text: cluster.text }) },
+        datastore: { type: rooms.datastoreType, state: cluster.state, ...(cluster.text && { text: cluster.text }) },
         inSync: waitingFor.length === 0,
         waitingFor,
         asn: bgp.config?.asn,
         routerId: bgp.config?.routerId,
-        peers: { established: peers.filter(peer => peer.state === 'Established').length, configured: peers.length },
+        peers: bgp.counts(),
         blocks: ipam.owned().map(block => block.cidr),
         endpoints: dataplane.endpoints.all.length,
         unchecked: dataplane.endpoints.all
@@ -99,10 +98,7 @@ export function createHandlers(rooms: Rooms): Handlers {
 
     '/v1/bgp/routes': query => routes(bgp, query),
 
-    '/v1/ipam': () => {
-      const { blocks, addresses } = ipam.show()
-      return { node, blocks, addresses }
-    },
+    ...ipamAnswers(rooms),
 
     '/v1/mtu': () => rooms.mtu.view(node),
 

@@ -99,6 +99,12 @@ export class Bgp {
     return this.#speaker?.engine.rib(family)
   }
 
+  /** How many sessions there are to be, and are up. */
+  counts(): { readonly configured: number; readonly established: number } {
+    const peers = this.peers()
+    return { configured: peers.length, established: peers.filter(peer => peer.state === 'Established').length }
+  }
+
   /** Names of the peers that tell of exactly this prefix. */
   tellers(prefix: string): readonly string[] {
     const rib = this.rib(prefix.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast')

@@ -11,8 +11,9 @@ import { type CniServer, listenCni } from '../../cni-plugin/protocol/server.ts'
 import { type DaemonConfig, routeMark } from '../api/config.ts'
 import { serve } from '../api/server.ts'
 import { Dataplane, linuxKernel, podSources } from '../dataplane/index.ts'
-import { type Datastore, openEmbeddedDatastore, openNodeStore, type NodeStore } from '../datastore/index.ts'
+import { type Datastore, describeDatastore, openDatastore, openNodeStore, type NodeStore } from '../datastore/index.ts'
 import { Ipam } from '../ipam/index.ts'
+import { ipamSettings, type IpamSettings } from '../ipam/settings.ts'
 import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
@@ -23,10 +24,12 @@ import { bgpSettings } from '../plan/settings.ts'
 import type { Labels } from '../resources/index.ts'
 import { createHandlers } from './answers.ts'
 import { Bgp } from './bgp.ts'
+import { BlockKeeper } from './block-keeper.ts'
 import { Cluster, hasCheckpoint } from './cluster.ts'
 import { Drain } from './drain.ts'
 import { FormerAddresses } from './former.ts'
 import type { Log } from './log.ts'
+import { IpamCheck } from './ipam-check.ts'
 import { HandoverKeeper } from './handover.ts'
 import { Mtu } from './mtu.ts'
 import { NodeAddress } from './node-address.ts'
@@ -61,6 +64,7 @@ export class Daemon {
   readonly #cluster: Cluster
   readonly #snapshots: SnapshotBuilder
   readonly #ipam: Ipam
+  readonly #blockKeeper: BlockKeeper
   readonly #pods: Pods
   readonly #bgp: Bgp
   readonly #tunnels: TunnelKeeper
@@ -91,10 +95,10 @@ export class Daemon {
   /** Opens everything and serves; rejects with a sentence if this node cannot run. */
   static async start(config: DaemonConfig, log: Log): Promise<Daemon> {
     const nodeStore = await openNodeStore(join(config.stateDir, 'node.db'))
-    log.info('starting', { node: config.node.name, datastore: config.datastore.path })
+    log.info('starting', { node: config.node.name, datastore: describeDatastore(config.datastore) })
     // Who has seen the cluster before must not begin another one in a place where it is missing.
     const seen = await hasCheckpoint(nodeStore)
-    const datastore = openEmbeddedDatastore(config.datastore.path, { create: !seen })
+    const datastore = await openDatastore(config.datastore, { create: !seen })
     const dataplane = await Dataplane.open({
       kernel: linuxKernel(),
       mark: routeMark(config),
@@ -137,11 +141,18 @@ export class Daemon {
       nodeStore: this.#nodeStore,
       pools: () => this.#snapshots.current.pools,
       labels: () => this.#labels(),
+      settings: () => this.#ipamSettings(),
+    })
+    this.#blockKeeper = new BlockKeeper({
+      ipam: this.#ipam,
+      settings: () => this.#ipamSettings(),
+      isInSync: () => this.#cluster.state === 'in sync',
+      log,
     })
     this.#drain = new Drain({
       node: config.node.name,
       now: () => performance.now(),
-      blocks: () => this.#ipam.owned(),
+      ipam: this.#ipam,
       onChange: () => this.#planSoon(),
     })
     this.#former = new FormerAddresses({
@@ -171,9 +182,11 @@ export class Daemon {
       endpoints: this.#dataplane.endpoints,
       nodeStore: this.#nodeStore,
       log,
-      families: () => this.#ipam.families(),
+      families: namespace => this.#ipam.families(namespace),
       mtu: addresses => this.#mtu.ofPod(addresses),
       obstacle: () => this.#obstacle(),
+      pools: () => this.#snapshots.current.pools,
+      peers: () => this.#bgp.counts(),
     })
     this.#bgp = new Bgp({
       log,
@@ -260,6 +273,7 @@ export class Daemon {
     this.#drain.set(this.#node()?.spec.drain, true)
     await this.#replan()
     this.#cluster.start()
+    this.#blockKeeper.start()
     this.#syncTimer = setInterval(() => this.#lookAtSync(), syncEvery)
 
     this.#api = await serve(this.#config.api.socket, this.#handlers())
@@ -287,6 +301,7 @@ export class Daemon {
   async stop(): Promise<void> {
     clearInterval(this.#syncTimer)
     clearImmediate(this.#planTimer)
+    this.#blockKeeper.close()
     this.#drain.close()
     this.#address.close()
     this.#tunnelUse.close()
@@ -458,6 +473,11 @@ export class Daemon {
     return this.#snapshots.current.nodes.find(node => node.metadata.name === this.#config.node.name)
   }
 
+  #ipamSettings(): IpamSettings {
+    const { ipamConfigurations, reservations } = this.#snapshots.current
+    return ipamSettings(ipamConfigurations, reservations)
+  }
+
   #labels(): Labels {
     return this.#node()?.metadata.labels ?? {}
   }
@@ -475,10 +495,19 @@ export class Daemon {
   #handlers() {
     return createHandlers({
       node: this.#config.node.name,
+      datastoreType: this.#config.datastore.type,
       bgp: this.#bgp,
       cluster: this.#cluster,
       dataplane: this.#dataplane,
       ipam: this.#ipam,
+      pods: this.#pods,
+      ipamCheck: new IpamCheck({
+        ipam: this.#ipam,
+        pods: this.#pods,
+        kernel: linuxKernel(),
+        mark: routeMark(this.#config),
+      }),
+      keepBlocks: () => this.#ipamSettings().keepBlocks,
       drain: this.#drain,
       mtu: this.#mtu,
       wireguard: this.#wireguard,

@@ -2,10 +2,12 @@
 //
 // Every session says from the start that the node is about to go (RFC 8326; plan does that). Peers that know another way take it, and
 // those that know none still use this one. After a while for that, a block that no pod has an address of is withdrawn; one with pods
-// stays announced until the last of them ends. Drained `Now`, the others are withdrawn at the same moment, pods or not.
+// stays announced until the last of them ends. A tunnel's own address holds its block back only while the node has any pod, whose
+// packets need it. Drained `Now`, all blocks are withdrawn at the same moment, pods or not.
 
 import type { DrainView } from '../api/contract.ts'
-import type { OwnBlock } from '../ipam/index.ts'
+import type { Ipam } from '../ipam/index.ts'
+import { isTunnelOwner } from './tunnels.ts'
 
 export type DrainMode = DrainView['mode']
 
@@ -13,9 +15,18 @@ export interface DrainOptions {
   readonly node: string
   /** Milliseconds, from any start. */
   readonly now: () => number
-  readonly blocks: () => readonly OwnBlock[]
+  /** Its blocks, and who has which address of them. */
+  readonly ipam: Pick<Ipam, 'show'>
   /** What is withdrawn has changed. */
   readonly onChange: () => void
+}
+
+interface Held {
+  readonly cidr: string
+  /** Addresses that pods have. */
+  readonly pods: number
+  /** Something on this node still needs it. */
+  readonly isNeeded: boolean
 }
 
 /** Milliseconds that peers get to move traffic away. */
@@ -58,15 +69,15 @@ export class Drain {
   get status(): DrainView | undefined {
     const mode = this.#mode
     if (mode === undefined) return undefined
-    const announced = this.#options.blocks().filter(({ cidr }) => !this.#withdrawn.includes(cidr))
+    const announced = this.#held().filter(({ cidr }) => !this.#withdrawn.includes(cidr))
     const phase = !this.#told ? 'telling' : announced.length > 0 ? 'waiting' : 'drained'
     return { mode, phase, announced: announced.map(({ cidr }) => cidr), text: this.#text(phase, announced) }
   }
 
   /** Works out anew what is withdrawn. */
   look(): void {
-    const blocks = this.#mode !== undefined && this.#told ? this.#options.blocks() : []
-    const withdrawn = blocks.filter(({ used }) => this.#mode === 'Now' || used === 0).map(({ cidr }) => cidr)
+    const blocks = this.#mode !== undefined && this.#told ? this.#held() : []
+    const withdrawn = blocks.filter(({ isNeeded }) => this.#mode === 'Now' || !isNeeded).map(({ cidr }) => cidr)
     if (withdrawn.join() === this.#withdrawn.join()) return
     this.#withdrawn = withdrawn
     this.#options.onChange()
@@ -81,15 +92,25 @@ export class Drain {
     return this.#options.now() - this.#since >= tellFor
   }
 
-  #text(phase: DrainView['phase'], announced: readonly OwnBlock[]): string {
+  #held(): readonly Held[] {
+    const { blocks, addresses } = this.#options.ipam.show()
+    const ofPods = addresses.filter(row => !isTunnelOwner(row))
+    return blocks.map(({ cidr, used }) => {
+      const pods = ofPods.filter(({ block }) => block === cidr).length
+      return { cidr, pods, isNeeded: pods > 0 || (used > 0 && ofPods.length > 0) }
+    })
+  }
+
+  #text(phase: DrainView['phase'], announced: readonly Held[]): string {
     const { node, now } = this.#options
-    if (phase === 'drained') return `drained: it announces nothing; margayctl node undrain ${node} brings it back`
+    if (phase === 'drained') return `it announces nothing; margayctl node undrain ${node} brings it back`
     if (phase === 'telling') {
       const seconds = Math.ceil((this.#since + tellFor - now()) / 1000)
       const then = this.#mode === 'Now' ? 'its blocks are withdrawn' : 'blocks without pods are withdrawn'
       return `peers are told to take other ways (GRACEFUL_SHUTDOWN); in ${seconds} s ${then}`
     }
-    const blocks = announced.map(({ cidr, used }) => `${cidr} (${used} in use)`).join(', ')
+    const withPods = announced.filter(({ pods }) => pods > 0)
+    const blocks = withPods.map(({ cidr, pods }) => `${cidr} (${pods} ${pods === 1 ? 'pod' : 'pods'})`).join(', ')
     return `announces ${blocks} until the pods there end; delete them, or cut them off by margayctl node drain ${node} --force`
   }
 }

@@ -48,6 +48,8 @@ async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false)
     families: () => ipam.families(),
     mtu: () => 1500,
     obstacle: () => undefined,
+    pools: () => pools,
+    peers: () => ({ configured: 0, established: 0 }),
   })
   const adoption = await pods.recover(lostStore)
   for (const owner of fibClasses) plane.routes.inSync(owner)

@@ -19,6 +19,7 @@ import { namespaceKind } from '../../cni-plugin/protocol/namespace.ts'
 import type { EndpointErrorCode } from '../dataplane/endpoints/errors.ts'
 import type { Adoption, Endpoints } from '../dataplane/endpoints/endpoints.ts'
 import { hostDeviceName, hostMac, isHostDeviceName } from '../dataplane/endpoints/names.ts'
+import { podRoutes } from '../dataplane/endpoints/wiring.ts'
 import type { Kernel } from '../dataplane/kernel.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
 import { IpamError } from '../ipam/errors.ts'
@@ -27,28 +28,46 @@ import { type Endpoint, endpointKey } from '../model/endpoint.ts'
 import type { IpFamily } from '../../inet/index.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
 import type { Log } from './log.ts'
+import type { IPPoolResource } from '../resources/index.ts'
+import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { isTunnelOwner, tunnelOwner } from './tunnels.ts'
+import { Turns } from './turns.ts'
 
 const table = 'endpoints'
+
+const noPool =
+  'no enabled pool is for this node: apply an IPPool, or see nodeSelector and disabled of those that are there'
 
 export interface PodsOptions {
   readonly ipam: Ipam
   readonly endpoints: Endpoints
   readonly nodeStore: NodeStore
   readonly log: Log
-  /** Families that pods get an address of now: those with an enabled pool for this node. */
-  readonly families: () => readonly IpFamily[]
+  /** Families that pods of a namespace get an address of now: those with an enabled pool for them and this node. */
+  readonly families: (namespace: string | undefined) => readonly IpFamily[]
   /** MTU of a new pod with these addresses. */
   readonly mtu: (addresses: readonly string[]) => number
   /** Why no pod can be attached now; undefined: it can. */
   readonly obstacle: () => string | undefined
+  /** The cluster's pools as they are now. */
+  readonly pools: () => readonly IPPoolResource[]
+  /** BGP sessions of this node. */
+  readonly peers: ReadinessOptions['peers']
 }
 
 export class Pods implements CniBackend {
   readonly #options: PodsOptions
+  readonly #readiness: Readiness
+  readonly #turns = new Turns()
 
   constructor(options: PodsOptions) {
     this.#options = options
+    const { ipam, pools, peers } = options
+    this.#readiness = new Readiness({
+      obstacle: () => options.obstacle() ?? (pools().every(({ spec }) => spec.disabled) ? noPool : undefined),
+      peers,
+      addresses: () => JSON.stringify([pools(), ipam.show().blocks]),
+    })
   }
 
   /** Records of the attachments that runtimes were told of. */
@@ -85,7 +104,29 @@ export class Pods implements CniBackend {
     return adoption
   }
 
-  async add(request: AddRequest, signal: AbortSignal): Promise<Attachment> {
+  add(request: AddRequest, signal: AbortSignal): Promise<Attachment> {
+    return this.#turns.run(endpointKey(request), () => this.#add(request, signal))
+  }
+
+  del(key: AttachmentKey): Promise<void> {
+    return this.#turns.run(endpointKey(key), () => this.#del(key))
+  }
+
+  /** A DEL that no runtime asked for, if the pod is gone at that moment. */
+  delIf(key: AttachmentKey, isGone: () => Promise<boolean>): Promise<boolean> {
+    return this.#turns.run(endpointKey(key), async () => {
+      const gone = await isGone()
+      if (gone) await this.#del(key)
+      return gone
+    })
+  }
+
+  /** Whether an ADD or DEL is under way: for that attachment, or for any. */
+  isBusy(key?: AttachmentKey): boolean {
+    return this.#turns.isBusy(key && endpointKey(key))
+  }
+
+  async #add(request: AddRequest, signal: AbortSignal): Promise<Attachment> {
     const { endpoints, nodeStore, log } = this.#options
     const obstacle = this.#options.obstacle()
     if (obstacle !== undefined) throw new CniError(code.tryAgainLater, obstacle)
@@ -114,14 +155,14 @@ export class Pods implements CniBackend {
       await nodeStore.commit([{ do: 'put', table, key: endpointKey(attached), value: attached }])
       signal.throwIfAborted()
       log.info('pod attached', { pod: nameOf(request), addresses: addresses.join(','), device: attached.hostDevice })
-      return { endpoint: attached, hostMac }
+      return { endpoint: attached, hostMac, routes: podRoutes(attached) }
     } catch (error) {
       await this.#undo(request, attached !== undefined)
       throw error
     }
   }
 
-  async del(key: AttachmentKey): Promise<void> {
+  async #del(key: AttachmentKey): Promise<void> {
     const { ipam, endpoints, nodeStore, log } = this.#options
     const endpoint = endpoints.get(key)
     const outcome = await endpoints.remove(key)
@@ -175,8 +216,7 @@ export class Pods implements CniBackend {
   }
 
   async status(): Promise<void> {
-    const obstacle = this.#options.obstacle()
-    if (obstacle !== undefined) throw new CniError(code.unavailable, obstacle)
+    this.#readiness.check()
   }
 
   namespaceKind(path: string): Promise<NamespaceKind> {
@@ -197,8 +237,13 @@ export class Pods implements CniBackend {
 
   async #assign(request: AddRequest): Promise<readonly string[]> {
     const { network, containerId, ifName, label, addresses: requested } = request
+    const namespace = label?.includes('/') ? label.split('/')[0] : undefined
+    if (requested.length === 0 && this.#options.families(namespace).length === 0)
+      throw new CniError(code.noAddressLeft, noPool)
     const families =
-      requested.length > 0 ? requested.map(address => (address.includes(':') ? 6 : 4)) : this.#options.families()
+      requested.length > 0
+        ? requested.map(address => (address.includes(':') ? 6 : 4))
+        : this.#options.families(namespace)
     try {
       const assigned = await this.#options.ipam.assign({
         network,
@@ -207,10 +252,12 @@ export class Pods implements CniBackend {
         families,
         requested,
         ...(label && { label }),
+        ...(namespace !== undefined && { namespace }),
       })
       return assigned.addresses.map(({ address }) => address)
     } catch (error) {
       if (!(error instanceof IpamError)) throw error
+      if (error.code === 'exhausted' && requested.length === 0) this.#readiness.refused(error.message)
       throw new CniError(error.code === 'unreachable' ? code.tryAgainLater : code.noAddressLeft, error.message)
     }
   }

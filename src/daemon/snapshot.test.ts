@@ -1,5 +1,6 @@
 import t from 'tap'
-import { unconfirmed } from './snapshot.ts'
+import type { Version } from '../datastore/contract.ts'
+import { SnapshotBuilder, unconfirmed } from './snapshot.ts'
 
 t.test('a block that a checkpoint names as ours is not announced unless the node itself holds it', t => {
   const blocks = [
@@ -8,5 +9,13 @@ t.test('a block that a checkpoint names as ours is not announced unless the node
     { cidr: '10.42.0.128/26', node: 'n2' },
   ]
   t.same(unconfirmed(blocks, 'n1', ['10.42.0.0/26', '10.42.9.0/26']), ['10.42.0.64/26'])
+  t.end()
+})
+
+t.test('a record of a newer Margay is left out and reported', t => {
+  const snapshots = new SnapshotBuilder()
+  const entry = { kind: 'IPPool', name: 'p', version: '!1' as Version, value: {}, newer: 7 }
+  t.same(snapshots.update(['IPPool'], () => [entry]).pools, [])
+  t.same(snapshots.problems, ['ippool "p" was written by a newer Margay (layout 7) and is left out: upgrade this node'])
   t.end()
 })

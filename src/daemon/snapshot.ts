@@ -12,13 +12,22 @@ export const blockKind = 'Block'
 export const watchedKinds: readonly string[] = [
   'Node',
   'IPPool',
+  'IPReservation',
+  'IPAMConfiguration',
   'BGPConfiguration',
   'BGPPeer',
   blockKind,
   tunnelUseKind,
 ]
 
-const fields = { Node: 'nodes', IPPool: 'pools', BGPConfiguration: 'bgpConfigurations', BGPPeer: 'bgpPeers' } as const
+const fields = {
+  Node: 'nodes',
+  IPPool: 'pools',
+  IPReservation: 'reservations',
+  IPAMConfiguration: 'ipamConfigurations',
+  BGPConfiguration: 'bgpConfigurations',
+  BGPPeer: 'bgpPeers',
+} as const
 
 /** Blocks that records name as this node's and that the node itself does not hold: a checkpoint may be older than the loss. */
 export function unconfirmed(blocks: readonly OwnedBlock[], node: string, held: readonly string[]): readonly string[] {
@@ -52,6 +61,12 @@ export class SnapshotBuilder {
   #read<K extends Kind>(kind: K, entries: readonly Entry[]): readonly ResourceOf<K>[] {
     const problems: string[] = []
     const resources = entries.flatMap(entry => {
+      if (entry.newer !== undefined) {
+        problems.push(
+          `${kind.toLowerCase()} "${entry.name}" was written by a newer Margay (layout ${entry.newer}) and is left out: upgrade this node`,
+        )
+        return []
+      }
       const parsed = parseResource(entry.value)
       if (parsed.ok && isOf(kind, parsed.resource)) return [parsed.resource]
       const why = parsed.ok ? `it says it is a ${parsed.resource.kind}` : parsed.problems.map(formatProblem).join(' ')

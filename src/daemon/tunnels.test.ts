@@ -49,7 +49,19 @@ async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false)
   await ipam.load({ inUse: lostStore ? await addressesOfPods(kernel, 81) : [] })
   const { endpoints } = plane
   const families = () => ipam.families()
-  const pods = new Pods({ ipam, endpoints, nodeStore, log, families, mtu: () => 1450, obstacle: () => undefined })
+  const peers = () => ({ configured: 0, established: 0 })
+  const obstacle = () => undefined
+  const pods = new Pods({
+    ipam,
+    endpoints,
+    nodeStore,
+    log,
+    families,
+    mtu: () => 1450,
+    obstacle,
+    pools: () => pools,
+    peers,
+  })
   await pods.recover(lostStore)
   const keys = { key: undefined, fault: undefined, make: async () => {} }
   const keeper = new TunnelKeeper({ ipam, devices: plane.tunnels, keys, log, mtu: () => 1450 })

@@ -110,7 +110,8 @@ export class TunnelKeeper {
 
   async #assign({ device, family, pools }: Tunnel): Promise<readonly string[]> {
     try {
-      await this.#ports.ipam.assign({ ...tunnelOwner(device), families: [family], pools, label: `tunnel ${device}` })
+      const request = { families: [family], pools, use: 'Tunnel', label: `tunnel ${device}` } as const
+      await this.#ports.ipam.assign({ ...tunnelOwner(device), ...request })
       return []
     } catch (error) {
       if (!(error instanceof IpamError)) throw error

@@ -2,7 +2,7 @@
 
 import type { Test } from 'tap'
 import type { Datastore, StoreErrorCode, WatchEvent } from './contract.ts'
-import { StoreError } from './contract.ts'
+import { lockKind, lockName, StoreError } from './contract.ts'
 
 /** `a` and `b` are clients of one empty store (the same client twice, for a store that has only one). They are closed at the end. */
 export async function datastoreSuite(t: Test, a: Datastore, b: Datastore): Promise<void> {
@@ -57,6 +57,16 @@ export async function datastoreSuite(t: Test, a: Datastore, b: Datastore): Promi
       t.same(names, [['a', 'b'], ['c', 'd'], ['e']])
       t.same((await a.list('Nothing')).entries, [])
     },
+    'which kinds there are': async (t, a, b) => {
+      t.same(await b.kinds(), [])
+      for (const [kind, name] of [
+        ['Pool', 'p'],
+        ['Node', 'a'],
+        ['Node', 'b'],
+      ])
+        await a.create(kind, name, 1)
+      t.same(await b.kinds(), ['Node', 'Pool'])
+    },
     'a watch tells what is there, then what changes, whoever changes it': async (t, a, b) => {
       await a.create('Node', 'old', 1)
       await a.create('Unwatched', 'x', 1)
@@ -89,6 +99,17 @@ export async function datastoreSuite(t: Test, a: Datastore, b: Datastore): Promi
       await writes
       t.equal(known.size, 60)
     },
+    'a lock holds off every write but its own removal': async (t, a, b) => {
+      const version = await a.create('Node', 'n', 1)
+      await a.create(lockKind, lockName, { since: 'now', by: 'me', reason: 'a test' })
+      await fails(t, 'locked', b.create('Node', 'm', 1))
+      await fails(t, 'locked', b.update('Node', 'n', 2, version))
+      await fails(t, 'locked', b.delete('Node', 'n', version))
+      await fails(t, 'exists', b.create(lockKind, lockName, {}))
+      t.equal((await b.get('Node', 'n'))?.value, 1)
+      await b.delete(lockKind, lockName)
+      await b.update('Node', 'n', 2, version)
+    },
     [last]: async (t, a) => {
       const heard = follow(a, ['Node'], new AbortController().signal)
       t.same(await heard.next(), { snapshot: [] })
@@ -108,7 +129,7 @@ const last = 'closing ends a watch'
 
 async function clear(store: Datastore): Promise<void> {
   for (const kind of ['Block', 'Node', 'Other', 'Pool', 'Unwatched'])
-    for (const entry of (await store.list(kind)).entries) await store.delete(kind, entry.name)
+    for (const entry of (await store.list(kind, { limit: 1000 })).entries) await store.delete(kind, entry.name)
 }
 
 async function fails(t: Test, code: StoreErrorCode, call: Promise<unknown>): Promise<void> {

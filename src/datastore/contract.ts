@@ -12,6 +12,8 @@ export interface Entry {
   readonly version: Version
   /** JSON. */
   readonly value: unknown
+  /** A newer Margay wrote it, in this layout, which this one cannot read: `value` is empty, and an update fails with `conflict`. */
+  readonly newer?: number
 }
 
 export interface Page {
@@ -32,7 +34,15 @@ export type WatchEvent =
   | { readonly type: 'bookmark' }
   | { readonly type: 'lost'; readonly reason: string }
 
-export type StoreErrorCode = 'conflict' | 'not-found' | 'exists' | 'unreachable'
+/**
+ * `unauthorised`: the store does not take our credentials, or does not allow that. `locked`: an operator holds off writes
+ * (`lockKind`). After `unreachable` a write may have been done, or still be: read before you rely on either.
+ */
+export type StoreErrorCode = 'conflict' | 'not-found' | 'exists' | 'unreachable' | 'unauthorised' | 'locked'
+
+/** While there is a record of this kind, all other writes fail with `locked`. Only one is ever made: `lockName`. */
+export const lockKind = 'DatastoreLock'
+export const lockName = 'default'
 
 /** Thrown by every call of a store; `message` names the object, the reason and the next step. */
 export class StoreError extends Error {
@@ -54,6 +64,8 @@ export interface Datastore {
   update(kind: string, name: string, value: unknown, version: Version): Promise<Version>
   /** With `version`: only if that is the stored one. */
   delete(kind: string, name: string, version?: Version): Promise<void>
+  /** Those that have records, ordered. */
+  kinds(): Promise<readonly string[]>
   /** Kinds under which nothing is watched (status, address copies) are simply never named here. */
   watch(kinds: readonly string[], signal: AbortSignal): AsyncIterable<WatchEvent>
   close(): Promise<void>

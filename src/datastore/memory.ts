@@ -1,6 +1,16 @@
 // Stores in memory, for tests: small real implementations of both contracts, with the power to fail.
 
-import { type Datastore, type Entry, type Page, StoreError, type Version, type WatchEvent } from './contract.ts'
+import {
+  type Datastore,
+  type Entry,
+  lockKind,
+  lockName,
+  type Page,
+  StoreError,
+  type Version,
+  type WatchEvent,
+} from './contract.ts'
+import { lockedError } from './lock.ts'
 import type { NodeStore, NodeStoreChange } from './node-store.ts'
 
 /** A cluster's store. Values are copied in and out, as a real store does. */
@@ -34,6 +44,7 @@ export class MemoryDatastore implements Datastore {
 
   async create(kind: string, name: string, value: unknown): Promise<Version> {
     this.#reach()
+    this.#mustBeUnlocked(kind)
     if (this.#entries.has(keyOf(kind, name)))
       throw new StoreError('exists', `${kind} ${name} exists already. Read it, and update it if it shall change.`)
     return this.#put(kind, name, value)
@@ -48,6 +59,11 @@ export class MemoryDatastore implements Datastore {
     this.#mustBe(kind, name, version)
     this.#entries.delete(keyOf(kind, name))
     for (const watch of this.#watches) watch.tell(kind, { type: 'delete', kind, name })
+  }
+
+  async kinds(): Promise<readonly string[]> {
+    this.#reach()
+    return [...new Set([...this.#entries.values()].map(entry => entry.kind))].toSorted()
   }
 
   async *watch(kinds: readonly string[], signal: AbortSignal): AsyncGenerator<WatchEvent, void> {
@@ -81,6 +97,7 @@ export class MemoryDatastore implements Datastore {
 
   #mustBe(kind: string, name: string, version: Version | undefined): void {
     this.#reach()
+    this.#mustBeUnlocked(kind)
     const found = this.#entries.get(keyOf(kind, name))
     if (!found) throw new StoreError('not-found', `${kind} ${name} does not exist. List what there is, or create it.`)
     if (version !== undefined && found.version !== version)
@@ -88,6 +105,11 @@ export class MemoryDatastore implements Datastore {
         'conflict',
         `${kind} ${name} was changed by somebody else meanwhile. Read it again and repeat the change.`,
       )
+  }
+
+  #mustBeUnlocked(kind: string): void {
+    const lock = this.#entries.get(keyOf(lockKind, lockName))
+    if (lock && kind !== lockKind) throw lockedError(lock.value)
   }
 
   #ofKinds(kinds: readonly string[]): Entry[] {

@@ -1,11 +1,12 @@
 // One block in memory: which of its addresses are free, the longest free first.
 //
 // Every address can be given, the first and the last too: pods have /32 and /128, so there is no broadcast. What was used lately
-// comes last, so that nobody's packets reach a new pod that has the address of a dead one.
+// comes last, and not before its cooldown is over, so that nobody's packets reach a new pod that has the address of a dead one.
 
 import {
   type Address,
   addressAt,
+  contains,
   formatAddress,
   formatPrefix,
   indexOf,
@@ -13,6 +14,15 @@ import {
   type Prefix,
   sizeOf,
 } from '../../inet/index.ts'
+
+/** Which of the free addresses may be given to whoever asks for any. */
+export interface GivingRules {
+  /** Milliseconds since 1970. */
+  readonly now: number
+  /** Milliseconds that an address rests after its release. */
+  readonly cooldown: number
+  readonly reserved: readonly Prefix[]
+}
 
 export class Block {
   readonly prefix: Prefix
@@ -23,12 +33,14 @@ export class Block {
   readonly #used = new Set<number>()
   /** In the order in which they will be given. */
   readonly #free = new Set<number>()
+  /** When an address was released, milliseconds since 1970. */
+  readonly #freedAt = new Map<number, number>()
 
-  /** `used` and `freed` may name addresses outside the block; `freed` is ordered, longest free first. */
+  /** `used` and `freed` (when: ISO 8601) may name addresses outside the block; `freed` is ordered, longest free first. */
   constructor(
     of: { readonly prefix: Prefix; readonly pool: string; readonly claimedAt: string },
     used: Iterable<string>,
-    freed: Iterable<string>,
+    freed: Iterable<readonly [string, string]>,
   ) {
     this.prefix = of.prefix
     this.cidr = formatPrefix(of.prefix)
@@ -36,20 +48,40 @@ export class Block {
     this.claimedAt = of.claimedAt
     this.size = sizeOf(of.prefix)
     for (const address of used) this.take(address)
-    const before = [...freed].map(address => this.#indexOf(address)).filter(i => i >= 0 && !this.#used.has(i))
-    const recent = new Set(before)
-    for (let i = 0; i < this.size; i++) if (!this.#used.has(i) && !recent.has(i)) this.#free.add(i)
-    for (const i of before) this.#free.add(i)
+    for (const [address, at] of freed) {
+      const i = this.#indexOf(address)
+      if (i >= 0 && !this.#used.has(i)) this.#freedAt.set(i, Date.parse(at))
+    }
+    for (let i = 0; i < this.size; i++) if (!this.#used.has(i) && !this.#freedAt.has(i)) this.#free.add(i)
+    for (const i of this.#freedAt.keys()) this.#free.add(i)
   }
 
   get used(): number {
     return this.#used.size
   }
 
+  get hasFree(): boolean {
+    return this.#free.size > 0
+  }
+
   /** The address to give next; it stays free until it is taken. */
-  next(): string | undefined {
-    const [first] = this.#free
-    return first === undefined ? undefined : formatAddress(addressAt(this.prefix, first))
+  next(rules: GivingRules): string | undefined {
+    for (const i of this.#free) {
+      const address = addressAt(this.prefix, i)
+      if (this.#rests(i, rules) || rules.reserved.some(range => contains(range, address))) continue
+      return formatAddress(address)
+    }
+    return undefined
+  }
+
+  /** When its last address in use was released, or the block was claimed if none was; milliseconds since 1970. */
+  emptySince(): number {
+    return this.#freedAt.size > 0 ? Math.max(...this.#freedAt.values()) : Date.parse(this.claimedAt) || 0
+  }
+
+  #rests(i: number, { now, cooldown }: GivingRules): boolean {
+    const at = this.#freedAt.get(i)
+    return cooldown > 0 && at !== undefined && now - at < cooldown
   }
 
   has(address: Address): boolean {
@@ -65,12 +97,16 @@ export class Block {
     const i = this.#indexOf(address)
     if (i < 0) return
     this.#free.delete(i)
+    this.#freedAt.delete(i)
     this.#used.add(i)
   }
 
-  free(address: string): void {
+  /** `at`: ISO 8601. */
+  free(address: string, at: string): void {
     const i = this.#indexOf(address)
-    if (this.#used.delete(i)) this.#free.add(i)
+    if (!this.#used.delete(i)) return
+    this.#free.add(i)
+    this.#freedAt.set(i, Date.parse(at))
   }
 
   #indexOf(text: string): number {

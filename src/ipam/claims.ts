@@ -1,7 +1,13 @@
 // Blocks in the datastore: one record says whose a block is, and whoever creates it first has it. There is no second key, no
 // pending state and no expiry.
+//
+// Two things make that hold where requests arrive late and pools had blocks of several sizes (docs/ipam.md has the argument):
+// - After it has written a record, a node lists all records, and takes its own back if another overlaps it. Of two nodes that
+//   claim overlapping blocks at once at least one sees the other's.
+// - A record that names a node and that this node does not know (it may have sent its deletion, and heard no answer) is written
+//   again before it is used: after that no deletion of the older version is done any more.
 
-import { formatPrefix, overlaps, parsePrefix, type Prefix, subnetAt, subnetCount } from '../../inet/index.ts'
+import { contains, formatPrefix, overlaps, parsePrefix, type Prefix, subnetAt, subnetCount } from '../../inet/index.ts'
 import type { Datastore, Entry } from '../datastore/contract.ts'
 import { StoreError } from '../datastore/contract.ts'
 import type { IPPoolResource } from '../resources/index.ts'
@@ -25,16 +31,24 @@ export async function allEntries(datastore: Datastore, kind: string): Promise<re
   return entries
 }
 
+export interface ClaimRequest {
+  readonly pool: IPPoolResource
+  /** Every block of the cluster. */
+  readonly taken: readonly ClaimedBlock[]
+  /** A block that lies within one of these has no address to give. */
+  readonly unusable: readonly Prefix[]
+  readonly node: string
+  /** ISO 8601. */
+  readonly claimedAt: string
+}
+
 /**
  * Claims the first block of the pool that overlaps none of `taken`, from a start that depends on the node, so that nodes that
  * start at once do not run after the same ones. Undefined: the pool has none left.
  */
 export async function claimNext(
   datastore: Datastore,
-  pool: IPPoolResource,
-  taken: readonly ClaimedBlock[],
-  node: string,
-  claimedAt: string,
+  { pool, taken, unusable, node, claimedAt }: ClaimRequest,
 ): Promise<ClaimedBlock | undefined> {
   const range = parsePrefix(pool.spec.cidr)
   if (!range) return undefined
@@ -47,13 +61,14 @@ export async function claimNext(
   for (let i = 0; i < count; i++) {
     const block = subnetAt(range, length, (start + i) % count)
     if (same.has(formatPrefix(block)) || others.some(other => overlaps(other.prefix, block))) continue
+    if (unusable.some(reserved => contains(reserved, block))) continue
     const claimed = await claim(datastore, block, pool.metadata.name, node, claimedAt)
     if (claimed.node === node) return claimed
   }
   return undefined
 }
 
-/** Claims one block, and says who has it: this node, or whoever was first. */
+/** Claims one block, and says who has it: this node, or whoever was first (empty: nobody can have it). */
 export async function claim(
   datastore: Datastore,
   prefix: Prefix,
@@ -65,15 +80,46 @@ export async function claim(
   for (;;) {
     try {
       await datastore.create(blockKind, blockName(prefix), record)
-      return { ...record, prefix }
+      return await withoutRival(datastore, { ...record, prefix })
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'exists') throw error
     }
     const found = await datastore.get(blockKind, blockName(prefix))
     const owner = readBlock(found?.value)
+    if (owner?.node === node) return (await affirm(datastore, prefix, node)) ?? { ...record, node: '', prefix }
     if (owner) return owner
     if (found) return { ...record, node: '', prefix } // a record that is none of ours: nobody's to give
   }
+}
+
+/**
+ * Takes over a record that names this node and that its own store does not know: it is written anew first. Undefined: it does
+ * not name this node any more, or another record overlaps it.
+ */
+export async function affirm(datastore: Datastore, prefix: Prefix, node: string): Promise<ClaimedBlock | undefined> {
+  for (;;) {
+    const found = await datastore.get(blockKind, blockName(prefix))
+    const block = readBlock(found?.value)
+    if (!found || block?.node !== node) return undefined
+    try {
+      await datastore.update(blockKind, blockName(prefix), found.value, found.version)
+    } catch (error) {
+      if (!isMoved(error)) throw error
+      continue
+    }
+    const affirmed = await withoutRival(datastore, block)
+    return affirmed.node === node ? affirmed : undefined
+  }
+}
+
+/** A block whose record this node has just written: it stays, or goes again because another overlaps it. */
+async function withoutRival(datastore: Datastore, mine: ClaimedBlock): Promise<ClaimedBlock> {
+  const rival = (await allBlocks(datastore)).find(
+    other => other.cidr !== mine.cidr && overlaps(other.prefix, mine.prefix),
+  )
+  if (!rival) return mine
+  await unclaim(datastore, mine.prefix, mine.node)
+  return { ...rival, node: rival.node === mine.node ? '' : rival.node }
 }
 
 /** Gives a block back. Nothing happens if it is not this node's. */
@@ -83,9 +129,12 @@ export async function unclaim(datastore: Datastore, prefix: Prefix, node: string
   try {
     await datastore.delete(blockKind, blockName(prefix), found.version)
   } catch (error) {
-    const moved = error instanceof StoreError && (error.code === 'conflict' || error.code === 'not-found')
-    if (!moved) throw error // else: it was taken from this node meanwhile
+    if (!isMoved(error)) throw error // else: it was taken from this node meanwhile
   }
+}
+
+function isMoved(error: unknown): boolean {
+  return error instanceof StoreError && (error.code === 'conflict' || error.code === 'not-found')
 }
 
 /** FNV-1a, 32 bits, over UTF-8. */

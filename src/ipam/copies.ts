@@ -4,19 +4,24 @@
 
 import type { Datastore } from '../datastore/contract.ts'
 import { type AddressCopy, copyKind } from './records.ts'
+import type { IpamOptions, Timer } from './types.ts'
 
 const writeAfter = 250
 const retryAfter = 5_000
 
 export class Copies {
   readonly #datastore: Datastore
+  readonly #node: string
+  readonly #timer: Timer
   /** Name of the block -> its copy as it should be; undefined: none. */
   readonly #pending = new Map<string, () => AddressCopy | undefined>()
-  #timer: NodeJS.Timeout | undefined
+  #cancel: (() => void) | undefined
   #writing: Promise<void> = Promise.resolve()
 
-  constructor(datastore: Datastore) {
+  constructor({ datastore, node, timer = realTimer }: Pick<IpamOptions, 'datastore' | 'node' | 'timer'>) {
     this.#datastore = datastore
+    this.#node = node
+    this.#timer = timer
   }
 
   /** The addresses of a block have changed; `now` tells the copy when it is written. */
@@ -27,14 +32,14 @@ export class Copies {
 
   /** Writes what is pending; resolves also if that failed. */
   flush(): Promise<void> {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#cancel?.()
+    this.#cancel = undefined
     this.#writing = this.#writing.then(() => this.#writePending())
     return this.#writing
   }
 
   #schedule(delay: number): void {
-    this.#timer ??= setTimeout(() => void this.flush(), delay).unref()
+    this.#cancel ??= this.#timer(delay, () => void this.flush())
   }
 
   async #writePending(): Promise<void> {
@@ -54,6 +59,16 @@ export class Copies {
     const found = await this.#datastore.get(copyKind, name)
     if (copy && found) await this.#datastore.update(copyKind, name, copy, found.version)
     else if (copy) await this.#datastore.create(copyKind, name, copy)
-    else if (found) await this.#datastore.delete(copyKind, name, found.version)
+    // By now the block, and so the copy, may be another node's.
+    else if (found && isOf(found.value, this.#node)) await this.#datastore.delete(copyKind, name, found.version)
   }
+}
+
+const realTimer: Timer = (ms, look) => {
+  const timer = setTimeout(look, ms).unref()
+  return () => clearTimeout(timer)
+}
+
+function isOf(value: unknown, node: string): boolean {
+  return typeof value === 'object' && value !== null && (value as Partial<AddressCopy>).node === node
 }

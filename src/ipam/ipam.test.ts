@@ -40,7 +40,7 @@ t.test('dual stack is all or nothing', async t => {
   await t.rejects(node.ipam.assign({ ...owner(1), ...both }), {
     code: 'no-pool',
     message:
-      'node "n1": no enabled IPv6 pool selects it. Apply an IPPool, or see nodeSelector and disabled: margayctl get ippools -o yaml',
+      'node "n1": no enabled IPv6 pool selects it. Apply an IPPool, or see nodeSelector, namespaceSelector, allowedUses and disabled: margayctl get ippools -o yaml',
   })
   t.same(node.ipam.show().addresses, [])
 })
@@ -151,7 +151,7 @@ t.test('an address may be asked for by name', async t => {
     [
       a,
       '10.99.0.1',
-      'address 10.99.0.1: no enabled pool for this node holds it. Choose one of a pool, or ask for none.',
+      'address 10.99.0.1: no enabled pool for this pod and node holds it. Choose one of a pool, or ask for none.',
     ],
   ] as const)
     await t.rejects(ask(ipam, 2, address), { code: 'not-available', message })

@@ -6,15 +6,14 @@
 //
 // All changes run one after another. If the node's store fails in the middle of one, what it holds is read anew before the next.
 
-import { type IpFamily, parseAddress } from '../../inet/index.ts'
-import { StoreError } from '../datastore/contract.ts'
-import type { Block } from './block.ts'
+import type { IpFamily } from '../../inet/index.ts'
+import { Chooser } from './choose.ts'
 import { allEntries } from './claims.ts'
 import { Copies } from './copies.ts'
-import { IpamError } from './errors.ts'
 import { LocalRecords } from './local.ts'
 import { decommissionedText, holds, OwnBlocks } from './own-blocks.ts'
-import { poolsFor, rangeOf } from './pools.ts'
+import { poolsFor } from './pools.ts'
+import { isUnreachable, reach } from './reach.ts'
 import { type AddressRow, blockName, copyKind, type Owner, readCopy } from './records.ts'
 import type {
   AddressInUse,
@@ -31,15 +30,19 @@ export class Ipam {
   readonly #options: IpamOptions
   readonly #local: LocalRecords
   readonly #blocks: OwnBlocks
+  readonly #chooser: Chooser
   readonly #copies: Copies
   #stale = true
+  /** When the last change began, ISO 8601: the clock may be set back. */
+  #latest = ''
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: IpamOptions) {
     this.#options = options
     this.#local = new LocalRecords(options.nodeStore, options.node)
     this.#blocks = new OwnBlocks(options, this.#local)
-    this.#copies = new Copies(options.datastore)
+    this.#chooser = new Chooser(options, this.#blocks)
+    this.#copies = new Copies(options)
   }
 
   // ---- start and stop --------------------------------------------------------------------------------------------------------
@@ -98,12 +101,7 @@ export class Ipam {
       if (!this.#local.complete)
         await this.#reach('learn which addresses are in use, as its own store is new', () => this.#complete())
       const chosen: AssignedAddress[] = []
-      for (const family of missing) {
-        const wanted = request.requested?.find(text => parseAddress(text)?.family === family)
-        chosen.push(
-          wanted === undefined ? await this.#chooseAny(family, request.pools) : await this.#chooseNamed(family, wanted),
-        )
-      }
+      for (const family of missing) chosen.push(await this.#chooser.choose(family, request))
       const { network, containerId, ifName, label } = request
       const row = { network, containerId, ifName, since: this.#now(), ...(label !== undefined && { label }) }
       await this.#local.put(new Map(chosen.map(({ address, pool }) => [address, { ...row, pool }])))
@@ -129,6 +127,19 @@ export class Ipam {
     })
   }
 
+  /** Writes down an address of an attached pod that no row has. False: it is in no block of this node, or somebody has it. */
+  record(address: string, { network, containerId, ifName }: Owner): Promise<boolean> {
+    return this.#alone(async () => {
+      const block = this.#blocks.of(address)
+      if (!block?.isFree(address)) return false
+      const row = { network, containerId, ifName, since: this.#now(), pool: block.pool }
+      await this.#local.put(new Map([[address, row]]))
+      block.take(address)
+      this.#copy([block.cidr])
+      return true
+    })
+  }
+
   // ---- blocks ----------------------------------------------------------------------------------------------------------------
 
   /** The blocks that records name as this node's: those it may announce. */
@@ -147,14 +158,16 @@ export class Ipam {
     return this.#blocks.onChange(listener)
   }
 
-  /** Gives empty blocks back, all but `keep` of each pool. Answers their CIDRs. */
-  releaseEmptyBlocks(keep: number): Promise<readonly string[]> {
+  /**
+   * Gives blocks back that have been empty for `after` milliseconds, as long as `keep` blocks of their pool have a free address.
+   * Answers their CIDRs.
+   */
+  releaseEmptyBlocks(keep: number, after = 0): Promise<readonly string[]> {
     return this.#alone(async () => {
-      const empty = Map.groupBy(
-        this.#blocks.list().filter(block => block.used === 0),
-        block => block.pool,
+      const going = this.#blocks.idle(
+        { keep, after },
+        this.#options.pools().filter(({ spec }) => !spec.disabled),
       )
-      const going = [...empty.values()].flatMap(blocks => blocks.slice(keep))
       for (const block of going) {
         await this.#reach('give back a block', () => this.#blocks.giveBack(block))
         this.#copies.changed(blockName(block.prefix), () => undefined)
@@ -163,11 +176,10 @@ export class Ipam {
     })
   }
 
-  /** The families that this node has pools for. */
-  families(): readonly IpFamily[] {
-    return ([4, 6] as const).filter(
-      family => poolsFor(family, this.#options.pools(), this.#options.labels()).length > 0,
-    )
+  /** The families that a pod of the namespace, of these pools if it asks for some, gets an address of. */
+  families(namespace?: string, among?: readonly string[]): readonly IpFamily[] {
+    const wanting = { labels: this.#options.labels(), use: 'Workload', namespace, among } as const
+    return ([4, 6] as const).filter(family => poolsFor(family, this.#options.pools(), wanting).length > 0)
   }
 
   show(): IpamSnapshot {
@@ -184,46 +196,6 @@ export class Ipam {
     }
   }
 
-  // ---- choosing --------------------------------------------------------------------------------------------------------------
-
-  async #chooseAny(family: IpFamily, among?: readonly string[]): Promise<AssignedAddress> {
-    const pools = this.#pools(family).filter(({ metadata }) => among?.includes(metadata.name) ?? true)
-    const block =
-      this.#blocks.withRoom(pools) ??
-      (await this.#reach(`claim a block for an IPv${family} address`, () => this.#blocks.grow(pools)))
-    const address = block?.next()
-    if (block && address !== undefined) return { family, address, block: block.cidr, pool: block.pool }
-    const names = pools.map(({ metadata, spec }) => `"${metadata.name}" (${spec.cidr})`).join(', ')
-    throw new IpamError(
-      'exhausted',
-      `pool ${names}: every block is taken, and those of node "${this.#options.node}" are full. Add a pool, or free addresses: margayctl ipam show`,
-    )
-  }
-
-  async #chooseNamed(family: IpFamily, wanted: string): Promise<AssignedAddress> {
-    const refuse = (reason: string): IpamError => new IpamError('not-available', `address ${wanted}: ${reason}`)
-    const pool = this.#pools(family).find(candidate => holds(rangeOf(candidate), wanted))
-    if (!pool) throw refuse('no enabled pool for this node holds it. Choose one of a pool, or ask for none.')
-    let block: Block | undefined = this.#blocks.of(wanted)
-    if (!block) {
-      const grown = await this.#reach(`claim the block of ${wanted}`, () => this.#blocks.growAround(wanted, pool))
-      if (!grown.block)
-        throw refuse(`its block belongs to node "${grown.owner}". Run the pod there, or choose another address.`)
-      block = grown.block
-    }
-    if (!block.isFree(wanted)) throw refuse('another pod has it. Delete that pod first, or choose another address.')
-    return { family, address: wanted, block: block.cidr, pool: block.pool }
-  }
-
-  #pools(family: IpFamily) {
-    const pools = poolsFor(family, this.#options.pools(), this.#options.labels())
-    if (pools.length > 0) return pools
-    throw new IpamError(
-      'no-pool',
-      `node "${this.#options.node}": no enabled IPv${family} pool selects it. Apply an IPPool, or see nodeSelector and disabled: margayctl get ippools -o yaml`,
-    )
-  }
-
   // ---- small parts -----------------------------------------------------------------------------------------------------------
 
   /** Takes over the copies of a store that was lost; a new node has none. */
@@ -237,8 +209,9 @@ export class Ipam {
 
   async #free(addresses: readonly string[]): Promise<readonly string[]> {
     if (addresses.length === 0) return addresses
-    await this.#local.remove(addresses, this.#now())
-    for (const address of addresses) this.#blocks.of(address)?.free(address)
+    const at = this.#now()
+    await this.#local.remove(addresses, at)
+    for (const address of addresses) this.#blocks.of(address)?.free(address, at)
     this.#copy(addresses.flatMap(address => this.#blocks.of(address)?.cidr ?? []))
     return addresses
   }
@@ -265,27 +238,20 @@ export class Ipam {
     return (this.#options.now?.() ?? new Date()).toISOString()
   }
 
-  /** Runs what needs the datastore; if that cannot be reached, says what for. */
-  async #reach<T>(purpose: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      if (!isUnreachable(error)) throw error
-      throw new IpamError(
-        'unreachable',
-        `node "${this.#options.node}": cannot ${purpose}: ${error.message} Addresses that were given stay; try again when the datastore is back.`,
-      )
-    }
+  #reach<T>(purpose: string, work: () => Promise<T>): Promise<T> {
+    return reach(this.#options.node, purpose, work)
   }
 
-  /** One change after another; after one that failed, what the node's store holds is read anew. */
+  /** One change after another. After one that failed, and when the clock was set back, what the node's store holds is read anew. */
   #alone<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(async () => {
-      if (this.#stale) {
-        await this.#local.read()
+      const now = this.#now()
+      if (this.#stale || now < this.#latest) {
+        await this.#local.read(now)
         this.#blocks.rebuild()
         this.#stale = false
       }
+      this.#latest = now
       try {
         return await work()
       } catch (error) {
@@ -299,8 +265,3 @@ export class Ipam {
 }
 
 const nobody: Owner = { network: '', containerId: '', ifName: '' }
-
-/** Of the datastore; the node's store fails with IpamErrors (local.ts). */
-function isUnreachable(error: unknown): error is StoreError {
-  return error instanceof StoreError && error.code === 'unreachable'
-}

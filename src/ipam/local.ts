@@ -20,8 +20,11 @@ export class LocalRecords {
     this.#node = node
   }
 
-  /** Reads everything anew. Fails if the store cannot be read, or belongs to another node. */
-  async read(): Promise<void> {
+  /**
+   * Reads everything anew. Fails if the store cannot be read, or belongs to another node. A release after `now` (ISO 8601; the
+   * clock was wrong) becomes one of now, so that nothing rests until then.
+   */
+  async read(now: string): Promise<void> {
     const about = await this.#all(tables.about)
     const owner = about.find(row => row.key === 'node')?.value
     if (typeof owner === 'string' && owner !== this.#node)
@@ -30,7 +33,10 @@ export class LocalRecords {
         `node store of node "${owner}": this node is called "${this.#node}", and would give out that node's addresses. Start with the old name, or with another store.`,
       )
     const rows = await this.#all(tables.addresses)
-    const freed = (await this.#all(tables.freed)).map(row => [row.key, String(row.value)] as const)
+    const stored = (await this.#all(tables.freed)).map(row => [row.key, String(row.value)] as const)
+    const future = stored.filter(([, at]) => at > now)
+    await this.#commit(future.map(([key]) => ({ do: 'put', table: tables.freed, key, value: now })))
+    const freed = stored.map(([key, at]) => [key, at > now ? now : at] as const)
     const blocks = (await this.#all(tables.blocks)).flatMap(row => readBlock(row.value) ?? [])
     this.#addresses = new Map(rows.map(row => [row.key, row.value as AddressRow]))
     this.#freed = new Map(freed.toSorted(([, a], [, b]) => (a < b ? -1 : a > b ? 1 : 0)))
@@ -47,8 +53,9 @@ export class LocalRecords {
     return this.#addresses
   }
 
-  get freed(): Iterable<string> {
-    return this.#freed.keys()
+  /** When each was released, ISO 8601; longest free first. */
+  get freed(): ReadonlyMap<string, string> {
+    return this.#freed
   }
 
   get blocks(): Iterable<ClaimedBlock> {

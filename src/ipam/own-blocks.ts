@@ -2,10 +2,10 @@
 //
 // The datastore's record decides. The copy lets a node go on whose datastore is down.
 
-import { contains, overlaps, parseAddress, type Prefix } from '../../inet/index.ts'
+import { contains, type IpFamily, overlaps, parseAddress, type Prefix } from '../../inet/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { Block } from './block.ts'
-import { allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claims.ts'
+import { affirm, allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claims.ts'
 import { decommissioned, forgetDecommission } from './decommission.ts'
 import { IpamError } from './errors.ts'
 import type { LocalRecords } from './local.ts'
@@ -65,11 +65,36 @@ export class OwnBlocks {
     return () => this.#listeners.delete(listener)
   }
 
+  /** The address of a block to give next; undefined: none. */
+  nextOf(block: Block): string | undefined {
+    const { cooldown = 0, reserved = [] } = this.#options.settings?.() ?? {}
+    return block.next({ now: this.#time(), cooldown, reserved })
+  }
+
   /** A block with room in one of the pools, without asking the datastore. */
   withRoom(pools: readonly IPPoolResource[]): Block | undefined {
     return pools
       .flatMap(pool => this.list().filter(block => contains(rangeOf(pool), block.prefix)))
-      .find(block => block.next() !== undefined)
+      .find(block => this.nextOf(block) !== undefined)
+  }
+
+  /** Whether the node owns as many blocks as it may. */
+  isAtLimit(family: IpFamily): boolean {
+    const limit = this.#options.settings?.().maxBlocks ?? 0
+    return limit > 0 && this.list().filter(({ prefix }) => prefix.family === family).length >= limit
+  }
+
+  /** Blocks that may go back: empty for long enough, and not needed as those of their pool that have room. Any pool: `pools` of now. */
+  idle({ after, keep }: { readonly after: number; readonly keep: number }, pools: readonly IPPoolResource[]): Block[] {
+    const now = this.#time()
+    // Its next owner does not know what rests in it.
+    const wait = Math.max(after, this.#options.settings?.().cooldown ?? 0)
+    const going = (block: Block): boolean => block.used === 0 && (wait === 0 || now - block.emptySince() >= wait)
+    return [...Map.groupBy(this.list(), block => block.pool)].flatMap(([pool, blocks]) => {
+      const isInUse = pools.some(({ metadata }) => metadata.name === pool)
+      const spare = blocks.filter(block => block.hasFree).length - (isInUse ? keep : 0)
+      return blocks.filter(going).slice(0, Math.max(0, spare))
+    })
   }
 
   /** Asks the datastore for a block with room: one that is already ours, else a new one. Undefined: all are taken. */
@@ -80,8 +105,10 @@ export class OwnBlocks {
     const found = this.withRoom(pools)
     if (found) return found
     for (const pool of pools) {
-      const { datastore, node } = this.#options
-      const claimed = await claimNext(datastore, pool, all, node, this.#now())
+      if (this.isAtLimit(rangeOf(pool).family)) return undefined
+      const { datastore, node, settings } = this.#options
+      const unusable = settings?.().reserved ?? []
+      const claimed = await claimNext(datastore, { pool, taken: all, unusable, node, claimedAt: this.#now() })
       if (claimed) return this.#adopt(claimed)
     }
     return undefined
@@ -95,7 +122,10 @@ export class OwnBlocks {
     if (inTheWay && inTheWay.node !== node) return { owner: inTheWay.node }
     await this.reconcile()
     this.#mustBelong()
-    const claimed = inTheWay ?? (await claim(datastore, prefix, pool.metadata.name, node, this.#now()))
+    const own = this.of(text)
+    if (own || inTheWay) return { ...(own && { block: own }), owner: node }
+    if (this.isAtLimit(prefix.family)) return { owner: '' }
+    const claimed = await claim(datastore, prefix, pool.metadata.name, node, this.#now())
     return claimed.node === node ? { block: await this.#adopt(claimed), owner: node } : { owner: claimed.node }
   }
 
@@ -104,8 +134,10 @@ export class OwnBlocks {
     const { datastore, node } = this.#options
     const records = all ?? (await allBlocks(datastore))
     const known = new Set([...this.#local.blocks].map(block => block.cidr))
-    for (const record of records)
-      if (record.node === node && !known.has(record.cidr)) await this.#local.putBlock(record)
+    for (const record of records.filter(each => each.node === node && !known.has(each.cidr))) {
+      const affirmed = await affirm(datastore, record.prefix, node)
+      if (affirmed) await this.#local.putBlock(affirmed)
+    }
     const gone = await decommissioned(datastore, node)
     const stranded = new Map<string, string>()
     for (const block of [...this.#local.blocks].filter(({ cidr }) => !isMine(records, cidr, node))) {
@@ -172,7 +204,11 @@ export class OwnBlocks {
   }
 
   #now(): string {
-    return (this.#options.now?.() ?? new Date()).toISOString()
+    return new Date(this.#time()).toISOString()
+  }
+
+  #time(): number {
+    return (this.#options.now?.() ?? new Date()).getTime()
   }
 }
 

@@ -1,17 +1,44 @@
 // Which pools a node may take addresses from.
 
 import { type IpFamily, parseAddress, parsePrefix, type Prefix, prefixOf } from '../../inet/index.ts'
-import { type IPPoolResource, type Labels, selects } from '../resources/index.ts'
+import { type IPPoolResource, type Labels, type PoolUse, selects } from '../resources/index.ts'
 
-/** Enabled, of the family, and for a node with these labels; by name. */
+/** Who wants addresses. */
+export interface Wanting {
+  /** Of the node. */
+  readonly labels: Labels
+  readonly use: PoolUse
+  /** Name of the pod's namespace; undefined: none, or not known. */
+  readonly namespace?: string
+  /** Only these, by name or CIDR; then also those with assignmentMode Manual. */
+  readonly among?: readonly string[]
+}
+
+/** Enabled, of the family, and for whoever wants an address; in the order of `among`, else by name. */
 export function poolsFor(
   family: IpFamily,
   pools: readonly IPPoolResource[],
-  labels: Labels,
+  { labels, use, namespace, among }: Wanting,
 ): readonly IPPoolResource[] {
-  return pools
-    .filter(pool => !pool.spec.disabled && rangeOf(pool).family === family && selects(pool.spec.nodeSelector, labels))
+  const fits = ({ spec }: IPPoolResource): boolean =>
+    !spec.disabled &&
+    spec.allowedUses.includes(use) &&
+    selects(spec.nodeSelector, labels) &&
+    (use === 'Tunnel' || selects(spec.namespaceSelector, namespaceLabels(namespace)))
+  const candidates = pools.filter(pool => rangeOf(pool).family === family && fits(pool))
+  if (among) return among.flatMap(wanted => candidates.filter(pool => isCalled(pool, wanted)))
+  return candidates
+    .filter(({ spec }) => spec.assignmentMode === 'Automatic')
     .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+}
+
+/** The pool that a runtime means by its name or its range. */
+export function isCalled({ metadata, spec }: IPPoolResource, wanted: string): boolean {
+  return metadata.name === wanted || spec.cidr === wanted
+}
+
+function namespaceLabels(name: string | undefined): Labels {
+  return name === undefined ? {} : { 'kubernetes.io/metadata.name': name, 'projectcalico.org/name': name }
 }
 
 export function rangeOf(pool: IPPoolResource): Prefix {

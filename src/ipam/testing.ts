@@ -5,6 +5,7 @@ import { type MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
 import { type IPPoolResource, type IPPoolSpec, parseResource } from '../resources/index.ts'
 import { Ipam } from './ipam.ts'
 import type { Owner } from './records.ts'
+import { ipamSettings, type IpamSettings } from './settings.ts'
 
 export function pool(name: string, cidr: string, spec: Partial<IPPoolSpec> = {}): IPPoolResource {
   const parsed = parseResource({
@@ -33,6 +34,10 @@ export interface TestNode {
   /** Changed by a test, seen by the Ipam. */
   readonly pools: IPPoolResource[]
   readonly labels: Record<string, string>
+  /** Changed by a test, seen by the Ipam. */
+  readonly settings: { -readonly [K in keyof IpamSettings]: IpamSettings[K] }
+  /** Moves the node's clock, milliseconds. It also goes a second each time it is read. */
+  pass: (ms: number) => void
   /** A new Ipam on what the disk holds. */
   restart: () => TestNode
 }
@@ -42,19 +47,30 @@ export function testNode(
   datastore: MemoryDatastore,
   pools: IPPoolResource[],
   tables?: MortalDisk['tables'],
+  clock = { ms: Date.UTC(2026, 0, 1) },
 ): TestNode {
   const disk = new MortalDisk(tables)
   const labels: Record<string, string> = {}
-  let time = 0
+  const settings = { ...ipamSettings([], []), maxBlocks: 0 }
   const ipam = new Ipam({
     node: name,
     datastore,
     nodeStore: disk,
     pools: () => pools,
     labels: () => labels,
-    now: () => new Date(Date.UTC(2026, 0, 1) + 1000 * time++),
+    settings: () => settings,
+    now: () => new Date((clock.ms += 1_000)),
   })
-  return { ipam, disk, pools, labels, restart: () => testNode(name, datastore, pools, disk.tables) }
+  const pass = (ms: number): void => void (clock.ms += ms)
+  return {
+    ipam,
+    disk,
+    pools,
+    labels,
+    settings,
+    pass,
+    restart: () => testNode(name, datastore, pools, disk.tables, clock),
+  }
 }
 
 /** A node's store that dies at a commit of choice, before or after it has reached the disk. */

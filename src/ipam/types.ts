@@ -3,8 +3,9 @@
 import type { IpFamily } from '../../inet/index.ts'
 import type { Datastore } from '../datastore/contract.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
-import type { IPPoolResource, Labels } from '../resources/index.ts'
+import type { IPPoolResource, Labels, PoolUse } from '../resources/index.ts'
 import type { AddressRow, Owner } from './records.ts'
+import type { IpamSettings } from './settings.ts'
 
 export interface IpamOptions {
   readonly node: string
@@ -14,8 +15,15 @@ export interface IpamOptions {
   readonly pools: () => readonly IPPoolResource[]
   /** This node's labels as they are now. */
   readonly labels: () => Labels
+  /** As they are now. Default: no limits, no reservations. */
+  readonly settings?: () => IpamSettings
   readonly now?: () => Date
+  /** Default: the real one. */
+  readonly timer?: Timer
 }
+
+/** Calls `look` in so many milliseconds, unless it is cancelled by what comes back. */
+export type Timer = (ms: number, look: () => void) => () => void
 
 export interface AssignRequest extends Owner {
   /** One address of each, or none at all. */
@@ -23,7 +31,11 @@ export interface AssignRequest extends Owner {
   /** Addresses asked for by name, at most one a family. */
   readonly requested?: readonly string[]
   readonly label?: string
-  /** Only from these pools, by name. Default: any that is for the node. */
+  /** What it is for; default: Workload. */
+  readonly use?: PoolUse
+  /** Name of the pod's namespace, for pools with a namespaceSelector. */
+  readonly namespace?: string
+  /** Only from these pools, by name or CIDR, in this order. Default: any that is for the node. */
   readonly pools?: readonly string[]
 }
 

@@ -13,7 +13,7 @@ import { inNamespace, isAlive, recorded } from './processes.ts'
 import { type Probe, probeAll } from './reach.ts'
 import { run } from './run.ts'
 import { heading, lossText, matrixText, routesText, sessionsText, tryText } from './screen.ts'
-import { LabDir, labNames, type LabState } from './state.ts'
+import { type LabDatastore, LabDir, labNames, type LabState } from './state.ts'
 import { bringUp } from './up.ts'
 import type { BgpSummary } from '../api/contract.ts'
 
@@ -22,6 +22,8 @@ export interface UpOptions {
   readonly file: string
   /** Instead of the file's own name. */
   readonly name?: string
+  /** Where the cluster's records are. Default: `embedded`. */
+  readonly datastore?: LabDatastore
   /** Stay until interrupted, then take the lab down. */
   readonly wait?: boolean
 }
@@ -70,9 +72,9 @@ async function answering<T extends number>(io: LabIo, command: () => Promise<T>)
   }
 }
 
-async function up({ file, name, wait }: UpOptions, io: LabIo): Promise<ExitCode> {
+async function up({ file, name, datastore = 'embedded', wait }: UpOptions, io: LabIo): Promise<ExitCode> {
   const paint = paintFor(io)
-  const { state, probes, took } = await bringUp(file, name, io)
+  const { state, probes, took } = await bringUp(file, name, datastore, io)
   const { topology } = state
   const lab = new LabDir(state.name)
   const outside = topology.hosts.filter(host => host.role === 'outside').length

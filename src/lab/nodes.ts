@@ -6,12 +6,13 @@ import { stringify } from 'yaml'
 import { call } from '../api/client.ts'
 import type { Api, Path } from '../api/contract.ts'
 import { CniRunner } from './cni-runner.ts'
+import { etcdConfig } from './etcd.ts'
 import { LabError } from './output.ts'
 import { netnsPath, start } from './processes.ts'
 import type { Programs } from './programs.ts'
 import { writeTool } from './routers/start.ts'
 import { run, RunError } from './run.ts'
-import type { LabDir } from './state.ts'
+import type { LabDatastore, LabDir } from './state.ts'
 import { netnsOf, type NodePlan, type PodPlan } from './topology.ts'
 import type { RawResource } from './file/read.ts'
 
@@ -29,13 +30,13 @@ export function nodeFiles(lab: LabDir, node: string) {
 }
 
 /** Writes the daemon's file, and gives the node's shell its `margayctl`. */
-export function prepareNode(lab: LabDir, node: string, programs: Programs): void {
+export function prepareNode(lab: LabDir, node: string, programs: Programs, datastore: LabDatastore): void {
   const files = nodeFiles(lab, node)
   mkdirSync(files.stateDir, { recursive: true })
   mkdirSync(files.spool, { recursive: true })
   const config = {
     node: { name: node },
-    datastore: { type: 'embedded', path: files.store },
+    datastore: datastore === 'etcd' ? etcdConfig(lab) : { type: 'embedded', path: files.store },
     stateDir: files.stateDir,
     cni: { socket: files.cni, spoolDir: files.spool },
     api: { socket: files.api },

@@ -13,6 +13,9 @@ import { join } from 'node:path'
 import type { PodPlan, Topology } from './topology.ts'
 import type { ProcessId } from './processes.ts'
 
+/** Where the cluster's records are: a file, or an etcd of the lab's own. */
+export type LabDatastore = 'embedded' | 'etcd'
+
 export interface LabState {
   readonly name: string
   /** The lab file, as it was given. */

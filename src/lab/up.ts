@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { formatProblem } from '../resources/problem.ts'
 import { tearDown } from './down.ts'
 import { type ReadLab, readLab } from './file/read.ts'
+import { requireEtcd, startEtcd } from './etcd.ts'
 import { isName } from './file/schema.ts'
 import { makeNetwork, namespacesThere } from './network.ts'
 import { applyResources, ask, attachPod, nodeResources, prepareNode, startNode } from './nodes.ts'
@@ -17,7 +18,7 @@ import { findPrograms, type Programs } from './programs.ts'
 import { type Probe, probeAll } from './reach.ts'
 import { startRouter } from './routers/start.ts'
 import { kernelRoutes } from './routes.ts'
-import { LabDir, type LabState } from './state.ts'
+import { type LabDatastore, LabDir, type LabState } from './state.ts'
 import { namespacesOf, planTopology, type Topology } from './topology.ts'
 import { until } from './until.ts'
 
@@ -38,7 +39,12 @@ export interface Brought {
 }
 
 /** Throws `LabError`; what was begun is removed again, unless it only failed to become reachable. */
-export async function bringUp(file: string, name: string | undefined, io: LabIo): Promise<Brought> {
+export async function bringUp(
+  file: string,
+  name: string | undefined,
+  datastore: LabDatastore,
+  io: LabIo,
+): Promise<Brought> {
   const { read, topology } = load(file, name)
   requireRoot()
   const programs = findPrograms()
@@ -55,7 +61,7 @@ export async function bringUp(file: string, name: string | undefined, io: LabIo)
   if (!lab.claim(state)) throw new LabError(1, alreadyThere(lab))
   const progress = new Progress(io)
   try {
-    await build({ lab, read, topology, programs, file, progress, io })
+    await build({ lab, read, topology, programs, file, datastore, progress, io })
     let probes: readonly Probe[] = []
     await progress.step('reachability', async () => {
       probes = await reachability(lab, topology, io.signal)
@@ -126,14 +132,16 @@ interface Building {
   readonly topology: Topology
   readonly programs: Programs
   readonly file: string
+  readonly datastore: LabDatastore
   readonly progress: Progress
   readonly io: LabIo
 }
 
-async function build({ lab, read, topology, programs, file, progress, io }: Building): Promise<void> {
+async function build({ lab, read, topology, programs, file, datastore, progress, io }: Building): Promise<void> {
   const nodes = topology.nodes.map(node => node.host)
   await progress.step('checks', async () => {
     await preflight(topology)
+    if (datastore === 'etcd') requireEtcd()
     return 'root, kernel, programs'
   })
   await progress.step('network', async () => {
@@ -146,8 +154,13 @@ async function build({ lab, read, topology, programs, file, progress, io }: Buil
       return topology.routers.map(router => `${router.host} (${router.kind})`).join(', ')
     })
   if (nodes.length === 0) return
+  if (datastore === 'etcd')
+    await progress.step('etcd', async () => {
+      await startEtcd(lab, { signal: io.signal })
+      return 'one member'
+    })
   await progress.step('resources', async () => {
-    for (const node of nodes) prepareNode(lab, node, programs)
+    for (const node of nodes) prepareNode(lab, node, programs, datastore)
     writeFileSync(lab.resources, read.resourceText)
     writeFileSync(lab.nodeResources, nodeResources(topology.nodes, read.resources))
     await applyResources(lab, nodes[0], programs, file)

@@ -2,7 +2,14 @@
 
 import type { Handover } from '../model/handover.ts'
 import type { TunnelUse } from '../model/tunnel-use.ts'
-import type { BGPConfigurationResource, BGPPeerResource, IPPoolResource, NodeResource } from '../resources/index.ts'
+import type {
+  BGPConfigurationResource,
+  BGPPeerResource,
+  IPAMConfigurationResource,
+  IPPoolResource,
+  IPReservationResource,
+  NodeResource,
+} from '../resources/index.ts'
 
 /**
  * Never written to after it was made. Whoever changes one kind makes a new snapshot with a new array for that kind and the
@@ -11,6 +18,9 @@ import type { BGPConfigurationResource, BGPPeerResource, IPPoolResource, NodeRes
 export interface Snapshot {
   readonly nodes: readonly NodeResource[]
   readonly pools: readonly IPPoolResource[]
+  readonly reservations: readonly IPReservationResource[]
+  /** One, called `default`, or none. */
+  readonly ipamConfigurations: readonly IPAMConfigurationResource[]
   /** One, called `default`, or none. */
   readonly bgpConfigurations: readonly BGPConfigurationResource[]
   readonly bgpPeers: readonly BGPPeerResource[]
@@ -31,6 +41,8 @@ export interface OwnedBlock {
 export const emptySnapshot: Snapshot = {
   nodes: [],
   pools: [],
+  reservations: [],
+  ipamConfigurations: [],
   bgpConfigurations: [],
   bgpPeers: [],
   blocks: [],

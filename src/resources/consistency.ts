@@ -61,6 +61,8 @@ const rules: { readonly [K in Kind]: Rule<ResourceOf<K>> } = {
     ...ofKind(others, 'BGPPeer').flatMap(other => once(peer, other, ofKind(others, 'Node'))),
   ],
   BGPConfiguration: () => [],
+  IPAMConfiguration: () => [],
+  IPReservation: () => [],
 }
 
 function ofKind<K extends Kind>(resources: readonly AnyResource[], kind: K): ResourceOf<K>[] {

@@ -21,12 +21,16 @@ ${kind.example.trimEnd()}
 | field of \`spec\` | takes | default | meaning |
 |---|---|---|---|
 ${fieldRows(kind.spec, '').join('\n')}
+${foreign.length === 0 ? '' : refusedFields(kind.kind, foreign)}`
+}
 
-Fields of Calico's ${kind.kind} that are refused:
+function refusedFields(kind: string, rows: readonly string[]): string {
+  return `
+Fields of Calico's ${kind} that are refused:
 
 | field | why |
 |---|---|
-${foreign.map(row => row.replace(/\s+\|$/, ' |')).join('\n')}
+${rows.map(row => row.replace(/\s+\|$/, ' |')).join('\n')}
 `
 }
 

@@ -219,7 +219,7 @@ t.test('a wrong field is told with object, value, reason, place and next step', 
     [
       file('IPPool', 'cidr: 10.42.0.0/16\nblocksize: 26'),
       `ippool "x": blocksize is not a field.
-  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, disabled, disableBGPExport, ipipMode, vxlanMode, greMode, fouMode, gueMode, wireguardMode, natOutgoing, natOutgoingExclusions.
+  rack2.yaml:7:3   The fields of IPPool are cidr, blockSize, nodeSelector, namespaceSelector, allowedUses, assignmentMode, disabled, disableBGPExport, ipipMode, vxlanMode, greMode, fouMode, gueMode, wireguardMode, natOutgoing, natOutgoingExclusions.
   Did you mean blockSize?`,
     ],
     [
@@ -381,7 +381,7 @@ t.test('a wrong field is told with object, value, reason, place and next step', 
     [
       file('BGPPear', '{}'),
       `bgppear "x": kind BGPPear is not known.
-  rack2.yaml:2:7   The kinds are Node, IPPool, BGPConfiguration, BGPPeer.
+  rack2.yaml:2:7   The kinds are Node, IPPool, IPReservation, IPAMConfiguration, BGPConfiguration, BGPPeer.
   Did you mean BGPPeer?`,
     ],
     [

@@ -396,10 +396,13 @@ for (const [where, open, skip] of [
         lost: [{ containerId: 'c3' }],
         strays: [records[2].hostDevice],
       })
+      t.match(second.problems.join(), /pod pods\/c3\/eth0: its device mgy\w+ is gone.*start it again/)
       t.same(
         await leftIn(world.kernel),
         ['10.42.0.2/32', 'fd00:42::2/128', 'foreign', name, records[0].hostDevice].toSorted(),
       )
+      t.ok((await second.endpoints.remove(records[1])).ok)
+      t.notMatch(second.problems.join(), /is gone/, 'told until the pod is deleted')
     })
 
     t.test('removal works when the namespace is gone', async t => {

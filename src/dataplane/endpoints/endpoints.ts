@@ -116,6 +116,7 @@ export class Endpoints {
       devices.delete(record.hostDevice)
       if (!link) {
         lost.push(record)
+        this.#guard.miss(record)
         continue
       }
       // Of a record that was made up anew nobody knows the MTU but the device.

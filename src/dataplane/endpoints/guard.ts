@@ -35,6 +35,8 @@ export class HostEndGuard {
   readonly #indices = new Map<string, number>()
   readonly #fights: Fights<never>
   readonly #faults = new Map<number, string>()
+  /** Of pods that were taken over without their device, by its name. */
+  readonly #lost = new Map<string, string>()
   readonly #due = new Set<number>()
   readonly #unlisten: () => void
   #cancel: (() => void) | undefined
@@ -54,8 +56,18 @@ export class HostEndGuard {
     this.#lookSoon(index)
   }
 
+  /** A pod is recorded, and its device is gone: told until `release`. */
+  miss(endpoint: Endpoint): void {
+    const { hostDevice } = endpoint
+    this.#lost.set(
+      hostDevice,
+      `pod ${nameOf(endpoint)}: its device ${hostDevice} is gone, so it has no network; delete the pod and start it again`,
+    )
+  }
+
   /** The device is about to be deleted. */
   release(hostDevice: string): void {
+    this.#lost.delete(hostDevice)
     const index = this.#indices.get(hostDevice)
     if (index === undefined) return
     this.#indices.delete(hostDevice)
@@ -70,7 +82,7 @@ export class HostEndGuard {
       ([device, { count }]) =>
         `device ${device} of a pod: somebody changes it again and again (${count} times in a short while), so it is put right ever more slowly; find out with ip monitor link address, and have that program leave mgy* alone (systemd-networkd and NetworkManager: unmanaged)`,
     )
-    return [...this.#faults.values(), ...fights]
+    return [...this.#faults.values(), ...this.#lost.values(), ...fights]
   }
 
   async close(): Promise<void> {

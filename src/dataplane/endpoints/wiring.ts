@@ -101,6 +101,12 @@ export function gatewayOperation(link: number): Operation {
   return { do: 'address.replace', address }
 }
 
+/** What the pod can see of its routes, as CNI tells it: everything by the gateway. */
+export function podRoutes({ addresses }: { readonly addresses: readonly string[] }): { dst: string; gw: string }[] {
+  const { v4, v6 } = familiesOf(addresses)
+  return [...(v4 ? [{ dst: '0.0.0.0/0', gw: gateway4 }] : []), ...(v6 ? [{ dst: '::/0', gw: gateway6 }] : [])]
+}
+
 /** Addresses, gateway and default route of the pod's end. */
 export function podOperations(link: number, addresses: readonly string[]): Operation[] {
   const { v4, v6 } = familiesOf(addresses)

@@ -5,9 +5,11 @@
 // Watches read the log (watches.ts).
 
 import type { DatabaseSync } from 'node:sqlite'
-import { type Entry, type Page, StoreError, type Version } from '../contract.ts'
+import { type Entry, lockKind, lockName, type Page, StoreError, type Version } from '../contract.ts'
 import { inTransaction } from '../worker/sqlite.ts'
+import { revisionOf, writable } from '../envelope.ts'
 import { ClusterFile } from './file.ts'
+import { lockedError } from '../lock.ts'
 import { toEntry, wrap } from './record.ts'
 import { Watches } from './watches.ts'
 
@@ -34,6 +36,7 @@ export function clusterCalls(path: string, create: boolean) {
   ) => {
     const db = file.database()
     const version = inTransaction(db, () => {
+      if (kind !== lockKind) mustBeUnlocked(db)
       check(versionOf(db, kind, name))
       const logged = db.prepare('INSERT INTO changes (kind, name) VALUES (?, ?)').run(kind, name).lastInsertRowid
       if (value === undefined) db.prepare('DELETE FROM entries WHERE kind = ? AND name = ?').run(kind, name)
@@ -78,11 +81,18 @@ export function clusterCalls(path: string, create: boolean) {
     },
 
     update(kind: string, name: string, value: unknown, version: Version): Version {
-      return write(kind, name, wrap(value), found => mustBe(kind, name, found, version))
+      const revision = writable(kind, name, version)
+      return write(kind, name, wrap(value), found => mustBe(kind, name, found, revision))
     },
 
     delete(kind: string, name: string, version: Version | undefined): void {
-      write(kind, name, undefined, found => mustBe(kind, name, found, version))
+      const revision = version && revisionOf(version)
+      write(kind, name, undefined, found => mustBe(kind, name, found, revision))
+    },
+
+    kinds(): readonly string[] {
+      const rows = file.database().prepare('SELECT DISTINCT kind FROM entries ORDER BY kind').all()
+      return rows.map(row => String(row['kind']))
     },
 
     watchOpen: (kinds: readonly string[]) => watches.open(kinds),
@@ -96,7 +106,12 @@ export function clusterCalls(path: string, create: boolean) {
   }
 }
 
-function mustBe(kind: string, name: string, found: Version | undefined, wanted: Version | undefined): void {
+function mustBeUnlocked(db: DatabaseSync): void {
+  const row = db.prepare('SELECT value FROM entries WHERE kind = ? AND name = ?').get(lockKind, lockName)
+  if (row) throw lockedError(toEntry({ kind: lockKind, name: lockName, version: 0, ...row }).value)
+}
+
+function mustBe(kind: string, name: string, found: Version | undefined, wanted: string | undefined): void {
   if (found === undefined)
     throw new StoreError('not-found', `${kind} ${name} does not exist. List what there is, or create it.`)
   if (wanted !== undefined && found !== wanted)

@@ -16,6 +16,7 @@ export function openEmbeddedDatastore(path: string, { create }: { readonly creat
     create: (kind, name, value) => client.call('create', kind, name, value),
     update: (kind, name, value, version: Version) => client.call('update', kind, name, value, version),
     delete: (kind, name, version) => client.call('delete', kind, name, version),
+    kinds: () => client.call('kinds'),
     watch: (kinds, signal) => watch(client, kinds, signal),
     close: () => client.close(),
   }

@@ -83,12 +83,6 @@ t.test('a file that cannot be used is told with the next step', async t => {
   const newer = new DatabaseSync(join(folder, 'newer.db'))
   newer.exec('PRAGMA user_version = 9')
   newer.close()
-  const record = new DatabaseSync(join(folder, 'record.db'))
-  const broken = openEmbeddedDatastore(join(folder, 'record.db'), { create: true })
-  await broken.create('Node', 'n', 1)
-  record.exec(`UPDATE entries SET value = '{"layout":7,"value":{}}'`)
-  record.close()
-  await broken.close()
   for (const { file, reason } of [
     { file: 'a-file/cluster.db', reason: 'cannot be made, as a part of its path is a file. Name another path.' },
     {
@@ -105,10 +99,24 @@ t.test('a file that cannot be used is told with the next step', async t => {
     t.same((await events.next()).value, { type: 'lost', reason: expected.message })
     await store.close()
   }
-  const store = openEmbeddedDatastore(join(folder, 'record.db'), { create: true })
-  await t.rejects(store.get('Node', 'n'), {
-    message: 'Node n was written by a newer Margay (layout 7, this one knows 1). Upgrade this node.',
+})
+
+t.test('what a newer Margay wrote is listed, and not written over', async t => {
+  const path = join(t.testdir(), 'cluster.db')
+  const store = openEmbeddedDatastore(path, { create: true })
+  await store.create('Node', 'n', 1)
+  const newer = '{"layout":7,"value":{},"more":true}'
+  const database = new DatabaseSync(path)
+  database.prepare('UPDATE entries SET value = ?').run(newer)
+  const { entries } = await store.list('Node')
+  t.match(entries, [{ name: 'n', value: {}, newer: 7 }])
+  await t.rejects(store.update('Node', 'n', 2, entries[0].version), {
+    code: 'conflict',
+    message: /Node n was written by a newer Margay.*Upgrade this node/,
   })
+  t.equal(database.prepare('SELECT value FROM entries').get()?.['value'], newer)
+  database.close()
+  await store.delete('Node', 'n', entries[0].version)
   await store.close()
 })
 

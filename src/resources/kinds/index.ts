@@ -7,9 +7,18 @@ import type { Resource } from '../kind.ts'
 import { bgpConfiguration } from './bgp-configuration.ts'
 import { bgpPeer } from './bgp-peer.ts'
 import { ipPool } from './ip-pool.ts'
+import { ipReservation } from './ip-reservation.ts'
+import { ipamConfiguration } from './ipam-configuration.ts'
 import { node } from './node.ts'
 
-export const kinds = { Node: node, IPPool: ipPool, BGPConfiguration: bgpConfiguration, BGPPeer: bgpPeer } as const
+export const kinds = {
+  Node: node,
+  IPPool: ipPool,
+  IPReservation: ipReservation,
+  IPAMConfiguration: ipamConfiguration,
+  BGPConfiguration: bgpConfiguration,
+  BGPPeer: bgpPeer,
+} as const
 
 export type Kind = keyof typeof kinds
 export type ResourceOf<K extends Kind> = Resource<K, InferOutput<(typeof kinds)[K]['spec']>>

@@ -9,6 +9,10 @@ import { described, type Misfit, whole } from '../schema.ts'
 
 const modes = ['Never', 'CrossSubnet', 'Always'] as const
 
+/** What may get an address of a pool. */
+export const poolUses = ['Workload', 'Tunnel'] as const
+export type PoolUse = (typeof poolUses)[number]
+
 /** The fields that say how packets are wrapped; in one pool at most one of them is not Never. */
 export const tunnelModes = [
   { kind: 'ipip', field: 'ipipMode', name: 'IPIP', onlyIPv4: true },
@@ -33,6 +37,27 @@ const fields = v.strictObject({
     ),
   ),
   nodeSelector: v.optional(described(selector(), 'Nodes that may take blocks of this pool.'), 'all()'),
+  namespaceSelector: v.optional(
+    described(
+      selector(),
+      "Namespaces whose pods may get addresses of this pool. A namespace has the label `kubernetes.io/metadata.name` (and `projectcalico.org/name`) with its name, and no other; a pod whose runtime names no namespace has none, so only `all()` selects it. Example: `kubernetes.io/metadata.name == 'web'`.",
+    ),
+    'all()',
+  ),
+  allowedUses: v.optional(
+    described(
+      v.pipe(v.array(choice(...poolUses)), v.metadata({ form: 'list of Workload, Tunnel' })),
+      "What gets addresses of this pool: pods (Workload), the node's own tunnel devices (Tunnel); an empty list is both.",
+    ),
+    ['Workload', 'Tunnel'],
+  ),
+  assignmentMode: v.optional(
+    described(
+      choice('Automatic', 'Manual'),
+      'Manual: only for pods that ask for an address of this pool, or for the pool, by name.',
+    ),
+    'Automatic',
+  ),
   disabled: v.optional(described(flag(), 'No new addresses from this pool; what is in use stays.'), false),
   disableBGPExport: v.optional(described(flag(), 'Do not announce the blocks of this pool.'), false),
   ipipMode: v.optional(
@@ -88,7 +113,11 @@ type Fields = v.InferOutput<typeof fields>
 const spec = v.pipe(
   fields,
   whole(check),
-  v.transform(pool => ({ ...pool, blockSize: blockSizeOf(pool) })),
+  v.transform(pool => ({
+    ...pool,
+    blockSize: blockSizeOf(pool),
+    allowedUses: pool.allowedUses.length > 0 ? pool.allowedUses : [...poolUses],
+  })),
 )
 
 function rangeOf(pool: Fields): Prefix {
@@ -167,12 +196,6 @@ export const ipPool = defineKind({
   summary: 'A range of addresses that nodes take blocks from, for their pods.',
   spec,
   foreign: {
-    allowedUses: {
-      why: 'Every pool serves pods, and gives a node the address of its tunnel; there are no load balancers to serve.',
-      same: value => Array.isArray(value) && value.includes('Workload'),
-    },
-    assignmentMode: { why: 'Addresses are given automatically.', same: value => value === 'Automatic' },
-    namespaceSelector: { why: 'Margay does not know namespaces.', same: value => value === '' || value === 'all()' },
     'nat-outgoing': { why: 'It is the old name of natOutgoing.', fix: 'Write natOutgoing.' },
     ipip: { why: 'It is the old form of ipipMode.', fix: 'Write ipipMode.' },
   },

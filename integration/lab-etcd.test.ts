@@ -1,0 +1,120 @@
+// Nodes whose datastore is a real etcd: they start from it, and whatever happens to it, pods keep their network and new ones come.
+
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
+import { socketOf } from '../src/lab/etcd.ts'
+import { everyPairReaches } from './kit/expect.ts'
+import { eventually, TestLab } from './kit/lab.ts'
+
+const text = `
+name: etcd
+subnets: [{ name: lan, ipv4: 10.2.0.0/24, ipv6: 'fd00:2::/64' }]
+nodes:
+  - { name: n1, interfaces: [{ subnet: lan, ipv4: 10.2.0.11, ipv6: 'fd00:2::11' }], pods: 1 }
+  - { name: n2, interfaces: [{ subnet: lan, ipv4: 10.2.0.12, ipv6: 'fd00:2::12' }], pods: 1 }
+---
+{ apiVersion: margay.io/v1, kind: IPPool, metadata: { name: v4 }, spec: { cidr: 10.43.0.0/16 } }
+---
+{ apiVersion: margay.io/v1, kind: IPPool, metadata: { name: v6 }, spec: { cidr: 'fd00:43::/48' } }
+`
+
+const lab = await TestLab.up(t, { text }, 'etcd', 'etcd')
+const limit = 90
+
+async function etcdctl(...args: string[]): Promise<string> {
+  const env = { ...process.env, ETCDCTL_API: '3' }
+  const { stdout } = await promisify(execFile)(
+    'etcdctl',
+    ['--endpoints', `unix://${socketOf(lab.dir)}`, '--command-timeout', '30s', ...args],
+    { env },
+  )
+  return stdout
+}
+
+const datastoreIs = (state: string) =>
+  Promise.all(
+    lab.nodes.map(node =>
+      eventually(
+        `${node} says that its datastore is ${state}`,
+        async () => (await lab.ask(node, '/v1/status', {}).catch(() => undefined))?.datastore.state === state,
+        limit,
+      ),
+    ),
+  )
+
+/** A pod that comes now reaches one on the other node. */
+async function newPodReaches(t: Test, node: string, name: string, other: string): Promise<void> {
+  await lab.addPod(node, name)
+  for (const address of Object.values(lab.addresses(other)))
+    await eventually(
+      `${name} reaches ${address}`,
+      async () => (await lab.tryExec(name, 'ping', '-n', '-c', '1', '-w', '2', address)).code === 0,
+      limit,
+    )
+  t.pass(`${name} on ${node} has its network`)
+  await lab.removePod(name)
+}
+
+/** The pods that are there talk all the while; not one packet is lost. */
+async function underTraffic(t: Test, work: () => Promise<void>): Promise<void> {
+  const ping = lab.pinging('n1-p1', lab.addresses('n2-p1').ipv4!, 50)
+  await work()
+  const { sent, lost } = await ping.end()
+  t.same(lost, [], `of ${sent} packets none is lost`)
+}
+
+t.test('every pair of pods and nodes', async t => everyPairReaches(t, lab))
+
+t.test('the records are in etcd', async t => {
+  const keys = await etcdctl('get', '--prefix', '/margay/', '--keys-only')
+  for (const key of ['/margay/Node/n1', '/margay/IPPool/v4', '/margay/ClusterInformation/default', '/margay/Block/'])
+    t.match(keys, key)
+  const { datastore } = await lab.ask('n1', '/v1/status', {})
+  t.equal(datastore.type, 'etcd')
+})
+
+t.test('kill -9 of etcd, and of a daemon while it is away', async t =>
+  underTraffic(t, async () => {
+    await lab.kill('etcd', 'etcd')
+    await datastoreIs('lost')
+    await newPodReaches(t, 'n1', 'during', 'n2-p1')
+    await lab.kill('n2', 'margayd')
+    lab.startNode('n2')
+    await datastoreIs('lost')
+    await newPodReaches(t, 'n2', 'restarted', 'n1-p1')
+    await lab.startEtcd()
+    await datastoreIs('in sync')
+    await newPodReaches(t, 'n1', 'after', 'n2-p1')
+  }),
+)
+
+t.test('an etcd that hangs', async t =>
+  underTraffic(t, async () => {
+    lab.signal('etcd', 'etcd', 'SIGSTOP')
+    await newPodReaches(t, 'n1', 'hung', 'n2-p1')
+    await datastoreIs('lost')
+    await newPodReaches(t, 'n2', 'lost', 'n1-p1')
+    const { code, stderr } = await lab.margayctl('n1', 'get', 'nodes')
+    t.not(code, 0)
+    t.match(stderr, /etcd at unix:\S+ does not answer/)
+    lab.signal('etcd', 'etcd', 'SIGCONT')
+    await datastoreIs('in sync')
+  }),
+)
+
+t.test('an etcd whose quota is used up', async t =>
+  underTraffic(t, async () => {
+    await lab.kill('etcd', 'etcd')
+    await lab.startEtcd(['--quota-backend-bytes', '1'])
+    await datastoreIs('in sync')
+    const pool = `{ apiVersion: margay.io/v1, kind: IPPool, metadata: { name: more }, spec: { cidr: 10.44.0.0/16 } }`
+    await t.rejects(lab.apply('n1', pool), /quota is used up \(alarm NOSPACE\)/)
+    await newPodReaches(t, 'n1', 'full', 'n2-p1')
+    await lab.kill('etcd', 'etcd')
+    await lab.startEtcd()
+    await etcdctl('alarm', 'disarm')
+    await lab.apply('n1', pool)
+    await datastoreIs('in sync')
+  }),
+)

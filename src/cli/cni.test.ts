@@ -1,0 +1,68 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { buildStub } from '../../cni-plugin/stub/build.ts'
+import { parseConfig } from '../api/config.ts'
+import { findFaults, install, uninstall } from './cni.ts'
+
+buildStub()
+
+const config = parseConfig('api: { socket: /nowhere/api.sock }', '/etc/margay/margayd.yaml', 'n1')
+const options = (dir: string) => ({
+  binDir: join(dir, 'opt/cni/bin'),
+  confDir: join(dir, 'etc/cni/net.d'),
+  name: 'margay',
+  cniVersion: '1.0.0',
+})
+
+t.test('install, check, uninstall', async t => {
+  const at = options(t.testdir())
+  t.match(await findFaults(at, config), [/margay-cni is not there/, /10-margay\.conflist is not there/, /margayd/])
+  const [executable, conf] = install(at, config)
+  t.equal(statSync(executable).mode & 0o777, 0o755)
+  t.strictSame(JSON.parse(readFileSync(conf, 'utf8')), {
+    cniVersion: '1.0.0',
+    name: 'margay',
+    plugins: [{ type: 'margay-cni', capabilities: { ips: true, mac: true } }],
+  })
+  t.match(await findFaults(at, config), { length: 1, 0: /margayd/ }, 'only the daemon is missing')
+  t.same([...readdirSync(at.binDir), ...readdirSync(at.confDir)], ['margay-cni', '10-margay.conflist'], 'no half file')
+  install(at, config)
+  t.same(uninstall(at), [conf, executable], 'the configuration goes first')
+  t.same(uninstall(at), [])
+})
+
+t.test('what differs from the usual is in the configuration, and plugins after ours', async t => {
+  const at = options(t.testdir())
+  const unusual = parseConfig('cni: { socket: /a/cni.sock, spoolDir: /a/spool }', '/a/margayd.yaml', 'n1')
+  const [, conf] = install({ ...at, chain: 'portmap, tuning' }, unusual)
+  t.match(JSON.parse(readFileSync(conf, 'utf8')), {
+    plugins: [
+      { socket: '/a/cni.sock', spoolDir: '/a/spool' },
+      { type: 'portmap', capabilities: { portMappings: true } },
+      { type: 'tuning' },
+    ],
+  })
+  const faults = (await findFaults(at, config)).join('\n')
+  t.match(faults, /names socket \/a\/cni\.sock, and margayd listens at \/run\/margay\/cni\.sock/)
+  t.match(faults, /calls portmap, which is not in/)
+})
+
+t.test('what a runtime would trip over', async t => {
+  const at = options(t.testdir())
+  const [executable, conf] = install(at, config)
+  writeFileSync(join(at.confDir, '05-other.conflist'), '{}')
+  writeFileSync(executable, 'another')
+  writeFileSync(conf, '{ half')
+  const faults = (await findFaults(at, config)).join('\n')
+  t.match(faults, /05-other\.conflist comes before/)
+  t.match(faults, /not the executable of this release/)
+  t.match(faults, /10-margay\.conflist cannot be read/)
+})
+
+t.test('without an executable in place there is no configuration', async t => {
+  const at = options(t.testdir({ opt: 'a file' }))
+  t.throws(() => install(at, config), { message: /cannot be installed: ENOTDIR/ })
+  mkdirSync(at.confDir, { recursive: true })
+  t.notOk(existsSync(join(at.confDir, '10-margay.conflist')))
+})

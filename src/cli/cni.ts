@@ -1,0 +1,193 @@
+// `margayctl cni install|uninstall|check`: the executable and the network configuration where container runtimes look for them.
+//
+// A runtime takes a node for ready once the configuration is there, so that is written last, and both are moved into place: a
+// runtime sees the old file or the new one, whole. The configuration names socket and spool of this node's margayd where they are
+// not the usual ones.
+
+import { createHash } from 'node:crypto'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  closeSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Command } from 'commander'
+import { defaultSocket, defaultSpoolDir } from '../../cni-plugin/protocol/socket.ts'
+import type { DaemonConfig } from '../api/config.ts'
+import { call } from '../api/client.ts'
+import type { Context } from './context.ts'
+import { CommandError, print } from './output.ts'
+
+const executableName = 'margay-cni'
+const confName = '10-margay.conflist'
+
+export interface Places {
+  /** Folder of executables, and of configurations. */
+  readonly binDir: string
+  readonly confDir: string
+}
+
+type Options = Places & { readonly cniVersion: string; readonly name: string; readonly chain?: string }
+
+export function registerCni(program: Command, context: Context): void {
+  const cni = program.command('cni').description("the CNI executable and its configuration, for this node's runtimes")
+  const verb = (name: string, description: string): Command =>
+    cni
+      .command(name)
+      .description(description)
+      .option('--bin-dir <dir>', 'where runtimes look for executables', '/opt/cni/bin')
+      .option('--conf-dir <dir>', 'where runtimes look for configurations', '/etc/cni/net.d')
+
+  verb('install', 'put executable and configuration in place; again after an upgrade')
+    .option('--name <network>', 'name of the network', 'margay')
+    .option('--cni-version <version>', 'version of the specification to speak', '1.0.0')
+    .option('--chain <plugins>', 'plugins after ours, with a comma between: portmap, bandwidth')
+    .action((options: Options) => {
+      const written = install(options, context.config())
+      print(context.format(), written, () => written.map(path => `wrote ${path}`).join('\n'))
+    })
+  verb('uninstall', 'take both away again, the configuration first').action((options: Places) => {
+    const removed = uninstall(options)
+    print(context.format(), removed, () => removed.map(path => `removed ${path}`).join('\n') || 'nothing was there')
+  })
+  verb('check', 'say whether a runtime would find and reach Margay').action(async (options: Places) => {
+    const faults = await findFaults(options, context.config())
+    print(context.format(), { faults }, () => (faults.length === 0 ? 'runtimes find and reach Margay' : ''))
+    if (faults.length > 0) throw new CommandError(1, faults.join('\n'))
+  })
+}
+
+/** Gives the paths that were written, in this order. Throws `CommandError`. */
+export function install(options: Options, { cni }: Pick<DaemonConfig, 'cni'>): readonly string[] {
+  const { binDir, confDir } = options
+  const [executable, conf] = [join(binDir, executableName), join(confDir, confName)]
+  try {
+    mkdirSync(binDir, { recursive: true })
+    mkdirSync(confDir, { recursive: true })
+    place(executable, half => {
+      copyFileSync(ownExecutable(), half)
+      chmodSync(half, 0o755)
+    })
+    place(conf, half => writeFileSync(half, `${JSON.stringify(conflist(options, cni), null, 2)}\n`, { mode: 0o644 }))
+  } catch (error) {
+    if (error instanceof CommandError) throw error
+    throw new CommandError(1, `the CNI plugin cannot be installed: ${(error as Error).message}`)
+  }
+  return [executable, conf]
+}
+
+/** Gives the paths that were removed. */
+export function uninstall({ binDir, confDir }: Places): readonly string[] {
+  return [join(confDir, confName), join(binDir, executableName)].filter(path => {
+    if (!existsSync(path)) return false
+    rmSync(path)
+    return true
+  })
+}
+
+/** Sentences: what would keep a runtime from attaching pods here, and the next step. */
+export async function findFaults(places: Places, config: DaemonConfig): Promise<readonly string[]> {
+  const again = 'run margayctl cni install'
+  const executable = join(places.binDir, executableName)
+  const conf = join(places.confDir, confName)
+  const faults: string[] = []
+  try {
+    accessSync(executable, constants.X_OK)
+    if (digest(executable) !== digest(ownExecutable()))
+      faults.push(`${executable} is not the executable of this release: ${again}`)
+  } catch {
+    faults.push(`${executable} is not there, or cannot be executed: ${again}`)
+  }
+  try {
+    const { plugins } = JSON.parse(readFileSync(conf, 'utf8')) as { plugins: { type: string; socket?: string }[] }
+    const own = plugins.find(each => each.type === executableName)
+    if (!own) faults.push(`${conf} does not call ${executableName}: ${again}`)
+    else if ((own.socket ?? defaultSocket) !== config.cni.socket)
+      faults.push(
+        `${conf} names socket ${own.socket ?? defaultSocket}, and margayd listens at ${config.cni.socket}: ${again}`,
+      )
+    for (const { type } of plugins)
+      if (!existsSync(join(places.binDir, type)))
+        faults.push(
+          `${conf} calls ${type}, which is not in ${places.binDir}: install it there, or take it out of the file`,
+        )
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    faults.push(`${conf} ${missing ? 'is not there' : `cannot be read (${(error as Error).message})`}: ${again}`)
+  }
+  const before = existsSync(places.confDir)
+    ? readdirSync(places.confDir).filter(name => /\.(conf|conflist|json)$/.test(name) && name < confName)
+    : []
+  if (before.length > 0)
+    faults.push(
+      `${join(places.confDir, before.toSorted()[0])} comes before ${confName}, and runtimes take the first: remove it, or rename it so that it comes later`,
+    )
+  await call(config.api.socket, '/v1/status', {}).catch((error: unknown) =>
+    faults.push(error instanceof Error ? error.message : String(error)),
+  )
+  return faults
+}
+
+function conflist({ name, cniVersion, chain }: Options, { socket, spoolDir }: DaemonConfig['cni']): object {
+  const own = {
+    type: executableName,
+    ...(socket !== defaultSocket && { socket }),
+    ...(spoolDir !== defaultSpoolDir && { spoolDir }),
+    capabilities: { ips: true, mac: true },
+  }
+  const after = (chain ?? '').split(',').flatMap(text => {
+    const type = text.trim()
+    if (type === '') return []
+    const capability = capabilityOf[type]
+    return [{ type, ...(capability !== undefined && { capabilities: { [capability]: true } }) }]
+  })
+  return { cniVersion, name, plugins: [own, ...after] }
+}
+
+const capabilityOf: Readonly<Record<string, string>> = { portmap: 'portMappings', bandwidth: 'bandwidth' }
+
+/** The executable that came with this command. */
+function ownExecutable(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const found = [join(folder, executableName), join(folder, 'dist', executableName)].find(existsSync)
+    if (found !== undefined) return found
+    if (folder === dirname(folder))
+      throw new CommandError(1, `${executableName} is not beside margayctl: install it from the same release`)
+  }
+}
+
+/** Writes beside the place, durably, and moves it there. */
+function place(path: string, write: (half: string) => void): void {
+  const half = join(dirname(path), `.${process.pid}.margay-half`)
+  try {
+    write(half)
+    sync(half)
+    renameSync(half, path)
+    sync(dirname(path))
+  } finally {
+    rmSync(half, { force: true })
+  }
+}
+
+function sync(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const digest = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')

@@ -1,0 +1,147 @@
+// `margayctl export` and `import`: all records of a cluster as lines of JSON, and back, to move it into another datastore, or to keep it.
+//
+// The cluster's identity goes along, so daemons that knew the old store take the new one for theirs. The lock does not.
+
+import { readFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
+import type { Command } from 'commander'
+import { type Datastore, type Entry, lockKind, StoreError } from '../datastore/contract.ts'
+import { type Context, withDatastore } from './context.ts'
+import { CommandError, print } from './output.ts'
+
+interface ExportedRecord {
+  readonly kind: string
+  readonly name: string
+  readonly value: unknown
+}
+
+const head = { margayExport: 1 } as const
+const identityKind = 'ClusterInformation'
+
+export function registerExport(program: Command, context: Context): void {
+  program
+    .command('export')
+    .description('every record of the cluster as JSON, a line each, on standard output')
+    .action(() =>
+      withDatastore(context, async store => {
+        for await (const line of exportAll(store)) process.stdout.write(`${line}\n`)
+      }),
+    )
+
+  program
+    .command('import')
+    .argument('<file>', 'what export wrote; - is standard input')
+    .option('--force', 'also into a datastore that holds a cluster: records of the same name are replaced')
+    .description('write every record of an export, as into a new datastore')
+    .action(async (file: string, { force = false }: { force?: boolean }) => {
+      const records = readExport(read(file), file === '-' ? 'standard input' : file)
+      await withDatastore(
+        context,
+        async store => {
+          const counts = await importAll(store, records, force)
+          print(context.format(), counts, () => {
+            return `${counts.created} created, ${counts.replaced} replaced, ${counts.same} equal`
+          })
+        },
+        { create: true },
+      )
+    })
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8')
+  } catch (error) {
+    throw new CommandError(2, `${file} cannot be read (${(error as NodeJS.ErrnoException).code}): check the path`)
+  }
+}
+
+/** The identity first: an import that ends half way has begun this cluster and no other. */
+async function exportedKinds(store: Datastore): Promise<readonly string[]> {
+  const others = (await store.kinds()).filter(kind => kind !== identityKind && kind !== lockKind)
+  return [identityKind, ...others]
+}
+
+export async function* exportAll(store: Datastore): AsyncGenerator<string, void> {
+  yield JSON.stringify(head)
+  for (const kind of await exportedKinds(store))
+    for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
+      const page = await store.list(kind, { next })
+      for (const { name, value, newer } of page.entries) {
+        if (newer !== undefined)
+          throw new CommandError(
+            1,
+            `${kind} ${name} was written by a newer Margay: export with the margayctl of that version`,
+          )
+        yield JSON.stringify({ kind, name, value } satisfies ExportedRecord)
+      }
+      next = page.next
+    }
+}
+
+/** Throws `CommandError`; `file` is the name to show. */
+export function readExport(text: string, file: string): readonly ExportedRecord[] {
+  const [first, ...lines] = text.split('\n').filter(line => line !== '')
+  if (!isDeepStrictEqual(parse(first ?? '', file, 1), head))
+    throw new CommandError(
+      1,
+      `${file} is no export of this version of Margay: its first line is not ${JSON.stringify(head)}`,
+    )
+  return lines.map((line, i) => {
+    const record = parse(line, file, i + 2) as Partial<ExportedRecord>
+    const { kind, name, value } = record
+    if (typeof kind !== 'string' || typeof name !== 'string')
+      throw new CommandError(1, `${file}:${i + 2} is no record of Margay: nothing was written; export again`)
+    return { kind, name, value }
+  })
+}
+
+function parse(line: string, file: string, number: number): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    throw new CommandError(1, `${file}:${number} is not JSON: nothing was written; export again`)
+  }
+}
+
+/** Without `force`, only into a store that is empty, or that an earlier import of the same cluster has begun. */
+export async function importAll(
+  store: Datastore,
+  records: readonly ExportedRecord[],
+  force: boolean,
+): Promise<{ readonly created: number; readonly replaced: number; readonly same: number }> {
+  if (!force) await requireRoom(store, records)
+  const counts = { created: 0, replaced: 0, same: 0 }
+  for (const { kind, name, value } of records) {
+    const found = await createOrFind(store, kind, name, value)
+    if (!found) counts.created++
+    else if (isDeepStrictEqual(found.value, value)) counts.same++
+    else {
+      await store.update(kind, name, value, found.version)
+      counts.replaced++
+    }
+  }
+  return counts
+}
+
+async function createOrFind(store: Datastore, kind: string, name: string, value: unknown): Promise<Entry | undefined> {
+  try {
+    await store.create(kind, name, value)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== 'exists') throw error
+    return store.get(kind, name)
+  }
+}
+
+async function requireRoom(store: Datastore, records: readonly ExportedRecord[]): Promise<void> {
+  const own = records.find(record => record.kind === identityKind)
+  const [theirs] = (await store.list(identityKind, { limit: 1 })).entries
+  if (theirs && own && isDeepStrictEqual(theirs.value, own.value)) return
+  const there = (await store.kinds()).filter(kind => kind !== lockKind)
+  if (there.length > 0)
+    throw new CommandError(
+      1,
+      `the datastore holds a cluster already (${there.join(', ')}): nothing was written; take an empty one, or replace what has the same name with --force`,
+    )
+}

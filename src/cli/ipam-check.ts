@@ -1,0 +1,107 @@
+// `margayctl ipam check`: whether blocks, addresses, pods and the kernel's routes agree, in the datastore and on this node.
+
+import { ApiError, call } from '../api/client.ts'
+import type { IpamFinding } from '../api/contract.ts'
+import { StoreError } from '../datastore/contract.ts'
+import { checkCluster, type ClusterFinding } from '../ipam/cluster-check.ts'
+import { allBlocks } from '../ipam/claims.ts'
+import type { Datastore } from '../datastore/contract.ts'
+import { parseResource } from '../resources/index.ts'
+import type { Context } from './context.ts'
+import { CommandError, print, table } from './output.ts'
+import { signsOfLife } from './signs-of-life.ts'
+
+interface Row {
+  readonly where: string
+  readonly kind: IpamFinding['kind'] | ClusterFinding['kind']
+  readonly object: string
+  readonly state: 'fixed' | 'fixable' | 'yours'
+  readonly text: string
+}
+
+/** Nodes that are asked at once whether they live. */
+const asked = 32
+
+export async function checkIpam(context: Context, { fix }: { readonly fix: boolean }): Promise<void> {
+  const rows = [...(await clusterRows(context, fix)), ...(await nodeRows(context, fix))]
+  print(context.format(), rows, () => checkText(rows, fix))
+  const left = rows.filter(({ state }) => state !== 'fixed').length
+  if (left > 0) throw new CommandError(1, `${left} ${left === 1 ? 'finding' : 'findings'}`)
+}
+
+async function clusterRows(context: Context, fix: boolean): Promise<readonly Row[]> {
+  const store = await context.datastore({ create: false })
+  try {
+    const found = await checkCluster(store)
+    const rows: Row[] = []
+    for (const { repair, kind, object, text } of found) {
+      const isFixed = fix && repair !== undefined && (await repair())
+      rows.push({ where: 'cluster', kind, object, state: isFixed ? 'fixed' : repair ? 'fixable' : 'yours', text })
+    }
+    return [...rows, ...(await silentNodes(store, context.config().api.socket))]
+  } catch (error) {
+    if (error instanceof StoreError) throw new CommandError(1, error.message)
+    throw error
+  } finally {
+    await store.close()
+  }
+}
+
+/** Nodes with blocks, of which nothing is heard. */
+async function silentNodes(store: Datastore, socket: string): Promise<readonly Row[]> {
+  const blocks = Map.groupBy(await allBlocks(store), ({ node }) => node)
+  const names = [...blocks.keys()]
+  const rows: Row[] = []
+  for (let i = 0; i < names.length; i += asked)
+    rows.push(
+      ...(
+        await Promise.all(
+          names.slice(i, i + asked).map(async (name): Promise<readonly Row[]> => {
+            const parsed = parseResource((await store.get('Node', name))?.value)
+            if (!parsed.ok || parsed.resource.kind !== 'Node') return []
+            const cidrs = blocks.get(name)?.map(({ cidr }) => cidr) ?? []
+            const { ipv4Address, ipv6Address } = parsed.resource.spec.bgp ?? {}
+            if (ipv4Address === undefined && ipv6Address === undefined) return []
+            const life = await signsOfLife({ name, node: parsed.resource, blocks: cidrs }, socket)
+            if (life.signs.length > 0 || life.unasked.length > 0) return []
+            const text = `node "${name}" owns ${cidrs.length === 1 ? 'it' : 'them'} and gives no sign of life. If it is off for good: margayctl node decommission ${name}`
+            return [{ where: 'cluster', kind: 'dead-node', object: cidrs.join(' '), state: 'yours', text }]
+          }),
+        )
+      ).flat(),
+    )
+  return rows
+}
+
+async function nodeRows(context: Context, fix: boolean): Promise<readonly Row[]> {
+  try {
+    const { node, findings } = await call(context.config().api.socket, fix ? '/v1/ipam/fix' : '/v1/ipam/check', {})
+    return findings.map(({ kind, object, text, fixed, fixable }) => ({
+      where: node,
+      kind,
+      object,
+      state: fixed ? 'fixed' : fixable ? 'fixable' : 'yours',
+      text,
+    }))
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 0) throw error
+    process.stderr.write(`margayctl: this node's pods and routes are not looked at: ${error.message}\n`)
+    return []
+  }
+}
+
+export function checkText(rows: readonly Row[], fix: boolean): string {
+  if (rows.length === 0) return 'blocks, addresses, pods and routes agree'
+  const shown = table<Row>(
+    [
+      { head: 'WHERE', cell: row => row.where },
+      { head: 'FINDING', cell: row => row.kind },
+      { head: 'OBJECT', cell: row => row.object },
+      { head: 'STATE', cell: row => row.state },
+      { head: 'WHAT', cell: row => row.text },
+    ],
+    rows,
+  )
+  const fixable = rows.some(({ state }) => state === 'fixable')
+  return fixable && !fix ? `${shown}\n\nmargayctl ipam check --fix puts right what is fixable` : shown
+}

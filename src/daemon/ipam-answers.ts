@@ -1,0 +1,67 @@
+// What the daemon answers about addresses, and what it does to them on the operator's word.
+
+import { parseAddress } from '../../inet/index.ts'
+import type { Handlers } from '../api/server.ts'
+import { RequestError } from '../api/server.ts'
+import type { Ipam } from '../ipam/index.ts'
+import { endpointKey } from '../model/endpoint.ts'
+import type { IpamCheck } from './ipam-check.ts'
+import type { Pods } from './pods.ts'
+import { isTunnelOwner } from './tunnels.ts'
+
+export interface IpamRooms {
+  readonly node: string
+  readonly ipam: Ipam
+  readonly pods: Pods
+  readonly ipamCheck: IpamCheck
+  /** Blocks with room that stay. */
+  readonly keepBlocks: () => number
+}
+
+type Answers = '/v1/ipam' | '/v1/ipam/check' | '/v1/ipam/fix' | '/v1/ipam/release' | '/v1/ipam/gc'
+
+export function ipamAnswers({ node, ipam, pods, ipamCheck, keepBlocks }: IpamRooms): Pick<Handlers, Answers> {
+  return {
+    '/v1/ipam': () => {
+      const { blocks, addresses } = ipam.show()
+      return { node, blocks, addresses }
+    },
+
+    '/v1/ipam/check': async () => ({ node, findings: await ipamCheck.run({ fix: false }) }),
+
+    '/v1/ipam/fix': async () => ({ node, findings: await ipamCheck.run({ fix: true }) }),
+
+    '/v1/ipam/release': async ({ address: text }) => {
+      const address = parseAddress(text)
+      if (!address) throw new RequestError(400, `${text} is no IP address`)
+      const row = ipam.show().addresses.find(each => each.address === text)
+      if (!row)
+        throw new RequestError(
+          404,
+          `address ${text}: node "${node}" has given it to nobody. Who has: margayctl ipam show ${text}`,
+        )
+      if (isTunnelOwner(row))
+        throw new RequestError(
+          400,
+          `address ${text}: it is that of ${row.containerId} of this node, which gives it back itself`,
+        )
+      const name = row.label ?? `${row.containerId}/${row.ifName}`
+      const isAttached = (await pods.records()).some(({ addresses }) => addresses.includes(text))
+      if (isAttached || pods.isBusy(row))
+        throw new RequestError(
+          400,
+          `address ${text}: pod ${name} is attached with it. Delete the pod; if it is gone already: margayctl ipam check`,
+        )
+      const released = await ipam.releaseExcept(
+        each => each.address !== text || endpointKey(each) !== endpointKey(row) || pods.isBusy(each),
+      )
+      return { node, released }
+    },
+
+    '/v1/ipam/gc': async () => {
+      const findings = await ipamCheck.run({ fix: true, only: ['leak', 'no-endpoint'] })
+      const released = findings.filter(({ fixed }) => fixed).flatMap(({ object }) => object.split(' '))
+      return { node, released, blocks: await ipam.releaseEmptyBlocks(keepBlocks()) }
+    },
+  }
+}

@@ -1,0 +1,151 @@
+// What does not agree about addresses is found and, where it is provable, put right: on the fake kernel, with the real IPAM and pods.
+
+import t from 'tap'
+import { Dataplane } from '../dataplane/index.ts'
+import { FakeKernel } from '../dataplane/fake-kernel.ts'
+import { defaultMark } from '../dataplane/routes/route.ts'
+import { MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
+import { Ipam } from '../ipam/index.ts'
+import { pool } from '../ipam/testing.ts'
+import { endpointKey } from '../model/endpoint.ts'
+import { fibClasses } from '../model/fib.ts'
+import { ipamAnswers } from './ipam-answers.ts'
+import { IpamCheck } from './ipam-check.ts'
+import { createLog } from './log.ts'
+import { Pods } from './pods.ts'
+import { tunnelOwner } from './tunnels.ts'
+
+const log = createLog({ level: 'error', format: 'text', write: () => {} })
+const key = (name: string) => ({ network: 'net', containerId: name, ifName: 'eth0' })
+
+/** A node with two pods and a tunnel's address, all well. */
+async function node() {
+  const [kernel, nodeStore, pools] = [new FakeKernel(), new MemoryNodeStore(), [pool('v4', '10.42.0.0/24')]]
+  const plane = await Dataplane.open({ kernel })
+  const ipam = new Ipam({
+    node: 'n1',
+    datastore: new MemoryDatastore(),
+    nodeStore,
+    pools: () => pools,
+    labels: () => ({}),
+  })
+  await ipam.load()
+  const pods = new Pods({
+    ipam,
+    endpoints: plane.endpoints,
+    nodeStore,
+    log,
+    families: () => ipam.families(),
+    mtu: () => 1500,
+    obstacle: () => undefined,
+    pools: () => pools,
+    peers: () => ({ configured: 0, established: 0 }),
+  })
+  await pods.recover(false)
+  for (const owner of fibClasses) plane.routes.inSync(owner)
+  const add = async (name: string) => {
+    kernel.addNamespace(`/pods/${name}`)
+    const signal = new AbortController().signal
+    return (await pods.add({ ...key(name), netns: `/pods/${name}`, addresses: [] }, signal)).endpoint
+  }
+  const [a, b] = [await add('a'), await add('b')]
+  await ipam.assign({ ...tunnelOwner('margay-vxlan4'), families: [4] })
+  const check = new IpamCheck({ ipam, pods, kernel, mark: defaultMark })
+  const answers = ipamAnswers({ node: 'n1', ipam, pods, ipamCheck: check, keepBlocks: () => 0 })
+  t.teardown(() => plane.close())
+  return { kernel, nodeStore, ipam, pods, check, answers, plane, a, b }
+}
+
+/** Kind, object and state of each finding. */
+async function found(check: IpamCheck, fix: boolean): Promise<string[]> {
+  const findings = await check.run({ fix })
+  return findings.map(
+    ({ kind, object, fixable, fixed }) => `${kind} ${object} ${fixed ? 'fixed' : fixable ? 'fixable' : 'yours'}`,
+  )
+}
+
+t.test('a node in order has no findings', async t => {
+  const { check } = await node()
+  t.same(await found(check, true), [])
+})
+
+t.test('a pod that is gone without a DEL', async t => {
+  const { check, kernel, ipam, plane, a } = await node()
+  await deleteDevice(kernel, a.hostDevice)
+  t.same(await found(check, true), [`leak ${a.addresses[0]} yours`], 'its namespace is there: it only has no network')
+  kernel.removeNamespace('/pods/a')
+  t.same(await found(check, false), [`leak ${a.addresses[0]} fixable`])
+  t.same(await found(check, true), [`leak ${a.addresses[0]} fixed`])
+  t.same(await found(check, true), [])
+  t.notOk(ipam.show().addresses.some(({ address }) => address === a.addresses[0]))
+  t.equal(plane.endpoints.all.length, 1)
+})
+
+t.test('an address without a pod, and a pod without an address', async t => {
+  const { check, ipam, a } = await node()
+  const [{ address }] = (await ipam.assign({ ...key('gone'), families: [4] })).addresses
+  await ipam.release(a)
+  t.same((await found(check, false)).toSorted(), [
+    `no-address ${a.addresses[0]} fixable`,
+    `no-endpoint ${address} fixable`,
+  ])
+  t.same((await found(check, true)).length, 2)
+  t.same(await found(check, true), [])
+  t.match(
+    ipam.show().addresses.find(row => row.address === a.addresses[0]),
+    key('a'),
+  )
+})
+
+t.test('two pods with one address are told, and left alone', async t => {
+  const { check, nodeStore, ipam, a, b } = await node()
+  const copy = { ...b, addresses: a.addresses }
+  await nodeStore.commit([{ do: 'put', table: 'endpoints', key: endpointKey(b), value: copy }])
+  const before = ipam.show().addresses.filter(row => row.address === a.addresses[0])
+  const findings = await check.run({ fix: true })
+  t.ok(
+    findings.some(({ kind, text }) => kind === 'duplicate' && text.startsWith('pods a/eth0 and b/eth0 are attached')),
+  )
+  t.same(
+    ipam.show().addresses.filter(row => row.address === a.addresses[0]),
+    before,
+  )
+})
+
+t.test('a route to a device of a pod that nobody owns', async t => {
+  const { check, kernel, a } = await node()
+  await using kernelNode = await kernel.open()
+  const link = (await kernelNode.link(a.hostDevice))!.index
+  const { metric, protocol } = defaultMark
+  await kernelNode.apply([
+    { do: 'route.add', route: { dst: '10.42.0.250/32', nextHops: [{ link }], protocol, metric } },
+  ])
+  await kernelNode.apply([
+    { do: 'route.add', route: { dst: '10.42.0.251/32', nextHops: [{ link }], protocol: 4, metric: 7 } },
+  ])
+  t.same(await found(check, false), ['stray-route 10.42.0.250/32 fixable'], "somebody else's is not ours to judge")
+  t.same(await found(check, true), ['stray-route 10.42.0.250/32 fixed'])
+  t.same(await found(check, true), [])
+})
+
+t.test('release and gc', async t => {
+  const { answers, ipam, kernel, a } = await node()
+  const release = (address: string) => Promise.resolve().then(() => answers['/v1/ipam/release']({ address }))
+  await t.rejects(release(a.addresses[0]), { status: 400, message: /pod a\/eth0 is attached with it/ })
+  await t.rejects(release('10.42.0.249'), { status: 404, message: /given it to nobody/ })
+  const tunnel = ipam.show().addresses.find(({ containerId }) => containerId === 'margay-vxlan4')!.address
+  await t.rejects(release(tunnel), { status: 400, message: /margay-vxlan4/ })
+  const [{ address }] = (await ipam.assign({ ...key('gone'), families: [4] })).addresses
+  t.match(await release(address), { released: [address] })
+
+  await ipam.assign({ ...key('gone'), families: [4] })
+  await deleteDevice(kernel, a.hostDevice)
+  kernel.removeNamespace('/pods/a')
+  t.equal((await answers['/v1/ipam/gc']({})).released.length, 2)
+})
+
+async function deleteDevice(kernel: FakeKernel, name: string): Promise<void> {
+  await using node = await kernel.open()
+  const link = await node.link(name)
+  if (link) await node.apply([{ do: 'link.delete', link: link.index }])
+}

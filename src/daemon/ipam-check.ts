@@ -1,0 +1,201 @@
+// Whether this node's addresses, pods and kernel agree: what `margayctl ipam check` asks a daemon, and what it puts right.
+//
+// Nothing is locked: an ADD or DEL may run meanwhile, so what shall be put right is looked at again at the moment of doing it.
+
+import type { IpamFinding } from '../api/contract.ts'
+import { isHostDevice } from '../dataplane/endpoints/names.ts'
+import type { Kernel } from '../dataplane/kernel.ts'
+import { deletionOf, isMarked, type Mark } from '../dataplane/routes/route.ts'
+import type { Ipam, IpamSnapshot } from '../ipam/index.ts'
+import { type Endpoint, endpointKey } from '../model/endpoint.ts'
+import type { Link, Route } from '../../netlink/types.ts'
+import type { Pods } from './pods.ts'
+import { isTunnelOwner } from './tunnels.ts'
+
+export interface IpamCheckPorts {
+  readonly ipam: Ipam
+  readonly pods: Pods
+  readonly kernel: Kernel
+  readonly mark: Mark
+}
+
+/** What the check compares, at one moment. */
+interface View {
+  readonly rows: IpamSnapshot['addresses']
+  readonly records: readonly Endpoint[]
+  readonly devices: ReadonlyMap<string, Link>
+  /** Ours, to one address by a pod's device. */
+  readonly routes: readonly Route[]
+  /** Keys of the pods whose namespace is there. */
+  readonly alive: ReadonlySet<string>
+}
+
+interface Found extends IpamFinding {
+  /** Puts it right, and answers whether that was still called for. Absent: nobody but the operator can. */
+  readonly repair?: () => Promise<boolean>
+}
+
+export class IpamCheck {
+  readonly #ports: IpamCheckPorts
+
+  constructor(ports: IpamCheckPorts) {
+    this.#ports = ports
+  }
+
+  /** What is wrong on this node. With `fix`, what is provable is put right. `only`: kinds to look at. */
+  async run({ fix, only }: { readonly fix: boolean; readonly only?: readonly IpamFinding['kind'][] }) {
+    const found = this.#compare(await this.#look()).filter(({ kind }) => only?.includes(kind) ?? true)
+    const findings: IpamFinding[] = []
+    for (const { repair, ...finding } of found) {
+      const fixed = fix && (await repair?.())
+      findings.push({ ...finding, fixable: repair !== undefined, ...(fixed && { fixed }) })
+    }
+    return findings
+  }
+
+  async #look(): Promise<View> {
+    const { kernel, mark, ipam, pods } = this.#ports
+    await using node = await kernel.open()
+    const links = (await node.links()).filter(isHostDevice)
+    const ofPods = new Set(links.map(({ index }) => index))
+    const routes = (await node.routes({ protocol: mark.protocol, table: mark.table })).filter(
+      route => isMarked(route, mark) && route.nextHops.some(({ link }) => link !== undefined && ofPods.has(link)),
+    )
+    const records = await pods.records()
+    const alive = new Set<string>()
+    for (const record of records)
+      if (record.netns !== '' && (await kernel.identify(record.netns)) !== undefined) alive.add(endpointKey(record))
+    const devices = new Map(links.map(link => [link.name, link]))
+    return { rows: ipam.show().addresses, records, devices, routes, alive }
+  }
+
+  #compare(view: View): readonly Found[] {
+    const holders = Map.groupBy(
+      view.records.flatMap(record => record.addresses.map(address => ({ address, record }))),
+      ({ address }) => address,
+    )
+    const held = (address: string): boolean => holders.has(address)
+    return [
+      ...[...holders].flatMap(([address, of]) =>
+        of.length > 1
+          ? [
+              twice(
+                address,
+                of.map(({ record }) => record),
+              ),
+            ]
+          : [],
+      ),
+      ...view.records.flatMap(record => this.#ofRecord(record, view)),
+      ...view.rows.filter(row => !isTunnelOwner(row) && !held(row.address)).flatMap(row => this.#ofRow(row, view)),
+      ...view.routes.filter(({ dst }) => !held(addressOf(dst))).map(route => this.#ofRoute(route)),
+    ]
+  }
+
+  #ofRecord(record: Endpoint, { rows, devices, alive }: View): readonly Found[] {
+    const { pods, ipam } = this.#ports
+    if (pods.isBusy(record)) return []
+    const name = nameOf(record)
+    if (!devices.has(record.hostDevice)) {
+      const what = `pod ${name}: it holds ${record.addresses.join(', ')}, and its device ${record.hostDevice} is gone`
+      if (alive.has(endpointKey(record)))
+        return [
+          {
+            kind: 'leak',
+            object: record.addresses.join(' '),
+            text: `${what} while its namespace is there. Restart the pod: it has no network.`,
+          },
+        ]
+      return [
+        {
+          kind: 'leak',
+          object: record.addresses.join(' '),
+          text: `${what}, as is its namespace: no DEL has come for it. It can be taken back.`,
+          repair: () => pods.delIf(record, async () => !(await this.#hasDevice(record))),
+        },
+      ]
+    }
+    return record.addresses.flatMap((address): Found[] => {
+      const row = rows.find(each => each.address === address)
+      if (row && (endpointKey(row) === endpointKey(record) || row.containerId === '')) return []
+      if (row)
+        return [
+          {
+            kind: 'duplicate',
+            object: address,
+            text: `pod ${name} has it, and it is recorded for ${nameOf(row)}. Delete one of the two pods.`,
+          },
+        ]
+      return [
+        {
+          kind: 'no-address',
+          object: address,
+          text: `pod ${name} has it, and nothing records that, so it could be given again. It can be recorded if it lies in a block of this node; else delete the pod.`,
+          repair: () => ipam.record(address, record),
+        },
+      ]
+    })
+  }
+
+  async #hasDevice({ hostDevice }: Endpoint): Promise<boolean> {
+    await using node = await this.#ports.kernel.open()
+    return (await node.link(hostDevice)) !== undefined
+  }
+
+  #ofRow(row: View['rows'][number], { routes }: View): readonly Found[] {
+    const { ipam, pods } = this.#ports
+    const isStale = (): boolean => !pods.isBusy(row)
+    if (!isStale()) return []
+    const used = routes.some(({ dst }) => addressOf(dst) === row.address)
+    const whose = row.containerId === '' ? 'found in use once' : `recorded for ${nameOf(row)} since ${row.since}`
+    return [
+      {
+        kind: 'no-endpoint',
+        object: row.address,
+        text: used
+          ? `${whose}, no pod is attached with it, and the kernel leads it to a device of a pod. Restart margayd, which tells what that is.`
+          : `${whose}, and no pod is attached with it. It can be released.`,
+        ...(!used && {
+          repair: async () => {
+            const gone = await ipam.releaseExcept(
+              ({ address, since }) => address !== row.address || since !== row.since || !isStale(),
+            )
+            return gone.length > 0
+          },
+        }),
+      },
+    ]
+  }
+
+  #ofRoute(route: Route): Found {
+    const { kernel, pods } = this.#ports
+    return {
+      kind: 'stray-route',
+      object: route.dst,
+      text: 'the kernel leads it to a device of a pod, and no pod has it. The route can be deleted.',
+      repair: async () => {
+        const records = await pods.records()
+        if (pods.isBusy() || records.some(({ addresses }) => addresses.includes(addressOf(route.dst)))) return false
+        await using node = await kernel.open()
+        const [result] = await node.apply([{ do: 'route.delete', route: deletionOf(route) }])
+        return result.ok
+      },
+    }
+  }
+}
+
+function twice(address: string, records: readonly Endpoint[]): Found {
+  return {
+    kind: 'duplicate',
+    object: address,
+    text: `pods ${records.map(nameOf).join(' and ')} are attached with it. Delete all but one of them.`,
+  }
+}
+
+function addressOf(dst: string): string {
+  return dst.split('/')[0]
+}
+
+function nameOf(pod: { readonly label?: string; readonly containerId: string; readonly ifName: string }): string {
+  return pod.label ?? `${pod.containerId}/${pod.ifName}`
+}

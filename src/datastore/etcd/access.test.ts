@@ -1,0 +1,134 @@
+// TLS, client certificates, users: what is refused and how that is told, and credentials that change under a running client.
+
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import type { Datastore, WatchEvent } from '../contract.ts'
+import { openEtcdDatastore } from './datastore.ts'
+import { TestEtcd } from './testing.ts'
+
+/** An authority `NAME.pem`, and a certificate `NAME-node.pem` of its own with which to serve and to call. */
+function makeAuthority(folder: string, name: string): void {
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+  openssl('req', '-x509', ...key, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.pem`)
+  const node = `${name}-node`
+  openssl('req', ...key.slice(0, -2), '-subj', `/CN=${node}`, '-keyout', `${node}.key`, '-out', `${node}.csr`)
+  writeFileSync(join(folder, 'ext'), 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n')
+  const signed = ['-CA', `${name}.pem`, '-CAkey', `${name}.key`, '-CAcreateserial', '-days', '2', '-extfile', 'ext']
+  openssl('x509', '-req', '-in', `${node}.csr`, ...signed, '-out', `${node}.pem`)
+}
+
+/** Puts other contents in the place of a file, as who rotates certificates does it. */
+function replace(file: string, by: string): void {
+  copyFileSync(by, `${file}.new`)
+  renameSync(`${file}.new`, file)
+}
+
+async function succeeds(what: string, call: () => Promise<unknown>): Promise<void> {
+  for (const deadline = performance.now() + 60_000; ; await sleep(100))
+    try {
+      await call()
+      return
+    } catch (error) {
+      if (performance.now() > deadline) throw new Error(`not within 60 s: ${what}`, { cause: error })
+    }
+}
+
+async function nextOf(events: AsyncIterator<WatchEvent>, type: WatchEvent['type']): Promise<WatchEvent> {
+  for (;;) {
+    const { done, value } = await events.next()
+    if (done) throw new Error('the watch has ended')
+    if (value.type === type) return value
+  }
+}
+
+t.test('client certificates, and their rotation', async t => {
+  const folder = t.testdir()
+  makeAuthority(folder, 'right')
+  makeAuthority(folder, 'wrong')
+  const at = (name: string) => join(folder, name)
+  const tls = { ca: at('right.pem'), cert: at('right-node.pem'), key: at('right-node.key') }
+  const etcd = await TestEtcd.start(t, { tls })
+
+  const refused = async (store: Datastore, message: RegExp) => {
+    await t.rejects(store.get('Node', 'n'), { code: 'unauthorised', message })
+    await store.close()
+  }
+  const open = (given: typeof tls | Partial<typeof tls>) =>
+    openEtcdDatastore(etcd.settings({ tls: given, timeout: 3000 }))
+  await refused(open({ ...tls, ca: at('wrong.pem') }), /no agreement on certificates: check datastore\.tls/)
+  await refused(
+    open({ ...tls, cert: at('nowhere.pem') }),
+    /nowhere\.pem, the client certificate, cannot be read \(ENOENT\)/,
+  )
+
+  const own = { ca: tls.ca, cert: at('own.pem'), key: at('own.key') }
+  copyFileSync(at('wrong-node.pem'), own.cert)
+  copyFileSync(at('wrong-node.key'), own.key)
+  const store = open(own)
+  await t.rejects(store.get('Node', 'n'), 'a certificate of another authority')
+  const events = store.watch(['Node'], new AbortController().signal)[Symbol.asyncIterator]()
+  t.match(await nextOf(events, 'lost'), { type: 'lost' })
+  replace(own.key, tls.key)
+  replace(own.cert, tls.cert)
+  await succeeds('the new certificate is taken', () => store.get('Node', 'n'))
+  t.match(await nextOf(events, 'snapshot'), { entries: [] }, 'also by a watch that was refused')
+  await store.create('Node', 'n', 1)
+  t.match(await nextOf(events, 'put'), { entry: { name: 'n' } })
+  await store.close()
+})
+
+t.test('users, and a password that changes', async t => {
+  const folder = t.testdir({ password: 'first\n', wrong: 'nonsense' })
+  const etcd = await TestEtcd.start(t)
+  const root = ['--user', 'root:secret']
+  await etcd.ctl('user', 'add', 'root:secret')
+  await etcd.ctl('user', 'grant-role', 'root', 'root')
+  await etcd.ctl('role', 'add', 'margay')
+  await etcd.ctl('role', 'grant-permission', 'margay', 'readwrite', '/margay/', '--prefix')
+  await etcd.ctl('user', 'add', 'node:first')
+  await etcd.ctl('user', 'grant-role', 'node', 'margay')
+  await etcd.ctl('auth', 'enable')
+
+  const open = (more: Parameters<TestEtcd['settings']>[0]) =>
+    openEtcdDatastore(etcd.settings({ timeout: 5000, ...more }))
+  for (const { settings, message } of [
+    { settings: {}, message: /etcd wants a user: set datastore\.auth/ },
+    {
+      settings: { auth: { username: 'node', passwordFile: join(folder, 'wrong') } },
+      message: /etcd does not know this user with this password/,
+    },
+    {
+      settings: { auth: { username: 'node', passwordEnv: 'MARGAY_TEST_NO_SUCH' } },
+      message: /set MARGAY_TEST_NO_SUCH, or name a file/,
+    },
+    {
+      settings: { prefix: '/other', auth: { username: 'node', passwordFile: join(folder, 'password') } },
+      message: /this user of etcd may not do that: grant its role readwrite/,
+    },
+  ]) {
+    const store = open(settings)
+    const told = await store.get('Node', 'n').catch((error: unknown) => error)
+    t.match(told, { code: 'unauthorised', message })
+    t.notMatch(String(told), /first|nonsense/, 'no password is told')
+    await store.close()
+  }
+
+  const store = open({ auth: { username: 'node', passwordFile: join(folder, 'password') } })
+  await store.create('Node', 'n', 1)
+  const events = store.watch(['Node'], new AbortController().signal)[Symbol.asyncIterator]()
+  t.match(await nextOf(events, 'snapshot'), { entries: [{ name: 'n' }] })
+  await etcd.ctl(...root, 'user', 'delete', 'node')
+  await etcd.ctl(...root, 'user', 'add', 'node:second')
+  await etcd.ctl(...root, 'user', 'grant-role', 'node', 'margay')
+  await t.rejects(store.create('Node', 'm', 1), { code: 'unauthorised' })
+  writeFileSync(join(folder, 'password'), 'second\n')
+  await succeeds('the new password is taken', () => store.create('Node', 'm', 1))
+  process.env['MARGAY_TEST_PASSWORD'] = 'second'
+  const other = open({ auth: { username: 'node', passwordEnv: 'MARGAY_TEST_PASSWORD' } })
+  t.match(await other.get('Node', 'm'), { value: 1 })
+  await Promise.all([store.close(), other.close()])
+})

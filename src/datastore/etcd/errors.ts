@@ -1,0 +1,81 @@
+// What etcd and gRPC say, as the contract's errors.
+//
+// etcd3 turns what it knows into classes of its own and leaves the rest as text, so both are looked at. A fault that may pass is
+// tried again, at the next endpoint: nothing is known then about whether a write was done, which is why writes are made so that
+// they can be repeated (datastore.ts).
+
+import { StoreError, type StoreErrorCode } from '../contract.ts'
+
+export interface Fault {
+  readonly code: StoreErrorCode
+  /** Another try, or another member, may succeed. */
+  readonly passes: boolean
+  /** Nobody listens there: soon is as good as late. */
+  readonly refused?: boolean
+  readonly reason: string
+}
+
+/** The revision that was asked for is gone: read anew. */
+export class Compacted extends Error {}
+
+const table: readonly (readonly [pattern: RegExp, fault: Omit<Fault, 'reason'>, next?: string])[] = [
+  [
+    /database space exceeded|NOSPACE/i,
+    { code: 'unreachable', passes: false },
+    'etcd takes no writes: its quota is used up (alarm NOSPACE). Compact and defragment it, or raise --quota-backend-bytes, then: etcdctl alarm disarm',
+  ],
+  [
+    /invalid user ID or password|authentication failed/i,
+    { code: 'unauthorised', passes: false },
+    'etcd does not know this user with this password: correct datastore.auth and the password it names',
+  ],
+  [
+    /permission denied|PermissionDenied/i,
+    { code: 'unauthorised', passes: false },
+    'this user of etcd may not do that: grant its role readwrite on the prefix: etcdctl role grant-permission ROLE readwrite PREFIX/ --prefix',
+  ],
+  [
+    /user name is empty|user name not found/i,
+    { code: 'unauthorised', passes: false },
+    'etcd wants a user: set datastore.auth',
+  ],
+  [
+    /CERT_HAS_EXPIRED|certificate has expired/i,
+    { code: 'unauthorised', passes: true },
+    'a certificate has expired: renew it; files are read again when they change',
+  ],
+  [
+    /self.signed certificate|unable to (get|verify)|ERR_TLS_CERT_ALTNAME|certificate|bad certificate|alert|SSL routines|wrong version number/i,
+    { code: 'unauthorised', passes: true },
+    'no agreement on certificates: check datastore.tls and http or https in datastore.endpoints',
+  ],
+  [/Client network socket disconnected before secure TLS/i, { code: 'unauthorised', passes: true }, 'no TLS there'],
+  [/invalid auth token|revision in header is old|Unauthenticated/i, { code: 'unauthorised', passes: true }],
+]
+
+/** `where`: the endpoint. */
+export function faultOf(error: unknown, where: string): Fault {
+  if (error instanceof StoreError) return { code: error.code, passes: false, reason: error.message }
+  const text = error instanceof Error ? `${error.constructor.name}: ${error.message}` : String(error)
+  const said = plain(text)
+  for (const [pattern, fault, next] of table)
+    if (pattern.test(text)) return { ...fault, reason: next === undefined ? said : `${next} (${where}: ${said})` }
+  const hint = 'check that it runs and can be reached; what is known stays in force'
+  const refused = /No connection established|ECONNREFUSED/.test(text)
+  return { code: 'unreachable', passes: true, refused, reason: `etcd at ${where} does not answer: ${said}; ${hint}` }
+}
+
+export function isCompacted(error: unknown): boolean {
+  return error instanceof Compacted || (error instanceof Error && error.message.includes('has been compacted'))
+}
+
+/** Without gRPC's wrapping. */
+function plain(text: string): string {
+  return text
+    .replace(/^\w+: /, '')
+    .replace(/^\w*Error: /, '')
+    .replace(/^\d+ [A-Z_]+: /, '')
+    .replaceAll(/\s+/g, ' ')
+    .replace(/\. Resolution note:\s*$/, '')
+    .slice(0, 300)
+}

@@ -1,0 +1,67 @@
+// Keys and values in etcd: `PREFIX/KIND/NAME`, and JSON in an envelope with the version of its layout.
+
+import type { IKeyValue } from 'etcd3'
+import { randomBytes } from 'node:crypto'
+import type { Entry } from '../contract.ts'
+import { type Envelope, layout, opened } from '../envelope.ts'
+
+/** An envelope that also knows which write made it, so that a write that is repeated recognises itself. */
+interface Stored extends Envelope {
+  readonly write?: string
+}
+
+export class Keys {
+  readonly #prefix: string
+
+  constructor(prefix: string) {
+    this.#prefix = prefix
+  }
+
+  of(kind: string, name: string): Buffer {
+    return Buffer.from(`${this.#prefix}/${kind}/${name}`)
+  }
+
+  /** Everything of the cluster. */
+  get all(): { readonly key: Buffer; readonly range_end: Buffer } {
+    return { key: Buffer.from(`${this.#prefix}/`), range_end: Buffer.from(`${this.#prefix}0`) }
+  }
+
+  /** All names of a kind, or those after one. */
+  range(kind: string, after?: string): { readonly key: Buffer; readonly range_end: Buffer } {
+    return {
+      key: after === undefined ? this.of(kind, '') : Buffer.concat([this.of(kind, after), Buffer.from([0])]),
+      range_end: Buffer.from(`${this.#prefix}/${kind}0`), // '0' follows '/'
+    }
+  }
+
+  parse(key: Buffer): { readonly kind: string; readonly name: string } {
+    const text = key.toString('utf8').slice(this.#prefix.length + 1)
+    const slash = text.indexOf('/')
+    return { kind: text.slice(0, slash), name: text.slice(slash + 1) }
+  }
+
+  entry(kv: IKeyValue): Entry {
+    return { ...this.parse(kv.key), ...opened(storedOf(kv), kv.mod_revision) }
+  }
+}
+
+export const newWrite = (): string => randomBytes(9).toString('base64url')
+
+export function wrap(value: unknown, write: string): Buffer {
+  return Buffer.from(JSON.stringify({ layout, write, value: value ?? null }))
+}
+
+export function isFrom(kv: IKeyValue, write: string): boolean {
+  return storedOf(kv).write === write
+}
+
+/** Something that is not ours under our prefix is kept like what a newer Margay wrote: not read, not written. */
+function storedOf(kv: IKeyValue): Stored {
+  try {
+    const stored = JSON.parse(kv.value.toString('utf8')) as Stored
+    if (typeof stored?.layout === 'number') return stored
+  } catch {
+    // Not JSON.
+  }
+  return { layout: 0, value: undefined }
+}

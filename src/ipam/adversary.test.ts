@@ -1,0 +1,114 @@
+// No address is ever given twice, in any crash or partition (design, promise 4): every schedule of small stories, and random
+// ones of large ones. The argument is in docs/ipam.md.
+
+import * as fc from 'fast-check'
+import t from 'tap'
+import { type Action, playAll, playBy, type Story, type World } from './adversary.ts'
+import { pool } from './testing.ts'
+
+const two = [pool('v4', '10.42.0.0/30', { blockSize: 31 })]
+const one = [pool('v4', '10.42.0.0/31', { blockSize: 31 })]
+const whole = [pool('v4', '10.42.0.0/30', { blockSize: 30 })]
+const assign = (id: number): Action => ({ do: 'assign', id: String(id) })
+const release = (id: number): Action => ({ do: 'release', id: String(id) })
+const tidy: Action = { do: 'tidy' }
+const refresh: Action = { do: 'refresh' }
+const copy: Action = { do: 'copy' }
+
+const none = { cuts: 0, crashes: 0, losses: 0 }
+const stories: readonly (Story & { readonly name: string })[] = [
+  {
+    name: 'two nodes run for the last block, with one cut',
+    nodes: [
+      { name: 'a', pools: one, actions: [assign(1)] },
+      { name: 'b', pools: one, actions: [assign(1)] },
+    ],
+    ...none,
+    cuts: 1,
+  },
+  {
+    name: 'three nodes run for two blocks',
+    nodes: ['a', 'b', 'c'].map(name => ({ name, pools: two, actions: [assign(1)] })),
+    ...none,
+  },
+  {
+    name: 'a block goes back, its old owner thinks better of it, another wants it; with one cut',
+    nodes: [
+      { name: 'a', pools: one, actions: [assign(1), release(1), tidy, refresh, assign(2)] },
+      { name: 'b', pools: one, actions: [assign(1)] },
+    ],
+    ...none,
+    cuts: 1,
+  },
+  {
+    name: 'the same with a crash',
+    nodes: [
+      { name: 'a', pools: one, actions: [assign(1), release(1), tidy, assign(2)] },
+      { name: 'b', pools: one, actions: [assign(1)] },
+    ],
+    ...none,
+    crashes: 1,
+  },
+  {
+    name: 'two nodes of which one still sees blocks of another size; with one cut',
+    nodes: [
+      { name: 'a', pools: two, actions: [assign(1)] },
+      { name: 'b', pools: whole, actions: [assign(1)] },
+    ],
+    ...none,
+    cuts: 1,
+  },
+  {
+    name: 'a node loses its store, before or after its addresses were copied',
+    nodes: [
+      { name: 'a', pools: two, actions: [assign(1), copy, assign(2)] },
+      { name: 'b', pools: two, actions: [assign(1)] },
+    ],
+    ...none,
+    losses: 1,
+  },
+]
+
+const told = (world: World | undefined): string =>
+  world ? `${world.faults.join('\n')}\n  after\n  ${world.trace.join('\n  ')}` : ''
+
+t.test('every schedule of a small story', async t => {
+  for (const story of stories)
+    t.test(story.name, async t => {
+      const { played, wrong } = await playAll(story, 20_000)
+      t.equal(told(wrong), '')
+      t.comment(`${played} schedules`)
+    })
+})
+
+const action = fc.oneof(
+  { weight: 5, arbitrary: fc.integer({ min: 0, max: 3 }).map(assign) },
+  { weight: 3, arbitrary: fc.integer({ min: 0, max: 3 }).map(release) },
+  { weight: 3, arbitrary: fc.constantFrom(tidy, refresh, copy) },
+)
+const large = fc.record({
+  nodes: fc.tuple(
+    ...(['a', 'b', 'c'] as const).map(name =>
+      fc.record({
+        name: fc.constant(name),
+        pools: fc.constantFrom(two, two, whole),
+        actions: fc.array(action, { minLength: 2, maxLength: 12 }),
+      }),
+    ),
+  ),
+  cuts: fc.integer({ min: 0, max: 6 }),
+  crashes: fc.integer({ min: 0, max: 3 }),
+  losses: fc.integer({ min: 0, max: 1 }),
+})
+
+t.test('random schedules of large stories', async t => {
+  const runs = Number(process.env['ADVERSARY_RUNS'] ?? 400)
+  await fc.assert(
+    fc.asyncProperty(large, fc.infiniteStream(fc.nat(10_000)), async (story, numbers) => {
+      const world = await playBy(story, numbers)
+      if (world.faults.length > 0) throw new Error(told(world))
+    }),
+    { numRuns: runs },
+  )
+  t.pass(`${runs} schedules`)
+})

@@ -1,0 +1,429 @@
+// The adversary of adversary.test.ts: nodes whose every call to the datastore waits until the adversary lets it through, in
+// whatever order it likes. It also cuts calls (the node hears `unreachable`; a write may still arrive, much later), crashes nodes
+// and wipes their disks. Time is virtual: nothing waits, and timers fire only as an action of a node.
+//
+// What is between two calls of a node to the datastore cannot be seen by others, so that a schedule is an order of these calls.
+
+import {
+  type Datastore,
+  type Entry,
+  type Page,
+  StoreError,
+  type Version,
+  type WatchEvent,
+} from '../datastore/contract.ts'
+import { MemoryNodeStore } from '../datastore/memory.ts'
+import type { IPPoolResource } from '../resources/index.ts'
+import { Ipam } from './ipam.ts'
+import { owner } from './testing.ts'
+
+export type Action =
+  { readonly do: 'assign' | 'release'; readonly id: string } | { readonly do: 'tidy' | 'refresh' | 'copy' }
+
+export interface NodePlan {
+  readonly name: string
+  /** As this node sees them. */
+  readonly pools: readonly IPPoolResource[]
+  readonly actions: readonly Action[]
+}
+
+export interface Story {
+  readonly nodes: readonly NodePlan[]
+  /** How many faults of each kind the adversary has. */
+  readonly cuts: number
+  readonly crashes: number
+  /** Crashes that take the disk along. */
+  readonly losses: number
+}
+
+interface Call {
+  readonly node: NodeRun
+  readonly text: string
+  readonly isWrite: boolean
+  readonly run: () => unknown
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface Choice {
+  readonly name: string
+  readonly take: () => void
+}
+
+/** One step of the adversary, which may be any of `choices`; answers which. Undefined: this story needs no more telling. */
+export type Chooser = (choices: readonly string[], state: string) => number | undefined
+
+class NodeRun {
+  readonly plan: NodePlan
+  store = new MemoryNodeStore()
+  ipam: Ipam | undefined
+  next = 0
+  busy = false
+  call: Call | undefined
+  /** All that this life of the node has seen: two runs that agree in it are the same from here on. */
+  seen = ''
+  constructor(plan: NodePlan) {
+    this.plan = plan
+  }
+}
+
+export class World {
+  readonly #nodes: readonly NodeRun[]
+  readonly #records = new Map<string, Entry>()
+  readonly #versions = new Map<string, number>()
+  /** Writes that were cut and may still arrive. */
+  #late: Call[] = []
+  /** `n1 1` -> addresses that a runtime was told and has not given back. */
+  readonly told = new Map<string, string>()
+  /** What went wrong, if anything. */
+  readonly faults: string[] = []
+  readonly trace: string[] = []
+  #cuts: number
+  #crashes: number
+  #losses: number
+
+  constructor(story: Story) {
+    this.#nodes = story.nodes.map(plan => new NodeRun(plan))
+    this.#cuts = story.cuts
+    this.#crashes = story.crashes
+    this.#losses = story.losses
+  }
+
+  /** Plays one schedule to its end, then heals everything and looks at what is left. False: the chooser broke it off. */
+  async play(choose: Chooser): Promise<boolean> {
+    for (const node of this.#nodes) this.#start(node)
+    for (;;) {
+      await settle()
+      this.#look()
+      const choices = this.#choices()
+      if (choices.length === 0 || this.faults.length > 0) break
+      const index = choose(
+        choices.map(({ name }) => name),
+        this.#state(),
+      )
+      if (index === undefined) return false
+      this.trace.push(choices[index].name)
+      choices[index].take()
+    }
+    if (this.faults.length === 0) await this.#heal()
+    return true
+  }
+
+  #choices(): Choice[] {
+    return [
+      ...this.#nodes.flatMap(node => this.#choicesOf(node)),
+      ...this.#late.map(call => ({ name: `late ${call.node.plan.name} ${call.text}`, take: () => this.#arrive(call) })),
+    ]
+  }
+
+  #choicesOf(node: NodeRun): Choice[] {
+    const { name, actions } = node.plan
+    const { call } = node
+    const choices: Choice[] = []
+    if (call) {
+      choices.push({ name: `${name} ${call.text}`, take: () => this.#answer(call) })
+      if (this.#cuts > 0) {
+        const cut = (arrives: boolean) => () => {
+          this.#cuts--
+          if (arrives) attempt(call.run)
+          else if (call.isWrite) this.#late.push(call)
+          this.#unreachable(call)
+        }
+        choices.push({ name: `${name} cut before ${call.text}`, take: cut(false) })
+        if (call.isWrite) choices.push({ name: `${name} answer lost of ${call.text}`, take: cut(true) })
+      }
+    } else if (!node.busy && node.next < actions.length) {
+      const action = actions[node.next]
+      choices.push({
+        name: `${name} begins ${action.do}${'id' in action ? ` ${action.id}` : ''}`,
+        take: () => this.#begin(node, action),
+      })
+    }
+    // A crash between two actions is no other than one at the first call of the next.
+    if (call && this.#crashes > 0)
+      for (const arrives of call.isWrite ? [false, true] : [false])
+        choices.push({
+          name: `${name} crashes ${arrives ? 'after' : 'before'} ${call.text}`,
+          take: () => {
+            this.#crashes--
+            if (arrives) attempt(call.run)
+            else if (call.isWrite) this.#late.push(call)
+            this.#start(node)
+          },
+        })
+    if (this.#losses > 0 && node.next > 0)
+      choices.push({
+        name: `${name} loses its store`,
+        take: () => {
+          this.#losses--
+          if (call?.isWrite) this.#late.push(call)
+          node.store = new MemoryNodeStore()
+          this.#start(node)
+        },
+      })
+    return choices
+  }
+
+  /** A new life of the node on what its disk holds. */
+  #start(node: NodeRun): void {
+    const { name, pools } = node.plan
+    const life = {}
+    node.call = undefined
+    node.busy = true
+    node.seen = `life ${JSON.stringify([...node.store.tables].map(([table, rows]) => [table, ...rows]))} `
+    const ipam = new Ipam({
+      node: name,
+      datastore: this.#datastore(node, () => node.ipam === ipam),
+      nodeStore: new Mortal(node.store, () => node.ipam === ipam),
+      pools: () => pools,
+      labels: () => life,
+      now: () => new Date(Date.UTC(2026, 0, 1)),
+      timer: () => () => undefined,
+    })
+    node.ipam = ipam
+    // What the kernel shows: the pods live on when their daemon dies.
+    const inUse = [...this.told].filter(([key]) => key.startsWith(`${name} `)).flatMap(([, text]) => text.split(' '))
+    void this.#attempt(node, ipam, () => ipam.load({ inUse: inUse.map(address => ({ address })) }))
+  }
+
+  #begin(node: NodeRun, action: Action): void {
+    const { ipam } = node
+    if (!ipam) return
+    node.next++
+    node.seen += `${node.next} `
+    node.busy = true
+    void this.#attempt(node, ipam, async () => {
+      switch (action.do) {
+        case 'assign':
+          return this.#give(node, ipam, action.id)
+        case 'release':
+          this.told.delete(`${node.plan.name} ${action.id}`) // from here on the address may go
+          return void (await ipam.release(owner(action.id)))
+        case 'tidy':
+          return void (await ipam.releaseEmptyBlocks(0))
+        case 'refresh':
+          return ipam.refresh()
+        case 'copy':
+          return ipam.stop()
+      }
+    })
+  }
+
+  async #give(node: NodeRun, ipam: Ipam, id: string): Promise<void> {
+    const { addresses } = await ipam.assign({ ...owner(id), families: [4] })
+    if (node.ipam !== ipam) return
+    const text = addresses.map(({ address }) => address).join(' ')
+    const key = `${node.plan.name} ${id}`
+    const before = this.told.get(key) ?? text
+    if (before !== text) {
+      // Held since the store was lost, and nobody knows for whom: a runtime asks for a pod anew only when that one is gone.
+      const row = ipam.show().addresses.find(({ address }) => address === before)
+      if (row?.containerId === '') this.told.set(`${key}'`, before)
+      else this.faults.push(`${key} had ${before} and got ${text}`)
+    }
+    this.told.set(key, text)
+  }
+
+  async #attempt(node: NodeRun, ipam: Ipam, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      const { code } = error as { readonly code?: string }
+      if (node.ipam === ipam && !['unreachable', 'exhausted', 'not-available'].includes(code ?? ''))
+        this.faults.push(`${node.plan.name}: ${(error as Error).stack}`)
+      if (node.ipam === ipam) node.seen += `failed ${code} `
+    }
+    if (node.ipam === ipam) node.busy = false
+  }
+
+  /** Nothing is held twice, whoever is at work. */
+  #look(): void {
+    const all = [...this.told].flatMap(([key, text]) => text.split(' ').map(address => [address, key] as const))
+    for (const [address, keys] of Map.groupBy(all, ([address]) => address))
+      if (keys.length > 1) this.faults.push(`${address} was given to ${keys.map(([, key]) => key).join(' and ')}`)
+    const owned = this.#nodes.flatMap(({ ipam }) => ipam?.owned().map(({ cidr }) => cidr) ?? [])
+    if (new Set(owned).size !== owned.length) this.faults.push(`a block has two owners: ${owned.join(' ')}`)
+  }
+
+  /** The cut ends, late writes arrive, every node starts anew: all that was told is still true, and nothing is left over. */
+  async #heal(): Promise<void> {
+    this.#cuts = this.#crashes = this.#losses = 0
+    for (const call of this.#late) attempt(call.run)
+    this.#late = []
+    const finish = async (work: (node: NodeRun, ipam: Ipam) => Promise<void>): Promise<void> => {
+      for (const node of this.#nodes) {
+        const { ipam } = node
+        if (!ipam) continue
+        node.busy = true
+        void this.#attempt(node, ipam, () => work(node, ipam))
+        for (await settle(); node.busy; await settle()) if (node.call) this.#answer(node.call)
+      }
+      this.#look()
+    }
+    for (const node of this.#nodes) {
+      this.#start(node)
+      for (await settle(); node.busy; await settle()) if (node.call) this.#answer(node.call)
+    }
+    await finish(async (node, ipam) => {
+      await ipam.refresh()
+      for (const key of this.told.keys()) {
+        const [name, id] = key.split(' ')
+        if (name !== node.plan.name) continue
+        // The owner of an address that was only found in use is not known: it is held, and that is what counts.
+        const rows = ipam.show().addresses.filter(row => this.told.get(key)?.split(' ').includes(row.address))
+        if (rows.length === 0) this.faults.push(`${key} lost ${this.told.get(key)}`)
+        else if (rows[0].containerId !== '') await this.#give(node, ipam, id)
+      }
+    })
+    await finish(async (_, ipam) => {
+      await ipam.releaseExcept(() => false)
+      await ipam.releaseEmptyBlocks(0)
+    })
+    const left = [...this.#records.values()].filter(({ kind }) => kind === 'Block')
+    if (left.length > 0) this.faults.push(`left behind: ${left.map(({ name }) => name).join(' ')}`)
+  }
+
+  #state(): string {
+    const records = [...this.#records.values()].map(({ kind, name, version, value }) => [kind, name, version, value])
+    const late = this.#late.map(({ text, node }) => `${node.plan.name} ${text}`)
+    const nodes = this.#nodes.map(node => [node.seen, node.next, node.call?.text])
+    const budget = [this.#cuts, this.#crashes, this.#losses]
+    return JSON.stringify([records.map(each => JSON.stringify(each)).toSorted(), late, nodes, [...this.told], budget])
+  }
+
+  // ---- the datastore -----------------------------------------------------------------------------------------------------------
+
+  #answer(call: Call): void {
+    call.node.call = undefined
+    try {
+      const value = call.run()
+      call.node.seen += `${call.text} ${JSON.stringify(value)} `
+      call.resolve(value)
+    } catch (error) {
+      call.node.seen += `${call.text} ${(error as StoreError).code} `
+      call.reject(error)
+    }
+  }
+
+  #unreachable(call: Call): void {
+    call.node.call = undefined
+    call.node.seen += `${call.text} cut `
+    call.reject(new StoreError('unreachable', 'cut'))
+  }
+
+  #arrive(call: Call): void {
+    this.#late = this.#late.filter(each => each !== call)
+    attempt(call.run)
+  }
+
+  #datastore(node: NodeRun, isAlive: () => boolean): Datastore {
+    const ask = <T>(text: string, isWrite: boolean, run: () => T): Promise<T> =>
+      new Promise((resolve, reject) => {
+        if (!isAlive()) return // nobody is there to ask, or to hear
+        node.call = { node, text, isWrite, run, resolve: value => resolve(value as T), reject }
+      })
+    const key = (kind: string, name: string): string => `${kind}/${name}`
+    const put = (kind: string, name: string, value: unknown): Version => {
+      const count = (this.#versions.get(key(kind, name)) ?? 0) + 1
+      this.#versions.set(key(kind, name), count)
+      const version = String(count) as Version
+      this.#records.set(key(kind, name), { kind, name, version, value: structuredClone(value) })
+      return version
+    }
+    const mustBe = (kind: string, name: string, version: Version | undefined): void => {
+      const found = this.#records.get(key(kind, name))
+      if (!found) throw new StoreError('not-found', 'gone')
+      if (version !== undefined && found.version !== version) throw new StoreError('conflict', 'changed')
+    }
+    return {
+      get: (kind, name) => ask(`get ${name}`, false, () => structuredClone(this.#records.get(key(kind, name)))),
+      list: kind =>
+        ask(`list ${kind}`, false, (): Page => {
+          const entries = [...this.#records.values()].filter(entry => entry.kind === kind)
+          return { entries: structuredClone(entries).toSorted((a, b) => (a.name < b.name ? -1 : 1)), next: undefined }
+        }),
+      create: (kind, name, value) =>
+        ask(`create ${kind} ${name}`, true, () => {
+          if (this.#records.has(key(kind, name))) throw new StoreError('exists', 'is there')
+          return put(kind, name, value)
+        }),
+      update: (kind, name, value, version) =>
+        ask(`update ${kind} ${name} ${version}`, true, () => {
+          mustBe(kind, name, version)
+          return put(kind, name, value)
+        }),
+      delete: (kind, name, version) =>
+        ask(`delete ${kind} ${name} ${version}`, true, () => {
+          mustBe(kind, name, version)
+          this.#records.delete(key(kind, name))
+        }),
+      kinds: async () => [...new Set([...this.#records.values()].map(entry => entry.kind))].toSorted(),
+      watch: async function* (): AsyncGenerator<WatchEvent, void> {},
+      close: async () => undefined,
+    }
+  }
+}
+
+/** A store that a dead process writes to no more. */
+class Mortal extends MemoryNodeStore {
+  readonly #isAlive: () => boolean
+  constructor(store: MemoryNodeStore, isAlive: () => boolean) {
+    super(store.tables)
+    this.#isAlive = isAlive
+  }
+
+  override async commit(changes: Parameters<MemoryNodeStore['commit']>[0]): Promise<void> {
+    if (!this.#isAlive()) return new Promise(() => undefined)
+    return super.commit(changes)
+  }
+}
+
+/** Until all nodes wait for the adversary. */
+function settle(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
+}
+
+function attempt(run: () => unknown): void {
+  try {
+    run()
+  } catch {
+    // Nobody hears it.
+  }
+}
+
+/**
+ * Plays every schedule of the story, as far as they differ: one that comes to a state that another has been in ends there.
+ * Answers how many were played, and the first that went wrong.
+ */
+export async function playAll(
+  story: Story,
+  limit: number,
+): Promise<{ readonly played: number; readonly wrong?: World }> {
+  const visited = new Set<string>()
+  let path: { readonly count: number; readonly taken: number }[] = []
+  for (let played = 1; ; played++) {
+    const world = new World(story)
+    const before = path.length
+    let depth = 0
+    await world.play((choices, state) => {
+      if (depth < before) return path[depth++].taken
+      if (visited.has(state)) return undefined
+      visited.add(state)
+      path.push({ count: choices.length, taken: 0 })
+      depth++
+      return 0
+    })
+    if (world.faults.length > 0) return { played, wrong: world }
+    while (path.length > 0 && path[path.length - 1].taken + 1 >= path[path.length - 1].count) path.pop()
+    const last = path.at(-1)
+    if (!last || played >= limit) return { played }
+    path = [...path.slice(0, -1), { ...last, taken: last.taken + 1 }]
+  }
+}
+
+/** Plays one schedule that the numbers choose. */
+export async function playBy(story: Story, numbers: Iterator<number>): Promise<World> {
+  const world = new World(story)
+  await world.play(choices => Number(numbers.next().value ?? 0) % choices.length)
+  return world
+}

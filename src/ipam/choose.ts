@@ -1,0 +1,93 @@
+// Which address a pod gets: one of the node's own blocks, else one of a block that is claimed for it.
+
+import { contains, type IpFamily, parseAddress } from '../../inet/index.ts'
+import type { IPPoolResource } from '../resources/index.ts'
+import type { Block } from './block.ts'
+import { IpamError } from './errors.ts'
+import { holds, type OwnBlocks } from './own-blocks.ts'
+import { isCalled, poolsFor, rangeOf } from './pools.ts'
+import { reach } from './reach.ts'
+import type { AssignedAddress, AssignRequest, IpamOptions } from './types.ts'
+
+export class Chooser {
+  readonly #options: IpamOptions
+  readonly #blocks: OwnBlocks
+
+  constructor(options: IpamOptions, blocks: OwnBlocks) {
+    this.#options = options
+    this.#blocks = blocks
+  }
+
+  /** A free address of the family; it stays free until it is taken. Fails with an IpamError. */
+  choose(family: IpFamily, request: AssignRequest): Promise<AssignedAddress> {
+    const wanted = request.requested?.find(text => parseAddress(text)?.family === family)
+    return wanted === undefined ? this.#any(family, request) : this.#named(family, wanted, request)
+  }
+
+  async #any(family: IpFamily, request: AssignRequest): Promise<AssignedAddress> {
+    const pools = this.#pools(family, request)
+    const block =
+      this.#blocks.withRoom(pools) ??
+      (await reach(this.#options.node, `claim a block for an IPv${family} address`, () => this.#blocks.grow(pools)))
+    const address = block && this.#blocks.nextOf(block)
+    if (block && address !== undefined) return { family, address, block: block.cidr, pool: block.pool }
+    throw new IpamError('exhausted', this.#exhausted(pools))
+  }
+
+  async #named(family: IpFamily, wanted: string, request: AssignRequest): Promise<AssignedAddress> {
+    const refuse = (reason: string): IpamError => new IpamError('not-available', `address ${wanted}: ${reason}`)
+    const all = this.#options.pools().map(({ metadata }) => metadata.name)
+    const pool = this.#pools(family, { ...request, pools: request.pools ?? all }).find(candidate =>
+      holds(rangeOf(candidate), wanted),
+    )
+    if (!pool) throw refuse('no enabled pool for this pod and node holds it. Choose one of a pool, or ask for none.')
+    let block: Block | undefined = this.#blocks.of(wanted)
+    if (!block) {
+      const grown = await reach(this.#options.node, `claim the block of ${wanted}`, () =>
+        this.#blocks.growAround(wanted, pool),
+      )
+      if (!grown.block && grown.owner === '') throw new IpamError('exhausted', this.#exhausted([pool]))
+      if (!grown.block)
+        throw refuse(`its block belongs to node "${grown.owner}". Run the pod there, or choose another address.`)
+      block = grown.block
+    }
+    if (!block.isFree(wanted)) throw refuse('another pod has it. Delete that pod first, or choose another address.')
+    return { family, address: wanted, block: block.cidr, pool: block.pool }
+  }
+
+  #pools(family: IpFamily, { use = 'Workload', namespace, pools: among }: AssignRequest): readonly IPPoolResource[] {
+    const all = this.#options.pools()
+    const missing = among?.find(wanted => !all.some(pool => isCalled(pool, wanted)))
+    if (missing !== undefined)
+      throw new IpamError(
+        'no-pool',
+        `pool ${missing}: there is none of that name or range. List them: margayctl get ippools`,
+      )
+    const pools = poolsFor(family, all, { labels: this.#options.labels(), use, namespace, among })
+    if (pools.length > 0) return pools
+    const what = among ? `none of the pools ${among.join(', ')}` : `no enabled IPv${family} pool`
+    const whom = use === 'Tunnel' ? 'its tunnels' : namespace === undefined ? 'it' : `it and namespace "${namespace}"`
+    throw new IpamError(
+      'no-pool',
+      `node "${this.#options.node}": ${what} ${among ? `serves IPv${family} to` : 'selects'} ${whom}. Apply an IPPool, or see nodeSelector, namespaceSelector, allowedUses and disabled: margayctl get ippools -o yaml`,
+    )
+  }
+
+  #exhausted(pools: readonly IPPoolResource[]): string {
+    const { node, settings } = this.#options
+    const names = pools.map(({ metadata, spec }) => `"${metadata.name}" (${spec.cidr})`).join(', ')
+    const isLimited = pools.some(pool => this.#blocks.isAtLimit(rangeOf(pool).family))
+    const resting = pools.some(pool =>
+      this.#blocks.list().some(block => block.hasFree && contains(rangeOf(pool), block.prefix)),
+    )
+    return [
+      isLimited
+        ? `pool ${names}: node "${node}" owns ${settings?.().maxBlocks} blocks, as many as it may (maxBlocksPerHost of the IPAMConfiguration), and they are full.`
+        : `pool ${names}: every block is taken, and those of node "${node}" are full.`,
+      ...(resting ? ['What is free in them rests (ipCooldownSeconds) or is reserved (IPReservation).'] : []),
+      isLimited
+        ? 'Raise the limit, or free addresses: margayctl ipam show'
+        : 'Add a pool, or free addresses: margayctl ipam show',
+    ].join(' ')
+  }
+}

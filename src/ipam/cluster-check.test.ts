@@ -1,0 +1,44 @@
+import t from 'tap'
+import { MemoryDatastore } from '../datastore/memory.ts'
+import { checkCluster } from './cluster-check.ts'
+import { blockKind, copyKind } from './records.ts'
+import { owner, pool, testNode } from './testing.ts'
+
+t.test('records that agree, and those that do not', async t => {
+  const datastore = new MemoryDatastore()
+  const pools = [pool('v4', '10.42.0.0/24')]
+  await datastore.create('IPPool', 'v4', pools[0])
+  for (const name of ['n1', 'n2']) {
+    await datastore.create('Node', name, {})
+    const { ipam } = testNode(name, datastore, pools)
+    await ipam.load()
+    await ipam.assign({ ...owner(1), families: [4], label: `web/${name}` })
+    await ipam.stop()
+  }
+  t.same(await checkCluster(datastore), [])
+
+  const [block] = (await datastore.list(blockKind)).entries
+  const { cidr, node } = block.value as { cidr: string; node: string }
+  const copy = (await datastore.get(copyKind, block.name))!.value as { addresses: Record<string, object> }
+  const [[address, row]] = Object.entries(copy.addresses)
+  const inside = `${cidr.split('/')[0]}/28`
+  await datastore.create(blockKind, 'inside', { cidr: inside, node: 'n3', pool: 'v4', claimedAt: '' })
+  await datastore.create(blockKind, 'outside', { cidr: '10.99.0.0/26', node: 'n1', pool: 'old', claimedAt: '' })
+  await datastore.create(blockKind, 'broken', 'what is this')
+  await datastore.create(copyKind, 'left', { node: 'n4', cidr: '10.42.9.0/26', addresses: { [address]: row } })
+  const found = await checkCluster(datastore)
+  t.same(found.map(({ kind, object, repair }) => `${kind} ${object}${repair ? ' fixable' : ''}`).toSorted(), [
+    `dead-node ${inside}`,
+    `duplicate ${address}`,
+    `duplicate ${inside}`,
+    'no-pool 10.99.0.0/26',
+    'orphan-copy left fixable',
+    'unreadable broken',
+  ])
+  t.match(
+    found.find(({ object }) => object === address)?.text,
+    `web/${node} on node "${node}" and web/${node} on node "n4"`,
+  )
+  for (const { repair } of found) t.not(await repair?.(), false)
+  t.notOk((await checkCluster(datastore)).some(({ object }) => object === 'left' || object === address))
+})
