@@ -41,7 +41,7 @@ t.test('drain and undrain: running pods lose nothing, new pods are refused, peer
   await eventually('peers have had their time', async () => (await drainOf('r1n1'))?.phase === 'waiting')
   t.ok((await heardBy('tor1', 'r1n1'))[block], 'a block with pods stays announced')
   const status = await lab.margayctl('r1n1', 'status')
-  t.match(status.stdout, /drain +waiting: announces .*\(2 in use\)/)
+  t.match(status.stdout, /drain +waiting: announces .*\(2 pods\)/)
 
   t.match(await lab.margayctl('r1n1', 'node', 'undrain'), { code: 0 })
   await eventually('tor1 hears it without', async () => (await heardBy('tor1', 'r1n1'))[block] === '')
