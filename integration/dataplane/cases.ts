@@ -21,10 +21,10 @@ export type Place = (typeof places)[number]
 export const never: Case = { wrapping: undefined, mode: 'Never' }
 
 /** The first is how the lab starts: its pods get the whole MTU of the wire, so that each path's own limit can be met. */
-export const casesOf = (
-  which: readonly Wrapping[],
-  modes: readonly Mode[] = ['CrossSubnet', 'Always'],
-): readonly Case[] => [never, ...which.flatMap(wrapping => modes.map(mode => ({ wrapping, mode })))]
+export const casesOf = (which: readonly Wrapping[]): readonly Case[] => [
+  never,
+  ...which.flatMap(wrapping => (['CrossSubnet', 'Always'] as const).map(mode => ({ wrapping, mode }))),
+]
 
 /** Whether the case concerns packets of the family. */
 export const carries = ({ wrapping }: Case, family: Family): boolean =>

@@ -3,18 +3,7 @@
 import type { Test } from 'tap'
 import { Probe } from '../continuity/kit/probe.ts'
 import { eventually, TestLab } from '../kit/lab.ts'
-import {
-  type Case,
-  carries,
-  casesOf,
-  families,
-  type Mode,
-  never,
-  type Place,
-  places,
-  wire,
-  wrappingOf,
-} from './cases.ts'
+import { type Case, carries, casesOf, families, never, type Place, places, wire, wrappingOf } from './cases.ts'
 import type { Family, Wrapping } from './kinds.ts'
 import { capture, hops, passes, payload, transfer, type Way } from './checks.ts'
 import { nameOf, type Row, switchName } from './table.ts'
@@ -31,8 +20,6 @@ const placeOf = (a: string, b: string): Place => ((a === 'n3') === (b === 'n3') 
 
 export interface Options {
   readonly which: readonly Wrapping[]
-  /** Absent: each. */
-  readonly modes?: readonly Mode[]
   /** Part of the lab's name. */
   readonly tag: string
   /** Packets without tunnels are asked about as well. */
@@ -44,14 +31,14 @@ export interface Options {
 }
 
 /** Rows of the table. The first case has no tunnels, so that its pods get the whole MTU of the wire and each path's own limit is met. */
-export async function matrix(t: Test, { which, modes, tag, bare, rate, then }: Options): Promise<readonly Row[]> {
+export async function matrix(t: Test, { which, tag, bare, rate, then }: Options): Promise<readonly Row[]> {
   const lab = await TestLab.up(t, { lab: 'two-subnets' }, tag)
   await tellWays(lab)
   const sent = payload(t)
   const rows: Row[] = []
   let probe: Probe | undefined
   let before = never
-  for (const each of casesOf(which, modes)) {
+  for (const each of casesOf(which)) {
     const measured = await probe?.measure()
     await apply(lab, each)
     await settled(lab, each)
