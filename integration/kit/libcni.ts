@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { CniResult as LabResult } from '../../src/lab/cni-runner.ts'
 import { netnsPath } from '../../src/lab/processes.ts'
 
 export type Json = Readonly<Record<string, unknown>>
@@ -49,21 +50,9 @@ export async function callPlugin({ plugin, node, env, stdin, killAfter }: Plugin
   return { exitCode, stdout: out.join(''), stderr: err.join('') }
 }
 
-export interface CniResult {
-  readonly cniVersion: string
-  readonly interfaces?: readonly {
-    readonly name: string
-    readonly mac?: string
-    readonly mtu?: number
-    readonly sandbox?: string
-  }[]
-  readonly ips?: readonly {
-    readonly address: string
-    readonly gateway?: string
-    readonly interface?: number
-    readonly version?: string
-  }[]
-  readonly routes?: readonly { readonly dst: string; readonly gw?: string }[]
+/** Of any version of the specification. */
+export interface CniResult extends Omit<LabResult, 'ips'> {
+  readonly ips?: readonly (Required<LabResult>['ips'][number] & { readonly version?: string })[]
   readonly dns?: Json
   /** Before 0.3.0. */
   readonly ip4?: { readonly ip: string; readonly routes?: readonly Json[] }

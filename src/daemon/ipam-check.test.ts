@@ -5,42 +5,22 @@ import { Dataplane } from '../dataplane/index.ts'
 import { FakeKernel } from '../dataplane/fake-kernel.ts'
 import { defaultMark } from '../dataplane/routes/route.ts'
 import { MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
-import { Ipam } from '../ipam/index.ts'
 import { pool } from '../ipam/testing.ts'
 import { endpointKey } from '../model/endpoint.ts'
 import { fibClasses } from '../model/fib.ts'
 import { ipamAnswers } from './ipam-answers.ts'
 import { IpamCheck } from './ipam-check.ts'
-import { createLog } from './log.ts'
-import { Pods } from './pods.ts'
+import { podsRoom } from './testing-pods.ts'
 import { tunnelOwner } from './tunnels.ts'
 
-const log = createLog({ level: 'error', format: 'text', write: () => {} })
 const key = (name: string) => ({ network: 'net', containerId: name, ifName: 'eth0' })
 
 /** A node with two pods and a tunnel's address, all well. */
 async function node() {
   const [kernel, nodeStore, pools] = [new FakeKernel(), new MemoryNodeStore(), [pool('v4', '10.42.0.0/24')]]
   const plane = await Dataplane.open({ kernel })
-  const ipam = new Ipam({
-    node: 'n1',
-    datastore: new MemoryDatastore(),
-    nodeStore,
-    pools: () => pools,
-    labels: () => ({}),
-  })
+  const { ipam, pods } = podsRoom({ plane, datastore: new MemoryDatastore(), nodeStore, pools })
   await ipam.load()
-  const pods = new Pods({
-    ipam,
-    endpoints: plane.endpoints,
-    nodeStore,
-    log,
-    families: () => ipam.families(),
-    mtu: () => 1500,
-    obstacle: () => undefined,
-    pools: () => pools,
-    peers: () => ({ configured: 0, established: 0 }),
-  })
   await pods.recover(false)
   for (const owner of fibClasses) plane.routes.inSync(owner)
   const add = async (name: string) => {

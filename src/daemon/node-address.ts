@@ -1,8 +1,8 @@
 // The node's own address: found by the method that the daemon's file names, written into the Node, which everything else reads.
 //
 // So there is one place where the address is: an operator who writes another valid one there moves the node. `margayctl apply` of
-// a file without an address keeps what was found. A Node without `bgp` is left alone. An address that went from its link is missed for a moment before another
-// takes its place, because a program that renews an address may well remove it first.
+// a file without an address keeps what was found. A Node without `bgp` is left alone. An address that went from its link is missed
+// for a moment before another takes its place, because a program that renews an address may well remove it first.
 
 import { type Datastore, StoreError } from '../datastore/contract.ts'
 import type { AddressFact, Facts } from '../model/facts.ts'

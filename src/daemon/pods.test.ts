@@ -4,13 +4,10 @@ import t from 'tap'
 import { Dataplane } from '../dataplane/index.ts'
 import { FakeKernel } from '../dataplane/fake-kernel.ts'
 import { MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
-import { Ipam } from '../ipam/index.ts'
 import { fibClasses } from '../model/fib.ts'
 import { type IPPoolResource, parseResource } from '../resources/index.ts'
-import { createLog } from './log.ts'
-import { addressesOfPods, Pods } from './pods.ts'
-
-const log = createLog({ level: 'error', format: 'text', write: () => {} })
+import { addressesOfPods } from './pods.ts'
+import { podsRoom } from './testing-pods.ts'
 
 const pools = ['10.42.0.0/24', 'fd00:42::/112'].map((cidr, i) => {
   const parsed = parseResource({
@@ -38,19 +35,8 @@ const machine = (): Machine => ({
 /** A run of the daemon's rooms that pods need. */
 async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false) {
   const plane = await Dataplane.open({ kernel })
-  const ipam = new Ipam({ node: 'n1', datastore, nodeStore, pools: () => pools, labels: () => ({}) })
+  const { ipam, pods } = podsRoom({ plane, datastore, nodeStore, pools })
   await ipam.load({ inUse: lostStore ? await addressesOfPods(kernel, 81) : [] })
-  const pods = new Pods({
-    ipam,
-    endpoints: plane.endpoints,
-    nodeStore,
-    log,
-    families: () => ipam.families(),
-    mtu: () => 1500,
-    obstacle: () => undefined,
-    pools: () => pools,
-    peers: () => ({ configured: 0, established: 0 }),
-  })
   const adoption = await pods.recover(lostStore)
   for (const owner of fibClasses) plane.routes.inSync(owner)
   await plane.routes.idle()

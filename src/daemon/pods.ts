@@ -238,12 +238,11 @@ export class Pods implements CniBackend {
   async #assign(request: AddRequest): Promise<readonly string[]> {
     const { network, containerId, ifName, label, addresses: requested } = request
     const namespace = label?.includes('/') ? label.split('/')[0] : undefined
-    if (requested.length === 0 && this.#options.families(namespace).length === 0)
-      throw new CniError(code.noAddressLeft, noPool)
     const families =
       requested.length > 0
         ? requested.map(address => (address.includes(':') ? 6 : 4))
         : this.#options.families(namespace)
+    if (families.length === 0) throw new CniError(code.noAddressLeft, noPool)
     try {
       const assigned = await this.#options.ipam.assign({
         network,

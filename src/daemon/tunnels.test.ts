@@ -4,14 +4,12 @@ import t from 'tap'
 import { FakeKernel } from '../dataplane/fake-kernel.ts'
 import { Dataplane } from '../dataplane/index.ts'
 import { MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
-import { Ipam } from '../ipam/index.ts'
 import type { Tunnel } from '../model/tunnel.ts'
 import { type IPPoolResource, parseResource } from '../resources/index.ts'
-import { createLog } from './log.ts'
-import { addressesOfPods, Pods } from './pods.ts'
+import { addressesOfPods } from './pods.ts'
+import { log, podsRoom } from './testing-pods.ts'
 import { isTunnelOwner, TunnelKeeper } from './tunnels.ts'
 
-const log = createLog({ level: 'error', format: 'text', write: () => {} })
 const pools = ['10.42.0.0/24', '10.43.0.0/24'].map((cidr, i) => {
   const parsed = parseResource({
     apiVersion: 'margay.io/v1',
@@ -45,23 +43,8 @@ const machine = (): Machine => ({
 
 async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false) {
   const plane = await Dataplane.open({ kernel })
-  const ipam = new Ipam({ node: 'n1', datastore, nodeStore, pools: () => pools, labels: () => ({}) })
+  const { ipam, pods } = podsRoom({ plane, datastore, nodeStore, pools, mtu: 1450 })
   await ipam.load({ inUse: lostStore ? await addressesOfPods(kernel, 81) : [] })
-  const { endpoints } = plane
-  const families = () => ipam.families()
-  const peers = () => ({ configured: 0, established: 0 })
-  const obstacle = () => undefined
-  const pods = new Pods({
-    ipam,
-    endpoints,
-    nodeStore,
-    log,
-    families,
-    mtu: () => 1450,
-    obstacle,
-    pools: () => pools,
-    peers,
-  })
   await pods.recover(lostStore)
   const keys = { key: undefined, fault: undefined, make: async () => {} }
   const keeper = new TunnelKeeper({ ipam, devices: plane.tunnels, keys, log, mtu: () => 1450 })

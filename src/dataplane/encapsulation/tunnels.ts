@@ -282,7 +282,7 @@ export class Tunnels {
     const { kernel, mirror } = this.#options
     const encapsulation = deviceOf(tunnel)
     const link = encapsulation.link(tunnel)
-    if (found && found.kind !== link.kind) return say.foreign(tunnel.device, found.kind)
+    if (found && !isOurDevice(found)) return say.foreign(tunnel.device, found.kind)
     const port = encapsulation.receives?.(tunnel)
     const closed = port && (await this.#ports.ensure(port))
     if (port && closed)
