@@ -78,7 +78,7 @@ async function everyKind(t: Test): Promise<readonly Row[]> {
     which: tried,
     tag: 'kinds',
     bare: false,
-    rate: inMachine ? 100 : 1000,
+    rate: inMachine ? 50 : 1000,
     then: async (t, lab, { title, device }) => {
       if (!['FoU', 'GUE', 'WireGuard'].includes(title)) return
       await tunnelsSurvive(t, lab, [{ family: 'ipv4', device: device('ipv4') }])

@@ -518,7 +518,7 @@ export class Daemon {
         ...[this.#cluster.held, this.#bgp.routing?.guard.held].flatMap(text => text ?? []),
         ...this.#snapshots.problems,
         ...this.#address.problems,
-        ...this.#intent.problems,
+        ...this.#tunnels.telling(this.#intent.problems),
         ...this.#bgp.problems,
         ...this.#tunnels.problems,
         ...this.#wireguard.problems,

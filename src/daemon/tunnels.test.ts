@@ -118,6 +118,12 @@ t.test('a kernel without the kind: no address is taken, and pods are told why', 
   t.same(held(), [])
   t.match(keeper.obstacle, /no VXLAN devices \(CONFIG_VXLAN\)/)
   t.match(keeper.states.get('margay-vxlan4'), { fault: /no VXLAN devices/ })
+  const other = 'device margay-wg6: node "n2" has published no WireGuard key'
+  t.same(
+    keeper.telling(['device margay-vxlan4: no entry for node "n2"', other]),
+    [other],
+    'what it lacks besides is no news',
+  )
   m.kernel.node.refuse = undefined
   await keeper.apply([{ ...tunnel, remotes: [] }], true)
   t.equal(keeper.obstacle, undefined)

@@ -54,6 +54,14 @@ export class TunnelKeeper {
     return this.#problems
   }
 
+  /** Of the plan's problems those that matter: nothing that a device lacks, where this node cannot have the device. */
+  telling(problems: readonly string[]): readonly string[] {
+    const absent = [...this.#states]
+      .filter(([, { fault }]) => fault !== undefined)
+      .map(([device]) => `device ${device}: `)
+    return problems.filter(problem => !absent.some(start => problem.startsWith(start)))
+  }
+
   /** Why pods of this node would not reach those of others. */
   get obstacle(): string | undefined {
     return [...this.#states.values()].find(({ fault }) => fault !== undefined)?.fault
