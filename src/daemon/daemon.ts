@@ -208,6 +208,7 @@ export class Daemon {
       devices: this.#dataplane.tunnels,
       keys: this.#wireguard,
       log,
+      onChange: () => this.#planSoon(),
       mtu: tunnel => this.#mtu.ofTunnel(tunnel),
     })
     this.#tunnelUse = new TunnelUseKeeper({
@@ -305,6 +306,7 @@ export class Daemon {
     this.#drain.close()
     this.#address.close()
     this.#tunnelUse.close()
+    this.#tunnels.close()
     this.#handover.close()
     this.#former.close()
     this.#wireguard.close()

@@ -47,7 +47,7 @@ async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false)
   await ipam.load({ inUse: lostStore ? await addressesOfPods(kernel, 81) : [] })
   await pods.recover(lostStore)
   const keys = { key: undefined, fault: undefined, make: async () => {} }
-  const keeper = new TunnelKeeper({ ipam, devices: plane.tunnels, keys, log, mtu: () => 1450 })
+  const keeper = new TunnelKeeper({ ipam, devices: plane.tunnels, keys, log, onChange: () => {}, mtu: () => 1450 })
   const addresses = async (): Promise<readonly string[]> => {
     await using netlink = await kernel.open()
     return (await netlink.addresses()).map(({ cidr }) => cidr)
