@@ -7,6 +7,7 @@ import {
   lockName,
   type Page,
   StoreError,
+  type StoreErrorCode,
   type Version,
   type WatchEvent,
 } from './contract.ts'
@@ -18,11 +19,11 @@ export class MemoryDatastore implements Datastore {
   readonly #entries = new Map<string, Entry>()
   readonly #watches = new Set<MemoryWatch>()
   #lastVersion = 0
-  #unreachable: string | undefined
+  #failure: StoreError | undefined
 
   /** From now on every call fails and watches hear `lost`; without a reason all is well again. */
-  fail(reason?: string): void {
-    this.#unreachable = reason
+  fail(reason?: string, code: StoreErrorCode = 'unreachable'): void {
+    this.#failure = reason === undefined ? undefined : new StoreError(code, reason)
     for (const watch of this.#watches) {
       if (reason !== undefined) watch.lose(reason)
       else watch.restart(this.#ofKinds(watch.kinds))
@@ -70,7 +71,7 @@ export class MemoryDatastore implements Datastore {
     const watch = new MemoryWatch(kinds, signal)
     this.#watches.add(watch)
     try {
-      if (this.#unreachable !== undefined) watch.lose(this.#unreachable)
+      if (this.#failure) watch.lose(this.#failure.message)
       else watch.restart(this.#ofKinds(kinds))
       for (;;) {
         const event = await watch.next()
@@ -120,7 +121,7 @@ export class MemoryDatastore implements Datastore {
   }
 
   #reach(): void {
-    if (this.#unreachable !== undefined) throw new StoreError('unreachable', this.#unreachable)
+    if (this.#failure) throw new StoreError(this.#failure.code, this.#failure.message)
   }
 }
 
