@@ -1,7 +1,7 @@
 // Stores in memory, for tests: small real implementations of both contracts, with the power to fail.
 
 import {
-  type Datastore,
+  type ClusterStore,
   type Entry,
   lockKind,
   lockName,
@@ -12,12 +12,14 @@ import {
   type WatchEvent,
 } from './contract.ts'
 import { lockedError } from './lock.ts'
+import type { Sign } from './presence.ts'
 import type { NodeStore, NodeStoreChange } from './node-store.ts'
 
 /** A cluster's store. Values are copied in and out, as a real store does. */
-export class MemoryDatastore implements Datastore {
+export class MemoryDatastore implements ClusterStore {
   readonly #entries = new Map<string, Entry>()
   readonly #watches = new Set<MemoryWatch>()
+  readonly #signs = new Map<string, Omit<Sign, 'isAlive'> & { readonly until: number }>()
   #lastVersion = 0
   #failure: StoreError | undefined
 
@@ -82,6 +84,23 @@ export class MemoryDatastore implements Datastore {
       this.#watches.delete(watch)
       watch.end()
     }
+  }
+
+  async keepAlive(name: string, about: unknown, seconds: number): Promise<void> {
+    this.#reach()
+    const seen = new Date().toISOString()
+    this.#signs.set(name, { name, about: structuredClone(about), seen, until: performance.now() + seconds * 1000 })
+  }
+
+  async signs(): Promise<readonly Sign[]> {
+    this.#reach()
+    const all = [...this.#signs.values()].map(({ until, ...sign }) => ({ ...sign, isAlive: until > performance.now() }))
+    return all.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  async forget(name: string): Promise<void> {
+    this.#reach()
+    this.#signs.delete(name)
   }
 
   async close(): Promise<void> {
