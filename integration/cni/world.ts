@@ -35,6 +35,10 @@ nodes:
 ---
 { apiVersion: margay.io/v1, kind: IPPool, metadata: { name: pods-v6 }, spec: { cidr: 'fd00:48::/48' } }
 ---
+{ apiVersion: margay.io/v1, kind: IPPool, metadata: { name: rack-v4 }, spec: { cidr: 10.50.0.0/16, assignmentMode: Manual } }
+---
+{ apiVersion: margay.io/v1, kind: IPPool, metadata: { name: rack-v6 }, spec: { cidr: 'fd00:50::/48', assignmentMode: Manual } }
+---
 apiVersion: margay.io/v1
 kind: BGPConfiguration
 metadata: { name: default }
