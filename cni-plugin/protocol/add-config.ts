@@ -71,10 +71,11 @@ function readAnnotation(annotations: Json, name: string): unknown {
   const text = annotations[name]
   if (text === undefined || text === '') return undefined
   try {
-    return JSON.parse(String(text))
+    if (typeof text === 'string') return JSON.parse(text)
   } catch {
-    throw invalid(name, text, 'is no JSON', 'Write the annotation like \'["10.42.0.5"]\'.')
+    // said below
   }
+  throw invalid(name, text, 'is no JSON', 'Write the annotation like ["10.42.0.5"].')
 }
 
 /** Undefined: nothing is asked. */

@@ -51,7 +51,7 @@ export function inside(t: Test, world: CniWorld, version: Version): void {
     const container = await world.container()
     const pod = podOf(container)
     const second = { ...container, ifName: 'net1' }
-    const far = Object.values(lab.addresses(remote.pod))
+    const far = Object.values(lab.addresses(remote.pod)).flatMap((each): string[] => (each === undefined ? [] : [each]))
     const routes = far.map(address => ({ dst: `${address}/${address.includes(':') ? 128 : 32}` }))
     const first = world.network(version)
     const storage = world.network(version, { name: 'storage', more: { ipam: { routes } } })
