@@ -99,6 +99,7 @@ export class CniWorld {
       before = [],
       after = [],
       path = [],
+      disableCheck = false,
     }: {
       readonly name?: string
       readonly more?: Json
@@ -106,10 +107,11 @@ export class CniWorld {
       readonly after?: readonly (Json & { readonly type: string })[]
       /** Where plugins are found before anywhere else. */
       readonly path?: readonly string[]
+      readonly disableCheck?: boolean
     } = {},
   ): CniNetwork {
     return new CniNetwork({
-      conflist: { cniVersion: version, name, plugins: [...before, this.conf(version, more), ...after] },
+      conflist: { cniVersion: version, name, disableCheck, plugins: [...before, this.conf(version, more), ...after] },
       path: [...path, dirname(this.lab.programs.cni), '/usr/lib/cni'],
       cacheDir: join(this.#folder, 'results'),
       node: this.lab.netns(this.node),
