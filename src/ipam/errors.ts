@@ -5,7 +5,7 @@ export type IpamErrorCode =
   | 'no-pool'
   /** Every block of the pools for this node is taken, and its own are full. */
   | 'exhausted'
-  /** A new block is needed and the datastore cannot be reached. */
+  /** The datastore is needed, for a new block, and cannot be used: it is away, locked, or refuses this node. Trying again may succeed. */
   | 'unreachable'
   /** The address that was asked for cannot be given. */
   | 'not-available'
