@@ -129,7 +129,7 @@ export class Containerd {
   /** As `kubectl exec`: what it printed, and its exit code. */
   async exec(containerId: string, ...cmd: string[]): Promise<{ readonly code: number; readonly text: string }> {
     const { stdout, stderr, exitCode } = await this.cri.call('ExecSync', { containerId, cmd, timeout: 60 })
-    return { code: exitCode, text: `${stdout}${stderr}` }
+    return { code: exitCode, text: Buffer.concat([stdout, stderr]).toString() }
   }
 
   async #removePods(): Promise<void> {
