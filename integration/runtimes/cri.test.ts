@@ -70,7 +70,11 @@ t.test('margayd is restarted while pods come and go', async t => {
   await containerd.cri.call('StopPodSandbox', { podSandboxId: sandbox })
   await containerd.cri.call('RemovePodSandbox', { podSandboxId: sandbox })
   lab.startNode(node)
-  const nothingLeft = async () => (await world.leftOnNode().catch(() => ['?'])).length === 0
-  await eventually('what it had is free when margayd is back', nothingLeft, 180)
-  t.same(await given(), [])
+  const left = async () => [...(await given()), ...(await world.leftOnNode())]
+  await eventually(
+    'what it had is free when margayd is back',
+    async () => (await left().catch(() => ['no answer'])).length === 0,
+    180,
+  )
+  t.same(await left(), [])
 })
