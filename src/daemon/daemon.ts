@@ -219,6 +219,7 @@ export class Daemon {
       devices: this.#dataplane.tunnels,
       keys: this.#wireguard,
       log,
+      onChange: () => this.#planSoon(),
       mtu: tunnel => this.#mtu.ofTunnel(tunnel),
     })
     this.#tunnelUse = new TunnelUseKeeper({
@@ -325,6 +326,7 @@ export class Daemon {
     this.#drain.close()
     this.#address.close()
     this.#tunnelUse.close()
+    this.#tunnels.close()
     this.#handover.close()
     this.#former.close()
     this.#wireguard.close()
@@ -538,7 +540,7 @@ export class Daemon {
         ...[this.#cluster.held, this.#bgp.routing?.guard.held].flatMap(text => text ?? []),
         ...this.#snapshots.problems,
         ...this.#address.problems,
-        ...this.#intent.problems,
+        ...this.#tunnels.telling(this.#intent.problems),
         ...this.#bgp.problems,
         ...this.#tunnels.problems,
         ...this.#wireguard.problems,
