@@ -5,6 +5,8 @@ export type IpamErrorCode =
   | 'no-pool'
   /** Every block of the pools for this node is taken, and its own are full. */
   | 'exhausted'
+  /** The same, and a node that has room is asked to leave some of it: try again soon. */
+  | 'asked'
   /** A new block is needed and the datastore cannot be reached. */
   | 'unreachable'
   /** The address that was asked for cannot be given. */
