@@ -13,6 +13,7 @@ import { serve } from '../api/server.ts'
 import { Dataplane, linuxKernel, podSources } from '../dataplane/index.ts'
 import { type Datastore, describeDatastore, openDatastore, openNodeStore, type NodeStore } from '../datastore/index.ts'
 import { Ipam } from '../ipam/index.ts'
+import { requestKind } from '../ipam/requests.ts'
 import { ipamSettings, type IpamSettings } from '../ipam/settings.ts'
 import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
@@ -142,9 +143,12 @@ export class Daemon {
       pools: () => this.#snapshots.current.pools,
       labels: () => this.#labels(),
       settings: () => this.#ipamSettings(),
+      patience: 10_000,
     })
     this.#blockKeeper = new BlockKeeper({
+      node: config.node.name,
       ipam: this.#ipam,
+      list: kind => this.#cluster.list(kind),
       settings: () => this.#ipamSettings(),
       isInSync: () => this.#cluster.state === 'in sync',
       log,
@@ -331,6 +335,7 @@ export class Daemon {
         .catch((error: unknown) =>
           this.#log.warn('own blocks not compared with the datastore', { reason: String(error) }),
         )
+    if (kinds.has(requestKind)) void this.#blockKeeper.serve()
     this.#planSoon()
   }
 

@@ -89,9 +89,12 @@ export class World {
   #crashes: number
   #losses: number
   readonly #isBlind: boolean
+  /** Without anybody who serves, nobody asks: that spares many schedules that are alike. */
+  readonly #asks: boolean
 
   constructor(story: Story) {
     this.#isBlind = story.isBlind ?? false
+    this.#asks = story.nodes.some(({ actions }) => actions.some(action => action.do === 'serve'))
     this.#nodes = story.nodes.map(plan => new NodeRun(plan))
     this.#cuts = story.cuts
     this.#crashes = story.crashes
@@ -199,6 +202,7 @@ export class World {
       labels: () => life,
       now: () => new Date(Date.UTC(2026, 0, 1)),
       timer: () => () => undefined,
+      ...(this.#asks && { patience: 0 }),
     })
     node.ipam = ipam
     // What the kernel shows: the pods live on when their daemon dies.

@@ -64,7 +64,7 @@ export class Copies {
   }
 }
 
-export const realTimer: Timer = (ms, look) => {
+const realTimer: Timer = (ms, look) => {
   const timer = setTimeout(look, ms).unref()
   return () => clearTimeout(timer)
 }

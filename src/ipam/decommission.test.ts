@@ -69,7 +69,6 @@ t.test('an address of a block that another node has meanwhile is not given', asy
   const other = testNode('n2', datastore, node.pools).ipam
   await other.load()
   for (let id = 0; id < 16; id++) await other.assign({ ...owner(`x${id}`), ...four })
-  await other.stop()
   await datastore.create('Node', 'n1', {})
   const back = node.restart().ipam
   await back.load()

@@ -9,7 +9,7 @@
 import type { IpFamily } from '../../inet/index.ts'
 import { Chooser } from './choose.ts'
 import { allEntries } from './claims.ts'
-import { Copies, realTimer } from './copies.ts'
+import { Copies } from './copies.ts'
 import { IpamError } from './errors.ts'
 import { LocalRecords } from './local.ts'
 import { decommissionedText, holds, OwnBlocks } from './own-blocks.ts'
@@ -24,6 +24,7 @@ import type {
   IpamOptions,
   IpamSnapshot,
   OwnBlock,
+  Timer,
 } from './types.ts'
 
 /** Call `load` first. Every call fails with an IpamError. */
@@ -95,7 +96,7 @@ export class Ipam {
    * the addresses: ask again, or `release`.
    */
   async assign(request: AssignRequest): Promise<Assigned> {
-    const { timer = realTimer, patience = 0 } = this.#options
+    const { timer = pause, patience = 0 } = this.#options
     for (let waited = 0; ; waited += lookAgainAfter) {
       try {
         return await this.#alone(() => this.#give(request))
@@ -293,5 +294,10 @@ export class Ipam {
 
 /** Milliseconds between looks at what others were asked for. */
 const lookAgainAfter = 250
+
+const pause: Timer = (ms, look) => {
+  const timer = setTimeout(look, ms)
+  return () => clearTimeout(timer)
+}
 
 const nobody: Owner = { network: '', containerId: '', ifName: '' }

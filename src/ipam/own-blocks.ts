@@ -137,6 +137,7 @@ export class OwnBlocks {
       this.#requests.served()
       return { block: await this.#adopt(claimed) }
     }
+    if (this.#options.patience === undefined) return {}
     const asked = await this.#requests.ask(pools.map(rangeOf), all, this.#time())
     return asked === undefined ? {} : { asked }
   }

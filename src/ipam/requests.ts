@@ -46,7 +46,7 @@ export class Requests {
   async ask(ranges: readonly Prefix[], all: readonly ClaimedBlock[], now: number): Promise<string | undefined> {
     const [{ family }] = ranges
     const name = requestName(this.#node, family)
-    const pending = await this.#datastore.get(requestKind, name)
+    const pending = this.#askedAt.size > 0 ? await this.#datastore.get(requestKind, name) : undefined
     const asked = readRequest(pending?.value)?.from
     const at = asked === undefined ? undefined : this.#askedAt.get(asked)
     if (at !== undefined && Math.abs(now - at) < silentAfter) return asked
@@ -55,14 +55,23 @@ export class Requests {
     )
     if (from === undefined) return undefined
     const request: BlockRequest = { node: this.#node, from, family, ranges: ranges.map(formatPrefix) }
-    try {
-      if (pending) await this.#datastore.update(requestKind, name, request, pending.version)
-      else await this.#datastore.create(requestKind, name, request)
-    } catch (error) {
-      if (!isMoved(error)) throw error // it was answered this moment
-    }
+    await this.#write(name, request)
     this.#askedAt.set(from, now)
     return from
+  }
+
+  async #write(name: string, request: BlockRequest): Promise<void> {
+    for (;;) {
+      try {
+        await this.#datastore.create(requestKind, name, request)
+        return
+      } catch (error) {
+        if (!isMoved(error)) throw error
+      }
+      // One that was not answered, or of an earlier life.
+      const found = await this.#datastore.get(requestKind, name)
+      if (found) await answered(this.#datastore, found)
+    }
   }
 
   /** Something was found: whoever was asked may be asked again. */
@@ -93,7 +102,12 @@ export interface Asked extends BlockRequest {
 
 /** The requests to a node. Fails with a StoreError. */
 export async function requestsTo(datastore: Datastore, node: string): Promise<readonly Asked[]> {
-  return (await allEntries(datastore, requestKind)).flatMap(entry => {
+  return requestsIn(await allEntries(datastore, requestKind), node)
+}
+
+/** Those of the entries of this kind that ask this node. */
+export function requestsIn(entries: readonly Entry[], node: string): readonly Asked[] {
+  return entries.flatMap(entry => {
     const request = readRequest(entry.value)
     return request?.from === node ? [{ ...request, entry }] : []
   })

@@ -20,7 +20,7 @@ export interface IpamOptions {
   readonly now?: () => Date
   /** Default: the real one. */
   readonly timer?: Timer
-  /** Milliseconds that `assign` waits for what other nodes are asked for. Default: it fails at once. */
+  /** Milliseconds that `assign` waits for what other nodes are asked for; 0: it asks and fails. Default: none is asked. */
   readonly patience?: number
 }
 
