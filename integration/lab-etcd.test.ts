@@ -74,6 +74,43 @@ t.test('the records are in etcd', async t => {
   t.equal(datastore.type, 'etcd')
 })
 
+/** Leases that keys of ours are on. */
+async function leases(): Promise<readonly string[]> {
+  const answer = await etcdctl('get', '--prefix', '/margay/~alive/', '-w', 'json')
+  return [...answer.matchAll(/"lease":(\d+)/g)].map(([, id]) => BigInt(id).toString(16))
+}
+
+t.test('signs of life are lost: no route, session, block or packet goes with them', async t =>
+  underTraffic(t, async () => {
+    const state = async () => {
+      const blocks = await Promise.all(lab.nodes.map(async node => (await lab.ask(node, '/v1/status', {})).blocks))
+      const sessions = await Promise.all(
+        lab.nodes.map(async node => (await lab.ask(node, '/v1/bgp/summary', {})).peers.map(({ state }) => state)),
+      )
+      return { blocks, sessions, records: await etcdctl('get', '--prefix', '/margay/Block/') }
+    }
+    const before = await state()
+    const routes = lab.nodes.map(node => lab.running(node, ['ip', '-o', 'monitor', 'route']))
+    for (let round = 0; round < 2; round++) {
+      const lost = await eventually(
+        'both nodes are alive',
+        async () => {
+          const now = await leases()
+          return now.length === lab.nodes.length && now
+        },
+        limit,
+      )
+      for (const lease of lost) await etcdctl('lease', 'revoke', lease)
+      const listed = (await lab.margayctl('n1', 'node', 'list')).stdout
+      t.match(listed, /n[12] +(silent|alive)/)
+    }
+    await eventually('both say again that they are alive', async () => (await leases()).length === 2, limit)
+    t.match((await lab.margayctl('n2', 'node', 'list')).stdout, /\nn1 +alive +now[^]*\nn2 +alive +now/)
+    t.same(await state(), before)
+    for (const heard of routes) t.equal((await heard()).replaceAll(/^.*table local.*\n/gm, ''), '')
+  }),
+)
+
 t.test('kill -9 of etcd, and of a daemon while it is away', async t =>
   underTraffic(t, async () => {
     await lab.kill('etcd', 'etcd')

@@ -85,7 +85,11 @@ t.test('decommission: refused while the node lives; afterwards it uses nothing o
   await lab.exec('r2n1', 'sh', '-c', `echo '${peer}' | margayctl apply -f -`)
   t.match(
     await lab.margayctl('r2n1', 'node', 'decommission', gone, '--yes'),
-    { code: 1, stdout: /alive\? 10\.1\.2\.12 answers ping/, stderr: /node "r2n2" seems alive: stop it/ },
+    {
+      code: 1,
+      stdout: /alive\? its margayd says so[^]*alive\? 10\.1\.2\.12 answers ping/,
+      stderr: /node "r2n2" seems alive: stop it/,
+    },
     'a machine that answers is not off',
   )
   t.match(
@@ -96,7 +100,16 @@ t.test('decommission: refused while the node lives; afterwards it uses nothing o
 
   await lab.kill(gone, 'margayd')
   await lab.exec(gone, 'ip', 'link', 'set', 'eth0', 'down')
-  const listed = await lab.margayctl('r2n1', 'node', 'decommission', gone)
+  t.match(
+    await lab.margayctl('r2n1', 'node', 'list'),
+    { code: 0, stdout: /\nr2n1 +alive +now +\d+[smh]\S* +\d/ },
+    'who is alive says so',
+  )
+  const listed = await eventually('its last sign of life has run out', async () => {
+    const ended = await lab.margayctl('r2n1', 'node', 'decommission', gone)
+    return !ended.stdout.includes('its margayd says so in the datastore') && ended
+  })
+  t.match(await lab.margayctl('r2n1', 'node', 'list'), { stdout: /\nr2n2 +silent +\d+[smh]/ })
   t.match(listed, { code: 0, stdout: /bgppeer "own" goes[^]*block 10\..*\(2 in use[^]*nothing is changed yet/ })
   t.match(await lab.margayctl('r2n1', 'get', 'nodes'), { stdout: /r2n2/ })
   t.match(await lab.margayctl('r2n1', 'node', 'decommission', gone, '--yes'), { code: 0, stdout: /\ndone; / })

@@ -101,12 +101,14 @@ if (chosen.length === 0) {
 const units = pick(beside).values()
 outcomes.push(...(await runLanes([[units], [units]], 300)))
 // Speakers beside labs: they mostly wait. Each in the order of its names: interop's table comes after what fills it.
-const isSpeaker = (file: string): boolean => /^integration[/](bgp-|interop[/])/.test(file)
+const isInterop = (file: string): boolean => file.startsWith('integration/interop/')
+const isSpeaker = (file: string): boolean => file.startsWith('integration/bgp-')
 // An emulated machine takes both processors, and beside others it takes many times as long.
 const emulated = 'integration/dataplane/other-kinds.test.ts'
-const labs = pick(integration.filter(file => !isSpeaker(file) && file !== emulated)).values()
+const labs = pick(integration.filter(file => !isSpeaker(file) && !isInterop(file) && file !== emulated)).values()
 const speakers = pick(integration.filter(isSpeaker)).values()
-const together = await runLanes([[labs], [speakers, labs]], 900)
+const interop = pick(integration.filter(isInterop)).values()
+const together = await runLanes([[labs], [speakers, labs], [interop, labs]], 900)
 const last = await runLanes([[pick([emulated])]], 900)
 for (const outcome of [...together, ...last]) outcomes.push(outcome.failed === 0 ? outcome : await alone(outcome))
 const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, outcome) => total + of(outcome), 0)

@@ -26,6 +26,12 @@ export const casesOf = (which: readonly Wrapping[]): readonly Case[] => [
   ...which.flatMap(wrapping => (['CrossSubnet', 'Always'] as const).map(mode => ({ wrapping, mode }))),
 ]
 
+/** One mode of each, by turns. */
+export const fewCasesOf = (which: readonly Wrapping[]): readonly Case[] => [
+  never,
+  ...which.map((wrapping, i): Case => ({ wrapping, mode: i % 2 === 0 ? 'CrossSubnet' : 'Always' })),
+]
+
 /** Whether the case concerns packets of the family. */
 export const carries = ({ wrapping }: Case, family: Family): boolean =>
   wrapping === undefined || wrapping.overhead[family] !== undefined

@@ -3,8 +3,8 @@
 import type { Test } from 'tap'
 import { Probe } from '../continuity/kit/probe.ts'
 import { eventually, TestLab } from '../kit/lab.ts'
-import { type Case, carries, casesOf, families, never, type Place, places, wire, wrappingOf } from './cases.ts'
-import type { Family, Wrapping } from './kinds.ts'
+import { type Case, carries, families, never, type Place, places, wire, wrappingOf } from './cases.ts'
+import type { Family } from './kinds.ts'
 import { capture, hops, passes, payload, transfer, type Way } from './checks.ts'
 import { nameOf, type Row, switchName } from './table.ts'
 
@@ -19,26 +19,27 @@ const subnets = {
 const placeOf = (a: string, b: string): Place => ((a === 'n3') === (b === 'n3') ? 'same subnet' : 'across')
 
 export interface Options {
-  readonly which: readonly Wrapping[]
+  /** The first without tunnels. */
+  readonly cases: readonly Case[]
   /** Part of the lab's name. */
   readonly tag: string
   /** Packets without tunnels are asked about as well. */
   readonly bare: boolean
   /** Packets a second under which the mode changes, of each flow. */
   readonly rate: number
-  /** What else has to be true of an encapsulation, while the lab has it. */
-  readonly then?: (t: Test, lab: TestLab, wrapping: Wrapping) => Promise<void>
+  /** What else has to be true of a case, while the lab has it. */
+  readonly then?: (t: Test, lab: TestLab, each: Case) => Promise<void>
 }
 
 /** Rows of the table. The first case has no tunnels, so that its pods get the whole MTU of the wire and each path's own limit is met. */
-export async function matrix(t: Test, { which, tag, bare, rate, then }: Options): Promise<readonly Row[]> {
+export async function matrix(t: Test, { cases, tag, bare, rate, then }: Options): Promise<readonly Row[]> {
   const lab = await TestLab.up(t, { lab: 'two-subnets' }, tag)
   await tellWays(lab)
   const sent = payload(t)
   const rows: Row[] = []
   let probe: Probe | undefined
   let before = never
-  for (const each of casesOf(which)) {
+  for (const each of cases) {
     const measured = await probe?.measure()
     await apply(lab, each)
     await settled(lab, each)
@@ -72,7 +73,7 @@ export async function matrix(t: Test, { which, tag, bare, rate, then }: Options)
         })
       })
       await Promise.all(cells)
-      if (each.wrapping && each.mode === 'Always') await then?.(t, lab, each.wrapping)
+      await then?.(t, lab, each)
     })
   }
   return rows

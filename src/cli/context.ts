@@ -5,7 +5,7 @@ import { hostname } from 'node:os'
 import { ApiError, call } from '../api/client.ts'
 import { type DaemonConfig, defaultConfigFile, parseConfig, loadConfig } from '../api/config.ts'
 import type { Api, Path } from '../api/contract.ts'
-import { type Datastore, StoreError } from '../datastore/contract.ts'
+import { type ClusterStore, StoreError } from '../datastore/contract.ts'
 import { openDatastore } from '../datastore/index.ts'
 import { CommandError, type Format } from './output.ts'
 
@@ -15,7 +15,7 @@ export interface Context {
   /** The file of `--config`, of MARGAY_CONFIG, or the default one. */
   readonly config: () => DaemonConfig
   /** The cluster's datastore; the caller closes it. `create`: begin one if there is none. */
-  readonly datastore: (options: { readonly create: boolean }) => Promise<Datastore>
+  readonly datastore: (options: { readonly create: boolean }) => Promise<ClusterStore>
 }
 
 export function createContext(options: () => { readonly config?: string; readonly output: Format }): Context {
@@ -50,7 +50,7 @@ export async function ask<P extends Path>(
 /** The datastore for as long as `use` takes. What it refuses ends the command with its sentence. */
 export async function withDatastore(
   context: Context,
-  use: (store: Datastore) => Promise<void>,
+  use: (store: ClusterStore) => Promise<void>,
   { create = false } = {},
 ): Promise<void> {
   const store = await context.datastore({ create })

@@ -1,7 +1,7 @@
 // `margayctl node decommission NAME`: what a dead node holds goes back to the cluster.
 
 import type { Command } from 'commander'
-import { type Datastore, StoreError } from '../datastore/contract.ts'
+import { type ClusterStore, type Datastore, type Sign, StoreError } from '../datastore/index.ts'
 import { blocksOfNode, freeBlocks, type HeldBlock } from '../ipam/index.ts'
 import { handoverKind } from '../model/handover.ts'
 import { tunnelUseKind } from '../model/tunnel-use.ts'
@@ -16,6 +16,7 @@ interface Plan {
   /** Names of the BGPPeers that are for this node alone. */
   readonly peers: readonly string[]
   readonly blocks: readonly HeldBlock[]
+  readonly sign?: Sign
 }
 
 interface Options {
@@ -61,14 +62,21 @@ export function registerDecommission(node: Command, context: Context): void {
     })
 }
 
-async function planFor(store: Datastore, name: string): Promise<Plan> {
+async function planFor(store: ClusterStore, name: string): Promise<Plan> {
   const entry = await store.get('Node', name)
   const parsed = entry && parseResource(entry.value)
   const blocks = await blocksOfNode(store, name)
   const peers = await peersOf(store, name)
-  if (!entry && blocks.length === 0 && peers.length === 0)
+  const sign = (await store.signs()).find(each => each.name === name)
+  if (!entry && blocks.length === 0 && peers.length === 0 && !sign)
     throw new CommandError(3, `there is no node "${name}", and nothing is kept for one: margayctl get nodes lists them`)
-  return { name, ...(parsed?.ok && parsed.resource.kind === 'Node' && { node: parsed.resource }), peers, blocks }
+  return {
+    name,
+    ...(parsed?.ok && parsed.resource.kind === 'Node' && { node: parsed.resource }),
+    peers,
+    blocks,
+    ...(sign && { sign }),
+  }
 }
 
 async function peersOf(store: Datastore, name: string): Promise<readonly string[]> {
@@ -86,11 +94,12 @@ async function peersOf(store: Datastore, name: string): Promise<readonly string[
 }
 
 /** The Node goes first, so that its peers let go of it; a repetition ends what was broken off. */
-async function decommission(store: Datastore, { name, peers }: Plan): Promise<void> {
+async function decommission(store: ClusterStore, { name, peers }: Plan): Promise<void> {
   await deleteIfThere(store, 'Node', name)
   for (const peer of peers) await deleteIfThere(store, 'BGPPeer', peer)
   for (const kind of [tunnelUseKind, handoverKind]) await deleteIfThere(store, kind, name)
   await freeBlocks(store, name, new Date().toISOString())
+  await store.forget(name)
 }
 
 async function deleteIfThere(store: Datastore, kind: string, name: string): Promise<void> {

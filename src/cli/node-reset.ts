@@ -39,9 +39,17 @@ function viewOf({ kernel, files }: Leftovers, state: boolean): Readonly<Record<s
     iptables: kernel.iptables.map(describeOurs),
     ports: kernel.ports.map(({ port, type, local }) => `${local} port ${port} (${type === 'gue' ? 'GUE' : 'FoU'})`),
     nftables: kernel.filters ? ['table inet margay'] : [],
-    sysctls: kernel.sysctls.map(({ name, value }) => `${name} back to ${value}`),
+    sysctls: kernel.sysctls.map(({ name, value }) => `${name} back to ${value}${consequence(name, value)}`),
     files: state ? files : [],
   }
+}
+
+/** Who came after margayd may rely on what it found set. */
+function consequence(name: string, value: string): string {
+  const forwards = /^net\/(?:ipv4\/ip_forward|ipv[46]\/conf\/\w+\/forwarding)$/.test(name)
+  return forwards && value === '0'
+    ? ': this machine forwards for nobody then; set it to 1 again if a container engine or a VPN here needs it'
+    : ''
 }
 
 const heads: Readonly<Record<string, string>> = {

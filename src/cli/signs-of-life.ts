@@ -1,10 +1,13 @@
-// Whether a node is off, as far as can be asked from here: its machine, and the BGP of this node's daemon if there is one.
+// Whether a node is off, as far as can be asked from here: its machine, its sign in the datastore, and the BGP of this node's daemon if
+// there is one.
 
 import { execFile } from 'node:child_process'
 import { parseInterfaceAddress, formatAddress } from '../../inet/index.ts'
 import type { PathView } from '../../bgp/types.ts'
+import type { Sign } from '../datastore/index.ts'
 import { ApiError, call } from '../api/client.ts'
 import type { BgpSummary } from '../api/contract.ts'
+import { signHolds } from '../model/node-sign.ts'
 import type { NodeResource } from '../resources/index.ts'
 
 export interface Life {
@@ -20,13 +23,18 @@ export interface Suspect {
   readonly node?: NodeResource
   /** CIDRs. */
   readonly blocks: readonly string[]
+  /** What its daemon last said in the datastore; absent: nothing. */
+  readonly sign?: Sign
 }
 
 /** `socket`: of the daemon on this machine. */
 export async function signsOfLife(suspect: Suspect, socket: string): Promise<Life> {
   const addresses = addressesOf(suspect.node)
   const [answers, bgp] = await Promise.all([askMachine(addresses), askDaemon(suspect, addresses, socket)])
-  return { signs: [...answers.signs, ...bgp.signs], unasked: [...answers.unasked, ...bgp.unasked] }
+  const said = suspect.sign?.isAlive
+    ? [`its margayd says so in the datastore; that ends ${signHolds} s after it has stopped`]
+    : []
+  return { signs: [...said, ...answers.signs, ...bgp.signs], unasked: [...answers.unasked, ...bgp.unasked] }
 }
 
 function addressesOf(node: NodeResource | undefined): readonly string[] {

@@ -8,6 +8,7 @@ import { type Handlers, RequestError } from '../api/server.ts'
 import { version } from '../api/version.ts'
 import type { Dataplane } from '../dataplane/index.ts'
 import { endpointKey } from '../model/endpoint.ts'
+import type { FibResult } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Bgp } from './bgp.ts'
 import type { Cluster } from './cluster.ts'
@@ -43,7 +44,7 @@ export function createHandlers(rooms: Rooms): Handlers {
     '/v1/status': (): DaemonStatus => {
       const peers = bgp.peers()
       const waitingFor = rooms.waitingFor()
-      const { trouble } = dataplane.routes
+      const trouble = tellingTrouble(dataplane)
       return {
         node,
         version,
@@ -159,10 +160,22 @@ function pathsOf(bgp: Bgp, text: string): PathView[] {
   return rib && id ? rib.paths(id) : []
 }
 
+/** A pod whose device is gone is told of as a pod, so its routes without a device are not told as well. */
+function tellingTrouble({ routes, endpoints, facts }: Dataplane): readonly FibResult[] {
+  const links = new Set(facts.current.links.map(({ name }) => name))
+  const lost = endpoints.all.filter(({ hostDevice }) => !links.has(hostDevice)).flatMap(({ addresses }) => addresses)
+  const prefixes = new Set(lost.map(address => `${address}/${address.includes(':') ? 128 : 32}`))
+  return routes.trouble.filter(({ prefix }) => !prefixes.has(prefix))
+}
+
 /** The resolver's verdicts on every learned prefix that holds the address, longest first. */
 function learnedFor(bgp: Bgp, address: Address) {
-  const { resolver } = bgp.routing ?? {}
-  if (!resolver) return []
+  const { routing } = bgp
+  if (!routing) return []
   const lengths = Array.from({ length: bitsOf(address.family) + 1 }, (_, i) => bitsOf(address.family) - i)
-  return lengths.flatMap(length => resolver.explain(formatPrefix(prefixOf(address, length))) ?? [])
+  return lengths.flatMap(length => {
+    const prefix = formatPrefix(prefixOf(address, length))
+    const verdict = routing.resolver.explain(prefix)
+    return verdict ? [{ ...verdict, held: routing.guard.holds(prefix) }] : []
+  })
 }

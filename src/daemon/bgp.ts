@@ -166,6 +166,7 @@ export class Bgp {
       changes: family => speaker.engine.rib(family).changes('kernel'),
       patch: this.#ports.patch,
       tellNextHops: changes => speaker.setNextHops(changes),
+      warn: text => log.warn(text),
     })
     speaker.on('turn', () => routing.wake())
     this.#speaker = speaker

@@ -5,13 +5,21 @@
 
 import type { Server } from 'node:http'
 import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../bgp/index.ts'
 import { type CniServer, listenCni } from '../../cni-plugin/protocol/server.ts'
 import { type DaemonConfig, routeMark } from '../api/config.ts'
 import { serve } from '../api/server.ts'
+import { version } from '../api/version.ts'
 import { Dataplane, linuxKernel, podSources } from '../dataplane/index.ts'
-import { type Datastore, describeDatastore, openDatastore, openNodeStore, type NodeStore } from '../datastore/index.ts'
+import {
+  type ClusterStore,
+  describeDatastore,
+  openDatastore,
+  openNodeStore,
+  type NodeStore,
+} from '../datastore/index.ts'
 import { Ipam } from '../ipam/index.ts'
 import { requestKind } from '../ipam/requests.ts'
 import { ipamSettings, type IpamSettings } from '../ipam/settings.ts'
@@ -35,6 +43,7 @@ import { HandoverKeeper } from './handover.ts'
 import { Mtu } from './mtu.ts'
 import { NodeAddress } from './node-address.ts'
 import { addressesOfPods, Pods } from './pods.ts'
+import { PresenceKeeper } from './presence.ts'
 import { compareConfigs, type Reload } from './reload.ts'
 import { sysctlTable, wireguardKeyOf } from './reset.ts'
 import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
@@ -60,7 +69,7 @@ export class Daemon {
   #config: DaemonConfig
   readonly #log: Log
   readonly #nodeStore: NodeStore
-  readonly #datastore: Datastore
+  readonly #datastore: ClusterStore
   readonly #dataplane: Dataplane
   readonly #cluster: Cluster
   readonly #snapshots: SnapshotBuilder
@@ -72,6 +81,7 @@ export class Daemon {
   readonly #wireguard: WireguardKeys
   readonly #tunnelUse: TunnelUseKeeper
   readonly #handover: HandoverKeeper
+  readonly #presence: PresenceKeeper
   readonly #drain: Drain
   readonly #mtu: Mtu
   readonly #former: FormerAddresses
@@ -120,7 +130,7 @@ export class Daemon {
   private constructor(
     config: DaemonConfig,
     log: Log,
-    opened: { readonly nodeStore: NodeStore; readonly datastore: Datastore; readonly dataplane: Dataplane },
+    opened: { readonly nodeStore: NodeStore; readonly datastore: ClusterStore; readonly dataplane: Dataplane },
   ) {
     this.#config = config
     this.#log = log
@@ -212,6 +222,7 @@ export class Daemon {
       devices: this.#dataplane.tunnels,
       keys: this.#wireguard,
       log,
+      onChange: () => this.#planSoon(),
       mtu: tunnel => this.#mtu.ofTunnel(tunnel),
     })
     this.#tunnelUse = new TunnelUseKeeper({
@@ -229,6 +240,13 @@ export class Daemon {
       tellers: block => this.#bgp.tellers(block),
       now: () => performance.now(),
       onDue: () => this.#planSoon(),
+    })
+    this.#presence = new PresenceKeeper({
+      node: config.node.name,
+      about: { version, host: hostname(), since: new Date().toISOString() },
+      datastore: this.#datastore,
+      isInSync: () => this.#cluster.state === 'in sync',
+      log,
     })
     this.#planner = createPlanner(config.node.name)
     this.#intent = this.#plan()
@@ -278,6 +296,7 @@ export class Daemon {
     await this.#replan()
     this.#cluster.start()
     this.#blockKeeper.start()
+    this.#presence.start()
     this.#syncTimer = setInterval(() => this.#lookAtSync(), syncEvery)
 
     this.#api = await serve(this.#config.api.socket, this.#handlers())
@@ -306,9 +325,11 @@ export class Daemon {
     clearInterval(this.#syncTimer)
     clearImmediate(this.#planTimer)
     this.#blockKeeper.close()
+    this.#presence.close()
     this.#drain.close()
     this.#address.close()
     this.#tunnelUse.close()
+    this.#tunnels.close()
     this.#handover.close()
     this.#former.close()
     this.#wireguard.close()
@@ -523,12 +544,13 @@ export class Daemon {
         ...[this.#cluster.held, this.#bgp.routing?.guard.held].flatMap(text => text ?? []),
         ...this.#snapshots.problems,
         ...this.#address.problems,
-        ...this.#intent.problems,
+        ...this.#tunnels.telling(this.#intent.problems),
         ...this.#bgp.problems,
         ...this.#tunnels.problems,
         ...this.#wireguard.problems,
         ...this.#tunnelUse.problems,
         ...this.#mtu.problems,
+        ...this.#presence.problems,
         ...this.#ipam.show().problems,
         ...this.#dataplane.problems,
       ],

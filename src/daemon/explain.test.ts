@@ -83,6 +83,11 @@ t.test('what stands in the way is said', async t => {
     obstacle: (prefix: string) => ({ prefix, state: 'conflict', text: 'a foreign route holds it' }) as const,
   }
   t.match(explain(address, conflict), { installed: false, explanation: [/Learned by BGP/, 'a foreign route holds it'] })
+  const held = { ...lonely, learned: [{ prefix: '10.42.8.0/26', peer: 'tor1', entry, held: true }] }
+  t.match(explain(address, held), {
+    installed: true,
+    explanation: [/from tor1, withdrawn since.*held in force.*guard accept/],
+  })
   const taken = {
     ...conflict,
     facts: {

@@ -13,8 +13,8 @@ export interface ExplainPorts {
   readonly endpoints: readonly Endpoint[]
   readonly blocks: readonly string[]
   readonly facts: Facts
-  /** Verdicts on learned prefixes that hold the address, longest first. */
-  readonly learned: readonly (FibUpdate & { readonly peer: string })[]
+  /** Verdicts on learned prefixes that hold the address, longest first. `held`: withdrawn, and kept in force by the guard. */
+  readonly learned: readonly (FibUpdate & { readonly peer: string; readonly held?: boolean })[]
   /** Why the kernel does not hold what is wanted for a prefix. */
   readonly obstacle: (prefix: string) => FibResult | undefined
   readonly paths: (prefix: string) => readonly PathView[]
@@ -117,11 +117,12 @@ function candidateOf(prefix: Prefix, route: ForeignRoute): Candidate {
 }
 
 function learned({ learned }: ExplainPorts): Candidate[] {
-  return learned.flatMap(({ prefix: text, peer, entry }) => {
+  return learned.flatMap(({ prefix: text, peer, entry, held }) => {
     const prefix = parsePrefix(text)
-    return prefix && entry
-      ? [{ prefix, text, owner: 'bgp' as const, entry, say: `Learned by BGP, best from ${peer}.`, rank: 2 }]
-      : []
+    const say = held
+      ? `Learned by BGP from ${peer}, withdrawn since with most others, and so held in force: margayctl status says for how long, margayctl guard accept lets it go.`
+      : `Learned by BGP, best from ${peer}.`
+    return prefix && entry ? [{ prefix, text, owner: 'bgp' as const, entry, say, rank: 2 }] : []
   })
 }
 

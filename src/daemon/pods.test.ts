@@ -3,6 +3,7 @@
 import t from 'tap'
 import { Dataplane } from '../dataplane/index.ts'
 import { FakeKernel } from '../dataplane/fake-kernel.ts'
+import { lockKind, lockName } from '../datastore/contract.ts'
 import { MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
 import { fibClasses } from '../model/fib.ts'
 import { type IPPoolResource, parseResource } from '../resources/index.ts'
@@ -175,6 +176,20 @@ t.test('GC frees what is recorded, also where the device is gone', async t => {
     ['a'],
   )
   await second.stop()
+})
+
+t.test('an ADD for which a locked datastore would have to be written is to come again', async t => {
+  const here = machine()
+  const daemon = await run(here)
+  await here.datastore.create(lockKind, lockName, { by: 'op1', since: 'noon' })
+  await t.rejects(addPod(here, daemon, 'a'), {
+    code: 11,
+    message: /cannot claim a block.*was locked by op1, noon.*until margayctl datastore unlock/,
+  })
+  t.same(await devices(here), [])
+  await here.datastore.delete(lockKind, lockName)
+  await addPod(here, daemon, 'a')
+  await daemon.stop()
 })
 
 t.test('a failed or abandoned ADD leaves nothing', async t => {

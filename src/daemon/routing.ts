@@ -14,6 +14,8 @@ export interface RoutingPorts {
   readonly changes: (family: Family) => ChangeCursor
   readonly patch: (updates: readonly FibUpdate[]) => void
   readonly tellNextHops: (changes: readonly NextHopState[]) => void
+  /** A happening that the log should have. */
+  readonly warn: (text: string) => void
   readonly clock?: Clock
   /** Of routes outside tunnels; undefined: that of their device. */
   readonly routeMtu?: number
@@ -37,6 +39,7 @@ export class Routing {
     this.guard = new WithdrawGuard({
       clock: ports.clock ?? systemClock,
       known: () => this.resolver.size,
+      tell: ports.warn,
       letGo: prefixes => this.#hand(prefixes.flatMap(prefix => this.resolver.forget(prefix) ?? [])),
     })
     this.guard.set(rules.hold)

@@ -47,7 +47,7 @@ async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false)
   await ipam.load({ inUse: lostStore ? await addressesOfPods(kernel, 81) : [] })
   await pods.recover(lostStore)
   const keys = { key: undefined, fault: undefined, make: async () => {} }
-  const keeper = new TunnelKeeper({ ipam, devices: plane.tunnels, keys, log, mtu: () => 1450 })
+  const keeper = new TunnelKeeper({ ipam, devices: plane.tunnels, keys, log, onChange: () => {}, mtu: () => 1450 })
   const addresses = async (): Promise<readonly string[]> => {
     await using netlink = await kernel.open()
     return (await netlink.addresses()).map(({ cidr }) => cidr)
@@ -118,6 +118,12 @@ t.test('a kernel without the kind: no address is taken, and pods are told why', 
   t.same(held(), [])
   t.match(keeper.obstacle, /no VXLAN devices \(CONFIG_VXLAN\)/)
   t.match(keeper.states.get('margay-vxlan4'), { fault: /no VXLAN devices/ })
+  const other = 'device margay-wg6: node "n2" has published no WireGuard key'
+  t.same(
+    keeper.telling(['device margay-vxlan4: no entry for node "n2"', other]),
+    [other],
+    'what it lacks besides is no news',
+  )
   m.kernel.node.refuse = undefined
   await keeper.apply([{ ...tunnel, remotes: [] }], true)
   t.equal(keeper.obstacle, undefined)

@@ -7,6 +7,7 @@
 import type { DesiredTunnel, TunnelFaults } from '../dataplane/encapsulation/index.ts'
 import { type Ipam, IpamError, type Owner } from '../ipam/index.ts'
 import { isTunnelDevice, type Tunnel, type TunnelState } from '../model/tunnel.ts'
+import { type HandshakePorts, Handshakes } from './handshakes.ts'
 import type { Log } from './log.ts'
 import type { WireguardKeys } from './wireguard.ts'
 
@@ -27,10 +28,12 @@ export interface TunnelPorts {
   readonly devices: {
     apply(desired: readonly DesiredTunnel[], mayRemove: boolean): Promise<TunnelFaults>
     readonly devices: readonly string[]
-  }
+  } & Omit<HandshakePorts, 'onMet'>
   /** WireGuard: this node's key, made when a device stands that needs it. */
   readonly keys: Pick<WireguardKeys, 'key' | 'make' | 'fault'>
   readonly log: Log
+  /** A state changed by itself: it is time to plan again. */
+  readonly onChange: () => void
   /** Of the packets within a tunnel. */
   readonly mtu: (tunnel: Tunnel) => number
 }
@@ -40,9 +43,16 @@ export class TunnelKeeper {
   #states: ReadonlyMap<string, TunnelState> = new Map()
   #problems: readonly string[] = []
   #turn: Promise<unknown> = Promise.resolve()
+  readonly #handshakes: Handshakes
 
   constructor(ports: TunnelPorts) {
     this.#ports = ports
+    const { devices } = ports
+    this.#handshakes = new Handshakes({
+      wireguard: device => devices.wireguard(device),
+      call: (device, publicKeys) => devices.call(device, publicKeys),
+      onMet: ports.onChange,
+    })
   }
 
   /** What became of each device; a new map when something changed. */
@@ -52,6 +62,14 @@ export class TunnelKeeper {
 
   get problems(): readonly string[] {
     return this.#problems
+  }
+
+  /** Of the plan's problems those that matter: nothing that a device lacks, where this node cannot have the device. */
+  telling(problems: readonly string[]): readonly string[] {
+    const absent = [...this.#states]
+      .filter(([, { fault }]) => fault !== undefined)
+      .map(([device]) => `device ${device}: `)
+    return problems.filter(problem => !absent.some(start => problem.startsWith(start)))
   }
 
   /** Why pods of this node would not reach those of others. */
@@ -71,6 +89,10 @@ export class TunnelKeeper {
     return turn
   }
 
+  close(): void {
+    this.#handshakes.close()
+  }
+
   async #apply(tunnels: readonly Tunnel[], complete: boolean): Promise<void> {
     const { devices, ipam, keys } = this.#ports
     const problems: string[] = []
@@ -87,6 +109,7 @@ export class TunnelKeeper {
     if (keys.fault !== undefined)
       faults = new Map([...faults, ...keyless.map(({ device }) => [device, keys.fault ?? ''] as const)])
     if (complete) await this.#giveBack(tunnels)
+    await this.#handshakes.look(tunnels.filter(({ device }) => !faults.has(device)))
     this.#note(tunnels, faults, problems)
   }
 
@@ -132,10 +155,12 @@ export class TunnelKeeper {
     for (const problem of all) if (!this.#problems.includes(problem)) log.warn(problem)
     this.#problems = all
     const states = new Map(
-      tunnels.map(({ device }): [string, TunnelState] => {
-        const fault = faults.get(device)
-        const address = fault === undefined ? this.#held(device)?.address : undefined
-        return [device, { ...(address !== undefined && { address }), ...(fault !== undefined && { fault }) }]
+      tunnels.map((tunnel): [string, TunnelState] => {
+        const fault = faults.get(tunnel.device)
+        if (fault !== undefined) return [tunnel.device, { fault }]
+        const address = this.#held(tunnel.device)?.address
+        const met = this.#handshakes.of(tunnel)
+        return [tunnel.device, { ...(address !== undefined && { address }), ...(met && { met }) }]
       }),
     )
     if (JSON.stringify([...states]) !== JSON.stringify([...this.#states])) this.#states = states

@@ -4,7 +4,7 @@ import { ownDoingFor, quietFor, settleFor, WithdrawGuard } from './withdraw-guar
 /** Ten learned routes behind a guard of half of them for 60 s, on a clock that the test moves. */
 function world(setting: { percent: number; seconds: number } | undefined = { percent: 50, seconds: 60 }) {
   const timers = new Set<{ at: number; call: () => void }>()
-  const state = { now: 0, known: 10, gone: [] as string[] }
+  const state = { now: 0, known: 10, gone: [] as string[], told: [] as string[] }
   const guard = new WithdrawGuard({
     clock: {
       now: () => state.now,
@@ -16,6 +16,7 @@ function world(setting: { percent: number; seconds: number } | undefined = { per
     },
     known: () => state.known,
     letGo: prefixes => state.gone.push(...prefixes),
+    tell: text => state.told.push(text),
   })
   guard.set(setting)
   const pass = (ms: number): void => {
@@ -56,6 +57,9 @@ t.test('most at once are held, told, and let go at the deadline', t => {
   withdraw(8)
   pass(settleFor)
   t.match(guard.held, /^8 of 10 learned routes.* 8 of them stay in force for 60 s more.*margayctl guard accept/)
+  t.match(state.told, [/^8 of 10 learned routes/], 'the log has it once')
+  t.ok(guard.holds('p0'), 'the question about one route is answered')
+  t.notOk(guard.holds('p9'))
   t.ok(guard.keeps('p8'), 'what follows is held with them')
   pass(60_000 - 1)
   t.same(state.gone, [])

@@ -15,6 +15,8 @@ export interface WithdrawGuardPorts {
   readonly known: () => number
   /** These are withdrawn after all. */
   readonly letGo: (prefixes: readonly string[]) => void
+  /** A hold begins or is over: for the log. */
+  readonly tell: (happening: string) => void
 }
 
 /** Milliseconds that a withdrawal waits for others of its kind. */
@@ -69,7 +71,14 @@ export class WithdrawGuard {
   settled(prefix: string): void {
     if (!this.#waiting.delete(prefix)) return
     this.#lastBack = this.#ports.clock.now()
-    if (this.#waiting.size === 0) this.#end()
+    if (this.#waiting.size > 0) return
+    if (this.#hold) this.#ports.tell('every route that was held in force is announced again')
+    this.#end()
+  }
+
+  /** Whether the route is withdrawn, and in force because most were withdrawn with it. */
+  holds(prefix: string): boolean {
+    return this.#hold !== undefined && this.#waiting.has(prefix)
   }
 
   /** For people; undefined: nothing is held. */
@@ -82,6 +91,7 @@ export class WithdrawGuard {
   /** Lets go what is held or waits. */
   accept(): void {
     const prefixes = [...this.#waiting]
+    if (this.#hold) this.#ports.tell(`routes that were held in force are let go: ${prefixes.length}`)
     this.#end()
     if (prefixes.length > 0) this.#ports.letGo(prefixes)
   }
@@ -109,6 +119,7 @@ export class WithdrawGuard {
     if (!this.#hold) {
       if (!isMass) return this.accept()
       this.#hold = { until: now + 1000 * (this.#setting?.seconds ?? 0), gone: this.#waiting.size }
+      this.#ports.tell(this.held ?? '')
     } else if (now >= this.#hold.until || (!isMass && now - this.#lastBack >= quietFor)) {
       return this.accept()
     }

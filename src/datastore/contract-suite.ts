@@ -1,12 +1,13 @@
 // What every datastore has to do, as tests. Run by the test of each implementation.
 
 import type { Test } from 'tap'
-import type { Datastore, StoreErrorCode, WatchEvent } from './contract.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ClusterStore, Datastore, StoreErrorCode, WatchEvent } from './contract.ts'
 import { lockKind, lockName, StoreError } from './contract.ts'
 
 /** `a` and `b` are clients of one empty store (the same client twice, for a store that has only one). They are closed at the end. */
-export async function datastoreSuite(t: Test, a: Datastore, b: Datastore): Promise<void> {
-  const cases: Record<string, (t: Test, a: Datastore, b: Datastore) => Promise<void>> = {
+export async function datastoreSuite(t: Test, a: ClusterStore, b: ClusterStore): Promise<void> {
+  const cases: Record<string, (t: Test, a: ClusterStore, b: ClusterStore) => Promise<void>> = {
     'what one client creates another reads': async (t, a, b) => {
       const value = { cidr: '10.42.0.0/26', list: [1, null, 'ü'], deep: { yes: true } }
       const version = await a.create('Block', 'x', value)
@@ -109,6 +110,44 @@ export async function datastoreSuite(t: Test, a: Datastore, b: Datastore): Promi
       t.equal((await b.get('Node', 'n'))?.value, 1)
       await b.delete(lockKind, lockName)
       await b.update('Node', 'n', 2, version)
+    },
+    'a sign of life is no record, and goes through while the store is locked': async (t, a, b) => {
+      t.same(await b.signs(), [])
+      await a.create(lockKind, lockName, {})
+      const before = new Date().toISOString()
+      await a.keepAlive('n2', { version: '1' }, 600)
+      await b.keepAlive('n1', { version: '2' }, 600)
+      t.match(await b.signs(), [
+        { name: 'n1', about: { version: '2' }, isAlive: true },
+        { name: 'n2', about: { version: '1' }, isAlive: true },
+      ])
+      t.ok((await b.signs()).every(({ seen }) => seen >= before && seen <= new Date().toISOString()))
+      await a.keepAlive('n2', { version: '3' }, 600)
+      t.match((await b.signs())[1], { about: { version: '3' }, isAlive: true })
+      t.same(await a.kinds(), [lockKind])
+      await b.forget('n1')
+      await b.forget('n1')
+      t.same(
+        (await a.signs()).map(({ name }) => name),
+        ['n2'],
+      )
+      await a.forget('n2')
+      await a.keepAlive('n2', { version: '3' }, 600)
+      t.match(await b.signs(), [{ name: 'n2', isAlive: true }], 'who is forgotten and alive is known again')
+      await a.forget('n2')
+      await b.delete(lockKind, lockName)
+    },
+    'a sign of life runs out, and nothing else with it': async (t, a, b) => {
+      const version = await a.create('Block', 'x', { node: 'n1' })
+      await a.keepAlive('n1', {}, 2)
+      await a.keepAlive('n1', {}, 2)
+      const [{ seen }] = await b.signs()
+      while ((await b.signs())[0]?.isAlive) await sleep(100)
+      t.match(await b.signs(), [{ name: 'n1', isAlive: false, seen }])
+      t.match(await b.get('Block', 'x'), { version, value: { node: 'n1' } })
+      await a.keepAlive('n1', {}, 600)
+      t.match(await b.signs(), [{ name: 'n1', isAlive: true }])
+      await a.forget('n1')
     },
     [last]: async (t, a) => {
       const heard = follow(a, ['Node'], new AbortController().signal)

@@ -3,6 +3,8 @@
 // One record = one key = (kind, name). Versions are opaque and per key; there is no multi-key transaction and no global
 // revision, so that sqlite, etcd and Kubernetes can all keep the contract. The store does not know what values mean.
 
+import type { Presence } from './presence.ts'
+
 /** Opaque; compare only for equality. */
 export type Version = string & { readonly _: 'Version' }
 
@@ -70,3 +72,6 @@ export interface Datastore {
   watch(kinds: readonly string[], signal: AbortSignal): AsyncIterable<WatchEvent>
   close(): Promise<void>
 }
+
+/** What a cluster's store is to its daemons and to the operator. */
+export type ClusterStore = Datastore & Presence

@@ -1,28 +1,31 @@
 // Stores in memory, for tests: small real implementations of both contracts, with the power to fail.
 
 import {
-  type Datastore,
+  type ClusterStore,
   type Entry,
   lockKind,
   lockName,
   type Page,
   StoreError,
+  type StoreErrorCode,
   type Version,
   type WatchEvent,
 } from './contract.ts'
 import { lockedError } from './lock.ts'
+import type { Sign } from './presence.ts'
 import type { NodeStore, NodeStoreChange } from './node-store.ts'
 
 /** A cluster's store. Values are copied in and out, as a real store does. */
-export class MemoryDatastore implements Datastore {
+export class MemoryDatastore implements ClusterStore {
   readonly #entries = new Map<string, Entry>()
   readonly #watches = new Set<MemoryWatch>()
+  readonly #signs = new Map<string, Omit<Sign, 'isAlive'> & { readonly until: number }>()
   #lastVersion = 0
-  #unreachable: string | undefined
+  #failure: StoreError | undefined
 
   /** From now on every call fails and watches hear `lost`; without a reason all is well again. */
-  fail(reason?: string): void {
-    this.#unreachable = reason
+  fail(reason?: string, code: StoreErrorCode = 'unreachable'): void {
+    this.#failure = reason === undefined ? undefined : new StoreError(code, reason)
     for (const watch of this.#watches) {
       if (reason !== undefined) watch.lose(reason)
       else watch.restart(this.#ofKinds(watch.kinds))
@@ -70,7 +73,7 @@ export class MemoryDatastore implements Datastore {
     const watch = new MemoryWatch(kinds, signal)
     this.#watches.add(watch)
     try {
-      if (this.#unreachable !== undefined) watch.lose(this.#unreachable)
+      if (this.#failure) watch.lose(this.#failure.message)
       else watch.restart(this.#ofKinds(kinds))
       for (;;) {
         const event = await watch.next()
@@ -81,6 +84,23 @@ export class MemoryDatastore implements Datastore {
       this.#watches.delete(watch)
       watch.end()
     }
+  }
+
+  async keepAlive(name: string, about: unknown, seconds: number): Promise<void> {
+    this.#reach()
+    const seen = new Date().toISOString()
+    this.#signs.set(name, { name, about: structuredClone(about), seen, until: performance.now() + seconds * 1000 })
+  }
+
+  async signs(): Promise<readonly Sign[]> {
+    this.#reach()
+    const all = [...this.#signs.values()].map(({ until, ...sign }) => ({ ...sign, isAlive: until > performance.now() }))
+    return all.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  async forget(name: string): Promise<void> {
+    this.#reach()
+    this.#signs.delete(name)
   }
 
   async close(): Promise<void> {
@@ -120,7 +140,7 @@ export class MemoryDatastore implements Datastore {
   }
 
   #reach(): void {
-    if (this.#unreachable !== undefined) throw new StoreError('unreachable', this.#unreachable)
+    if (this.#failure) throw new StoreError(this.#failure.code, this.#failure.message)
   }
 }
 

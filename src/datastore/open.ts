@@ -1,6 +1,6 @@
 // Which of the stores a configuration means.
 
-import type { Datastore } from './contract.ts'
+import type { ClusterStore } from './contract.ts'
 import { openEmbeddedDatastore } from './embedded/datastore.ts'
 import type { EtcdSettings } from './etcd/settings.ts'
 
@@ -14,7 +14,7 @@ export type DatastoreSettings =
 export async function openDatastore(
   settings: DatastoreSettings,
   options: { readonly create: boolean },
-): Promise<Datastore> {
+): Promise<ClusterStore> {
   if (settings.type === 'embedded') return openEmbeddedDatastore(settings.path, options)
   // gRPC is much code, and who has no etcd does not wait for it.
   const { openEtcdDatastore } = await import('./etcd/datastore.ts')

@@ -7,7 +7,7 @@ export type IpamErrorCode =
   | 'exhausted'
   /** The same, and a node that has room is asked to leave some of it: try again soon. */
   | 'asked'
-  /** A new block is needed and the datastore cannot be reached. */
+  /** The datastore is needed, for a new block, and cannot be used: it is away, locked, or refuses this node. Trying again may succeed. */
   | 'unreachable'
   /** The address that was asked for cannot be given. */
   | 'not-available'

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { lockKind, lockName } from '../datastore/contract.ts'
 import { MemoryDatastore } from '../datastore/memory.ts'
 import { blockKind, copyKind } from './index.ts'
 import type { IpamError } from './errors.ts'
@@ -91,6 +92,38 @@ t.test('the datastore is asked only for a new block', async t => {
   await ipam.assign({ ...owner(4), ...four })
   t.equal(ipam.show().addresses.length, 3)
 })
+
+for (const { name, prevent, allow, message } of [
+  {
+    name: 'is locked',
+    prevent: (store: MemoryDatastore) =>
+      store.create(lockKind, lockName, { by: 'op1', since: 'noon', reason: 'disks' }),
+    allow: (store: MemoryDatastore) => store.delete(lockKind, lockName),
+    message:
+      'node "n1": cannot claim a block for an IPv4 address: The datastore was locked by op1, noon (disks): nothing is written until margayctl datastore unlock. Addresses that were given stay; try again when it is unlocked.',
+  },
+  {
+    name: 'refuses this node',
+    prevent: async (store: MemoryDatastore) => store.fail('etcd does not know this user.', 'unauthorised'),
+    allow: async (store: MemoryDatastore) => store.fail(),
+    message:
+      /^node "n1": cannot claim a block for an IPv4 address: etcd does not know this user\. .*put the right credentials in place/,
+  },
+])
+  t.test(`a datastore that ${name}: the node starts, gives what it has, and says why no more`, async t => {
+    const datastore = new MemoryDatastore()
+    const node = testNode('n1', datastore, [pool('v4', '10.42.0.0/24', { blockSize: 31 })])
+    await node.ipam.load()
+    await node.ipam.assign({ ...owner(1), ...four })
+    await prevent(datastore)
+    const { ipam } = node.restart()
+    await ipam.load()
+    await ipam.assign({ ...owner(2), ...four })
+    await t.rejects(ipam.assign({ ...owner(3), ...four }), { code: 'unreachable', message })
+    await allow(datastore)
+    await ipam.assign({ ...owner(3), ...four })
+    t.equal(ipam.owned().length, 2)
+  })
 
 t.test('a restart without the datastore keeps blocks and addresses', async t => {
   const datastore = new MemoryDatastore()

@@ -14,7 +14,7 @@ import { IpamError } from './errors.ts'
 import { LocalRecords } from './local.ts'
 import { decommissionedText, holds, OwnBlocks } from './own-blocks.ts'
 import { poolsFor } from './pools.ts'
-import { isUnreachable, reach } from './reach.ts'
+import { isAway, reach } from './reach.ts'
 import { type AddressRow, blockName, copyKind, type Owner, readCopy } from './records.ts'
 import type {
   AddressInUse,
@@ -50,7 +50,7 @@ export class Ipam {
   // ---- start and stop --------------------------------------------------------------------------------------------------------
 
   /**
-   * Reads the node's store, and the own blocks from the datastore (from the node's store alone if that cannot be reached).
+   * Reads the node's store, and the own blocks from the datastore (from the node's store alone if that cannot be used).
    * `inUse` are addresses that the kernel and live namespaces show: those that no row knows are kept from being given. A node
    * whose store is new or was lost also takes over the copies in the datastore before it gives any address.
    */
@@ -66,7 +66,7 @@ export class Ipam {
         await this.#complete()
         await this.#blocks.reconcile()
       } catch (error) {
-        if (!isUnreachable(error)) throw error // what the node's store knows is in force until the datastore is back
+        if (!isAway(error)) throw error // what the node's store knows is in force until the datastore is back
       }
       this.#blocks.rebuild()
     })

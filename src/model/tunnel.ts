@@ -30,6 +30,8 @@ export interface TunnelState {
   readonly address?: string
   /** Why there is no such device: one sentence with the next step. */
   readonly fault?: string
+  /** WireGuard: names of the nodes with which it has session keys. */
+  readonly met?: readonly string[]
 }
 
 /** Which learned routes go through a device. */

@@ -68,3 +68,8 @@ function clamped(octets: Uint8Array): Uint8Array {
   key[31] = (key[31] & 0x7f) | 0x40
   return key
 }
+
+/** UDP, as Calico has them. */
+export function wireguardPort(family: 4 | 6): number {
+  return family === 4 ? 51820 : 51821
+}

@@ -8,6 +8,7 @@ import type { TunnelUse } from '../model/tunnel-use.ts'
 import type { Intent } from '../model/intent.ts'
 import type { IPPoolSpec } from '../resources/index.ts'
 import { createPlanner, type Planner } from './planner.ts'
+import { type UseView, wayTo } from './tunnel-use.ts'
 import type { Snapshot } from './snapshot.ts'
 import { node, pool, twoRacks } from './testing.ts'
 
@@ -291,4 +292,32 @@ t.test('who has said nothing, as a node of an older version, is sent to as the p
     const { routes } = createPlanner('a').plan({ ...twoRacks, nodes, pools, tunnelUses })
     t.match(routes.tunnels, [{ device: 'margay-vxlan4', remotes: [{ nextHop: '10.0.1.2', instead: undefined }] }])
   }
+})
+
+t.test('by WireGuard is sent to a node that was met; till then as that one took it before', async t => {
+  const wish = { pool: 'pods', device: 'margay-wg4', remote: 'b', isNear: false }
+  const of = (node: string): TunnelUse => ({
+    node,
+    accepts: ['margay-ipip', 'margay-wg4'],
+    leaving: [],
+    sends: ['margay-ipip', 'margay-wg4'],
+    bare: {},
+  })
+  const view = (met: readonly string[], theirs = of('b')): UseView => ({
+    own: of('a'),
+    others: new Map([['b', theirs]]),
+    states: new Map([
+      ['margay-ipip', {}],
+      ['margay-wg4', { met }],
+    ]),
+  })
+  const alike = ['margay-ipip', 'margay-wg4']
+  t.same(wayTo(view([]), wish, alike), { device: 'margay-ipip' })
+  t.same(wayTo(view(['b']), wish, alike), { device: 'margay-wg4' })
+  const taken = { ...of('b'), accepts: ['margay-wg4'] }
+  t.same(
+    wayTo(view([], taken), wish, alike),
+    { device: 'margay-wg4' },
+    'with no other way the kernel keeps packets back',
+  )
 })

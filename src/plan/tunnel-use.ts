@@ -4,6 +4,7 @@
 // as it came back from the datastore, says that it sends by it. A node gives up a device only after its own record, as it came back,
 // does not accept it any more and no other record sends by it. All see one order of the records' changes, so of a node that begins and
 // one that gives up at the same time one sees the other's word in time. Who has no record says nothing: it is sent to as the pools say.
+// By WireGuard it sends only when the two have met (daemon/handshakes.ts), as long as there is a way that the other took before.
 //
 // A node that is off goes on "sending" by its last word. So an old device may stay for long; it takes packets and does no harm.
 
@@ -64,7 +65,7 @@ export function wayTo(view: UseView, { pool, device, remote, isNear }: Wish, ali
   const { own, others } = view
   const theirs = others.get(remote)
   const isAgreed = !own || !theirs || (own.sends.includes(device) && theirs.accepts.includes(device))
-  if (!isFaulty(view, device) && isAgreed) return { device }
+  if (!isFaulty(view, device) && isAgreed && hasMet(view, device, remote)) return { device }
   const before = own?.sends.find(
     way => way !== device && alike.includes(way) && theirs?.accepts.includes(way) && isThere(view, way),
   )
@@ -111,6 +112,10 @@ export function planUse(
 
 function isFaulty({ states }: UseView, device: string): boolean {
   return states.get(device)?.fault !== undefined
+}
+
+function hasMet({ states }: UseView, device: string, remote: string): boolean {
+  return states.get(device)?.met?.includes(remote) ?? true
 }
 
 function isThere(view: UseView, device: string): boolean {

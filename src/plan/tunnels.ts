@@ -19,6 +19,7 @@ import {
 import type { TunnelUse } from '../model/tunnel-use.ts'
 import { selects, tunnelModes } from '../resources/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
+import { wireguardPort } from '../model/wireguard.ts'
 import type { FormerAddress } from './former.ts'
 import type { OwnedBlock } from './snapshot.ts'
 import type { NodeSpeaker } from './speakers.ts'
@@ -91,7 +92,7 @@ export function planTunnels(
     rules.push(rule)
     if (asTheyAre !== undefined) bare.push([pool.metadata.name, asTheyAre])
     else if (mode === 'CrossSubnet') bare.push([pool.metadata.name, 'subnet'])
-    late.push(...lateText(rule))
+    late.push(...lateText(rule, use))
   }
   const used = rules.flatMap(({ remotes }) => remotes.flatMap(({ instead }) => instead?.device ?? []))
   const { use, kept, waits } = planUse(local.name, view, [...wanted.keys()], used, Object.fromEntries(bare))
@@ -154,11 +155,15 @@ function insteadOf({ states }: UseView, device: string): TunnelEnd['instead'] {
   return { device, ...(source !== undefined && { source }) }
 }
 
-function lateText({ device, remotes, bare = [] }: TunnelRule): readonly string[] {
+function lateText({ device, remotes, bare = [] }: TunnelRule, { kind, family }: Use): readonly string[] {
   const late = [...remotes.filter(({ instead }) => instead).map(({ nextHop }) => nextHop), ...bare]
   if (late.length === 0) return []
   const list = late.slice(0, 5).join(', ') + (late.length > 5 ? ` and ${late.length - 5} more` : '')
-  return [`packets to ${list} leave as before: this node or that one does not take them by ${device} yet`]
+  const unheard =
+    kind === 'wireguard'
+      ? `, or the two have not met: margayctl wireguard shows who has, and UDP port ${wireguardPort(family)} has to be open between them`
+      : ''
+  return [`packets to ${list} leave as before: this node or that one does not take them by ${device} yet${unheard}`]
 }
 
 function tunnelOf(

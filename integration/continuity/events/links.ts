@@ -1,6 +1,6 @@
 // Cables of a node that break.
 
-import { eventually } from '../../kit/lab.ts'
+import { eventually, type TestLab } from '../../kit/lab.ts'
 import { learned, routersOf } from '../kit/ask.ts'
 import type { ContinuityEvent, Scene } from '../kit/event.ts'
 
@@ -34,17 +34,35 @@ export const oneOfTwoPulled: ContinuityEvent = {
   run: async scene => {
     const { lab, fabric, probe } = scene
     for (const node of fabric.nodes) {
+      const before = await waysTo(lab, node)
       // One after the other: a flow takes either.
       for (const router of routersOf(lab, node)) {
         await lab.cable(node, router.host, 'down')
         await useWays(scene, node, 1)
         await probe.passing(300)
         await lab.cable(node, router.host, 'up')
+        // A router ends its session as the carrier goes, and needs a second to learn anew; a node learns of that end when the carrier is
+        // back. Both have to have done with it: two cables without routes are another event.
+        const restored = async () => (await waysTo(lab, node)) === before
+        await eventually(`every router sends to ${node} as before`, restored, patience)
         await lab.established([node])
         await useWays(scene, node, 2)
       }
     }
   },
+}
+
+/** The kernel's routes of every router to the node's blocks, as text. */
+async function waysTo(lab: TestLab, node: string): Promise<string> {
+  const { blocks } = await lab.ask(node, '/v1/status', {})
+  const ways = lab.topology.routers.map(async ({ host }) =>
+    (await lab.routes(host))
+      .filter(({ dst }) => blocks.includes(dst))
+      .map(({ dst, gateway, nexthops = [{ gateway }] }) =>
+        [host, dst, ...nexthops.map(({ gateway }) => String(gateway)).toSorted()].join(' '),
+      ),
+  )
+  return (await Promise.all(ways)).flat().toSorted().join('\n')
 }
 
 /** Until so many of the node's cables carry every route that it has learned. */

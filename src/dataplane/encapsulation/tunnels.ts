@@ -127,6 +127,11 @@ export class Tunnels {
     return this.#wireguard.read(device)
   }
 
+  /** WireGuard: sends an empty packet to each of the nodes, by public key, so that the two agree on session keys. */
+  call(device: string, publicKeys: readonly string[]): Promise<void> {
+    return this.#wireguard.call(device, publicKeys)
+  }
+
   /** Those of them by which routes of ours leave. */
   get carrying(): readonly string[] {
     const { mirror } = this.#options

@@ -13,9 +13,9 @@ import type {
 } from '../../../netlink/generic/wireguard-types.ts'
 import { NetlinkError, NoGenericFamily } from '../../../netlink/index.ts'
 import type { Tunnel } from '../../model/tunnel.ts'
-import type { WireguardKey, WireguardNode } from '../../model/wireguard.ts'
+import { type WireguardKey, type WireguardNode, wireguardPort } from '../../model/wireguard.ts'
 import * as say from './sentences.ts'
-import { wireguard, wireguardPort } from './wireguard.ts'
+import { wireguard } from './wireguard.ts'
 
 export class WireguardDevices {
   readonly #open: () => Promise<Wireguard>
@@ -28,6 +28,15 @@ export class WireguardDevices {
   /** What the kernel has of it; undefined: no such device. Rejects if it cannot be read. */
   async read(device: string): Promise<WireguardDevice | undefined> {
     return (await this.#opened()).device(device)
+  }
+
+  /** Sends an empty packet to each of the nodes, which begins an exchange of keys where there are none. */
+  async call(device: string, publicKeys: readonly string[]): Promise<void> {
+    const found = await this.read(device)
+    const peers = (found?.peers ?? [])
+      .filter(({ publicKey }) => publicKeys.includes(publicKey))
+      .flatMap(({ publicKey }) => [1, 0].map(keepalive => ({ publicKey, keepalive })))
+    if (peers.length > 0) await (await this.#opened()).set({ device, peers })
   }
 
   /** `settled`: what is too much may go. Undefined when it is as wanted, else a sentence. */

@@ -18,8 +18,3 @@ export const wireguard: Encapsulation = {
     inKernel: { name: 'WireGuard', option: 'CONFIG_WIREGUARD', module: 'wireguard', field: 'wireguardMode' },
   },
 }
-
-/** UDP, as Calico has them. */
-export function wireguardPort(family: 4 | 6): number {
-  return family === 4 ? 51820 : 51821
-}

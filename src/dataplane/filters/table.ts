@@ -13,7 +13,7 @@ import type { FilterRules } from '../../model/intent.ts'
 import type { TunnelKind } from '../../model/tunnel.ts'
 import { overUdp } from '../encapsulation/fou.ts'
 import { vxlanId, vxlanPort } from '../encapsulation/vxlan.ts'
-import { wireguardPort } from '../encapsulation/wireguard.ts'
+import { wireguardPort } from '../../model/wireguard.ts'
 import { hostDevicePrefix } from '../endpoints/names.ts'
 
 export const ourTable: TableId = { family: 'inet', name: 'margay' }

@@ -11,6 +11,7 @@ import { revisionOf, writable } from '../envelope.ts'
 import { ClusterFile } from './file.ts'
 import { lockedError } from '../lock.ts'
 import { toEntry, wrap } from './record.ts'
+import { signCalls } from './signs.ts'
 import { Watches } from './watches.ts'
 
 export type ClusterCalls = ReturnType<typeof clusterCalls>
@@ -56,6 +57,8 @@ export function clusterCalls(path: string, create: boolean) {
   }
 
   return {
+    ...signCalls(file),
+
     get(kind: string, name: string): Entry | undefined {
       const row = file
         .database()

@@ -1,6 +1,6 @@
 // The cluster's store in one SQLite file, shared by the processes of one machine: the main side.
 
-import type { Datastore, Version, WatchEvent } from '../contract.ts'
+import type { ClusterStore, Version, WatchEvent } from '../contract.ts'
 import { WorkerClient } from '../worker/client.ts'
 import type { ClusterCalls } from './calls.ts'
 
@@ -8,7 +8,7 @@ import type { ClusterCalls } from './calls.ts'
  * The file is opened by the first call; what cannot be opened is tried again with the next. A missing file is made only with
  * `create`: whoever knows that there was a cluster, or only wants to read, must not begin another one.
  */
-export function openEmbeddedDatastore(path: string, { create }: { readonly create: boolean }): Datastore {
+export function openEmbeddedDatastore(path: string, { create }: { readonly create: boolean }): ClusterStore {
   const client = new WorkerClient<ClusterCalls>({ store: 'cluster', path, create })
   return {
     get: (kind, name) => client.call('get', kind, name),
@@ -17,6 +17,9 @@ export function openEmbeddedDatastore(path: string, { create }: { readonly creat
     update: (kind, name, value, version: Version) => client.call('update', kind, name, value, version),
     delete: (kind, name, version) => client.call('delete', kind, name, version),
     kinds: () => client.call('kinds'),
+    keepAlive: (name, about, seconds) => client.call('keepAlive', name, about, seconds),
+    signs: () => client.call('signs'),
+    forget: name => client.call('forget', name),
     watch: (kinds, signal) => watch(client, kinds, signal),
     close: () => client.close(),
   }

@@ -9,6 +9,7 @@ import { basename, dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../contract.ts'
 import { openSqlite, plain } from '../worker/sqlite.ts'
+import { signsTable } from './signs.ts'
 
 const schema = `
   CREATE TABLE IF NOT EXISTS entries (
@@ -93,6 +94,7 @@ export class ClusterFile {
       exclusive: false,
       patience: 5_000,
     })
+    database.exec(signsTable)
     this.#generation++
     this.#dataVersion = -1
     return { database, inode: statSync(this.#path).ino, bell: openSync(`${this.#path}-bell`, 'w') }

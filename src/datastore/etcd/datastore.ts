@@ -5,27 +5,31 @@
 // either that it goes through now or its own word in the record. So a write is made once however often it is sent.
 
 import { CompareResult, CompareTarget, type ICompare, type IKeyValue, type IRequestOp, type ITxnResponse } from 'etcd3'
-import { type Datastore, type Entry, lockKind, lockName, type Page, StoreError, type Version } from '../contract.ts'
+import { type ClusterStore, type Entry, lockKind, lockName, type Page, StoreError, type Version } from '../contract.ts'
 import { revisionOf, writable } from '../envelope.ts'
 import { lockedError } from '../lock.ts'
+import type { Sign } from '../presence.ts'
 import { EtcdClient } from './client.ts'
+import { EtcdPresence } from './presence.ts'
 import { isFrom, Keys, newWrite, wrap } from './record.ts'
 import type { EtcdSettings } from './settings.ts'
 import { watchEtcd } from './watch.ts'
 
 /** Nothing is dialled before the first call. */
-export function openEtcdDatastore(settings: EtcdSettings, client = new EtcdClient(settings)): Datastore {
+export function openEtcdDatastore(settings: EtcdSettings, client = new EtcdClient(settings)): ClusterStore {
   return new EtcdDatastore(client)
 }
 
-class EtcdDatastore implements Datastore {
+class EtcdDatastore implements ClusterStore {
   readonly #client: EtcdClient
   readonly #keys: Keys
+  readonly #presence: EtcdPresence
   readonly #closed = new AbortController()
 
   constructor(client: EtcdClient) {
     this.#client = client
     this.#keys = new Keys(client.settings.prefix)
+    this.#presence = new EtcdPresence(client, this.#keys)
   }
 
   async get(kind: string, name: string): Promise<Entry | undefined> {
@@ -86,6 +90,18 @@ class EtcdDatastore implements Datastore {
 
   watch(kinds: readonly string[], signal: AbortSignal) {
     return watchEtcd(this.#client, this.#keys, kinds, AbortSignal.any([signal, this.#closed.signal]))
+  }
+
+  keepAlive(name: string, about: unknown, seconds: number): Promise<void> {
+    return this.#presence.keepAlive(name, about, seconds)
+  }
+
+  signs(): Promise<readonly Sign[]> {
+    return this.#presence.signs()
+  }
+
+  forget(name: string): Promise<void> {
+    return this.#presence.forget(name)
   }
 
   async close(): Promise<void> {

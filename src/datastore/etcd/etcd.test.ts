@@ -9,6 +9,23 @@ t.test('contract', async t => {
   await datastoreSuite(t, openEtcdDatastore(etcd.settings()), openEtcdDatastore(etcd.settings({ pageSize: 2 })))
 })
 
+t.test('a sign of life that is repeated writes nothing, and its key goes with its lease', async t => {
+  const etcd = await TestEtcd.start(t)
+  const store = openEtcdDatastore(etcd.settings())
+  const revision = async () => /"revision":(\d+)/.exec(await etcd.ctl('get', 'x', '-w', 'json'))?.[1]
+  await store.keepAlive('n1', { version: '1' }, 600)
+  const before = await revision()
+  for (let i = 0; i < 5; i++) await store.keepAlive('n1', { version: '1' }, 600)
+  t.equal(await revision(), before)
+  // More digits than a number has.
+  const [, lease] = /"lease":(\d+)/.exec(await etcd.ctl('get', '/margay/~alive/n1', '-w', 'json'))!
+  await etcd.ctl('lease', 'revoke', BigInt(lease).toString(16))
+  t.match(await store.signs(), [{ name: 'n1', isAlive: false }])
+  await store.keepAlive('n1', { version: '1' }, 600)
+  t.match(await store.signs(), [{ name: 'n1', isAlive: true }], 'a lease that is gone is followed by another')
+  await store.close()
+})
+
 /** Each answer is lost once, so each request is made twice. */
 class Forgetful extends EtcdClient {
   override async run<T>(request: Parameters<EtcdClient['run']>[0]): Promise<T> {

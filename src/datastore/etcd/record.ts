@@ -10,6 +10,9 @@ interface Stored extends Envelope {
   readonly write?: string
 }
 
+/** Signs of life stand beside the records, under names that no kind has. */
+export const signKinds = { alive: '~alive', seen: '~seen' } as const
+
 export class Keys {
   readonly #prefix: string
 
@@ -21,9 +24,9 @@ export class Keys {
     return Buffer.from(`${this.#prefix}/${kind}/${name}`)
   }
 
-  /** Everything of the cluster. */
+  /** All records of the cluster; what is no record begins with `~`. */
   get all(): { readonly key: Buffer; readonly range_end: Buffer } {
-    return { key: Buffer.from(`${this.#prefix}/`), range_end: Buffer.from(`${this.#prefix}0`) }
+    return { key: Buffer.from(`${this.#prefix}/`), range_end: Buffer.from(`${this.#prefix}/~`) }
   }
 
   /** All names of a kind, or those after one. */

@@ -1,0 +1,64 @@
+// `margayctl node list`: which nodes there are, and which are alive by what their daemons say in the datastore.
+
+import type { Command } from 'commander'
+import type { ClusterStore, Sign } from '../datastore/index.ts'
+import { allEntries } from '../ipam/claims.ts'
+import type { NodeSign } from '../model/node-sign.ts'
+import { type Context, withDatastore } from './context.ts'
+import { type Column, duration, print, table } from './output.ts'
+
+export interface ListedNode {
+  readonly name: string
+  /**
+   * `alive`: its margayd said so within seconds. `silent`: it is stopped, dead, or cut off from the datastore, which does not mean
+   * that its pods are off. `never seen`: no margayd of that name has reached this datastore.
+   */
+  readonly state: 'alive' | 'silent' | 'never seen'
+  /** ISO 8601, by the node's clock: when it was there for certain. */
+  readonly seen?: string
+  /** What its margayd last said of itself. */
+  readonly about?: Partial<NodeSign>
+  /** Whether there is a Node of that name. */
+  readonly isMember: boolean
+}
+
+export function registerNodeList(node: Command, context: Context): void {
+  node
+    .command('list')
+    .description('every node, whether it is alive, and when it was last seen')
+    .action(() =>
+      withDatastore(context, async store => {
+        const nodes = await listNodes(store)
+        print(context.format(), nodes, () => (nodes.length === 0 ? 'no nodes' : table(columns(Date.now()), nodes)))
+      }),
+    )
+}
+
+export async function listNodes(store: ClusterStore): Promise<readonly ListedNode[]> {
+  const members = new Set((await allEntries(store, 'Node')).map(({ name }) => name))
+  const signs = new Map((await store.signs()).map(sign => [sign.name, sign]))
+  const names = [...new Set([...members, ...signs.keys()])].toSorted()
+  return names.map(name => listed(name, signs.get(name), members.has(name)))
+}
+
+function listed(name: string, sign: Sign | undefined, isMember: boolean): ListedNode {
+  if (!sign) return { name, state: 'never seen', isMember }
+  const about = (sign.about ?? {}) as Partial<NodeSign>
+  return { name, state: sign.isAlive ? 'alive' : 'silent', seen: sign.seen, about, isMember }
+}
+
+function columns(now: number): readonly Column<ListedNode>[] {
+  const ago = (at: string | undefined): string | undefined => {
+    const seconds = (now - Date.parse(at ?? '')) / 1000
+    return Number.isNaN(seconds) ? undefined : duration(seconds)
+  }
+  return [
+    { head: 'NAME', cell: ({ name }) => name },
+    { head: 'STATE', cell: ({ state }) => state },
+    { head: 'LAST SEEN', cell: ({ state, seen }) => (state === 'alive' ? 'now' : seen && `${ago(seen) ?? seen} ago`) },
+    { head: 'UP', cell: ({ state, about }) => (state === 'alive' ? ago(about?.since) : undefined), align: 'right' },
+    { head: 'MARGAYD', cell: ({ about }) => about?.version },
+    { head: 'HOST', cell: ({ about }) => about?.host },
+    { head: 'NODE', cell: ({ isMember }) => (isMember ? 'yes' : 'no such Node') },
+  ]
+}

@@ -1,0 +1,29 @@
+// Which nodes are alive, seen through the store. For status only: no record, route, block or session hangs on it, and ownership never ends
+// with it.
+//
+// A sign says that somebody is alive for so long from now on. The store measures that time itself, so nobody's clock matters. Signs are
+// no records: they are not listed, watched or exported, and the lock for maintenance does not hold them off. etcd keeps them by a lease;
+// Kubernetes would by a Lease object.
+
+export interface Sign {
+  /** Of the node. */
+  readonly name: string
+  /** What it says of itself, JSON. */
+  readonly about: unknown
+  /** The time that it gave has not run out. */
+  readonly isAlive: boolean
+  /** ISO 8601, by the clock of the node: when it was alive for certain. Up to `noteEvery` before its last sign. */
+  readonly seen: string
+}
+
+export interface Presence {
+  /** Says that the node is alive, for `seconds` (2 and more) from now on. Fails with a StoreError. */
+  keepAlive(name: string, about: unknown, seconds: number): Promise<void>
+  /** Of all nodes that ever gave one and were not forgotten, ordered by name. */
+  signs(): Promise<readonly Sign[]>
+  /** Nothing happens if there is none. */
+  forget(name: string): Promise<void>
+}
+
+/** A store need not write down each sign: milliseconds between two notes. */
+export const noteEvery = 10 * 60_000
