@@ -9,6 +9,7 @@ import { openEtcdDatastore } from './datastore.ts'
 export type Told =
   | { readonly told: 'written'; readonly value: number; readonly year: number }
   | { readonly told: 'failed'; readonly code: string; readonly year: number }
+  | { readonly told: 'asks' }
   | { readonly told: 'heard'; readonly value: number }
 
 const tell = (told: Told): void => console.log(JSON.stringify(told))
@@ -23,6 +24,7 @@ async function watch(store: ReturnType<typeof openEtcdDatastore>): Promise<void>
 
 async function count(store: ReturnType<typeof openEtcdDatastore>): Promise<void> {
   for (let value = 1; ; value++) {
+    tell({ told: 'asks' })
     try {
       await store.keepAlive('node', {}, 15)
       const found = await store.get('Counter', 'c')
