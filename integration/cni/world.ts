@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { makePodNamespace, removeNamespaces } from '../../src/lab/network.ts'
 import { netnsPath } from '../../src/lab/processes.ts'
-import { TestLab } from '../kit/lab.ts'
+import { type Ended, TestLab } from '../kit/lab.ts'
 import {
   type Attachment,
   callPlugin,
@@ -151,7 +151,12 @@ export class CniWorld {
 
   /** Whether an echo comes back. */
   async reaches(from: string, address: string): Promise<boolean> {
-    return (await this.lab.tryExec(from, 'ping', '-c1', '-W10', address)).code === 0
+    return (await this.ping(from, address)).code === 0
+  }
+
+  /** One echo. */
+  ping(from: string, address: string): Promise<Ended> {
+    return this.lab.tryExec(from, 'ping', '-c1', '-W10', address)
   }
 }
 
