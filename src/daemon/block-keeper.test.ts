@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Entry, Version } from '../datastore/contract.ts'
 import { ipamSettings } from '../ipam/settings.ts'
 import { BlockKeeper } from './block-keeper.ts'
 import { createLog } from './log.ts'
@@ -7,8 +8,18 @@ t.test('empty blocks go back as the IPAMConfiguration says, and only in sync', a
   const calls: unknown[] = []
   let isInSync = false
   let failure: Error | undefined
+  const request = { node: 'n2', from: 'n1', family: 4, ranges: ['10.42.0.0/16'] }
+  const entry: Entry = { kind: 'BlockRequest', name: 'n2.ipv4', version: '1' as Version, value: request }
+  let requests: readonly Entry[] = []
   const keeper = new BlockKeeper({
+    node: 'n1',
+    list: () => requests,
     ipam: {
+      serveRequests: async () => {
+        calls.push('serve')
+        if (failure) throw failure
+        return []
+      },
       releaseEmptyBlocks: async (...given) => {
         calls.push(given)
         if (failure) throw failure
@@ -26,4 +37,11 @@ t.test('empty blocks go back as the IPAMConfiguration says, and only in sync', a
   t.same(calls, [[2, 7_000]])
   failure = new Error('away')
   await t.resolves(keeper.look(), 'tried again at the next look')
+
+  requests = [{ ...entry, value: { ...request, from: 'n3' } }]
+  await keeper.serve()
+  t.notOk(calls.includes('serve'), 'what others are asked for is theirs')
+  requests = [entry]
+  await t.resolves(keeper.serve())
+  t.ok(calls.includes('serve'))
 })

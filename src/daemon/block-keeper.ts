@@ -1,14 +1,20 @@
-// Empty blocks go back to their pool: looked at now and then, done only while the datastore is in sync.
+// What becomes of own blocks: empty ones go back to their pool, and others that find none are left parts of those with room. Looked
+// at now and then, and requests of others at once; done only while the datastore is in sync.
 
 import type { Ipam } from '../ipam/index.ts'
+import { requestKind, requestsIn } from '../ipam/requests.ts'
 import type { IpamSettings } from '../ipam/settings.ts'
+import type { Entry } from '../datastore/contract.ts'
 import type { Log } from './log.ts'
 
 /** Milliseconds between looks. */
 const every = 15_000
 
 export interface BlockKeeperPorts {
-  readonly ipam: Pick<Ipam, 'releaseEmptyBlocks'>
+  readonly node: string
+  readonly ipam: Pick<Ipam, 'releaseEmptyBlocks' | 'serveRequests'>
+  /** The datastore's records of a kind, as watched. */
+  readonly list: (kind: string) => readonly Entry[]
   readonly settings: () => IpamSettings
   readonly isInSync: () => boolean
   readonly log: Log
@@ -34,12 +40,25 @@ export class BlockKeeper {
   async look(): Promise<void> {
     const { ipam, settings, isInSync, log } = this.#ports
     if (!isInSync()) return
+    await this.serve()
     const { keepBlocks, freeEmptyAfter } = settings()
     try {
       for (const block of await ipam.releaseEmptyBlocks(keepBlocks, freeEmptyAfter))
         log.info('empty block given back', { block })
     } catch (error) {
       log.warn('empty blocks not given back', { reason: String(error) })
+    }
+  }
+
+  /** Answers the requests to this node, if there are any. Never fails: what could not be answered is tried at the next look. */
+  async serve(): Promise<void> {
+    const { node, ipam, list, isInSync, log } = this.#ports
+    if (!isInSync() || requestsIn(list(requestKind), node).length === 0) return
+    try {
+      for (const { block, part } of await ipam.serveRequests())
+        log.info('part of a block left to others', { block, part })
+    } catch (error) {
+      log.warn('no part of a block left to others', { reason: String(error) })
     }
   }
 }

@@ -21,6 +21,7 @@ import {
   type NodeStore,
 } from '../datastore/index.ts'
 import { Ipam } from '../ipam/index.ts'
+import { requestKind } from '../ipam/requests.ts'
 import { ipamSettings, type IpamSettings } from '../ipam/settings.ts'
 import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
@@ -152,9 +153,12 @@ export class Daemon {
       pools: () => this.#snapshots.current.pools,
       labels: () => this.#labels(),
       settings: () => this.#ipamSettings(),
+      patience: 10_000,
     })
     this.#blockKeeper = new BlockKeeper({
+      node: config.node.name,
       ipam: this.#ipam,
+      list: kind => this.#cluster.list(kind),
       settings: () => this.#ipamSettings(),
       isInSync: () => this.#cluster.state === 'in sync',
       log,
@@ -353,6 +357,7 @@ export class Daemon {
         .catch((error: unknown) =>
           this.#log.warn('own blocks not compared with the datastore', { reason: String(error) }),
         )
+    if (kinds.has(requestKind)) void this.#blockKeeper.serve()
     this.#planSoon()
   }
 

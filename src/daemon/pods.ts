@@ -264,7 +264,10 @@ export class Pods implements CniBackend {
     } catch (error) {
       if (!(error instanceof IpamError)) throw error
       if (error.code === 'exhausted' && requested.length === 0) this.#readiness.refused(error.message)
-      throw new CniError(error.code === 'unreachable' ? code.tryAgainLater : code.noAddressLeft, error.message)
+      throw new CniError(
+        ['unreachable', 'asked'].includes(error.code) ? code.tryAgainLater : code.noAddressLeft,
+        error.message,
+      )
     }
   }
 

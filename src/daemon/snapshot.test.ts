@@ -9,6 +9,7 @@ t.test('a block that a checkpoint names as ours is not announced unless the node
     { cidr: '10.42.0.128/26', node: 'n2' },
   ]
   t.same(unconfirmed(blocks, 'n1', ['10.42.0.0/26', '10.42.9.0/26']), ['10.42.0.64/26'])
+  t.same(unconfirmed(blocks, 'n1', ['10.42.0.0/26', '10.42.0.96/27']), [], 'a block that is being split is announced')
   t.end()
 })
 

@@ -2,10 +2,12 @@
 
 import { type Handover, handoverKind, readHandover } from '../model/handover.ts'
 import { readTunnelUse, type TunnelUse, tunnelUseKind } from '../model/tunnel-use.ts'
+import { contains, parsePrefix } from '../../inet/index.ts'
 import type { OwnedBlock, Snapshot } from '../plan/snapshot.ts'
 import { emptySnapshot } from '../plan/snapshot.ts'
 import { type AnyResource, formatProblem, type Kind, parseResource, type ResourceOf } from '../resources/index.ts'
 import type { Entry } from '../datastore/contract.ts'
+import { requestKind } from '../ipam/requests.ts'
 
 /** Kind of the records by which nodes own blocks. */
 export const blockKind = 'Block'
@@ -18,6 +20,7 @@ export const watchedKinds: readonly string[] = [
   'BGPPeer',
   blockKind,
   tunnelUseKind,
+  requestKind,
 ]
 
 const fields = {
@@ -29,9 +32,17 @@ const fields = {
   BGPPeer: 'bgpPeers',
 } as const
 
-/** Blocks that records name as this node's and that the node itself does not hold: a checkpoint may be older than the loss. */
+/**
+ * Blocks that records name as this node's and that the node itself does not hold: a checkpoint may be older than the loss. One of
+ * which it holds parts is being split: it is announced until its record goes, for those of the parts may not have been seen yet.
+ */
 export function unconfirmed(blocks: readonly OwnedBlock[], node: string, held: readonly string[]): readonly string[] {
-  return blocks.filter(block => block.node === node && !held.includes(block.cidr)).map(({ cidr }) => cidr)
+  const parts = held.flatMap(cidr => parsePrefix(cidr) ?? [])
+  const isHeld = ({ cidr }: OwnedBlock): boolean => {
+    const block = parsePrefix(cidr)
+    return block !== undefined && parts.some(part => contains(block, part))
+  }
+  return blocks.filter(block => block.node === node && !isHeld(block)).map(({ cidr }) => cidr)
 }
 
 export class SnapshotBuilder {

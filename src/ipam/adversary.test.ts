@@ -14,6 +14,7 @@ const release = (id: number): Action => ({ do: 'release', id: String(id) })
 const tidy: Action = { do: 'tidy' }
 const refresh: Action = { do: 'refresh' }
 const copy: Action = { do: 'copy' }
+const serve: Action = { do: 'serve' }
 
 const none = { cuts: 0, crashes: 0, losses: 0 }
 const stories: readonly (Story & { readonly name: string })[] = [
@@ -67,6 +68,78 @@ const stories: readonly (Story & { readonly name: string })[] = [
     ...none,
     losses: 1,
   },
+  {
+    name: 'a node whose kernel shows no pod loses its store and has nothing but the copies; with one cut',
+    nodes: [{ name: 'a', pools: two, actions: [assign(1), copy, assign(2), assign(3)] }],
+    isBlind: true,
+    cuts: 1,
+    crashes: 0,
+    losses: 1,
+  },
+  {
+    name: 'a node leaves a part of its block to another',
+    nodes: [
+      { name: 'a', pools: one, actions: [assign(1), serve, assign(2)] },
+      { name: 'b', pools: one, actions: [assign(1), assign(1)] },
+    ],
+    ...none,
+  },
+]
+
+/** Too long for every schedule: random ones. */
+const longer: readonly (Story & { readonly name: string })[] = [
+  {
+    name: 'a node leaves a part of its block to another, which has it for a while; with two cuts',
+    nodes: [
+      { name: 'a', pools: one, actions: [assign(1), serve, assign(2)] },
+      { name: 'b', pools: one, actions: [assign(1), assign(1), release(1), tidy] },
+    ],
+    ...none,
+    cuts: 2,
+  },
+  {
+    name: 'the same with a crash',
+    nodes: [
+      { name: 'a', pools: one, actions: [assign(1), serve, assign(2)] },
+      { name: 'b', pools: one, actions: [assign(1), assign(1), release(1), tidy] },
+    ],
+    ...none,
+    crashes: 1,
+  },
+  {
+    name: 'a node leaves a part of its block to another, and a disk is lost',
+    nodes: [
+      { name: 'a', pools: one, actions: [assign(1), serve, assign(2)] },
+      { name: 'b', pools: one, actions: [assign(1), assign(1), release(1), tidy] },
+    ],
+    ...none,
+    losses: 1,
+  },
+  {
+    name: 'a block of four goes to two others in parts, and comes back',
+    nodes: [
+      {
+        name: 'a',
+        pools: whole,
+        actions: [assign(1), serve, assign(2), serve, assign(3), release(1), tidy, assign(4)],
+      },
+      { name: 'b', pools: whole, actions: [assign(1), assign(1), assign(2), release(1), tidy, serve] },
+      { name: 'c', pools: whole, actions: [assign(1), assign(1), assign(1), tidy] },
+    ],
+    cuts: 2,
+    crashes: 1,
+    losses: 1,
+  },
+  {
+    name: 'a split breaks off, its giver goes on and loses its disk',
+    nodes: [
+      { name: 'a', pools: whole, actions: [assign(1), serve, assign(2), assign(3), assign(4), refresh] },
+      { name: 'b', pools: whole, actions: [assign(1), assign(1), assign(1)] },
+    ],
+    cuts: 2,
+    crashes: 0,
+    losses: 1,
+  },
 ]
 
 const told = (world: World | undefined): string =>
@@ -84,14 +157,14 @@ t.test('every schedule of a small story', async t => {
 const action = fc.oneof(
   { weight: 5, arbitrary: fc.integer({ min: 0, max: 3 }).map(assign) },
   { weight: 3, arbitrary: fc.integer({ min: 0, max: 3 }).map(release) },
-  { weight: 3, arbitrary: fc.constantFrom(tidy, refresh, copy) },
+  { weight: 3, arbitrary: fc.constantFrom(tidy, refresh, copy, serve) },
 )
 const large = fc.record({
   nodes: fc.tuple(
     ...(['a', 'b', 'c'] as const).map(name =>
       fc.record({
         name: fc.constant(name),
-        pools: fc.constantFrom(two, two, whole),
+        pools: fc.constantFrom(two, two, whole, whole),
         actions: fc.array(action, { minLength: 2, maxLength: 12 }),
       }),
     ),
@@ -99,6 +172,21 @@ const large = fc.record({
   cuts: fc.integer({ min: 0, max: 6 }),
   crashes: fc.integer({ min: 0, max: 3 }),
   losses: fc.integer({ min: 0, max: 1 }),
+})
+
+t.test('random schedules of longer stories', async t => {
+  const runs = Number(process.env['ADVERSARY_RUNS'] ?? 250)
+  for (const story of longer)
+    t.test(story.name, async t => {
+      await fc.assert(
+        fc.asyncProperty(fc.infiniteStream(fc.nat(10_000)), async numbers => {
+          const world = await playBy(story, numbers)
+          if (world.faults.length > 0) throw new Error(told(world))
+        }),
+        { numRuns: runs },
+      )
+      t.pass(`${runs} schedules`)
+    })
 })
 
 t.test('random schedules of large stories', async t => {

@@ -14,11 +14,13 @@ import {
 } from '../datastore/contract.ts'
 import { MemoryNodeStore } from '../datastore/memory.ts'
 import type { IPPoolResource } from '../resources/index.ts'
+import { formatPrefix, overlaps, parsePrefix } from '../../inet/index.ts'
 import { Ipam } from './ipam.ts'
+import { copyKind, readCopy } from './records.ts'
 import { owner } from './testing.ts'
 
 export type Action =
-  { readonly do: 'assign' | 'release'; readonly id: string } | { readonly do: 'tidy' | 'refresh' | 'copy' }
+  { readonly do: 'assign' | 'release'; readonly id: string } | { readonly do: 'tidy' | 'refresh' | 'copy' | 'serve' }
 
 export interface NodePlan {
   readonly name: string
@@ -34,6 +36,11 @@ export interface Story {
   readonly crashes: number
   /** Crashes that take the disk along. */
   readonly losses: number
+  /**
+   * The kernel shows no pod (their links are down, so their routes are gone). A disk is lost then only while the copies in the
+   * datastore have all that was told.
+   */
+  readonly isBlind?: boolean
 }
 
 interface Call {
@@ -81,8 +88,13 @@ export class World {
   #cuts: number
   #crashes: number
   #losses: number
+  readonly #isBlind: boolean
+  /** Without anybody who serves, nobody asks: that spares many schedules that are alike. */
+  readonly #asks: boolean
 
   constructor(story: Story) {
+    this.#isBlind = story.isBlind ?? false
+    this.#asks = story.nodes.some(({ actions }) => actions.some(action => action.do === 'serve'))
     this.#nodes = story.nodes.map(plan => new NodeRun(plan))
     this.#cuts = story.cuts
     this.#crashes = story.crashes
@@ -151,7 +163,7 @@ export class World {
             this.#start(node)
           },
         })
-    if (this.#losses > 0 && node.next > 0)
+    if (this.#losses > 0 && node.next > 0 && (!this.#isBlind || this.#isCopied(name)))
       choices.push({
         name: `${name} loses its store`,
         take: () => {
@@ -162,6 +174,17 @@ export class World {
         },
       })
     return choices
+  }
+
+  /** Whether the copies have all that the node's runtime was told. */
+  #isCopied(name: string): boolean {
+    const copies = [...this.#records.values()].filter(({ kind }) => kind === copyKind)
+    const known = new Set(copies.flatMap(({ value }) => readCopy(value, name).map(([address]) => address)))
+    return this.#toldBy(name).every(address => known.has(address))
+  }
+
+  #toldBy(name: string): readonly string[] {
+    return [...this.told].filter(([key]) => key.startsWith(`${name} `)).flatMap(([, text]) => text.split(' '))
   }
 
   /** A new life of the node on what its disk holds. */
@@ -179,10 +202,11 @@ export class World {
       labels: () => life,
       now: () => new Date(Date.UTC(2026, 0, 1)),
       timer: () => () => undefined,
+      ...(this.#asks && { patience: 0 }),
     })
     node.ipam = ipam
     // What the kernel shows: the pods live on when their daemon dies.
-    const inUse = [...this.told].filter(([key]) => key.startsWith(`${name} `)).flatMap(([, text]) => text.split(' '))
+    const inUse = this.#isBlind ? [] : this.#toldBy(name)
     void this.#attempt(node, ipam, () => ipam.load({ inUse: inUse.map(address => ({ address })) }))
   }
 
@@ -205,6 +229,8 @@ export class World {
           return ipam.refresh()
         case 'copy':
           return ipam.stop()
+        case 'serve':
+          return void (await ipam.serveRequests())
       }
     })
   }
@@ -229,7 +255,7 @@ export class World {
       await work()
     } catch (error) {
       const { code } = error as { readonly code?: string }
-      if (node.ipam === ipam && !['unreachable', 'exhausted', 'not-available'].includes(code ?? ''))
+      if (node.ipam === ipam && !['unreachable', 'exhausted', 'asked', 'not-available'].includes(code ?? ''))
         this.faults.push(`${node.plan.name}: ${(error as Error).stack}`)
       if (node.ipam === ipam) node.seen += `failed ${code} `
     }
@@ -241,8 +267,9 @@ export class World {
     const all = [...this.told].flatMap(([key, text]) => text.split(' ').map(address => [address, key] as const))
     for (const [address, keys] of Map.groupBy(all, ([address]) => address))
       if (keys.length > 1) this.faults.push(`${address} was given to ${keys.map(([, key]) => key).join(' and ')}`)
-    const owned = this.#nodes.flatMap(({ ipam }) => ipam?.owned().map(({ cidr }) => cidr) ?? [])
-    if (new Set(owned).size !== owned.length) this.faults.push(`a block has two owners: ${owned.join(' ')}`)
+    const owned = this.#nodes.flatMap(({ ipam }) => ipam?.owned().flatMap(({ cidr }) => parsePrefix(cidr) ?? []) ?? [])
+    if (owned.some((block, i) => owned.some((other, j) => i < j && overlaps(block, other))))
+      this.faults.push(`a block has two owners: ${owned.map(formatPrefix).join(' ')}`)
   }
 
   /** The cut ends, late writes arrive, every node starts anew: all that was told is still true, and nothing is left over. */

@@ -6,6 +6,7 @@
 import {
   type Address,
   addressAt,
+  bitsOf,
   contains,
   formatAddress,
   formatPrefix,
@@ -13,6 +14,8 @@ import {
   parseAddress,
   type Prefix,
   sizeOf,
+  subnetAt,
+  subnetCount,
 } from '../../inet/index.ts'
 
 /** Which of the free addresses may be given to whoever asks for any. */
@@ -82,6 +85,28 @@ export class Block {
   #rests(i: number, { now, cooldown }: GivingRules): boolean {
     const at = this.#freedAt.get(i)
     return cooldown > 0 && at !== undefined && now - at < cooldown
+  }
+
+  /**
+   * The greatest part that another node may have: all free, nothing in it rests or is reserved, at most a quarter of what is free
+   * here, or one address.
+   */
+  sparePart(rules: GivingRules): Prefix | undefined {
+    const { prefix } = this
+    const isSpare = (i: number): boolean =>
+      this.#free.has(i) &&
+      !this.#rests(i, rules) &&
+      !rules.reserved.some(range => contains(range, addressAt(prefix, i)))
+    const most = Math.max(1, Math.floor(this.#free.size / 4))
+    for (let length = prefix.length; length <= bitsOf(prefix.family); length++) {
+      const count = subnetCount(prefix, length)
+      const size = this.size / count
+      if (size > most) continue
+      // From the end, for addresses are first given from the start.
+      for (let n = count - 1; n >= 0; n--)
+        if (Array.from({ length: size }, (_, i) => n * size + i).every(isSpare)) return subnetAt(prefix, length, n)
+    }
+    return undefined
   }
 
   has(address: Address): boolean {

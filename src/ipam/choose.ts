@@ -26,11 +26,13 @@ export class Chooser {
 
   async #any(family: IpFamily, request: AssignRequest): Promise<AssignedAddress> {
     const pools = this.#pools(family, request)
-    const block =
-      this.#blocks.withRoom(pools) ??
-      (await reach(this.#options.node, `claim a block for an IPv${family} address`, () => this.#blocks.grow(pools)))
+    const own = this.#blocks.withRoom(pools)
+    const { block, asked } = own
+      ? { block: own }
+      : await reach(this.#options.node, `claim a block for an IPv${family} address`, () => this.#blocks.grow(pools))
     const address = block && this.#blocks.nextOf(block)
     if (block && address !== undefined) return { family, address, block: block.cidr, pool: block.pool }
+    if (asked !== undefined) throw new IpamError('asked', this.#asked(pools, asked))
     throw new IpamError('exhausted', this.#exhausted(pools))
   }
 
@@ -73,21 +75,32 @@ export class Chooser {
     )
   }
 
+  #asked(pools: readonly IPPoolResource[], asked: string): string {
+    return `${this.#allTaken(pools)} Node "${asked}" is asked to leave a part of a block: try again.`
+  }
+
+  #allTaken(pools: readonly IPPoolResource[]): string {
+    return `pool ${namesOf(pools)}: every block is taken, and those of node "${this.#options.node}" are full.`
+  }
+
   #exhausted(pools: readonly IPPoolResource[]): string {
     const { node, settings } = this.#options
-    const names = pools.map(({ metadata, spec }) => `"${metadata.name}" (${spec.cidr})`).join(', ')
     const isLimited = pools.some(pool => this.#blocks.isAtLimit(rangeOf(pool).family))
     const resting = pools.some(pool =>
       this.#blocks.list().some(block => block.hasFree && contains(rangeOf(pool), block.prefix)),
     )
     return [
       isLimited
-        ? `pool ${names}: node "${node}" owns ${settings?.().maxBlocks} blocks, as many as it may (maxBlocksPerHost of the IPAMConfiguration), and they are full.`
-        : `pool ${names}: every block is taken, and those of node "${node}" are full.`,
+        ? `pool ${namesOf(pools)}: node "${node}" owns ${settings?.().maxBlocks} blocks, as many as it may (maxBlocksPerHost of the IPAMConfiguration), and they are full.`
+        : this.#allTaken(pools),
       ...(resting ? ['What is free in them rests (ipCooldownSeconds) or is reserved (IPReservation).'] : []),
       isLimited
         ? 'Raise the limit, or free addresses: margayctl ipam show'
         : 'Add a pool, or free addresses: margayctl ipam show',
     ].join(' ')
   }
+}
+
+function namesOf(pools: readonly IPPoolResource[]): string {
+  return pools.map(({ metadata, spec }) => `"${metadata.name}" (${spec.cidr})`).join(', ')
 }

@@ -6,11 +6,14 @@
 //   claim overlapping blocks at once at least one sees the other's.
 // - A record that names a node and that this node does not know (it may have sent its deletion, and heard no answer) is written
 //   again before it is used: after that no deletion of the older version is done any more.
+//
+// Own records do not count as rivals: a node that splits a block has records of the parts beside that of the block for a while.
 
 import { contains, formatPrefix, overlaps, parsePrefix, type Prefix, subnetAt, subnetCount } from '../../inet/index.ts'
 import type { Datastore, Entry } from '../datastore/contract.ts'
 import { StoreError } from '../datastore/contract.ts'
 import type { IPPoolResource } from '../resources/index.ts'
+import { gaps } from './parts.ts'
 import { blockKind, blockName, type BlockRecord, readBlock } from './records.ts'
 
 export type ClaimedBlock = NonNullable<ReturnType<typeof readBlock>>
@@ -33,7 +36,7 @@ export async function allEntries(datastore: Datastore, kind: string): Promise<re
 
 export interface ClaimRequest {
   readonly pool: IPPoolResource
-  /** Every block of the cluster. */
+  /** Every block of the cluster, and of the node's store. */
   readonly taken: readonly ClaimedBlock[]
   /** A block that lies within one of these has no address to give. */
   readonly unusable: readonly Prefix[]
@@ -44,7 +47,8 @@ export interface ClaimRequest {
 
 /**
  * Claims the first block of the pool that overlaps none of `taken`, from a start that depends on the node, so that nodes that
- * start at once do not run after the same ones. Undefined: the pool has none left.
+ * start at once do not run after the same ones. Once there is none, a part of a block that others have parts of. Undefined: the
+ * pool has nothing left.
  */
 export async function claimNext(
   datastore: Datastore,
@@ -63,6 +67,12 @@ export async function claimNext(
     if (same.has(formatPrefix(block)) || others.some(other => overlaps(other.prefix, block))) continue
     if (unusable.some(reserved => contains(reserved, block))) continue
     const claimed = await claim(datastore, block, pool.metadata.name, node, claimedAt)
+    if (claimed.node === node) return claimed
+  }
+  const prefixes = taken.map(({ prefix }) => prefix)
+  for (const part of gaps(range, length, prefixes)) {
+    if (unusable.some(reserved => contains(reserved, part))) continue
+    const claimed = await claim(datastore, part, pool.metadata.name, node, claimedAt)
     if (claimed.node === node) return claimed
   }
   return undefined
@@ -94,7 +104,7 @@ export async function claim(
 
 /**
  * Takes over a record that names this node and that its own store does not know: it is written anew first. Undefined: it does
- * not name this node any more, or another record overlaps it.
+ * not name this node any more, or another node's record overlaps it.
  */
 export async function affirm(datastore: Datastore, prefix: Prefix, node: string): Promise<ClaimedBlock | undefined> {
   for (;;) {
@@ -112,14 +122,14 @@ export async function affirm(datastore: Datastore, prefix: Prefix, node: string)
   }
 }
 
-/** A block whose record this node has just written: it stays, or goes again because another overlaps it. */
+/** A block whose record this node has just written: it stays, or goes again because another node's overlaps it. */
 async function withoutRival(datastore: Datastore, mine: ClaimedBlock): Promise<ClaimedBlock> {
   const rival = (await allBlocks(datastore)).find(
-    other => other.cidr !== mine.cidr && overlaps(other.prefix, mine.prefix),
+    other => other.node !== mine.node && overlaps(other.prefix, mine.prefix),
   )
   if (!rival) return mine
   await unclaim(datastore, mine.prefix, mine.node)
-  return { ...rival, node: rival.node === mine.node ? '' : rival.node }
+  return rival
 }
 
 /** Gives a block back. Nothing happens if it is not this node's. */

@@ -5,6 +5,8 @@ export type IpamErrorCode =
   | 'no-pool'
   /** Every block of the pools for this node is taken, and its own are full. */
   | 'exhausted'
+  /** The same, and a node that has room is asked to leave some of it: try again soon. */
+  | 'asked'
   /** The datastore is needed, for a new block, and cannot be used: it is away, locked, or refuses this node. Trying again may succeed. */
   | 'unreachable'
   /** The address that was asked for cannot be given. */

@@ -10,6 +10,7 @@ import type { IpFamily } from '../../inet/index.ts'
 import { Chooser } from './choose.ts'
 import { allEntries } from './claims.ts'
 import { Copies } from './copies.ts'
+import { IpamError } from './errors.ts'
 import { LocalRecords } from './local.ts'
 import { decommissionedText, holds, OwnBlocks } from './own-blocks.ts'
 import { poolsFor } from './pools.ts'
@@ -23,6 +24,7 @@ import type {
   IpamOptions,
   IpamSnapshot,
   OwnBlock,
+  Timer,
 } from './types.ts'
 
 /** Call `load` first. Every call fails with an IpamError. */
@@ -93,22 +95,16 @@ export class Ipam {
    * datastore is asked only if a new block is needed. After a failure in the node's store it is not known whether the owner has
    * the addresses: ask again, or `release`.
    */
-  assign(request: AssignRequest): Promise<Assigned> {
-    return this.#alone(async () => {
-      const had = this.#local.addressesOf(request).map(address => this.#describe(address))
-      const missing = request.families.filter(family => !had.some(address => address.family === family))
-      if (missing.length === 0) return { addresses: had, repeated: true }
-      if (!this.#local.complete)
-        await this.#reach('learn which addresses are in use, as its own store is new', () => this.#complete())
-      const chosen: AssignedAddress[] = []
-      for (const family of missing) chosen.push(await this.#chooser.choose(family, request))
-      const { network, containerId, ifName, label } = request
-      const row = { network, containerId, ifName, since: this.#now(), ...(label !== undefined && { label }) }
-      await this.#local.put(new Map(chosen.map(({ address, pool }) => [address, { ...row, pool }])))
-      for (const { address } of chosen) this.#blocks.of(address)?.take(address)
-      this.#copy(chosen.map(({ block }) => block))
-      return { addresses: [...had, ...chosen], repeated: false }
-    })
+  async assign(request: AssignRequest): Promise<Assigned> {
+    const { timer = pause, patience = 0 } = this.#options
+    for (let waited = 0; ; waited += lookAgainAfter) {
+      try {
+        return await this.#alone(() => this.#give(request))
+      } catch (error) {
+        if (!(error instanceof IpamError) || error.code !== 'asked' || waited >= patience) throw error
+      }
+      await new Promise<void>(resolve => timer(lookAgainAfter, resolve))
+    }
   }
 
   /**
@@ -176,6 +172,22 @@ export class Ipam {
     })
   }
 
+  /**
+   * Leaves parts of own blocks to the nodes that ask for them: for the daemon, when a request names this node. Answers what was
+   * split, and which part of it is free now.
+   */
+  serveRequests(): Promise<readonly { readonly block: string; readonly part: string }[]> {
+    return this.#alone(async () => {
+      const before = new Map(this.#blocks.list().map(block => [block.cidr, block]))
+      const served = await this.#reach('leave parts of its blocks to others', () => this.#blocks.serveRequests())
+      if (served.length === 0) return served
+      this.#copy(this.#blocks.list().flatMap(({ cidr, used }) => (used > 0 && !before.has(cidr) ? [cidr] : [])))
+      for (const block of before.values())
+        if (!this.#blocks.get(block.cidr)) this.#copies.changed(blockName(block.prefix), () => undefined)
+      return served
+    })
+  }
+
   /** The families that a pod of the namespace, of these pools if it asks for some, gets an address of. */
   families(namespace?: string, among?: readonly string[]): readonly IpFamily[] {
     const wanting = { labels: this.#options.labels(), use: 'Workload', namespace, among } as const
@@ -205,6 +217,22 @@ export class Ipam {
     const rows = new Map(entries.flatMap(entry => readCopy(entry.value, this.#options.node)))
     for (const [address, row] of this.#local.addresses) if (row.containerId !== '') rows.set(address, row)
     await this.#local.put(rows, true)
+  }
+
+  async #give(request: AssignRequest): Promise<Assigned> {
+    const had = this.#local.addressesOf(request).map(address => this.#describe(address))
+    const missing = request.families.filter(family => !had.some(address => address.family === family))
+    if (missing.length === 0) return { addresses: had, repeated: true }
+    if (!this.#local.complete)
+      await this.#reach('learn which addresses are in use, as its own store is new', () => this.#complete())
+    const chosen: AssignedAddress[] = []
+    for (const family of missing) chosen.push(await this.#chooser.choose(family, request))
+    const { network, containerId, ifName, label } = request
+    const row = { network, containerId, ifName, since: this.#now(), ...(label !== undefined && { label }) }
+    await this.#local.put(new Map(chosen.map(({ address, pool }) => [address, { ...row, pool }])))
+    for (const { address } of chosen) this.#blocks.of(address)?.take(address)
+    this.#copy(chosen.map(({ block }) => block))
+    return { addresses: [...had, ...chosen], repeated: false }
   }
 
   async #free(addresses: readonly string[]): Promise<readonly string[]> {
@@ -262,6 +290,14 @@ export class Ipam {
     this.#turn = turn.catch(() => undefined)
     return turn
   }
+}
+
+/** Milliseconds between looks at what others were asked for. */
+const lookAgainAfter = 250
+
+const pause: Timer = (ms, look) => {
+  const timer = setTimeout(look, ms)
+  return () => clearTimeout(timer)
 }
 
 const nobody: Owner = { network: '', containerId: '', ifName: '' }

@@ -101,20 +101,28 @@ export class LocalRecords {
   }
 
   async putBlock(block: ClaimedBlock): Promise<void> {
-    const { prefix: _, ...value } = block
-    await this.#commit([{ do: 'put', table: tables.blocks, key: block.cidr, value }])
+    await this.#commit([putBlock(block)])
     this.#blocks.set(block.cidr, block)
   }
 
-  /** Forgets a block that has no address in use. `within`: the addresses that the block holds. */
-  async removeBlock(cidr: string, within: (address: string) => boolean): Promise<void> {
-    const freed = [...this.#freed.keys()].filter(within)
+  /**
+   * Forgets a block, and has `parts` of it instead, at once. What they do not hold has no address in use; `gone`: the addresses
+   * that the node has no more.
+   */
+  async removeBlock(
+    cidr: string,
+    gone: (address: string) => boolean,
+    parts: readonly ClaimedBlock[] = [],
+  ): Promise<void> {
+    const freed = [...this.#freed.keys()].filter(gone)
     await this.#commit([
       { do: 'delete', table: tables.blocks, key: cidr },
       ...freed.map((key): NodeStoreChange => ({ do: 'delete', table: tables.freed, key })),
+      ...parts.map(putBlock),
     ])
     this.#blocks.delete(cidr)
     for (const address of freed) this.#freed.delete(address)
+    for (const part of parts) this.#blocks.set(part.cidr, part)
   }
 
   async #commit(changes: readonly NodeStoreChange[]): Promise<void> {
@@ -124,6 +132,11 @@ export class LocalRecords {
   #all(table: string) {
     return ownFailure(this.#store.all(table))
   }
+}
+
+function putBlock(block: ClaimedBlock): NodeStoreChange {
+  const { prefix: _, ...value } = block
+  return { do: 'put', table: tables.blocks, key: value.cidr, value }
 }
 
 /** Tells a failure of this store from one of the datastore. */

@@ -2,19 +2,32 @@
 //
 // The datastore's record decides. The copy lets a node go on whose datastore is down.
 
-import { contains, type IpFamily, overlaps, parseAddress, type Prefix } from '../../inet/index.ts'
+import {
+  contains,
+  formatPrefix,
+  type IpFamily,
+  overlaps,
+  parseAddress,
+  parsePrefix,
+  type Prefix,
+  sizeOf,
+} from '../../inet/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
-import { Block } from './block.ts'
+import { Block, type GivingRules } from './block.ts'
 import { affirm, allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claims.ts'
 import { decommissioned, forgetDecommission } from './decommission.ts'
 import { IpamError } from './errors.ts'
 import type { LocalRecords } from './local.ts'
+import { pieceAround } from './parts.ts'
 import { blockAround, rangeOf } from './pools.ts'
+import { answered, Requests, requestsTo } from './requests.ts'
+import { splitBlock } from './split.ts'
 import type { IpamOptions, OwnBlock } from './types.ts'
 
 export class OwnBlocks {
   readonly #options: IpamOptions
   readonly #local: LocalRecords
+  readonly #requests: Requests
   readonly #listeners = new Set<(blocks: readonly OwnBlock[]) => void>()
   #blocks = new Map<string, Block>()
   /** Blocks of the node's store that another node's record names, and that node (empty: they were freed): never given from. */
@@ -25,6 +38,7 @@ export class OwnBlocks {
   constructor(options: IpamOptions, local: LocalRecords) {
     this.#options = options
     this.#local = local
+    this.#requests = new Requests(options)
   }
 
   list(): Block[] {
@@ -67,8 +81,7 @@ export class OwnBlocks {
 
   /** The address of a block to give next; undefined: none. */
   nextOf(block: Block): string | undefined {
-    const { cooldown = 0, reserved = [] } = this.#options.settings?.() ?? {}
-    return block.next({ now: this.#time(), cooldown, reserved })
+    return block.next(this.#rules())
   }
 
   /** A block with room in one of the pools, without asking the datastore. */
@@ -78,10 +91,17 @@ export class OwnBlocks {
       .find(block => this.nextOf(block) !== undefined)
   }
 
-  /** Whether the node owns as many blocks as it may. */
+  /** Whether the node owns as many blocks as it may; parts of blocks count for what they are of one. */
   isAtLimit(family: IpFamily): boolean {
     const limit = this.#options.settings?.().maxBlocks ?? 0
-    return limit > 0 && this.list().filter(({ prefix }) => prefix.family === family).length >= limit
+    const shares = this.list().map(block => (block.prefix.family === family ? this.#shareOf(block) : 0))
+    return limit > 0 && shares.reduce((sum, share) => sum + share, 0) >= limit
+  }
+
+  /** Which share of a block of its pool it is. */
+  #shareOf({ prefix }: Block): number {
+    const pool = this.#options.pools().find(candidate => contains(rangeOf(candidate), prefix))
+    return pool && prefix.length > pool.spec.blockSize ? 2 ** (pool.spec.blockSize - prefix.length) : 1
   }
 
   /** Blocks that may go back: empty for long enough, and not needed as those of their pool that have room. Any pool: `pools` of now. */
@@ -97,34 +117,81 @@ export class OwnBlocks {
     })
   }
 
-  /** Asks the datastore for a block with room: one that is already ours, else a new one. Undefined: all are taken. */
-  async grow(pools: readonly IPPoolResource[]): Promise<Block | undefined> {
-    const all = await allBlocks(this.#options.datastore)
+  /**
+   * Asks the datastore for a block with room: one that is already ours, else a new one, else a part of one. If all are taken, asks
+   * another node to leave a part of one of its own; `asked`: which.
+   */
+  async grow(pools: readonly IPPoolResource[]): Promise<{ readonly block?: Block; readonly asked?: string }> {
+    const { datastore, node, settings } = this.#options
+    const all = await allBlocks(datastore)
     await this.reconcile(all)
     this.#mustBelong()
     const found = this.withRoom(pools)
-    if (found) return found
+    if (found) return { block: found }
+    const taken = [...all, ...this.#local.blocks]
     for (const pool of pools) {
-      if (this.isAtLimit(rangeOf(pool).family)) return undefined
-      const { datastore, node, settings } = this.#options
+      if (this.isAtLimit(rangeOf(pool).family)) return {}
       const unusable = settings?.().reserved ?? []
-      const claimed = await claimNext(datastore, { pool, taken: all, unusable, node, claimedAt: this.#now() })
-      if (claimed) return this.#adopt(claimed)
+      const claimed = await claimNext(datastore, { pool, taken, unusable, node, claimedAt: this.#now() })
+      if (!claimed) continue
+      this.#requests.served()
+      return { block: await this.#adopt(claimed) }
     }
-    return undefined
+    if (this.#options.patience === undefined) return {}
+    const asked = await this.#requests.ask(pools.map(rangeOf), all, this.#time())
+    return asked === undefined ? {} : { asked }
+  }
+
+  /**
+   * Answers the requests of others for a part of a block: frees what they may have of an own one, the emptiest first. Answers the
+   * CIDRs of what was freed, and of the blocks that were split.
+   */
+  async serveRequests(): Promise<readonly { readonly block: string; readonly part: string }[]> {
+    const { datastore, node } = this.#options
+    const served: { readonly block: string; readonly part: string }[] = []
+    const requests = await requestsTo(datastore, node)
+    if (requests.length === 0) return served
+    await this.reconcile()
+    for (const { ranges, entry } of requests) {
+      const wanted = ranges.flatMap(range => parsePrefix(range) ?? [])
+      const spare = this.list()
+        .filter(block => wanted.some(range => contains(range, block.prefix)))
+        .toSorted((a, b) => sizeOf(b.prefix) - b.used - (sizeOf(a.prefix) - a.used))
+        .flatMap(block => ({ block, part: block.sparePart(this.#rules()) }))
+        .find(({ part }) => part)
+      if (spare?.part) {
+        const { block, part } = spare
+        const isFree = await splitBlock({
+          datastore,
+          local: this.#local,
+          node,
+          block,
+          part,
+          onKept: () => this.rebuild(),
+        })
+        if (isFree) served.push({ block: block.cidr, part: formatPrefix(part) })
+      }
+      await answered(datastore, entry)
+    }
+    return served
   }
 
   /** Claims the block of the pool around an address, and says who has it. */
   async growAround(text: string, pool: IPPoolResource): Promise<{ readonly block?: Block; readonly owner: string }> {
     const { datastore, node } = this.#options
-    const prefix = blockAround(text, pool)
-    const inTheWay = (await allBlocks(datastore)).find(other => overlaps(other.prefix, prefix))
-    if (inTheWay && inTheWay.node !== node) return { owner: inTheWay.node }
+    const whole = blockAround(text, pool)
+    const all = await allBlocks(datastore)
+    const holder = all.find(other => holds(other.prefix, text))
+    if (holder && holder.node !== node) return { owner: holder.node }
     await this.reconcile()
     this.#mustBelong()
     const own = this.of(text)
-    if (own || inTheWay) return { ...(own && { block: own }), owner: node }
-    if (this.isAtLimit(prefix.family)) return { owner: '' }
+    if (own || holder) return { ...(own && { block: own }), owner: node }
+    if (this.isAtLimit(whole.family)) return { owner: '' }
+    const address = parseAddress(text)
+    const taken = [...all, ...this.#local.blocks].map(({ prefix }) => prefix)
+    const prefix = address && pieceAround(address, whole.length, taken)
+    if (!prefix) return { owner: node }
     const claimed = await claim(datastore, prefix, pool.metadata.name, node, this.#now())
     return claimed.node === node ? { block: await this.#adopt(claimed), owner: node } : { owner: claimed.node }
   }
@@ -134,7 +201,13 @@ export class OwnBlocks {
     const { datastore, node } = this.#options
     const records = all ?? (await allBlocks(datastore))
     const known = new Set([...this.#local.blocks].map(block => block.cidr))
-    for (const record of records.filter(each => each.node === node && !known.has(each.cidr))) {
+    const unknown = records.filter(each => each.node === node && !known.has(each.cidr))
+    // Of a block and parts of it the block prevails, unless the own store knows the parts: a split that broke off.
+    for (const record of unknown.toSorted((a, b) => a.prefix.length - b.prefix.length)) {
+      if ([...this.#local.blocks].some(block => overlaps(block.prefix, record.prefix))) {
+        await unclaim(datastore, record.prefix, node)
+        continue
+      }
       const affirmed = await affirm(datastore, record.prefix, node)
       if (affirmed) await this.#local.putBlock(affirmed)
     }
@@ -147,7 +220,7 @@ export class OwnBlocks {
         continue
       }
       // Pods depend on it: a record that was lost is made again. Whoever creates it first has it.
-      const rival = records.find(other => overlaps(other.prefix, block.prefix))
+      const rival = records.find(other => other.node !== node && overlaps(other.prefix, block.prefix))
       if (gone?.blocks.includes(block.cidr)) {
         stranded.set(block.cidr, rival?.node ?? '')
         continue
@@ -201,6 +274,11 @@ export class OwnBlocks {
     if (now === this.#told) return
     this.#told = now
     for (const listener of this.#listeners) listener(this.views())
+  }
+
+  #rules(): GivingRules {
+    const { cooldown = 0, reserved = [] } = this.#options.settings?.() ?? {}
+    return { now: this.#time(), cooldown, reserved }
   }
 
   #now(): string {

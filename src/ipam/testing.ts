@@ -48,6 +48,7 @@ export function testNode(
   pools: IPPoolResource[],
   tables?: MortalDisk['tables'],
   clock = { ms: Date.UTC(2026, 0, 1) },
+  patience?: number,
 ): TestNode {
   const disk = new MortalDisk(tables)
   const labels: Record<string, string> = {}
@@ -60,6 +61,7 @@ export function testNode(
     labels: () => labels,
     settings: () => settings,
     now: () => new Date((clock.ms += 1_000)),
+    patience,
   })
   const pass = (ms: number): void => void (clock.ms += ms)
   return {
@@ -69,7 +71,7 @@ export function testNode(
     labels,
     settings,
     pass,
-    restart: () => testNode(name, datastore, pools, disk.tables, clock),
+    restart: () => testNode(name, datastore, pools, disk.tables, clock, patience),
   }
 }
 

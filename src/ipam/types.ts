@@ -20,6 +20,8 @@ export interface IpamOptions {
   readonly now?: () => Date
   /** Default: the real one. */
   readonly timer?: Timer
+  /** Milliseconds that `assign` waits for what other nodes are asked for; 0: it asks and fails. Default: none is asked. */
+  readonly patience?: number
 }
 
 /** Calls `look` in so many milliseconds, unless it is cancelled by what comes back. */
