@@ -77,6 +77,20 @@ t.test('what stands in the way is said', async t => {
     explain(address, refused).explanation[0],
     /10\.42\.8\.0\/26 from tor1 is not used: next hop 10\.9\.9\.9 cannot be reached\./,
   )
+  const path = {
+    prefix: '10.42.8.0/26',
+    peer: 'tor1',
+    best: false,
+    reason: 'next hop 10.9.9.9 is unreachable',
+  } as PathView
+  const unreachable = { ...node, paths: (prefix: string) => (prefix === path.prefix ? [path] : []) }
+  t.match(explain(address, unreachable), {
+    prefix: '0.0.0.0/0',
+    explanation: [
+      /another owner/,
+      /10\.42\.8\.0\/26 from tor1 is not used: next hop 10\.9\.9\.9 is unreachable \(a default route does not count/,
+    ],
+  })
   const conflict = {
     ...lonely,
     learned: [{ prefix: '10.42.8.0/26', peer: 'tor1', entry }],

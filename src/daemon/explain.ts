@@ -2,7 +2,17 @@
 // what the kernel holds, and what stands in the way.
 
 import type { PathView } from '../../bgp/types.ts'
-import { type Address, contains, formatAddress, hostPrefix, parsePrefix, type Prefix } from '../../inet/index.ts'
+import {
+  type Address,
+  bitsOf,
+  contains,
+  formatAddress,
+  formatPrefix,
+  hostPrefix,
+  parsePrefix,
+  type Prefix,
+  prefixOf,
+} from '../../inet/index.ts'
 import type { RouteAnswer } from '../api/contract.ts'
 import type { FibUpdate } from '../fib/resolver.ts'
 import type { Endpoint } from '../model/endpoint.ts'
@@ -39,9 +49,12 @@ export function explain(address: Address, ports: ExplainPorts): RouteAnswer {
     ...blocks(address, ports),
   ]
   const [chosen, ...others] = candidates.toSorted((a, b) => b.prefix.length - a.prefix.length || a.rank - b.rank)
-  const refused = ports.learned
-    .filter(verdict => !verdict.entry)
-    .map(verdict => `${verdict.prefix} from ${verdict.peer} is not used: ${verdict.reason}.`)
+  const refused = [
+    ...ports.learned
+      .filter(verdict => !verdict.entry)
+      .map(verdict => `${verdict.prefix} from ${verdict.peer} is not used: ${verdict.reason}.`),
+    ...withoutBest(address, chosen?.prefix.length ?? -1, ports),
+  ]
   if (!chosen) {
     const why = `Nothing on this node leads to ${text}: no pod, no block, no BGP route, no other route in the kernel. margayctl bgp summary tells whether the peers are up.`
     return { address: text, installed: false, paths: [], explanation: [...refused, why] }
@@ -65,6 +78,18 @@ export function explain(address: Address, ports: ExplainPorts): RouteAnswer {
       }),
     ],
   }
+}
+
+/** More specific prefixes of which BGP takes no path, and why: their next hops, mostly. */
+function withoutBest(address: Address, chosen: number, { learned, paths }: ExplainPorts): readonly string[] {
+  const lengths = Array.from({ length: bitsOf(address.family) - chosen }, (_, i) => bitsOf(address.family) - i)
+  return lengths.flatMap(length => {
+    const prefix = formatPrefix(prefixOf(address, length))
+    const [path] = learned.some(verdict => verdict.prefix === prefix) ? [] : paths(prefix)
+    if (!path || path.best || path.reason === undefined) return []
+    const more = /next hop/.test(path.reason) ? ' (a default route does not count as a way to a next hop)' : ''
+    return [`${prefix} from ${path.peer} is not used: ${path.reason}${more}.`]
+  })
 }
 
 /** Routes of others are read from the kernel: they are there. */
