@@ -3,11 +3,24 @@
 // Every method may throw a CniError, whose code and message the runtime sees; any other error becomes code 999.
 
 import type { Endpoint } from '../../src/model/endpoint.ts'
+import type { Route } from './result.ts'
 import type { Target } from './environment.ts'
 
 /** The key of an attachment (model/endpoint.ts, `endpointKey`). */
 export interface AttachmentKey extends Target {
   readonly network: string
+}
+
+/** Pools to take addresses from, by name or range; a family without a list takes any that is for the pod. */
+export type PoolNames = Readonly<Record<4 | 6, readonly string[] | undefined>>
+
+/** A route that the network asks for beside the default routes. */
+export interface AskedRoute {
+  /** `10.9.0.0/16`. */
+  readonly dst: string
+  readonly gateway?: string
+  readonly mtu?: number
+  readonly metric?: number
 }
 
 export interface AddRequest extends AttachmentKey {
@@ -16,6 +29,10 @@ export interface AddRequest extends AttachmentKey {
   readonly label?: string
   /** Addresses asked for, without length: these and no others. Empty: any. */
   readonly addresses: readonly string[]
+  readonly pools?: PoolNames
+  readonly routes?: readonly AskedRoute[]
+  /** Settings of the pod's namespace by name with dots; IFNAME in it is the interface. */
+  readonly sysctls?: Readonly<Record<string, string>>
   readonly mac?: string
   readonly mtu?: number
   /** False: the pod may send from any address. */
@@ -28,7 +45,7 @@ export interface Attachment {
   /** MAC of the host's side. */
   readonly hostMac?: string
   /** The pod's routes, for runtimes and chained plugins that look at them. */
-  readonly routes?: readonly { readonly dst: string; readonly gw?: string }[]
+  readonly routes?: readonly Route[]
 }
 
 /** What the runtime remembers of an attachment. */

@@ -3,16 +3,10 @@
 // On stdout there is the result of ADD or VERSION, or an error object, or nothing.
 
 import type { AddRequest, Attachment, AttachmentKey, CniBackend } from './backend.ts'
-import {
-  readAddConfig,
-  readAddresses,
-  readConfig,
-  readJson,
-  readMac,
-  readPrevResult,
-  readValidAttachments,
-} from './config.ts'
-import type { AddConfig, NetworkConfig } from './config.ts'
+import { readAddConfig, readAddresses, readMac } from './add-config.ts'
+import type { AddConfig } from './add-config.ts'
+import { readConfig, readJson, readPrevResult, readValidAttachments } from './config.ts'
+import type { NetworkConfig } from './config.ts'
 import { readArgs, readCommand, readTarget, requireVariables } from './environment.ts'
 import type { Environment } from './environment.ts'
 import { CniError, code, errorObject } from './errors.ts'
@@ -104,21 +98,33 @@ async function add(
   return { ...success(writeResult(resultOf(attachment, prevResult, settings.dns), config.version)), undo }
 }
 
-function addRequest(env: Environment, network: string, { addresses, mac, mtu, sourceCheck }: AddConfig): AddRequest {
+function addRequest(env: Environment, network: string, config: AddConfig): AddRequest {
+  const { pools, routes, sysctls, mtu, sourceCheck } = config
   const args = readArgs(env)
   const [namespace, name] = [args.get('K8S_POD_NAMESPACE'), args.get('K8S_POD_NAME')]
-  const asked = args.get('IP')
+  const asked = readAddresses(
+    args
+      .get('IP')
+      ?.split(',')
+      .filter(each => each !== ''),
+  )
   return {
     network,
     ...readTarget(env),
     netns: env.CNI_NETNS ?? '',
     label: namespace !== undefined && name !== undefined ? `${namespace}/${name}` : undefined,
-    addresses: asked ? readAddresses(asked.split(',')) : addresses,
-    mac: readMac(args.get('MAC')) ?? mac,
+    // nerdctl asks for IPv4 by the one and for IPv6 by the other.
+    addresses: [...asked, ...config.addresses.filter(each => !asked.some(other => isSix(other) === isSix(each)))],
+    pools,
+    routes,
+    sysctls,
+    mac: readMac(args.get('MAC')) ?? config.mac,
     mtu,
     ...(sourceCheck === false && { sourceCheck }),
   }
 }
+
+const isSix = (address: string): boolean => address.includes(':')
 
 async function requireContainer(netns: string, backend: CniBackend): Promise<void> {
   const shown = `CNI_NETNS ${JSON.stringify(netns)}`

@@ -3,10 +3,11 @@
 
 import t from 'tap'
 import { answers } from './cases/answers.ts'
-import { ask } from './cases/ask.ts'
+import { ask, pools } from './cases/ask.ts'
 import { away } from './cases/away.ts'
 import { chain } from './cases/chain.ts'
 import { check } from './cases/check.ts'
+import { inside } from './cases/inside.ts'
 import { crowd, leave } from './cases/leave.ts'
 import { attach, exhaustion } from './cases/attach.ts'
 import { atLeast, CniWorld, versions } from './world.ts'
@@ -21,6 +22,8 @@ for (const version of versions)
     leave(t, world, version)
     check(t, world, version)
     ask(t, world, version)
+    pools(t, world, version)
+    inside(t, world, version)
     if (atLeast(version, '0.3.1') && version !== '1.1.0') chain(t, world, version)
   })
 

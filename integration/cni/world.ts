@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { makePodNamespace, removeNamespaces } from '../../src/lab/network.ts'
 import { netnsPath } from '../../src/lab/processes.ts'
-import { TestLab } from '../kit/lab.ts'
+import { type Ended, TestLab } from '../kit/lab.ts'
 import {
   type Attachment,
   callPlugin,
@@ -34,6 +34,10 @@ nodes:
 { apiVersion: margay.io/v1, kind: IPPool, metadata: { name: pods-v4 }, spec: { cidr: 10.48.0.0/16 } }
 ---
 { apiVersion: margay.io/v1, kind: IPPool, metadata: { name: pods-v6 }, spec: { cidr: 'fd00:48::/48' } }
+---
+{ apiVersion: margay.io/v1, kind: IPPool, metadata: { name: rack-v4 }, spec: { cidr: 10.50.0.0/16, assignmentMode: Manual } }
+---
+{ apiVersion: margay.io/v1, kind: IPPool, metadata: { name: rack-v6 }, spec: { cidr: 'fd00:50::/48', assignmentMode: Manual } }
 ---
 apiVersion: margay.io/v1
 kind: BGPConfiguration
@@ -95,6 +99,7 @@ export class CniWorld {
       before = [],
       after = [],
       path = [],
+      disableCheck = false,
     }: {
       readonly name?: string
       readonly more?: Json
@@ -102,10 +107,11 @@ export class CniWorld {
       readonly after?: readonly (Json & { readonly type: string })[]
       /** Where plugins are found before anywhere else. */
       readonly path?: readonly string[]
+      readonly disableCheck?: boolean
     } = {},
   ): CniNetwork {
     return new CniNetwork({
-      conflist: { cniVersion: version, name, plugins: [...before, this.conf(version, more), ...after] },
+      conflist: { cniVersion: version, name, disableCheck, plugins: [...before, this.conf(version, more), ...after] },
       path: [...path, dirname(this.lab.programs.cni), '/usr/lib/cni'],
       cacheDir: join(this.#folder, 'results'),
       node: this.lab.netns(this.node),
@@ -151,7 +157,12 @@ export class CniWorld {
 
   /** Whether an echo comes back. */
   async reaches(from: string, address: string): Promise<boolean> {
-    return (await this.lab.tryExec(from, 'ping', '-c1', '-W10', address)).code === 0
+    return (await this.ping(from, address)).code === 0
+  }
+
+  /** One echo. */
+  ping(from: string, address: string): Promise<Ended> {
+    return this.lab.tryExec(from, 'ping', '-c1', '-W10', address)
   }
 }
 

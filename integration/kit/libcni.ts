@@ -79,6 +79,8 @@ export class PluginError extends Error {
 export interface Conflist {
   readonly cniVersion: string
   readonly name: string
+  /** CHECK is not called. */
+  readonly disableCheck?: boolean
   readonly plugins: readonly (Json & { readonly type: string })[]
 }
 
@@ -130,6 +132,7 @@ export class CniNetwork {
   }
 
   async check(attachment: Attachment): Promise<void> {
+    if (this.#options.conflist.disableCheck) return
     const result = this.result(attachment)
     for (const plugin of this.#options.conflist.plugins) await this.#run('CHECK', plugin, attachment, result)
   }

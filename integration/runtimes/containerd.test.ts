@@ -9,6 +9,7 @@ import { inNamespace } from '../../src/lab/processes.ts'
 import { eventually } from '../kit/lab.ts'
 import { buildImage } from './kit/image.ts'
 import { addressesIn, installed } from './kit/installed.ts'
+import { reached } from './kit/reached.ts'
 
 const { world, folder, binDir, confDir } = await installed(t, 'ctrd')
 const { lab, node, remote } = world
@@ -66,11 +67,9 @@ t.test('a container has an address, reaches pods of another node and is reached'
       .toSorted(),
     addresses.toSorted(),
   )
-  for (const target of ['10.8.0.11', ...Object.values(lab.addresses(remote.pod))]) {
-    const { code, text } = await inside('ping', '-c1', '-W10', target)
-    t.equal(code, 0, `container → ${target}: ${text}`)
-  }
-  for (const each of addresses) t.ok(await world.reaches(remote.pod, each), `remote pod → ${each}`)
+  for (const target of ['10.8.0.11', ...Object.values(lab.addresses(remote.pod))])
+    t.ok(await reached(`container → ${target}`, () => inside('ping', '-c1', '-W10', target)))
+  for (const each of addresses) t.ok(await reached(`remote pod → ${each}`, () => world.ping(remote.pod, each)))
 
   t.equal((await ctr('task', 'kill', '-s', 'SIGKILL', 'web')).code, 0)
   await eventually('the task has ended', async () => (await ctr('task', 'ls')).stdout.includes('STOPPED'), 60)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { buildImage } from './kit/image.ts'
 import { addressesIn, installed } from './kit/installed.ts'
+import { reached } from './kit/reached.ts'
 
 const { world, folder, binDir, confDir } = await installed(t, 'podman')
 const { lab, node, remote } = world
@@ -50,11 +51,9 @@ t.test(
     ]
     const { IPAddress, GlobalIPv6Address } = NetworkSettings.Networks.margay
     t.same([IPAddress, GlobalIPv6Address].toSorted(), addresses.toSorted(), 'podman shows them')
-    for (const target of ['10.8.0.11', ...Object.values(lab.addresses(remote.pod))]) {
-      const { code, stderr } = await podman('exec', 'web', 'ping', '-c1', '-W10', target)
-      t.equal(code, 0, `container → ${target} ${stderr}`)
-    }
-    for (const each of addresses) t.ok(await world.reaches(remote.pod, each), `remote pod → ${each}`)
+    for (const target of ['10.8.0.11', ...Object.values(lab.addresses(remote.pod))])
+      t.ok(await reached(`container → ${target}`, () => podman('exec', 'web', 'ping', '-c1', '-W10', target)))
+    for (const each of addresses) t.ok(await reached(`remote pod → ${each}`, () => world.ping(remote.pod, each)))
     const removed = await podman('rm', '-f', '-t', '0', 'web')
     t.equal(removed.code, 0, removed.stderr)
     t.same(await world.leftOnNode(), [])

@@ -12,6 +12,7 @@ import { Refusal } from '../resources/problem.ts'
 import { field } from '../resources/schema.ts'
 import { type DatastoreConfig, datastoreSchema, readDatastore } from './datastore-config.ts'
 import { path } from './path.ts'
+import { defaultSysctls, sysctls } from './sysctls.ts'
 
 export const defaultConfigFile = '/etc/margay/margayd.yaml'
 
@@ -68,6 +69,8 @@ const schema = v.strictObject({
       socket: v.optional(path(), defaultSocket),
       /** Where the CNI executable leaves a DEL while the daemon is down. */
       spoolDir: v.optional(path(), defaultSpoolDir),
+      /** What pods may ask for in their namespace. Default: what is safe for everybody else. */
+      sysctls: v.optional(sysctls(), [...defaultSysctls]),
     }),
     {},
   ),
@@ -125,7 +128,7 @@ export function parseConfig(text: string, file: string, hostName: string): Daemo
     node: { ...config.node, name: config.node?.name ?? hostName },
     datastore,
     stateDir: beside(config.stateDir),
-    cni: { socket: beside(config.cni.socket), spoolDir: beside(config.cni.spoolDir) },
+    cni: { ...config.cni, socket: beside(config.cni.socket), spoolDir: beside(config.cni.spoolDir) },
     api: { socket: beside(config.api.socket) },
   }
 }

@@ -23,7 +23,9 @@ t.test('install, check, uninstall', async t => {
   t.strictSame(JSON.parse(readFileSync(conf, 'utf8')), {
     cniVersion: '1.0.0',
     name: 'margay',
-    plugins: [{ type: 'margay-cni', capabilities: { ips: true, mac: true } }],
+    plugins: [
+      { type: 'margay-cni', capabilities: { ips: true, mac: true, 'io.kubernetes.cri.pod-annotations': true } },
+    ],
   })
   t.match(await findFaults(at, config), { length: 1, 0: /margayd/ }, 'only the daemon is missing')
   t.same([...readdirSync(at.binDir), ...readdirSync(at.confDir)], ['margay-cni', '10-margay.conflist'], 'no half file')

@@ -145,7 +145,7 @@ function conflist({ name, cniVersion, chain }: Options, { socket, spoolDir }: Da
     type: executableName,
     ...(socket !== defaultSocket && { socket }),
     ...(spoolDir !== defaultSpoolDir && { spoolDir }),
-    capabilities: { ips: true, mac: true },
+    capabilities: { ips: true, mac: true, 'io.kubernetes.cri.pod-annotations': true },
   }
   const after = (chain ?? '').split(',').flatMap(text => {
     const type = text.trim()

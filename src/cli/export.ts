@@ -7,12 +7,19 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Command } from 'commander'
 import { type Datastore, type Entry, lockKind, StoreError } from '../datastore/contract.ts'
 import { type Context, withDatastore } from './context.ts'
+import { type CalicoAccess, importFromCalico } from './import-calico.ts'
 import { CommandError, print } from './output.ts'
 
 interface ExportedRecord {
   readonly kind: string
   readonly name: string
   readonly value: unknown
+}
+
+interface ImportOptions extends Omit<CalicoAccess, 'endpoints'> {
+  readonly force?: boolean
+  readonly fromCalicoEtcd?: string
+  readonly dryRun?: boolean
 }
 
 const head = { margayExport: 1 } as const
@@ -30,22 +37,39 @@ export function registerExport(program: Command, context: Context): void {
 
   program
     .command('import')
-    .argument('<file>', 'what export wrote; - is standard input')
-    .option('--force', 'also into a datastore that holds a cluster: records of the same name are replaced')
-    .description('write every record of an export, as into a new datastore')
-    .action(async (file: string, { force = false }: { force?: boolean }) => {
-      const records = readExport(read(file), file === '-' ? 'standard input' : file)
-      await withDatastore(
-        context,
-        async store => {
-          const counts = await importAll(store, records, force)
-          print(context.format(), counts, () => {
-            return `${counts.created} created, ${counts.replaced} replaced, ${counts.same} equal`
-          })
-        },
-        { create: true },
-      )
-    })
+    .argument('[file]', 'what export wrote; - is standard input')
+    .option('--force', 'also into a datastore that holds a cluster: what has the same name is replaced')
+    .option('--from-calico-etcd <endpoints>', "instead of a file: the resources in Calico's etcd, https://HOST:PORT,…")
+    .option('--dry-run', 'from Calico: only say what would be done')
+    .option('--ca <file>', "who signed the certificates of Calico's etcd")
+    .option('--cert <file>', 'client certificate for it')
+    .option('--key <file>', 'its key')
+    .option('--username <name>', 'user of it')
+    .option('--password-file <file>', "that user's password")
+    .description('write every record of an export, as into a new datastore; or the resources of a Calico cluster')
+    .action(
+      async (file: string | undefined, { force = false, fromCalicoEtcd, dryRun = false, ...access }: ImportOptions) => {
+        if ((file === undefined) === (fromCalicoEtcd === undefined))
+          throw new CommandError(
+            2,
+            'import needs a file that export wrote, or --from-calico-etcd ENDPOINTS, and not both',
+          )
+        if (fromCalicoEtcd !== undefined)
+          return importFromCalico(context, { endpoints: fromCalicoEtcd, ...access }, { dryRun, force })
+        if (file === undefined) return
+        const records = readExport(read(file), file === '-' ? 'standard input' : file)
+        await withDatastore(
+          context,
+          async store => {
+            const counts = await importAll(store, records, force)
+            print(context.format(), counts, () => {
+              return `${counts.created} created, ${counts.replaced} replaced, ${counts.same} equal`
+            })
+          },
+          { create: true },
+        )
+      },
+    )
 }
 
 function read(file: string): string {

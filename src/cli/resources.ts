@@ -2,9 +2,8 @@
 
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
-import { isDeepStrictEqual } from 'node:util'
 import type { Command } from 'commander'
-import type { Datastore, Entry } from '../datastore/contract.ts'
+import type { Datastore } from '../datastore/contract.ts'
 import {
   type AnyResource,
   formatProblem,
@@ -13,7 +12,6 @@ import {
   kindNamed,
   kinds,
   type ParsedFile,
-  parseResource,
   parseResources,
   type Problem,
   validateAll,
@@ -21,6 +19,7 @@ import {
 import { type Context, withDatastore } from './context.ts'
 import { columnsOf } from './columns.ts'
 import { CommandError, table } from './output.ts'
+import { changeOf, keyOf, listAll, put, resourceOf } from './stored-resources.ts'
 
 export function registerResources(program: Command, context: Context): void {
   program
@@ -107,17 +106,6 @@ function kindOf(word: string): Kind {
 
 // ---- reading ---------------------------------------------------------------------------------------------------
 
-async function listAll(store: Datastore, kind: Kind): Promise<AnyResource[]> {
-  const found: AnyResource[] = []
-  let next: string | undefined
-  do {
-    const page = await store.list(kind, { next })
-    found.push(...page.entries.map(resourceOf))
-    next = page.next
-  } while (next !== undefined)
-  return found
-}
-
 async function getOne(store: Datastore, kind: Kind, name: string): Promise<AnyResource[]> {
   const entry = await store.get(kind, name)
   if (!entry)
@@ -126,17 +114,6 @@ async function getOne(store: Datastore, kind: Kind, name: string): Promise<AnyRe
       `${kind.toLowerCase()} "${name}" does not exist: margayctl get ${kinds[kind].plural} lists what there is`,
     )
   return [resourceOf(entry)]
-}
-
-function resourceOf(entry: Entry): AnyResource {
-  const parsed = parseResource(entry.value)
-  if (!parsed.ok)
-    throw new CommandError(
-      1,
-      `the datastore holds what this margayctl cannot read:\n${parsed.problems.map(formatProblem).join('\n')}`,
-    )
-  const { resource } = parsed
-  return { ...resource, metadata: { ...resource.metadata, resourceVersion: entry.version } }
 }
 
 // ---- writing ---------------------------------------------------------------------------------------------------
@@ -179,49 +156,6 @@ async function apply(store: Datastore, files: readonly string[]): Promise<void> 
   refuse(validateAll(existing, resources).map(({ resource, problem }) => place(resource, problem)))
   for (const resource of resources) {
     const before = existing.find(each => keyOf(each) === keyOf(resource))
-    process.stdout.write(`${keyOf(resource)} ${await put(store, resource, before)}\n`)
+    process.stdout.write(`${keyOf(resource)} ${await put(store, resource, changeOf(resource, before))}\n`)
   }
-}
-
-function keyOf({ kind, metadata }: AnyResource): string {
-  return `${kind.toLowerCase()} "${metadata.name}"`
-}
-
-/**
- * A file that leaves out what the daemon of a node has written into it does not take it away: the key of WireGuard, and the address that was
- * found: a node that loses its address for a moment loses its sessions.
- */
-function withWritten(resource: AnyResource, before: AnyResource | undefined): AnyResource {
-  if (resource.kind !== 'Node' || before?.kind !== 'Node') return resource
-  const { wireguard, bgp } = before.spec
-  const { ipv4Address, ipv6Address } = bgp ?? {}
-  const found = { ...(ipv4Address !== undefined && { ipv4Address }), ...(ipv6Address !== undefined && { ipv6Address }) }
-  const spec = {
-    ...(wireguard && { wireguard }),
-    ...resource.spec,
-    ...(resource.spec.bgp && { bgp: { ...found, ...resource.spec.bgp } }),
-  }
-  return { ...resource, spec }
-}
-
-async function put(
-  store: Datastore,
-  resource: AnyResource,
-  before: AnyResource | undefined,
-): Promise<'created' | 'configured' | 'unchanged'> {
-  const { resourceVersion: read, ...metadata } = resource.metadata
-  const value = { ...withWritten(resource, before), metadata }
-  if (!before) {
-    await store.create(resource.kind, metadata.name, value)
-    return 'created'
-  }
-  const { resourceVersion: stored, ...metadataBefore } = before.metadata
-  if (read !== undefined && read !== stored)
-    throw new CommandError(
-      1,
-      `${keyOf(resource)} was changed since version ${read} was read (it is ${stored} now): get it again and repeat the change`,
-    )
-  if (isDeepStrictEqual(value, { ...before, metadata: metadataBefore })) return 'unchanged'
-  await store.update(resource.kind, metadata.name, value, stored as Entry['version'])
-  return 'configured'
 }

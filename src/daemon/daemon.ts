@@ -200,6 +200,7 @@ export class Daemon {
       mtu: addresses => this.#mtu.ofPod(addresses),
       obstacle: () => this.#obstacle(),
       pools: () => this.#snapshots.current.pools,
+      sysctls: () => this.#config.cni.sysctls,
       peers: () => this.#bgp.counts(),
     })
     this.#bgp = new Bgp({

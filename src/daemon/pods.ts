@@ -19,7 +19,7 @@ import { namespaceKind } from '../../cni-plugin/protocol/namespace.ts'
 import type { EndpointErrorCode } from '../dataplane/endpoints/errors.ts'
 import type { Adoption, Endpoints } from '../dataplane/endpoints/endpoints.ts'
 import { hostDeviceName, hostMac, isHostDeviceName } from '../dataplane/endpoints/names.ts'
-import { podRoutes } from '../dataplane/endpoints/wiring.ts'
+import { shownRoutes } from '../dataplane/endpoints/wiring.ts'
 import type { Kernel } from '../dataplane/kernel.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
 import { IpamError } from '../ipam/errors.ts'
@@ -29,6 +29,7 @@ import type { IpFamily } from '../../inet/index.ts'
 import { isTunnelDevice } from '../model/tunnel.ts'
 import type { Log } from './log.ts'
 import type { IPPoolResource } from '../resources/index.ts'
+import { askedFamilies, askedPools, askedRoutes, askedSysctls } from './pod-request.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { isTunnelOwner, tunnelOwner } from './tunnels.ts'
 import { Turns } from './turns.ts'
@@ -51,6 +52,8 @@ export interface PodsOptions {
   readonly obstacle: () => string | undefined
   /** The cluster's pools as they are now. */
   readonly pools: () => readonly IPPoolResource[]
+  /** Sysctls that pods may ask for, by name or with `*` at the end. */
+  readonly sysctls: () => readonly string[]
   /** BGP sessions of this node. */
   readonly peers: ReadinessOptions['peers']
 }
@@ -132,6 +135,7 @@ export class Pods implements CniBackend {
     if (obstacle !== undefined) throw new CniError(code.tryAgainLater, obstacle)
     if (endpoints.get(request))
       throw new CniError(code.attachmentExists, `pod ${nameOf(request)} is attached already: DEL it before another ADD`)
+    const wishes = { ...askedRoutes(request), ...askedSysctls(request, this.#options.sysctls()) }
     const addresses = await this.#assign(request)
     let attached: Endpoint | undefined
     try {
@@ -145,6 +149,7 @@ export class Pods implements CniBackend {
         netns,
         addresses,
         mtu,
+        ...wishes,
         ...(label && { label }),
         ...(mac && { mac }),
         ...(sourceCheck === false && { sourceCheck }),
@@ -155,7 +160,7 @@ export class Pods implements CniBackend {
       await nodeStore.commit([{ do: 'put', table, key: endpointKey(attached), value: attached }])
       signal.throwIfAborted()
       log.info('pod attached', { pod: nameOf(request), addresses: addresses.join(','), device: attached.hostDevice })
-      return { endpoint: attached, hostMac, routes: podRoutes(attached) }
+      return { endpoint: attached, hostMac, routes: shownRoutes(attached) }
     } catch (error) {
       await this.#undo(request, attached !== undefined)
       throw error
@@ -241,7 +246,8 @@ export class Pods implements CniBackend {
     const families =
       requested.length > 0
         ? requested.map(address => (address.includes(':') ? 6 : 4))
-        : this.#options.families(namespace)
+        : askedFamilies(request, this.#options.families(namespace))
+    const pools = askedPools(request, this.#options.pools())
     if (families.length === 0) throw new CniError(code.noAddressLeft, noPool)
     try {
       const assigned = await this.#options.ipam.assign({
@@ -250,6 +256,7 @@ export class Pods implements CniBackend {
         ifName,
         families,
         requested,
+        ...(pools && { pools }),
         ...(label && { label }),
         ...(namespace !== undefined && { namespace }),
       })

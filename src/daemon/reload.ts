@@ -13,7 +13,13 @@ export interface Reload {
 }
 
 /** Every other setting names what is opened at the start, or marks what is in the kernel. */
-const live: ReadonlySet<string> = new Set(['log.level', 'log.format', 'dataplane.mtu', 'dataplane.clampMss'])
+const live: ReadonlySet<string> = new Set([
+  'log.level',
+  'log.format',
+  'dataplane.mtu',
+  'dataplane.clampMss',
+  'cni.sysctls',
+])
 
 export function compareConfigs(before: DaemonConfig, next: DaemonConfig): Reload {
   const [old, given] = [flat(before), flat(next)]
@@ -21,7 +27,12 @@ export function compareConfigs(before: DaemonConfig, next: DaemonConfig): Reload
   const differing = names.filter(name => !isDeepStrictEqual(old.get(name), given.get(name)))
   const { mtu, clampMss } = next.dataplane
   return {
-    config: { ...before, log: next.log, dataplane: { ...before.dataplane, mtu, clampMss } },
+    config: {
+      ...before,
+      log: next.log,
+      dataplane: { ...before.dataplane, mtu, clampMss },
+      cni: { ...before.cni, sysctls: next.cni.sysctls },
+    },
     changed: differing.filter(name => live.has(name)),
     needRestart: differing.filter(name => !live.has(name)),
   }

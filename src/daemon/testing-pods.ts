@@ -1,5 +1,6 @@
 // For tests: IPAM and pods of node n1 as a daemon joins them, over a data plane and stores that the test brings.
 
+import { defaultSysctls } from '../api/sysctls.ts'
 import type { Dataplane } from '../dataplane/index.ts'
 import type { Datastore, NodeStore } from '../datastore/index.ts'
 import { Ipam } from '../ipam/index.ts'
@@ -29,6 +30,7 @@ export function podsRoom({ plane, datastore, nodeStore, pools, mtu = 1500 }: Pod
     mtu: () => mtu,
     obstacle: () => undefined,
     pools: () => pools,
+    sysctls: () => defaultSysctls,
     peers: () => ({ configured: 0, established: 0 }),
   })
   return { ipam, pods }

@@ -32,7 +32,7 @@ export interface Kernel {
 }
 
 /** Path under `/proc/sys`. With slashes, because device names may contain dots. */
-export type SysctlName = `net/ipv4/${string}` | `net/ipv6/${string}`
+export type SysctlName = `net/${string}`
 
 export interface Sysctl {
   readonly name: SysctlName

@@ -134,7 +134,8 @@ export class LocalRecords {
   }
 }
 
-function putBlock({ prefix: _, ...value }: ClaimedBlock): NodeStoreChange {
+function putBlock(block: ClaimedBlock): NodeStoreChange {
+  const { prefix: _, ...value } = block
   return { do: 'put', table: tables.blocks, key: value.cidr, value }
 }
 

@@ -1,5 +1,7 @@
 // A pod's attachment to the network. Types only.
 
+import type { IpFamily } from '../../inet/index.ts'
+
 /** One interface of one container: what CNI ADD makes and DEL removes. */
 export interface Endpoint {
   /** CNI network name, container id and interface: the key. */
@@ -15,10 +17,25 @@ export interface Endpoint {
   readonly mtu: number
   /** Pod's MAC, known once it is made. */
   readonly mac?: string
+  /** Its default routes are another interface's, of these families. */
+  readonly withoutDefault?: readonly IpFamily[]
+  /** Routes of the pod by this interface, beside the default routes. */
+  readonly routes?: readonly PodRoute[]
+  /** Settings that were asked for in the pod's namespace, by path under `/proc/sys`. */
+  readonly sysctls?: Readonly<Record<`net/${string}`, string>>
   /** Whether it may send from its own addresses only. Default: yes. */
   readonly sourceCheck?: false
   /** Who the pod is to people: `K8S_POD_NAMESPACE/K8S_POD_NAME` where the runtime says so. */
   readonly label?: string
+}
+
+/** A route of a pod; its next hop is the pod's gateway. */
+export interface PodRoute {
+  /** `10.9.0.0/16`. */
+  readonly dst: string
+  readonly mtu?: number
+  /** Absent: the kernel's choice. */
+  readonly metric?: number
 }
 
 /** The key of an endpoint within its node. */

@@ -31,6 +31,10 @@ export function away(t: Test, world: CniWorld): void {
     t.match(errorIn(await world.call('ADD', '1.1.0', leaving, { name: 'a b' })), { code: 7 })
     t.match(errorIn(await world.call('ADD', '1.1.0', await world.container())), { code: 11, msg: /does not listen/ })
 
+    // A runtime whose patience ends before the daemon is back kills the plugin that waits.
+    const impatient = await world.container()
+    await t.rejects(network.add({ ...impatient, killAfter: 500 }), { message: /exit code null/ })
+
     const late = await world.container()
     const adding = network.add(late)
     lab.startNode(node)

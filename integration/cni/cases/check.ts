@@ -1,6 +1,7 @@
 // CHECK: finds what is no longer as ADD made it, and nothing else. Items 14 and 15.
 
 import type { Test } from 'tap'
+import { eventually } from '../../kit/lab.ts'
 import { type CniResult, type PluginError } from '../../kit/libcni.ts'
 import { addressesOf, atLeast, type CniWorld, type Container, type Version } from '../world.ts'
 
@@ -60,6 +61,25 @@ export function check(t: Test, world: CniWorld, version: Version): void {
       t.match(refusal, { code: 103, message: says }, what)
       await network.del(container)
     }
+
+    // The daemon may be faster with its repair than CHECK with its look.
+    const routed = await world.container()
+    for (const address of addressesOf(await network.add(routed))) {
+      const family = address.includes(':') ? '-6' : '-4'
+      await world.lab.exec(world.node, 'ip', family, 'route', 'del', address, 'proto', '81')
+      await network
+        .check(routed)
+        .catch((error: unknown) =>
+          t.match(error, { code: 103, message: new RegExp(`the node has no route ${address} dev mgy`) }),
+        )
+      await eventually(
+        `the route to ${address} is back`,
+        async () => (await world.lab.routes(world.node)).some(route => route.dst === address),
+        60,
+      )
+      await network.check(routed)
+    }
+    await network.del(routed)
 
     const container = await world.container()
     const result = await network.add(container)

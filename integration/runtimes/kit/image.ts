@@ -9,15 +9,20 @@ import { join } from 'node:path'
 /** Commands of the image, all by busybox. */
 const commands = ['sh', 'ping', 'ip', 'sleep']
 
+/** The root file system of a container. */
+export function buildRoot(root: string): void {
+  mkdirSync(join(root, 'bin'), { recursive: true })
+  copyFileSync('/bin/busybox', join(root, 'bin/busybox'))
+  for (const command of commands) symlinkSync('busybox', join(root, 'bin', command))
+  for (const dir of ['etc', 'proc', 'sys', 'dev', 'tmp', 'run']) mkdirSync(join(root, dir))
+}
+
 /** Writes the archive into `folder` and gives its path. */
 export function buildImage(folder: string, name: string): string {
   const root = join(folder, 'root')
   const layout = join(folder, 'layout')
-  mkdirSync(join(root, 'bin'), { recursive: true })
+  buildRoot(root)
   mkdirSync(join(layout, 'blobs/sha256'), { recursive: true })
-  copyFileSync('/bin/busybox', join(root, 'bin/busybox'))
-  for (const command of commands) symlinkSync('busybox', join(root, 'bin', command))
-  for (const dir of ['etc', 'proc', 'sys', 'dev', 'tmp', 'run']) mkdirSync(join(root, dir))
 
   const put = (content: Buffer | object) => {
     const octets = Buffer.isBuffer(content) ? content : Buffer.from(JSON.stringify(content))

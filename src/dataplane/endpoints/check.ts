@@ -2,7 +2,7 @@
 // plugin may have changed the pod's MAC.
 
 import type { InterfaceAddress, Link, Route, Rtnetlink } from '../../../netlink/types.ts'
-import { type Endpoint, endpointKey } from '../../model/endpoint.ts'
+import { type Endpoint, endpointKey, type PodRoute } from '../../model/endpoint.ts'
 import type { Kernel, Sysctl } from '../kernel.ts'
 import { isHostDevice } from './names.ts'
 import { reversePathFilter } from './source-check.ts'
@@ -52,15 +52,15 @@ async function checkPod(
   const [addresses, routes] = [await pod.addresses(), await pod.routes()]
   for (const address of endpoint.addresses)
     if (!holds(addresses, far, address)) problems.push(problem(endpoint, 'address', `${far.name} lacks ${address}`))
-  const { v4, v6 } = wiring.familiesOf(endpoint.addresses)
-  for (const [wanted, dst] of [
-    [v4, '0.0.0.0/0'],
-    [v4, `${wiring.gateway4}/32`],
-    [v6, '::/0'],
-  ] as const)
-    if (wanted && !routes.some(route => route.dst === dst && leavesBy(route, far)))
+  const wanted: readonly PodRoute[] = [
+    ...wiring.podRoutes(endpoint),
+    ...(wiring.hasGatewayRoute(endpoint) ? [{ dst: `${wiring.gateway4}/32` }] : []),
+  ]
+  for (const { dst, metric } of wanted)
+    if (!routes.some(route => route.dst === dst && leavesBy(route, far) && (metric ?? route.metric) === route.metric))
       problems.push(problem(endpoint, 'pod route', `the pod has no route ${dst} dev ${far.name}`))
-  const settings = wiring.podSettings(far.name, { v4: false, v6 })
+  // A pod may forward if it likes.
+  const settings = wiring.podSettings(endpoint, false)
   return [...problems, ...(await checkSettings(kernel, endpoint, settings, endpoint.netns))]
 }
 

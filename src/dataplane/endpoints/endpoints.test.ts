@@ -9,6 +9,7 @@ import { FakeKernel } from '../fake-kernel.ts'
 import type { Kernel } from '../kernel.ts'
 import { linuxKernel } from '../linux.ts'
 import { skipWithoutRoot, TestNamespaces } from '../test-namespaces.ts'
+import { checkEndpoint } from './check.ts'
 import type { EndpointRequest } from './endpoints.ts'
 import { hostDeviceName } from './names.ts'
 import { gateway6 } from './wiring.ts'
@@ -314,6 +315,57 @@ for (const [where, open, skip] of [
         await waitFor(async () => (await seen()) === wanted)
         records = structuredClone(plane.endpoints.all)
       }
+    })
+
+    t.test('CHECK names the one route to a pod that the node lacks', async t => {
+      await using world = await open()
+      const netns = await world.addPod('a')
+      let endpoint: Endpoint
+      {
+        // Nobody puts the route back once the plane is closed.
+        await using plane = await start(world.kernel)
+        t.ok((await plane.endpoints.add(request(netns))).ok)
+        endpoint = structuredClone(plane.endpoints.get(request(netns))!)
+      }
+      await using node = await world.kernel.open()
+      for (const dst of ['10.42.0.2/32', 'fd00:42::2/128']) {
+        const route = (await node.routes()).find(each => each.dst === dst)!
+        t.same(await node.apply([{ do: 'route.delete', route }]), [{ ok: true }])
+        const text = `endpoint pods/c2/eth0: the node has no route ${dst} dev ${endpoint.hostDevice}; delete the pod and start it again`
+        t.same(await checkEndpoint(world.kernel, endpoint), [{ part: 'host route', text }])
+        await node.apply([{ do: 'route.add', route }])
+        t.same(await checkEndpoint(world.kernel, endpoint), [])
+      }
+    })
+
+    t.test('a second interface leaves the default routes and forwarding of the first', async t => {
+      await using world = await open()
+      await using plane = await start(world.kernel)
+      const netns = await world.addPod('a')
+      const forward = 'net/ipv4/ip_forward'
+      const first: EndpointRequest = { ...request(netns), sysctls: { [forward]: '1' } }
+      const routes = [{ dst: '10.9.0.0/16' }, { dst: 'fd00:9::/48', metric: 7 }]
+      const second: EndpointRequest = { ...request(netns, 3, 'net1'), routes }
+      for (const each of [first, second]) t.ok((await plane.endpoints.add(each)).ok)
+      t.same(await world.kernel.readSysctls([forward], netns), ['1'], 'the first asked to forward')
+      await using pod = await world.kernel.open(netns)
+      const { index } = (await pod.link('net1'))!
+      const byIt = (await pod.routes()).filter(
+        route => route.nextHops[0]?.link === index && route.nextHops[0].gateway !== undefined,
+      )
+      t.same(byIt.map(route => route.dst).toSorted(), ['10.9.0.0/16', 'fd00:9::/48'])
+      for (const each of [first, second])
+        t.same(await plane.endpoints.check(plane.endpoints.get(each)!), [], each.ifName)
+      const foreign = { ...request(netns, 4, 'net2'), addresses: ['10.42.0.4'], routes: [{ dst: 'fd00:9::/48' }] }
+      t.match(await plane.endpoints.add(foreign), {
+        error: { code: 'bad-request', text: /route fd00:9::\/48 needs an address of its family/ },
+      })
+      const again = { ...request(netns, 5, 'net2'), routes: [{ dst: '10.9.0.0/16' }] }
+      t.match(await plane.endpoints.add(again), {
+        error: { code: 'interface-exists', text: /a route 10\.9\.0\.0\/16 already.*priority/ },
+      })
+      t.ok((await plane.endpoints.remove(first)).ok)
+      t.same(await plane.endpoints.check(plane.endpoints.get(second)!), [])
     })
 
     t.test('a failing step undoes the ones before', async t => {

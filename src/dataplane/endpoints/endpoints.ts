@@ -229,15 +229,16 @@ export class Endpoints {
     this.#addresses.set(address, endpointKey(endpoint))
   }
 
-  async #attach(endpoint: Endpoint): Promise<{ readonly attached: Endpoint; readonly index: number }> {
+  async #attach(asked: Endpoint): Promise<{ readonly attached: Endpoint; readonly index: number }> {
     await using node = await this.#kernel.open()
-    await using pod = await this.#kernel.open(endpoint.netns)
-    await this.#clearLeftOver(node, endpoint)
-    if (await pod.link(endpoint.ifName))
+    await using pod = await this.#kernel.open(asked.netns)
+    await this.#clearLeftOver(node, asked)
+    if (await pod.link(asked.ifName))
       throw new Refused(
         'interface-exists',
-        `endpoint ${nameOf(endpoint)}: the pod has a device ${endpoint.ifName} already, which is left as it is; choose another interface name`,
+        `endpoint ${nameOf(asked)}: the pod has a device ${asked.ifName} already, which is left as it is; choose another interface name`,
       )
+    const endpoint = await besideOthers(pod, asked)
     await apply(node, endpoint, 'make the veth pair', [pairOf(endpoint)])
     try {
       const { mac, index } = await this.#wire(node, pod, endpoint)
@@ -275,9 +276,9 @@ export class Endpoints {
       )
     const rpFilter = await reversePathFilter(this.#kernel, endpoint)
     await this.#set(endpoint, wiring.hostSettings(host.name, families, rpFilter))
-    await this.#set(endpoint, wiring.podSettings(far.name, families), endpoint.netns)
+    await this.#set(endpoint, wiring.podSettings(endpoint), endpoint.netns)
     await apply(node, endpoint, 'set up the host end', wiring.hostOperations(host.index, families))
-    await apply(pod, endpoint, 'set up the pod end', wiring.podOperations(far.index, endpoint.addresses))
+    await apply(pod, endpoint, 'set up the pod end', wiring.podOperations(far.index, endpoint))
     return { mac: far.mac ?? '', index: host.index }
   }
 
@@ -392,6 +393,13 @@ async function endpointsOf(node: Rtnetlink, links: readonly Link[]): Promise<rea
   })
 }
 
+/** Of a family whose default route the pod has by another interface, its next one makes none. */
+async function besideOthers(pod: Rtnetlink, endpoint: Endpoint): Promise<Endpoint> {
+  const taken = new Set((await pod.routes()).map(route => route.dst))
+  const withoutDefault = ([4, 6] as const).filter(family => taken.has(family === 4 ? '0.0.0.0/0' : '::/0'))
+  return withoutDefault.length > 0 ? { ...endpoint, withoutDefault } : endpoint
+}
+
 function pairOf(endpoint: Endpoint): Operation {
   const { hostDevice, ifName, netns, mtu, mac } = endpoint
   return {
@@ -418,7 +426,7 @@ async function apply(
     if (operation.do === 'route.add' && result.errno === 'EEXIST')
       throw new Refused(
         'interface-exists',
-        `endpoint ${nameOf(endpoint)}: the pod has a route ${operation.route.dst} already, by another attachment, and can have only one interface of Margay; remove that attachment, or leave this one out`,
+        `endpoint ${nameOf(endpoint)}: the pod has a route ${operation.route.dst} already, by another interface; give this one another priority in ipam.routes of the network, or leave it out`,
       )
     const text = `endpoint ${nameOf(endpoint)}: the kernel did not ${what} (${result.errno}: ${result.text}); nothing was left behind`
     throw new Refused('kernel-refused', text)

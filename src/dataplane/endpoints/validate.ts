@@ -9,7 +9,7 @@ const leastMtu = { 4: 68, 6: 1280 } as const
 const mostMtu = 65535
 
 /** Throws `Refused`. */
-export function validate({ addresses, mtu, ifName, label, containerId }: Endpoint): void {
+export function validate({ addresses, mtu, ifName, label, containerId, routes = [] }: Endpoint): void {
   const name = `endpoint ${label ?? containerId}`
   const refuse = (text: string): never => {
     throw new Refused('bad-request', `${name}: ${text}`)
@@ -28,4 +28,9 @@ export function validate({ addresses, mtu, ifName, label, containerId }: Endpoin
     if (mtu < least || mtu > mostMtu || !Number.isInteger(mtu))
       refuse(`MTU ${mtu} does not carry ${text}; give one from ${least} to ${mostMtu}`)
   }
+  for (const { dst } of routes)
+    if (!addresses.some(address => address.includes(':') === dst.includes(':')))
+      refuse(
+        `route ${dst} needs an address of its family, which the pod has none of; leave it out, or give the pod an address`,
+      )
 }

@@ -13,9 +13,11 @@
 // kernel flushes the pod's route; hence the neighbour entry.
 // For IPv6 the gateway is the host end's own link-local address, which follows from the MAC and needs no duplicate check.
 
+import type { IpFamily } from '../../../inet/index.ts'
 import type { InterfaceAddress, Operation } from '../../../netlink/types.ts'
+import type { Endpoint, PodRoute } from '../../model/endpoint.ts'
 import type { FibEntry } from '../../model/fib.ts'
-import type { Sysctl } from '../kernel.ts'
+import type { Sysctl, SysctlName } from '../kernel.ts'
 import { hostMac } from './names.ts'
 import type { ReversePathFilter } from './source-check.ts'
 import type { PodSources } from './sources.ts'
@@ -74,10 +76,19 @@ export function hostSettings(device: string, { v4, v6 }: Families, rpFilter: Rev
   ]
 }
 
-/** Of the pod's namespace, before its end goes up: no forwarding (a new namespace inherits the node's), no address checks. */
-export function podSettings(ifName: string, { v4, v6 }: Families): Sysctl[] {
-  return [
-    ...(v4 ? ([{ name: 'net/ipv4/ip_forward', value: '0' }] as const) : []),
+/** What of an endpoint its pod's end is made from. */
+export type PodEnd = Pick<Endpoint, 'addresses' | 'ifName' | 'routes' | 'sysctls' | 'withoutDefault'>
+
+/**
+ * Of the pod's namespace, before its end goes up: no forwarding (a new namespace inherits the node's), no address checks, and what was
+ * asked for. A second interface leaves forwarding as it finds it.
+ */
+export function podSettings(endpoint: PodEnd, forwarding = !endpoint.withoutDefault?.includes(4)): Sysctl[] {
+  const { addresses, ifName, sysctls = {} } = endpoint
+  const { v4, v6 } = familiesOf(addresses)
+  const asked = Object.entries(sysctls).map(([name, value]): Sysctl => ({ name: name as SysctlName, value }))
+  const own: readonly Sysctl[] = [
+    ...(v4 && forwarding ? ([{ name: 'net/ipv4/ip_forward', value: '0' }] as const) : []),
     ...(v6
       ? ([
           { name: 'net/ipv6/conf/all/disable_ipv6', value: '0' },
@@ -89,6 +100,7 @@ export function podSettings(ifName: string, { v4, v6 }: Families): Sysctl[] {
         ] as const)
       : []),
   ]
+  return [...own.filter(({ name }) => sysctls[name] === undefined), ...asked]
 }
 
 /** Brings the host end up. Its link-local address is set by hand: with stable-privacy addresses it would not follow the MAC. */
@@ -101,33 +113,63 @@ export function gatewayOperation(link: number): Operation {
   return { do: 'address.replace', address }
 }
 
-/** What the pod can see of its routes, as CNI tells it: everything by the gateway. */
-export function podRoutes({ addresses }: { readonly addresses: readonly string[] }): { dst: string; gw: string }[] {
+const everything = { 4: '0.0.0.0/0', 6: '::/0' } as const
+const gateways = { 4: gateway4, 6: gateway6 } as const
+
+/** The pod's routes by this interface, all of them by the gateway: the default routes, unless another interface has them, and more. */
+export function podRoutes({ addresses, routes = [], withoutDefault = [] }: PodEnd): readonly PodRoute[] {
   const { v4, v6 } = familiesOf(addresses)
-  return [...(v4 ? [{ dst: '0.0.0.0/0', gw: gateway4 }] : []), ...(v6 ? [{ dst: '::/0', gw: gateway6 }] : [])]
+  const families = [...(v4 ? [4 as const] : []), ...(v6 ? [6 as const] : [])]
+  const defaults = families
+    .filter(family => !withoutDefault.includes(family))
+    .map(family => everything[family])
+    .filter(dst => !routes.some(route => route.dst === dst))
+  return [...defaults.map(dst => ({ dst })), ...routes]
 }
 
-/** Addresses, gateway and default route of the pod's end. */
-export function podOperations(link: number, addresses: readonly string[]): Operation[] {
-  const { v4, v6 } = familiesOf(addresses)
+/** As CNI tells of them. */
+export function shownRoutes(endpoint: PodEnd) {
+  return podRoutes(endpoint).map(({ dst, mtu, metric }) => ({
+    dst,
+    gw: gatewayOf(dst),
+    ...(mtu !== undefined && { mtu }),
+    ...(metric !== undefined && { priority: metric }),
+  }))
+}
+
+/** Whether the pod has a link route to its IPv4 gateway by this interface: two of them could not stand side by side. */
+export function hasGatewayRoute({ addresses, withoutDefault }: PodEnd): boolean {
+  return familiesOf(addresses).v4 && !withoutDefault?.includes(4)
+}
+
+/** Addresses, gateways and routes of the pod's end. */
+export function podOperations(link: number, endpoint: PodEnd): Operation[] {
+  const { v4, v6 } = familiesOf(endpoint.addresses)
   return [
-    ...addresses.map((address): Operation => ({
+    ...endpoint.addresses.map((address): Operation => ({
       do: 'address.add',
       address: { link, cidr: hostCidr(address), scope: 'universe', noDad: address.includes(':') },
     })),
     { do: 'link.set', link, change: { up: true } },
-    ...(v4 ? gatewayOperations(link, gateway4, '0.0.0.0/0') : []),
-    ...(v6 ? gatewayOperations(link, gateway6, '::/0') : []),
+    ...(v4 ? [neighbourOperation(link, gateway4)] : []),
+    ...(v6 ? [neighbourOperation(link, gateway6)] : []),
+    ...(hasGatewayRoute(endpoint)
+      ? ([{ do: 'route.add', route: { dst: `${gateway4}/32`, scope: 'link', nextHops: [{ link }] } }] as const)
+      : []),
+    ...podRoutes(endpoint).map(({ dst, mtu, metric }): Operation => {
+      const onlink = familyOf(dst) === 4 && !hasGatewayRoute(endpoint)
+      const nextHop = { link, gateway: gatewayOf(dst), ...(onlink && { onlink }) }
+      const more = { ...(mtu !== undefined && { mtu }), ...(metric !== undefined && { metric }) }
+      return { do: 'route.add', route: { dst, scope: 'universe', nextHops: [nextHop], ...more } }
+    }),
   ]
 }
 
-function gatewayOperations(link: number, gateway: string, everything: string): Operation[] {
-  return [
-    { do: 'neighbour.replace', neighbour: { link, address: gateway, mac: hostMac, state: 'permanent' } },
-    // fe80::/10 is on every link by itself
-    ...(gateway === gateway4
-      ? ([{ do: 'route.add', route: { dst: `${gateway}/32`, scope: 'link', nextHops: [{ link }] } }] as const)
-      : []),
-    { do: 'route.add', route: { dst: everything, scope: 'universe', nextHops: [{ link, gateway }] } },
-  ]
+function neighbourOperation(link: number, gateway: string): Operation {
+  return { do: 'neighbour.replace', neighbour: { link, address: gateway, mac: hostMac, state: 'permanent' } }
 }
+
+/** A pod's next hop towards a prefix or address: its node. */
+export const gatewayOf = (text: string): string => gateways[familyOf(text)]
+
+const familyOf = (text: string): IpFamily => (text.includes(':') ? 6 : 4)

@@ -1,0 +1,118 @@
+// A Calico cluster's etcd is read by the command, as an operator runs it: told first, then taken, and nothing of what is there is replaced
+// unasked.
+
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { Etcd3 } from 'etcd3'
+import t from 'tap'
+import { TestEtcd } from '../datastore/etcd/testing.ts'
+import { openEmbeddedDatastore } from '../datastore/index.ts'
+import { calicoKeys } from '../resources/calico/testing.ts'
+import { importCalico, readCalico } from './import-calico.ts'
+
+const etcd = await TestEtcd.start(t)
+const calico = new Etcd3({ hosts: [...etcd.endpoints] })
+t.teardown(() => calico.close())
+const folder = t.testdir({ 'margayd.yaml': 'datastore: { path: cluster.db }' })
+const store = openEmbeddedDatastore(join(folder, 'cluster.db'), { create: true })
+t.teardown(() => store.close())
+const endpoints = etcd.endpoints.join(',')
+
+interface Ended {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+function run(...args: string[]): Promise<Ended> {
+  const argv = [
+    new URL('main.ts', import.meta.url).pathname,
+    '--config',
+    join(folder, 'margayd.yaml'),
+    'import',
+    ...args,
+  ]
+  return new Promise(resolve => {
+    execFile(process.execPath, argv, (error, out, err) => resolve({ code: error ? Number(error.code) : 0, out, err }))
+  })
+}
+
+const specOf = async (kind: string, name: string) =>
+  ((await store.get(kind, name))?.value as { readonly spec: unknown } | undefined)?.spec
+
+t.test('what cannot be meant', async t => {
+  t.match(await run('--from-calico-etcd', endpoints), {
+    code: 3,
+    err: /has no keys below \/calico\/.*calicoctl get -o yaml/,
+  })
+  t.match(await run(), { code: 2, err: /needs a file that export wrote, or --from-calico-etcd/ })
+  await t.rejects(readCalico({ endpoints: '10.0.0.1' }), { exitCode: 2, message: /10\.0\.0\.1 is no endpoint/ })
+  await t.rejects(readCalico({ endpoints, username: 'u' }), {
+    exitCode: 2,
+    message: /both --username and --password-file/,
+  })
+})
+
+t.test('told, then taken', async t => {
+  for (const [key, value] of calicoKeys) await calico.put(key).value(value)
+  const { header: untouched } = await calico.getAll().prefix('/calico/').exec()
+
+  const told = await run('--from-calico-etcd', endpoints, '--dry-run')
+  t.match(told, { code: 0, out: /\nnothing is written yet\n$/ })
+  t.match(told.out, /ippool "default-ipv4-ippool": taken\n  changed   disabled: true, as nodes of Calico/)
+  t.match(told.out, /bgppeer "pods": not taken: it is a session with pods/)
+  t.match(told.out, /\nProfile \(2\): not taken: Margay has no network policy\n/)
+  t.match(told.out, /nodes\/broken: not taken: it cannot be read/)
+  t.same(await store.kinds(), [])
+
+  t.match(await run('--from-calico-etcd', endpoints), { code: 0, out: /\nwritten\n$/ })
+  t.match(await specOf('Node', 'rack1-n1'), { bgp: { asNumber: 65001, ipv4Address: '10.0.1.11/24' } })
+  t.match(await specOf('BGPConfiguration', 'default'), { asNumber: 64513, nodeToNodeMeshEnabled: false })
+  t.match(await specOf('BGPPeer', 'rack1-tor'), { peerIP: '10.0.1.1', asNumber: 65101, nextHopMode: 'Keep' })
+  t.match(await specOf('IPPool', 'default-ipv4-ippool'), { cidr: '192.168.0.0/16', disabled: true })
+  t.match(await specOf('IPAMConfiguration', 'default'), { maxBlocksPerHost: 8 })
+  t.match(await specOf('IPReservation', 'old'), { reservedCIDRs: ['192.168.1.0/28', '192.168.7.53/32'] })
+  const { header } = await calico.getAll().prefix('/calico/').exec()
+  t.equal(header.revision, untouched.revision, "nothing was written into Calico's etcd")
+})
+
+t.test('again, and not over what differs', async t => {
+  const does = async (force = false) => {
+    const { objects } = await importCalico(store, await readCalico({ endpoints }), { write: true, force })
+    return new Map(objects.map(each => [each.object, each.does]))
+  }
+  t.same([...new Set((await does()).values())].toSorted(), ['equal', 'not taken'])
+
+  const key = '/calico/resources/v3/projectcalico.org/bgppeers/rack1-tor'
+  const [, peer] = calicoKeys.find(([each]) => each === key) ?? ['', '']
+  await calico.put(key).value(peer.replace('65101', '65102'))
+  const other = peer.replaceAll('rack1-tor', 'new').replace('10.0.1.1', '10.0.1.2')
+  await calico.put(key.replace('rack1-tor', 'new')).value(other)
+  t.match(await run('--from-calico-etcd', endpoints), {
+    code: 1,
+    out: /bgppeer "rack1-tor": there already, and different/,
+    err: /bgppeer "rack1-tor": the datastore has another of that name: nothing was written; --force/,
+  })
+  t.equal(await specOf('BGPPeer', 'new'), undefined, 'all or nothing')
+  t.equal((await does(true)).get('bgppeer "rack1-tor"'), 'replace')
+  t.match(await specOf('BGPPeer', 'rack1-tor'), { asNumber: 65102 })
+  t.match(await specOf('BGPPeer', 'new'), { peerIP: '10.0.1.2' })
+})
+
+t.test('what does not fit what is there is not taken', async t => {
+  const ours = {
+    apiVersion: 'margay.io/v1',
+    kind: 'IPPool',
+    metadata: { name: 'ours' },
+    spec: { cidr: '172.16.0.0/12' },
+  }
+  await store.create('IPPool', 'ours', ours)
+  const overlap = { kind: 'IPPool', metadata: { name: 'theirs' }, spec: { cidr: '172.16.0.0/16' } }
+  const { objects } = await importCalico(
+    store,
+    { objects: [overlap], blocks: [], unreadable: [] },
+    { write: true, force: true },
+  )
+  t.match(objects, [{ does: 'not taken', why: /cidr 172\.16\.0\.0\/16 overlaps pool "ours"/ }])
+  t.equal(await store.get('IPPool', 'theirs'), undefined)
+})

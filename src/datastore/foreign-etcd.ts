@@ -1,0 +1,40 @@
+// Keys of an etcd that is not ours, to read them once.
+
+import type { EtcdSettings } from './etcd/settings.ts'
+
+export interface ForeignKey {
+  readonly key: string
+  readonly value: string
+}
+
+/** Every key that begins with `prefix`, in order, page by page at one revision. Fails with a StoreError. */
+export async function readForeignEtcd(
+  settings: Omit<EtcdSettings, 'prefix'>,
+  prefix: string,
+): Promise<readonly ForeignKey[]> {
+  // gRPC is much code, and who has no etcd does not wait for it.
+  const { EtcdClient } = await import('./etcd/client.ts')
+  const client = new EtcdClient({ ...settings, prefix })
+  try {
+    const found: ForeignKey[] = []
+    let revision: string | undefined
+    for (let from = Buffer.from(prefix); ;) {
+      const request = { key: from, range_end: endOf(prefix), limit: settings.pageSize, revision }
+      const page = await client.run((etcd, options) => etcd.kv.range(request, options))
+      revision ??= page.header.revision
+      found.push(...page.kvs.map(({ key, value }) => ({ key: key.toString('utf8'), value: value.toString('utf8') })))
+      const last = page.kvs.at(-1)
+      if (!page.more || !last) return found
+      from = Buffer.concat([last.key, Buffer.from([0])])
+    }
+  } finally {
+    client.close()
+  }
+}
+
+/** What follows all keys with the prefix; its last octet is an ASCII character. */
+function endOf(prefix: string): Buffer {
+  const end = Buffer.from(prefix)
+  end[end.length - 1]++
+  return end
+}

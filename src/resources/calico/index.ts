@@ -1,0 +1,5 @@
+// Resources of a Calico cluster, read out of its etcd, as ours. No I/O.
+
+export { type CalicoObject, type Conversion, fromCalico } from './convert.ts'
+export { calicoPrefix, type CalicoStore, readCalicoKeys } from './keys.ts'
+export { withoutPoolsInUse } from './pools-in-use.ts'
