@@ -2,6 +2,7 @@
 #
 #   docker build -t margay .                        margayd, margayctl and margay-cni
 #   docker build -t margay-tor --target tor .       a router with FRR, for docker-compose.yml
+#   docker build -t margay-etcd --target etcd .     a member of etcd, for docker-compose.yml
 
 FROM node:26-bookworm-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev musl-tools && rm -rf /var/lib/apt/lists/*
@@ -20,6 +21,10 @@ RUN apt-get update \
   && rm -rf /var/lib/apt/lists/* \
   && sed -i 's/^bgpd=no/bgpd=yes/' /etc/frr/daemons
 CMD ["bash", "-c", "install -d -o frr -g frr /run/frr && . /usr/lib/frr/frrcommon.sh && exec /usr/lib/frr/watchfrr $(daemon_list)"]
+
+FROM debian:12-slim AS etcd
+RUN apt-get update && apt-get install -y --no-install-recommends etcd-server etcd-client && rm -rf /var/lib/apt/lists/*
+CMD ["etcd"]
 
 # The last stage is the one that `docker build` makes unless it is told otherwise.
 FROM node:26-bookworm-slim AS margay

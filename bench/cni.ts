@@ -70,6 +70,13 @@ function configuration(file: string, config: object): string {
   return path
 }
 
+/** What plugins said that refused. */
+const refusals = (): string =>
+  readFileSync(output, 'utf8')
+    .split('\n')
+    .filter(line => /"(code|msg)"/.test(line))
+    .join('\n')
+
 /** Makes the calls of `list` and gives the microseconds of each, and of all. Throws what a plugin said if one fails. */
 function call(calls: string, { plugin, configuration, node }: Side, at: number, list: readonly string[]) {
   writeFileSync(output, '')
@@ -82,8 +89,7 @@ function call(calls: string, { plugin, configuration, node }: Side, at: number, 
   const rows = text.trim().split('\n')
   const ended = rows.map(row => row.split(' ').map(Number) as [number, number])
   const failed = ended.filter(([, code]) => code !== 0).length
-  if (failed > 0)
-    throw new Error(`${failed} of ${list.length} calls of ${plugin} failed:\n${readFileSync(output, 'utf8')}`)
+  if (failed > 0) throw new Error(`${failed} of ${list.length} calls of ${plugin} failed:\n${refusals()}`)
   const times = ended.map(([microseconds]) => microseconds / 1_000)
   return { all: times.at(-1) ?? 0, each: times.slice(0, -1) }
 }

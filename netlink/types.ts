@@ -159,6 +159,11 @@ export interface Route {
   readonly mtu?: number
   /** RTA_NH_ID of a nexthop object, read only. */
   readonly nextHopId?: number
+  /**
+   * Read only: it has what is not told here, as `ip route … advmss 700 hoplimit 3 realm 5 expires 100 pref low encap …` gives it (other
+   * RTA_METRICS than the MTU, RTA_FLOW, RTA_CACHEINFO, RTA_PREF, RTA_ENCAP).
+   */
+  readonly further?: boolean
 }
 
 export interface Neighbour {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { parseAddress } from '../../inet/index.ts'
-import { eventually, type TestLab } from '../kit/lab.ts'
+import { eventually, slowness, type TestLab } from '../kit/lab.ts'
 import { type Family, type Wrapping, wrappings } from './kinds.ts'
 
 export interface Way {
@@ -100,7 +100,7 @@ export async function capture(
   const pings = lab.running(from.pod, ['ping', '-n', '-i', '0.1', target(lab, way)])
   const wanted = await eventually('a packet is captured', async () => {
     const filter = wrapping ? wrapping.filter(family) : bare
-    return (await lab.tryExec(to.node, 'timeout', '10', ...tcpdump, '-c', '1', filter)).stdout
+    return (await lab.tryExec(to.node, 'timeout', String(10 * slowness), ...tcpdump, '-c', '1', filter)).stdout
   }).catch(String)
   await lab.tryExec(from.pod, 'ping', '-n', '-c', '5', '-i', '0.1', '-w', '20', target(lab, way))
   await pings()

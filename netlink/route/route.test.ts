@@ -175,6 +175,30 @@ t.test('routes of every form are dumped as they were given, and `ip` sees the sa
   t.same(await netlink.routes({ protocol: 81, table: 0 }), [])
 })
 
+t.test('what a route has that is not told is marked', async t => {
+  const { ns, netlink } = await stage(t)
+  const plain = ['10.42.0.0/26 via 10.0.0.2', 'fd00:42::/64 via fd00::2', '10.42.1.0/26 via 10.0.0.2 mtu 1300']
+  const more = [
+    '10.43.0.0/26 via 10.0.0.2 advmss 700',
+    '10.43.1.0/26 via 10.0.0.2 realm 5',
+    '10.43.2.0/26 via 10.0.0.2 mtu lock 1300',
+    'fd00:43::/64 via fd00::2 hoplimit 3',
+    'fd00:43:1::/64 via fd00::2 pref low',
+    'fd00:43:2::/64 via fd00::2 expires 1000',
+  ]
+  ns.batch([...plain, ...more].map(route => `route add ${route} proto 81`))
+  const routes = (await netlink.routes()).filter(({ protocol }) => protocol === 81)
+  const dst = (text: string) => text.split(' ')[0]
+  t.same(
+    routes
+      .filter(({ further }) => further)
+      .map(route => route.dst)
+      .toSorted(),
+    more.map(dst).toSorted(),
+  )
+  t.equal(routes.length, plain.length + more.length)
+})
+
 t.test('defaults are those of `ip route`', async t => {
   const { netlink, a0 } = await stage(t)
   await netlink.apply([

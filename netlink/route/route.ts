@@ -29,8 +29,12 @@ const attribute = {
   source: 7,
   metrics: 8,
   multipath: 9,
+  flow: 11,
+  cacheInfo: 12,
   table: 15,
   via: 18,
+  preference: 20,
+  encapsulation: 22,
   nextHopId: 30,
 } as const
 
@@ -222,6 +226,7 @@ export function readRoute(message: Message): Route | undefined {
   let source: string | undefined
   let mtu: number | undefined
   let nextHopId: number | undefined
+  let further = false
   const a = new Attributes(message, from + bodyLength, to)
   while (a.next()) {
     switch (a.type) {
@@ -245,7 +250,17 @@ export function readRoute(message: Message): Route | undefined {
         source = addressText(a.octets())
         break
       case attribute.metrics:
-        mtu = readMtu(a.nested())
+        ;({ mtu, further } = readMetrics(a.nested()))
+        break
+      case attribute.flow:
+      case attribute.encapsulation:
+        further = true
+        break
+      case attribute.preference:
+        further ||= a.octets()[0] !== 0 // medium
+        break
+      case attribute.cacheInfo:
+        further ||= expires(a.octets())
         break
       case attribute.multipath:
         hops = readHops(a)
@@ -271,6 +286,7 @@ export function readRoute(message: Message): Route | undefined {
     ...(source !== undefined && { source }),
     ...(mtu !== undefined && { mtu }),
     ...(nextHopId !== undefined && { nextHopId }),
+    ...(further && { further }),
   }
 }
 
@@ -298,7 +314,16 @@ function readHops(multipath: Attributes): RouteNextHop[] {
   return hops
 }
 
-function readMtu(metrics: Attributes): number | undefined {
-  while (metrics.next()) if (metrics.type === RTAX_MTU) return metrics.u32()
-  return undefined
+function readMetrics(metrics: Attributes): { readonly mtu: number | undefined; readonly further: boolean } {
+  let mtu: number | undefined
+  let further = false
+  while (metrics.next())
+    if (metrics.type === RTAX_MTU) mtu = metrics.u32()
+    else further = true
+  return { mtu, further }
+}
+
+/** rta_expires of struct rta_cacheinfo. */
+function expires(cacheInfo: Uint8Array): boolean {
+  return cacheInfo.subarray(8, 12).some(octet => octet !== 0)
 }

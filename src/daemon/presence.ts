@@ -7,6 +7,8 @@ import type { Log } from './log.ts'
 
 /** Milliseconds between two. */
 const every = 5_000
+/** Milliseconds between looks at whether one is due: the first one when the datastore has come, or come back. */
+const lookEvery = 500
 
 export interface PresencePorts {
   readonly node: string
@@ -21,6 +23,8 @@ export class PresenceKeeper {
   readonly #ports: PresencePorts
   #timer: NodeJS.Timeout | undefined
   #isBusy = false
+  /** `performance.now()` of the last one; undefined: none since the datastore came. */
+  #last: number | undefined
   #problem: string | undefined
 
   constructor(ports: PresencePorts) {
@@ -33,11 +37,16 @@ export class PresenceKeeper {
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.sign(), every).unref()
+    this.#timer = setInterval(() => this.#look(), lookEvery).unref()
   }
 
   close(): void {
     clearInterval(this.#timer)
+  }
+
+  #look(): void {
+    if (!this.#ports.isInSync()) this.#last = undefined
+    else if (this.#last === undefined || performance.now() - this.#last >= every) void this.sign()
   }
 
   /** Never fails. One at a time: a datastore that is slow is not asked twice. */
@@ -45,6 +54,7 @@ export class PresenceKeeper {
     const { node, about, datastore, isInSync, log } = this.#ports
     if (this.#isBusy || !isInSync()) return
     this.#isBusy = true
+    this.#last = performance.now()
     try {
       await datastore.keepAlive(node, about, signHolds)
       this.#problem = undefined

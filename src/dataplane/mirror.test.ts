@@ -13,6 +13,42 @@ interface Hand {
   dump: () => Promise<readonly Route[]>
 }
 
+/** A dump of links, which begins before and ends after what `meanwhile` does. */
+async function readAround({ mirror, held }: LinksHand, meanwhile: () => void): Promise<void> {
+  const addresses = Promise.withResolvers<void>()
+  held.addresses = addresses.promise
+  const reading = mirror.rereadLinks()
+  await new Promise(resolve => setImmediate(resolve)) // the links are read
+  meanwhile()
+  addresses.resolve()
+  await reading
+}
+
+interface LinksHand {
+  readonly mirror: KernelMirror
+  readonly held: { addresses: Promise<void> }
+  readonly say: (event: NetlinkEvent) => void
+}
+
+async function linksHand(links: readonly Link[]): Promise<LinksHand> {
+  const socket = await new FakeKernel().open()
+  const held = { addresses: Promise.resolve() }
+  let say: Hand['say'] = () => {}
+  const kernel: Rtnetlink = {
+    ...socket,
+    links: async () => [...links],
+    async addresses() {
+      await held.addresses
+      return []
+    },
+    async watch(_, handler) {
+      say = handler
+      return async () => {}
+    },
+  }
+  return { mirror: await KernelMirror.open(kernel, defaultMark), held, say: event => say(event) }
+}
+
 async function hand(): Promise<Hand> {
   const socket = await new FakeKernel().open()
   let say: Hand['say'] = () => {}
@@ -116,6 +152,26 @@ for (const c of [
     }
     t.equal(mirror.linkNamed('mgy0')?.index, c.expect)
   })
+
+t.test('links that come, change or go during a dump of links are as they are now', async t => {
+  const hand = await linksHand([link(5, 'stays'), link(6, 'goes'), link(7, 'changes')])
+  const address = { link: 5, cidr: '10.0.0.1/24', scope: 'universe' } as const
+  await readAround(hand, () => {
+    hand.mirror.noteLink(link(8, 'noted'))
+    hand.say({ type: 'link.put', link: link(9, 'heard') })
+    hand.say({ type: 'link.delete', link: link(6, 'goes') })
+    hand.say({ type: 'link.put', link: link(7, 'changes', { mtu: 1400 }) })
+    hand.say({ type: 'address.put', address })
+  })
+  const names = [...hand.mirror.links].map(each => each.name).toSorted((a, b) => a.localeCompare(b))
+  t.same(names, ['changes', 'heard', 'noted', 'stays'])
+  t.equal(hand.mirror.linkNamed('noted')?.index, 8)
+  t.equal(hand.mirror.linkNamed('changes')?.mtu, 1400)
+  t.same([...hand.mirror.addresses], [address])
+  await hand.mirror.rereadLinks()
+  t.same([...hand.mirror.links].length, 3, 'the next dump tells the truth again')
+  t.same([...hand.mirror.addresses], [])
+})
 
 t.test('events during a dump are younger than the dump', async t => {
   const h = await hand()

@@ -46,6 +46,8 @@ export class KernelMirror {
   #ourUses = new Map<number, number>()
   /** Prefixes that events changed while a dump was under way: there the events are younger. */
   #touched: Set<string> | undefined
+  /** Links and addresses that came, changed or went while a dump of them was under way: there it is older. */
+  #young: { readonly links: Set<number>; readonly addresses: Set<string> } | undefined
   #unwatch: (() => Promise<void>) | undefined
 
   private constructor(kernel: Rtnetlink, mark: Mark) {
@@ -134,6 +136,7 @@ export class KernelMirror {
     const namesake = this.#linkNames.get(link.name)
     if (namesake) this.#noted.delete(namesake.index)
     const heard = this.#links.has(link.index)
+    this.#young?.links.add(link.index)
     this.#putLink(link)
     if (!heard) this.#noted.add(link.index)
   }
@@ -150,13 +153,15 @@ export class KernelMirror {
 
   /** Reads links and addresses again and tells of differences. */
   async rereadLinks(): Promise<void> {
+    const young = (this.#young = { links: new Set<number>(), addresses: new Set<string>() })
     const [links, addresses] = [await this.#kernel.links(), await this.#kernel.addresses()]
-    const indices = new Set(links.map(link => link.index))
+    this.#young = undefined
+    const indices = new Set([...links.map(link => link.index), ...young.links])
     for (const link of this.#links.values()) if (!indices.has(link.index)) this.#dropLink(link)
-    for (const link of links) this.#putLink(link)
-    const keys = new Set(addresses.map(addressKey))
+    for (const link of links) if (!young.links.has(link.index)) this.#putLink(link)
+    const keys = new Set([...addresses.map(addressKey), ...young.addresses])
     for (const [key, address] of this.#addresses) if (!keys.has(key)) this.#dropAddress(address)
-    for (const address of addresses) this.#putAddress(address)
+    for (const address of addresses) if (!young.addresses.has(addressKey(address))) this.#putAddress(address)
   }
 
   /** Reads the table again and tells of every prefix where it was not as believed. */
@@ -215,6 +220,7 @@ export class KernelMirror {
   }
 
   #take(event: NetlinkEvent): void {
+    this.#mark(event)
     switch (event.type) {
       case 'link.put':
         this.#noted.delete(event.link.index)
@@ -239,6 +245,12 @@ export class KernelMirror {
       case 'netconf.delete':
         return undefined
     }
+  }
+
+  #mark(event: NetlinkEvent): void {
+    if (event.type === 'link.put' || event.type === 'link.delete') this.#young?.links.add(event.link.index)
+    if (event.type === 'address.put' || event.type === 'address.delete')
+      this.#young?.addresses.add(addressKey(event.address))
   }
 
   #tell(change: MirrorChange): void {

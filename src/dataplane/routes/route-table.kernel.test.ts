@@ -4,12 +4,13 @@
 import * as fc from 'fast-check'
 import t from 'tap'
 import type { Rtnetlink } from '../../../netlink/types.ts'
-import { fibClasses } from '../../model/fib.ts'
+import { type FibEntry, fibClasses } from '../../model/fib.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { Dataplane } from '../dataplane.ts'
 import type { Kernel } from '../kernel.ts'
+import { linuxKernel } from '../linux.ts'
 import { type RealWorld, realWorld } from '../real-world.ts'
-import { skipWithoutRoot } from '../test-namespaces.ts'
+import { skipWithoutRoot, TestNamespaces } from '../test-namespaces.ts'
 import { DesiredRoutes } from './desired.ts'
 import { entriesOf, expectations, fewestMessages, isMet, operationOf, step, type Step } from './testing.ts'
 
@@ -171,3 +172,38 @@ t.test(
     t.pass(`${runs} runs`)
   },
 )
+
+t.test('what somebody adds to a route of ours is taken away again', { skip: skipWithoutRoot() }, async t => {
+  await using namespaces = new TestNamespaces()
+  const path = await namespaces.add('more')
+  const ip = (...argv: string[]) => namespaces.run(path, 'ip', ...argv)
+  await ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'eth0p')
+  for (const argv of ['link set eth0 up', 'link set eth0p up', 'addr add 10.0.1.7/24 dev eth0'])
+    await ip(...argv.split(' '))
+  await ip('addr', 'add', 'fd00:1::7/64', 'dev', 'eth0', 'nodad')
+  const plane = await Dataplane.open({ kernel: linuxKernel(path) })
+  t.teardown(() => plane.close())
+  const entry = (prefix: string, gateway: string): FibEntry => ({
+    prefix,
+    kind: 'unicast',
+    nextHops: [{ device: 'eth0', gateway }],
+  })
+  plane.routes.set('bgp', [entry('10.42.1.0/26', '10.0.1.8'), entry('fd00:42::/122', 'fd00:1::8')])
+  for (const name of fibClasses) plane.routes.inSync(name)
+  await plane.routes.idle()
+  const shown = async () =>
+    (await ip('route', 'show', 'proto', '81')) + (await ip('-6', 'route', 'show', 'proto', '81'))
+  const before = await shown()
+  t.match(before, /10\.42\.1\.0\/26/)
+  for (const argv of [
+    'route replace 10.42.1.0/26 via 10.0.1.8 proto 81 metric 1024 advmss 700',
+    '-6 route replace fd00:42::/122 via fd00:1::8 proto 81 metric 1024 hoplimit 3',
+  ]) {
+    await ip(...argv.split(' '))
+    for (let tries = 0; (await shown()) !== before; tries++) {
+      if (tries === 1_000) throw new Error(`${argv}: ${await shown()}`)
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    t.pass(argv)
+  }
+})

@@ -79,6 +79,7 @@ export function sameRoute(a: Route, b: Route): boolean {
     (a.tos ?? 0) === (b.tos ?? 0) &&
     a.source === b.source &&
     a.mtu === b.mtu &&
+    (a.further ?? false) === (b.further ?? false) &&
     a.nextHopId === b.nextHopId &&
     (a.dst.includes(':') || a.scope === undefined || b.scope === undefined || a.scope === b.scope) &&
     ((a.type ?? 'unicast') !== 'unicast' || sameNextHops(a.nextHops, b.nextHops))

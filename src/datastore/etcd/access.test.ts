@@ -81,6 +81,46 @@ t.test('client certificates, and their rotation', async t => {
   await store.close()
 })
 
+t.test('a user with a password, over TLS', async t => {
+  const folder = t.testdir({ password: 'first\n', wrong: 'nonsense' })
+  makeAuthority(folder, 'right')
+  makeAuthority(folder, 'wrong')
+  const at = (name: string) => join(folder, name)
+  const tls = { ca: at('right.pem'), cert: at('right-node.pem'), key: at('right-node.key') }
+  const etcd = await TestEtcd.start(t, { tls })
+  await etcd.ctl('user', 'add', 'root:secret')
+  await etcd.ctl('user', 'grant-role', 'root', 'root')
+  await etcd.ctl('role', 'add', 'margay')
+  await etcd.ctl('role', 'grant-permission', 'margay', 'readwrite', '/margay/', '--prefix')
+  await etcd.ctl('user', 'add', 'node:first')
+  await etcd.ctl('user', 'grant-role', 'node', 'margay')
+  await etcd.ctl('auth', 'enable')
+
+  const auth = { username: 'node', passwordFile: at('password') }
+  const store = openEtcdDatastore(etcd.settings({ auth }))
+  await store.create('Node', 'n', 1)
+  await store.keepAlive('n', {}, 600)
+  const events = store.watch(['Node'], new AbortController().signal)[Symbol.asyncIterator]()
+  t.match(await nextOf(events, 'snapshot'), { entries: [{ name: 'n' }] })
+  await store.create('Node', 'm', 1)
+  t.match(await nextOf(events, 'put'), { entry: { name: 'm' } })
+  t.match(await store.signs(), [{ name: 'n', isAlive: true }])
+  await store.close()
+
+  for (const { settings, message } of [
+    {
+      settings: { auth: { ...auth, passwordFile: at('wrong') } },
+      message: /does not know this user with this password/,
+    },
+    { settings: { auth, tls: { ...tls, ca: at('wrong.pem') } }, message: /no agreement on certificates/ },
+    { settings: { auth, prefix: '/other' }, message: /this user of etcd may not do that/ },
+  ]) {
+    const refused = openEtcdDatastore(etcd.settings({ timeout: 5000, ...settings }))
+    await t.rejects(refused.get('Node', 'n'), { code: 'unauthorised', message })
+    await refused.close()
+  }
+})
+
 t.test('users, and a password that changes', async t => {
   const folder = t.testdir({ password: 'first\n', wrong: 'nonsense' })
   const etcd = await TestEtcd.start(t)

@@ -58,18 +58,23 @@ export class EtcdClient {
    */
   async run<T>(request: (etcd: Etcd3, options: CallOptions, again: boolean) => Promise<T>): Promise<T> {
     const { endpoints, timeout } = this.settings
-    const deadline = Date.now() + timeout
+    // Not by the time of day: it may be set while a call waits.
+    const deadline = performance.now() + timeout
     const share = endpoints.length === 1 ? timeout : Math.max(timeout / endpoints.length, 1_000)
     let refusals = 0
     for (let tries = 1; ; tries++) {
       const at = this.#endpoint
       try {
-        return await request(this.#client(), { deadline: Math.min(Date.now() + share, deadline) }, tries > 1)
+        return await request(
+          this.#client(),
+          { deadline: Date.now() + Math.min(share, deadline - performance.now()) },
+          tries > 1,
+        )
       } catch (error) {
         if (isCompacted(error)) throw error
         const fault = this.#faultAt(at, error)
         refusals = fault.refused ? refusals + 1 : 0
-        const isOver = Date.now() + pause >= deadline || refusals >= refusalRounds * endpoints.length
+        const isOver = performance.now() + pause >= deadline || refusals >= refusalRounds * endpoints.length
         if (!fault.passes || this.#closed || isOver) throw new StoreError(fault.code, `${fault.reason}.`)
       }
       if (tries % endpoints.length === 0) await sleep(pause)

@@ -40,9 +40,14 @@ const table: readonly (readonly [pattern: RegExp, fault: Omit<Fault, 'reason'>, 
     'etcd wants a user: set datastore.auth',
   ],
   [
+    /CERT_NOT_YET_VALID|certificate is not yet valid/i,
+    { code: 'unauthorised', passes: true },
+    "a certificate is not valid yet: set this machine's clock, or the one that signed it",
+  ],
+  [
     /CERT_HAS_EXPIRED|certificate has expired/i,
     { code: 'unauthorised', passes: true },
-    'a certificate has expired: renew it; files are read again when they change',
+    "a certificate has expired, or this machine's clock is ahead: renew it; files are read again when they change",
   ],
   [
     /self.signed certificate|unable to (get|verify)|ERR_TLS_CERT_ALTNAME|certificate|bad certificate|alert|SSL routines|wrong version number/i,

@@ -23,6 +23,8 @@ export interface TestEtcdOptions {
   /** Clients have to show a certificate of `ca`. */
   readonly tls?: TestTls
   readonly args?: readonly string[]
+  /** The first member's clock that counts from the machine's start is so many seconds ahead. */
+  readonly firstAhead?: number
   /** Not on loopback but in this network namespace, at its address. */
   readonly at?: { readonly netns: string; readonly address: string }
 }
@@ -46,7 +48,8 @@ export class TestEtcd {
     const count = options.members ?? 1
     const ports = await freePorts(count * 2)
     const names = Array.from({ length: count }, (_, i) => `m${i}`)
-    const { tls, at } = options
+    const { tls, at, firstAhead } = options
+    const ahead = ['unshare', '--time', '--monotonic', `${firstAhead}`, '--boottime', `${firstAhead}`, '--']
     const address = at?.address ?? '127.0.0.1'
     const within = at ? ['nsenter', `--net=/run/netns/${at.netns}`, '--'] : []
     const peerUrl = (i: number) => `http://${address}:${ports[count + i]}`
@@ -66,7 +69,13 @@ export class TestEtcd {
       }
       const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)
       if (tls) args.push('--client-cert-auth')
-      return new Member(client, join(dir, `${name}.log`), [...within, program, ...args, ...(options.args ?? [])])
+      return new Member(client, join(dir, `${name}.log`), [
+        ...within,
+        ...(firstAhead !== undefined && i === 0 ? ahead : []),
+        program,
+        ...args,
+        ...(options.args ?? []),
+      ])
     })
     const etcd = new TestEtcd(members, tls, within)
     const remove = async (): Promise<void> => {
