@@ -88,24 +88,19 @@ const stories: readonly (Story & { readonly name: string })[] = [
 
 /** Too long for every schedule: random ones. */
 const longer: readonly (Story & { readonly name: string })[] = [
-  {
-    name: 'a node leaves a part of its block to another, which has it for a while; with two cuts',
+  ...[
+    { name: 'a cut', ...none, cuts: 1 },
+    { name: 'a crash', ...none, crashes: 1 },
+    { name: 'a cut, and a disk is lost', ...none, cuts: 1, losses: 1 },
+  ].map(({ name, ...faults }) => ({
+    name: `a node splits its block and another wants the part; with ${name}`,
     nodes: [
       { name: 'a', pools: one, actions: [assign(1), serve, assign(2)] },
-      { name: 'b', pools: one, actions: [assign(1), assign(1), release(1), tidy] },
+      { name: 'b', pools: one, actions: Array.from({ length: 5 }, () => assign(1)) },
     ],
-    ...none,
-    cuts: 2,
-  },
-  {
-    name: 'the same with a crash',
-    nodes: [
-      { name: 'a', pools: one, actions: [assign(1), serve, assign(2)] },
-      { name: 'b', pools: one, actions: [assign(1), assign(1), release(1), tidy] },
-    ],
-    ...none,
-    crashes: 1,
-  },
+    asked: 'a',
+    ...faults,
+  })),
   {
     name: 'a node leaves a part of its block to another, and a disk is lost',
     nodes: [

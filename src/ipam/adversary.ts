@@ -17,6 +17,7 @@ import type { IPPoolResource } from '../resources/index.ts'
 import { formatPrefix, overlaps, parsePrefix } from '../../inet/index.ts'
 import { Ipam } from './ipam.ts'
 import { copyKind, readCopy } from './records.ts'
+import { type BlockRequest, requestKind } from './requests.ts'
 import { owner } from './testing.ts'
 
 export type Action =
@@ -41,6 +42,8 @@ export interface Story {
    * datastore have all that was told.
    */
   readonly isBlind?: boolean
+  /** Name of a node that another one has asked for a part of a block before all begins; then nobody else asks. */
+  readonly asked?: string
 }
 
 interface Call {
@@ -94,11 +97,16 @@ export class World {
 
   constructor(story: Story) {
     this.#isBlind = story.isBlind ?? false
-    this.#asks = story.nodes.some(({ actions }) => actions.some(action => action.do === 'serve'))
     this.#nodes = story.nodes.map(plan => new NodeRun(plan))
     this.#cuts = story.cuts
     this.#crashes = story.crashes
     this.#losses = story.losses
+    const serves = story.nodes.some(({ actions }) => actions.some(action => action.do === 'serve'))
+    this.#asks = serves && story.asked === undefined
+    if (story.asked === undefined) return
+    const value: BlockRequest = { node: 'another', from: story.asked, family: 4, ranges: ['10.42.0.0/16'] }
+    const entry = { kind: requestKind, name: 'another', version: '1' as Version, value }
+    this.#records.set(`${requestKind}/another`, entry)
   }
 
   /** Plays one schedule to its end, then heals everything and looks at what is left. False: the chooser broke it off. */
@@ -448,9 +456,17 @@ export async function playAll(
   }
 }
 
-/** Plays one schedule that the numbers choose. */
+/** Plays one schedule that the numbers choose. A fault is rare, so that it does not always come first. */
 export async function playBy(story: Story, numbers: Iterator<number>): Promise<World> {
   const world = new World(story)
-  await world.play(choices => Number(numbers.next().value ?? 0) % choices.length)
+  const next = (): number => Number(numbers.next().value ?? 0)
+  await world.play(choices => {
+    const wanted = next() % 10 === 0
+    const some = choices.flatMap((name, i) => (wanted === isFault.test(name) ? [i] : []))
+    const among = some.length > 0 ? some : choices.map((_, i) => i)
+    return among[next() % among.length]
+  })
   return world
 }
+
+const isFault = / (cut before|answer lost|crashes|loses) /

@@ -104,9 +104,14 @@ export async function claim(
 
 /**
  * Takes over a record that names this node and that its own store does not know: it is written anew first. Undefined: it does
- * not name this node any more, or another node's record overlaps it.
+ * not name this node any more, or another node's record overlaps it; unless `isInUse`, this node's goes then.
  */
-export async function affirm(datastore: Datastore, prefix: Prefix, node: string): Promise<ClaimedBlock | undefined> {
+export async function affirm(
+  datastore: Datastore,
+  prefix: Prefix,
+  node: string,
+  isInUse = false,
+): Promise<ClaimedBlock | undefined> {
   for (;;) {
     const found = await datastore.get(blockKind, blockName(prefix))
     const block = readBlock(found?.value)
@@ -117,6 +122,8 @@ export async function affirm(datastore: Datastore, prefix: Prefix, node: string)
       if (!isMoved(error)) throw error
       continue
     }
+    // With pods in it, it was this node's before its store was lost: then it is the other that lets go.
+    if (isInUse) return (await rivalOf(datastore, block)) ? undefined : block
     const affirmed = await withoutRival(datastore, block)
     return affirmed.node === node ? affirmed : undefined
   }
@@ -124,12 +131,14 @@ export async function affirm(datastore: Datastore, prefix: Prefix, node: string)
 
 /** A block whose record this node has just written: it stays, or goes again because another node's overlaps it. */
 async function withoutRival(datastore: Datastore, mine: ClaimedBlock): Promise<ClaimedBlock> {
-  const rival = (await allBlocks(datastore)).find(
-    other => other.node !== mine.node && overlaps(other.prefix, mine.prefix),
-  )
+  const rival = await rivalOf(datastore, mine)
   if (!rival) return mine
   await unclaim(datastore, mine.prefix, mine.node)
   return rival
+}
+
+async function rivalOf(datastore: Datastore, mine: ClaimedBlock): Promise<ClaimedBlock | undefined> {
+  return (await allBlocks(datastore)).find(other => other.node !== mine.node && overlaps(other.prefix, mine.prefix))
 }
 
 /** Gives a block back. Nothing happens if it is not this node's. */

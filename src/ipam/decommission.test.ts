@@ -57,6 +57,8 @@ t.test('a node that comes back uses none of it: not with pods, not without', asy
   await datastore.create('Node', 'n1', {})
   await back.refresh()
   t.same(back.owned(), [], 'taken back, it still has pods with addresses that it lost')
+  const [{ block }] = (await back.assign({ ...owner('soon'), ...four })).addresses
+  t.notOk(freed.includes(block), 'new pods get addresses at once, from a block that it never lost')
   await back.releaseExcept(() => false)
   await back.refresh()
   t.same(back.show().problems, [])

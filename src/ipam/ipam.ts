@@ -96,7 +96,9 @@ export class Ipam {
    * the addresses: ask again, or `release`.
    */
   async assign(request: AssignRequest): Promise<Assigned> {
-    const { timer = pause, patience = 0 } = this.#options
+    const { timer = pause } = this.#options
+    // The plan waits for a tunnel's address, and makes another attempt anyway when a part is free.
+    const patience = request.use === 'Tunnel' ? 0 : (this.#options.patience ?? 0)
     for (let waited = 0; ; waited += lookAgainAfter) {
       try {
         return await this.#alone(() => this.#give(request))

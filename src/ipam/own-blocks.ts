@@ -208,7 +208,8 @@ export class OwnBlocks {
         await unclaim(datastore, record.prefix, node)
         continue
       }
-      const affirmed = await affirm(datastore, record.prefix, node)
+      const isInUse = [...this.#local.addresses.keys()].some(address => holds(record.prefix, address))
+      const affirmed = await affirm(datastore, record.prefix, node, isInUse)
       if (affirmed) await this.#local.putBlock(affirmed)
     }
     const gone = await decommissioned(datastore, node)

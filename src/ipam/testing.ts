@@ -18,9 +18,9 @@ export function pool(name: string, cidr: string, spec: Partial<IPPoolSpec> = {})
   return parsed.resource
 }
 
-/** Small blocks, so that nodes are at the datastore all the time. */
+/** Small blocks and few, so that nodes are at the datastore all the time, and split blocks when they have none. */
 export const hammerPools = [
-  pool('v4', '10.42.0.0/24', { blockSize: 30 }),
+  pool('v4', '10.42.0.0/26', { blockSize: 29 }),
   pool('v6', 'fd00:42::/120', { blockSize: 126 }),
 ]
 
