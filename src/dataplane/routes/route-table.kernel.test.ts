@@ -257,3 +257,18 @@ t.test('a second route under our mark beside ours goes', { skip: skipWithoutRoot
   await wish()
   await until('', 'with ours, when that is wanted no more')
 })
+
+t.test(
+  "another's route behind ours with its metric: ours gives way, and is back after it",
+  { skip: skipWithoutRoot() },
+  async t => {
+    const { ip, shown, until } = await kept(t)
+    const before = await shown()
+    const theirs = '10.42.1.0/26 via 10.0.1.9 proto static metric 1024'.split(' ')
+    await ip('route', 'append', ...theirs)
+    await until(before.split('\n').slice(1).join('\n'), 'ours is gone')
+    t.match(await ip('route', 'show', 'proto', 'static'), /10\.42\.1\.0\/26 via 10\.0\.1\.9/)
+    await ip('route', 'del', ...theirs)
+    await until(before, 'ours is back')
+  },
+)

@@ -14,7 +14,7 @@ import { BackOff } from './back-off.ts'
 import { decide, type Step } from './decide.ts'
 import { DesiredRoutes, type FibChange, type Winner } from './desired.ts'
 import { Outcomes } from './outcomes.ts'
-import { deletionOf, describe, isMarked, metricOf, sameRoute, toRoute } from './route.ts'
+import { deletionOf, describe, metricOf, sameRoute, toRoute } from './route.ts'
 import * as say from './sentences.ts'
 
 export interface RouteTableOptions {
@@ -240,7 +240,7 @@ export class RouteTable {
       case 'route':
         if (change.hit) this.#hits.set(change.prefix, change.hit)
         // IPv4: it may sit in the place of ours or behind it, and the event does not tell.
-        if (change.hit?.by && isMarked(change.hit.by, this.#mirror.mark)) this.#invalidate()
+        if (change.hit?.by && !change.prefix.includes(':')) this.#invalidate()
         return this.#heardRoute(change.prefix)
       case 'link':
         if (change.renamed) this.#touch(this.#desired.prefixes())
