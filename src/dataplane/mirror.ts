@@ -6,7 +6,7 @@
 
 import type { InterfaceAddress, Link, NetlinkEvent, Route, Rtnetlink } from '../../netlink/types.ts'
 import { nextTurn } from './clock.ts'
-import { isMarked, type Mark, metricOf, sameRoute } from './routes/route.ts'
+import { isMarked, type Mark, metricOf, sameRoute, sameWay } from './routes/route.ts'
 
 export type MirrorChange =
   /** A route came, changed or went by an event, ours or foreign. `hit`: what was ours there is gone or other now, and not by us. */
@@ -39,6 +39,8 @@ export class KernelMirror {
   readonly #noted = new Set<number>()
   readonly #addresses = new Map<string, InterfaceAddress>()
   #ours = new Map<string, Route>()
+  /** IPv4: further routes under our mark, behind ours (`ip route append`), as far as a reading has shown them. */
+  #twins = new Map<string, readonly Route[]>()
   #foreign = new Map<string, readonly Route[]>()
   /** How many next hops leave by a link, ours and others'. */
   #uses = new Map<number, number>()
@@ -113,6 +115,11 @@ export class KernelMirror {
     return this.#ours.keys()
   }
 
+  /** Routes under our mark that somebody has put beside ours. */
+  twins(prefix: string): readonly Route[] {
+    return this.#twins.get(prefix) ?? []
+  }
+
   foreign(prefix: string): readonly Route[] {
     return this.#foreign.get(prefix) ?? []
   }
@@ -146,9 +153,18 @@ export class KernelMirror {
     this.#setOurs(route.dst, route)
   }
 
+  /** The kernel acknowledged that one of several under our mark is gone. */
+  noteTwinGone(route: Route): void {
+    const { dst } = route
+    const [ours, ...twins] = [...listOf(this.ours(dst)), ...this.twins(dst)].filter(each => each !== route)
+    this.#setOurs(dst, ours)
+    restore(this.#twins, dst, twins.length > 0 ? twins : undefined)
+  }
+
   /** The kernel acknowledged the delete, or said that there was nothing to delete. */
   noteDeleted(prefix: string): void {
-    this.#setOurs(prefix, undefined)
+    const ours = this.#ours.get(prefix)
+    if (ours) this.noteTwinGone(ours)
   }
 
   /** Reads links and addresses again and tells of differences. */
@@ -171,15 +187,19 @@ export class KernelMirror {
       const routes = await this.#kernel.routes({ table: this.mark.table })
       const inMain = this.mark.table === mainTable ? [] : await this.#kernel.routes({ table: mainTable })
       const ours = new Map<string, Route>()
+      const twins = new Map<string, readonly Route[]>()
       const foreign = new Map<string, Route[]>()
       for (let i = 0; i < routes.length + inMain.length; i++) {
         if (i % unitsPerTurn === unitsPerTurn - 1) await nextTurn()
         const route = i < routes.length ? routes[i] : inMain[i - routes.length]
         if (!this.#concerns(route)) continue
-        if (isMarked(route, this.mark)) ours.set(route.dst, route)
+        // The first of several is in force.
+        if (isMarked(route, this.mark) && ours.has(route.dst))
+          twins.set(route.dst, [...(twins.get(route.dst) ?? []), route])
+        else if (isMarked(route, this.mark)) ours.set(route.dst, route)
         else foreign.set(route.dst, [...(foreign.get(route.dst) ?? []), route])
       }
-      const changed = await this.#swap(ours, foreign, touched)
+      const changed = await this.#swap(ours, twins, foreign, touched)
       this.#touched = undefined
       for (const [prefix, hit] of changed) this.#changed(prefix, hit)
     } finally {
@@ -189,6 +209,7 @@ export class KernelMirror {
 
   async #swap(
     ours: Map<string, Route>,
+    twins: Map<string, readonly Route[]>,
     foreign: Map<string, readonly Route[]>,
     touched: Set<string>,
   ): Promise<Map<string, Hit | undefined>> {
@@ -199,15 +220,19 @@ export class KernelMirror {
       const [before, after] = [this.#ours.get(prefix), ours.get(prefix)]
       if (!sameLists(listOf(before), listOf(after)))
         changed.set(prefix, before && hitBy(after ?? foreign.get(prefix)?.find(other => sameKey(other, before))))
+      else if (!sameLists(this.twins(prefix), twins.get(prefix) ?? []))
+        changed.set(prefix, hitBy(twins.get(prefix)?.[0]))
       else if (!sameLists(this.foreign(prefix), foreign.get(prefix) ?? [])) changed.set(prefix, undefined)
     }
     for (const map of [ours, foreign]) for (const prefix of map.keys()) await look(prefix)
     for (const map of [this.#ours, this.#foreign]) for (const prefix of map.keys()) await look(prefix)
     for (const prefix of touched) {
       restore(ours, prefix, this.#ours.get(prefix))
+      restore(twins, prefix, this.#twins.get(prefix))
       restore(foreign, prefix, this.#foreign.get(prefix))
     }
     this.#ours = ours
+    this.#twins = twins
     this.#foreign = foreign
     this.#uses = new Map()
     this.#ourUses = new Map()
@@ -311,9 +336,13 @@ export class KernelMirror {
     if (!this.#concerns(route)) return
     const prefix = route.dst
     if (isMarked(route, this.mark)) {
-      if (!this.#ours.has(prefix)) return
-      this.#setOurs(prefix, undefined)
-      return this.#changed(prefix, {})
+      const ours = this.#ours.get(prefix)
+      if (!ours) return
+      // IPv6 tells of each next hop of several by itself; IPv4 of the whole route, which may be another than ours.
+      const gone =
+        sameWay(ours, route) || prefix.includes(':') ? ours : this.twins(prefix).find(each => sameWay(each, route))
+      if (gone) this.noteTwinGone(gone)
+      return gone === ours ? this.#changed(prefix, {}) : undefined
     }
     const before = this.foreign(prefix)
     const after = before.filter(other => !sameHolder(other, route))

@@ -17,7 +17,7 @@ const foreign = (metric: number, tos = 0): Route => ({ ...ours, protocol: 4, met
 const wanted = (route: Route, owner: FibClass = 'bgp') => ({ class: owner, route })
 
 const all = { mayAdd: true, mayReplace: true, mayDelete: true }
-const nothing: Situation = { wanted: undefined, ours: undefined, foreign: [], ...all }
+const nothing: Situation = { wanted: undefined, ours: undefined, twins: [], foreign: [], ...all }
 
 for (const c of [
   { name: 'nothing wanted, nothing there', given: {}, expect: { do: 'nothing' } },
@@ -30,6 +30,22 @@ for (const c of [
     given: { wanted: wanted(other), ours, mayReplace: false },
     expect: { do: 'hold' },
   },
+  {
+    name: 'one of another way behind ours',
+    given: { wanted: wanted(ours), ours, twins: [other] },
+    expect: { do: 'prune', route: other },
+  },
+  {
+    name: 'one of another way before ours',
+    given: { wanted: wanted(ours), ours: other, twins: [ours] },
+    expect: { do: 'prune', route: other },
+  },
+  {
+    name: 'one behind ours, not in sync',
+    given: { wanted: wanted(ours), ours, twins: [other], mayDelete: false },
+    expect: { do: 'hold' },
+  },
+  { name: 'wanted no more, and one behind', given: { ours, twins: [other] }, expect: { do: 'delete', route: ours } },
   { name: 'wanted no more', given: { ours }, expect: { do: 'delete', route: ours } },
   { name: 'wanted no more, not in sync', given: { ours, mayDelete: false }, expect: { do: 'hold' } },
   { name: 'foreign only', given: { foreign: [foreign(20)] }, expect: { do: 'nothing' } },

@@ -5,13 +5,15 @@
 
 import type { Route } from '../../../netlink/types.ts'
 import type { FibClass } from '../../model/fib.ts'
-import { hasKeyOf, type Mark, sameRoute } from './route.ts'
+import { hasKeyOf, type Mark, sameRoute, sameWay } from './route.ts'
 
 export interface Situation {
   /** The winning class's entry in the kernel's form; undefined: the prefix shall have no route of ours. */
   readonly wanted: { readonly class: FibClass; readonly route: Route } | undefined
   /** Our route in the kernel, by the mirror. */
   readonly ours: Route | undefined
+  /** Further routes under our mark, which somebody has put beside ours. */
+  readonly twins: readonly Route[]
   /** Routes of others for the prefix in the same table, any metric. */
   readonly foreign: readonly Route[]
   /** The class may add. */
@@ -26,6 +28,8 @@ export type Step =
   | { readonly do: 'nothing' }
   | { readonly do: 'add' | 'replace'; readonly route: Route }
   | { readonly do: 'delete'; readonly route: Route }
+  /** This very one of several under our mark goes, and then it is judged again. */
+  | { readonly do: 'prune'; readonly route: Route }
   /** Somebody else's route has precedence; ours, if there is one, goes as soon as it may. */
   | { readonly do: 'yield'; readonly holder: Route; readonly remove?: Route }
   | { readonly do: 'hold' }
@@ -36,6 +40,10 @@ export function decide(s: Situation, mark: Mark): Step {
 
   const holder = precedingForeign(wanted.class, s.foreign, mark)
   if (holder) return { do: 'yield', holder, ...(ours && s.mayDelete && { remove: ours }) }
+
+  // A replace finds the first of several only, or that what it writes is there already.
+  const stranger = s.twins.length > 0 && ours && [ours, ...s.twins].find(each => !sameWay(each, wanted.route))
+  if (stranger) return s.mayDelete ? { do: 'prune', route: stranger } : { do: 'hold' }
 
   if (!ours) return s.mayAdd ? { do: 'add', route: wanted.route } : { do: 'hold' }
   if (sameRoute(ours, wanted.route)) return { do: 'nothing' }

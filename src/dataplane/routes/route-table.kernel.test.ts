@@ -2,7 +2,7 @@
 // foreseen takes not a message more than the oracle says.
 
 import * as fc from 'fast-check'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Rtnetlink } from '../../../netlink/types.ts'
 import { type FibEntry, fibClasses } from '../../model/fib.ts'
 import { type Clock, systemClock } from '../clock.ts'
@@ -173,26 +173,64 @@ t.test(
   },
 )
 
-t.test('what somebody adds to a route of ours is taken away again', { skip: skipWithoutRoot() }, async t => {
-  await using namespaces = new TestNamespaces()
+interface Kept {
+  readonly ip: (...argv: string[]) => Promise<string>
+  /** Closes the data plane and opens it anew. */
+  readonly restart: () => Promise<void>
+  readonly wish: (...entries: readonly FibEntry[]) => Promise<void>
+  readonly shown: () => Promise<string>
+  readonly until: (text: string, what: string) => Promise<void>
+}
+
+const near: readonly FibEntry[] = [
+  { prefix: '10.42.1.0/26', kind: 'unicast', nextHops: [{ device: 'eth0', gateway: '10.0.1.8' }] },
+  { prefix: 'fd00:42::/122', kind: 'unicast', nextHops: [{ device: 'eth0', gateway: 'fd00:1::8' }] },
+]
+
+/** A node with one cable and `near` in its table. */
+async function kept(t: Test): Promise<Kept> {
+  const namespaces = new TestNamespaces()
+  t.teardown(() => namespaces[Symbol.asyncDispose]())
   const path = await namespaces.add('more')
   const ip = (...argv: string[]) => namespaces.run(path, 'ip', ...argv)
   await ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'eth0p')
   for (const argv of ['link set eth0 up', 'link set eth0p up', 'addr add 10.0.1.7/24 dev eth0'])
     await ip(...argv.split(' '))
   await ip('addr', 'add', 'fd00:1::7/64', 'dev', 'eth0', 'nodad')
-  const plane = await Dataplane.open({ kernel: linuxKernel(path) })
+  const start = async () => {
+    const plane = await Dataplane.open({ kernel: linuxKernel(path) })
+    plane.routes.set('bgp', near)
+    for (const name of fibClasses) plane.routes.inSync(name)
+    await plane.routes.idle()
+    return plane
+  }
+  let plane = await start()
   t.teardown(() => plane.close())
-  const entry = (prefix: string, gateway: string): FibEntry => ({
-    prefix,
-    kind: 'unicast',
-    nextHops: [{ device: 'eth0', gateway }],
-  })
-  plane.routes.set('bgp', [entry('10.42.1.0/26', '10.0.1.8'), entry('fd00:42::/122', 'fd00:1::8')])
-  for (const name of fibClasses) plane.routes.inSync(name)
-  await plane.routes.idle()
   const shown = async () =>
     (await ip('route', 'show', 'proto', '81')) + (await ip('-6', 'route', 'show', 'proto', '81'))
+  return {
+    ip,
+    shown,
+    restart: async () => {
+      await plane.close()
+      plane = await start()
+    },
+    wish: async (...entries) => {
+      plane.routes.set('bgp', entries)
+      await plane.routes.idle()
+    },
+    until: async (text, what) => {
+      for (let tries = 0; (await shown()) !== text; tries++) {
+        if (tries === 1_000) throw new Error(`${what}: ${await shown()}`)
+        await new Promise(resolve => setTimeout(resolve, 20))
+      }
+      t.pass(what)
+    },
+  }
+}
+
+t.test('what somebody adds to a route of ours is taken away again', { skip: skipWithoutRoot() }, async t => {
+  const { ip, shown, until } = await kept(t)
   const before = await shown()
   t.match(before, /10\.42\.1\.0\/26/)
   for (const argv of [
@@ -200,10 +238,37 @@ t.test('what somebody adds to a route of ours is taken away again', { skip: skip
     '-6 route replace fd00:42::/122 via fd00:1::8 proto 81 metric 1024 hoplimit 3',
   ]) {
     await ip(...argv.split(' '))
-    for (let tries = 0; (await shown()) !== before; tries++) {
-      if (tries === 1_000) throw new Error(`${argv}: ${await shown()}`)
-      await new Promise(resolve => setTimeout(resolve, 20))
-    }
-    t.pass(argv)
+    await until(before, argv)
   }
 })
+
+t.test('a second route under our mark beside ours goes', { skip: skipWithoutRoot() }, async t => {
+  const { ip, shown, until, restart, wish } = await kept(t)
+  const before = await shown()
+  const twin = '10.42.1.0/26 via 10.0.1.9 proto 81 metric 1024'
+  for (const verb of ['append', 'prepend', 'append']) {
+    await ip('route', verb, ...twin.split(' '))
+    await until(before, verb)
+  }
+  await ip('route', 'append', ...twin.split(' '))
+  await restart()
+  await until(before, 'one from before a restart')
+  await ip('route', 'append', ...twin.split(' '))
+  await wish()
+  await until('', 'with ours, when that is wanted no more')
+})
+
+t.test(
+  "another's route behind ours with its metric: ours gives way, and is back after it",
+  { skip: skipWithoutRoot() },
+  async t => {
+    const { ip, shown, until } = await kept(t)
+    const before = await shown()
+    const theirs = '10.42.1.0/26 via 10.0.1.9 proto static metric 1024'.split(' ')
+    await ip('route', 'append', ...theirs)
+    await until(before.split('\n').slice(1).join('\n'), 'ours is gone')
+    t.match(await ip('route', 'show', 'proto', 'static'), /10\.42\.1\.0\/26 via 10\.0\.1\.9/)
+    await ip('route', 'del', ...theirs)
+    await until(before, 'ours is back')
+  },
+)

@@ -239,6 +239,8 @@ export class RouteTable {
     switch (change.what) {
       case 'route':
         if (change.hit) this.#hits.set(change.prefix, change.hit)
+        // IPv4: it may sit in the place of ours or behind it, and the event does not tell.
+        if (change.hit?.by && !change.prefix.includes(':')) this.#invalidate()
         return this.#heardRoute(change.prefix)
       case 'link':
         if (change.renamed) this.#touch(this.#desired.prefixes())
@@ -387,6 +389,7 @@ export class RouteTable {
       {
         wanted: winner && route && { class: winner.class, route },
         ours: this.#mirror.ours(prefix),
+        twins: this.#mirror.twins(prefix),
         foreign: this.#mirror.foreign(prefix),
         mayAdd: winner !== undefined && this.#ready.has(winner.class),
         mayReplace: winner !== undefined && this.#aboveSynced(winner.class) && !this.#blind,
@@ -413,6 +416,9 @@ export class RouteTable {
         return
       case 'delete':
         batch.push(planned(prefix, winner, step, 'route.delete', deletionOf(step.route)))
+        return
+      case 'prune':
+        batch.push(planned(prefix, winner, step, 'route.delete', step.route))
         return
       case 'add':
       case 'replace': {
@@ -481,10 +487,19 @@ export class RouteTable {
   }
 
   #answered({ prefix, winner, step }: Planned, answer: Result): FibResult | undefined {
+    if (step.do === 'prune' && (answer.ok || answer.errno === 'ESRCH')) {
+      this.#mirror.noteTwinGone(step.route)
+      this.#dirty.add(prefix)
+      return undefined
+    }
     if (answer.ok || (answer.errno === 'ESRCH' && (step.do === 'delete' || step.do === 'yield'))) {
       this.#backOff.succeeded(prefix)
       if (step.do === 'add' || step.do === 'replace') this.#mirror.noteWritten(step.route)
       else this.#mirror.noteDeleted(prefix)
+      if ((step.do === 'delete' || step.do === 'yield') && this.#mirror.ours(prefix)) {
+        this.#dirty.add(prefix) // there was another behind it
+        return undefined
+      }
       if (step.do === 'yield') return this.#conflict(prefix, winner, step.holder)
       return winner ? this.#installed(prefix, winner) : { prefix, state: 'removed' }
     }

@@ -86,6 +86,11 @@ export function sameRoute(a: Route, b: Route): boolean {
   )
 }
 
+/** Whether packets go the same way by both. */
+export function sameWay(a: Route, b: Route): boolean {
+  return (a.type ?? 'unicast') === (b.type ?? 'unicast') && sameNextHops(a.nextHops, b.nextHops)
+}
+
 /** `10.42.1.0/26 via 10.0.1.1 dev eth0`, as `ip route` would say it. */
 export function describe(entry: FibEntry): string {
   if (entry.kind === 'unreachable') return `unreachable ${entry.prefix}`
