@@ -218,7 +218,8 @@ t.test('after a reset the node is as it was', async t => {
   await lab.removePod('n1-b')
   await lab.stop('n1', 'margayd')
   const listed = await lab.margayctl('n1', 'node', 'reset')
-  t.match(listed.stdout, /iptables \(1\):\n {2}rules "added by margayd" of iptables, chain DOCKER-USER/)
+  // While Docker starts anew its chain is missing for a moment: a rule may have gone into FORWARD then, and is listed as well.
+  t.match(listed.stdout, /iptables \(\d\):\n(?: {2}.*\n)*? {2}rules "added by margayd" of iptables, chain DOCKER-USER/)
   t.match(await lab.margayctl('n1', 'node', 'reset', '--yes'), { code: 0 })
   t.same(await seen(), before)
   t.equal(await page(), 'theirs')
