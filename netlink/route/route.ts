@@ -224,7 +224,7 @@ export function readRoute(message: Message): Route | undefined {
   let hops: RouteNextHop[] | undefined
   let metric: number | undefined
   let source: string | undefined
-  let mtu: number | undefined
+  let metrics: ReturnType<typeof readMetrics> | undefined
   let nextHopId: number | undefined
   let further = false
   const a = new Attributes(message, from + bodyLength, to)
@@ -250,7 +250,7 @@ export function readRoute(message: Message): Route | undefined {
         source = addressText(a.octets())
         break
       case attribute.metrics:
-        ;({ mtu, further } = readMetrics(a.nested()))
+        metrics = readMetrics(a.nested())
         break
       case attribute.flow:
       case attribute.encapsulation:
@@ -284,9 +284,9 @@ export function readRoute(message: Message): Route | undefined {
     ...(tos !== 0 && { tos }),
     nextHops: hops,
     ...(source !== undefined && { source }),
-    ...(mtu !== undefined && { mtu }),
+    ...(metrics?.mtu !== undefined && { mtu: metrics.mtu }),
     ...(nextHopId !== undefined && { nextHopId }),
-    ...(further && { further }),
+    ...((further || metrics?.further) && { further: true }),
   }
 }
 

@@ -2,18 +2,18 @@
 
 import { systemClock } from '../../bgp/index.ts'
 import type { Family, PathView, PrefixId } from '../../bgp/types.ts'
-import { type Address, bitsOf, formatPrefix, parseAddress, parsePrefix, prefixOf } from '../../inet/index.ts'
+import { type Address, formatPrefix, parseAddress, parsePrefix } from '../../inet/index.ts'
 import type { BgpRoutes, DaemonStatus, RoutesQuery } from '../api/contract.ts'
 import { type Handlers, RequestError } from '../api/server.ts'
 import { version } from '../api/version.ts'
-import type { Dataplane } from '../dataplane/index.ts'
+import { type Dataplane, hostCidr } from '../dataplane/index.ts'
 import { endpointKey } from '../model/endpoint.ts'
 import type { FibResult } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Bgp } from './bgp.ts'
 import type { Cluster } from './cluster.ts'
 import type { Drain } from './drain.ts'
-import { explain } from './explain.ts'
+import { explain, prefixesAround } from './explain.ts'
 import { ipamAnswers, type IpamRooms } from './ipam-answers.ts'
 import type { Mtu } from './mtu.ts'
 import { wireguardAnswers } from './wireguard-answers.ts'
@@ -163,8 +163,8 @@ function pathsOf(bgp: Bgp, text: string): PathView[] {
 /** A pod whose device is gone is told of as a pod, so its routes without a device are not told as well. */
 function tellingTrouble({ routes, endpoints, facts }: Dataplane): readonly FibResult[] {
   const links = new Set(facts.current.links.map(({ name }) => name))
-  const lost = endpoints.all.filter(({ hostDevice }) => !links.has(hostDevice)).flatMap(({ addresses }) => addresses)
-  const prefixes = new Set(lost.map(address => `${address}/${address.includes(':') ? 128 : 32}`))
+  const lost = endpoints.all.filter(({ hostDevice }) => !links.has(hostDevice))
+  const prefixes = new Set(lost.flatMap(({ addresses }) => addresses.map(hostCidr)))
   return routes.trouble.filter(({ prefix }) => !prefixes.has(prefix))
 }
 
@@ -172,9 +172,7 @@ function tellingTrouble({ routes, endpoints, facts }: Dataplane): readonly FibRe
 function learnedFor(bgp: Bgp, address: Address) {
   const { routing } = bgp
   if (!routing) return []
-  const lengths = Array.from({ length: bitsOf(address.family) + 1 }, (_, i) => bitsOf(address.family) - i)
-  return lengths.flatMap(length => {
-    const prefix = formatPrefix(prefixOf(address, length))
+  return prefixesAround(address).flatMap(prefix => {
     const verdict = routing.resolver.explain(prefix)
     return verdict ? [{ ...verdict, held: routing.guard.holds(prefix) }] : []
   })

@@ -80,11 +80,15 @@ export function explain(address: Address, ports: ExplainPorts): RouteAnswer {
   }
 }
 
+/** Every prefix that holds the address, longest first, down to a length. */
+export function prefixesAround(address: Address, shortest = 0): readonly string[] {
+  const bits = bitsOf(address.family)
+  return Array.from({ length: bits + 1 - shortest }, (_, i) => formatPrefix(prefixOf(address, bits - i)))
+}
+
 /** More specific prefixes of which BGP takes no path, and why: their next hops, mostly. */
 function withoutBest(address: Address, chosen: number, { learned, paths }: ExplainPorts): readonly string[] {
-  const lengths = Array.from({ length: bitsOf(address.family) - chosen }, (_, i) => bitsOf(address.family) - i)
-  return lengths.flatMap(length => {
-    const prefix = formatPrefix(prefixOf(address, length))
+  return prefixesAround(address, chosen + 1).flatMap(prefix => {
     const [path] = learned.some(verdict => verdict.prefix === prefix) ? [] : paths(prefix)
     if (!path || path.best || path.reason === undefined) return []
     const more = /next hop/.test(path.reason) ? ' (a default route does not count as a way to a next hop)' : ''

@@ -8,6 +8,7 @@ export type { AddOutcome, Adoption, EndpointRequest, Endpoints, RemoveOutcome } 
 export type { EndpointError, EndpointErrorCode } from './endpoints/errors.ts'
 export { podSources } from './endpoints/sources.ts'
 export { type EndpointId, hostDeviceName, isHostDeviceName } from './endpoints/names.ts'
+export { hostCidr } from './endpoints/wiring.ts'
 export { describeOurs } from './filters/our-rules.ts'
 export type { FactsWatch } from './facts.ts'
 export type { Kernel, Sysctl } from './kernel.ts'

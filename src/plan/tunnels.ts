@@ -17,9 +17,9 @@ import {
   type TunnelState,
 } from '../model/tunnel.ts'
 import type { TunnelUse } from '../model/tunnel-use.ts'
+import { wireguardPort } from '../model/wireguard.ts'
 import { selects, tunnelModes } from '../resources/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
-import { wireguardPort } from '../model/wireguard.ts'
 import type { FormerAddress } from './former.ts'
 import type { OwnedBlock } from './snapshot.ts'
 import type { NodeSpeaker } from './speakers.ts'

@@ -11,9 +11,9 @@ import type {
 } from '../../../netlink/netfilter/types.ts'
 import type { FilterRules } from '../../model/intent.ts'
 import type { TunnelKind } from '../../model/tunnel.ts'
+import { wireguardPort } from '../../model/wireguard.ts'
 import { overUdp } from '../encapsulation/fou.ts'
 import { vxlanId, vxlanPort } from '../encapsulation/vxlan.ts'
-import { wireguardPort } from '../../model/wireguard.ts'
 import { hostDevicePrefix } from '../endpoints/names.ts'
 
 export const ourTable: TableId = { family: 'inet', name: 'margay' }

@@ -81,13 +81,8 @@ t.test('client certificates, and their rotation', async t => {
   await store.close()
 })
 
-t.test('a user with a password, over TLS', async t => {
-  const folder = t.testdir({ password: 'first\n', wrong: 'nonsense' })
-  makeAuthority(folder, 'right')
-  makeAuthority(folder, 'wrong')
-  const at = (name: string) => join(folder, name)
-  const tls = { ca: at('right.pem'), cert: at('right-node.pem'), key: at('right-node.key') }
-  const etcd = await TestEtcd.start(t, { tls })
+/** From now on etcd wants a user: root may all, node what is under /margay/. */
+async function beginUsers(etcd: TestEtcd): Promise<void> {
   await etcd.ctl('user', 'add', 'root:secret')
   await etcd.ctl('user', 'grant-role', 'root', 'root')
   await etcd.ctl('role', 'add', 'margay')
@@ -95,6 +90,16 @@ t.test('a user with a password, over TLS', async t => {
   await etcd.ctl('user', 'add', 'node:first')
   await etcd.ctl('user', 'grant-role', 'node', 'margay')
   await etcd.ctl('auth', 'enable')
+}
+
+t.test('a user with a password, over TLS', async t => {
+  const folder = t.testdir({ password: 'first\n', wrong: 'nonsense' })
+  makeAuthority(folder, 'right')
+  makeAuthority(folder, 'wrong')
+  const at = (name: string) => join(folder, name)
+  const tls = { ca: at('right.pem'), cert: at('right-node.pem'), key: at('right-node.key') }
+  const etcd = await TestEtcd.start(t, { tls })
+  await beginUsers(etcd)
 
   const auth = { username: 'node', passwordFile: at('password') }
   const store = openEtcdDatastore(etcd.settings({ auth }))
@@ -125,13 +130,7 @@ t.test('users, and a password that changes', async t => {
   const folder = t.testdir({ password: 'first\n', wrong: 'nonsense' })
   const etcd = await TestEtcd.start(t)
   const root = ['--user', 'root:secret']
-  await etcd.ctl('user', 'add', 'root:secret')
-  await etcd.ctl('user', 'grant-role', 'root', 'root')
-  await etcd.ctl('role', 'add', 'margay')
-  await etcd.ctl('role', 'grant-permission', 'margay', 'readwrite', '/margay/', '--prefix')
-  await etcd.ctl('user', 'add', 'node:first')
-  await etcd.ctl('user', 'grant-role', 'node', 'margay')
-  await etcd.ctl('auth', 'enable')
+  await beginUsers(etcd)
 
   const open = (more: Parameters<TestEtcd['settings']>[0]) =>
     openEtcdDatastore(etcd.settings({ timeout: 5000, ...more }))
