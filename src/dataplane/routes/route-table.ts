@@ -501,7 +501,6 @@ export class RouteTable {
     if (step.do === 'probe') {
       const isForeign = !answer.ok && answer.errno === 'ESRCH'
       this.#mirror.noteProbe(step.route, answer.ok ? 'gone' : isForeign ? 'foreign' : 'unknown')
-      if (isForeign) this.#stale = true // whose it is the kernel says when ours has given way
       if (answer.ok || isForeign) {
         this.#dirty.add(prefix)
         return undefined
@@ -517,6 +516,7 @@ export class RouteTable {
         this.#dirty.add(prefix) // there was another behind it
         return undefined
       }
+      if (step.do === 'yield' && !step.holder.protocol) this.#stale = true // now the kernel names its owner
       if (step.do === 'yield') return this.#conflict(prefix, winner, step.holder)
       return winner ? this.#installed(prefix, winner) : { prefix, state: 'removed' }
     }
