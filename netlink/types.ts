@@ -14,6 +14,8 @@ export interface Link {
   /** IFLA_CARRIER. */
   readonly carrier: boolean
   readonly loopback: boolean
+  /** IFF_NOARP: nobody is asked for link-layer addresses (ARP, NDP); so tunnels are by nature, others when somebody says so. */
+  readonly noArp?: boolean
   readonly mtu: number
   /** `02:00:00:00:00:01`; undefined where the device has none. */
   readonly mac?: string
@@ -35,6 +37,10 @@ export interface TunnelInfo {
   readonly learning?: boolean
   /** GRE: the key of what is sent and taken. */
   readonly key?: number
+  /** Of the outer header; absent: what is within decides, or the kernel. */
+  readonly ttl?: number
+  /** Index of the one link that the outer packets leave by; absent: where the route leads. */
+  readonly link?: number
   /** IPIP and GRE: wrapped once more, in UDP. */
   readonly encap?: UdpEncap
 }
@@ -97,6 +103,7 @@ export interface VethPeer {
 export interface LinkChange {
   readonly name?: string
   readonly up?: boolean
+  readonly noArp?: boolean
   readonly mtu?: number
   readonly mac?: string
   readonly master?: number

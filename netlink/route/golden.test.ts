@@ -80,6 +80,13 @@ const cases: readonly { readonly name: string; readonly operation: Operation; re
             0800 1c00 09000000               IFLA_NET_NS_FD`,
   },
   {
+    name: 'a link that shall ask for addresses again, up',
+    operation: { do: 'link.set', link: 5, change: { up: true, noArp: false } },
+    bytes: `
+      20000000 1300 0500 07000000 00000000   RTM_SETLINK, REQUEST|ACK
+      00 00 0000 05000000 01000000 81000000  ifinfomsg: IFF_UP of IFF_UP|IFF_NOARP`,
+  },
+  {
     name: 'an IPIP device without a far end',
     operation: { do: 'link.add', link: { kind: 'ipip', name: 't0', mtu: 1480, local: '10.0.1.7', ttl: 64 } },
     bytes: `

@@ -16,9 +16,27 @@ type WriteData<K extends NewLink['kind']> = (
 
 /** VETH_INFO_…, IFLA_VXLAN_…, IFLA_IPTUN_…, IFLA_GRE_… */
 const VETH_INFO_PEER = 1
-const VXLAN = { id: 1, local: 4, learning: 7, port: 15, remote: 2, remote6: 16, local6: 17 } as const
-const IPTUN = { local: 2, remote: 3, ttl: 4, encapType: 15, encapFlags: 16, encapSource: 17, encapPort: 18 } as const
-const GRE = { local: 6, remote: 7, ttl: 8, encapType: 14, encapFlags: 15, encapSource: 16, encapPort: 17 } as const
+const VXLAN = { id: 1, link: 3, local: 4, ttl: 5, learning: 7, port: 15, remote: 2, remote6: 16, local6: 17 } as const
+const IPTUN = {
+  link: 1,
+  local: 2,
+  remote: 3,
+  ttl: 4,
+  encapType: 15,
+  encapFlags: 16,
+  encapSource: 17,
+  encapPort: 18,
+} as const
+const GRE = {
+  link: 1,
+  local: 6,
+  remote: 7,
+  ttl: 8,
+  encapType: 14,
+  encapFlags: 15,
+  encapSource: 16,
+  encapPort: 17,
+} as const
 const GRE_KEY = { inFlags: 2, outFlags: 3, inKey: 4, outKey: 5 } as const
 /** GRE_KEY of linux/if_tunnel.h, in network byte order. */
 const hasKey = 0x2000
@@ -101,6 +119,8 @@ export const tunnels: Readonly<Partial<Record<string, ReadData>>> = {
       if (data.type === VXLAN.id) info = { ...info, id: data.u32() }
       else if (data.type === VXLAN.port) info = { ...info, port: data.u16be() }
       else if (data.type === VXLAN.learning) info = { ...info, learning: data.u8() !== 0 }
+      else if (data.type === VXLAN.ttl && data.u8() !== 0) info = { ...info, ttl: data.u8() }
+      else if (data.type === VXLAN.link && data.u32() !== 0) info = { ...info, link: data.u32() }
       else if (data.type === VXLAN.local || data.type === VXLAN.local6) info = { ...info, local: endOf(data) }
       else if (data.type === VXLAN.remote || data.type === VXLAN.remote6) info = { ...info, remote: endOf(data) }
     }
@@ -119,6 +139,8 @@ function readEnds(data: Attributes, attributes: EndAttributes): TunnelInfo {
     const end = data.type === attributes.local ? 'local' : data.type === attributes.remote ? 'remote' : undefined
     // The kernel says 0.0.0.0 for an end that is not set.
     if (end && data.u32() !== 0) info = { ...info, [end]: endOf(data) }
+    else if (data.type === attributes.ttl && data.u8() !== 0) info = { ...info, ttl: data.u8() }
+    else if (data.type === attributes.link && data.u32() !== 0) info = { ...info, link: data.u32() }
     else if (data.type === attributes.encapType) type = data.u16()
     else if (data.type === attributes.encapPort) port = data.u16be()
     else if (attributes === GRE && data.type === GRE_KEY.inFlags) flags = data.u16be()

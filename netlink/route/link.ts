@@ -12,6 +12,7 @@ import { AF_UNSPEC, linkIndex, macText, whole } from './values.ts'
 /** net/if.h, linux/if.h */
 const IFF_UP = 0x1
 const IFF_LOOPBACK = 0x8
+const IFF_NOARP = 0x80
 
 /** RTEXT_FILTER_SKIP_STATS: a dump of many links is a fifth of the size without counters. */
 const SKIP_STATS = 1 << 3
@@ -40,8 +41,9 @@ export function writeLinkChange(
   change: LinkChange,
   openNamespace: OpenNamespace,
 ): void {
-  const mask = change.up === undefined ? 0 : IFF_UP
-  writeHeader(writer, linkIndex(index), change.up ? IFF_UP : 0, mask)
+  const flags = (change.up ? IFF_UP : 0) | (change.noArp ? IFF_NOARP : 0)
+  const mask = (change.up === undefined ? 0 : IFF_UP) | (change.noArp === undefined ? 0 : IFF_NOARP)
+  writeHeader(writer, linkIndex(index), flags, mask)
   writeCommon(writer, change)
   if (change.master !== undefined) writer.attributeU32(attribute.master, whole(change.master, 0, 0x7fffffff, 'master'))
   if (change.netns !== undefined) writer.attributeU32(attribute.netnsFd, openNamespace(change.netns))
@@ -106,6 +108,7 @@ export function readLink(message: Message): Link | undefined {
     up: (flags & IFF_UP) !== 0,
     carrier,
     loopback: (flags & IFF_LOOPBACK) !== 0,
+    ...((flags & IFF_NOARP) !== 0 && { noArp: true }),
     mtu,
     ...(mac !== undefined && { mac }),
     ...(peerIndex !== 0 && { peerIndex }),

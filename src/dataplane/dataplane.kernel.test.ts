@@ -283,12 +283,15 @@ t.test('the node forwards, whatever others do to its settings, and is put back a
   for (const name of names) t.equal(await read(name), '1', name)
   t.equal(await read('net.ipv6.conf.eth0.accept_ra'), '2', 'router advertisements are still heard')
   const again = await plane.setUpNode(['eth0'])
-  t.same(again, { previous: [], problems: [] })
+  t.match(again, { previous: [], problems: [] })
   for (const name of [...names, 'net.ipv6.fib_multipath_hash_policy']) {
     await namespaces.run(path, 'sysctl', '-qw', `${name}=0`)
     await waitFor(async () => (await read(name)) === '1')
     t.equal(await read(name), '1', `${name} is put right`)
   }
+  await namespaces.run(path, 'sysctl', '-qw', 'net.ipv4.conf.eth0.forwarding=0')
+  await waitFor(async () => (await read('net.ipv4.conf.eth0.forwarding')) === '1')
+  t.equal(await read('net.ipv4.conf.eth0.forwarding'), '1', 'what a network manager does to one link is put right')
   await namespaces.run(path, 'sysctl', '-qw', 'net.ipv6.conf.eth0.accept_ra=0')
   t.same(setup.previous.map(one => one.name).toSorted(), [
     'net/ipv4/conf/eth0/ignore_routes_with_linkdown',
@@ -308,3 +311,41 @@ t.test('the node forwards, whatever others do to its settings, and is put back a
 async function waitFor(condition: () => Promise<boolean>): Promise<void> {
   for (let i = 0; i < 3_000 && !(await condition()); i++) await new Promise(resolve => setTimeout(resolve, 10))
 }
+
+t.test(
+  'a tunnel device is as it was, whatever others set on it, and takes what comes by another way than the one back',
+  { skip },
+  async t => {
+    await using namespaces = new TestNamespaces()
+    const { path, plane } = await node(namespaces)
+    await using _ = plane
+    const device = 'margay-vxlan4'
+    const run = (command: string, ...rest: readonly string[]) => namespaces.run(path, command, ...rest)
+    const tunnel = { kind: 'vxlan', family: 4, device, local: '10.0.1.7', remotes: ['10.0.2.8'], pools: [] } as const
+    t.same(await plane.tunnels.apply([{ tunnel, mtu: 1450, address: '10.42.1.0' }], true), new Map())
+    const seen = async () => {
+      // For a moment there may be none: what cannot be changed is made anew.
+      const link = (await run('ip', '-d', 'link', 'show', device).catch(() => '')).replace(/^\d+: /, '')
+      const forwards = await run('cat', `/proc/sys/net/ipv4/conf/${device}/forwarding`).catch(() => '')
+      return `${link} forwarding ${forwards}`
+    }
+    const before = await seen()
+    for (const deed of [
+      ['ip', 'link', 'set', device, 'arp', 'off'],
+      ['ip', 'link', 'set', device, 'type', 'vxlan', 'ttl', '1'],
+      ['ip', 'link', 'set', device, 'type', 'vxlan', 'dev', 'eth0'],
+      ['sysctl', '-qw', `net.ipv4.conf.${device}.forwarding=0`],
+    ]) {
+      const [command, ...rest] = deed
+      await run(command, ...rest)
+      await waitFor(async () => (await seen()) === before)
+      t.equal(await seen(), before, deed.join(' '))
+    }
+    const filter = async (link: string) => (await run('cat', `/proc/sys/net/ipv4/conf/${link}/rp_filter`)).trim()
+    await run('sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=1')
+    const { previous } = await plane.setUpNode(['eth0'])
+    t.same([await filter(device), await filter('eth0')], ['2', '2'])
+    t.same(await plane.restoreNode(previous), [])
+    t.equal(await filter('eth0'), '0')
+  },
+)

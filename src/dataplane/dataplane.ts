@@ -13,7 +13,7 @@ import { FactsWatch } from './facts.ts'
 import { Filters } from './filters/filters.ts'
 import type { Kernel, Sysctl } from './kernel.ts'
 import { KernelMirror } from './mirror.ts'
-import { nodeSettings, type NodeSetup, restoreNode, setUpNode } from './node-setup.ts'
+import { type NodeSetup, restoreNode, setUpNode } from './node-setup.ts'
 import { defaultMark, type Mark } from './routes/route.ts'
 import { RouteTable } from './routes/route-table.ts'
 import { Settings } from './settings.ts'
@@ -100,9 +100,8 @@ export class Dataplane implements AsyncDisposable {
 
   /** Forwarding, and ECMP that follows the carrier of the `fabric` devices. Both stay so until `restoreNode`. Returns what to write back. */
   async setUpNode(fabric: readonly string[]): Promise<NodeSetup> {
-    const settings = nodeSettings(fabric)
-    const setup = await setUpNode(this.#kernel, settings)
-    this.#settings.keepNode(settings)
+    const setup = await setUpNode(this.#kernel, fabric)
+    this.#settings.keepNode(setup.settings)
     return setup
   }
 

@@ -13,6 +13,7 @@ import type {
   InterfaceAddress,
   IpFamily,
   Link,
+  LinkChange,
   Neighbour,
   NetlinkEvent,
   NewLink,
@@ -300,6 +301,7 @@ export class FakeNamespace {
     const ends = kind === 'wireguard' || link.local === undefined ? {} : { local: link.local }
     const more = {
       ...(link.kind === 'gre' && link.key !== undefined && { key: link.key }),
+      ...('ttl' in link && link.ttl !== undefined && { ttl: link.ttl }),
       ...('encap' in link && { encap: link.encap }),
     }
     const tunnel =
@@ -322,10 +324,11 @@ export class FakeNamespace {
     return undefined
   }
 
-  #setLink(index: number, change: { name?: string; up?: boolean; mtu?: number; mac?: string }): string | undefined {
+  #setLink(index: number, change: LinkChange): string | undefined {
     const old = this.#links.get(index)
     if (!old) return 'ENODEV'
-    const link = { ...old, ...definedOf(change) }
+    const { noArp, ...rest } = { ...old, ...definedOf(change) }
+    const link = noArp ? { ...rest, noArp } : rest
     this.#links.set(index, link)
     if (old.up && !link.up) this.#flush(index)
     this.#tell({ type: 'link.put', link: this.#withCarrier(link) })

@@ -4,6 +4,7 @@
 // kernel acknowledged, so the mirror may run ahead of the events; when the events have drained, both agree. The kernel
 // flushes IPv4 routes without a word, so whoever uses the mirror for deletes must `reread` after a link or address event.
 
+import { isDeepStrictEqual } from 'node:util'
 import type { InterfaceAddress, Link, NetlinkEvent, Route, Rtnetlink } from '../../netlink/types.ts'
 import { nextTurn } from './clock.ts'
 import { isJoinable, isMarked, type Mark, metricOf, restOf, sameRoute, sameWay } from './routes/route.ts'
@@ -464,9 +465,11 @@ function sameLink(a: Link, b: Link): boolean {
     a.carrier === b.carrier &&
     a.mtu === b.mtu &&
     a.mac === b.mac &&
+    a.noArp === b.noArp &&
     a.kind === b.kind &&
     a.master === b.master &&
-    a.peerIndex === b.peerIndex
+    a.peerIndex === b.peerIndex &&
+    isDeepStrictEqual(a.tunnel, b.tunnel)
   )
 }
 

@@ -1,19 +1,29 @@
-// Settings of the node as a whole: it forwards, and it spreads flows over the links that carry.
+// Settings of the node as a whole: it forwards, takes what comes by whatever link, and spreads flows over the links that carry.
 //
 // Forwarding makes a node deaf to router advertisements unless accept_ra is 2 (Documentation/networking/ip-sysctl), and
 // one whose default route comes that way would lose it; so that is seen to first.
 
+import { tunnelDevices } from '../model/tunnel.ts'
 import { ensureSysctls, type Kernel, type Sysctl } from './kernel.ts'
 
 export interface NodeSetup {
+  /** What has to stay so. */
+  readonly settings: readonly Sysctl[]
   /** What was changed, with the values before, in the order in which to write them back. */
   readonly previous: readonly Sysctl[]
   /** Sentences for what the kernel refused. */
   readonly problems: readonly string[]
 }
 
-/** What the node needs. `fabric`: names of the devices that lead to the fabric, for ECMP on carrier loss. */
-export function nodeSettings(fabric: readonly string[]): readonly Sysctl[] {
+/**
+ * What the node needs. `fabric`: names of the devices that lead to the fabric, for ECMP on carrier loss. `isStrict`: the whole node
+ * has a strict reverse-path filter.
+ */
+export function nodeSettings(fabric: readonly string[], isStrict: boolean): readonly Sysctl[] {
+  return [...wholeNode(fabric), ...onWay(fabric, isStrict), ...onWay(tunnelDevices, isStrict)]
+}
+
+function wholeNode(fabric: readonly string[]): readonly Sysctl[] {
   return [
     ...fabric.map(
       device => ({ name: `net/ipv6/conf/${device}/accept_ra`, value: '2', only: '1', optional: true }) as const,
@@ -32,10 +42,33 @@ export function nodeSettings(fabric: readonly string[]): readonly Sysctl[] {
   ]
 }
 
+/**
+ * Of devices that packets of pods come by. Network managers turn forwarding off link by link; IPv6 forwards as the whole node does. A
+ * strict reverse-path filter drops what comes by another way than the one back, as it does while an encapsulation is switched and
+ * where paths differ by direction: loose then (RFC 3704 §2.4; the greater of the node's and the device's counts).
+ */
+function onWay(devices: readonly string[], isStrict: boolean): readonly Sysctl[] {
+  return devices.flatMap(
+    device =>
+      [
+        { name: `net/ipv4/conf/${device}/forwarding`, value: '1', optional: true },
+        { name: `net/ipv4/conf/${device}/rp_filter`, value: '2', optional: true, ...(!isStrict && { only: '1' }) },
+      ] as const,
+  )
+}
+
 /** Prepares the node; may be repeated. */
-export async function setUpNode(kernel: Kernel, settings: readonly Sysctl[]): Promise<NodeSetup> {
-  const done = await ensureSysctls(kernel, settings)
-  return { previous: done.previous.toReversed(), problems: done.failed }
+export async function setUpNode(kernel: Kernel, fabric: readonly string[]): Promise<NodeSetup> {
+  const isStrict = (await kernel.readSysctls(['net/ipv4/conf/all/rp_filter']))[0] === '1'
+  const node = await ensureSysctls(kernel, wholeNode(fabric))
+  // The kernel sets links as it sets the node: what differs now was meant so, and is as it was again after a reset.
+  const links = await ensureSysctls(kernel, onWay(fabric, isStrict))
+  const own = await ensureSysctls(kernel, onWay(tunnelDevices, isStrict))
+  return {
+    settings: nodeSettings(fabric, isStrict),
+    previous: [...node.previous, ...links.previous].toReversed(),
+    problems: [...node.failed, ...links.failed, ...own.failed],
+  }
 }
 
 /** Writes back what `setUpNode` changed. Returns sentences for what could not be. */

@@ -17,6 +17,7 @@ import { gateway6, hostSettings } from './endpoints/wiring.ts'
 import { type FakeWorld, fakeWorld, settle } from './fake-world.ts'
 import { tableOf } from './filters/table.ts'
 import type { SysctlName } from './kernel.ts'
+import { isRight } from './kernel.ts'
 import { nodeSettings } from './node-setup.ts'
 
 const device = 'margay-vxlan4'
@@ -31,7 +32,10 @@ const pods = [2, 3].map(n => ({
 }))
 const hostEnds = pods.map(hostDeviceName)
 const fabric = ['eth0', 'eth1']
-const settings = [...nodeSettings(fabric), ...hostEnds.flatMap(name => hostSettings(name, { v4: true, v6: true }))]
+const settings = [
+  ...nodeSettings(fabric, false),
+  ...hostEnds.flatMap(name => hostSettings(name, { v4: true, v6: true })),
+]
 const theirs: NetfilterTable = { family: 'inet', name: 'theirs', sets: [], chains: [{ name: 'c', rules: [] }] }
 
 interface Wish {
@@ -66,7 +70,7 @@ const wish: fc.Arbitrary<Wish> = fc.record({
 type Step =
   | { readonly do: 'wish'; readonly wish: Wish }
   /** To the tunnel's device or a host end, whichever is there. */
-  | { readonly do: 'link'; readonly name: string; readonly deed: 'down' | 'mtu' | 'rename' | 'delete' | 'mac' }
+  | { readonly do: 'link'; readonly name: string; readonly deed: 'down' | 'mtu' | 'rename' | 'delete' | 'mac' | 'arp' }
   | { readonly do: 'address'; readonly name: string; readonly cidr: string; readonly verb: 'add' | 'delete' }
   | { readonly do: 'neighbour' | 'fdb'; readonly remote: string; readonly deed: 'delete' | 'other' }
   | { readonly do: 'sysctl'; readonly name: SysctlName; readonly value: string }
@@ -79,7 +83,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('link' as const),
       name: fc.constantFrom(device, ...hostEnds),
-      deed: fc.constantFrom('down', 'mtu', 'rename', 'delete', 'mac'),
+      deed: fc.constantFrom('down', 'mtu', 'rename', 'delete', 'mac', 'arp'),
     }),
   },
   {
@@ -158,6 +162,7 @@ class Run {
           // What is called otherwise is no tunnel device of ours any more.
           rename: one.name === device ? { mtu: 1299 } : { name: 'theirs' },
           mac: { mac: '02:00:00:00:00:66' },
+          arp: { noArp: true },
         }[one.deed]
         return this.#foreignly({ do: 'link.set', link, change })
       }
@@ -223,7 +228,7 @@ class Run {
   async #fewestForPod(name: string, mtu: number): Promise<number> {
     const link = this.#hostEnd(name)
     const addresses = await this.w.other.addresses(6)
-    const isChanged = link.name !== name || link.mtu !== mtu || link.mac !== hostMac || !link.up
+    const isChanged = link.name !== name || link.mtu !== mtu || link.mac !== hostMac || link.noArp || !link.up
     const hasGateway = addresses.some(one => one.link === link.index && one.cidr === `${gateway6}/64`)
     return (isChanged ? 1 : 0) + (hasGateway && link.up ? 0 : 1)
   }
@@ -251,7 +256,7 @@ class Run {
     const fdb = here(await this.w.other.fdb())
     const addresses = here(await this.w.other.addresses(4))
     return [
-      found.mtu !== wanted.mtu || !found.up,
+      found.mtu !== wanted.mtu || found.noArp || !found.up,
       ...ends.map(dst => !fdb.some(one => one.mac === vxlanMac(dst) && one.dst === dst)),
       ...ends.map(dst => !neighbours.some(one => one.address === dst && one.mac === vxlanMac(dst))),
       ...fdb.map(one => !ends.some(dst => one.mac === vxlanMac(dst))),
@@ -274,10 +279,7 @@ class Run {
     const { node, netfilter } = this.w.kernel
     const left = await this.fewest()
     if (left.netlink + left.nftables > 0) throw new Error(`not right: ${JSON.stringify([left, this.plane.problems])}`)
-    const wrong = settings.filter(({ name, value, only }) => {
-      const found = node.readSysctl(name)
-      return only === undefined ? found !== value : found === only
-    })
+    const wrong = settings.filter(setting => !isRight(setting, node.readSysctl(setting.name)))
     if (wrong.length > 0) throw new Error(`settings are not right: ${JSON.stringify(wrong)}`)
     const routes = node.routes.filter(route => route.protocol === 81)
     if (routes.length !== 4) throw new Error(`routes of pods: ${JSON.stringify(routes)}`)

@@ -65,7 +65,8 @@ export function tunnelDevice(kind: TunnelKind, family: 4 | 6): string {
   return kind === 'vxlan' ? `margay-vxlan${family}` : `margay-${kind}`
 }
 
-const devices: ReadonlySet<string> = new Set([
+/** All names that there are. */
+export const tunnelDevices: readonly string[] = [
   'margay-ipip',
   'margay-vxlan4',
   'margay-vxlan6',
@@ -74,7 +75,7 @@ const devices: ReadonlySet<string> = new Set([
   'margay-gue',
   'margay-wg4',
   'margay-wg6',
-])
+]
 
 /** Whether its device takes outer packets for any address of the node, also another one than those that it sends are from. */
 export function hearsEveryAddress(kind: TunnelKind): boolean {
@@ -82,7 +83,7 @@ export function hearsEveryAddress(kind: TunnelKind): boolean {
 }
 
 export function isTunnelDevice(name: string): boolean {
-  return devices.has(name)
+  return tunnelDevices.includes(name)
 }
 
 /**

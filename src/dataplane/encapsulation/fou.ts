@@ -55,6 +55,8 @@ function encapsulationOf({ kind, name, port, key, header }: Row): Encapsulation 
         tunnel?.local === local &&
         tunnel.remote === undefined &&
         tunnel.key === key &&
+        tunnel.ttl === ttl &&
+        tunnel.link === undefined &&
         tunnel.encap?.type === kind &&
         tunnel.encap.port === port,
       ends: greEnds,

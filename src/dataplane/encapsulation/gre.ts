@@ -18,7 +18,12 @@ export const gre: Encapsulation = {
     linkKind: 'gre',
     link: ({ device, local }) => ({ kind: 'gre', name: device, local, ttl, up: true }),
     matches: ({ tunnel }, { local }) =>
-      tunnel?.local === local && tunnel.remote === undefined && tunnel.key === undefined && tunnel.encap === undefined,
+      tunnel?.local === local &&
+      tunnel.remote === undefined &&
+      tunnel.key === undefined &&
+      tunnel.ttl === ttl &&
+      tunnel.link === undefined &&
+      tunnel.encap === undefined,
     ends: greEnds,
     inKernel: { name: 'GRE', option: 'CONFIG_NET_IPGRE', module: 'ip_gre', field: 'greMode' },
   },

@@ -15,7 +15,11 @@ export const ipip: Encapsulation = {
     linkKind: 'ipip',
     link: ({ device, local }) => ({ kind: 'ipip', name: device, local, ttl, up: true }),
     matches: ({ tunnel }, { local }) =>
-      tunnel?.local === local && tunnel.remote === undefined && tunnel.encap === undefined,
+      tunnel?.local === local &&
+      tunnel.remote === undefined &&
+      tunnel.ttl === ttl &&
+      tunnel.link === undefined &&
+      tunnel.encap === undefined,
     ends: () => [],
     inKernel: { name: 'IPIP', option: 'CONFIG_NET_IPIP', module: 'ipip', field: 'ipipMode' },
   },

@@ -262,7 +262,7 @@ export class Tunnels {
     ...all: readonly [readonly InterfaceAddress[], readonly Neighbour[], readonly FdbEntry[]]
   ): boolean {
     const { tunnel, mtu } = desired
-    if (!deviceOf(tunnel).matches(found, tunnel) || found.mtu !== mtu || !found.up) return true
+    if (!deviceOf(tunnel).matches(found, tunnel) || !carries(found, mtu)) return true
     const [addresses, neighbours, fdb] = all
     const on = <T extends { readonly link: number }>(rows: readonly T[]) => rows.filter(row => row.link === found.index)
     return this.#steps(desired, found.index, on(addresses), on(neighbours), on(fdb)).some(
@@ -293,8 +293,9 @@ export class Tunnels {
     if (port && closed)
       return closed === 'not in kernel' ? say.notInKernel(encapsulation.inKernel) : say.portRefused(port, closed)
     if (found && (encapsulation.matches(found, tunnel) || (await this.#move(found, tunnel)))) {
-      if (found.mtu === mtu && found.up) return found
-      const fault = await this.#send(tunnel.device, [{ do: 'link.set', link: found.index, change: { mtu, up: true } }])
+      if (carries(found, mtu)) return found
+      const change = { mtu, up: true, ...(found.kind === 'vxlan' && { noArp: false }) }
+      const fault = await this.#send(tunnel.device, [{ do: 'link.set', link: found.index, change }])
       return fault ?? found
     }
     // What cannot be changed is part of what it is: it is made anew, and the routes through it after it.
@@ -415,3 +416,8 @@ export class Tunnels {
 
 /** Somebody else removed it first. */
 const gone = new Set(['ENOENT', 'EADDRNOTAVAIL', 'ENODEV'])
+
+/** Of the kinds only VXLAN has link-layer addresses that are asked for; the others are without by nature. */
+function carries({ up, mtu, kind, noArp }: Link, wanted: number): boolean {
+  return up && mtu === wanted && !(kind === 'vxlan' && noArp)
+}

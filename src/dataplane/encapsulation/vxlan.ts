@@ -36,6 +36,8 @@ export const vxlan: Encapsulation = {
       found.local === tunnel.local &&
       found.learning === false &&
       found.remote === undefined &&
+      found.ttl === undefined &&
+      found.link === undefined &&
       mac === vxlanMac(nameAt(tunnel, tunnel.local)),
 
     ends: tunnel =>

@@ -255,8 +255,18 @@ for (const [where, open, skip] of [
         const gateway = (await node.addresses(6)).some(one => one.link === link && one.cidr === address.cidr)
         const routes = (await node.routes()).filter(one => one.nextHops[0]?.link === link && one.protocol === 81)
         const [filter] = await world.kernel.readSysctls([`net/ipv4/conf/${name}/rp_filter`])
-        const { up, mtu, mac, master } = found ?? {}
-        return JSON.stringify({ name: found?.name, up, mtu, mac, master, gateway, routes: routes.length, filter })
+        const { up, noArp, mtu, mac, master } = found ?? {}
+        return JSON.stringify({
+          name: found?.name,
+          up,
+          noArp,
+          mtu,
+          mac,
+          master,
+          gateway,
+          routes: routes.length,
+          filter,
+        })
       }
       const before = await seen()
       t.match(before, '"gateway":true,"routes":2,"filter":"1"')
@@ -269,6 +279,7 @@ for (const [where, open, skip] of [
           : [{ do: 'link.set', link, change: { name: 'renamed' } }]
       for (const hurt of [
         [{ do: 'address.delete', address }],
+        [{ do: 'link.set', link, change: { noArp: true } }],
         [{ do: 'link.set', link, change: { up: false, mtu: 1300, mac: '02:00:00:00:00:66' } }, ...bridge],
       ] as const) {
         for (const operation of hurt) {

@@ -141,6 +141,7 @@ export class HostEndGuard {
       ...(link.mtu !== mtu && { mtu }),
       ...(link.mac !== hostMac && { mac: hostMac }),
       ...(link.master !== undefined && { master: 0 }),
+      ...(link.noArp && { noArp: false }),
       ...(!link.up && { up: true }),
     }
     // A link that goes down loses its IPv6 addresses.
