@@ -46,15 +46,14 @@ export function ipamAnswers({ node, ipam, pods, ipamCheck, keepBlocks }: IpamRoo
           `address ${text}: it is that of ${row.containerId} of this node, which gives it back itself`,
         )
       const name = row.label ?? `${row.containerId}/${row.ifName}`
-      const isAttached = (await pods.records()).some(({ addresses }) => addresses.includes(text))
-      if (isAttached || pods.isBusy(row))
-        throw new RequestError(
-          400,
-          `address ${text}: pod ${name} is attached with it. Delete the pod; if it is gone already: margayctl ipam check`,
-        )
-      const released = await ipam.releaseExcept(
-        each => each.address !== text || endpointKey(each) !== endpointKey(row) || pods.isBusy(each),
-      )
+      const released = await pods.between(row, async () => {
+        if ((await pods.records()).some(({ addresses }) => addresses.includes(text)))
+          throw new RequestError(
+            400,
+            `address ${text}: pod ${name} is attached with it. Delete the pod; if it is gone already: margayctl ipam check`,
+          )
+        return ipam.releaseExcept(each => each.address !== text || endpointKey(each) !== endpointKey(row))
+      })
       return { node, released }
     },
 

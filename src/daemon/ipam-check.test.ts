@@ -11,7 +11,7 @@ import { fibClasses } from '../model/fib.ts'
 import { ipamAnswers } from './ipam-answers.ts'
 import { IpamCheck } from './ipam-check.ts'
 import { podsRoom } from './testing-pods.ts'
-import { tunnelOwner } from './tunnels.ts'
+import { isTunnelOwner, tunnelOwner } from './tunnels.ts'
 
 const key = (name: string) => ({ network: 'net', containerId: name, ifName: 'eth0' })
 
@@ -107,6 +107,57 @@ t.test('a route to a device of a pod that nobody owns', async t => {
   t.same(await found(check, true), ['stray-route 10.42.0.250/32 fixed'])
   t.same(await found(check, true), [])
 })
+
+t.test('a pod that comes or goes at any step of the look is no finding, and keeps what is its own', async t => {
+  for (const change of ['comes', 'goes', 'goes and comes again'])
+    for (let step = 1; step <= 8; step++) {
+      const { kernel, ipam, pods, plane, a } = await node()
+      kernel.addNamespace('/pods/c')
+      const add = (name: string) =>
+        pods.add({ ...key(name), netns: `/pods/${name}`, addresses: [] }, new AbortController().signal)
+      let calls = 0
+      const act = async (): Promise<void> => {
+        if (++calls !== step) return
+        if (change === 'comes') await add('c')
+        else await pods.del(a)
+        if (change === 'goes and comes again') await add('a')
+      }
+      const check = new IpamCheck({ ipam, pods, kernel: hooked(kernel, act), mark: defaultMark })
+      t.same(await found(check, true), [], `a pod ${change} at step ${step}`)
+      const held = (await pods.records()).flatMap(({ addresses }) => addresses)
+      const given = ipam.show().addresses.filter(row => !isTunnelOwner(row))
+      t.same(
+        given.map(({ address }) => address).toSorted(),
+        held.toSorted(),
+        'who is there has its address, nobody else',
+      )
+      t.same(plane.endpoints.all.flatMap(({ addresses }) => addresses).toSorted(), held.toSorted())
+    }
+})
+
+/** The kernel, with something that happens before and after each question of the check. */
+function hooked(kernel: FakeKernel, act: () => Promise<void>): FakeKernel {
+  const around =
+    <A extends unknown[], R>(ask: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      await act()
+      const answer = await ask(...args)
+      await act()
+      return answer
+    }
+  const open = async (): ReturnType<FakeKernel['open']> => {
+    const node = await kernel.open()
+    return Object.create(node, {
+      links: { value: around(() => node.links()) },
+      routes: { value: around((...args: Parameters<typeof node.routes>) => node.routes(...args)) },
+      [Symbol.asyncDispose]: { value: () => node[Symbol.asyncDispose]() },
+    }) as typeof node
+  }
+  return Object.create(kernel, {
+    open: { value: open },
+    identify: { value: around((path?: string) => kernel.identify(path)) },
+  }) as FakeKernel
+}
 
 t.test('release and gc', async t => {
   const { answers, ipam, kernel, a } = await node()

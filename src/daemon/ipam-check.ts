@@ -1,6 +1,7 @@
 // Whether this node's addresses, pods and kernel agree: what `margayctl ipam check` asks a daemon, and what it puts right.
 //
-// Nothing is locked: an ADD or DEL may run meanwhile, so what shall be put right is looked at again at the moment of doing it.
+// Nothing is locked: ADDs and DELs go on meanwhile. What one was under way of during the look is left out, as it was seen half done;
+// and what is put right is looked at again first, while no ADD or DEL of that attachment runs.
 
 import type { IpamFinding } from '../api/contract.ts'
 import { isHostDevice } from '../dataplane/endpoints/names.ts'
@@ -28,6 +29,10 @@ interface View {
   readonly routes: readonly Route[]
   /** Keys of the pods whose namespace is there. */
   readonly alive: ReadonlySet<string>
+  /** Addresses that somebody had when the look began. */
+  readonly before: ReadonlySet<string>
+  /** Keys of the pods that came or went meanwhile. */
+  readonly moved: ReadonlySet<string>
 }
 
 interface Found extends IpamFinding {
@@ -55,6 +60,8 @@ export class IpamCheck {
 
   async #look(): Promise<View> {
     const { kernel, mark, ipam, pods } = this.#ports
+    using moving = pods.moving()
+    const before = new Set(ipam.show().addresses.map(({ address }) => address))
     await using node = await kernel.open()
     const links = (await node.links()).filter(isHostDevice)
     const ofPods = new Set(links.map(({ index }) => index))
@@ -66,35 +73,32 @@ export class IpamCheck {
     for (const record of records)
       if (record.netns !== '' && (await kernel.identify(record.netns)) !== undefined) alive.add(endpointKey(record))
     const devices = new Map(links.map(link => [link.name, link]))
-    return { rows: ipam.show().addresses, records, devices, routes, alive }
+    return { rows: ipam.show().addresses, records, devices, routes, alive, before, moved: moving.keys }
   }
 
   #compare(view: View): readonly Found[] {
+    const { records, rows, routes, before, moved } = view
     const holders = Map.groupBy(
-      view.records.flatMap(record => record.addresses.map(address => ({ address, record }))),
+      records.flatMap(record => record.addresses.map(address => ({ address, record }))),
       ({ address }) => address,
     )
-    const held = (address: string): boolean => holders.has(address)
+    const rests = (pod: Endpoint | View['rows'][number]): boolean => !moved.has(endpointKey(pod))
+    const known = new Set([...holders.keys(), ...rows.map(({ address }) => address), ...before])
     return [
-      ...[...holders].flatMap(([address, of]) =>
-        of.length > 1
-          ? [
-              twice(
-                address,
-                of.map(({ record }) => record),
-              ),
-            ]
-          : [],
-      ),
-      ...view.records.flatMap(record => this.#ofRecord(record, view)),
-      ...view.rows.filter(row => !isTunnelOwner(row) && !held(row.address)).flatMap(row => this.#ofRow(row, view)),
-      ...view.routes.filter(({ dst }) => !held(addressOf(dst))).map(route => this.#ofRoute(route)),
+      ...[...holders].flatMap(([address, of]) => {
+        const pods = of.map(({ record }) => record)
+        return pods.length > 1 && pods.every(rests) ? [twice(address, pods)] : []
+      }),
+      ...records.filter(rests).flatMap(record => this.#ofRecord(record, view)),
+      ...rows
+        .filter(row => !isTunnelOwner(row) && !holders.has(row.address) && rests(row))
+        .map(row => this.#ofRow(row, view)),
+      ...routes.filter(({ dst }) => !known.has(addressOf(dst))).map(route => this.#ofRoute(route)),
     ]
   }
 
   #ofRecord(record: Endpoint, { rows, devices, alive }: View): readonly Found[] {
     const { pods, ipam } = this.#ports
-    if (pods.isBusy(record)) return []
     const name = nameOf(record)
     if (!devices.has(record.hostDevice)) {
       const what = `pod ${name}: it holds ${record.addresses.join(', ')}, and its device ${record.hostDevice} is gone`
@@ -131,10 +135,20 @@ export class IpamCheck {
           kind: 'no-address',
           object: address,
           text: `pod ${name} has it, and nothing records that, so it could be given again. It can be recorded if it lies in a block of this node; else delete the pod.`,
-          repair: () => ipam.record(address, record),
+          repair: () =>
+            pods.between(record, async () => {
+              const isThere = (await this.#holderOf(address)) === endpointKey(record) && (await this.#hasDevice(record))
+              return isThere && (await ipam.record(address, record))
+            }),
         },
       ]
     })
+  }
+
+  /** Key of the pod that is attached with the address now. */
+  async #holderOf(address: string): Promise<string | undefined> {
+    const holder = (await this.#ports.pods.records()).find(({ addresses }) => addresses.includes(address))
+    return holder && endpointKey(holder)
   }
 
   async #hasDevice({ hostDevice }: Endpoint): Promise<boolean> {
@@ -142,42 +156,43 @@ export class IpamCheck {
     return (await node.link(hostDevice)) !== undefined
   }
 
-  #ofRow(row: View['rows'][number], { routes }: View): readonly Found[] {
+  #ofRow(row: View['rows'][number], { routes }: View): Found {
     const { ipam, pods } = this.#ports
-    const isStale = (): boolean => !pods.isBusy(row)
-    if (!isStale()) return []
     const used = routes.some(({ dst }) => addressOf(dst) === row.address)
     const whose = row.containerId === '' ? 'found in use once' : `recorded for ${nameOf(row)} since ${row.since}`
-    return [
-      {
-        kind: 'no-endpoint',
-        object: row.address,
-        text: used
-          ? `${whose}, no pod is attached with it, and the kernel leads it to a device of a pod. Restart margayd, which tells what that is.`
-          : `${whose}, and no pod is attached with it. It can be released.`,
-        ...(!used && {
-          repair: async () => {
-            const gone = await ipam.releaseExcept(
-              ({ address, since }) => address !== row.address || since !== row.since || !isStale(),
-            )
-            return gone.length > 0
-          },
-        }),
-      },
-    ]
+    return {
+      kind: 'no-endpoint',
+      object: row.address,
+      text: used
+        ? `${whose}, no pod is attached with it, and the kernel leads it to a device of a pod. Restart margayd, which tells what that is.`
+        : `${whose}, and no pod is attached with it. It can be released.`,
+      ...(!used && {
+        repair: () =>
+          pods.between(row, async () => {
+            if ((await this.#holderOf(row.address)) !== undefined) return false
+            const isIt = (each: Pick<typeof row, 'address' | 'since'>): boolean =>
+              each.address === row.address && each.since === row.since
+            return (await ipam.releaseExcept(each => !isIt(each))).length > 0
+          }),
+      }),
+    }
   }
 
   #ofRoute(route: Route): Found {
-    const { kernel, pods } = this.#ports
+    const { kernel, ipam } = this.#ports
     return {
       kind: 'stray-route',
       object: route.dst,
       text: 'the kernel leads it to a device of a pod, and no pod has it. The route can be deleted.',
       repair: async () => {
-        const records = await pods.records()
-        if (pods.isBusy() || records.some(({ addresses }) => addresses.includes(addressOf(route.dst)))) return false
+        const address = addressOf(route.dst)
         await using node = await kernel.open()
-        const [result] = await node.apply([{ do: 'route.delete', route: deletionOf(route) }])
+        // An address is recorded before its pod gets a route, and the deletion names the device: it hits no later pod's.
+        if (ipam.show().addresses.some(row => row.address === address)) return false
+        if ((await this.#holderOf(address)) !== undefined) return false
+        const [result] = await node.apply([
+          { do: 'route.delete', route: { ...deletionOf(route), nextHops: route.nextHops } },
+        ])
         return result.ok
       },
     }

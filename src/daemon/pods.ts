@@ -117,16 +117,21 @@ export class Pods implements CniBackend {
 
   /** A DEL that no runtime asked for, if the pod is gone at that moment. */
   delIf(key: AttachmentKey, isGone: () => Promise<boolean>): Promise<boolean> {
-    return this.#turns.run(endpointKey(key), async () => {
+    return this.between(key, async () => {
       const gone = await isGone()
       if (gone) await this.#del(key)
       return gone
     })
   }
 
-  /** Whether an ADD or DEL is under way: for that attachment, or for any. */
-  isBusy(key?: AttachmentKey): boolean {
-    return this.#turns.isBusy(key && endpointKey(key))
+  /** Does something to an attachment while no ADD or DEL of it is under way. */
+  between<T>(key: AttachmentKey, work: () => Promise<T>): Promise<T> {
+    return this.#turns.run(endpointKey(key), work)
+  }
+
+  /** Notes which attachments (`endpointKey`) an ADD or DEL is under way of, until it is disposed of. */
+  moving(): ReturnType<Turns['note']> {
+    return this.#turns.note()
   }
 
   async #add(request: AddRequest, signal: AbortSignal): Promise<Attachment> {

@@ -11,18 +11,6 @@ import { requestKind } from '../ipam/requests.ts'
 
 /** Kind of the records by which nodes own blocks. */
 export const blockKind = 'Block'
-export const watchedKinds: readonly string[] = [
-  'Node',
-  'IPPool',
-  'IPReservation',
-  'IPAMConfiguration',
-  'BGPConfiguration',
-  'BGPPeer',
-  blockKind,
-  tunnelUseKind,
-  requestKind,
-]
-
 const fields = {
   Node: 'nodes',
   IPPool: 'pools',
@@ -31,6 +19,16 @@ const fields = {
   BGPConfiguration: 'bgpConfigurations',
   BGPPeer: 'bgpPeers',
 } as const
+
+/** Kinds that are no resources, and what they become. */
+const records = new Map<string, (entries: readonly Entry[]) => Partial<Snapshot>>([
+  [blockKind, entries => ({ blocks: entries.flatMap(blockOf) })],
+  [tunnelUseKind, entries => ({ tunnelUses: entries.flatMap(useOf) })],
+  [handoverKind, entries => ({ handovers: entries.flatMap(handoverOf) })],
+])
+
+/** What the daemon follows: all that a snapshot is made of, and what is asked of this node's blocks. */
+export const watchedKinds: readonly string[] = [...Object.keys(fields), ...records.keys(), requestKind]
 
 /**
  * Blocks that records name as this node's and that the node itself does not hold: a checkpoint may be older than the loss. One of
@@ -61,9 +59,8 @@ export class SnapshotBuilder {
   /** Reads the kinds named anew out of `list`. */
   update(kinds: Iterable<string>, list: (kind: string) => readonly Entry[]): Snapshot {
     for (const kind of kinds) {
-      if (kind === tunnelUseKind) this.#snapshot = { ...this.#snapshot, tunnelUses: list(kind).flatMap(useOf) }
-      else if (kind === handoverKind) this.#snapshot = { ...this.#snapshot, handovers: list(kind).flatMap(handoverOf) }
-      else if (kind === blockKind) this.#snapshot = { ...this.#snapshot, blocks: list(kind).flatMap(blockOf) }
+      const read = records.get(kind)
+      if (read) this.#snapshot = { ...this.#snapshot, ...read(list(kind)) }
       else if (isKind(kind)) this.#snapshot = { ...this.#snapshot, [fields[kind]]: this.#read(kind, list(kind)) }
     }
     return this.#snapshot

@@ -2,6 +2,7 @@
 
 export class Turns {
   readonly #last = new Map<string, Promise<unknown>>()
+  readonly #notes = new Set<Set<string>>()
 
   /** Runs the task when what was asked for the same key before has ended. */
   run<T>(key: string, task: () => Promise<T>): Promise<T> {
@@ -12,11 +13,14 @@ export class Turns {
         if (this.#last.get(key) === ended) this.#last.delete(key)
       })
     this.#last.set(key, ended)
+    for (const note of this.#notes) note.add(key)
     return turn
   }
 
-  /** Whether something is under way, for that key or at all. */
-  isBusy(key?: string): boolean {
-    return key === undefined ? this.#last.size > 0 : this.#last.has(key)
+  /** Notes the keys of all that is under way at any moment from now on, until it is disposed of. */
+  note(): { readonly keys: ReadonlySet<string> } & Disposable {
+    const keys = new Set(this.#last.keys())
+    this.#notes.add(keys)
+    return { keys, [Symbol.dispose]: () => this.#notes.delete(keys) }
   }
 }

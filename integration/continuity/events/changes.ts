@@ -129,7 +129,7 @@ export const drained: ContinuityEvent = {
 }
 
 export const meshed: ContinuityEvent = {
-  name: 'reflectors → mesh → reflectors',
+  name: 'reflectors → mesh → reflectors, twice',
   planned: true,
   bound:
     'sessions of before stay until every node says that it has all that it knows from the new ones (make before break)',
@@ -161,8 +161,7 @@ export const meshed: ContinuityEvent = {
     }
     // The reflectors themselves, and what they alone know, are no part of the mesh.
     const watched = clients.map(client => [client, scene.lab.losses(client)] as const)
-    await toMesh(true)
-    await toMesh(false)
+    for (const mesh of [true, false, true, false]) await toMesh(mesh)
     for (const [client, losses] of watched) {
       const lost = (await losses.end()).filter(line => /via (10\.3\.0\.1|fd00:3::1)[1-3] /.test(line))
       scene.t.same(lost, [], `the kernel of ${client} kept its routes to pods`)
