@@ -96,7 +96,7 @@ export class Dockerd {
     const [repo, tag = 'latest'] = name.split(':')
     const query = new URLSearchParams({ fromSrc: '-', repo, tag })
     for (const change of changes) query.append('changes', change)
-    const answer = await this.ask('POST', `/images/create?${query}`, tar).catch((error: unknown) => {
+    const answer = await this.ask('POST', `/images/create?${query.toString()}`, tar).catch((error: unknown) => {
       throw new Error(`image ${name}: ${String(error)}\n${this.#log}`)
     })
     // What fails once the answer has begun is said in it.
@@ -105,7 +105,7 @@ export class Dockerd {
 
   async tagImage(name: string, other: string): Promise<void> {
     const [repo, tag = 'latest'] = other.split(':')
-    await this.ask('POST', `/images/${name}/tag?${new URLSearchParams({ repo, tag })}`)
+    await this.ask('POST', `/images/${name}/tag?repo=${repo}&tag=${tag}`)
   }
 
   /** https://docs.docker.com/engine/api/v1.41/ */
