@@ -35,9 +35,10 @@ async function nodesOf(context: Context, status: DaemonStatus): Promise<readonly
 }
 
 /** The other nodes, and who of them is not heard of. */
-function nodesText(nodes: readonly ListedNode[] | undefined, own: string): string {
+export function nodesText(nodes: readonly ListedNode[] | undefined, own: string): string {
   if (!nodes) return 'not known: that stands in the datastore'
   const others = nodes.filter(({ name, isMember }) => isMember && name !== own)
+  if (others.length === 0) return 'no other'
   const missing = others.filter(({ state }) => state !== 'alive')
   const alive = `${others.length - missing.length} of ${others.length} others alive`
   if (missing.length === 0) return alive
