@@ -3,45 +3,16 @@
 
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, globSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { stripTypeScriptTypes } from 'node:module'
 import { basename, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import commonjsPlugin from '@rollup/plugin-commonjs'
-import jsonPlugin from '@rollup/plugin-json'
-import { nodeResolve } from '@rollup/plugin-node-resolve'
-import protobuf from 'protobufjs'
-import { type Plugin, rollup } from 'rollup'
+import { buildStub } from '../cni-plugin/stub/build.ts'
+import { build, output as addon } from '../netlink/native/build.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
 
-const addon = `netlink-${process.platform}-${process.arch}.node`
-
-// Both declare their function as if it were a member of the module.
-const commonjs = commonjsPlugin as unknown as () => Plugin
-const json = jsonPlugin as unknown as () => Plugin
-
-/** Types off, nothing else changed: what Node itself does when it runs the sources. */
-const stripTypes: Plugin = {
-  name: 'strip-types',
-  transform: (code, id) =>
-    id.endsWith('.ts') ? { code: stripTypeScriptTypes(code, { mode: 'strip' }), map: null } : null,
-}
-
-/** etcd3 reads its protocol from files beside it; a bundle has none, so they go into it. */
-const etcdProtocol: Plugin = {
-  name: 'etcd-protocol',
-  transform(code, id) {
-    if (!id.endsWith('/etcd3/lib/connection-pool.js')) return null
-    const call = /\(0, proto_loader_1\.loadSync\)\(`\$\{__dirname\}([^`]+)`/
-    const [, file] = call.exec(code) ?? []
-    if (file === undefined) return this.error('etcd3 loads its protocol otherwise than it did: see etcdProtocol')
-    const protocol = JSON.stringify(new protobuf.Root().loadSync(join(id, '..', file), { keepCase: true }).toJSON())
-    return { code: code.replace(call, () => `(0, proto_loader_1.fromJSON)(${protocol}`), map: null }
-  },
-}
-
-interface Bundle {
+export interface Bundle {
+  /** Source files by the name of what is made of each. */
   readonly entries: Readonly<Record<string, string>>
   /** Those of them that run by their own name. */
   readonly programs: ReadonlySet<string>
@@ -61,6 +32,7 @@ const sourcesOf = (...folders: string[]): string[] => [
   ),
   'package-lock.json',
   'scripts/build.ts',
+  'scripts/bundle.ts',
 ]
 
 async function bundle({ entries, programs, into, sources }: Bundle): Promise<void> {
@@ -70,30 +42,19 @@ async function bundle({ entries, programs, into, sources }: Bundle): Promise<voi
       .map(name => join(into, `${name}.js`))
       .join(', ')}`,
   )
-  const build = await rollup({
-    input: entries,
-    external: [/^node:/],
-    plugins: [stripTypes, etcdProtocol, nodeResolve({ preferBuiltins: true }), commonjs(), json()],
-    onwarn: warning => {
-      if (warning.code !== 'CIRCULAR_DEPENDENCY' || !warning.message.includes('node_modules'))
-        throw new Error(warning.message)
-    },
-  })
-  rmSync(join(into, 'shared'), { recursive: true, force: true })
-  await build.write({
-    dir: into,
-    format: 'es',
-    entryFileNames: '[name].js',
-    chunkFileNames: 'shared/[name]-[hash].js',
-    banner: chunk => (chunk.isEntry && programs.has(chunk.name) ? '#!/usr/bin/env node' : ''),
-  })
-  await build.close()
+  // Only now: to load what bundles costs more than to find that there is nothing to do, and each lab of a test asks.
+  const { writeBundle } = await import('./bundle.ts')
+  await writeBundle({ entries, programs, into })
+}
+
+function buildAddon(): void {
+  if (build() === 'built') console.error(`build: ${relative(root, addon)}`)
 }
 
 async function programs(): Promise<void> {
   mkdirSync('dist', { recursive: true })
-  execFileSync('node', ['netlink/native/build.ts'], { stdio: 'inherit' })
-  execFileSync('node', ['cni-plugin/stub/build.ts'], { stdio: 'inherit' })
+  buildAddon()
+  buildStub()
   await bundle({
     entries: {
       margayd: 'src/daemon/main.ts',
@@ -104,8 +65,8 @@ async function programs(): Promise<void> {
     into: 'dist',
     sources: sourcesOf('inet', 'bgp', 'netlink', 'src', 'cni-plugin'),
   })
-  const built = join('netlink/dist', addon)
-  if (!isNewer(join('dist', addon), [built])) copyFileSync(built, join('dist', addon))
+  const copy = join('dist', basename(addon))
+  if (!isNewer(copy, [addon])) copyFileSync(addon, copy)
 }
 
 /** A library folder's dist/: ESM bundles with inet inside, and declarations. */
@@ -115,7 +76,7 @@ async function library(
   executables: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const into = join(folder, 'dist')
-  if (folder === 'netlink') execFileSync('node', ['netlink/native/build.ts'], { stdio: 'inherit' })
+  if (folder === 'netlink') buildAddon()
   const programs = new Set(Object.keys(executables))
   await bundle({ entries: { ...entries, ...executables }, programs, into, sources: sourcesOf('inet', folder) })
   rmSync(join(into, 'types'), { recursive: true, force: true })
