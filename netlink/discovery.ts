@@ -49,6 +49,7 @@ class Watched {
   told: string | undefined
   failure: string | undefined
   sentAt = -Infinity
+  verifiedAt = -Infinity
   /** Rounds that are still to follow closely. */
   first = FIRST
 }
@@ -175,9 +176,23 @@ class LinkDiscovery implements Discovery {
         `several neighbours are on ${name} (${list}), and nobody can say which is meant; ${next}`,
       )
     } else watched.failure = undefined
+    const former = told !== undefined && stays && candidates.length > 1 ? neighbours.get(told) : undefined
+    if (former) this.#verify(watched, former)
     if (chosen === told) return
     watched.told = chosen
     this.#found(name, chosen)
+  }
+
+  /**
+   * Somebody else is there too: it may be the same neighbour with another address. The kernel would believe in the former one for
+   * up to 45 s (RFC 4861 §6.3.2); asked to probe it, it knows in three.
+   */
+  #verify(watched: Watched, neighbour: Neighbour): void {
+    const now = performance.now()
+    if (!neighbour.mac || neighbour.state === 'permanent' || now - watched.verifiedAt < FOUND) return
+    watched.verifiedAt = now
+    const probe = { do: 'neighbour.replace', neighbour: { ...neighbour, state: 'probe' } } as const
+    void this.#netlink?.apply([probe]).catch(() => {})
   }
 
   /** Says each failure once. */

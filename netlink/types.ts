@@ -174,7 +174,7 @@ export interface Neighbour {
   readonly state: 'permanent' | 'reachable' | 'stale' | 'delay' | 'probe' | 'failed' | 'incomplete' | 'noarp' | 'none'
   /** NTF_PROXY. */
   readonly proxy?: boolean
-  /** NTF_ROUTER: it has said that it is a router (RFC 4861 §7.2.4). Never written. */
+  /** NTF_ROUTER: it has said that it is a router (RFC 4861 §7.2.4). */
   readonly router?: boolean
 }
 

@@ -4,11 +4,11 @@ import { InvalidRequest } from '../core/batch.ts'
 import { Attributes, type Message } from '../core/reader.ts'
 import type { MessageWriter } from '../core/writer.ts'
 import { readExpressions, writeExpressions } from './expressions.ts'
-import type { Hook, NetfilterChain, NetfilterRule, TableId } from './types.ts'
+import type { Hook, NetfilterChain, NetfilterRule, NetfilterTable, TableId } from './types.ts'
 import { bodyLength, families, familyNames, namesOf, readComment, writeBody, writeComment } from './values.ts'
 
 /** enum nft_table_attributes, nft_chain_attributes, nft_hook_attributes, nft_rule_attributes */
-const tableAttribute = { name: 1, userData: 6 } as const
+const tableAttribute = { name: 1, flags: 2, userData: 6 } as const
 const chainAttribute = { table: 1, name: 3, hook: 4, policy: 5, type: 7 } as const
 const hookAttribute = { number: 1, priority: 2 } as const
 const ruleAttribute = { table: 1, chain: 2, expressions: 4, userData: 7 } as const
@@ -16,13 +16,17 @@ const ruleAttribute = { table: 1, chain: 2, expressions: 4, userData: 7 } as con
 /** enum nf_inet_hooks */
 const hooks = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const
 const hookNames = namesOf(hooks)
+/** NFT_TABLE_F_DORMANT */
+const dormant = 1
 /** NF_DROP, NF_ACCEPT */
 const policies = { drop: 0, accept: 1 } as const
 
-export function writeTable(writer: MessageWriter, table: TableId, comment?: string): void {
+/** NFT_MSG_NEWTABLE; without its second half the table as it is, if it is there. */
+export function writeTable(writer: MessageWriter, table: TableId, more: Omit<TableRow, keyof TableId> = {}): void {
   writeBody(writer, families[table.family])
   writer.attributeText(tableAttribute.name, table.name)
-  writeComment(writer, tableAttribute.userData, comment)
+  if (more.dormant) writer.attributeU32be(tableAttribute.flags, dormant)
+  writeComment(writer, tableAttribute.userData, more.comment)
 }
 
 export function writeChain(writer: MessageWriter, table: TableId, chain: Omit<NetfilterChain, 'rules'>): void {
@@ -55,15 +59,19 @@ export function writeTableQuery(writer: MessageWriter, table?: TableId): void {
   if (table) writer.attributeText(tableAttribute.name, table.name)
 }
 
-export type TableRow = TableId & { readonly comment?: string }
+export type TableRow = TableId & Pick<NetfilterTable, 'comment' | 'dormant'>
 
 export function readTable(message: Message): TableRow | undefined {
   const id = idOf(message)
   if (!id) return undefined
   let comment: string | undefined
+  let flags = 0
   const a = new Attributes(message, message.from + bodyLength, message.to)
-  while (a.next()) if (a.type === tableAttribute.userData) comment = readComment(a.octets())
-  return { ...id, ...(comment !== undefined && { comment }) }
+  while (a.next()) {
+    if (a.type === tableAttribute.userData) comment = readComment(a.octets())
+    else if (a.type === tableAttribute.flags) flags = a.u32be()
+  }
+  return { ...id, ...(comment !== undefined && { comment }), ...((flags & dormant) !== 0 && { dormant: true }) }
 }
 
 export type ChainRow = TableId & { readonly chain: Omit<NetfilterChain, 'rules'> }

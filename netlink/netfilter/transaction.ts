@@ -34,7 +34,7 @@ export function replaceSteps(table: NetfilterTable): readonly Step[] {
   return [
     make(name, nft.table, writer => writeTable(writer, table)),
     make(name, nft.table + del, writer => writeTable(writer, table), 0),
-    make(name, nft.table, writer => writeTable(writer, table, table.comment)),
+    make(name, nft.table, writer => writeTable(writer, table, table)),
     ...sets.map((set, i) => make(`${name}, set ${set.name}`, nft.set, writer => writeSet(writer, table, set, i + 1))),
     ...sets.flatMap(set =>
       chunksOf(set.elements, elementsPerMessage).map(elements =>

@@ -15,6 +15,8 @@ export interface TableId {
 export interface NetfilterTable extends TableId {
   /** Up to 127 octets, as `nft` shows it (NFTA_TABLE_USERDATA, Linux 5.10). */
   readonly comment?: string
+  /** NFT_TABLE_F_DORMANT: it is there, and no packet meets it. */
+  readonly dormant?: true
   readonly sets: readonly NetfilterSet[]
   readonly chains: readonly NetfilterChain[]
 }
@@ -135,7 +137,7 @@ export type Expression =
 /** nftables in one namespace. Every call waits on the addon's own thread, never on the event loop. */
 export interface Netfilter extends AsyncDisposable {
   /** All tables of all families, without what is in them. */
-  tables(): Promise<readonly (TableId & { readonly comment?: string })[]>
+  tables(): Promise<readonly (TableId & Pick<NetfilterTable, 'comment' | 'dormant'>)[]>
   /** A table with everything in it; undefined if there is none. Anonymous sets are left out. */
   table(id: TableId): Promise<NetfilterTable | undefined>
   /** Chains of every table, without their rules. */

@@ -175,6 +175,18 @@ const cases: readonly { readonly name: string; readonly operation: Operation; re
       1400 0100 fd000000000000000000000000000001`,
   },
   {
+    name: 'a router that the kernel is to probe, IPv6',
+    operation: {
+      do: 'neighbour.replace',
+      neighbour: { link: 5, address: 'fe80::77', mac: '0a:00:02:0b:00:01', state: 'probe', router: true },
+    },
+    bytes: `
+      3c000000 1c00 0105 07000000 00000000   RTM_NEWNEIGH, REQUEST|CREATE|REPLACE
+      0a 000000 05000000 1000 80 00          AF_INET6, NUD_PROBE, NTF_ROUTER
+      1400 0100 fe800000000000000000000000000077
+      0a00 0200 0a00020b0001 0000            NDA_LLADDR`,
+  },
+  {
     name: 'an address with a peer, no duplicate detection',
     operation: {
       do: 'address.add',

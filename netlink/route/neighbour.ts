@@ -46,23 +46,27 @@ export function writeNeighbour(writer: MessageWriter, neighbour: Neighbour): voi
     throw new InvalidRequest(
       `neighbour "${neighbour.address}": state "${neighbour.state}" is none of ${Object.keys(states).join(', ')}`,
     )
-  writeHeader(writer, afOf(address.family), linkIndex(neighbour.link), state, neighbour.proxy === true)
+  writeHeader(writer, afOf(address.family), linkIndex(neighbour.link), state, flagsOf(neighbour))
   writer.attribute(attribute.dst, address.octets)
   if (neighbour.mac !== undefined) writer.attribute(attribute.mac, linkLayerOctets(neighbour.mac))
 }
 
-/** RTM_GETNEIGH: the learned and permanent ones, or those answered for (proxy): the kernel lists them apart. */
-export function writeNeighbourQuery(writer: MessageWriter, family: IpFamily | undefined, proxy: boolean): void {
-  writeHeader(writer, family === undefined ? AF_UNSPEC : afOf(family), 0, 0, proxy)
+function flagsOf({ proxy, router }: Pick<Neighbour, 'proxy' | 'router'>): number {
+  return (proxy ? NTF_PROXY : 0) | (router ? NTF_ROUTER : 0)
 }
 
-function writeHeader(writer: MessageWriter, family: number, link: number, state: number, proxy: boolean): void {
+/** RTM_GETNEIGH: the learned and permanent ones, or those answered for (proxy): the kernel lists them apart. */
+export function writeNeighbourQuery(writer: MessageWriter, family: IpFamily | undefined, proxy: boolean): void {
+  writeHeader(writer, family === undefined ? AF_UNSPEC : afOf(family), 0, 0, flagsOf({ proxy }))
+}
+
+function writeHeader(writer: MessageWriter, family: number, link: number, state: number, flags: number): void {
   writer.u8(family)
   writer.u8(0)
   writer.u16(0)
   writer.u32(link)
   writer.u16(state)
-  writer.u8(proxy ? NTF_PROXY : 0)
+  writer.u8(flags)
   writer.u8(0)
 }
 

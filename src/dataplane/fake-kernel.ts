@@ -451,9 +451,22 @@ export class FakeNamespace {
           (other.scope ?? 'universe') === (route.scope ?? 'universe')),
     )
     if (at < 0) return 'ESRCH'
-    const [gone] = this.#routes.splice(at, 1)
-    this.#tell({ type: 'route.delete', route: gone })
+    const found = this.#routes[at]
+    if (familyOf(route.dst) === 6 && route.nextHops.length > 0) return this.#deleteHops(at, route.nextHops)
+    this.#routes.splice(at, 1)
+    this.#tell({ type: 'route.delete', route: found })
     return undefined
+  }
+
+  /** IPv6: each of these next hops by itself. */
+  #deleteHops(at: number, hops: Route['nextHops']): string | undefined {
+    const found = this.#routes[at]
+    const isSame = (a: Route['nextHops'][number], b: typeof a) => a.link === b.link && a.gateway === b.gateway
+    const rest = found.nextHops.filter(hop => !hops.some(other => isSame(hop, other)))
+    this.#routes.splice(at, 1, ...(rest.length > 0 ? [{ ...found, nextHops: rest }] : []))
+    for (const hop of found.nextHops)
+      if (!rest.includes(hop)) this.#tell({ type: 'route.delete', route: { ...found, nextHops: [hop] } })
+    return found.nextHops.length - rest.length === hops.length ? undefined : 'ESRCH'
   }
 
   /** Takes a link's routes out: IPv4 without a word; a multipath route stays while one leg lives. */

@@ -31,7 +31,12 @@ export class FakeNetfilter {
     const close = async (): Promise<void> => mine.forEach(handler => this.#handlers.delete(handler))
     return {
       tables: async () =>
-        this.#read().map(({ family, name, comment }) => ({ family, name, ...(comment !== undefined && { comment }) })),
+        this.#read().map(({ family, name, comment, dormant }) => ({
+          family,
+          name,
+          ...(comment !== undefined && { comment }),
+          ...(dormant && { dormant }),
+        })),
       table: async id => this.#read().find(table => isSame(table, id)),
       chains: async () =>
         this.#read().flatMap(({ family, name, chains }) =>

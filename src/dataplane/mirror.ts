@@ -6,7 +6,7 @@
 
 import type { InterfaceAddress, Link, NetlinkEvent, Route, Rtnetlink } from '../../netlink/types.ts'
 import { nextTurn } from './clock.ts'
-import { isMarked, type Mark, metricOf, sameRoute, sameWay } from './routes/route.ts'
+import { isJoinable, isMarked, type Mark, metricOf, restOf, sameRoute, sameWay } from './routes/route.ts'
 
 export type MirrorChange =
   /** A route came, changed or went by an event, ours or foreign. `hit`: what was ours there is gone or other now, and not by us. */
@@ -41,6 +41,10 @@ export class KernelMirror {
   #ours = new Map<string, Route>()
   /** IPv4: further routes under our mark, behind ours (`ip route append`), as far as a reading has shown them. */
   #twins = new Map<string, readonly Route[]>()
+  /** IPv6: routes of ours of several next hops whose owner the kernel has told for the first only. */
+  #mixed = new Set<string>()
+  /** IPv6: the next hop of ours that is being taken away alone. */
+  readonly #probed = new Map<string, Route>()
   #foreign = new Map<string, readonly Route[]>()
   /** How many next hops leave by a link, ours and others'. */
   #uses = new Map<number, number>()
@@ -120,6 +124,11 @@ export class KernelMirror {
     return this.#twins.get(prefix) ?? []
   }
 
+  /** IPv6: others may have a part in our route. */
+  isMixed(prefix: string): boolean {
+    return this.#mixed.has(prefix)
+  }
+
   foreign(prefix: string): readonly Route[] {
     return this.#foreign.get(prefix) ?? []
   }
@@ -150,7 +159,30 @@ export class KernelMirror {
 
   /** The kernel acknowledged our route. */
   noteWritten(route: Route): void {
+    this.#mixed.delete(route.dst)
     this.#setOurs(route.dst, route)
+  }
+
+  /** Our route is what we want, next hop by next hop: nobody else is taken to have a part in it. */
+  noteWhole(prefix: string): void {
+    this.#mixed.delete(prefix)
+  }
+
+  /** This next hop alone will be taken out of our route. */
+  noteProbed(route: Route): void {
+    this.#probed.set(route.dst, route)
+  }
+
+  /** What the kernel said to that: it was ours, or it is another's. */
+  noteProbe(route: Route, answer: 'gone' | 'foreign' | 'unknown'): void {
+    const prefix = route.dst
+    this.#probed.delete(prefix)
+    const ours = this.#ours.get(prefix)
+    const rest = ours && restOf(ours, route)
+    if (!rest || answer === 'unknown') return
+    this.#setOurs(prefix, rest)
+    if (rest.nextHops.length > 1) this.#mixed.add(prefix)
+    if (answer === 'foreign') this.#setForeign(prefix, [...this.foreign(prefix), { ...route, protocol: 0 }])
   }
 
   /** The kernel acknowledged that one of several under our mark is gone. */
@@ -193,11 +225,13 @@ export class KernelMirror {
         if (i % unitsPerTurn === unitsPerTurn - 1) await nextTurn()
         const route = i < routes.length ? routes[i] : inMain[i - routes.length]
         if (!this.#concerns(route)) continue
-        // The first of several is in force.
-        if (isMarked(route, this.mark) && ours.has(route.dst))
-          twins.set(route.dst, [...(twins.get(route.dst) ?? []), route])
-        else if (isMarked(route, this.mark)) ours.set(route.dst, route)
-        else foreign.set(route.dst, [...(foreign.get(route.dst) ?? []), route])
+        for (const part of this.#partsOf(route)) {
+          // The first of several is in force.
+          if (isMarked(part, this.mark) && ours.has(part.dst))
+            twins.set(part.dst, [...(twins.get(part.dst) ?? []), part])
+          else if (isMarked(part, this.mark)) ours.set(part.dst, part)
+          else foreign.set(part.dst, [...(foreign.get(part.dst) ?? []), part])
+        }
       }
       const changed = await this.#swap(ours, twins, foreign, touched)
       this.#touched = undefined
@@ -231,6 +265,7 @@ export class KernelMirror {
       restore(twins, prefix, this.#twins.get(prefix))
       restore(foreign, prefix, this.#foreign.get(prefix))
     }
+    for (const [prefix, route] of ours) if (!touched.has(prefix)) this.#noteHeard(route)
     this.#ours = ours
     this.#twins = twins
     this.#foreign = foreign
@@ -320,13 +355,17 @@ export class KernelMirror {
     // The kernel holds one route a key, and of a replaced one it tells nothing: whoever came last has the key.
     const others = this.foreign(prefix).filter(other => !sameKey(other, route))
     const old = this.#ours.get(prefix)
-    if (isMarked(route, this.mark)) {
-      if (old && sameRoute(old, route)) return // the echo of our own write
-      this.#setOurs(prefix, route)
-      this.#setForeign(prefix, others)
-      return this.#changed(prefix, old && hitBy(route))
+    const parts = this.#partsOf(route)
+    const ours = parts.find(part => isMarked(part, this.mark))
+    if (isMarked(route, this.mark) && ours) {
+      if (old && sameRoute(old, ours)) return // the echo of our own write
+      this.#noteHeard(ours)
+      this.#setOurs(prefix, ours)
+      this.#setForeign(prefix, [...others, ...parts.filter(part => part !== ours)])
+      return this.#changed(prefix, old && hitBy(ours))
     }
-    this.#setForeign(prefix, [...others, route])
+    this.#setForeign(prefix, [...others, ...parts.filter(part => part !== ours)])
+    if (ours) return this.#changed(prefix)
     const isTaken = old !== undefined && sameKey(old, route)
     if (isTaken) this.#setOurs(prefix, undefined)
     this.#changed(prefix, isTaken ? hitBy(route) : undefined)
@@ -337,7 +376,8 @@ export class KernelMirror {
     const prefix = route.dst
     if (isMarked(route, this.mark)) {
       const ours = this.#ours.get(prefix)
-      if (!ours) return
+      const probed = this.#probed.get(prefix)
+      if (!ours || (probed && sameWay(probed, route))) return
       // IPv6 tells of each next hop of several by itself; IPv4 of the whole route, which may be another than ours.
       const gone =
         sameWay(ours, route) || prefix.includes(':') ? ours : this.twins(prefix).find(each => sameWay(each, route))
@@ -351,8 +391,31 @@ export class KernelMirror {
     this.#changed(prefix)
   }
 
+  /**
+   * IPv6 shows one route of all that share a key and go by gateways, under the owner of its first next hop: the part that is known to
+   * be ours, and that of others.
+   */
+  #partsOf(route: Route): readonly Route[] {
+    if (!isJoinable(route) || route.nextHops.length === 1) return [route]
+    const ours = this.#ours.get(route.dst)
+    if (isMarked(route, this.mark)) {
+      const other = this.foreign(route.dst).find(one => sameKey(one, route) && restOf(route, one))
+      const rest = other && restOf(route, other)
+      return rest ? [rest, other] : [route]
+    }
+    const rest = ours && sameKey(ours, route) ? restOf(route, ours) : undefined
+    return ours && rest ? [ours, rest] : [route]
+  }
+
+  #noteHeard(route: Route): void {
+    const known = this.#ours.get(route.dst)
+    if (!isJoinable(route) || route.nextHops.length === 1) this.#mixed.delete(route.dst)
+    else if (!known || !sameRoute(known, route)) this.#mixed.add(route.dst)
+  }
+
   #setOurs(prefix: string, route: Route | undefined): void {
     const old = this.#ours.get(prefix)
+    if (!route) this.#mixed.delete(prefix)
     for (const uses of [this.#uses, this.#ourUses]) {
       if (old) count(uses, old, -1)
       if (route) count(uses, route, 1)

@@ -60,6 +60,10 @@ for (const [kind, open] of Object.entries(worlds))
         { family: 'inet', name: 'b', comment: 'of a test' },
       ],
     )
+    t.strictSame(await netfilter.replace({ ...b, dormant: true }), { ok: true })
+    t.strictSame(await netfilter.table(b), { ...b, dormant: true }, 'one put to sleep')
+    t.strictSame(await netfilter.replace(b), { ok: true })
+    t.strictSame(await netfilter.table(b), b, 'and awake again')
     const { name, hook } = b.chains[0]
     t.strictSame(await netfilter.chains(), [{ family: 'inet', name: 'b', chain: { name, hook } }])
     t.strictSame(await netfilter.remove(b), { ok: true })

@@ -11,7 +11,7 @@ import type { Clock } from '../clock.ts'
 import { Fights } from '../fights.ts'
 import { type Backend, type Iptables, tableOfSave } from './iptables.ts'
 import { leadsTo, type PodPacket, verdictOf } from './passage.ts'
-import { type Ours, addOurs, findOurs, removeOurs } from './our-rules.ts'
+import { type Ours, addOurs, findOurs, removeOurs, withoutOurs } from './our-rules.ts'
 import { commandFor, fightingText, refusedForwardText, unreadableText } from './sentences.ts'
 import { ourTable } from './table.ts'
 
@@ -45,6 +45,8 @@ export class Forwarding {
   readonly #fights: Fights<never>
   /** Where rules of ours have been seen: if one is missing there, somebody has taken it away. Undefined: not looked yet. */
   #placed: Set<string> | undefined
+  /** What an earlier run may have left in FORWARD has been looked at. */
+  #isTidy = false
 
   constructor(options: ForwardingOptions) {
     this.#options = options
@@ -60,6 +62,7 @@ export class Forwarding {
       await removeOurs(iptables, await findOurs(netfilter, iptables))
     this.#placed = isWanted ? (this.#placed ?? new Set()) : new Set()
     if (pools.length === 0) return { problems: [] }
+    if (isWanted && iptables) await this.#tidy(netfilter, iptables, pools)
     const found = await this.#obstacles(netfilter, pools)
     if (!isWanted || !iptables || found.obstacles.length === 0) return { problems: found.problems }
     const waits = await Promise.all(found.obstacles.map(obstacle => this.#overcome(iptables, obstacle)))
@@ -69,11 +72,29 @@ export class Forwarding {
     return { problems: [...left.problems, ...fights], ...(wait > 0 && { again: wait }) }
   }
 
+  /**
+   * Takes rules out of FORWARD that those in a chain for the rules of others have made superfluous: while Docker starts anew its chain is
+   * missing for a moment, and ours goes into FORWARD.
+   */
+  async #tidy(netfilter: Netfilter, iptables: Iptables, pools: readonly string[]): Promise<void> {
+    if (this.#isTidy && ![...(this.#placed ?? [])].some(where => where.endsWith(' FORWARD'))) return
+    const found = await findOurs(netfilter, iptables)
+    const superfluous = found.filter(
+      ({ backend, family, chain, table }) =>
+        chain === 'FORWARD' &&
+        found.some(each => each.backend === backend && each.family === family && each.chain !== chain) &&
+        obstaclesOf(withoutOurs(table, chain), backend, poolsOf(table.family, pools)).length === 0,
+    )
+    await removeOurs(iptables, superfluous)
+    for (const ours of superfluous) this.#placed?.delete(placeOf(ours))
+    this.#isTidy = true
+  }
+
   /** Returns the milliseconds to wait, where others keep removing our rules. */
   async #overcome(iptables: Iptables, obstacle: Obstacle): Promise<number> {
     const ours = oursFor(obstacle)
     if (!ours) return 0
-    const where = `${ours.backend} ${ours.family} ${ours.chain}`
+    const where = placeOf(ours)
     if (this.#placed?.delete(where)) this.#fights.struck(where)
     const wait = this.#fights.wait(where)
     if (wait > 0) return wait
@@ -100,6 +121,10 @@ export class Forwarding {
   }
 }
 
+function placeOf({ backend, family, chain }: Ours): string {
+  return `${backend} ${family} ${chain}`
+}
+
 async function nftObstacles(netfilter: Netfilter, pools: readonly string[]): Promise<readonly Obstacle[]> {
   const inTheWay = (await netfilter.chains()).filter(
     ({ family, name, chain }) =>
@@ -109,7 +134,7 @@ async function nftObstacles(netfilter: Netfilter, pools: readonly string[]): Pro
   )
   const tables = new Map(inTheWay.map(row => [`${row.family} ${row.name}`, row]))
   const found = await Promise.all([...tables.values()].map(row => netfilter.table(row)))
-  return found.flatMap(table => (table ? obstaclesOf(table, 'nft', pools) : []))
+  return found.flatMap(table => (table && !table.dormant ? obstaclesOf(table, 'nft', pools) : []))
 }
 
 function obstaclesOf(table: NetfilterTable, backend: Backend, all: readonly string[]): readonly Obstacle[] {

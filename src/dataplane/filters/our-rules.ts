@@ -2,7 +2,7 @@
 // name the devices by what all their names begin with, so they stay as they are when pods and pools come and go. They are known by
 // their comment; a rule that somebody has typed has another.
 
-import type { Netfilter } from '../../../netlink/netfilter/types.ts'
+import type { Netfilter, NetfilterRule, NetfilterTable } from '../../../netlink/netfilter/types.ts'
 import { hostDevicePrefix } from '../endpoints/names.ts'
 import { type Backend, type Iptables, tableOfSave } from './iptables.ts'
 import { hasComment } from './passage.ts'
@@ -29,9 +29,12 @@ export async function addOurs(iptables: Iptables, { backend, family, chain }: Ou
   }
 }
 
-/** Every chain that has some. */
-export async function findOurs(netfilter: Netfilter, iptables: Iptables): Promise<readonly Ours[]> {
-  const found: Ours[] = []
+/** Every chain that has some, with its table. */
+export async function findOurs(
+  netfilter: Netfilter,
+  iptables: Iptables,
+): Promise<readonly (Ours & { readonly table: NetfilterTable })[]> {
+  const found: (Ours & { readonly table: NetfilterTable })[] = []
   for (const family of [4, 6] as const) {
     const id = { family: family === 4 ? 'ip' : 'ip6', name: 'filter' } as const
     const isThere = (await netfilter.tables()).some(each => each.family === id.family && each.name === id.name)
@@ -41,10 +44,21 @@ export async function findOurs(netfilter: Netfilter, iptables: Iptables): Promis
       ['legacy', text === undefined ? undefined : tableOfSave(text, family)],
     ] as const)
       for (const chain of table?.chains ?? [])
-        if (chain.rules.some(rule => hasComment(rule, ourRuleComment)))
-          found.push({ backend, family, chain: chain.name })
+        if (table && chain.rules.some(rule => hasComment(rule, ourRuleComment)))
+          found.push({ backend, family, chain: chain.name, table })
   }
   return found
+}
+
+/** The table as it were without our rules in one of its chains. */
+export function withoutOurs(table: NetfilterTable, chain: string): NetfilterTable {
+  const isOurs = (rule: NetfilterRule): boolean => hasComment(rule, ourRuleComment)
+  return {
+    ...table,
+    chains: table.chains.map(each =>
+      each.name === chain ? { ...each, rules: each.rules.filter(rule => !isOurs(rule)) } : each,
+    ),
+  }
 }
 
 /** Returns sentences for what stays. */

@@ -13,11 +13,13 @@ const ours: Route = {
   nextHops: [{ gateway: '10.0.1.1', link: 2 }],
 }
 const other: Route = { ...ours, nextHops: [{ gateway: '10.0.1.2', link: 2 }] }
+const both: Route = { ...ours, nextHops: [...ours.nextHops, ...other.nextHops] }
+const third: Route = { ...ours, nextHops: [{ gateway: '10.0.1.3', link: 2 }] }
 const foreign = (metric: number, tos = 0): Route => ({ ...ours, protocol: 4, metric, tos })
 const wanted = (route: Route, owner: FibClass = 'bgp') => ({ class: owner, route })
 
 const all = { mayAdd: true, mayReplace: true, mayDelete: true }
-const nothing: Situation = { wanted: undefined, ours: undefined, twins: [], foreign: [], ...all }
+const nothing: Situation = { wanted: undefined, ours: undefined, twins: [], mixed: false, foreign: [], ...all }
 
 for (const c of [
   { name: 'nothing wanted, nothing there', given: {}, expect: { do: 'nothing' } },
@@ -46,6 +48,21 @@ for (const c of [
     expect: { do: 'hold' },
   },
   { name: 'wanted no more, and one behind', given: { ours, twins: [other] }, expect: { do: 'delete', route: ours } },
+  {
+    name: 'changed, and others may have a part in it',
+    given: { wanted: wanted(third), ours: both, mixed: true },
+    expect: { do: 'probe', route: other },
+  },
+  {
+    name: 'changed, and others may have a part in it, not in sync',
+    given: { wanted: wanted(third), ours: both, mixed: true, mayDelete: false },
+    expect: { do: 'hold' },
+  },
+  {
+    name: 'wanted and there, whoever has a part in it',
+    given: { wanted: wanted(both), ours: both, mixed: true },
+    expect: { do: 'nothing' },
+  },
   { name: 'wanted no more', given: { ours }, expect: { do: 'delete', route: ours } },
   { name: 'wanted no more, not in sync', given: { ours, mayDelete: false }, expect: { do: 'hold' } },
   { name: 'foreign only', given: { foreign: [foreign(20)] }, expect: { do: 'nothing' } },

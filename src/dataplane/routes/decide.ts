@@ -14,6 +14,8 @@ export interface Situation {
   readonly ours: Route | undefined
   /** Further routes under our mark, which somebody has put beside ours. */
   readonly twins: readonly Route[]
+  /** IPv6: `ours` is a multipath route that others may have a part in: the kernel names the owner of the first next hop only. */
+  readonly mixed: boolean
   /** Routes of others for the prefix in the same table, any metric. */
   readonly foreign: readonly Route[]
   /** The class may add. */
@@ -30,6 +32,8 @@ export type Step =
   | { readonly do: 'delete'; readonly route: Route }
   /** This very one of several under our mark goes, and then it is judged again. */
   | { readonly do: 'prune'; readonly route: Route }
+  /** This next hop alone, the last of several, goes if it is ours: the kernel's answer tells, and then it is judged again. */
+  | { readonly do: 'probe'; readonly route: Route }
   /** Somebody else's route has precedence; ours, if there is one, goes as soon as it may. */
   | { readonly do: 'yield'; readonly holder: Route; readonly remove?: Route }
   | { readonly do: 'hold' }
@@ -47,6 +51,9 @@ export function decide(s: Situation, mark: Mark): Step {
 
   if (!ours) return s.mayAdd ? { do: 'add', route: wanted.route } : { do: 'hold' }
   if (sameRoute(ours, wanted.route)) return { do: 'nothing' }
+  // A replace would take along what others have in it; the first next hop carries the traffic meanwhile.
+  if (s.mixed)
+    return s.mayDelete ? { do: 'probe', route: { ...ours, nextHops: ours.nextHops.slice(-1) } } : { do: 'hold' }
   return s.mayAdd && s.mayReplace ? { do: 'replace', route: wanted.route } : { do: 'hold' }
 }
 

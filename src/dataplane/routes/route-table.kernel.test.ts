@@ -175,8 +175,10 @@ t.test(
 
 interface Kept {
   readonly ip: (...argv: string[]) => Promise<string>
-  /** Closes the data plane and opens it anew. */
-  readonly restart: () => Promise<void>
+  /** Closes the data plane, and opens it anew when that is done. */
+  readonly restart: (meanwhile?: () => Promise<unknown>) => Promise<void>
+  /** What the data plane says of routes that are not as wanted. */
+  readonly trouble: () => string
   readonly wish: (...entries: readonly FibEntry[]) => Promise<void>
   readonly shown: () => Promise<string>
   readonly until: (text: string, what: string) => Promise<void>
@@ -185,6 +187,7 @@ interface Kept {
 const near: readonly FibEntry[] = [
   { prefix: '10.42.1.0/26', kind: 'unicast', nextHops: [{ device: 'eth0', gateway: '10.0.1.8' }] },
   { prefix: 'fd00:42::/122', kind: 'unicast', nextHops: [{ device: 'eth0', gateway: 'fd00:1::8' }] },
+  { prefix: 'fd00:43::/122', kind: 'unreachable', nextHops: [] },
 ]
 
 /** A node with one cable and `near` in its table. */
@@ -211,8 +214,10 @@ async function kept(t: Test): Promise<Kept> {
   return {
     ip,
     shown,
-    restart: async () => {
+    trouble: () => plane.routes.trouble.map(one => one.text).join('\n'),
+    restart: async meanwhile => {
       await plane.close()
+      await meanwhile?.()
       plane = await start()
     },
     wish: async (...entries) => {
@@ -272,3 +277,61 @@ t.test(
     await until(before, 'ours is back')
   },
 )
+
+for (const [dst, what] of [
+  ['fd00:42::/122', 'joined to ours as one of several next hops'],
+  ['fd00:43::/122', 'behind an unreachable one'],
+])
+  t.test(`another's IPv6 route with our metric, ${what}`, { skip: skipWithoutRoot() }, async t => {
+    const { ip, shown, until, restart, trouble } = await kept(t)
+    const before = await shown()
+    const without = before.replace(new RegExp(`.*${dst}.*\\n`), '')
+    const theirs = `${dst} via fd00:1::9 proto static metric 1024`.split(' ')
+    const append = () => ip('-6', 'route', 'append', ...theirs)
+    for (const [when, come] of [
+      ['while we run', append],
+      ['while we do not', () => restart(append)],
+    ] as const) {
+      await come()
+      await until(without, `${when}: ours is gone`)
+      t.match(
+        await ip('-6', 'route', 'show', dst),
+        /^\S+ via fd00:1::9 dev eth0 proto static metric 1024 pref medium\n$/,
+      )
+      await untilMatch(
+        trouble,
+        new RegExp(`${dst}.*not in force.*protocol 4, static.*ip -6 route del ${dst} proto 4 metric 1024`),
+      )
+      await ip('-6', 'route', 'del', ...theirs)
+      await until(before, `${when}: ours is back`)
+      t.equal(trouble(), '')
+    }
+  })
+
+t.test(
+  'of our own IPv6 route of several next hops a restart keeps what is wanted',
+  { skip: skipWithoutRoot() },
+  async t => {
+    const { shown, until, restart, wish, ip } = await kept(t)
+    const one = await shown()
+    const via = (...gateways: readonly string[]): FibEntry => ({
+      prefix: 'fd00:42::/122',
+      kind: 'unicast',
+      nextHops: gateways.map(gateway => ({ device: 'eth0', gateway })),
+    })
+    await wish(near[0], via('fd00:1::8', 'fd00:1::9', 'fd00:1::a'), near[2])
+    t.match(await shown(), /nexthop via fd00:1::9/)
+    await restart()
+    await until(one, 'it is narrowed to what is wanted now')
+    await wish(near[0], via('fd00:1::b', 'fd00:1::c'), near[2])
+    await wish(near[0], near[2])
+    t.equal(await ip('-6', 'route', 'show', 'fd00:42::/122'), '', 'and goes as a whole')
+  },
+)
+
+async function untilMatch(look: () => string, expected: RegExp): Promise<void> {
+  for (let tries = 0; !expected.test(look()); tries++) {
+    if (tries === 1_500) throw new Error(`not ${expected}: ${look()}`)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}

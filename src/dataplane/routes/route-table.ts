@@ -239,8 +239,8 @@ export class RouteTable {
     switch (change.what) {
       case 'route':
         if (change.hit) this.#hits.set(change.prefix, change.hit)
-        // IPv4: it may sit in the place of ours or behind it, and the event does not tell.
-        if (change.hit?.by && !change.prefix.includes(':')) this.#invalidate()
+        // It may sit in the place of ours or behind it, and the event does not tell.
+        if (change.hit?.by) this.#invalidate()
         return this.#heardRoute(change.prefix)
       case 'link':
         if (change.renamed) this.#touch(this.#desired.prefixes())
@@ -390,6 +390,7 @@ export class RouteTable {
         wanted: winner && route && { class: winner.class, route },
         ours: this.#mirror.ours(prefix),
         twins: this.#mirror.twins(prefix),
+        mixed: this.#mirror.isMixed(prefix),
         foreign: this.#mirror.foreign(prefix),
         mayAdd: winner !== undefined && this.#ready.has(winner.class),
         mayReplace: winner !== undefined && this.#aboveSynced(winner.class) && !this.#blind,
@@ -401,6 +402,7 @@ export class RouteTable {
     switch (step.do) {
       case 'nothing':
         this.#backOff.succeeded(prefix)
+        if (route) this.#mirror.noteWhole(prefix)
         results.push(winner ? this.#installed(prefix, winner) : { prefix, state: 'removed' })
         return
       case 'hold':
@@ -415,6 +417,10 @@ export class RouteTable {
         if (!step.remove) results.push(this.#conflict(prefix, winner, step.holder))
         return
       case 'delete':
+        batch.push(planned(prefix, winner, step, 'route.delete', deletionOf(step.route)))
+        return
+      case 'probe':
+        this.#mirror.noteProbed(step.route)
         batch.push(planned(prefix, winner, step, 'route.delete', deletionOf(step.route)))
         return
       case 'prune':
@@ -492,6 +498,16 @@ export class RouteTable {
       this.#dirty.add(prefix)
       return undefined
     }
+    if (step.do === 'probe') {
+      const isForeign = !answer.ok && answer.errno === 'ESRCH'
+      this.#mirror.noteProbe(step.route, answer.ok ? 'gone' : isForeign ? 'foreign' : 'unknown')
+      if (answer.ok || isForeign) {
+        this.#dirty.add(prefix)
+        return undefined
+      }
+    }
+    // Of several next hops one was another's, or gone before: the kernel shows what is left.
+    if (!answer.ok && answer.errno === 'ESRCH' && prefix.includes(':')) this.#stale = true
     if (answer.ok || (answer.errno === 'ESRCH' && (step.do === 'delete' || step.do === 'yield'))) {
       this.#backOff.succeeded(prefix)
       if (step.do === 'add' || step.do === 'replace') this.#mirror.noteWritten(step.route)
@@ -500,6 +516,7 @@ export class RouteTable {
         this.#dirty.add(prefix) // there was another behind it
         return undefined
       }
+      if (step.do === 'yield' && !step.holder.protocol) this.#stale = true // now the kernel names its owner
       if (step.do === 'yield') return this.#conflict(prefix, winner, step.holder)
       return winner ? this.#installed(prefix, winner) : { prefix, state: 'removed' }
     }

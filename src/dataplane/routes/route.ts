@@ -54,8 +54,13 @@ export function toRoute(
   }
 }
 
-/** The key of our route for a prefix, as a delete wants it: RT_SCOPE_NOWHERE and no next hop match any (fib_table_delete). */
+/**
+ * Our route for a prefix, as a delete wants it. IPv4: its key, for RT_SCOPE_NOWHERE and no next hop match any (fib_table_delete).
+ * IPv6: its next hops as well; a delete without them takes another's away that the kernel has joined to ours
+ * (__ip6_del_rt_siblings).
+ */
 export function deletionOf(route: Route): Route {
+  if (isJoinable(route)) return { ...route, source: undefined, mtu: undefined }
   return {
     dst: route.dst,
     type: route.type ?? 'unicast',
@@ -89,6 +94,27 @@ export function sameRoute(a: Route, b: Route): boolean {
 /** Whether packets go the same way by both. */
 export function sameWay(a: Route, b: Route): boolean {
   return (a.type ?? 'unicast') === (b.type ?? 'unicast') && sameNextHops(a.nextHops, b.nextHops)
+}
+
+/** IPv6 makes one multipath route of all that share a key and go by gateways, whoever made them (rt6_qualify_for_ecmp). */
+export function isJoinable({ dst, type, nextHops }: Route): boolean {
+  return (
+    dst.includes(':') &&
+    (type ?? 'unicast') === 'unicast' &&
+    nextHops.length > 0 &&
+    nextHops.every(hop => hop.gateway !== undefined)
+  )
+}
+
+/** What is left of a joined route when the next hops of `part` are taken out; undefined: `part` is not joined to others in it. */
+export function restOf(whole: Route, part: Route): Route | undefined {
+  if (!isJoinable(whole) || !isJoinable(part) || part.nextHops.length >= whole.nextHops.length) return undefined
+  const rest = whole.nextHops.filter(hop => !part.nextHops.some(other => sameHop(hop, other)))
+  return rest.length === whole.nextHops.length - part.nextHops.length ? { ...whole, nextHops: rest } : undefined
+}
+
+function sameHop(a: RouteNextHop, b: RouteNextHop): boolean {
+  return a.link === b.link && a.gateway === b.gateway
 }
 
 /** `10.42.1.0/26 via 10.0.1.1 dev eth0`, as `ip route` would say it. */
