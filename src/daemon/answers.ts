@@ -6,9 +6,8 @@ import { type Address, formatPrefix, parseAddress, parsePrefix } from '../../ine
 import type { BgpRoutes, DaemonStatus, RoutesQuery } from '../api/contract.ts'
 import { type Handlers, RequestError } from '../api/server.ts'
 import { version } from '../api/version.ts'
-import { type Dataplane, hostCidr } from '../dataplane/index.ts'
+import type { Dataplane } from '../dataplane/index.ts'
 import { endpointKey } from '../model/endpoint.ts'
-import type { FibResult } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Bgp } from './bgp.ts'
 import type { Cluster } from './cluster.ts'
@@ -44,7 +43,7 @@ export function createHandlers(rooms: Rooms): Handlers {
     '/v1/status': (): DaemonStatus => {
       const peers = bgp.peers()
       const waitingFor = rooms.waitingFor()
-      const trouble = tellingTrouble(dataplane)
+      const { trouble } = dataplane
       return {
         node,
         version,
@@ -158,14 +157,6 @@ function pathsOf(bgp: Bgp, text: string): PathView[] {
   const rib = bgp.rib(prefix.family === 4 ? 'ipv4-unicast' : 'ipv6-unicast')
   const id = rib?.lookup(formatPrefix(prefix))
   return rib && id ? rib.paths(id) : []
-}
-
-/** A pod whose device is gone is told of as a pod, so its routes without a device are not told as well. */
-function tellingTrouble({ routes, endpoints, facts }: Dataplane): readonly FibResult[] {
-  const links = new Set(facts.current.links.map(({ name }) => name))
-  const lost = endpoints.all.filter(({ hostDevice }) => !links.has(hostDevice))
-  const prefixes = new Set(lost.flatMap(({ addresses }) => addresses.map(hostCidr)))
-  return routes.trouble.filter(({ prefix }) => !prefixes.has(prefix))
 }
 
 /** The resolver's verdicts on every learned prefix that holds the address, longest first. */

@@ -5,10 +5,12 @@
 
 import type { Rtnetlink } from '../../netlink/types.ts'
 import { type Clock, systemClock } from './clock.ts'
+import type { FibResult } from '../model/fib.ts'
 import { Tunnels } from './encapsulation/index.ts'
 import { ChecksumOffload } from './encapsulation/checksum-offload.ts'
 import { Endpoints } from './endpoints/endpoints.ts'
 import { HostEndGuard } from './endpoints/guard.ts'
+import { hostCidr } from './endpoints/wiring.ts'
 import { FactsWatch } from './facts.ts'
 import { Filters } from './filters/filters.ts'
 import type { Kernel, Sysctl } from './kernel.ts'
@@ -113,6 +115,13 @@ export class Dataplane implements AsyncDisposable {
   /** Sentences for what is not as it should be on this node, and what to do. Routes have theirs (`routes.trouble`). */
   get problems(): readonly string[] {
     return [...this.#guard.problems, ...this.#settings.problems, ...this.tunnels.problems, ...this.filters.problems]
+  }
+
+  /** Prefixes without a route of ours in force, and why. A pod whose device is gone is told of as a pod, in `problems` alone. */
+  get trouble(): readonly FibResult[] {
+    const lost = this.endpoints.all.filter(({ hostDevice }) => !this.#mirror.linkNamed(hostDevice))
+    const prefixes = new Set(lost.flatMap(({ addresses }) => addresses.map(hostCidr)))
+    return this.routes.trouble.filter(({ prefix }) => !prefixes.has(prefix))
   }
 
   /** Stops watching and writing. Routes and pods stay. */

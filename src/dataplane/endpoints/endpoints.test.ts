@@ -297,7 +297,13 @@ for (const [where, open, skip] of [
       await waitFor(async () => (await seen()) === before)
       t.equal(await seen(), before)
       t.same(await plane.endpoints.check(plane.endpoints.get(request(netns))!), [])
+      const theirs: Operation = { do: 'route.add', route: { dst: '10.42.0.2/32', type: 'blackhole', nextHops: [] } }
+      t.same(await node.apply([theirs]), [{ ok: true }])
+      await waitFor(async () => plane.trouble.length > 0)
+      t.match(plane.trouble, [{ prefix: '10.42.0.2/32', state: 'conflict', text: /ip route del 10.42.0.2/ }])
       await node.apply([{ do: 'link.delete', link }])
+      await waitFor(async () => plane.trouble.length === 0)
+      t.same(plane.trouble, [], 'told of as a pod, then')
       await waitFor(async () => plane.problems.some(text => text.includes('deleted')))
       t.match(plane.problems.join(), /pod pods\/c2\/eth0: somebody deleted its device mgy.*start it again/)
       t.match(await plane.endpoints.remove(request(netns)), { ok: true, removed: false })
