@@ -57,14 +57,16 @@ export function registerResources(program: Command, context: Context): void {
     .argument('[kind]', 'what')
     .argument('[name]', 'which object')
     .option('-f, --file <file...>', 'delete what these files name')
+    .option('--force', 'pools that have blocks, too')
     .description('delete resources')
-    .action(async (word: string | undefined, name: string | undefined, { file }: { file?: string[] }) => {
+    .action(async (word: string | undefined, name: string | undefined, options: { file?: string[]; force?: true }) => {
+      const { file, force } = options
       const targets = file
         ? (await readFiles(file)).resources.map(({ kind, metadata }) => ({ kind, name: metadata.name }))
         : one(word, name)
       await withDatastore(context, async store => {
+        for (const { kind, name } of targets) if (kind === 'IPPool' && !force) await mustBeUnused(store, name)
         for (const { kind, name } of targets) {
-          if (kind === 'IPPool') await tellOfBlocks(store, name)
           await store.delete(kind, name)
           process.stdout.write(`${kind.toLowerCase()} "${name}" deleted\n`)
         }
@@ -84,8 +86,8 @@ async function columnsFor(kind: Kind, store: ClusterStore): Promise<readonly Col
   return [name, ...liveness, ...more]
 }
 
-/** A pool may go while pods have addresses of it: they keep them, and no new ones are given. */
-async function tellOfBlocks(store: Datastore, pool: string): Promise<void> {
+/** Packets of pods whose pool goes lose its encapsulation and NAT at once: nobody shall find that out by deleting it. */
+async function mustBeUnused(store: Datastore, pool: string): Promise<void> {
   const owners = new Map<string, number>()
   for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
     const page = await store.list('Block', { next })
@@ -97,8 +99,9 @@ async function tellOfBlocks(store: Datastore, pool: string): Promise<void> {
   }
   if (owners.size === 0) return
   const list = [...owners].map(([node, count]) => `${node} (${count})`).join(', ')
-  process.stderr.write(
-    `margayctl: ippool "${pool}" still has blocks on ${list}; their pods keep their addresses until they end\n`,
+  throw new CommandError(
+    1,
+    `ippool "${pool}" has blocks on ${list}: without it their pods would lose its encapsulation, natOutgoing and source check at once. Set disabled: true, so that no pod gets an address of it any more, and delete it when the last one has ended; or give --force`,
   )
 }
 

@@ -165,6 +165,7 @@ function learnedFor(bgp: Bgp, address: Address) {
   if (!routing) return []
   return prefixesAround(address).flatMap(prefix => {
     const verdict = routing.resolver.explain(prefix)
-    return verdict ? [{ ...verdict, held: routing.guard.holds(prefix) }] : []
+    if (!verdict) return []
+    return [{ ...verdict, held: routing.guard.holds(prefix), unwrapped: routing.resolver.unwrapped.has(prefix) }]
   })
 }

@@ -66,7 +66,7 @@ export class Bgp {
 
   /** Sentences for what the speaker refused, and for what keeps it from listening. */
   get problems(): readonly string[] {
-    const found = [...this.#problems, ...this.#keyless]
+    const found = [...this.#problems, ...this.#keyless, ...unwrapped(this.#routing?.resolver.unwrapped)]
     return this.#deaf === undefined ? found : [...found, this.#deaf]
   }
 
@@ -222,4 +222,13 @@ export class Bgp {
 
 function changesIdentity(before: SpeakerConfig, after: SpeakerConfig): boolean {
   return before.asn !== after.asn || before.routerId !== after.routerId || before.clusterId !== after.clusterId
+}
+
+/** Of routes that a mode would have wrapped. */
+function unwrapped(prefixes: ReadonlySet<string> = new Set()): readonly string[] {
+  if (prefixes.size === 0) return []
+  const list = [...prefixes].slice(0, 3).join(', ')
+  return [
+    `${prefixes.size} of the routes into pools with mode Always (${list}${prefixes.size > 3 ? ', …' : ''}) lead to routers that are no nodes of the cluster, which get the packets as they are; use CrossSubnet, or let routers keep the nodes' next hops`,
+  ]
 }

@@ -24,7 +24,12 @@ export interface ExplainPorts {
   readonly blocks: readonly string[]
   readonly facts: Facts
   /** Verdicts on learned prefixes that hold the address, longest first. `held`: withdrawn, and kept in force by the guard. */
-  readonly learned: readonly (FibUpdate & { readonly peer: string; readonly held?: boolean })[]
+  readonly learned: readonly (FibUpdate & {
+    readonly peer: string
+    readonly held?: boolean
+    /** It goes to a router as it is, though its pool's mode is Always. */
+    readonly unwrapped?: boolean
+  })[]
   /** Why the kernel does not hold what is wanted for a prefix. */
   readonly obstacle: (prefix: string) => FibResult | undefined
   readonly paths: (prefix: string) => readonly PathView[]
@@ -146,11 +151,11 @@ function candidateOf(prefix: Prefix, route: ForeignRoute): Candidate {
 }
 
 function learned({ learned }: ExplainPorts): Candidate[] {
-  return learned.flatMap(({ prefix: text, peer, entry, held }) => {
+  return learned.flatMap(({ prefix: text, peer, entry, held, unwrapped }) => {
     const prefix = parsePrefix(text)
     const say = held
       ? `Learned by BGP from ${peer}, withdrawn since with most others, and so held in force: margayctl status says for how long, margayctl guard accept lets it go.`
-      : `Learned by BGP, best from ${peer}.`
+      : `Learned by BGP, best from ${peer}.${unwrapped ? ' Its next hop is a router and no node of the cluster, so packets go there as they are, though the mode of the pool is Always.' : ''}`
     return prefix && entry ? [{ prefix, text, owner: 'bgp' as const, entry, say, rank: 2 }] : []
   })
 }

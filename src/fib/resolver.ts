@@ -61,6 +61,7 @@ export class Resolver {
   readonly #routes = new Map<string, Known>()
   readonly #sets = new Map<string, HopSet>()
   readonly #tracker: HopTracker
+  readonly #unwrapped = new Set<string>()
   #facts: FactsIndex
   #rules: ReadRules
   #mtu: number | undefined
@@ -75,6 +76,11 @@ export class Resolver {
 
   get size(): number {
     return this.#routes.size
+  }
+
+  /** Prefixes in pools with mode Always whose packets go to a router as they are. */
+  get unwrapped(): ReadonlySet<string> {
+    return this.#unwrapped
   }
 
   /** Takes one Loc-RIB change; no next hops, or a route of our own, means withdrawn. Undefined: the FIB stays as it is. */
@@ -98,6 +104,7 @@ export class Resolver {
     const known = this.#find(prefix)
     if (!known) return undefined
     this.#routes.delete(known.text)
+    this.#unwrapped.delete(known.text)
     this.#leave(known)
     return known.verdict.entry ? { prefix: known.text } : undefined
   }
@@ -244,6 +251,7 @@ export class Resolver {
   }
 
   #judge({ prefix, text, hops }: Known): FibUpdate {
+    this.#unwrapped.delete(text)
     const refused = refusal(prefix, this.#rules, this.#facts)
     if (refused !== undefined) return { prefix: text, reason: `${text} is not installed: ${refused}` }
     const rule = this.#rules.tunnels.find(({ pool }) => contains(pool, prefix))
@@ -259,6 +267,7 @@ export class Resolver {
   #judgeTunnelled(text: string, rule: ReadTunnelRule, set: HopSet): FibUpdate {
     const ways = throughTunnel(rule, set.addresses, address => this.#resolution(set, address))
     if (!ways.ok) return { prefix: text, reason: `${text} is not installed: ${ways.reason}` }
+    if (ways.unwrapped) this.#unwrapped.add(text)
     const source = this.#present(ways.tunnelled ? ways.source : this.#ownAddress(rule.pool.family))
     const mtu = ways.tunnelled ? undefined : this.#mtu
     return { prefix: text, entry: this.#entry(text, mergeNextHops(ways.hops), source, mtu) }

@@ -61,14 +61,27 @@ t.test('tunnel or fabric', async t => {
   }
 })
 
+t.test('mode Always and a router: packets go there as they are, and it is known', async t => {
+  const r = resolver({ always: true })
+  t.match(r.learn(route('10.42.9.0/26', '10.0.1.1')), {
+    entry: { nextHops: [{ gateway: '10.0.1.1', device: 'eth0' }] },
+  })
+  t.same([...r.unwrapped], ['10.42.9.0/26'])
+  r.learn(route('10.42.9.0/26', far))
+  t.same([...r.unwrapped], [])
+  r.learn(route('10.42.9.0/26', '10.0.1.1'))
+  r.forget('10.42.9.0/26')
+  t.same([...r.unwrapped], [])
+})
+
 t.test('what stays out, and why', async t => {
   for (const c of [
     { name: 'no device', rule: { fault: 'this kernel has no IPIP' }, nextHop: far, why: /this kernel has no IPIP/ },
     {
-      name: 'Always, and a router',
-      rule: { always: true },
+      name: 'Always, a router, and encryption',
+      rule: { always: true, device: 'margay-wg4' },
       nextHop: '10.0.1.1',
-      why: /10\.0\.1\.1 is no node of the cluster/,
+      why: /10\.0\.1\.1 is no node of the cluster.*never leave without encryption/,
     },
     { name: 'a router behind the default route', rule: {}, nextHop: '198.51.100.1', why: /only by the default route/ },
     {

@@ -65,6 +65,11 @@ export function tunnelDevice(kind: TunnelKind, family: 4 | 6): string {
   return kind === 'vxlan' ? `margay-vxlan${family}` : `margay-${kind}`
 }
 
+/** Whether what leaves by a device is encrypted. */
+export function isEncrypting(device: string): boolean {
+  return device.startsWith('margay-wg')
+}
+
 /** All names that there are. */
 export const tunnelDevices: readonly string[] = [
   'margay-ipip',

@@ -91,8 +91,12 @@ t.test('problems of pools and addresses', async t => {
     plan({ ...fullMesh, pools: [pool('tiny', '10.42.0.0/25', { nodeSelector: "rack == 'r1'" })] }, 'n1').problems,
     [],
   )
-  t.match(plan({ ...fullMesh, blocks: [{ cidr: 'fd00:42::/122', node: 'n1' }] }, 'n1').problems, [
+  const dual = [...fullMesh.pools, pool('six', 'fd00:42::/64')]
+  t.match(plan({ ...fullMesh, pools: dual, blocks: [{ cidr: 'fd00:42::/122', node: 'n1' }] }, 'n1').problems, [
     /IPv6 blocks but no IPv6 address/,
+  ])
+  t.match(plan({ ...fullMesh, blocks: [{ cidr: '10.99.0.0/26', node: 'n1' }] }, 'n1').problems, [
+    /blocks 10\.99\.0\.0\/26 of this node are in no ippool/,
   ])
   t.same(plan(fullMesh, 'n1', { facts }).problems, [])
   t.match(plan(fullMesh, 'n2', { facts }).problems, [/address 10\.0\.0\.10 is on no link/])

@@ -4,7 +4,7 @@ import { fullMesh, node, pool, twoRacks } from './testing.ts'
 
 const racks = (spec: Parameters<typeof pool>[2], cidr = '10.42.0.0/16') => ({
   ...twoRacks,
-  pools: [pool('pods', cidr, spec)],
+  pools: [pool('pods', cidr, spec), ...(cidr.includes(':') ? [] : [pool('six', 'fd00:42::/64')])],
 })
 const ends = (...addresses: string[]) => addresses.map(address => ({ nextHop: address, gateway: address }))
 

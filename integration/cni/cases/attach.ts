@@ -121,7 +121,9 @@ export function exhaustion(t: Test, world: CniWorld): void {
     for (const container of attached) await network.del(container)
     await network.status()
     await lab.apply(node, wide)
-    t.match(await lab.margayctl(node, 'delete', 'ippool', 'narrow'), { code: 0 })
+    const refused = { code: 1, stderr: /ippool "narrow" has blocks on .*Set disabled: true/ }
+    t.match(await lab.margayctl(node, 'delete', 'ippool', 'narrow'), refused)
+    t.match(await lab.margayctl(node, 'delete', 'ippool', 'narrow', '--force'), { code: 0 })
     t.same(await world.leftOnNode(), [])
   })
 }
