@@ -11,6 +11,7 @@ import jsonPlugin from '@rollup/plugin-json'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
 import protobuf from 'protobufjs'
 import { type Plugin, rollup } from 'rollup'
+import { launcher } from './launcher.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
@@ -45,6 +46,8 @@ interface Bundle {
   readonly entries: Readonly<Record<string, string>>
   /** Those of them that run by their own name. */
   readonly programs: ReadonlySet<string>
+  /** Those that people start: a Node too old for their syntax says so. They are beside what they share, behind a launcher. */
+  readonly launched?: ReadonlySet<string>
   readonly into: string
   readonly sources: string[]
 }
@@ -63,7 +66,7 @@ const sourcesOf = (...folders: string[]): string[] => [
   'scripts/build.ts',
 ]
 
-async function bundle({ entries, programs, into, sources }: Bundle): Promise<void> {
+async function bundle({ entries, programs, launched = new Set(), into, sources }: Bundle): Promise<void> {
   if (Object.keys(entries).every(name => isNewer(join(into, `${name}.js`), sources))) return
   console.error(
     `build: ${Object.keys(entries)
@@ -83,11 +86,12 @@ async function bundle({ entries, programs, into, sources }: Bundle): Promise<voi
   await build.write({
     dir: into,
     format: 'es',
-    entryFileNames: '[name].js',
+    entryFileNames: chunk => (launched.has(chunk.name) ? 'shared/[name].js' : '[name].js'),
     chunkFileNames: 'shared/[name]-[hash].js',
     banner: chunk => (chunk.isEntry && programs.has(chunk.name) ? '#!/usr/bin/env node' : ''),
   })
   await build.close()
+  for (const name of launched) writeFileSync(join(into, `${name}.js`), launcher(name, `./shared/${name}.js`))
 }
 
 async function programs(): Promise<void> {
@@ -100,7 +104,8 @@ async function programs(): Promise<void> {
       margayctl: 'src/cli/main.ts',
       'store-worker': 'src/datastore/store-worker.ts',
     },
-    programs: new Set(['margayd', 'margayctl', 'store-worker']),
+    programs: new Set(['store-worker']),
+    launched: new Set(['margayd', 'margayctl']),
     into: 'dist',
     sources: sourcesOf('inet', 'bgp', 'netlink', 'src', 'cni-plugin'),
   })
