@@ -35,7 +35,12 @@ const etcdProtocol: Plugin = {
   },
 }
 
-export async function writeBundle({ entries, programs, launched = new Set(), into }: Omit<Bundle, 'sources'>): Promise<void> {
+export async function writeBundle({
+  entries,
+  programs,
+  launched = new Set(),
+  into,
+}: Omit<Bundle, 'sources'>): Promise<void> {
   const build = await rollup({
     input: entries,
     external: [/^node:/],
