@@ -52,6 +52,9 @@ const settleFor = 20
 /** How long what is not wanted stays: other nodes may still send through it. Milliseconds. */
 const lingerFor = 5_000
 
+/** Between looks at what WireGuard tells nobody of: a question and an answer a device. Milliseconds. */
+const askEvery = 5_000
+
 /** By device: why it is not there, one sentence with the next step. */
 export type TunnelFaults = ReadonlyMap<string, string>
 
@@ -70,6 +73,7 @@ export class Tunnels {
   #cancelAudit: (() => void) | undefined
   #cancelTrim: (() => void) | undefined
   #cancelPause: (() => void) | undefined
+  #cancelAsk: (() => void) | undefined
   #closed = false
   readonly #fights: Fights<never>
   readonly #ports: ReceivePorts
@@ -106,6 +110,7 @@ export class Tunnels {
       this.#armTrim(lingerFor)
     }
     this.#asked = true
+    if (desired.some(({ tunnel }) => tunnel.kind === 'wireguard')) this.#armAsk()
     return this.#look().then(() => this.#faults)
   }
 
@@ -152,6 +157,7 @@ export class Tunnels {
     this.#cancelAudit?.()
     this.#cancelTrim?.()
     this.#cancelPause?.()
+    this.#cancelAsk?.()
     await this.#turn
     await this.#options.checksumOffload.close()
     await this.#wireguard.close()
@@ -202,6 +208,20 @@ export class Tunnels {
       if (this.#asked) void this.#look()
       this.#armAudit()
     })
+  }
+
+  #armAsk(): void {
+    this.#cancelAsk ??= this.#options.clock.after(askEvery, () => {
+      this.#cancelAsk = undefined
+      void this.#ask().finally(() => this.#closed || this.#armAsk())
+    })
+  }
+
+  async #ask(): Promise<void> {
+    for (const { tunnel, key } of this.#desired) {
+      if (tunnel.kind !== 'wireguard' || !key || this.#closed) continue
+      if (!(await this.#wireguard.isAsWanted(tunnel, key, this.#isSettled()))) this.#lookSoon()
+    }
   }
 
   #armTrim(after: number): void {
