@@ -436,20 +436,9 @@ const itsMtu = 'its MTU'
 const itsState = 'whether it is up'
 
 function objectOf(step: Operation): string {
-  switch (step.do) {
-    case 'address.add':
-    case 'address.replace':
-    case 'address.delete':
-      return `its address ${step.address.cidr}`
-    case 'neighbour.replace':
-    case 'neighbour.delete':
-      return `its neighbour ${step.neighbour.address}`
-    case 'fdb.replace':
-    case 'fdb.delete':
-      return `its forwarding entry ${step.entry.mac}`
-    default:
-      return itself
-  }
+  if ('address' in step) return `its address ${step.address.cidr}`
+  if ('neighbour' in step) return `its neighbour ${step.neighbour.address}`
+  return 'entry' in step ? `its forwarding entry ${step.entry.mac}` : itself
 }
 
 /** Somebody else removed it first. */
