@@ -4,13 +4,13 @@ import { type ChildProcess, execFile, execFileSync, fork, spawn } from 'node:chi
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import type { Call, State } from './bgp-child.ts'
 import type { SimpleConfig } from '../../bgp/simple-config.ts'
 import type { Family, PathView } from '../../bgp/types.ts'
+import { untilNextLook } from './looks.ts'
 
 const run = promisify(execFile)
 const child = fileURLToPath(new URL('bgp-child.ts', import.meta.url))
@@ -175,10 +175,11 @@ export class SpeakerProcess {
 
 /** Polls until it holds, at most so many seconds; says whether it held. */
 export async function within(seconds: number, holds: () => Promise<boolean>): Promise<boolean> {
-  const deadline = Date.now() + seconds * 1000
-  while (!(await holds())) {
-    if (Date.now() > deadline) return false
-    await sleep(100)
+  const deadline = performance.now() + seconds * 1000
+  for (;;) {
+    const since = performance.now()
+    if (await holds()) return true
+    if (performance.now() > deadline) return false
+    await untilNextLook(since)
   }
-  return true
 }

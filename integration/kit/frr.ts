@@ -32,7 +32,7 @@ export class Frr {
     writeFileSync(join(frr.#directory, 'bgpd.conf'), `hostname frr\n${bgpd}`)
     execFileSync('chown', ['-R', 'frr:frr', frr.#directory])
     frr.#spawn('zebra')
-    await within(10, async () => existsSync(join(frr.#directory, 'zserv.api')))
+    await within(60, async () => existsSync(join(frr.#directory, 'zserv.api')))
     frr.#spawn('bgpd', '-p', '179')
     return frr
   }

@@ -21,6 +21,7 @@ import { type KernelRoute, kernelRoutes } from '../../src/lab/routes.ts'
 import { startRouter } from '../../src/lab/routers/start.ts'
 import { type LabDatastore, LabDir, labNames } from '../../src/lab/state.ts'
 import type { Addresses, Topology } from '../../src/lab/topology.ts'
+import { untilNextLook } from './looks.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -61,10 +62,11 @@ export const slowness = Number(process.env['MARGAY_LAB_SLOWNESS'] ?? 1)
 export async function eventually<T>(what: string, read: () => Promise<T | undefined | false>, limit = 20): Promise<T> {
   const deadline = performance.now() + limit * slowness * 1000
   for (;;) {
+    const since = performance.now()
     const value = await read()
     if (value !== undefined && value !== false) return value
     if (performance.now() > deadline) throw new Error(`not within ${limit} s: ${what}`)
-    await sleep(50)
+    await untilNextLook(since)
   }
 }
 

@@ -1,13 +1,14 @@
 // `margayctl ipam check`: whether blocks, addresses, pods and the kernel's routes agree, in the datastore and on this node.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiError, call } from '../api/client.ts'
 import type { IpamFinding } from '../api/contract.ts'
-import { StoreError } from '../datastore/contract.ts'
+import { type ClusterStore, StoreError } from '../datastore/contract.ts'
 import { checkCluster, type ClusterFinding } from '../ipam/cluster-check.ts'
 import { allBlocks } from '../ipam/claims.ts'
-import type { Datastore } from '../datastore/contract.ts'
 import { parseResource } from '../resources/index.ts'
 import type { Context } from './context.ts'
+import { type ListedNode, listNodes, seenText } from './node-list.ts'
 import { CommandError, print, table } from './output.ts'
 import { signsOfLife } from './signs-of-life.ts'
 
@@ -21,6 +22,8 @@ interface Row {
 
 /** Nodes that are asked at once whether they live. */
 const asked = 32
+/** Milliseconds: a node's copies follow its blocks within 250. */
+const betweenLooks = 1_000
 
 export async function checkIpam(context: Context, { fix }: { readonly fix: boolean }): Promise<void> {
   const rows = [...(await clusterRows(context, fix)), ...(await nodeRows(context, fix))]
@@ -32,13 +35,20 @@ export async function checkIpam(context: Context, { fix }: { readonly fix: boole
 async function clusterRows(context: Context, fix: boolean): Promise<readonly Row[]> {
   const store = await context.datastore({ create: false })
   try {
-    const found = await checkCluster(store)
+    const nodes = new Map((await listNodes(store)).map(node => [node.name, node]))
     const rows: Row[] = []
-    for (const { repair, kind, object, text } of found) {
+    for (const { repair, kind, object, text, node } of await lasting(store)) {
       const isFixed = fix && repair !== undefined && (await repair())
-      rows.push({ where: 'cluster', kind, object, state: isFixed ? 'fixed' : repair ? 'fixable' : 'yours', text })
+      const state = isFixed ? 'fixed' : repair ? 'fixable' : 'yours'
+      rows.push({
+        where: 'cluster',
+        kind,
+        object,
+        state,
+        text: kind === 'dead-node' ? `${text} ${seenOf(nodes, node)}` : text,
+      })
     }
-    return [...rows, ...(await silentNodes(store, context.config().api.socket))]
+    return [...rows, ...(await silentNodes(store, nodes, context.config().api.socket))]
   } catch (error) {
     if (error instanceof StoreError) throw new CommandError(1, error.message)
     throw error
@@ -47,10 +57,23 @@ async function clusterRows(context: Context, fix: boolean): Promise<readonly Row
   }
 }
 
-/** Nodes with blocks, of which nothing is heard. */
-async function silentNodes(store: Datastore, socket: string): Promise<readonly Row[]> {
+/** What two looks find, so that what nodes are changing at the moment is left out. */
+async function lasting(store: ClusterStore): Promise<readonly ClusterFinding[]> {
+  const key = ({ kind, object, node }: ClusterFinding): string => `${kind} ${object} ${node}`
+  const before = new Set((await checkCluster(store)).map(key))
+  if (before.size === 0) return []
+  await sleep(betweenLooks)
+  return (await checkCluster(store)).filter(finding => before.has(key(finding)))
+}
+
+/** Nodes with blocks, of which nothing is heard. Time proves nothing: nothing is freed for having been silent for long. */
+async function silentNodes(
+  store: ClusterStore,
+  nodes: ReadonlyMap<string, ListedNode>,
+  socket: string,
+): Promise<readonly Row[]> {
   const blocks = Map.groupBy(await allBlocks(store), ({ node }) => node)
-  const names = [...blocks.keys()]
+  const names = [...blocks.keys()].filter(name => nodes.get(name)?.state !== 'alive')
   const rows: Row[] = []
   for (let i = 0; i < names.length; i += asked)
     rows.push(
@@ -64,13 +87,20 @@ async function silentNodes(store: Datastore, socket: string): Promise<readonly R
             if (ipv4Address === undefined && ipv6Address === undefined) return []
             const life = await signsOfLife({ name, node: parsed.resource, blocks: cidrs }, socket)
             if (life.signs.length > 0 || life.unasked.length > 0) return []
-            const text = `node "${name}" owns ${cidrs.length === 1 ? 'it' : 'them'} and gives no sign of life. If it is off for good: margayctl node decommission ${name}`
+            const text = `node "${name}" owns ${cidrs.length === 1 ? 'it' : 'them'} and gives no sign of life. If it is off for good: margayctl node decommission ${name}. ${seenOf(nodes, name)}`
             return [{ where: 'cluster', kind: 'dead-node', object: cidrs.join(' '), state: 'yours', text }]
           }),
         )
       ).flat(),
     )
   return rows
+}
+
+/** When a node that seems dead was there, as a sentence. */
+function seenOf(nodes: ReadonlyMap<string, ListedNode>, name = ''): string {
+  const node = nodes.get(name)
+  const text = node ? seenText(node) : 'never seen'
+  return `Its margayd was ${text}; its blocks stay its own, however long that is.`
 }
 
 async function nodeRows(context: Context, fix: boolean): Promise<readonly Row[]> {

@@ -63,6 +63,8 @@ try {
 } catch (error) {
   process.exitCode = report(error)
 }
+// When all is written the command ends, whatever a call has left behind: the kernel tries for two minutes to reach an etcd that is cut off.
+process.stdout.write('', error => error ?? process.exit())
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2

@@ -2,7 +2,8 @@
 
 import t from 'tap'
 import { MemoryDatastore } from '../datastore/memory.ts'
-import { listNodes } from './node-list.ts'
+import { listNodes, seenText } from './node-list.ts'
+import { nodesText } from './status.ts'
 
 t.test('alive, silent, never seen, and no member', async t => {
   const store = new MemoryDatastore()
@@ -17,4 +18,21 @@ t.test('alive, silent, never seen, and no member', async t => {
     { name: 'n3', state: 'never seen', seen: undefined, isMember: true },
     { name: 'n4', state: 'alive', isMember: false },
   ])
+})
+
+t.test('what status says of the other nodes', async t => {
+  const node = (name: string, state: 'alive' | 'silent' | 'never seen', isMember = true) =>
+    ({ name, state, isMember, ...(state !== 'never seen' && { seen: '2026-01-01T00:00:00.000Z' }) }) as const
+  t.equal(nodesText([node('n1', 'alive')], 'n1'), 'no other')
+  t.equal(
+    nodesText([node('n1', 'silent'), node('n2', 'alive'), node('n3', 'alive', false)], 'n1'),
+    '1 of 1 others alive',
+  )
+  t.match(nodesText(undefined, 'n1'), 'not known')
+  const silent = Array.from({ length: 7 }, (_, i) => node(`s${i}`, i === 0 ? 'never seen' : 'silent'))
+  t.match(
+    nodesText(silent, 'n1'),
+    /^0 of 7 others alive; not heard of: s0 \(never seen\), s1 \(last seen \d+d\d\dh ago\), .*s4 .*, 2 more: margayctl node list$/,
+  )
+  t.equal(seenText(node('n1', 'never seen')), 'never seen')
 })

@@ -41,22 +41,46 @@ export async function listNodes(store: ClusterStore): Promise<readonly ListedNod
   return names.map(name => listed(name, signs.get(name), members.has(name)))
 }
 
-function listed(name: string, sign: Sign | undefined, isMember: boolean): ListedNode {
+/** What is known of one node's life. */
+export function listed(name: string, sign: Sign | undefined, isMember: boolean): ListedNode {
   if (!sign) return { name, state: 'never seen', isMember }
   const about = (sign.about ?? {}) as Partial<NodeSign>
   return { name, state: sign.isAlive ? 'alive' : 'silent', seen: sign.seen, about, isMember }
 }
 
+/** When a node was last seen, for people: `now`, `4m12s ago`; undefined: never. */
+export function lastSeen({ state, seen }: Pick<ListedNode, 'state' | 'seen'>, now = Date.now()): string | undefined {
+  return state === 'alive' ? 'now' : seen && `${since(seen, now) ?? seen} ago`
+}
+
+/** `last seen 4m12s ago`, `never seen`. */
+export function seenText(node: ListedNode): string {
+  const seen = lastSeen(node)
+  return seen === undefined ? 'never seen' : `last seen ${seen}`
+}
+
+function since(at: string | undefined, now: number): string | undefined {
+  const seconds = (now - Date.parse(at ?? '')) / 1000
+  return Number.isNaN(seconds) ? undefined : duration(seconds)
+}
+
+/** The columns on which `get nodes` and `node list` agree. */
+export function livenessColumns(now: number): readonly Column<Pick<ListedNode, 'state' | 'seen'>>[] {
+  return [
+    { head: 'STATE', cell: ({ state }) => state },
+    { head: 'LAST SEEN', cell: node => lastSeen(node, now) },
+  ]
+}
+
 function columns(now: number): readonly Column<ListedNode>[] {
-  const ago = (at: string | undefined): string | undefined => {
-    const seconds = (now - Date.parse(at ?? '')) / 1000
-    return Number.isNaN(seconds) ? undefined : duration(seconds)
-  }
   return [
     { head: 'NAME', cell: ({ name }) => name },
-    { head: 'STATE', cell: ({ state }) => state },
-    { head: 'LAST SEEN', cell: ({ state, seen }) => (state === 'alive' ? 'now' : seen && `${ago(seen) ?? seen} ago`) },
-    { head: 'UP', cell: ({ state, about }) => (state === 'alive' ? ago(about?.since) : undefined), align: 'right' },
+    ...livenessColumns(now),
+    {
+      head: 'UP',
+      cell: ({ state, about }) => (state === 'alive' ? since(about?.since, now) : undefined),
+      align: 'right',
+    },
     { head: 'MARGAYD', cell: ({ about }) => about?.version },
     { head: 'HOST', cell: ({ about }) => about?.host },
     { head: 'NODE', cell: ({ isMember }) => (isMember ? 'yes' : 'no such Node') },

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
-import type { Datastore } from '../datastore/contract.ts'
+import type { ClusterStore, Datastore } from '../datastore/contract.ts'
 import {
   type AnyResource,
   formatProblem,
@@ -18,7 +18,8 @@ import {
 } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { columnsOf } from './columns.ts'
-import { CommandError, table } from './output.ts'
+import { listed, livenessColumns } from './node-list.ts'
+import { type Column, CommandError, table } from './output.ts'
 import { changeOf, keyOf, listAll, put, resourceOf } from './stored-resources.ts'
 
 export function registerResources(program: Command, context: Context): void {
@@ -39,7 +40,7 @@ export function registerResources(program: Command, context: Context): void {
         if (context.format() !== 'table')
           process.stdout.write(formatResources(found, context.format() === 'json' ? 'json' : 'yaml'))
         else if (found.length === 0) process.stdout.write(`no ${kinds[kind].plural}\n`)
-        else process.stdout.write(`${table(columnsOf(kind), found)}\n`)
+        else process.stdout.write(`${table(await columnsFor(kind, store), found)}\n`)
       })
     })
 
@@ -69,6 +70,18 @@ export function registerResources(program: Command, context: Context): void {
         }
       })
     })
+}
+
+/** Nodes with what they say of themselves in the datastore: who reads the list wants to know which of them are there. */
+async function columnsFor(kind: Kind, store: ClusterStore): Promise<readonly Column<AnyResource>[]> {
+  if (kind !== 'Node') return columnsOf(kind)
+  const signs = new Map((await store.signs()).map(sign => [sign.name, sign]))
+  const [name, ...more] = columnsOf(kind)
+  const liveness = livenessColumns(Date.now()).map((column): Column<AnyResource> => ({
+    ...column,
+    cell: ({ metadata }) => column.cell(listed(metadata.name, signs.get(metadata.name), true)),
+  }))
+  return [name, ...liveness, ...more]
 }
 
 /** A pool may go while pods have addresses of it: they keep them, and no new ones are given. */

@@ -2,7 +2,9 @@
 
 import type { Command } from 'commander'
 import type { DaemonStatus } from '../api/contract.ts'
+import { StoreError } from '../datastore/contract.ts'
 import { ask, type Context } from './context.ts'
+import { type ListedNode, listNodes, seenText } from './node-list.ts'
 import { duration, print } from './output.ts'
 
 export function registerStatus(program: Command, context: Context): void {
@@ -11,11 +13,44 @@ export function registerStatus(program: Command, context: Context): void {
     .description('this node at a glance: datastore, sessions, routes, and what stands in the way')
     .action(async () => {
       const status = await ask(context, '/v1/status', {})
-      print(context.format(), status, () => statusText(status))
+      const nodes = await nodesOf(context, status)
+      print(context.format(), { ...status, ...(nodes && { nodes }) }, () => statusText(status, nodes))
     })
 }
 
-export function statusText(status: DaemonStatus): string {
+/** The cluster's nodes; undefined while the datastore, which alone knows, does not answer the daemon or this command. */
+async function nodesOf(context: Context, status: DaemonStatus): Promise<readonly ListedNode[] | undefined> {
+  if (status.datastore.state !== 'in sync') return undefined
+  try {
+    const store = await context.datastore({ create: false })
+    try {
+      return await listNodes(store)
+    } finally {
+      await store.close()
+    }
+  } catch (error) {
+    if (error instanceof StoreError) return undefined
+    throw error
+  }
+}
+
+/** The other nodes, and who of them is not heard of. */
+export function nodesText(nodes: readonly ListedNode[] | undefined, own: string): string {
+  if (!nodes) return 'not known: that stands in the datastore'
+  const others = nodes.filter(({ name, isMember }) => isMember && name !== own)
+  if (others.length === 0) return 'no other'
+  const missing = others.filter(({ state }) => state !== 'alive')
+  const alive = `${others.length - missing.length} of ${others.length} others alive`
+  if (missing.length === 0) return alive
+  const named = missing.slice(0, shown).map(node => `${node.name} (${seenText(node)})`)
+  const rest = missing.length > shown ? [`${missing.length - shown} more: margayctl node list`] : []
+  return `${alive}; not heard of: ${[...named, ...rest].join(', ')}`
+}
+
+/** Nodes that are named one by one. */
+const shown = 5
+
+export function statusText(status: DaemonStatus, nodes?: readonly ListedNode[]): string {
   const lines = [
     `${status.node}  margayd ${status.version}, pid ${status.pid}, up ${duration(status.uptime)}`,
     `  datastore  ${status.datastore.type}, ${status.datastore.state}${status.datastore.text ? `: ${status.datastore.text}` : ''}`,
@@ -23,6 +58,7 @@ export function statusText(status: DaemonStatus): string {
     `  blocks     ${status.blocks.join(', ') || 'none'}`,
     `  pods       ${status.endpoints}${status.unchecked.length > 0 ? `, of which may send from any address: ${status.unchecked.join(', ')}` : ''}`,
     `  routes     ${status.routes.installed} in the kernel${status.inSync ? '' : `, waiting for ${status.waitingFor.join(', ')}`}`,
+    `  nodes      ${nodesText(nodes, status.node)}`,
   ]
   if (status.drain) lines.push(`  drain      ${status.drain.phase}: ${status.drain.text}`)
   for (const wait of status.waits) lines.push(`  change     ${wait}`)

@@ -134,7 +134,7 @@ export class IpamCheck {
         {
           kind: 'no-address',
           object: address,
-          text: `pod ${name} has it, and nothing records that, so it could be given again. It can be recorded if it lies in a block of this node; else delete the pod.`,
+          text: `pod ${name} has it, and nothing records that, so an ADD that chooses it fails. It can be recorded if it lies in a block of this node; else delete the pod.`,
           repair: () =>
             pods.between(record, async () => {
               const isThere = (await this.#holderOf(address)) === endpointKey(record) && (await this.#hasDevice(record))

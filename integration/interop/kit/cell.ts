@@ -1,9 +1,9 @@
 // One cell of the matrix: a feature with a daemon, on a lan of its own. Starts both ends, waits for what has to come true, and
 // says what both ends saw when it did not.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import type { Origination } from '../../../bgp/types.ts'
+import { untilNextLook } from '../../kit/looks.ts'
 import type { Daemon, Neighbour, Plan, Route, RunningDaemon } from './daemon.ts'
 import { type Host, type HostName, Lan } from './lan.ts'
 import { matches, type Pattern } from './matches.ts'
@@ -144,19 +144,20 @@ export class Cell {
 
   /** Reads until it looks so; what it was at the end is in the test's output if it never did. */
   async until<T>(what: string, read: () => Promise<T>, pattern: Pattern): Promise<T> {
-    const deadline = Date.now() + (this.daemon.patience ?? 30) * 1000
+    const deadline = performance.now() + (this.daemon.patience ?? 30) * 1000
     for (;;) {
+      const since = performance.now()
       const value = await read()
       if (matches(value, pattern)) {
         this.t.pass(what)
         return value
       }
-      if (Date.now() > deadline) {
+      if (performance.now() > deadline) {
         const seen = await Promise.all(this.#state.map(state => state()))
         this.t.comment(`${what}: at the end of the wait\n${seen.join('\n')}`)
         throw new Error(`${what}: wanted ${show(pattern)}, but it is ${show(value)}`)
       }
-      await sleep(100)
+      await untilNextLook(since)
     }
   }
 
