@@ -10,8 +10,8 @@ WORKDIR /margay
 COPY .npmrc package.json package-lock.json ./
 COPY bgp/package.json bgp/
 COPY netlink/package.json netlink/
-# No install scripts: all that one of them does is to fetch Node, which this image has.
-RUN npm ci --ignore-scripts --loglevel=error
+# Of the packages only those that the bundles are made of and by (the "dependencies").
+RUN npm ci --omit=dev --ignore-scripts --loglevel=error
 COPY . .
 RUN npm run --silent build
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { buildStub } from '../../cni-plugin/stub/build.ts'
 import { parseConfig } from '../api/config.ts'
-import { findFaults, install, uninstall } from './cni.ts'
+import { findFaults, install, notesOn, uninstall } from './cni.ts'
 
 buildStub()
 
@@ -67,4 +67,12 @@ t.test('without an executable in place there is no configuration', async t => {
   t.throws(() => install(at, config), { message: /cannot be installed: ENOTDIR/ })
   mkdirSync(at.confDir, { recursive: true })
   t.notOk(existsSync(join(at.confDir, '10-margay.conflist')))
+})
+
+t.test('what only containerd under a kubelet needs is a note, and says for whom', async t => {
+  const at = options(t.testdir())
+  install(at, config)
+  t.match(notesOn(at), [/loopback is not in .*containerd under a kubelet \(CRI\)/])
+  writeFileSync(join(at.binDir, 'loopback'), '')
+  t.same(notesOn(at), [])
 })

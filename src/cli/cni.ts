@@ -64,7 +64,9 @@ export function registerCni(program: Command, context: Context): void {
   })
   verb('check', 'say whether a runtime would find and reach Margay').action(async (options: Places) => {
     const faults = await findFaults(options, context.config())
-    print(context.format(), { faults }, () => (faults.length === 0 ? 'runtimes find and reach Margay' : ''))
+    const notes = notesOn(options)
+    const well = faults.length === 0 ? ['runtimes find and reach Margay'] : []
+    print(context.format(), { faults, notes }, () => [...well, ...notes].join('\n'))
     if (faults.length > 0) throw new CommandError(1, faults.join('\n'))
   })
 }
@@ -138,6 +140,19 @@ export async function findFaults(places: Places, config: DaemonConfig): Promise<
     faults.push(error instanceof Error ? error.message : String(error)),
   )
   return faults
+}
+
+/** Sentences: what only some runtimes trip over. */
+export function notesOn({ binDir }: Places): readonly string[] {
+  if (existsSync(join(binDir, 'loopback'))) return []
+  // Debian's place (containernetworking-plugins).
+  const debian = '/usr/lib/cni/loopback'
+  const step = existsSync(debian)
+    ? `ln -s ${debian} ${binDir}/`
+    : `install it there (in Debian: apt-get install containernetworking-plugins, then ln -s ${debian} ${binDir}/)`
+  return [
+    `loopback is not in ${binDir}: containerd under a kubelet (CRI) makes no pod without it, other runtimes need none; where that one runs: ${step}`,
+  ]
 }
 
 function conflist({ name, cniVersion, chain }: Options, { socket, spoolDir }: DaemonConfig['cni']): object {

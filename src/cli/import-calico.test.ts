@@ -2,6 +2,7 @@
 // unasked.
 
 import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Etcd3 } from 'etcd3'
 import t from 'tap'
@@ -63,7 +64,13 @@ t.test('told, then taken', async t => {
   t.match(told.out, /bgppeer "pods": not taken: it is a session with pods/)
   t.match(told.out, /\nProfile \(2\): not taken: Margay has no network policy\n/)
   t.match(told.out, /nodes\/broken: not taken: it cannot be read/)
+  t.same(readdirSync(folder), ['margayd.yaml'], 'no store is begun')
   t.same(await store.kinds(), [])
+  t.equal(
+    (await run('--from-calico-etcd', endpoints, '--dry-run')).out,
+    told.out,
+    'an empty store is no other than none',
+  )
 
   t.match(await run('--from-calico-etcd', endpoints), { code: 0, out: /\nwritten\n$/ })
   t.match(await specOf('Node', 'rack1-n1'), { bgp: { asNumber: 65001, ipv4Address: '10.0.1.11/24' } })

@@ -1,6 +1,7 @@
 // `margayctl import --from-calico-etcd`: the resources of a Calico cluster, read out of its etcd and never written there. All that can be
 // taken is written, or nothing.
 
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Datastore, StoreError } from '../datastore/contract.ts'
 import { readForeignEtcd } from '../datastore/foreign-etcd.ts'
@@ -49,21 +50,23 @@ export async function importFromCalico(
     if (error instanceof StoreError) throw new CommandError(1, `Calico's etcd: ${error.message}`)
     throw error
   })
-  await withDatastore(
-    context,
-    async store => {
-      const done = await importCalico(store, calico, { write: !dryRun, force })
-      const held = done.objects.filter(({ does }) => does === 'differs').map(({ object }) => object)
-      print(context.format(), done, () => importText(done))
-      if (held.length > 0)
-        throw new CommandError(
-          1,
-          `${held.join(', ')}: the datastore has another of that name: nothing was written; --force replaces what is there`,
-        )
-      if (context.format() === 'table') process.stdout.write(dryRun ? 'nothing is written yet\n' : 'written\n')
-    },
-    { create: true },
-  )
+  const tell = (done: CalicoImport): void => {
+    const held = done.objects.filter(({ does }) => does === 'differs').map(({ object }) => object)
+    print(context.format(), done, () => importText(done))
+    if (held.length > 0)
+      throw new CommandError(
+        1,
+        `${held.join(', ')}: the datastore has another of that name: nothing was written; --force replaces what is there`,
+      )
+    if (context.format() === 'table') process.stdout.write(dryRun ? 'nothing is written yet\n' : 'written\n')
+  }
+  const { datastore } = context.config()
+  // What is only asked begins no store.
+  if (dryRun && datastore.type === 'embedded' && !existsSync(datastore.path))
+    return tell(beside([], calico, force).told)
+  await withDatastore(context, async store => tell(await importCalico(store, calico, { write: !dryRun, force })), {
+    create: !dryRun,
+  })
 }
 
 /** Fails with a StoreError or a CommandError. */
@@ -75,15 +78,15 @@ export async function readCalico(access: CalicoAccess): Promise<CalicoStore> {
       throw new CommandError(2, `${endpoint} is no endpoint of etcd: write it like https://10.0.0.11:2379`)
   if ((username === undefined) !== (passwordFile === undefined))
     throw new CommandError(2, 'a user of etcd has a name and a password: give both --username and --password-file')
-  const beside = (path: string | undefined) => (path === undefined ? undefined : resolve(path))
-  const [ca, cert, key] = [beside(access.ca), beside(access.cert), beside(access.key)]
+  const inFull = (path: string | undefined) => (path === undefined ? undefined : resolve(path))
+  const [ca, cert, key] = [inFull(access.ca), inFull(access.cert), inFull(access.key)]
   const keys = await readForeignEtcd(
     {
       endpoints,
       pageSize: 500,
       timeout: 10_000,
       ...((ca ?? cert ?? key) && { tls: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) } }),
-      ...(username !== undefined && { auth: { username, passwordFile: beside(passwordFile) } }),
+      ...(username !== undefined && { auth: { username, passwordFile: inFull(passwordFile) } }),
     },
     calicoPrefix,
   )
@@ -104,16 +107,23 @@ export async function importCalico(
   calico: CalicoStore,
   { write, force }: { readonly write: boolean; readonly force: boolean },
 ): Promise<CalicoImport> {
-  const conversions = calico.objects.map(object => withoutPoolsInUse(fromCalico(object), calico.blocks))
   const existing = (await Promise.all(Object.keys(kinds).map(kind => listAll(store, kind as Kind)))).flat()
-  const fitting = withoutMisfits(conversions, existing)
-  const planned = fitting.map(conversion => ({ conversion, ...plan(conversion, existing, force) }))
-  const objects = planned.map(({ conversion, does }) => ({ ...withoutResource(conversion), does }))
-  const isHeld = objects.some(({ does }) => does === 'differs')
+  const { planned, told } = beside(existing, calico, force)
+  const isHeld = told.objects.some(({ does }) => does === 'differs')
   if (write && !isHeld)
     for (const { conversion, change } of planned)
       if (conversion.resource && change) await put(store, conversion.resource, change)
-  return { objects, unreadable: calico.unreadable }
+  return told
+}
+
+/** What an import would do beside the resources that are there, and how that is told. */
+function beside(existing: readonly AnyResource[], calico: CalicoStore, force: boolean) {
+  const conversions = calico.objects.map(object => withoutPoolsInUse(fromCalico(object), calico.blocks))
+  const fitting = withoutMisfits(conversions, existing)
+  const planned = fitting.map(conversion => ({ conversion, ...plan(conversion, existing, force) }))
+  const objects = planned.map(({ conversion, does }) => ({ ...withoutResource(conversion), does }))
+  const told: CalicoImport = { objects, unreadable: calico.unreadable }
+  return { planned, told }
 }
 
 /** Objects that do not fit the others, there or here, are not taken. */
