@@ -147,13 +147,7 @@ export function createPlanner(node: string): Planner {
       const filters = sections.filters.get([pools, nodes, tunnels.tunnels, former], () =>
         planFilters(pools, nodes, tunnels.tunnels, former),
       )
-      const poolTrouble = sections.pools.get([pools, nodes, blocks], () =>
-        poolProblems(
-          pools,
-          nodes,
-          blocks.filter(block => block.node === node),
-        ),
-      )
+      const poolTrouble = sections.pools.get([pools, nodes, own.own], () => poolProblems(pools, nodes, own.own))
       const problems = sections.problems.get(
         [found.problems, poolTrouble, tunnels.problems, local, own.originate, facts?.addresses],
         () => [

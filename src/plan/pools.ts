@@ -3,27 +3,26 @@
 import { contains, parsePrefix, subnetCount } from '../../inet/index.ts'
 import { selects } from '../resources/index.ts'
 import type { IPPoolResource, NodeResource } from '../resources/index.ts'
-import type { OwnedBlock } from './snapshot.ts'
 
+/** `own`: CIDRs of the node's own blocks. */
 export function poolProblems(
   pools: readonly IPPoolResource[],
   nodes: readonly NodeResource[],
-  own: readonly OwnedBlock[],
+  own: readonly string[],
 ): readonly string[] {
   return [...pools.filter(pool => !pool.spec.disabled).flatMap(pool => tooSmall(pool, nodes)), ...orphans(pools, own)]
 }
 
 /** Encapsulation, NAT and source checks follow the pool: without it the pods of a block have none of them. */
-function orphans(pools: readonly IPPoolResource[], own: readonly OwnedBlock[]): readonly string[] {
+function orphans(pools: readonly IPPoolResource[], own: readonly string[]): readonly string[] {
   const ranges = pools.flatMap(({ spec }) => parsePrefix(spec.cidr) ?? [])
-  const lost = own.filter(({ cidr }) => {
+  const lost = own.filter(cidr => {
     const block = parsePrefix(cidr)
     return block && !ranges.some(range => contains(range, block))
   })
   if (lost.length === 0) return []
-  const list = lost.map(({ cidr }) => cidr).join(', ')
   return [
-    `blocks ${list} of this node are in no ippool, so its pods with addresses of them have neither encapsulation nor natOutgoing nor source check; apply the pool again, with disabled: true if no new pod is to get an address of it`,
+    `blocks ${lost.join(', ')} of this node are in no ippool, so its pods with addresses of them have neither encapsulation nor natOutgoing nor source check; apply the pool again, with disabled: true if no new pod is to get an address of it`,
   ]
 }
 
