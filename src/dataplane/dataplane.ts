@@ -112,8 +112,8 @@ export class Dataplane implements AsyncDisposable {
     return setup
   }
 
-  restoreNode(previous: readonly Sysctl[]): Promise<readonly string[]> {
-    this.#settings.dropNode()
+  async restoreNode(previous: readonly Sysctl[]): Promise<readonly string[]> {
+    await this.#settings.dropNode()
     return restoreNode(this.#kernel, previous)
   }
 

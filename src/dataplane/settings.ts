@@ -56,8 +56,10 @@ export class Settings {
     this.#keep(device, settings)
   }
 
-  dropNode(): void {
+  /** Resolves when nothing of it is written any more. */
+  async dropNode(): Promise<void> {
     this.dropDevice(theNode)
+    await this.#turn
   }
 
   dropDevice(device: string): void {

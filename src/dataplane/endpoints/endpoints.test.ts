@@ -512,8 +512,9 @@ for (const [where, open, skip] of [
         },
         { part: 'host device', break: (link: number) => node.apply([{ do: 'link.delete', link }]) },
         {
+          // One that the kernel announces would be right again before CHECK looks.
           part: 'sysctl',
-          break: () => world.kernel.writeSysctls([{ name: `net/ipv4/conf/${device}/rp_filter`, value: '0' }]),
+          break: () => world.kernel.writeSysctls([{ name: `net/ipv4/conf/${device}/send_redirects`, value: '1' }]),
         },
       ] as const) {
         const outcome = await plane.endpoints.add(request(netns))
