@@ -285,7 +285,7 @@ export class Daemon {
         else this.#log.debug('route', { prefix, state })
       }
     })
-    this.#dataplane.filters.onProblems(problems => {
+    this.#dataplane.onProblems(problems => {
       for (const problem of problems) this.#log.warn(problem)
     })
     facts.onChange(now => {
