@@ -130,6 +130,8 @@ class LinkDiscovery implements Discovery {
       case 'address.delete':
       case 'route.put':
       case 'route.delete':
+      case 'rule.put':
+      case 'rule.delete':
       case 'fdb.put':
       case 'fdb.delete':
       case 'netconf.put':

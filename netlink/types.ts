@@ -216,14 +216,29 @@ export interface Netconf {
   readonly ignoreRoutesWithLinkDown?: boolean
 }
 
+/** A rule that says in which table the kernel looks for a route (`ip rule`), read only. The lower its priority, the earlier it is asked. */
+export interface Rule {
+  readonly family: IpFamily
+  readonly priority: number
+  readonly action: 'lookup' | 'goto' | 'nop' | 'blackhole' | 'unreachable' | 'prohibit' | 'other'
+  /** Of `lookup`: 255 local, 254 main, 253 default. */
+  readonly table?: number
+  /** FRA_SUPPRESS_PREFIXLEN: routes of the table with prefixes so long or shorter are passed over. */
+  readonly suppressPrefixLength?: number
+  /** It holds for some packets only: from, to, iif, fwmark, uidrange … */
+  readonly conditional?: boolean
+}
+
 /** `neighbour` tells of forwarding tables, too. */
-export type Group = 'link' | 'address4' | 'address6' | 'route4' | 'route6' | 'neighbour' | 'netconf4' | 'netconf6'
+export type Group =
+  'link' | 'address4' | 'address6' | 'route4' | 'route6' | 'rule4' | 'rule6' | 'neighbour' | 'netconf4' | 'netconf6'
 
 export type NetlinkEvent =
   | { readonly type: 'link.put'; readonly link: Link }
   | { readonly type: 'link.delete'; readonly link: Link }
   | { readonly type: 'address.put' | 'address.delete'; readonly address: InterfaceAddress }
   | { readonly type: 'route.put' | 'route.delete'; readonly route: Route }
+  | { readonly type: 'rule.put' | 'rule.delete'; readonly rule: Rule }
   | { readonly type: 'neighbour.put' | 'neighbour.delete'; readonly neighbour: Neighbour }
   | { readonly type: 'fdb.put' | 'fdb.delete'; readonly entry: FdbEntry }
   /** A setting was changed by sysctl, or came and went with its link. */
@@ -243,6 +258,8 @@ export interface Rtnetlink extends AsyncDisposable {
     readonly table?: number
     readonly protocol?: number
   }): Promise<readonly Route[]>
+  /** Rules of both families, or of one, in the order in which they are asked. @throws NetlinkError EOPNOTSUPP where the kernel has none */
+  rules(family?: IpFamily): Promise<readonly Rule[]>
   neighbours(family?: IpFamily): Promise<readonly Neighbour[]>
   /** Forwarding tables of every link that keeps one of its own. */
   fdb(): Promise<readonly FdbEntry[]>

@@ -16,6 +16,8 @@ export interface Bundle {
   readonly entries: Readonly<Record<string, string>>
   /** Those of them that run by their own name. */
   readonly programs: ReadonlySet<string>
+  /** Those that people start: a Node too old for their syntax says so. They are beside what they share, behind a launcher. */
+  readonly launched?: ReadonlySet<string>
   readonly into: string
   readonly sources: string[]
 }
@@ -33,18 +35,16 @@ const sourcesOf = (...folders: string[]): string[] => [
   'package-lock.json',
   'scripts/build.ts',
   'scripts/bundle.ts',
+  'scripts/launcher.ts',
 ]
 
-async function bundle({ entries, programs, into, sources }: Bundle): Promise<void> {
-  if (Object.keys(entries).every(name => isNewer(join(into, `${name}.js`), sources))) return
-  console.error(
-    `build: ${Object.keys(entries)
-      .map(name => join(into, `${name}.js`))
-      .join(', ')}`,
-  )
+async function bundle({ sources, ...bundle }: Bundle): Promise<void> {
+  const made = Object.keys(bundle.entries).map(name => join(bundle.into, `${name}.js`))
+  if (made.every(file => isNewer(file, sources))) return
+  console.error(`build: ${made.join(', ')}`)
   // Only now: to load what bundles costs more than to find that there is nothing to do, and each lab of a test asks.
   const { writeBundle } = await import('./bundle.ts')
-  await writeBundle({ entries, programs, into })
+  await writeBundle(bundle)
 }
 
 function buildAddon(): void {
@@ -61,7 +61,8 @@ async function programs(): Promise<void> {
       margayctl: 'src/cli/main.ts',
       'store-worker': 'src/datastore/store-worker.ts',
     },
-    programs: new Set(['margayd', 'margayctl', 'store-worker']),
+    programs: new Set(['store-worker']),
+    launched: new Set(['margayd', 'margayctl']),
     into: 'dist',
     sources: sourcesOf('inet', 'bgp', 'netlink', 'src', 'cni-plugin'),
   })

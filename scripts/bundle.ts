@@ -1,6 +1,6 @@
 // Makes bundles with rollup: each entry one file, what several of them need in shared/.
 
-import { rmSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import commonjsPlugin from '@rollup/plugin-commonjs'
@@ -9,6 +9,7 @@ import { nodeResolve } from '@rollup/plugin-node-resolve'
 import protobuf from 'protobufjs'
 import { type Plugin, rollup } from 'rollup'
 import type { Bundle } from './build.ts'
+import { launcher } from './launcher.ts'
 
 // Both declare their function as if it were a member of the module.
 const commonjs = commonjsPlugin as unknown as () => Plugin
@@ -34,7 +35,12 @@ const etcdProtocol: Plugin = {
   },
 }
 
-export async function writeBundle({ entries, programs, into }: Omit<Bundle, 'sources'>): Promise<void> {
+export async function writeBundle({
+  entries,
+  programs,
+  launched = new Set(),
+  into,
+}: Omit<Bundle, 'sources'>): Promise<void> {
   const build = await rollup({
     input: entries,
     external: [/^node:/],
@@ -48,9 +54,10 @@ export async function writeBundle({ entries, programs, into }: Omit<Bundle, 'sou
   await build.write({
     dir: into,
     format: 'es',
-    entryFileNames: '[name].js',
+    entryFileNames: chunk => (launched.has(chunk.name) ? 'shared/[name].js' : '[name].js'),
     chunkFileNames: 'shared/[name]-[hash].js',
     banner: chunk => (chunk.isEntry && programs.has(chunk.name) ? '#!/usr/bin/env node' : ''),
   })
   await build.close()
+  for (const name of launched) writeFileSync(join(into, `${name}.js`), launcher(name, `./shared/${name}.js`))
 }

@@ -10,6 +10,7 @@ import { readLink } from './link.ts'
 import { readNeighbour } from './neighbour.ts'
 import { readNetconf } from './netconf.ts'
 import { readRoute } from './route.ts'
+import { readRule } from './rule.ts'
 import { AF_INET6, del, rtm } from './values.ts'
 
 type Handler = (event: NetlinkEvent) => void
@@ -20,8 +21,10 @@ const groupNumbers: Readonly<Record<Group, number>> = {
   neighbour: 3,
   address4: 5,
   route4: 7,
+  rule4: 8,
   address6: 9,
   route6: 11,
+  rule6: 19,
   netconf4: 24,
   netconf6: 25,
 }
@@ -114,6 +117,12 @@ function readEvent(message: Message): { group: Group; event: NetlinkEvent } | un
       const route = readRoute(message)
       const type = message.type === rtm.route ? 'route.put' : 'route.delete'
       return route && { group: six ? 'route6' : 'route4', event: { type, route } }
+    }
+    case rtm.rule:
+    case rtm.rule + del: {
+      const rule = readRule(message)
+      const type = message.type === rtm.rule ? 'rule.put' : 'rule.delete'
+      return rule && { group: six ? 'rule6' : 'rule4', event: { type, rule } }
     }
     case rtm.neighbour:
     case rtm.neighbour + del: {

@@ -19,6 +19,7 @@ import type {
   Result,
   Route,
   Rtnetlink,
+  Rule,
 } from '../types.ts'
 import { readAddress, writeAddressQuery } from './address.ts'
 import { readFdbEntry, writeFdbQuery } from './fdb.ts'
@@ -27,6 +28,7 @@ import { Monitor } from './monitor.ts'
 import { readNeighbour, writeNeighbourQuery } from './neighbour.ts'
 import { writeOperation } from './operations.ts'
 import { matches, readRoute, type RouteFilter, writeRouteQuery } from './route.ts'
+import { readRule, writeRuleQuery } from './rule.ts'
 import { get, rtm } from './values.ts'
 
 const NETLINK_ROUTE = 0
@@ -89,6 +91,14 @@ class RouteSocket implements Rtnetlink {
           throw error
         }),
       ),
+    )
+    return lists.flat()
+  }
+
+  async rules(family?: IpFamily): Promise<readonly Rule[]> {
+    const families: readonly IpFamily[] = family === undefined ? [4, 6] : [family]
+    const lists = await Promise.all(
+      families.map(each => this.#dump(rtm.rule, writer => writeRuleQuery(writer, each), readRule)),
     )
     return lists.flat()
   }

@@ -13,7 +13,7 @@ import { InvalidRequest } from '../core/batch.ts'
 import type { IpFamily, Scope } from '../types.ts'
 
 /** linux/rtnetlink.h: the first of each quartet NEW, DEL, GET, SET. */
-export const rtm = { link: 16, address: 20, route: 24, neighbour: 28, netconf: 80 } as const
+export const rtm = { link: 16, address: 20, route: 24, neighbour: 28, rule: 32, netconf: 80 } as const
 export const del = 1
 export const get = 2
 export const set = 3

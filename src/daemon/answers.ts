@@ -122,7 +122,7 @@ export function createHandlers(rooms: Rooms): Handlers {
         blocks: rooms.intent().unreachable,
         facts: dataplane.facts.current,
         learned: learnedFor(bgp, address),
-        obstacle: prefix => dataplane.routes.obstacle(prefix),
+        obstacle: prefix => dataplane.obstacle(prefix),
         paths: prefix => pathsOf(bgp, prefix),
       })
     },

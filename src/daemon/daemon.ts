@@ -38,11 +38,12 @@ import { Cluster, hasCheckpoint } from './cluster.ts'
 import { Drain } from './drain.ts'
 import { FormerAddresses } from './former.ts'
 import type { Log } from './log.ts'
+import { addressesInUse } from './in-use.ts'
 import { IpamCheck } from './ipam-check.ts'
 import { HandoverKeeper } from './handover.ts'
 import { Mtu } from './mtu.ts'
 import { NodeAddress } from './node-address.ts'
-import { addressesOfPods, Pods } from './pods.ts'
+import { Pods } from './pods.ts'
 import { PresenceKeeper } from './presence.ts'
 import { compareConfigs, type Reload } from './reload.ts'
 import { sysctlTable, wireguardKeyOf } from './reset.ts'
@@ -264,7 +265,7 @@ export class Daemon {
     await this.#wireguard.load()
     this.#snapshots.update(watchedKinds, kind => this.#cluster.list(kind))
     await this.#ipam.load({
-      inUse: mark === undefined ? await addressesOfPods(linuxKernel(), this.#config.dataplane.routeProtocol) : [],
+      inUse: mark === undefined ? await addressesInUse(linuxKernel(), this.#config.dataplane.routeProtocol) : [],
     })
     this.#setPodSources(this.#plan())
     await this.#pods.recover(mark === undefined)
@@ -284,7 +285,7 @@ export class Daemon {
         else this.#log.debug('route', { prefix, state })
       }
     })
-    this.#dataplane.filters.onProblems(problems => {
+    this.#dataplane.onProblems(problems => {
       for (const problem of problems) this.#log.warn(problem)
     })
     facts.onChange(now => {

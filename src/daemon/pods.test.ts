@@ -7,7 +7,7 @@ import { lockKind, lockName } from '../datastore/contract.ts'
 import { MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
 import { fibClasses } from '../model/fib.ts'
 import { type IPPoolResource, parseResource } from '../resources/index.ts'
-import { addressesOfPods } from './pods.ts'
+import { addressesInUse } from './in-use.ts'
 import { podsRoom } from './testing-pods.ts'
 
 const pools = ['10.42.0.0/24', 'fd00:42::/112'].map((cidr, i) => {
@@ -37,7 +37,7 @@ const machine = (): Machine => ({
 async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false) {
   const plane = await Dataplane.open({ kernel })
   const { ipam, pods } = podsRoom({ plane, datastore, nodeStore, pools })
-  await ipam.load({ inUse: lostStore ? await addressesOfPods(kernel, 81) : [] })
+  await ipam.load({ inUse: lostStore ? await addressesInUse(kernel, 81) : [] })
   const adoption = await pods.recover(lostStore)
   for (const owner of fibClasses) plane.routes.inSync(owner)
   await plane.routes.idle()

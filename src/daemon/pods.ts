@@ -18,20 +18,18 @@ import { CniError, code } from '../../cni-plugin/protocol/errors.ts'
 import { namespaceKind } from '../../cni-plugin/protocol/namespace.ts'
 import type { EndpointErrorCode } from '../dataplane/endpoints/errors.ts'
 import type { Adoption, Endpoints } from '../dataplane/endpoints/endpoints.ts'
-import { hostDeviceName, hostMac, isHostDeviceName } from '../dataplane/endpoints/names.ts'
+import { hostDeviceName, hostMac } from '../dataplane/endpoints/names.ts'
 import { shownRoutes } from '../dataplane/endpoints/wiring.ts'
-import type { Kernel } from '../dataplane/kernel.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
 import { IpamError } from '../ipam/errors.ts'
-import type { AddressInUse, AddressRow, Ipam } from '../ipam/index.ts'
+import type { AddressRow, Ipam } from '../ipam/index.ts'
 import { type Endpoint, endpointKey } from '../model/endpoint.ts'
 import type { IpFamily } from '../../inet/index.ts'
-import { isTunnelDevice } from '../model/tunnel.ts'
 import type { Log } from './log.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { askedFamilies, askedPools, askedRoutes, askedSysctls } from './pod-request.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
-import { isTunnelOwner, tunnelOwner } from './tunnels.ts'
+import { isTunnelOwner } from './tunnels.ts'
 import { Turns } from './turns.ts'
 
 const table = 'endpoints'
@@ -293,25 +291,6 @@ export class Pods implements CniBackend {
       })
     }
   }
-}
-
-/** Addresses that the kernel leads to a pod of this node, and those of its tunnels: what a node whose own store was lost must not give again. */
-export async function addressesOfPods(kernel: Kernel, protocol: number): Promise<readonly AddressInUse[]> {
-  await using node = await kernel.open()
-  const links = await node.links()
-  const devices = new Set(links.filter(link => isHostDeviceName(link.name)).map(link => link.index))
-  const routes = await node.routes({ protocol, table: 0 })
-  const pods = routes
-    .filter(({ nextHops: [hop] }) => hop?.link !== undefined && devices.has(hop.link))
-    .map(({ dst }) => ({ address: dst.split('/')[0] }))
-  const tunnels = new Map(links.filter(link => isTunnelDevice(link.name)).map(link => [link.index, link.name]))
-  const ofTunnels = (await node.addresses()).flatMap(({ link, cidr, scope }) => {
-    const device = tunnels.get(link)
-    return device === undefined || scope !== 'universe'
-      ? []
-      : [{ address: cidr.split('/')[0], owner: tunnelOwner(device) }]
-  })
-  return [...pods, ...ofTunnels]
 }
 
 const codeOf: { readonly [C in EndpointErrorCode]: number } = {

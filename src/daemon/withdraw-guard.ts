@@ -85,7 +85,7 @@ export class WithdrawGuard {
   get held(): string | undefined {
     if (!this.#hold) return undefined
     const seconds = Math.max(0, Math.ceil((this.#hold.until - this.#ports.clock.now()) / 1000))
-    return `${this.#hold.gone} of ${this.#of} learned routes were withdrawn at once: ${this.#waiting.size} of them stay in force for ${seconds} s more, as far as their next hops are reachable; see margayctl bgp summary for the session that lost them, or let them go: margayctl guard accept`
+    return `${this.#hold.gone} of ${this.#of} learned routes were withdrawn at once: ${this.#waiting.size} of them stay in force for ${seconds} s more, as far as their next hops are reachable and margayd is not restarted; see margayctl bgp summary for the session that lost them, or let them go: margayctl guard accept`
   }
 
   /** Lets go what is held or waits. */

@@ -4,6 +4,7 @@
 // daemon restarts.
 
 import type { Rtnetlink } from '../../netlink/types.ts'
+import type { FibResult } from '../model/fib.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Tunnels } from './encapsulation/index.ts'
 import { ChecksumOffload } from './encapsulation/checksum-offload.ts'
@@ -14,7 +15,8 @@ import { Filters } from './filters/filters.ts'
 import type { Kernel, Sysctl } from './kernel.ts'
 import { KernelMirror } from './mirror.ts'
 import { nodeSettings, type NodeSetup, restoreNode, setUpNode } from './node-setup.ts'
-import { defaultMark, type Mark } from './routes/route.ts'
+import { OwnTable } from './routes/own-table.ts'
+import { defaultMark, mainTable, type Mark } from './routes/route.ts'
 import { RouteTable } from './routes/route-table.ts'
 import { Settings } from './settings.ts'
 
@@ -39,6 +41,8 @@ export class Dataplane implements AsyncDisposable {
   readonly tunnels: Tunnels
   readonly facts: FactsWatch
   readonly filters: Filters
+  /** Only where our routes are not in main. */
+  readonly ownTable: OwnTable | undefined
   readonly #settings: Settings
   readonly #guard: HostEndGuard
   readonly #kernel: Kernel
@@ -56,6 +60,8 @@ export class Dataplane implements AsyncDisposable {
     this.#socket = socket
     this.#mirror = mirror
     this.routes = new RouteTable({ kernel: socket, mirror, clock, auditEvery })
+    if (mirror.mark.table !== mainTable) this.ownTable = new OwnTable({ socket, mirror, clock, auditEvery })
+    this.routes.onResults(() => this.ownTable?.lookSoon())
     this.#settings = new Settings({ kernel, socket, mirror, clock, auditEvery })
     this.#guard = new HostEndGuard({ kernel, socket, mirror, clock })
     this.filters = new Filters({
@@ -113,12 +119,30 @@ export class Dataplane implements AsyncDisposable {
 
   /** Sentences for what is not as it should be on this node, and what to do. Routes have theirs (`routes.trouble`). */
   get problems(): readonly string[] {
-    return [...this.#guard.problems, ...this.#settings.problems, ...this.tunnels.problems, ...this.filters.problems]
+    return [
+      ...this.#guard.problems,
+      ...this.#settings.problems,
+      ...this.tunnels.problems,
+      ...this.filters.problems,
+      ...(this.ownTable?.problems ?? []),
+    ]
+  }
+
+  /** Calls back when there are others of those that come and go by events alone: of the packet filter and of a table of our own. */
+  onProblems(listener: (problems: readonly string[]) => void): void {
+    this.filters.onProblems(listener)
+    this.ownTable?.onProblems(listener)
+  }
+
+  /** Why packets to a prefix do not take our route; undefined: they do. */
+  obstacle(prefix: string): FibResult | undefined {
+    return this.routes.obstacle(prefix) ?? this.ownTable?.obstacle(prefix)
   }
 
   /** Stops watching and writing. Routes and pods stay. */
   async close(): Promise<void> {
     await this.routes.close()
+    await this.ownTable?.close()
     await this.tunnels.close()
     this.facts.close()
     await this.#guard.close()

@@ -20,6 +20,7 @@ import type {
   Result,
   Route,
   Rtnetlink,
+  Rule,
 } from '../../netlink/types.ts'
 import type { Ethtool } from '../../netlink/generic/ethtool-types.ts'
 import type { Fou } from '../../netlink/generic/fou-types.ts'
@@ -32,6 +33,16 @@ import type { Wireguard } from '../../netlink/generic/wireguard-types.ts'
 import { FakeNetfilter } from './fake-netfilter.ts'
 import { FakeWireguard } from './fake-wireguard.ts'
 import { metricOf } from './routes/route.ts'
+
+/** As every namespace begins. */
+const usualRules: readonly Rule[] = ([4, 6] as const).flatMap(family =>
+  [255, 254, ...(family === 4 ? [253] : [])].map((table, i) => ({
+    family,
+    priority: [0, 32_766, 32_767][i],
+    action: 'lookup',
+    table,
+  })),
+)
 
 type Refusal = (operation: Operation) => string | undefined
 interface Watcher {
@@ -151,6 +162,7 @@ export class FakeNamespace {
             (filter.table === 0 || (route.table ?? 254) === (filter.table ?? 254)) &&
             (!filter.protocol || route.protocol === filter.protocol),
         ),
+      rules: async family => usualRules.filter(rule => !family || rule.family === family),
       neighbours: async family => this.#neighbours.filter(one => !family || familyOf(one.address) === family),
       fdb: async () => [...this.#fdb],
       apply: async operations => operations.map(operation => this.apply(operation)),
@@ -513,6 +525,9 @@ function groupOf(event: NetlinkEvent): Group | undefined {
     case 'route.put':
     case 'route.delete':
       return familyOf(event.route.dst) === 4 ? 'route4' : 'route6'
+    case 'rule.put':
+    case 'rule.delete':
+      return event.rule.family === 4 ? 'rule4' : 'rule6'
     case 'neighbour.put':
     case 'neighbour.delete':
     case 'fdb.put':

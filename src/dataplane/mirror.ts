@@ -6,7 +6,7 @@
 
 import type { InterfaceAddress, Link, NetlinkEvent, Route, Rtnetlink } from '../../netlink/types.ts'
 import { nextTurn } from './clock.ts'
-import { isJoinable, isMarked, type Mark, metricOf, restOf, sameRoute, sameWay } from './routes/route.ts'
+import { isJoinable, isMarked, mainTable, type Mark, metricOf, restOf, sameRoute, sameWay } from './routes/route.ts'
 
 export type MirrorChange =
   /** A route came, changed or went by an event, ours or foreign. `hit`: what was ours there is gone or other now, and not by us. */
@@ -24,8 +24,6 @@ export interface Hit {
 
 /** Routes looked at before other work gets its turn. */
 const unitsPerTurn = 4096
-/** RT_TABLE_MAIN: whatever table ours are in, the connected and foreign routes there are the facts. */
-const mainTable = 254
 
 const forwarding = new Set<Route['type']>([undefined, 'unicast', 'blackhole', 'unreachable', 'prohibit', 'throw'])
 
@@ -297,6 +295,8 @@ export class KernelMirror {
         return this.#dropRoute(event.route)
       case 'overrun':
         return this.#tell({ what: 'overrun' })
+      case 'rule.put':
+      case 'rule.delete':
       case 'neighbour.put':
       case 'neighbour.delete':
       case 'fdb.put':

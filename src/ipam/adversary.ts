@@ -42,6 +42,8 @@ export interface Story {
    * datastore have all that was told.
    */
   readonly isBlind?: boolean
+  /** A node may also crash before and after each commit to its own store. */
+  readonly stepsOfDisk?: boolean
   /** Name of a node that another one has asked for a part of a block before all begins; then nobody else asks. */
   readonly asked?: string
 }
@@ -50,6 +52,8 @@ interface Call {
   readonly node: NodeRun
   readonly text: string
   readonly isWrite: boolean
+  /** To the node's own disk: it is not cut, and arrives at once or never. */
+  readonly isOfDisk?: boolean
   readonly run: () => unknown
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
@@ -92,11 +96,13 @@ export class World {
   #crashes: number
   #losses: number
   readonly #isBlind: boolean
+  readonly #stepsOfDisk: boolean
   /** Without anybody who serves, nobody asks: that spares many schedules that are alike. */
   readonly #asks: boolean
 
   constructor(story: Story) {
     this.#isBlind = story.isBlind ?? false
+    this.#stepsOfDisk = story.stepsOfDisk ?? false
     this.#nodes = story.nodes.map(plan => new NodeRun(plan))
     this.#cuts = story.cuts
     this.#crashes = story.crashes
@@ -142,7 +148,7 @@ export class World {
     const choices: Choice[] = []
     if (call) {
       choices.push({ name: `${name} ${call.text}`, take: () => this.#answer(call) })
-      if (this.#cuts > 0) {
+      if (this.#cuts > 0 && !call.isOfDisk) {
         const cut = (arrives: boolean) => () => {
           this.#cuts--
           if (arrives) attempt(call.run)
@@ -167,7 +173,7 @@ export class World {
           take: () => {
             this.#crashes--
             if (arrives) attempt(call.run)
-            else if (call.isWrite) this.#late.push(call)
+            else if (call.isWrite && !call.isOfDisk) this.#late.push(call)
             this.#start(node)
           },
         })
@@ -176,7 +182,7 @@ export class World {
         name: `${name} loses its store`,
         take: () => {
           this.#losses--
-          if (call?.isWrite) this.#late.push(call)
+          if (call?.isWrite && !call.isOfDisk) this.#late.push(call)
           node.store = new MemoryNodeStore()
           this.#start(node)
         },
@@ -205,7 +211,11 @@ export class World {
     const ipam = new Ipam({
       node: name,
       datastore: this.#datastore(node, () => node.ipam === ipam),
-      nodeStore: new Mortal(node.store, () => node.ipam === ipam),
+      nodeStore: new Mortal(
+        node.store,
+        () => node.ipam === ipam,
+        run => (this.#stepsOfDisk ? this.#commit(node, run) : run()),
+      ),
       pools: () => pools,
       labels: () => life,
       now: () => new Date(Date.UTC(2026, 0, 1)),
@@ -340,6 +350,12 @@ export class World {
     }
   }
 
+  #commit(node: NodeRun, run: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      node.call = { node, text: 'commit', isWrite: true, isOfDisk: true, run, resolve: () => resolve(), reject }
+    })
+  }
+
   #unreachable(call: Call): void {
     call.node.call = undefined
     call.node.seen += `${call.text} cut `
@@ -399,17 +415,19 @@ export class World {
   }
 }
 
-/** A store that a dead process writes to no more. */
+/** A store that a dead process writes to no more, and whose commits may have to wait. */
 class Mortal extends MemoryNodeStore {
   readonly #isAlive: () => boolean
-  constructor(store: MemoryNodeStore, isAlive: () => boolean) {
+  readonly #pass: (run: () => Promise<void>) => Promise<void>
+  constructor(store: MemoryNodeStore, isAlive: () => boolean, pass: (run: () => Promise<void>) => Promise<void>) {
     super(store.tables)
     this.#isAlive = isAlive
+    this.#pass = pass
   }
 
   override async commit(changes: Parameters<MemoryNodeStore['commit']>[0]): Promise<void> {
     if (!this.#isAlive()) return new Promise(() => undefined)
-    return super.commit(changes)
+    return this.#pass(() => super.commit(changes))
   }
 }
 
@@ -466,6 +484,29 @@ export async function playBy(story: Story, numbers: Iterator<number>): Promise<W
     const among = some.length > 0 ? some : choices.map((_, i) => i)
     return among[next() % among.length]
   })
+  return world
+}
+
+/**
+ * Plays one schedule by what has to happen in it: up to each of `steps` (`a update Block`: how a choice begins) its node alone goes on,
+ * by itself and without a fault; after the last all nodes do, in turn. Fails if a step cannot come to pass.
+ */
+export async function playAlong(story: Story, steps: readonly string[]): Promise<World> {
+  const world = new World(story)
+  let at = 0
+  await world.play(choices => {
+    const step = steps[at]
+    const wanted = step === undefined ? -1 : choices.findIndex(name => name.startsWith(step))
+    if (wanted >= 0) {
+      at++
+      return wanted
+    }
+    const node = step?.split(' ')[0]
+    const next = choices.findIndex(name => !isFault.test(name) && (node === undefined || name.startsWith(`${node} `)))
+    if (next < 0 && step !== undefined) throw new Error(`not to be had: ${step}, but ${choices.join('; ')}`)
+    return next < 0 ? undefined : next
+  })
+  if (at < steps.length) throw new Error(`did not come to pass: ${steps[at]}\n  ${world.trace.join('\n  ')}`)
   return world
 }
 

@@ -61,6 +61,23 @@ t.test('a limit above the link is told and does not hold', async t => {
   t.equal(problems.length, 1)
 })
 
+t.test('a cable too narrow for IPv6 is named, with the least that IPv6 needs', async t => {
+  const told = (now: Facts): readonly string[] => planned(now).problems
+  t.same(told(facts(1500, 1350)), [])
+  t.match(told(facts(1500, 1349)), [
+    /^ippool fd00:42::\/112: margay-vxlan6 leaves 1279 octets.* 1280 \(RFC 8200 §5\).* eth1 from 1349 to 1350 /,
+  ])
+  const six = facts(1500, 1200)
+  // As the kernel does below 1280.
+  const lost = { ...six, addresses: six.addresses.filter(({ link }) => link !== 'eth1') }
+  t.match(told(lost), [/^link eth1: its MTU 1200 is less than the 1280 that IPv6 needs \(RFC 8200 §5\).*mtu 1280/])
+  t.same(
+    told({ ...facts(1200), addresses: facts(1200).addresses.slice(0, 1), links: [] }),
+    [],
+    'a link that is not there',
+  )
+})
+
 t.test('a pod has room for all its addresses', async t => {
   const now = planned(facts(1500))
   for (const [addresses, mtu] of [

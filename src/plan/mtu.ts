@@ -10,11 +10,13 @@ import type { Endpoint } from '../model/endpoint.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Tunnel } from '../model/tunnel.ts'
-import { narrowest } from './fabric.ts'
-import { loopback } from './links.ts'
+import { fabricLinks, narrowest } from './fabric.ts'
+import { devicesOf, loopback } from './links.ts'
 
 /** Of a node whose address is on no link yet: Ethernet's. */
 const usualMtu = 1500
+/** IPV6_MIN_MTU */
+const leastSix = 1280
 /** So many pods are named in one sentence. */
 const named = 5
 
@@ -60,16 +62,46 @@ export function planMtu(intent: Planned, facts: Facts, within: Within, limit?: n
     return { family, ...(link && { link: link.name }), mtu: Math.min(link?.mtu ?? usualMtu, limit ?? Infinity) }
   }
   const parents = { 4: parentOf(4, source4), 6: parentOf(6, source6) }
+  const rooms = pools.map(pool => {
+    const { mtu } = parents[pool.includes(':') ? 6 : 4]
+    const device = rules.find(rule => rule.pool === pool)?.device
+    const tunnel = intent.tunnels.find(each => each.device === device)
+    return { pool, ...(tunnel && { device: tunnel.device }), mtu: within(mtu, tunnel) }
+  })
   return {
     parents,
-    pools: pools.map(pool => {
-      const { mtu } = parents[pool.includes(':') ? 6 : 4]
-      const device = rules.find(rule => rule.pool === pool)?.device
-      const tunnel = intent.tunnels.find(each => each.device === device)
-      return { pool, ...(tunnel && { device: tunnel.device }), mtu: within(mtu, tunnel) }
-    }),
-    problems: [...new Set(([4, 6] as const).flatMap(family => tooGreat(parents[family], facts, limit)))],
+    pools: rooms,
+    problems: [
+      ...new Set(([4, 6] as const).flatMap(family => tooGreat(parents[family], facts, limit))),
+      ...tooNarrow(intent, facts),
+      ...rooms.flatMap(room => withoutSix(room, parents[6])),
+    ],
   }
+}
+
+/** Links to the fabric that the kernel takes IPv6 from, addresses and all, where this node needs it. */
+function tooNarrow({ routes: { source4, source6 }, speaker }: Planned, facts: Facts): readonly string[] {
+  const peers = [...(speaker?.peers.values() ?? [])]
+  const isSixLost = source6 !== undefined && !facts.addresses.some(({ cidr }) => hostOf(cidr) === source6)
+  const names = new Set([
+    ...(source6 !== undefined ? fabricLinks(facts, [source4, source6], peers) : []),
+    ...peers.flatMap(peer => peer.interface ?? []),
+    ...(isSixLost ? devicesOf(facts.links) : []),
+  ])
+  return facts.links
+    .filter(({ name, mtu }) => names.has(name) && mtu < leastSix)
+    .map(
+      ({ name, mtu }) =>
+        `link ${name}: its MTU ${mtu} is less than the ${leastSix} that IPv6 needs (RFC 8200 §5), so the kernel keeps no IPv6 address on it; raise it (ip link set ${name} mtu ${leastSix}, or more) and give it its IPv6 addresses again`,
+    )
+}
+
+/** Of a parent that has room for IPv6 itself, a tunnel may leave too little. */
+function withoutSix({ pool, device, mtu }: PoolMtu, parent: Parent): readonly string[] {
+  if (!pool.includes(':') || mtu >= leastSix || parent.mtu < leastSix) return []
+  return [
+    `ippool ${pool}: ${device ?? 'its way'} leaves ${mtu} octets to its packets, and IPv6 needs ${leastSix} (RFC 8200 §5); raise the MTU of ${parent.link ?? 'the link with the node address'} from ${parent.mtu} to ${parent.mtu + leastSix - mtu} or more, all along the way`,
+  ]
 }
 
 function tooGreat({ link: name }: Parent, { links }: Facts, limit: number | undefined): readonly string[] {

@@ -264,6 +264,18 @@ t.test('a node whose kernel lacks the new kind: it and the others go on as befor
   t.match(first.intent!.waits, [/packets to 10\.0\.2\.11 leave as before/, /margay-vxlan4 stays until .* r2-n1/])
 })
 
+t.test('what a node without the new kind says of its own subnet is so: there nothing was wrapped before', async t => {
+  const world = new World({ vxlanMode: 'CrossSubnet' })
+  const [lacking, near, far] = world.machines
+  lacking.lacks.add('margay-ipip')
+  world.store.log.push({ mode: { ipipMode: 'Always' } })
+  world.settle(() => t.same(world.lost(), []))
+  t.same([...lacking.ways], [[addressOf(far.name), 'margay-vxlan4']])
+  t.match(lacking.intent!.routes.tunnels, [{ bare: [addressOf(near.name)] }])
+  t.match(lacking.intent!.waits[0], new RegExp(`packets to .*${addressOf(near.name)}.* leave as before`))
+  t.equal(near.ways.has(addressOf(lacking.name)), false, 'nor there')
+})
+
 t.test('a node that is off holds the old device, which is said; without its Node it holds nothing', async t => {
   const world = new World({ vxlanMode: 'Always' })
   const [first, second, off] = world.machines

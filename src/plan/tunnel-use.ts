@@ -66,12 +66,14 @@ export function wayTo(view: UseView, { pool, device, remote, isNear }: Wish, ali
   const theirs = others.get(remote)
   const isAgreed = !own || !theirs || (own.sends.includes(device) && theirs.accepts.includes(device))
   if (!isFaulty(view, device) && isAgreed && hasMet(view, device, remote)) return { device }
+  // To a node of the own subnet no other way was taken before, though tunnels to nodes beyond may stand.
+  const bare = own?.bare[pool]
+  if (bare === 'subnet' && isNear) return 'bare'
   const before = own?.sends.find(
     way => way !== device && alike.includes(way) && theirs?.accepts.includes(way) && isThere(view, way),
   )
   if (before !== undefined) return { device: before }
-  const bare = own?.bare[pool]
-  return bare === 'all' || (bare === 'subnet' && isNear) ? 'bare' : { device }
+  return bare === 'all' ? 'bare' : { device }
 }
 
 export interface UsePlan {

@@ -76,6 +76,20 @@ export function inside(t: Test, world: CniWorld, version: Version): void {
     }
     t.ok(await world.reaches(remote.pod, theirs[0]), 'and it is reached by its address')
     t.ok(await world.reaches(world.node, own[0]), 'as is the first by its own')
+    // Of the container alone, so one version does: docs/cni.md, "Several interfaces".
+    if (version === '1.1.0') {
+      for (const [i, gateway, ...onLink] of [
+        [0, '169.254.1.1', 'onlink'],
+        [1, 'fe80::ecee:eeff:feee:eeee'],
+      ] as const) {
+        const family = `-${i === 0 ? 4 : 6}`
+        const byIt = ['default', 'via', gateway, 'dev', 'net1', ...onLink]
+        await lab.exec(pod, 'ip', family, 'rule', 'add', 'from', theirs[i], 'lookup', '100')
+        await lab.exec(pod, 'ip', family, 'route', 'add', ...byIt, 'table', '100')
+        t.ok(await world.reaches(remote.node, theirs[i]), `with a rule for its source it answers anybody: ${theirs[i]}`)
+      }
+      await storage.check(second)
+    }
 
     if (canCheck) {
       await first.check(container)

@@ -2,6 +2,7 @@
 
 import type { FouPort } from '../../../netlink/generic/fou-types.ts'
 import type { Result } from '../../../netlink/types.ts'
+import type { UndoneFight } from '../undone.ts'
 import type { TunnelDevice } from './encapsulation.ts'
 
 export function notInKernel({ name, option, module, field }: TunnelDevice['inKernel']): string {
@@ -32,6 +33,6 @@ export function unread(device: string, why: string): string {
   return `device ${device}: its state could not be read (${why}); tried again when something changes`
 }
 
-export function fight(device: string, count: number): string {
-  return `device ${device}: somebody changes it, or what is on it, again and again (${count} times in a short while), so it is put right ever more slowly; find out with ip monitor link address neigh, and have that program leave ${device} alone (systemd-networkd and NetworkManager: unmanaged)`
+export function fight({ device, object, count }: UndoneFight): string {
+  return `device ${device}: somebody changes ${object} again and again (${count} times in a short while), so it is put right ever more slowly; find out with ip monitor link address neigh, and have that program leave ${device} alone (systemd-networkd and NetworkManager: unmanaged)`
 }

@@ -18,8 +18,8 @@ import type { Wireguard, WireguardDevice } from '../../../netlink/generic/wiregu
 import { isTunnelDevice, nameAt, type Tunnel } from '../../model/tunnel.ts'
 import type { WireguardKey } from '../../model/wireguard.ts'
 import type { Clock } from '../clock.ts'
-import { Fights } from '../fights.ts'
 import type { KernelMirror } from '../mirror.ts'
+import { Undone } from '../undone.ts'
 import type { ChecksumOffload } from './checksum-offload.ts'
 import { deviceNamed, deviceOf, isOurDevice } from './kinds.ts'
 import { ReceivePorts } from './receive-ports.ts'
@@ -52,6 +52,9 @@ const settleFor = 20
 /** How long what is not wanted stays: other nodes may still send through it. Milliseconds. */
 const lingerFor = 5_000
 
+/** Between looks at what WireGuard tells nobody of: a question and an answer a device. Milliseconds. */
+const askEvery = 5_000
+
 /** By device: why it is not there, one sentence with the next step. */
 export type TunnelFaults = ReadonlyMap<string, string>
 
@@ -70,21 +73,20 @@ export class Tunnels {
   #cancelAudit: (() => void) | undefined
   #cancelTrim: (() => void) | undefined
   #cancelPause: (() => void) | undefined
+  #cancelAsk: (() => void) | undefined
   #closed = false
-  readonly #fights: Fights<never>
+  readonly #undone: Undone
   readonly #ports: ReceivePorts
   /** By device: why its checksums are not done as wanted. */
   readonly #offload = new Map<string, string>()
   readonly #wireguard: WireguardDevices
-  /** By device: what was wanted when it was last found, or made, whole. */
-  readonly #whole = new Map<string, string>()
   /** By link: whom the device knows if nobody meddles, as gateway and MAC, and as MAC and far end. */
   readonly #known = new Map<number, ReadonlySet<string>>()
   #unwatch: Promise<() => Promise<void>> | undefined
 
   constructor(options: TunnelsOptions) {
     this.#options = options
-    this.#fights = new Fights(options.clock)
+    this.#undone = new Undone(options.clock)
     this.#ports = new ReceivePorts(options.openFou)
     this.#wireguard = new WireguardDevices(options.openWireguard)
     this.#unlisten = options.mirror.onChange(change => {
@@ -106,15 +108,13 @@ export class Tunnels {
       this.#armTrim(lingerFor)
     }
     this.#asked = true
+    if (desired.some(({ tunnel }) => tunnel.kind === 'wireguard')) this.#armAsk()
     return this.#look().then(() => this.#faults)
   }
 
   /** Sentences for devices that somebody changes again and again, or whose checksums are not done as wanted. */
   get problems(): readonly string[] {
-    return [
-      ...[...this.#fights.all()].map(([device, { count }]) => say.fight(device, count)),
-      ...this.#offload.values(),
-    ]
+    return [...this.#undone.fights.map(say.fight), ...this.#offload.values()]
   }
 
   /** Devices of ours that are in the kernel. */
@@ -152,6 +152,7 @@ export class Tunnels {
     this.#cancelAudit?.()
     this.#cancelTrim?.()
     this.#cancelPause?.()
+    this.#cancelAsk?.()
     await this.#turn
     await this.#options.checksumOffload.close()
     await this.#wireguard.close()
@@ -204,6 +205,20 @@ export class Tunnels {
     })
   }
 
+  #armAsk(): void {
+    this.#cancelAsk ??= this.#options.clock.after(askEvery, () => {
+      this.#cancelAsk = undefined
+      void this.#ask().finally(() => this.#closed || this.#armAsk())
+    })
+  }
+
+  async #ask(): Promise<void> {
+    for (const { tunnel, key } of this.#desired) {
+      if (tunnel.kind !== 'wireguard' || !key || this.#closed) continue
+      if (!(await this.#wireguard.isAsWanted(tunnel, key, this.#isSettled()))) this.#lookSoon()
+    }
+  }
+
   #armTrim(after: number): void {
     this.#cancelTrim?.()
     this.#cancelTrim = this.#options.clock.after(after, () => void this.#look())
@@ -231,7 +246,11 @@ export class Tunnels {
       ]
       for (const desired of this.#desired) {
         const found = links.find(({ name }) => name === desired.tunnel.device)
-        if (this.#mustWait(desired, found && this.#lacks(desired, found, addresses, neighbours, fdb))) continue
+        const lacking = found ? this.#lacking(desired, found, addresses, neighbours, fdb) : [itself]
+        const wanted = JSON.stringify(desired)
+        const waiting = this.#undone.found(desired.tunnel.device, wanted, lacking)
+        this.#pause(waiting)
+        if ([itself, itsMtu, itsState].some(object => waiting.has(object))) continue
         const ensured = await this.#ensureLink(desired, found)
         if (typeof ensured === 'string') {
           faults.set(desired.tunnel.device, ensured)
@@ -240,10 +259,12 @@ export class Tunnels {
         await this.#checkOffload(desired.tunnel, ensured.index)
         const on = <T extends { readonly link: number }>(all: readonly T[]) =>
           all.filter(({ link }) => link === ensured.index)
-        const steps = this.#steps(desired, ensured.index, on(addresses), on(neighbours), on(fdb))
+        const steps = this.#steps(desired, ensured.index, on(addresses), on(neighbours), on(fdb)).filter(
+          step => !waiting.has(objectOf(step)),
+        )
         const fault = (await this.#send(desired.tunnel.device, steps)) ?? (await this.#configure(desired))
         if (fault !== undefined) faults.set(desired.tunnel.device, fault)
-        else this.#whole.set(desired.tunnel.device, JSON.stringify(desired))
+        else this.#undone.seen(desired.tunnel.device, wanted, waiting.keys())
       }
       removed = await this.#trim(links.filter(isOurDevice))
     } catch (error) {
@@ -255,31 +276,27 @@ export class Tunnels {
     if (changed || removed) for (const listener of this.#listeners) listener()
   }
 
-  /** Whether a device that was whole is not so any more, though nothing else is wanted of it. */
-  #lacks(
+  /** What of a device is not as wanted; of one that is another, or down, what follows from that is left out. */
+  #lacking(
     desired: DesiredTunnel,
     found: Link,
     ...all: readonly [readonly InterfaceAddress[], readonly Neighbour[], readonly FdbEntry[]]
-  ): boolean {
+  ): readonly string[] {
     const { tunnel, mtu } = desired
-    if (!deviceOf(tunnel).matches(found, tunnel) || found.mtu !== mtu || !found.up) return true
+    if (!deviceOf(tunnel).matches(found, tunnel)) return [itself]
+    if (!found.up) return [itsState]
     const [addresses, neighbours, fdb] = all
     const on = <T extends { readonly link: number }>(rows: readonly T[]) => rows.filter(row => row.link === found.index)
-    return this.#steps(desired, found.index, on(addresses), on(neighbours), on(fdb)).some(
-      step => !step.do.endsWith('.delete'),
-    )
+    const steps = this.#steps(desired, found.index, on(addresses), on(neighbours), on(fdb))
+    const objects = steps.filter(step => !step.do.endsWith('.delete')).map(objectOf)
+    return [...new Set([...(found.mtu === mtu ? [] : [itsMtu]), ...objects])]
   }
 
-  /** Counts what somebody undid; true while the answer to it has to wait. */
-  #mustWait(desired: DesiredTunnel, isWanting = true): boolean {
-    const { device } = desired.tunnel
-    if (isWanting && this.#whole.get(device) === JSON.stringify(desired)) this.#fights.struck(device)
-    if (isWanting) this.#whole.delete(device)
-    const wait = isWanting && this.#fights.at(device) ? this.#fights.wait(device) : 0
-    if (wait === 0) return false
+  /** Another look when the first of those that wait may be put right. */
+  #pause(waiting: ReadonlyMap<string, number>): void {
+    if (waiting.size === 0) return
     this.#cancelPause?.()
-    this.#cancelPause = this.#options.clock.after(wait, () => void this.#look())
-    return true
+    this.#cancelPause = this.#options.clock.after(Math.min(...waiting.values()), () => void this.#look())
   }
 
   /** The link as wanted, or a sentence. */
@@ -411,6 +428,17 @@ export class Tunnels {
     }
     return undefined
   }
+}
+
+/** What somebody may keep changing, as people say it. */
+const itself = 'it'
+const itsMtu = 'its MTU'
+const itsState = 'whether it is up'
+
+function objectOf(step: Operation): string {
+  if ('address' in step) return `its address ${step.address.cidr}`
+  if ('neighbour' in step) return `its neighbour ${step.neighbour.address}`
+  return 'entry' in step ? `its forwarding entry ${step.entry.mac}` : itself
 }
 
 /** Somebody else removed it first. */

@@ -2,7 +2,7 @@
 //
 // An allowed address belongs to one peer at a time, and the kernel moves it in one step: a node that has a new key takes its
 // addresses from its old one so, and no packet finds neither. What is too much goes later, as with other devices. There are no
-// events: what others change here is put right when the device is looked at next.
+// events: whoever wants to know what others change here has to ask (`isAsWanted`).
 
 import { createHash } from 'node:crypto'
 import type {
@@ -37,6 +37,12 @@ export class WireguardDevices {
       .filter(({ publicKey }) => publicKeys.includes(publicKey))
       .flatMap(({ publicKey }) => [1, 0].map(keepalive => ({ publicKey, keepalive })))
     if (peers.length > 0) await (await this.#opened()).set({ device, peers })
+  }
+
+  /** Whether `ensure` would write nothing. Of a device that cannot be read now, too: its turn comes. */
+  async isAsWanted(tunnel: Tunnel, key: WireguardKey, settled: boolean): Promise<boolean> {
+    const found = await this.read(tunnel.device).catch(() => undefined)
+    return !found || changeOf(tunnel, key, found, settled) === undefined
   }
 
   /** `settled`: what is too much may go. Undefined when it is as wanted, else a sentence. */

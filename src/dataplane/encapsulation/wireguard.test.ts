@@ -157,6 +157,23 @@ t.test('what others change is put right by the next look; a node that moved is f
   t.same(allowed(w), wantedOf(both))
 })
 
+t.test('what others change of keys and peers is noticed within seconds', async t => {
+  const w = await fakeWorld()
+  const { plane, apply, later } = await start(t, w)
+  await apply(both)
+  await later()
+  w.kernel.wireguard.log.length = 0
+  await later()
+  t.same(w.kernel.wireguard.log, [], 'who only asks writes nothing')
+  const other = await w.kernel.openWireguard()
+  await other.set({ device: 'margay-wg4', peers: [{ publicKey: key8.publicKey, remove: true }] })
+  t.equal(allowed(w)[key8.publicKey], undefined)
+  await later()
+  w.clock.advance(20)
+  await settle(plane, w)
+  t.same(allowed(w), wantedOf(both))
+})
+
 t.test('another program has the port: a sentence, until it is free', async t => {
   const w = await fakeWorld()
   const { apply } = await start(t, w)

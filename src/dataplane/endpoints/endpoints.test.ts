@@ -107,6 +107,7 @@ function wiretap(kernel: Kernel, cutAfter = Infinity) {
         link: name => socket.link(name),
         addresses: family => socket.addresses(family),
         routes: filter => socket.routes(filter),
+        rules: family => socket.rules(family),
         neighbours: family => socket.neighbours(family),
         fdb: () => socket.fdb(),
         watch: (groups, handler) => socket.watch(groups, handler),

@@ -5,9 +5,9 @@
 import type { Link, LinkChange, Operation, Rtnetlink } from '../../../netlink/types.ts'
 import { type Endpoint, endpointKey } from '../../model/endpoint.ts'
 import type { Clock } from '../clock.ts'
-import { Fights } from '../fights.ts'
 import type { Kernel } from '../kernel.ts'
 import type { KernelMirror, MirrorChange } from '../mirror.ts'
+import { Undone } from '../undone.ts'
 import { hostMac } from './names.ts'
 import { familiesOf, gateway6, gatewayOperation, hostOperations } from './wiring.ts'
 
@@ -22,8 +22,6 @@ interface Kept {
   readonly endpoint: Endpoint
   /** Of the host end: it stays when the name changes. */
   readonly index: number
-  /** It was as it should be when last seen. */
-  whole: boolean
 }
 
 /** Wait after an event for the rest of its burst. Milliseconds. */
@@ -33,7 +31,7 @@ export class HostEndGuard {
   readonly #options: GuardOptions
   readonly #kept = new Map<number, Kept>()
   readonly #indices = new Map<string, number>()
-  readonly #fights: Fights<never>
+  readonly #undone: Undone
   readonly #faults = new Map<number, string>()
   /** Of pods that were taken over without their device, by its name. */
   readonly #lost = new Map<string, string>()
@@ -45,13 +43,14 @@ export class HostEndGuard {
 
   constructor(options: GuardOptions) {
     this.#options = options
-    this.#fights = new Fights(options.clock)
+    this.#undone = new Undone(options.clock)
     this.#unlisten = options.mirror.onChange(change => this.#heard(change))
   }
 
   keep(endpoint: Endpoint, index: number): void {
     this.release(endpoint.hostDevice)
-    this.#kept.set(index, { endpoint, index, whole: true })
+    this.#kept.set(index, { endpoint, index })
+    this.#undone.seen(endpoint.hostDevice, endpoint)
     this.#indices.set(endpoint.hostDevice, index)
     this.#lookSoon(index)
   }
@@ -73,14 +72,14 @@ export class HostEndGuard {
     this.#indices.delete(hostDevice)
     this.#kept.delete(index)
     this.#faults.delete(index)
-    this.#fights.forget(hostDevice)
+    this.#undone.forget(hostDevice)
   }
 
   /** Sentences for devices that are gone, that cannot be put right, or that somebody changes again and again. */
   get problems(): readonly string[] {
-    const fights = [...this.#fights.all()].map(
-      ([device, { count }]) =>
-        `device ${device} of a pod: somebody changes it again and again (${count} times in a short while), so it is put right ever more slowly; find out with ip monitor link address, and have that program leave mgy* alone (systemd-networkd and NetworkManager: unmanaged)`,
+    const fights = this.#undone.fights.map(
+      ({ device, object, count }) =>
+        `device ${device} of a pod: somebody changes ${object} again and again (${count} times in a short while), so it is put right ever more slowly; find out with ip monitor link address, and have that program leave mgy* alone (systemd-networkd and NetworkManager: unmanaged)`,
     )
     return [...this.#faults.values(), ...this.#lost.values(), ...fights]
   }
@@ -114,41 +113,29 @@ export class HostEndGuard {
   async #look(index: number): Promise<void> {
     const kept = this.#kept.get(index)
     if (!kept) return
-    const { hostDevice } = kept.endpoint
+    const { endpoint } = kept
+    const { hostDevice } = endpoint
     try {
       const link = this.#options.mirror.link(index)
       if (!link) return await this.#mourn(kept)
-      const steps = this.#steps(kept.endpoint, link)
-      if (steps.length === 0) {
-        kept.whole = true
-        this.#faults.delete(index)
-        return
-      }
-      if (kept.whole) this.#fights.struck(hostDevice)
-      kept.whole = false
-      const wait = this.#fights.at(hostDevice) ? this.#fights.wait(hostDevice) : 0
-      if (wait > 0) return this.#lookSoon(index, wait)
-      await this.#putRight(kept, steps)
+      const change = changeOf(endpoint, link)
+      // A link that goes down loses its IPv6 addresses.
+      const lacksGateway = familiesOf(endpoint.addresses).v6 && (!link.up || !this.#hasGateway(index))
+      const lacking = [...Object.keys(change), ...(lacksGateway && link.up ? [gateway] : [])]
+      const waiting = this.#undone.found(hostDevice, endpoint, lacking.map(spoken))
+      if (waiting.size > 0) this.#lookSoon(index, Math.min(...waiting.values()))
+      const isNow = (what: string): boolean => !waiting.has(spoken(what))
+      const now = Object.fromEntries(Object.entries(change).filter(([field]) => isNow(field)))
+      const steps: readonly Operation[] = [
+        ...(Object.keys(now).length > 0 ? [{ do: 'link.set', link: index, change: now } as const] : []),
+        ...(lacksGateway && isNow(gateway) && (link.up || isNow('up')) ? [gatewayOperation(index)] : []),
+      ]
+      if (steps.length > 0) return await this.#putRight(kept, steps)
+      this.#undone.seen(hostDevice, endpoint, waiting.keys())
+      if (lacking.length === 0) this.#faults.delete(index)
     } catch (error) {
       this.#faults.set(index, `device ${hostDevice}: ${error instanceof Error ? error.message : String(error)}`)
     }
-  }
-
-  #steps({ hostDevice, mtu, addresses }: Endpoint, link: Link): readonly Operation[] {
-    const { index } = link
-    const change: LinkChange = {
-      ...(link.name !== hostDevice && { name: hostDevice }),
-      ...(link.mtu !== mtu && { mtu }),
-      ...(link.mac !== hostMac && { mac: hostMac }),
-      ...(link.master !== undefined && { master: 0 }),
-      ...(!link.up && { up: true }),
-    }
-    // A link that goes down loses its IPv6 addresses.
-    const lacksGateway = familiesOf(addresses).v6 && (!link.up || !this.#hasGateway(index))
-    return [
-      ...(Object.keys(change).length > 0 ? [{ do: 'link.set', link: index, change } as const] : []),
-      ...(lacksGateway ? [gatewayOperation(index)] : []),
-    ]
   }
 
   #hasGateway(index: number): boolean {
@@ -183,6 +170,31 @@ export class HostEndGuard {
       `pod ${nameOf(endpoint)}: somebody deleted its device ${endpoint.hostDevice}, so it has no network; delete the pod and start it again`,
     )
   }
+}
+
+function changeOf({ hostDevice, mtu }: Endpoint, link: Link): LinkChange {
+  return {
+    ...(link.name !== hostDevice && { name: hostDevice }),
+    ...(link.mtu !== mtu && { mtu }),
+    ...(link.mac !== hostMac && { mac: hostMac }),
+    ...(link.master !== undefined && { master: 0 }),
+    ...(!link.up && { up: true }),
+  }
+}
+
+/** What a host end may lack, as people say it. */
+const gateway = 'gateway'
+const words: Readonly<Record<string, string>> = {
+  name: 'its name',
+  mtu: 'its MTU',
+  mac: 'its MAC address',
+  master: 'its bridge',
+  up: 'whether it is up',
+  [gateway]: `its address ${gateway6}`,
+}
+
+function spoken(what: string): string {
+  return words[what] ?? what
 }
 
 function nameOf(endpoint: Endpoint): string {

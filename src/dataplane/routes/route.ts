@@ -10,7 +10,10 @@ export interface Mark {
   readonly metric: number
 }
 
-export const defaultMark: Mark = { table: 254, protocol: 81, metric: ourMetric }
+/** RT_TABLE_MAIN: whatever table ours are in, the connected and foreign routes there are the facts. */
+export const mainTable = 254
+
+export const defaultMark: Mark = { table: mainTable, protocol: 81, metric: ourMetric }
 
 export function isMarked(route: Route, mark: Mark): boolean {
   return hasKeyOf(route, mark) && route.protocol === mark.protocol

@@ -13,10 +13,14 @@ export function refused(what: string, answer: Extract<Result, { ok: false }>, wa
 }
 
 export function conflict(entry: FibEntry | undefined, holder: Route, device: string | undefined): string {
-  const where = device === undefined ? '' : ` dev ${device}`
-  const whose = `${where} (protocol ${protocolName(holder.protocol)}, metric ${metricOf(holder)})`
   const what = entry ? describe(entry) : holder.dst
-  return `route ${what}: not in force, because another program's route for ${holder.dst}${whose} has precedence; remove that one if it is not wanted: ${removal(holder)}`
+  return `route ${what}: not in force, because another program's route for ${holder.dst}${whose(holder, device)} has precedence; remove that one if it is not wanted: ${removal(holder)}`
+}
+
+/** ` dev eth0 (protocol 12, BIRD, metric 32)` */
+export function whose(route: Route, device: string | undefined): string {
+  const where = device === undefined ? '' : ` dev ${device}`
+  return `${where} (protocol ${protocolName(route.protocol)}, metric ${metricOf(route)})`
 }
 
 export function fight(
@@ -68,7 +72,8 @@ export function protocolName(protocol = 0): string {
   return name === undefined ? String(protocol) : `${protocol}, ${name}`
 }
 
-function removal({ dst, table = 254, protocol, metric }: Route): string {
+/** The command that removes it. */
+export function removal({ dst, table = 254, protocol, metric }: Route): string {
   const six = dst.includes(':') ? ' -6' : ''
   return `ip${six} route del ${dst} proto ${protocol ?? 0}${metric ? ` metric ${metric}` : ''}${table === 254 ? '' : ` table ${table}`}`
 }

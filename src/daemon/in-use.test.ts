@@ -1,0 +1,45 @@
+// What counts as ours when nothing but the kernel tells: name, kind and MAC, not a name alone.
+
+import t from 'tap'
+import type { NewLink } from '../../netlink/types.ts'
+import { FakeKernel } from '../dataplane/fake-kernel.ts'
+import { hostMac } from '../dataplane/endpoints/names.ts'
+import { addressesInUse } from './in-use.ts'
+import { tunnelOwner } from './tunnels.ts'
+
+const pair = { kind: 'veth', peer: { name: 'far' } } as const
+
+t.test('addresses on devices of ours, and none on a stranger that only has such a name', async t => {
+  const kernel = new FakeKernel()
+  await using node = await kernel.open()
+  const add = async (link: NewLink): Promise<number> => {
+    await node.apply([{ do: 'link.add', link }])
+    const { index } = kernel.node.named(link.name)!
+    await node.apply([{ do: 'link.set', link: index, change: { up: true } }])
+    return index
+  }
+  const route = async (link: number, dst: string, protocol: number): Promise<void> => {
+    const nextHops = [{ link }]
+    t.same(await node.apply([{ do: 'route.add', route: { dst, nextHops, protocol, metric: 1024 } }]), [{ ok: true }])
+  }
+  const address = async (link: number, cidr: string): Promise<void> => {
+    t.same(await node.apply([{ do: 'address.add', address: { link, cidr, scope: 'universe' } }]), [{ ok: true }])
+  }
+
+  const pod = await add({ ...pair, name: 'mgy0123456789a', mac: hostMac })
+  await route(pod, '10.42.0.1/32', 81)
+  await route(pod, '10.42.0.2/32', 4)
+  await route(
+    await add({ ...pair, name: 'mgy0123456789b', mac: '02:00:00:00:00:01', peer: { name: 'x' } }),
+    '10.42.0.3/32',
+    81,
+  )
+  await route(await add({ name: 'mgy0123456789c', kind: 'vxlan', id: 1, port: 4790 }), '10.42.0.4/32', 81)
+  await address(await add({ name: 'margay-vxlan4', kind: 'vxlan', id: 4096 }), '10.42.0.5/32')
+  await address(await add({ ...pair, name: 'margay-ipip', peer: { name: 'y' } }), '10.42.0.6/32')
+
+  t.same(await addressesInUse(kernel, 81), [
+    { address: '10.42.0.1' },
+    { address: '10.42.0.5', owner: tunnelOwner('margay-vxlan4') },
+  ])
+})

@@ -1,0 +1,29 @@
+// Which addresses of this node are in use, by the kernel alone: what a node whose own store was lost must not give again.
+//
+// A device counts if it is ours by all of its marks (docs/design.md, "Kernel objects"): a stranger's that only has such a name uses no
+// address of ours.
+
+import { isOurDevice } from '../dataplane/encapsulation/kinds.ts'
+import { isHostDevice } from '../dataplane/endpoints/names.ts'
+import type { Kernel } from '../dataplane/kernel.ts'
+import type { AddressInUse } from '../ipam/index.ts'
+import { tunnelOwner } from './tunnels.ts'
+
+/** Addresses that the kernel leads to a pod of this node, and those of its tunnels. `protocol`: that of our routes. */
+export async function addressesInUse(kernel: Kernel, protocol: number): Promise<readonly AddressInUse[]> {
+  await using node = await kernel.open()
+  const links = await node.links()
+  const devices = new Set(links.filter(isHostDevice).map(link => link.index))
+  const routes = await node.routes({ protocol, table: 0 })
+  const pods = routes
+    .filter(({ nextHops: [hop] }) => hop?.link !== undefined && devices.has(hop.link))
+    .map(({ dst }) => ({ address: dst.split('/')[0] }))
+  const tunnels = new Map(links.filter(isOurDevice).map(link => [link.index, link.name]))
+  const ofTunnels = (await node.addresses()).flatMap(({ link, cidr, scope }) => {
+    const device = tunnels.get(link)
+    return device === undefined || scope !== 'universe'
+      ? []
+      : [{ address: cidr.split('/')[0], owner: tunnelOwner(device) }]
+  })
+  return [...pods, ...ofTunnels]
+}
