@@ -9,10 +9,14 @@ import { Dockerd } from '../kit/dockerd.ts'
 import { baseImage, imagesOf } from './base-image.ts'
 import { findNpm } from './npm-cache.ts'
 
-t.test('docker compose up gives a working cluster, and down leaves nothing', async t => {
+const npm = findNpm()
+const skip = npm === undefined && "the images are built with an npm that is one folder, and Debian's own is not"
+
+t.test('docker compose up gives a working cluster, and down leaves nothing', { skip }, async t => {
+  if (!npm) return
   const engine = await Dockerd.start(t, 'its own')
   const dockerfile = readFileSync('Dockerfile', 'utf8')
-  const { tar, changes } = await baseImage(dockerfile, findNpm(), engine.folder)
+  const { tar, changes } = await baseImage(dockerfile, npm, engine.folder)
   const [first, ...others] = imagesOf(dockerfile)
   await engine.importImage(first, tar, changes)
   for (const image of others) await engine.tagImage(first, image)
@@ -22,6 +26,7 @@ t.test('docker compose up gives a working cluster, and down leaves nothing', asy
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     DOCKER_HOST: `unix://${engine.socket}`,
     DOCKER_CONFIG: engine.folder,
+    COMPOSE_HTTP_TIMEOUT: '600', // seconds for one answer of the engine, on a machine with other work to do
   }
   const smoke = spawn('scripts/compose-smoke', { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
