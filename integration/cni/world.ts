@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
+import { open, type Rtnetlink } from '../../netlink/index.ts'
 import { makePodNamespace, removeNamespaces } from '../../src/lab/network.ts'
 import { netnsPath } from '../../src/lab/processes.ts'
 import { type Ended, TestLab } from '../kit/lab.ts'
@@ -58,17 +59,23 @@ export class CniWorld {
   /** Another node, and a pod there. */
   readonly remote = { node: 'n2', pod: 'n2-p1' }
   readonly #folder: string
+  /** In the node's namespace. */
+  readonly #netlink: Rtnetlink
   #containers = 0
 
-  private constructor(lab: TestLab, folder: string) {
+  private constructor(lab: TestLab, folder: string, netlink: Rtnetlink) {
     this.lab = lab
     this.#folder = folder
+    this.#netlink = netlink
   }
 
   static async up(t: Test, tag: string): Promise<CniWorld> {
     const folder = mkdtempSync(join(tmpdir(), 'margay-cni-'))
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-    return new CniWorld(await TestLab.up(t, { text: lab }, tag), folder)
+    const testLab = await TestLab.up(t, { text: lab }, tag)
+    const netlink = await open({ netns: netnsPath(testLab.netns('n1')) })
+    t.teardown(() => netlink.close())
+    return new CniWorld(testLab, folder, netlink)
   }
 
   /** A new namespace; it goes with the lab, or by `remove`. */
@@ -148,11 +155,12 @@ export class CniWorld {
 
   /** Everything of containers that is on the node: addresses given, devices, routes to them. */
   async leftOnNode(): Promise<readonly string[]> {
-    const { lab, node } = this
-    const devices = await lab.exec(node, 'ip', '-o', 'link', 'show', 'type', 'veth')
-    const hostEnds = [...devices.matchAll(/mgy[0-9a-f]{11}/g)].map(([name]) => name)
-    const routes = (await lab.routes(node)).filter(route => route.dev?.startsWith('mgy')).map(route => route.dst)
-    return [...new Set(hostEnds), ...routes, ...(await this.addressesInUse())]
+    const [links, routes] = [await this.#netlink.links(), await this.#netlink.routes()]
+    const hostEnds = new Map(links.filter(({ name }) => name.startsWith('mgy')).map(({ index, name }) => [index, name]))
+    const toThem = routes.filter(({ nextHops }) =>
+      nextHops.some(({ link }) => link !== undefined && hostEnds.has(link)),
+    )
+    return [...hostEnds.values(), ...toThem.map(({ dst }) => dst), ...(await this.addressesInUse())]
   }
 
   /** Whether an echo comes back. */

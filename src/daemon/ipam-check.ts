@@ -97,7 +97,7 @@ export class IpamCheck {
     ]
   }
 
-  #ofRecord(record: Endpoint, { rows, devices, alive }: View): readonly Found[] {
+  #ofRecord(record: Endpoint, { rows, devices, alive, moved }: View): readonly Found[] {
     const { pods, ipam } = this.#ports
     const name = nameOf(record)
     if (!devices.has(record.hostDevice)) {
@@ -122,6 +122,8 @@ export class IpamCheck {
     return record.addresses.flatMap((address): Found[] => {
       const row = rows.find(each => each.address === address)
       if (row && (endpointKey(row) === endpointKey(record) || row.containerId === '')) return []
+      // An ADD that was given what nothing recorded: it is refused, and gives it back.
+      if (row && moved.has(endpointKey(row))) return []
       if (row)
         return [
           {

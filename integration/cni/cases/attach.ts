@@ -69,6 +69,11 @@ export function attach(t: Test, world: CniWorld, version: Version): void {
     const network = world.network(version)
     await network.add(container)
     const [before, left] = [await linkOf(world, container), await world.leftOnNode()]
+    for (const each of [/^mgy/, /^10\.48\..*\/32$/, /^fd00:48:.*\/128$/, /^10\.48\.[^/]*$/, /^fd00:48:[^/]*$/])
+      t.ok(
+        left.some(one => each.test(one)),
+        `${each} is among what a pod has on the node`,
+      )
     await t.rejects(network.add(container), { code: 101, message: /already/ })
     await t.rejects(network.add({ ...container, containerId: `${container.containerId}x` }), {
       code: 101,
