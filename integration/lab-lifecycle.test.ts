@@ -28,7 +28,7 @@ t.test('drain and undrain: running pods lose nothing, new pods are refused, peer
   for (const args of [['r1n1'], ['r1n2'], ['r2n2', '--force']])
     t.match(
       await lab.margayctl('r2n1', 'node', 'drain', ...args),
-      { code: 0, stdout: /is drained/ },
+      { code: 0, stdout: /is being drained/ },
       'any node can say it',
     )
   await eventually('tor1 hears GRACEFUL_SHUTDOWN', async () =>

@@ -9,7 +9,7 @@ import { parseAddressMethod } from '../plan/address-method.ts'
 import { choice, flag, integer, objectName } from '../resources/fields.ts'
 import { formatProblem, readSettings } from '../resources/index.ts'
 import { Refusal } from '../resources/problem.ts'
-import { field } from '../resources/schema.ts'
+import { field, toMessage } from '../resources/schema.ts'
 import { type DatastoreConfig, datastoreSchema, readDatastore } from './datastore-config.ts'
 import { path } from './path.ts'
 import { defaultSysctls, sysctls } from './sysctls.ts'
@@ -47,7 +47,22 @@ const schema = v.strictObject({
         81,
       ),
       /** Kernel table of our routes; 254 is main. Another one needs rules that look it up. */
-      routeTable: v.optional(integer('number', 1, 4_294_967_295, 'It is a table of the kernel; 254 is main.'), 254),
+      routeTable: v.optional(
+        v.pipe(
+          integer('number', 1, 4_294_967_295, 'It is a table of the kernel; 254 is main.'),
+          v.check(
+            table => table !== 253 && table !== 255,
+            toMessage(
+              new Refusal(
+                'is a table of the kernel itself',
+                'It has its local addresses in 255, and looks 253 up last of all.',
+                'Use 254 (main), or a free one, like 100.',
+              ),
+            ),
+          ),
+        ),
+        254,
+      ),
       /** Metric of our routes: with the protocol number it marks them. */
       routeMetric: v.optional(
         integer('number', 1, 4_294_967_295, 'With the protocol number it marks our routes.'),

@@ -21,7 +21,7 @@ export function registerDrain(node: Command, context: Context): void {
         ? 'its blocks are withdrawn in some seconds, pods or not'
         : 'each block is withdrawn with its last pod'
       process.stdout.write(
-        `node "${node}" is drained: it takes no new pods, its peers are told to take other ways, and ${rest}; margayctl status there says how far it is\n`,
+        `node "${node}" is being drained: it takes no new pods, its peers are told to take other ways, and ${rest}; margayctl status there says how far it is\n`,
       )
     })
 

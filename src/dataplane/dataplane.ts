@@ -5,6 +5,7 @@
 
 import type { Rtnetlink } from '../../netlink/types.ts'
 import { type Clock, systemClock } from './clock.ts'
+import { endpointKey } from '../model/endpoint.ts'
 import type { FibResult } from '../model/fib.ts'
 import { Tunnels } from './encapsulation/index.ts'
 import { ChecksumOffload } from './encapsulation/checksum-offload.ts'
@@ -121,11 +122,25 @@ export class Dataplane implements AsyncDisposable {
   get problems(): readonly string[] {
     return [
       ...this.#guard.problems,
+      ...this.#taken(),
       ...this.#settings.problems,
       ...this.tunnels.problems,
       ...this.filters.problems,
       ...(this.ownTable?.problems ?? []),
     ]
+  }
+
+  /** Pods whose address a device of the node has as well: the kernel's own table goes before every route. */
+  #taken(): readonly string[] {
+    const pods = new Map(this.endpoints.all.flatMap(pod => pod.addresses.map(address => [address, pod] as const)))
+    return [...this.#mirror.addresses].flatMap(({ cidr, link }) => {
+      const pod = pods.get(cidr.split('/')[0])
+      if (!pod) return []
+      const device = this.#mirror.link(link)?.name ?? String(link)
+      return [
+        `pod ${pod.label ?? endpointKey(pod)}: device ${device} of the node has its address, so nothing reaches the pod; ip addr del ${cidr} dev ${device}`,
+      ]
+    })
   }
 
   /** Calls back when there are others of those that come and go by events alone: of the packet filter and of a table of our own. */

@@ -298,6 +298,14 @@ for (const [where, open, skip] of [
       await waitFor(async () => (await seen()) === before)
       t.equal(await seen(), before)
       t.same(await plane.endpoints.check(plane.endpoints.get(request(netns))!), [])
+      const twin = { link: (await node.link('lo'))!.index, cidr: '10.42.0.2/32', scope: 'universe' } as const
+      t.same(await node.apply([{ do: 'address.add', address: twin }]), [{ ok: true }])
+      await waitFor(async () => plane.problems.length > 0)
+      t.match(plane.problems, [
+        /pod pods.c2.*: device lo of the node has its address.*ip addr del 10\.42\.0\.2\/32 dev lo/,
+      ])
+      await node.apply([{ do: 'address.delete', address: twin }])
+      await waitFor(async () => plane.problems.length === 0)
       const theirs: Operation = { do: 'route.add', route: { dst: '10.42.0.2/32', type: 'blackhole', nextHops: [] } }
       t.same(await node.apply([theirs]), [{ ok: true }])
       await waitFor(async () => plane.trouble.length > 0)

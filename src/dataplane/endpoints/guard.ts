@@ -153,12 +153,14 @@ export class HostEndGuard {
       const up = hostOperations(index, familiesOf(endpoint.addresses))
       refused = (await socket.apply([down, ...steps, ...up])).find(result => !result.ok)
     }
-    if (!refused || refused.ok) this.#faults.delete(index)
-    else
-      this.#faults.set(
-        index,
-        `device ${endpoint.hostDevice} of pod ${nameOf(endpoint)}: somebody changed it, and the kernel refuses to put it right (${refused.errno}: ${refused.text}); delete the pod and start it again`,
-      )
+    if (!refused || refused.ok) return void this.#faults.delete(index)
+    const what = `device ${endpoint.hostDevice} of pod ${nameOf(endpoint)}`
+    // IPv6 addresses are refused so where IPv6 is switched off; on the device itself that is put right with the other settings.
+    const why =
+      refused.errno === 'EACCES'
+        ? 'IPv6 is switched off there; sysctl -w net.ipv6.conf.all.disable_ipv6=0'
+        : `somebody changed it, and the kernel refuses to put it right (${refused.errno}: ${refused.text}); delete the pod and start it again`
+    this.#faults.set(index, `${what}: ${why}`)
   }
 
   /** A pod that is gone itself takes its device along: its DEL will come. */
