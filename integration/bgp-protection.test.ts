@@ -117,7 +117,9 @@ t.test('both ends change the key: nothing flaps, and routes go on', beside, asyn
   const b = new Speaker(config(65002, two, one, 'first'), { transport: transport() })
   t.teardown(() => Promise.all([a.stop(), b.stop()]))
   await Promise.all([a.start(), b.start()])
-  const up = async () => a.status()[0].state === 'Established' && b.status()[0].state === 'Established'
+  // With all that is said at the beginning: the other's End-of-RIB comes after it is Established.
+  const up = async () =>
+    [a, b].every(speaker => speaker.status()[0].state === 'Established' && speaker.status()[0].endOfRib.length === 1)
   t.ok(await within(60, up))
   const said: string[] = []
   for (const speaker of [a, b]) speaker.on('peer', report => said.push(report.text))

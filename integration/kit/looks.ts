@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Milliseconds between two looks, where a look costs nothing. */
-const least = 50
+const least = 100
 /** Milliseconds, however dear a look is. */
 const most = 1000
 
