@@ -7,7 +7,6 @@ import type { Way } from './way.ts'
 /** Where docs/reconciler.md puts the rules. */
 const usual = 32_000
 const shownPrefixes = 3
-/** RTPROT_KERNEL: it came with an address. */
 
 export function unreached(table: number, family: IpFamily, { mainAt }: Way): string {
   return `dataplane.routeTable ${table}: no rule leads packets of IPv${family} there, so none of our IPv${family} routes is in force; add it: ${rulesFor(table, family, mainAt)}`
