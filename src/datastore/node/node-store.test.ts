@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { MemoryNodeStore } from '../memory.ts'
@@ -45,4 +46,10 @@ t.test('a commit is all or nothing, and there for the next process', async t => 
   const next = await openNodeStore(path)
   t.same(await next.all('a'), [{ key: 'k', value: 1 }])
   await next.close()
+})
+
+t.test('a damaged store: its daemon learns all anew, and an older copy would be wrong', async t => {
+  const path = join(t.testdir(), 'node.db')
+  writeFileSync(path, 'no database, and longer than the header of one would be, which has a hundred octets'.repeat(3))
+  await t.rejects(openNodeStore(path), /is damaged.*Move the file away and start margayd.*Put no older copy/)
 })

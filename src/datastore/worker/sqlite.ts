@@ -101,7 +101,7 @@ export function plain(error: unknown, what: string, path: string): StoreError {
   const reason = error instanceof Error ? error.message : String(error)
   return new StoreError(
     'unreachable',
-    `${what} ${path}: ${sentenceFor(resultCode(error), systemCode(error), path, reason)}`,
+    `${what} ${path}: ${sentenceFor(resultCode(error), systemCode(error), what, path, reason)}`,
   )
 }
 
@@ -109,14 +109,26 @@ function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-function sentenceFor(code: number | undefined, system: string | undefined, path: string, reason: string): string {
+/** What a node's own store had is in the datastore and the kernel as well; a copy of it would lack the pods that came since. */
+function afterDamage(what: string): string {
+  return what === 'node store'
+    ? 'Move the file away and start margayd: it learns its pods anew from the datastore and the kernel. Put no older copy of the file there: pods that are younger would be cut off.'
+    : 'Stop Margay, move the file away and restore it from a backup.'
+}
+
+function sentenceFor(
+  code: number | undefined,
+  system: string | undefined,
+  what: string,
+  path: string,
+  reason: string,
+): string {
   if (code === codes.busy || code === codes.locked)
     return 'another process has it. See which one (fuser -v on the file) and stop that first.'
   if (code === codes.perm || code === codes.readonly)
     return 'cannot be written. Run as root, or give this user the file and its folder.'
   if (code === codes.cantOpen) return `cannot be opened. See that ${dirname(path)} may be written by this user.`
-  if (code === codes.corrupt || code === codes.notADatabase)
-    return `is damaged (${reason}). Stop Margay, move the file away and restore it from a backup.`
+  if (code === codes.corrupt || code === codes.notADatabase) return `is damaged (${reason}). ${afterDamage(what)}`
   if (code === codes.full || system === 'ENOSPC')
     return `the disk is full, nothing was changed. Make room on the file system of ${dirname(path)}.`
   if (code === codes.io) return `the disk answers with an error (${reason}). See the kernel's log (dmesg).`
