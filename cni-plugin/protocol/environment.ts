@@ -42,6 +42,21 @@ export function requireVariables(command: Command, env: Environment): void {
   )
 }
 
+/** Octets of a container's id with which the stub can keep a DEL for later (stub/main.c). */
+const longestKept = 128
+
+/** Of an ADD, whose DEL has to succeed while margayd is down. */
+export function readNewTarget(env: Environment): Target {
+  const target = readTarget(env)
+  if (target.containerId.length > longestKept)
+    throw new CniError(
+      code.invalidEnvironment,
+      `CNI_CONTAINERID "${target.containerId.slice(0, 40)}…" has ${target.containerId.length} octets, and its DEL could not be kept while margayd is down.`,
+      `Give it at most ${longestKept}.`,
+    )
+  return target
+}
+
 export function readTarget(env: Environment): Target {
   const { CNI_CONTAINERID: containerId = '', CNI_IFNAME: ifName = '' } = env
   if (!isContainerId(containerId)) {

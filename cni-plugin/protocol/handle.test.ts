@@ -187,6 +187,7 @@ t.test('bad calls name what is wrong', async t => {
     ],
     ['no namespace', 'ADD', ok, { CNI_NETNS: undefined }, { code: 4, msg: /CNI_NETNS is not set/ }],
     ['a path for an id', 'ADD', ok, { CNI_CONTAINERID: '../x' }, { code: 4, msg: /CNI_CONTAINERID "\.\.\/x"/ }],
+    ['a very long id', 'ADD', ok, { CNI_CONTAINERID: 'x'.repeat(129) }, { code: 4, msg: /has 129 octets/ }],
     ['a long interface', 'ADD', ok, { CNI_IFNAME: 'sixteencharacters' }, { code: 4, msg: /CNI_IFNAME "sixteen/ }],
     ['an interface with a slash', 'DEL', ok, { CNI_IFNAME: 'a/b' }, { code: 4, msg: /CNI_IFNAME/ }],
     ['args without value', 'ADD', ok, { CNI_ARGS: 'IgnoreUnknown' }, { code: 4, msg: /CNI_ARGS has "IgnoreUnknown"/ }],

@@ -7,7 +7,7 @@ import { readAddConfig, readAddresses, readMac } from './add-config.ts'
 import type { AddConfig } from './add-config.ts'
 import { readConfig, readJson, readPrevResult, readValidAttachments } from './config.ts'
 import type { NetworkConfig } from './config.ts'
-import { readArgs, readCommand, readTarget, requireVariables } from './environment.ts'
+import { readArgs, readCommand, readNewTarget, readTarget, requireVariables } from './environment.ts'
 import type { Environment } from './environment.ts'
 import { CniError, code, errorObject } from './errors.ts'
 import { writeResult } from './result.ts'
@@ -110,7 +110,7 @@ function addRequest(env: Environment, network: string, config: AddConfig): AddRe
   )
   return {
     network,
-    ...readTarget(env),
+    ...readNewTarget(env),
     netns: env.CNI_NETNS ?? '',
     label: namespace !== undefined && name !== undefined ? `${namespace}/${name}` : undefined,
     // nerdctl asks for IPv4 by the one and for IPv6 by the other.

@@ -205,3 +205,12 @@ t.test('a failed or abandoned ADD leaves nothing', async t => {
   t.same(await daemon.pods.records(), [])
   await daemon.stop()
 })
+
+t.test('two requested addresses of one family are refused as such', async t => {
+  const here = machine()
+  const daemon = await run(here)
+  here.kernel.addNamespace('/pods/a')
+  const asked = daemon.pods.add({ ...key('a'), netns: '/pods/a', addresses: ['10.42.0.7', '10.42.0.9'] }, alive)
+  await t.rejects(asked, { code: 7, message: /asks for several IPv4 addresses \(10\.42\.0\.7, 10\.42\.0\.9\)/ })
+  await daemon.stop()
+})

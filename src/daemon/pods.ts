@@ -253,6 +253,13 @@ export class Pods implements CniBackend {
       requested.length > 0
         ? requested.map(address => (address.includes(':') ? 6 : 4))
         : askedFamilies(request, this.#options.families(namespace))
+    const doubled = families.find((family, i) => requested.length > 0 && families.indexOf(family) !== i)
+    if (doubled !== undefined)
+      throw new CniError(
+        code.invalidConfig,
+        `pod ${nameOf(request)} asks for several IPv${doubled} addresses (${requested.join(', ')}), and an interface has one of each family`,
+        'Ask for one.',
+      )
     const pools = askedPools(request, this.#options.pools())
     if (families.length === 0) throw new CniError(code.noAddressLeft, noPool)
     try {
@@ -269,7 +276,8 @@ export class Pods implements CniBackend {
       return assigned.addresses.map(({ address }) => address)
     } catch (error) {
       if (!(error instanceof IpamError)) throw error
-      if (error.code === 'exhausted' && requested.length === 0) this.#readiness.refused(error.message)
+      // What one pod asks for in particular says nothing of the others.
+      if (error.code === 'exhausted' && requested.length === 0 && !pools) this.#readiness.refused(error.message)
       throw new CniError(
         ['unreachable', 'asked'].includes(error.code) ? code.tryAgainLater : code.noAddressLeft,
         error.message,
