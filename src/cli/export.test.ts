@@ -36,7 +36,13 @@ t.test('out of a file, into etcd', async t => {
   t.same(await importAll(into, read(other), true), { created: 0, replaced: 1, same: 6 })
   t.throws(() => read('noise'), { message: /x\.jsonl:1 is not JSON: nothing was written/ })
   t.throws(() => read('{"margayExport":9}\n'), { message: /is no export of this version/ })
-  t.throws(() => read(`${text}{"kind":"Node"}\n`), { message: /x\.jsonl:9 is no record of Margay/ })
+  const lines = text.split('\n')
+  const spoiled = lines.with(3, '{"kind":"Node"}').join('\n')
+  t.throws(() => read(spoiled), { message: /x\.jsonl:4 is no record of Margay/ })
+  for (const cut of [4, lines.length - 2])
+    t.throws(() => read(`${lines.slice(0, cut).join('\n')}\n`), {
+      message: /x\.jsonl is not whole.*nothing was written/,
+    })
   await Promise.all([from.close(), into.close()])
 })
 

@@ -23,6 +23,8 @@ interface ImportOptions extends Omit<CalicoAccess, 'endpoints'> {
 }
 
 const head = { margayExport: 1 } as const
+/** The last line: a file that was cut at the end of a line would lack blocks, which others could then claim. */
+const tail = (records: number) => ({ records })
 const identityKind = 'ClusterInformation'
 
 export function registerExport(program: Command, context: Context): void {
@@ -88,6 +90,7 @@ async function exportedKinds(store: Datastore): Promise<readonly string[]> {
 
 export async function* exportAll(store: Datastore): AsyncGenerator<string, void> {
   yield JSON.stringify(head)
+  let count = 0
   for (const kind of await exportedKinds(store))
     for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
       const page = await store.list(kind, { next })
@@ -97,10 +100,12 @@ export async function* exportAll(store: Datastore): AsyncGenerator<string, void>
             1,
             `${kind} ${name} was written by a newer Margay: export with the margayctl of that version`,
           )
+        count++
         yield JSON.stringify({ kind, name, value } satisfies ExportedRecord)
       }
       next = page.next
     }
+  yield JSON.stringify(tail(count))
 }
 
 /** Throws `CommandError`; `file` is the name to show. */
@@ -110,6 +115,12 @@ export function readExport(text: string, file: string): readonly ExportedRecord[
     throw new CommandError(
       1,
       `${file} is no export of this version of Margay: its first line is not ${JSON.stringify(head)}`,
+    )
+  const last = lines.pop()
+  if (last === undefined || !isDeepStrictEqual(parse(last, file, lines.length + 2), tail(lines.length)))
+    throw new CommandError(
+      1,
+      `${file} is not whole: its last line is not ${JSON.stringify(tail(lines.length))}, the number of records before it; nothing was written; export again`,
     )
   return lines.map((line, i) => {
     const record = parse(line, file, i + 2) as Partial<ExportedRecord>
