@@ -83,7 +83,7 @@ const cases: readonly { readonly name: string; readonly operation: Operation; re
     name: 'a link that shall ask for addresses again, up',
     operation: { do: 'link.set', link: 5, change: { up: true, noArp: false } },
     bytes: `
-      20000000 1300 0500 07000000 00000000   RTM_SETLINK, REQUEST|ACK
+      20000000 1300 0100 07000000 00000000   RTM_SETLINK, REQUEST
       00 00 0000 05000000 01000000 81000000  ifinfomsg: IFF_UP of IFF_UP|IFF_NOARP`,
   },
   {

@@ -4,6 +4,7 @@
 // datastore, which may come late. Nothing is deleted from the kernel before all of it is in sync. A stop leaves routes and pods in place.
 
 import type { Server } from 'node:http'
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -64,6 +65,8 @@ interface Mark {
   readonly boot: string
   /** Peers keep routes over a restart only for a speaker with the same. */
   readonly routerId?: string
+  /** Of this store: by it another machine with this node's name is known. */
+  readonly store?: string
 }
 
 export class Daemon {
@@ -199,6 +202,7 @@ export class Daemon {
       log,
       families: namespace => this.#ipam.families(namespace),
       mtu: addresses => this.#mtu.ofPod(addresses),
+      looked: () => this.#presence.looked(),
       obstacle: () => this.#obstacle(),
       pools: () => this.#snapshots.current.pools,
       sysctls: () => this.#config.cni.sysctls,
@@ -260,7 +264,8 @@ export class Daemon {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     this.#restarting = mark?.boot === boot
     this.#forwarding = this.#restarting && routes.counts.installed > 0
-    this.#mark = { ...mark, boot }
+    const store = mark?.store ?? randomUUID()
+    this.#mark = { ...mark, boot, store }
     await this.#cluster.load()
     await this.#wireguard.load()
     this.#snapshots.update(watchedKinds, kind => this.#cluster.list(kind))
@@ -298,7 +303,7 @@ export class Daemon {
     await this.#replan()
     this.#cluster.start()
     this.#blockKeeper.start()
-    this.#presence.start()
+    this.#presence.start(store, mark === undefined)
     this.#syncTimer = setInterval(() => this.#lookAtSync(), syncEvery)
 
     this.#api = await serve(this.#config.api.socket, this.#handlers())
@@ -515,6 +520,7 @@ export class Daemon {
     if (this.#knowsCluster())
       return (
         this.#ipam.expelled ??
+        this.#presence.obstacle ??
         this.#drain.obstacle ??
         (this.#tunnels.obstacle && `node ${this.#config.node.name}: ${this.#tunnels.obstacle}`)
       )

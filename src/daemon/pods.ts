@@ -45,6 +45,8 @@ export interface PodsOptions {
   readonly families: (namespace: string | undefined) => readonly IpFamily[]
   /** MTU of a new pod with these addresses. */
   readonly mtu: (addresses: readonly string[]) => number
+  /** Resolves when what has to be seen before an address is given has been seen, and after some seconds all the same. */
+  readonly looked: () => Promise<void>
   /** Why no pod can be attached now; undefined: it can. */
   readonly obstacle: () => string | undefined
   /** The cluster's pools as they are now. */
@@ -148,6 +150,7 @@ export class Pods implements CniBackend {
 
   async #add(request: AddRequest, signal: AbortSignal): Promise<Attachment> {
     const { endpoints, nodeStore, log } = this.#options
+    await this.#options.looked()
     const obstacle = this.#options.obstacle()
     if (obstacle !== undefined) throw new CniError(code.tryAgainLater, obstacle)
     if (endpoints.get(request))

@@ -12,6 +12,7 @@ t.test('a sign, and why there is none', async t => {
   const keeper = new PresenceKeeper({ node: 'n1', about, datastore, isInSync: () => isInSync, log })
   await keeper.sign()
   t.same(await datastore.signs(), [], 'not in a store that may be of another cluster')
+  t.equal(keeper.obstacle, undefined)
   isInSync = true
   datastore.fail('this user may not do that.', 'unauthorised')
   await keeper.sign()
@@ -23,4 +24,32 @@ t.test('a sign, and why there is none', async t => {
   await keeper.sign()
   t.same(keeper.problems, [])
   t.match(await datastore.signs(), [{ name: 'n1', about, isAlive: true }])
+})
+
+t.test('two machines with one name: who comes later gives no addresses, until the other is gone', async t => {
+  const datastore = new MemoryDatastore()
+  const machine = (host: string, store: string, isNew: boolean) => {
+    const about = { version: '1', host, since: '2026-01-01T00:00:00.000Z' }
+    const keeper = new PresenceKeeper({ node: 'n1', about, datastore, isInSync: () => true, log })
+    keeper.start(store, isNew)
+    t.teardown(() => keeper.close())
+    return keeper
+  }
+  const first = machine('one', 'a', true)
+  t.match(first.obstacle, /has not seen yet whether another machine has its name/)
+  await first.sign()
+  t.equal(first.obstacle, undefined)
+  const twin = machine('two', 'b', false)
+  t.equal(twin.obstacle, undefined, 'a store of before: its addresses are its own, also while the datastore is away')
+  await twin.sign()
+  t.match(twin.obstacle, /"n1": another margayd is alive under this name \(on one,.*node\.name/)
+  t.same(twin.problems, [twin.obstacle])
+  await first.sign()
+  t.equal(first.obstacle, undefined, 'who was there first is left in peace')
+  const restarted = machine('one', 'a', false)
+  await restarted.sign()
+  t.equal(restarted.obstacle, undefined, 'the same store is the same machine')
+  await datastore.forget('n1')
+  await twin.sign()
+  t.equal(twin.obstacle, undefined)
 })

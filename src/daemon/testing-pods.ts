@@ -28,6 +28,7 @@ export function podsRoom({ plane, datastore, nodeStore, pools, mtu = 1500 }: Pod
     log,
     families: () => ipam.families(),
     mtu: () => mtu,
+    looked: async () => {},
     obstacle: () => undefined,
     pools: () => pools,
     sysctls: () => defaultSysctls,

@@ -121,6 +121,8 @@ export async function datastoreSuite(t: Test, a: ClusterStore, b: ClusterStore):
         { name: 'n1', about: { version: '2' }, isAlive: true },
         { name: 'n2', about: { version: '1' }, isAlive: true },
       ])
+      t.match(await b.sign('n2'), { name: 'n2', about: { version: '1' }, isAlive: true })
+      t.equal(await a.sign('n3'), undefined)
       t.ok((await b.signs()).every(({ seen }) => seen >= before && seen <= new Date().toISOString()))
       await a.keepAlive('n2', { version: '3' }, 600)
       t.match((await b.signs())[1], { about: { version: '3' }, isAlive: true })

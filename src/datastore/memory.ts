@@ -92,6 +92,10 @@ export class MemoryDatastore implements ClusterStore {
     this.#signs.set(name, { name, about: structuredClone(about), seen, until: performance.now() + seconds * 1000 })
   }
 
+  async sign(name: string): Promise<Sign | undefined> {
+    return (await this.signs()).find(sign => sign.name === name)
+  }
+
   async signs(): Promise<readonly Sign[]> {
     this.#reach()
     const all = [...this.#signs.values()].map(({ until, ...sign }) => ({ ...sign, isAlive: until > performance.now() }))

@@ -1,5 +1,5 @@
-// Which nodes are alive, seen through the store. For status only: no record, route, block or session hangs on it, and ownership never ends
-// with it.
+// Which nodes are alive, seen through the store. No record, route, block or session hangs on it, and ownership never ends with it: it is
+// for people, and shows a machine that another one has its name.
 //
 // A sign says that somebody is alive for so long from now on. The store measures that time itself, so nobody's clock matters. Signs are
 // no records: they are not listed, watched or exported, and the lock for maintenance does not hold them off. etcd keeps them by a lease;
@@ -19,6 +19,8 @@ export interface Sign {
 export interface Presence {
   /** Says that the node is alive, for `seconds` (2 and more) from now on. Fails with a StoreError. */
   keepAlive(name: string, about: unknown, seconds: number): Promise<void>
+  /** Of one node; undefined: it never gave one, or was forgotten. */
+  sign(name: string): Promise<Sign | undefined>
   /** Of all nodes that ever gave one and were not forgotten, ordered by name. */
   signs(): Promise<readonly Sign[]>
   /** Nothing happens if there is none. */

@@ -1,4 +1,4 @@
-// What a node says of itself in the datastore with each sign of life. For people: nothing is decided by it.
+// What a node says of itself in the datastore with each sign of life: for people, and for another machine of the same name.
 
 /** How long one sign holds, seconds. */
 export const signHolds = 15
@@ -10,4 +10,6 @@ export interface NodeSign {
   readonly host: string
   /** Start of margayd, ISO 8601, by the node's clock. */
   readonly since: string
+  /** Of the node's own store, made with it. Absent: an earlier Margay. */
+  readonly store?: string
 }

@@ -1,14 +1,12 @@
 // What is said of a table of our own that packets do not reach as they should: object, reason, next step.
 
 import type { IpFamily, Route } from '../../../netlink/types.ts'
-import { removal, whose } from './sentences.ts'
+import { isKernels, remedy, whose } from './sentences.ts'
 import type { Way } from './way.ts'
 
 /** Where docs/reconciler.md puts the rules. */
 const usual = 32_000
 const shownPrefixes = 3
-/** RTPROT_KERNEL: it came with an address. */
-const kernelsOwn = 2
 
 export function unreached(table: number, family: IpFamily, { mainAt }: Way): string {
   return `dataplane.routeTable ${table}: no rule leads packets of IPv${family} there, so none of our IPv${family} routes is in force; add it: ${rulesFor(table, family, mainAt)}`
@@ -26,9 +24,9 @@ export function goesBefore(
   const why = `the route ${route.dst}${whose(route, device)} of the table main has precedence: the rules look there first`
   const step = route.dst.endsWith('/0')
     ? `have them pass over main's default route: ${rulesFor(table, first.includes(':') ? 6 : 4, undefined, way.at)}`
-    : route.protocol === kernelsOwn
+    : isKernels(route)
       ? `that is a network of this node: give ${device ?? 'the device'} an address with a longer prefix, or have the peer not announce ours`
-      : `remove that one if it is not wanted: ${removal(route)}`
+      : remedy(route)
   return `${what} in table ${table}: not in force, because ${why}; ${step}`
 }
 

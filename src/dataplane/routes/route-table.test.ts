@@ -175,7 +175,7 @@ t.test('ours gives way when a connected route for the prefix appears', async t =
   await w.other.apply([{ do: 'address.add', address: { link: w.eth0 + 1, cidr: '10.0.3.7/24', scope: 'universe' } }])
   await settle(plane, w)
   t.match(held(w, '10.0.3.0/24'), [{ protocol: 2 }])
-  t.equal(plane.routes.counts.conflicts, 1)
+  t.match(plane.routes.trouble, [{ text: /because of an address.*ip addr show to 10\.0\.3\.0\/24/ }])
 })
 
 t.test('an endpoint keeps its route beside a foreign one of another metric', async t => {

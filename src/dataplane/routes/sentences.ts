@@ -14,7 +14,7 @@ export function refused(what: string, answer: Extract<Result, { ok: false }>, wa
 
 export function conflict(entry: FibEntry | undefined, holder: Route, device: string | undefined): string {
   const what = entry ? describe(entry) : holder.dst
-  return `route ${what}: not in force, because another program's route for ${holder.dst}${whose(holder, device)} has precedence; remove that one if it is not wanted: ${removal(holder)}`
+  return `route ${what}: not in force, because another program's route for ${holder.dst}${whose(holder, device)} has precedence; ${remedy(holder)}`
 }
 
 /** ` dev eth0 (protocol 12, BIRD, metric 32)` */
@@ -72,8 +72,19 @@ export function protocolName(protocol = 0): string {
   return name === undefined ? String(protocol) : `${protocol}, ${name}`
 }
 
+/** RTPROT_KERNEL: it comes and goes with an address. */
+export function isKernels({ protocol }: Route): boolean {
+  return protocol === 2
+}
+
+/** What to do about a route of another's. */
+export function remedy(route: Route): string {
+  if (!isKernels(route)) return `remove that one if it is not wanted: ${removal(route)}`
+  return `it is there because of an address; remove that if it is not wanted: ip addr show to ${route.dst} names it`
+}
+
 /** The command that removes it. */
-export function removal({ dst, table = 254, protocol, metric }: Route): string {
+function removal({ dst, table = 254, protocol, metric }: Route): string {
   const six = dst.includes(':') ? ' -6' : ''
   return `ip${six} route del ${dst} proto ${protocol ?? 0}${metric ? ` metric ${metric}` : ''}${table === 254 ? '' : ` table ${table}`}`
 }

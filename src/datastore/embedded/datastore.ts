@@ -18,6 +18,7 @@ export function openEmbeddedDatastore(path: string, { create }: { readonly creat
     delete: (kind, name, version) => client.call('delete', kind, name, version),
     kinds: () => client.call('kinds'),
     keepAlive: (name, about, seconds) => client.call('keepAlive', name, about, seconds),
+    sign: name => client.call('sign', name),
     signs: () => client.call('signs'),
     forget: name => client.call('forget', name),
     watch: (kinds, signal) => watch(client, kinds, signal),

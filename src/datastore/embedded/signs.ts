@@ -19,6 +19,13 @@ export const signsTable = `
 
 export function signCalls(file: ClusterFile) {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  const select = 'SELECT name, about, seen, boot, until FROM signs'
+  const read = (row: Readonly<Record<string, unknown>>): Sign => ({
+    name: String(row['name']),
+    about: JSON.parse(String(row['about'])) as unknown,
+    isAlive: row['boot'] === boot && Number(row['until']) > sinceBoot(),
+    seen: String(row['seen']),
+  })
   return {
     keepAlive(name: string, about: unknown, seconds: number): void {
       file
@@ -27,14 +34,13 @@ export function signCalls(file: ClusterFile) {
         .run(name, JSON.stringify(about ?? null), new Date().toISOString(), boot, sinceBoot() + seconds)
     },
 
+    sign(name: string): Sign | undefined {
+      const row = file.database().prepare(`${select} WHERE name = ?`).get(name)
+      return row && read(row)
+    },
+
     signs(): readonly Sign[] {
-      const rows = file.database().prepare('SELECT name, about, seen, boot, until FROM signs ORDER BY name').all()
-      return rows.map(row => ({
-        name: String(row['name']),
-        about: JSON.parse(String(row['about'])) as unknown,
-        isAlive: row['boot'] === boot && Number(row['until']) > sinceBoot(),
-        seen: String(row['seen']),
-      }))
+      return file.database().prepare(`${select} ORDER BY name`).all().map(read)
     },
 
     forget(name: string): void {

@@ -96,6 +96,10 @@ class EtcdDatastore implements ClusterStore {
     return this.#presence.keepAlive(name, about, seconds)
   }
 
+  sign(name: string): Promise<Sign | undefined> {
+    return this.#presence.sign(name)
+  }
+
   signs(): Promise<readonly Sign[]> {
     return this.#presence.signs()
   }

@@ -4,7 +4,7 @@
 // revived: the next sign takes a new one.
 
 import type { ClientDuplexStream } from '@grpc/grpc-js'
-import type { Etcd3, ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3'
+import type { Etcd3, ILeaseKeepAliveRequest, ILeaseKeepAliveResponse, IRangeRequest } from 'etcd3'
 import { noteEvery, type Presence, type Sign } from '../presence.ts'
 import type { EtcdClient } from './client.ts'
 import { type Keys, newWrite, signKinds, wrap } from './record.ts'
@@ -38,13 +38,22 @@ export class EtcdPresence implements Presence {
     await this.#begin(name, about, seconds)
   }
 
-  async signs(): Promise<readonly Sign[]> {
+  async sign(name: string): Promise<Sign | undefined> {
+    const [found] = await this.#read(kind => ({ key: this.#keys.of(kind, name) }))
+    return found
+  }
+
+  signs(): Promise<readonly Sign[]> {
+    return this.#read(kind => this.#keys.range(kind))
+  }
+
+  async #read(range: (kind: string) => IRangeRequest): Promise<readonly Sign[]> {
     const answer = await this.#client.run((etcd, options) =>
       etcd.kv.txn(
         {
           success: [
-            { request_range: this.#keys.range(signKinds.seen) },
-            { request_range: { ...this.#keys.range(signKinds.alive), keys_only: true } },
+            { request_range: range(signKinds.seen) },
+            { request_range: { ...range(signKinds.alive), keys_only: true } },
           ],
         },
         options,
