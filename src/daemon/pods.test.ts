@@ -228,6 +228,23 @@ function checkOf({ kernel }: Machine, { ipam, pods }: Awaited<ReturnType<typeof 
   return new IpamCheck({ ipam, pods, kernel, mark: defaultMark })
 }
 
+t.test('a nameless pod whose device was deleted is a leak, and is taken back with its addresses', async t => {
+  const here = machine()
+  const first = await run(here)
+  const { endpoint } = await addPod(here, first, 'a')
+  await first.stop()
+  const after = { ...here, datastore: new MemoryDatastore(), nodeStore: new MemoryNodeStore() }
+  const second = await run(after, true)
+  await using node = await here.kernel.open()
+  await node.apply([{ do: 'link.delete', link: (await node.link(endpoint.hostDevice))!.index }])
+  const check = checkOf(after, second)
+  t.match(await check.run({ fix: true }), [{ kind: 'leak', text: /pod of device mgy/, fixed: true }])
+  t.same(await check.run({ fix: true }), [])
+  t.same(second.ipam.show().addresses, [])
+  t.same(await second.pods.records(), [])
+  await second.stop()
+})
+
 t.test('a pod that only the kernel knows outlives further restarts, and its DEL is as good as any', async t => {
   const here = machine()
   const first = await run(here)

@@ -194,7 +194,7 @@ export class Pods implements CniBackend {
     if (!outcome.ok) throw new CniError(code.tryAgainLater, outcome.error.text)
     await ipam.release(key)
     const keys = [endpointKey(key)]
-    if (endpoint && endpointKey(endpoint) !== keys[0]) {
+    if (endpoint && isNameless(endpoint)) {
       // A pod whose record was lost is known by its device: so are its addresses.
       await ipam.releaseExcept(row => !endpoint.addresses.includes(row.address))
       keys.push(endpointKey(endpoint))
