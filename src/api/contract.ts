@@ -98,9 +98,10 @@ export interface IpamView {
 export interface IpamFinding {
   /**
    * `leak`: a pod is gone and holds addresses. `no-endpoint`: an address in use without a pod. `no-address`: a pod with an address
-   * that nothing records. `duplicate`: two have one. `stray-route`: a route to a pod's device that nobody owns.
+   * that nothing records. `duplicate`: two have one. `stray-route`: a route to a pod's device that nobody owns. `nameless`: a pod's
+   * device whose record was lost, and nothing has told whose it is.
    */
-  readonly kind: 'leak' | 'duplicate' | 'no-endpoint' | 'no-address' | 'stray-route'
+  readonly kind: 'leak' | 'duplicate' | 'no-endpoint' | 'no-address' | 'stray-route' | 'nameless'
   /** An address, several with blanks between them, or a route. */
   readonly object: string
   /** What is wrong, and the next step. */

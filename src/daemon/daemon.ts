@@ -360,6 +360,7 @@ export class Daemon {
     if (concernsIpam && this.#cluster.state === 'in sync')
       this.#ipam
         .refresh()
+        .then(() => this.#pods.nameKnown())
         .catch((error: unknown) =>
           this.#log.warn('own blocks not compared with the datastore', { reason: String(error) }),
         )

@@ -29,6 +29,8 @@ t.test('addresses on devices of ours, and none on a stranger that only has such 
   const pod = await add({ ...pair, name: 'mgy0123456789a', mac: hostMac })
   await route(pod, '10.42.0.1/32', 81)
   await route(pod, '10.42.0.2/32', 4)
+  await route(pod, 'fe80::/128', 81)
+  await route(pod, 'fe80::ecee:eeff:feee:eeee/128', 81)
   await route(
     await add({ ...pair, name: 'mgy0123456789b', mac: '02:00:00:00:00:01', peer: { name: 'x' } }),
     '10.42.0.3/32',

@@ -4,7 +4,7 @@
 // address of ours.
 
 import { isOurDevice } from '../dataplane/encapsulation/kinds.ts'
-import { isHostDevice } from '../dataplane/endpoints/names.ts'
+import { isHostDevice, podAddress } from '../dataplane/endpoints/names.ts'
 import type { Kernel } from '../dataplane/kernel.ts'
 import type { AddressInUse } from '../ipam/index.ts'
 import { tunnelOwner } from './tunnels.ts'
@@ -17,7 +17,8 @@ export async function addressesInUse(kernel: Kernel, protocol: number): Promise<
   const routes = await node.routes({ protocol, table: 0 })
   const pods = routes
     .filter(({ nextHops: [hop] }) => hop?.link !== undefined && devices.has(hop.link))
-    .map(({ dst }) => ({ address: dst.split('/')[0] }))
+    .flatMap(route => podAddress(route) ?? [])
+    .map(address => ({ address }))
   const tunnels = new Map(links.filter(isOurDevice).map(link => [link.index, link.name]))
   const ofTunnels = (await node.addresses()).flatMap(({ link, cidr, scope }) => {
     const device = tunnels.get(link)

@@ -4,7 +4,7 @@
 // and what is put right is looked at again first, while no ADD or DEL of that attachment runs.
 
 import type { IpamFinding } from '../api/contract.ts'
-import { isHostDevice } from '../dataplane/endpoints/names.ts'
+import { hostDeviceName, isHostDevice, isNameless } from '../dataplane/endpoints/names.ts'
 import type { Kernel } from '../dataplane/kernel.ts'
 import { deletionOf, isMarked, type Mark } from '../dataplane/routes/route.ts'
 import type { Ipam, IpamSnapshot } from '../ipam/index.ts'
@@ -119,9 +119,10 @@ export class IpamCheck {
         },
       ]
     }
-    return record.addresses.flatMap((address): Found[] => {
+    const nameless = isNameless(record) ? this.#ofNameless(record, rows, moved) : []
+    const ofAddresses = record.addresses.flatMap((address): Found[] => {
       const row = rows.find(each => each.address === address)
-      if (row && (endpointKey(row) === endpointKey(record) || row.containerId === '')) return []
+      if (row && (endpointKey(row) === endpointKey(record) || row.containerId === '' || isNameless(record))) return []
       // An ADD that was given what nothing recorded: it is refused, and gives it back.
       if (row && moved.has(endpointKey(row))) return []
       if (row)
@@ -145,6 +146,36 @@ export class IpamCheck {
         },
       ]
     })
+    return [...nameless, ...ofAddresses]
+  }
+
+  /** For whom its addresses are recorded is no finding then: nobody knows who it is. */
+  #ofNameless(record: Endpoint, rows: View['rows'], moved: View['moved']): readonly Found[] {
+    const { pods } = this.#ports
+    const { hostDevice, addresses } = record
+    const owner = rows.find(row => hostDeviceName(row) === hostDevice)
+    if (owner && moved.has(endpointKey(owner))) return []
+    const text = `a pod is attached by ${hostDevice}, and its name was lost with the store of this node. It has its network`
+    const object = addresses.join(' ')
+    if (!owner)
+      return [
+        {
+          kind: 'nameless',
+          object,
+          text: `${text}. The next CHECK, GC or DEL by its runtime names it; if no runtime knows it any more: ip link delete ${hostDevice}.`,
+        },
+      ]
+    return [
+      {
+        kind: 'nameless',
+        object,
+        text: `${text}. It is ${nameOf(owner)}, by the name of the device: it can be recorded so.`,
+        repair: async () => {
+          await pods.nameKnown()
+          return (await pods.records()).some(each => endpointKey(each) === endpointKey(owner))
+        },
+      },
+    ]
   }
 
   /** Key of the pod that is attached with the address now. */
@@ -214,5 +245,5 @@ function addressOf(dst: string): string {
 }
 
 function nameOf(pod: { readonly label?: string; readonly containerId: string; readonly ifName: string }): string {
-  return pod.label ?? `${pod.containerId}/${pod.ifName}`
+  return pod.label ?? (pod.ifName === '' ? `of device ${pod.containerId}` : `${pod.containerId}/${pod.ifName}`)
 }

@@ -3,11 +3,14 @@
 import t from 'tap'
 import { Dataplane } from '../dataplane/index.ts'
 import { FakeKernel } from '../dataplane/fake-kernel.ts'
+import { defaultMark } from '../dataplane/routes/route.ts'
 import { lockKind, lockName } from '../datastore/contract.ts'
 import { MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
 import { fibClasses } from '../model/fib.ts'
+import { endpointKey } from '../model/endpoint.ts'
 import { type IPPoolResource, parseResource } from '../resources/index.ts'
 import { addressesInUse } from './in-use.ts'
+import { IpamCheck } from './ipam-check.ts'
 import { podsRoom } from './testing-pods.ts'
 
 const pools = ['10.42.0.0/24', 'fd00:42::/112'].map((cidr, i) => {
@@ -50,7 +53,14 @@ async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false)
 
 const alive = new AbortController().signal
 
-function addPod({ kernel }: Machine, { pods }: Awaited<ReturnType<typeof run>>, name: string, sourceCheck?: false) {
+function addPod(
+  { kernel }: Machine,
+  { pods }: Awaited<ReturnType<typeof run>>,
+  name: string,
+  sourceCheck?: false,
+  label?: string,
+  addresses: readonly string[] = [],
+) {
   const netns = `/pods/${name}`
   kernel.addNamespace(netns)
   return pods.add(
@@ -59,7 +69,8 @@ function addPod({ kernel }: Machine, { pods }: Awaited<ReturnType<typeof run>>, 
       containerId: name,
       ifName: 'eth0',
       netns,
-      addresses: [],
+      addresses,
+      ...(label && { label }),
       ...(sourceCheck === false && { sourceCheck }),
     },
     alive,
@@ -136,6 +147,102 @@ t.test('a node that lost its store keeps its pods and gives none of their addres
     t.same(held().toSorted(), [...other.endpoint.addresses].toSorted(), 'DEL frees them')
     await second.stop()
   }
+})
+
+t.test('pods whose names came to be known only after the start are what they were', async t => {
+  for (const by of ['copy', 'check', 'gc']) {
+    const here = machine()
+    const first = await run(here)
+    const { endpoint } = await addPod(here, first, 'a', undefined, 'lab/a')
+    const gone = await addPod(here, first, 'gone')
+    await first.ipam.stop() // writes the copies
+    await first.pods.del(key('gone'))
+    here.datastore.fail('unreachable') // the copies know nothing of what comes and goes from now on
+    const heir = await addPod(here, first, 'heir', undefined, undefined, gone.endpoint.addresses)
+    await linkLocalRoutes(here, endpoint.hostDevice)
+    await first.plane.close()
+
+    const after = { ...here, nodeStore: new MemoryNodeStore() }
+    const second = await run(after, true)
+    t.same(
+      second.adoption.unknown.flatMap(({ addresses }) => addresses).toSorted(),
+      [...endpoint.addresses, ...heir.endpoint.addresses].toSorted(),
+      'of the host ends’ own addresses none is taken for a pod’s',
+    )
+    const check = checkOf(after, second)
+    t.match(await check.run({ fix: true }), [{ kind: 'nameless' }, { kind: 'nameless' }], by)
+
+    if (by === 'copy') {
+      here.datastore.fail()
+      await second.ipam.refresh()
+      const nameless = (await check.run({ fix: false })).map(({ object, fixable }) => ({ object, fixable }))
+      t.match(nameless.find(({ fixable }) => fixable)?.object.split(' '), endpoint.addresses)
+      t.equal(nameless.length, 2)
+      await second.pods.nameKnown()
+      t.match(second.plane.endpoints.get(key('a')), { ...key('a'), label: 'lab/a' })
+    }
+    if (by === 'gc') {
+      await second.pods.gc('net', [key('a')])
+      t.match(second.plane.endpoints.get(key('a')), key('a'))
+    }
+    await t.resolves(second.pods.check({ ...key('a'), netns: '/pods/a', addresses: endpoint.addresses }))
+    t.match(second.plane.endpoints.all.toSorted(byKey), [{ containerId: 'a' }, { network: '' }])
+    t.match((await second.pods.records()).toSorted(byKey), [{ containerId: 'a' }, { network: '' }], 'recorded once')
+    t.match(await check.run({ fix: true }), [{ kind: 'nameless', object: heir.endpoint.addresses.join(' ') }])
+    await second.pods.del(key('gone'))
+    const held = second.ipam.show().addresses.map(row => row.address)
+    t.same(held.toSorted(), [...endpoint.addresses, ...heir.endpoint.addresses].toSorted(), 'an old copy frees nothing')
+
+    const old = second.plane.endpoints.get(key('heir'))!
+    const value = { ...old, addresses: [...old.addresses, 'fe80::'] } // as it was recorded once
+    await after.nodeStore.commit([{ do: 'put', table: 'endpoints', key: endpointKey(old), value }])
+    await second.plane.close()
+    const third = await run(after)
+    t.same(third.plane.endpoints.get(key('heir'))?.addresses, old.addresses)
+    t.match(third.adoption.adopted.toSorted(byKey), [{ containerId: 'a' }, { network: '' }])
+    await third.pods.check({ ...key('heir'), netns: '/pods/heir', addresses: heir.endpoint.addresses })
+    t.same(await checkOf(after, third).run({ fix: false }), [])
+    await third.pods.gc('net', [])
+    t.same(third.ipam.show().addresses, [])
+    t.same(await devices(after), [])
+    await third.stop()
+  }
+})
+
+/** As the kernel has them in its table of local routes. */
+async function linkLocalRoutes({ kernel }: Machine, device: string): Promise<void> {
+  await using node = await kernel.open()
+  const nextHops = [{ link: (await node.link(device))!.index }]
+  for (const [dst, type] of [
+    ['fe80::/128', 'anycast'],
+    ['fe80::ecee:eeff:feee:eeee/128', 'local'],
+  ] as const)
+    await node.apply([{ do: 'route.add', route: { dst, type, table: 255, protocol: 2, nextHops } }])
+}
+
+function byKey(a: { readonly containerId: string }, b: { readonly containerId: string }): number {
+  return a.containerId < b.containerId ? -1 : 1
+}
+
+function checkOf({ kernel }: Machine, { ipam, pods }: Awaited<ReturnType<typeof run>>) {
+  return new IpamCheck({ ipam, pods, kernel, mark: defaultMark })
+}
+
+t.test('a nameless pod whose device was deleted is a leak, and is taken back with its addresses', async t => {
+  const here = machine()
+  const first = await run(here)
+  const { endpoint } = await addPod(here, first, 'a')
+  await first.stop()
+  const after = { ...here, datastore: new MemoryDatastore(), nodeStore: new MemoryNodeStore() }
+  const second = await run(after, true)
+  await using node = await here.kernel.open()
+  await node.apply([{ do: 'link.delete', link: (await node.link(endpoint.hostDevice))!.index }])
+  const check = checkOf(after, second)
+  t.match(await check.run({ fix: true }), [{ kind: 'leak', text: /pod of device mgy/, fixed: true }])
+  t.same(await check.run({ fix: true }), [])
+  t.same(second.ipam.show().addresses, [])
+  t.same(await second.pods.records(), [])
+  await second.stop()
 })
 
 t.test('a pod that only the kernel knows outlives further restarts, and its DEL is as good as any', async t => {

@@ -18,7 +18,7 @@ import { CniError, code } from '../../cni-plugin/protocol/errors.ts'
 import { namespaceKind } from '../../cni-plugin/protocol/namespace.ts'
 import type { EndpointErrorCode } from '../dataplane/endpoints/errors.ts'
 import type { Adoption, Endpoints } from '../dataplane/endpoints/endpoints.ts'
-import { hostDeviceName, hostMac } from '../dataplane/endpoints/names.ts'
+import { hostDeviceName, hostMac, isNameless, mayBePods } from '../dataplane/endpoints/names.ts'
 import { shownRoutes } from '../dataplane/endpoints/wiring.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
 import { IpamError } from '../ipam/errors.ts'
@@ -26,13 +26,12 @@ import type { AddressRow, Ipam } from '../ipam/index.ts'
 import { type Endpoint, endpointKey } from '../model/endpoint.ts'
 import type { IpFamily } from '../../inet/index.ts'
 import type { Log } from './log.ts'
+import { endpointsTable as table, nameKnown, nameOne } from './nameless.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { askedFamilies, askedPools, askedRoutes, askedSysctls } from './pod-request.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { isTunnelOwner } from './tunnels.ts'
 import { Turns } from './turns.ts'
-
-const table = 'endpoints'
 
 const noPool =
   'no enabled pool is for this node: apply an IPPool, or see nodeSelector and disabled of those that are there'
@@ -62,6 +61,7 @@ export class Pods implements CniBackend {
   readonly #options: PodsOptions
   readonly #readiness: Readiness
   readonly #turns = new Turns()
+  #recovered = false
 
   constructor(options: PodsOptions) {
     this.#options = options
@@ -75,7 +75,11 @@ export class Pods implements CniBackend {
 
   /** Records of the attachments that runtimes were told of. */
   async records(): Promise<readonly Endpoint[]> {
-    return (await this.#options.nodeStore.all(table)).map(row => row.value as Endpoint)
+    const records = (await this.#options.nodeStore.all(table)).map(row => row.value as Endpoint)
+    // Once the kernel's own link-local routes were taken for a nameless pod's.
+    return records.map(record =>
+      isNameless(record) ? { ...record, addresses: record.addresses.filter(mayBePods) } : record,
+    )
   }
 
   /**
@@ -88,7 +92,10 @@ export class Pods implements CniBackend {
     const adoption = await endpoints.adopt(records, { keepStrays: lostStore })
     const { adopted, lost, unknown, strays, problems } = adoption
     if (lostStore) {
-      const found = [...adopted, ...lost, ...unknown]
+      // A copy may be older than the pod that has the address now.
+      const inUse = new Set(unknown.flatMap(({ addresses }) => addresses))
+      const gone = lost.filter(({ addresses }) => !addresses.some(address => inUse.has(address)))
+      const found = [...adopted, ...gone, ...unknown]
       await nodeStore.commit(found.map(value => ({ do: 'put', table, key: endpointKey(value), value })))
       if (found.length > 0)
         log.warn('the store of this node was lost; its pods are known again from the datastore and the kernel', {
@@ -104,6 +111,8 @@ export class Pods implements CniBackend {
     await ipam.releaseExcept(row => !isUnfinished(row))
     for (const name of strays) log.info('device of an unfinished ADD deleted', { device: name })
     for (const problem of problems) log.warn(problem)
+    this.#recovered = true
+    await this.nameKnown()
     return adoption
   }
 
@@ -132,6 +141,11 @@ export class Pods implements CniBackend {
   /** Notes which attachments (`endpointKey`) an ADD or DEL is under way of, until it is disposed of. */
   moving(): ReturnType<Turns['note']> {
     return this.#turns.note()
+  }
+
+  /** Nameless pods become those whose owners are known now: for the daemon, when the datastore's copies may have been read. */
+  async nameKnown(): Promise<void> {
+    if (this.#recovered) await nameKnown(this.#options, this.#turns)
   }
 
   async #add(request: AddRequest, signal: AbortSignal): Promise<Attachment> {
@@ -180,7 +194,7 @@ export class Pods implements CniBackend {
     if (!outcome.ok) throw new CniError(code.tryAgainLater, outcome.error.text)
     await ipam.release(key)
     const keys = [endpointKey(key)]
-    if (endpoint && endpointKey(endpoint) !== keys[0]) {
+    if (endpoint && isNameless(endpoint)) {
       // A pod whose record was lost is known by its device: so are its addresses.
       await ipam.releaseExcept(row => !endpoint.addresses.includes(row.address))
       keys.push(endpointKey(endpoint))
@@ -191,6 +205,7 @@ export class Pods implements CniBackend {
 
   async check(request: CheckRequest): Promise<void> {
     const { ipam, endpoints } = this.#options
+    await this.#learn(request)
     const endpoint = endpoints.get(request)
     if (!endpoint)
       throw new CniError(
@@ -212,6 +227,7 @@ export class Pods implements CniBackend {
   }
 
   async gc(network: string, valid: readonly Target[]): Promise<void> {
+    for (const target of valid) await this.#learn({ network, ...target })
     const keep = new Set(valid.map(target => endpointKey({ network, ...target })))
     // Records and addresses rather than devices: after a reboot they are all that is left of a pod.
     const known = [...(await this.records()), ...this.#options.ipam.show().addresses]
@@ -232,6 +248,12 @@ export class Pods implements CniBackend {
 
   namespaceKind(path: string): Promise<NamespaceKind> {
     return namespaceKind(path)
+  }
+
+  /** The runtime names a pod: it may be a nameless one. */
+  async #learn(pod: AttachmentKey & { readonly netns?: string }): Promise<void> {
+    const endpoint = this.#options.endpoints.get(pod)
+    if (endpoint && isNameless(endpoint)) await this.between(pod, () => nameOne(this.#options, pod))
   }
 
   /** Endpoints of the addresses whose owners the datastore's copies name. */

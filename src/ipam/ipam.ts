@@ -138,6 +138,20 @@ export class Ipam {
     })
   }
 
+  /** Addresses in use become another owner's, as far as they are recorded: for pods whose names came to be known later. */
+  rename(addresses: readonly string[], { network, containerId, ifName, label }: Owner & { readonly label?: string }) {
+    return this.#alone(async () => {
+      const owner = { network, containerId, ifName, ...(label !== undefined && { label }) }
+      const rows = addresses.flatMap(address => {
+        const { since, pool } = this.#local.addresses.get(address) ?? {}
+        return since === undefined || pool === undefined ? [] : [[address, { ...owner, since, pool }] as const]
+      })
+      if (rows.length === 0) return
+      await this.#local.put(new Map(rows))
+      this.#copy(rows.flatMap(([address]) => this.#blocks.of(address)?.cidr ?? []))
+    })
+  }
+
   // ---- blocks ----------------------------------------------------------------------------------------------------------------
 
   /** The blocks that records name as this node's: those it may announce. */

@@ -14,7 +14,7 @@ import type { Settings } from '../settings.ts'
 import { checkEndpoint, type EndpointProblem } from './check.ts'
 import { type EndpointError, errorOf, Refused } from './errors.ts'
 import type { HostEndGuard } from './guard.ts'
-import { type EndpointId, hostDeviceName, hostMac, isHostDevice } from './names.ts'
+import { type EndpointId, hostDeviceName, hostMac, isHostDevice, isNameless, podAddress } from './names.ts'
 import { reversePathFilter, uncheckedDevices } from './source-check.ts'
 import type { PodSources } from './sources.ts'
 import { validate } from './validate.ts'
@@ -164,6 +164,27 @@ export class Endpoints {
         for (const address of reserved) this.#addresses.delete(address)
         return { ok: false, error: errorOf(`endpoint ${nameOf(endpoint)}`, thrown) }
       }
+    })
+  }
+
+  /** One that was known by its device alone (`isNameless`) is this endpoint from now on. False: no such device is nameless. */
+  name(endpoint: Endpoint): Promise<boolean> {
+    return this.#inTurn(endpoint, async () => {
+      const before = this.get(endpoint)
+      if (!before || !isNameless(before)) return false
+      this.#forget(before)
+      this.#remember(endpoint)
+      const entries = wiring.endpointRoutes(endpoint, this.#sources)
+      this.#routes.patch(
+        'endpoint',
+        entries.map(entry => ({ prefix: entry.prefix, entry })),
+      )
+      await using node = await this.#kernel.open()
+      const link = await node.link(endpoint.hostDevice)
+      if (!link) return true
+      await this.#putRight(node, endpoint, link)
+      await this.#keep(endpoint, link.index)
+      return true
     })
   }
 
@@ -387,8 +408,8 @@ export class Endpoints {
 async function endpointsOf(node: Rtnetlink, links: readonly Link[]): Promise<readonly Endpoint[]> {
   const routes = await node.routes({ table: 0 })
   return links.map(({ index, name, mtu }) => {
-    const toIt = routes.filter(({ dst, nextHops }) => nextHops[0]?.link === index && /\/(32|128)$/.test(dst))
-    const addresses = toIt.map(({ dst }) => dst.slice(0, dst.indexOf('/')))
+    const toIt = routes.filter(({ nextHops }) => nextHops[0]?.link === index)
+    const addresses = [...new Set(toIt.flatMap(route => podAddress(route) ?? []))]
     return { network: '', containerId: name, ifName: '', netns: '', hostDevice: name, addresses, mtu }
   })
 }

@@ -1,8 +1,9 @@
 // The host's end of a pod's veth pair: how it is called, and how we know that it is ours.
 
 import { createHash } from 'node:crypto'
-import type { Link } from '../../../netlink/types.ts'
-import { endpointKey } from '../../model/endpoint.ts'
+import { isLinkLocal, parseAddress } from '../../../inet/index.ts'
+import type { Link, Route } from '../../../netlink/types.ts'
+import { type Endpoint, endpointKey } from '../../model/endpoint.ts'
 
 export interface EndpointId {
   readonly network: string
@@ -29,4 +30,26 @@ export function isHostDeviceName(name: string): boolean {
 /** Name, kind and MAC all say that Margay made it; only then may it be deleted. */
 export function isHostDevice(link: Link): boolean {
   return isHostDeviceName(link.name) && link.kind === 'veth' && link.mac === hostMac
+}
+
+/**
+ * Address of the pod that a route to a host end leads to; undefined for what the kernel has there of its own, as fe80::/128 (anycast) and
+ * the host end's own link-local address.
+ */
+export function podAddress({ dst, type = 'unicast' }: Route): string | undefined {
+  const [address, length] = dst.split('/')
+  return type === 'unicast' && length === (address.includes(':') ? '128' : '32') && mayBePods(address)
+    ? address
+    : undefined
+}
+
+/** No pod has a link-local address from Margay. */
+export function mayBePods(address: string): boolean {
+  const parsed = parseAddress(address)
+  return parsed !== undefined && !isLinkLocal(parsed)
+}
+
+/** Known by its device alone: its record was lost, and nothing has told whose it is. */
+export function isNameless({ network, containerId, hostDevice }: Endpoint): boolean {
+  return network === '' && containerId === hostDevice
 }
