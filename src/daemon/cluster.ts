@@ -41,6 +41,8 @@ export class Cluster {
   #saved = new Map<string, Entry>()
   /** What answers is not the store of this node's cluster: nothing of it counts. */
   #isForeign = false
+  /** Since it was lost last, what answers has shown that it is. */
+  #isKnown = false
   #state: ClusterState = 'connecting'
   #text: string | undefined
   #watching: Promise<void> = Promise.resolve()
@@ -109,6 +111,21 @@ export class Cluster {
     return this.#entries.size > 0
   }
 
+  /**
+   * Why what answers is not the store of this node's cluster; undefined: it is, or this node has not been in any. Rejects as the
+   * datastore does.
+   */
+  async doubt(): Promise<string | undefined> {
+    const mine = guidOf(this.#entries)
+    if (this.#isForeign) return this.#text
+    if (this.#isKnown || mine === undefined) return undefined
+    const found = await this.#datastore.get(identity.kind, identity.name)
+    const theirs = guidIn(found)
+    if (theirs !== mine) return strangeText(theirs)
+    this.#isKnown = true
+    return undefined
+  }
+
   start(): void {
     this.#watching = this.#watch()
   }
@@ -147,11 +164,11 @@ export class Cluster {
         const [mine, theirs] = [guidOf(this.#entries), guidOf(entries)]
         this.#isForeign = mine !== undefined && mine !== theirs
         if (this.#isForeign) {
-          const what = theirs === undefined ? 'it is empty or new' : 'it holds another cluster'
-          const fix = 'put back the store of this cluster; to leave that cluster, stop margayd and remove its stateDir'
-          this.#become('lost', `the datastore answers, but ${what}: what is known stays in force; ${fix}`)
+          this.#isKnown = false
+          this.#become('lost', strangeText(theirs))
           break
         }
+        this.#isKnown = true
         if (theirs === undefined) this.#name()
         changed = this.#take(this.#guard.judge(this.#entries, entries))
         this.#become('in sync')
@@ -172,6 +189,7 @@ export class Cluster {
       case 'bookmark':
         return
       case 'lost':
+        this.#isKnown = false
         this.#become('lost', event.reason)
         break
     }
@@ -254,7 +272,17 @@ export class Cluster {
   }
 }
 
+/** Of a store with another identity than the node's cluster has. */
+function strangeText(theirs: string | undefined): string {
+  const what = theirs === undefined ? 'it is empty or new' : 'it holds another cluster'
+  return `the datastore answers, but ${what}: what is known stays in force; put back the store of this cluster; to leave that cluster, stop margayd and remove its stateDir`
+}
+
 function guidOf(entries: ReadonlyMap<string, Entry>): string | undefined {
-  const { clusterGUID } = (entries.get(keyOf(identity))?.value ?? {}) as { readonly clusterGUID?: string }
+  return guidIn(entries.get(keyOf(identity)))
+}
+
+function guidIn(entry: Entry | undefined): string | undefined {
+  const { clusterGUID } = (entry?.value ?? {}) as { readonly clusterGUID?: string }
   return clusterGUID
 }

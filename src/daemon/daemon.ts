@@ -34,6 +34,7 @@ import { bgpSettings } from '../plan/settings.ts'
 import type { Labels } from '../resources/index.ts'
 import { createHandlers } from './answers.ts'
 import { Bgp } from './bgp.ts'
+import { believed } from './believed.ts'
 import { BlockKeeper } from './block-keeper.ts'
 import { Cluster, hasCheckpoint } from './cluster.ts'
 import { Drain } from './drain.ts'
@@ -139,17 +140,17 @@ export class Daemon {
     this.#config = config
     this.#log = log
     this.#nodeStore = opened.nodeStore
-    this.#datastore = opened.datastore
     this.#dataplane = opened.dataplane
     this.#snapshots = new SnapshotBuilder()
     this.#cluster = new Cluster({
-      datastore: this.#datastore,
+      datastore: opened.datastore,
       nodeStore: this.#nodeStore,
       kinds: watchedKinds,
       log,
       onChange: kinds => this.#clusterChanged(kinds),
       guardPercent: () => bgpSettings(this.#snapshots.current.bgpConfigurations).guardPercent,
     })
+    this.#datastore = believed(opened.datastore, () => this.#cluster.doubt())
     this.#ipam = new Ipam({
       node: config.node.name,
       datastore: this.#datastore,
