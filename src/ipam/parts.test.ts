@@ -120,6 +120,19 @@ t.test('what rests or is reserved is not left to others, and a full node has not
   t.equal(await give(taker, 'x'), '10.42.0.0')
 })
 
+t.test('who was full when asked is asked again as soon as it has room', async t => {
+  const { giver, taker } = await asked('10.42.0.0/30', 3, 30)
+  await give(giver, 9)
+  t.same(await giver.ipam.serveRequests(), [])
+  await giver.ipam.stop()
+  await t.rejects(give(taker, 'x'), { code: 'exhausted' })
+  await giver.ipam.release(owner(9))
+  await giver.ipam.stop()
+  await t.rejects(give(taker, 'x'), { code: 'asked' })
+  t.match(await giver.ipam.serveRequests(), [{ part: '10.42.0.3/32' }])
+  t.equal(await give(taker, 'x'), '10.42.0.3')
+})
+
 t.test('an address of a free part may be asked for by name; one of another’s part may not', async t => {
   const { giver, taker } = await asked('10.42.0.0/28', 4, 28)
   await giver.ipam.serveRequests()

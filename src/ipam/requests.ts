@@ -50,9 +50,10 @@ export class Requests {
     const asked = readRequest(pending?.value)?.from
     const at = asked === undefined ? undefined : this.#askedAt.get(asked)
     if (at !== undefined && Math.abs(now - at) < silentAfter) return asked
-    const from = (await this.#withRoom(ranges, all)).find(
-      node => Math.abs(now - (this.#askedAt.get(node) ?? -Infinity)) >= againAfter,
-    )
+    const withRoom = await this.#withRoom(ranges, all)
+    // Who is known to be full is a candidate again when an address of it comes free.
+    for (const node of this.#askedAt.keys()) if (!withRoom.includes(node)) this.#askedAt.delete(node)
+    const from = withRoom.find(node => Math.abs(now - (this.#askedAt.get(node) ?? -Infinity)) >= againAfter)
     if (from === undefined) return undefined
     const request: BlockRequest = { node: this.#node, from, family, ranges: ranges.map(formatPrefix) }
     await this.#write(name, request)
