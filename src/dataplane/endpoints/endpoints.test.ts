@@ -298,6 +298,11 @@ for (const [where, open, skip] of [
       await waitFor(async () => (await seen()) === before)
       t.equal(await seen(), before)
       t.same(await plane.endpoints.check(plane.endpoints.get(request(netns))!), [])
+      const elsewhere = { link, address: '10.42.0.2', mac: '02:00:00:00:00:99', state: 'permanent' } as const
+      t.same(await node.apply([{ do: 'neighbour.replace', neighbour: elsewhere }]), [{ ok: true }])
+      const isThere = async () => (await node.neighbours(4)).some(one => one.link === link && one.state === 'permanent')
+      await waitFor(async () => !(await isThere()))
+      t.notOk(await isThere(), 'nobody takes a pod’s address from it')
       const twin = { link: (await node.link('lo'))!.index, cidr: '10.42.0.2/32', scope: 'universe' } as const
       t.same(await node.apply([{ do: 'address.add', address: twin }]), [{ ok: true }])
       await waitFor(async () => plane.problems.length > 0)

@@ -1,8 +1,9 @@
-// Host ends of pods' veth pairs stay as they were made: up, with their name, MAC, MTU and IPv6 gateway address, in no bridge. Whoever
+// Host ends of pods' veth pairs stay as they were made: up, with their name, MAC, MTU and IPv6 gateway address, in no bridge, and nobody
+// else's MAC stands there for a pod's address. Whoever
 // changes one finds it put right within a moment, and is complained of if it goes on. A device that was deleted cannot be put back,
 // because its other end went with it: that is told for as long as the pod is there.
 
-import type { Link, LinkChange, Operation, Rtnetlink } from '../../../netlink/types.ts'
+import type { Link, LinkChange, Neighbour, NetlinkEvent, Operation, Rtnetlink } from '../../../netlink/types.ts'
 import { type Endpoint, endpointKey } from '../../model/endpoint.ts'
 import type { Clock } from '../clock.ts'
 import type { Kernel } from '../kernel.ts'
@@ -35,8 +36,11 @@ export class HostEndGuard {
   readonly #faults = new Map<number, string>()
   /** Of pods that were taken over without their device, by its name. */
   readonly #lost = new Map<string, string>()
+  /** Permanent neighbours that lead a pod's address elsewhere, by link and address. */
+  readonly #strangers = new Map<number, Map<string, Neighbour>>()
   readonly #due = new Set<number>()
   readonly #unlisten: () => void
+  #unwatch: Promise<() => Promise<void>> | undefined
   #cancel: (() => void) | undefined
   #turn: Promise<void> = Promise.resolve()
   #closed = false
@@ -53,6 +57,12 @@ export class HostEndGuard {
     this.#undone.seen(endpoint.hostDevice, endpoint)
     this.#indices.set(endpoint.hostDevice, index)
     this.#lookSoon(index)
+    if (this.#unwatch) return
+    this.#unwatch = this.#options.socket.watch(['neighbour'], event => this.#met(event))
+    this.#unwatch.then(
+      () => this.#readNeighbours(),
+      () => undefined, // the other things are looked at all the same
+    )
   }
 
   /** A pod is recorded, and its device is gone: told until `release`. */
@@ -71,6 +81,7 @@ export class HostEndGuard {
     if (index === undefined) return
     this.#indices.delete(hostDevice)
     this.#kept.delete(index)
+    this.#strangers.delete(index)
     this.#faults.delete(index)
     this.#undone.forget(hostDevice)
   }
@@ -89,11 +100,43 @@ export class HostEndGuard {
     this.#unlisten()
     this.#cancel?.()
     await this.#turn
+    await (
+      await this.#unwatch?.catch(() => undefined)
+    )?.()
   }
 
   #heard(change: MirrorChange): void {
     const index = change.what === 'link' ? change.link.index : change.what === 'address' ? change.address.link : 0
     if (this.#kept.has(index)) this.#lookSoon(index)
+  }
+
+  #met(event: NetlinkEvent): void {
+    if (event.type === 'overrun') void this.#readNeighbours()
+    else if (event.type === 'neighbour.put') this.#note(event.neighbour)
+    else if (event.type === 'neighbour.delete')
+      this.#strangers.get(event.neighbour.link)?.delete(event.neighbour.address)
+  }
+
+  /** Of one that is there: the kernel learns a pod's MAC by itself, and a permanent entry keeps it from that. */
+  #note(neighbour: Neighbour): void {
+    const { link, address, mac, state } = neighbour
+    const endpoint = this.#kept.get(link)?.endpoint
+    const isWrong =
+      state === 'permanent' &&
+      endpoint?.mac !== undefined &&
+      endpoint.mac !== mac &&
+      endpoint.addresses.includes(address)
+    if (!isWrong) return void this.#strangers.get(link)?.delete(address)
+    this.#strangers.set(link, (this.#strangers.get(link) ?? new Map()).set(address, neighbour))
+    this.#lookSoon(link)
+  }
+
+  async #readNeighbours(): Promise<void> {
+    try {
+      for (const neighbour of await this.#options.socket.neighbours()) this.#note(neighbour)
+    } catch {
+      // read again after the next overrun; events go on
+    }
   }
 
   #lookSoon(index: number, ms = settleFor): void {
@@ -121,7 +164,12 @@ export class HostEndGuard {
       const change = changeOf(endpoint, link)
       // A link that goes down loses its IPv6 addresses.
       const lacksGateway = familiesOf(endpoint.addresses).v6 && (!link.up || !this.#hasGateway(index))
-      const lacking = [...Object.keys(change), ...(lacksGateway && link.up ? [gateway] : [])]
+      const strangers = [...(this.#strangers.get(index)?.values() ?? [])]
+      const lacking = [
+        ...Object.keys(change),
+        ...(lacksGateway && link.up ? [gateway] : []),
+        ...strangers.map(({ address }) => address),
+      ]
       const waiting = this.#undone.found(hostDevice, endpoint, lacking.map(spoken))
       if (waiting.size > 0) this.#lookSoon(index, Math.min(...waiting.values()))
       const isNow = (what: string): boolean => !waiting.has(spoken(what))
@@ -129,6 +177,9 @@ export class HostEndGuard {
       const steps: readonly Operation[] = [
         ...(Object.keys(now).length > 0 ? [{ do: 'link.set', link: index, change: now } as const] : []),
         ...(lacksGateway && isNow(gateway) && (link.up || isNow('up')) ? [gatewayOperation(index)] : []),
+        ...strangers
+          .filter(({ address }) => isNow(address))
+          .map(neighbour => ({ do: 'neighbour.delete', neighbour }) as const),
       ]
       if (steps.length > 0) return await this.#putRight(kept, steps)
       this.#undone.seen(hostDevice, endpoint, waiting.keys())
@@ -198,7 +249,7 @@ const words: Readonly<Record<string, string>> = {
 }
 
 function spoken(what: string): string {
-  return words[what] ?? what
+  return words[what] ?? `its neighbour ${what}`
 }
 
 function nameOf(endpoint: Endpoint): string {
