@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import type { ClusterStore, Datastore } from '../datastore/contract.ts'
+import { allBlocks } from '../ipam/claims.ts'
 import {
   type AnyResource,
   formatProblem,
@@ -88,17 +89,10 @@ async function columnsFor(kind: Kind, store: ClusterStore): Promise<readonly Col
 
 /** Packets of pods whose pool goes lose its encapsulation and NAT at once: nobody shall find that out by deleting it. */
 async function mustBeUnused(store: Datastore, pool: string): Promise<void> {
-  const owners = new Map<string, number>()
-  for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
-    const page = await store.list('Block', { next })
-    for (const { value } of page.entries) {
-      const block = value as { readonly pool?: string; readonly node?: string }
-      if (block.pool === pool && block.node) owners.set(block.node, (owners.get(block.node) ?? 0) + 1)
-    }
-    next = page.next
-  }
-  if (owners.size === 0) return
-  const list = [...owners].map(([node, count]) => `${node} (${count})`).join(', ')
+  const blocks = (await allBlocks(store)).filter(block => block.pool === pool && block.node !== '')
+  if (blocks.length === 0) return
+  const owners = Map.groupBy(blocks, ({ node }) => node)
+  const list = [...owners].map(([node, { length }]) => `${node} (${length})`).join(', ')
   throw new CommandError(
     1,
     `ippool "${pool}" has blocks on ${list}: without it their pods would lose its encapsulation, natOutgoing and source check at once. Set disabled: true, so that no pod gets an address of it any more, and delete it when the last one has ended; or give --force`,
