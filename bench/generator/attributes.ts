@@ -27,7 +27,7 @@ export interface Sender {
 }
 
 /**
- * The sets of one slice, no two alike. A path has two to six ASes, the sender's own first where it is another than the
+ * The sets of one slice, no two alike when the device has taken the MED away. A path has two to six ASes, the sender's own first where it is another than the
  * device's; most sets have communities, one in five a MED.
  */
 export function makeSets(slice: Slice, sender: Sender, kind: Surroundings['kind']): AttributeSet[] {
@@ -36,7 +36,7 @@ export function makeSets(slice: Slice, sender: Sender, kind: Surroundings['kind'
   const sets: AttributeSet[] = []
   while (sets.length < slice.toSet - slice.fromSet) {
     const set = makeSet(random, sender, kind)
-    const key = JSON.stringify(set)
+    const key = JSON.stringify({ ...set, med: undefined })
     if (!seen.has(key)) sets.push(set)
     seen.add(key)
   }
@@ -95,16 +95,17 @@ export function sentAttributes(set: AttributeSet, sender: Sender, { kind, family
 
 /**
  * The attributes as a receiver has to get them. eBGP: the device's AS in front, itself as next hop, no MED of another AS
- * (RFC 4271 §5.1). Reflected: as they were, with the originator and the cluster (RFC 4456 §8).
+ * (RFC 4271 §5.1). Reflected: as they were, with the originator and the cluster (RFC 4456 §8). `noMed`: what stands for a
+ * MED that is not there; FRR gives its clients 0, which says the same (RFC 4271 §9.1.2.2 c).
  */
-export function expectedAttributes(set: AttributeSet, sender: Sender, around: Surroundings): Uint8Array {
+export function expectedAttributes(set: AttributeSet, sender: Sender, around: Surroundings, noMed?: 0): Uint8Array {
   const { kind, family, device } = around
   const isReflected = kind === 'reflector'
   const nextHop = isReflected ? sender.nextHop : device.nextHop
   return encode(set, {
     path: isReflected ? set.path : [device.asn, ...set.path],
     nextHop: family === 'ipv4-unicast' ? nextHop : undefined,
-    med: isReflected ? set.med : undefined,
+    med: isReflected ? (set.med ?? noMed) : undefined,
     localPref: isReflected ? 100 : undefined,
     reflected: isReflected ? { originator: sender.routerId, cluster: device.routerId } : undefined,
   })
@@ -123,11 +124,11 @@ const scratch = new Uint8Array(4096)
 function encode({ origin, communities }: AttributeSet, rest: Rest): Uint8Array {
   let at = 0
   const put = <V>(type: wire.AttributeType<V>, value: V | undefined) => {
-    if (value !== undefined) at = wire.putAttribute(scratch, at, type as wire.AttributeType, type.encode(value))
+    if (value !== undefined) at = wire.putAttribute(scratch, at, type, type.encode(value))
   }
   put(wire.origin, origin)
   put(wire.asPath, [{ type: 'sequence', asns: rest.path }])
-  if (rest.nextHop) at = wire.putAttribute(scratch, at, wire.nextHop as wire.AttributeType, rest.nextHop)
+  if (rest.nextHop) at = wire.putAttribute(scratch, at, wire.nextHop, rest.nextHop)
   put(wire.med, rest.med)
   put(wire.localPref, rest.localPref)
   put(wire.communities, communities.length > 0 ? communities : undefined)

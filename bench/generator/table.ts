@@ -104,7 +104,7 @@ function spreadPrefixes(space: Space, total: number, random: () => number): Pick
   let at = space.from
   for (const { length, count } of runs) {
     const size = 2 ** (space.bits - length)
-    at = Math.ceil((at + Math.floor(random() * gap)) / size) * size
+    at = Math.ceil((at + Math.floor(random() * 1.8 * gap)) / size) * size
     while (space.isExcluded(at) || space.isExcluded(at + count * size - 1))
       at = (Math.floor(at / 2 ** 24) + 1) * 2 ** 24
     first.push({ unit: at, length, count })

@@ -53,7 +53,8 @@ export function makeTraffic(shape: Shape, asExpected: boolean): Traffic {
       const expected = expectedAttributes(set, senders[n], around)
       sent.push(asExpected ? expected : sentAttributes(set, senders[n], around))
       senderOf.push(senders[n])
-      sets.set(canonical(Buffer.from(expected), 0, expected.length), slice.fromSet + i)
+      for (const each of [expected, expectedAttributes(set, senders[n], around, 0)])
+        sets.set(canonical(Buffer.from(each), 0, each.length), slice.fromSet + i)
     }
   }
   const nextHop = (set: number): Uint8Array => (kind === 'reflector' ? senderOf[set].nextHop : around.device.nextHop)
