@@ -7,7 +7,7 @@ import { type ClusterStore, StoreError } from '../datastore/contract.ts'
 export function believed(datastore: ClusterStore, doubt: () => Promise<string | undefined>): ClusterStore {
   const certain = async (): Promise<void> => {
     const text = await doubt()
-    if (text !== undefined) throw new StoreError('unreachable', text)
+    if (text !== undefined) throw new StoreError('unreachable', `${text}.`)
   }
   const after =
     <A extends readonly unknown[], R>(call: (...args: A) => Promise<R>) =>

@@ -14,7 +14,12 @@ export interface Entry {
   readonly version: Version
   /** JSON. */
   readonly value: unknown
-  /** A newer Margay wrote it, in this layout, which this one cannot read: `value` is empty, and an update fails with `conflict`. */
+  /**
+   * Why this Margay cannot read the record, and what to do, without kind and name: `value` is empty, and an update fails with `conflict`.
+   * A delete does not.
+   */
+  readonly unreadable?: string
+  /** It is unreadable because a newer Margay wrote it, in this layout. */
   readonly newer?: number
 }
 
