@@ -1,0 +1,4 @@
+// Node's HTTP without its names for browsers' code: an import of `node:http` reads all of its names, WebSocket's loads undici, and that
+// takes longer than the rest of a short command. (Node 26: lib/http.js, lazyUndici.)
+
+export const { createServer, request } = process.getBuiltinModule('node:http')
