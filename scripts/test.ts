@@ -1,7 +1,7 @@
 // Runs the checks and every test, prints progress a file at a time, and ends with the totals.
 
 import { spawn } from 'node:child_process'
-import { globSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -17,6 +17,8 @@ const check = 'scripts/check.ts'
 const logs = 'build/test-logs'
 /** What Node makes of each module: hundreds of programs that start from the same sources need not read them anew. */
 const compiled = join(process.cwd(), 'build/compile-cache')
+/** `npm test` has made one file of tap. */
+const hooks = existsSync('node_modules/@tapjs/one.mjs') ? ['--import', join(process.cwd(), 'scripts/tap.ts')] : []
 const logOf = (file: string): string => join(logs, `${file.replaceAll('/', '_')}.log`)
 const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(1)} s`
 
@@ -28,7 +30,7 @@ function run(file: string): Promise<Outcome> {
   const limit = isIntegration(file) ? 900 : 300
   // Set-up has built what labs run: none of them has to look.
   const env = { ...process.env, TAP_TIMEOUT: String(limit), NODE_COMPILE_CACHE: compiled, MARGAY_BUILT: '1' }
-  const child = spawn(process.execPath, [file], {
+  const child = spawn(process.execPath, [...hooks, file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env,
     timeout: (limit + 30) * 1000,
