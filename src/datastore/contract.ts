@@ -71,6 +71,8 @@ export interface Datastore {
   update(kind: string, name: string, value: unknown, version: Version): Promise<Version>
   /** With `version`: only if that is the stored one. */
   delete(kind: string, name: string, version?: Version): Promise<void>
+  /** Writes nothing, and fails as every write would now: locked, not allowed, no room, not there. */
+  tryWrite(): Promise<void>
   /** Those that have records, ordered. */
   kinds(): Promise<readonly string[]>
   /** Kinds under which nothing is watched (status, address copies) are simply never named here. */

@@ -8,6 +8,9 @@ import { layout, opened, readEnvelope } from '../envelope.ts'
 /** Signs of life stand beside the records, under names that no kind has. */
 export const signKinds = { alive: '~alive', seen: '~seen' } as const
 
+/** Of a key that is never written. */
+export const tryKind = '~try'
+
 export class Keys {
   readonly #prefix: string
 
