@@ -12,6 +12,7 @@ import { endpointKey } from '../model/endpoint.ts'
 import { fibClasses } from '../model/fib.ts'
 import { ipamAnswers } from './ipam-answers.ts'
 import { IpamCheck } from './ipam-check.ts'
+import { wholeStore } from './store-age.ts'
 import { podsRoom } from './testing-pods.ts'
 import { isTunnelOwner, tunnelOwner } from './tunnels.ts'
 
@@ -24,7 +25,7 @@ async function node() {
   const datastore = new MemoryDatastore()
   const { ipam, pods } = podsRoom({ plane, datastore, nodeStore, pools })
   await ipam.load()
-  await pods.recover(false)
+  await pods.recover(wholeStore)
   for (const owner of fibClasses) plane.routes.inSync(owner)
   const add = async (name: string) => {
     kernel.addNamespace(`/pods/${name}`)

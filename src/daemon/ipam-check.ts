@@ -200,15 +200,15 @@ export class IpamCheck {
     return (await node.link(hostDevice)) !== undefined
   }
 
-  #ofRow(row: View['rows'][number], { routes }: View): Found {
+  #ofRow(row: View['rows'][number], { routes, devices }: View): Found {
     const { ipam, pods } = this.#ports
-    const used = routes.some(({ dst }) => addressOf(dst) === row.address)
+    const used = routes.some(({ dst }) => addressOf(dst) === row.address) || devices.has(hostDeviceName(row))
     const whose = row.containerId === '' ? 'found in use once' : `recorded for ${nameOf(row)} since ${row.since}`
     return {
       kind: 'no-endpoint',
       object: row.address,
       text: used
-        ? `${whose}, no pod is attached with it, and the kernel leads it to a device of a pod. Restart margayd, which tells what that is.`
+        ? `${whose}, no pod is attached with it, and a device of a pod is there for it. Restart margayd, which tells what that is.`
         : `${whose}, and no pod is attached with it. It can be released.`,
       ...(!used && {
         repair: () =>

@@ -53,19 +53,21 @@ export class Ipam {
   /**
    * Reads the node's store, and the own blocks from the datastore (from the node's store alone if that cannot be used).
    * `inUse` are addresses that the kernel and live namespaces show: those that no row knows are kept from being given. A node
-   * whose store is new or was lost also takes over the copies in the datastore before it gives any address.
+   * whose store is new or was lost also takes over the copies in the datastore before it gives any address; so does one whose store
+   * `isBehind` what is in use, and it does not rely on its blocks before. `disowned`: addresses that others have than their rows say.
    */
-  load(given: { readonly inUse?: readonly AddressInUse[] } = {}): Promise<void> {
+  load({ inUse = [], disowned = [], isBehind = false }: Found = {}): Promise<void> {
     this.#stale = true
     return this.#alone(async () => {
-      const unknown = (given.inUse ?? []).filter(({ address }) => !this.#local.addresses.has(address))
+      if (isBehind) await this.#local.distrust()
+      const unknown = inUse.filter(({ address }) => !this.#local.addresses.has(address) || disowned.includes(address))
       const since = this.#now()
       await this.#local.put(
         new Map(unknown.map(({ address, owner }) => [address, { ...(owner ?? nobody), pool: '', since }])),
       )
       try {
-        await this.#complete()
-        await this.#blocks.reconcile()
+        if (this.#local.complete) await this.#blocks.reconcile()
+        else await this.#complete()
       } catch (error) {
         if (!isAway(error)) throw error // what the node's store knows is in force until the datastore is back
       }
@@ -78,8 +80,8 @@ export class Ipam {
   refresh(): Promise<void> {
     return this.#alone(() =>
       this.#reach('compare its blocks', async () => {
-        await this.#complete()
-        await this.#blocks.reconcile()
+        if (this.#local.complete) await this.#blocks.reconcile()
+        else await this.#complete()
         this.#copies.lookOutside()
       }),
     )
@@ -158,7 +160,8 @@ export class Ipam {
 
   /** Whose those of the addresses are, by the datastore, that lie in no block of this node. Never fails with a StoreError. */
   elsewhere(addresses: readonly string[]): Promise<ReadonlyMap<string, Elsewhere>> {
-    const outside = addresses.filter(address => !this.#blocks.of(address))
+    // A new store has not learned of the node's blocks yet.
+    const outside = !this.#local.complete ? [] : addresses.filter(address => !this.#blocks.of(address))
     return elsewhere(this.#options.datastore, outside)
   }
 
@@ -255,7 +258,7 @@ export class Ipam {
 
   // ---- small parts -----------------------------------------------------------------------------------------------------------
 
-  /** Takes over the copies of a store that was lost; a new node has none. */
+  /** Takes over the copies of a store that was lost, or is older than they are; a new node has none. */
   async #complete(): Promise<void> {
     if (this.#local.complete) return
     const entries = await allEntries(this.#options.datastore, copyKind)
@@ -263,7 +266,10 @@ export class Ipam {
     const ordered = entries.toSorted((a, b) => Number(isOutsideName(b.name)) - Number(isOutsideName(a.name)))
     const rows = new Map(ordered.flatMap(entry => readCopy(entry.value, this.#options.node)))
     for (const [address, row] of this.#local.addresses) if (row.containerId !== '') rows.set(address, row)
-    await this.#local.put(rows, true)
+    await this.#local.put(rows)
+    // Of an older store's blocks some may be others' by now.
+    await this.#blocks.reconcile()
+    await this.#local.put(new Map(), true)
   }
 
   async #give(request: AssignRequest): Promise<Assigned> {
@@ -326,6 +332,13 @@ export class Ipam {
     this.#turn = turn.catch(() => undefined)
     return turn
   }
+}
+
+/** What was found in use at a start. */
+interface Found {
+  readonly inUse?: readonly AddressInUse[]
+  readonly disowned?: readonly string[]
+  readonly isBehind?: boolean
 }
 
 /** Milliseconds between looks at what others were asked for. */
