@@ -190,6 +190,11 @@ export class Ipam {
     return this.#blocks.views()
   }
 
+  /** Whether its own store knows all that is in use. Until then no address is given, and its blocks are what an older store says. */
+  get isWhole(): boolean {
+    return this.#local.complete
+  }
+
   /** Why this node may give no address at all: it is no member of the cluster any more. Undefined: it is, as far as known. */
   get expelled(): string | undefined {
     const at = this.#blocks.decommissionedAt
