@@ -9,6 +9,9 @@ import { basename, join, resolve } from 'node:path'
 import type { Test } from 'tap'
 import { type Ended, execute } from '../kit/lab.ts'
 
+/** All of the environment there: nothing of this process's, which names folders of its own. */
+const environment = ['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'DEBIAN_FRONTEND=noninteractive']
+
 /** $1 is an empty folder. The layer is in memory: an overlay cannot stand on another, and / may be one. */
 const raise = `set -e
 mount --make-rprivate /
@@ -50,13 +53,12 @@ export class Machine {
   }
 
   #inside(argv: readonly string[]): readonly string[] {
-    return ['nsenter', '-t', String(this.#pid), '--mount', '--net', 'chroot', join(this.#folder, 'root'), ...argv]
+    const there = ['nsenter', '-t', String(this.#pid), '--mount', '--net', 'chroot', join(this.#folder, 'root')]
+    return [...there, ...environment, ...argv]
   }
 
   tryExec(...argv: string[]): Promise<Ended> {
-    return execute(this.#inside(argv), {
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive' },
-    })
+    return execute(this.#inside(argv))
   }
 
   /** Rejects unless it ends with 0. */

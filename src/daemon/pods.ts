@@ -340,7 +340,7 @@ const codeOf: { readonly [C in EndpointErrorCode]: number } = {
   'route-conflict': code.attachmentExists,
   'bad-request': code.invalidConfig,
   'not-ready': code.tryAgainLater,
-  'kernel-refused': code.io,
+  'kernel-refused': code.internal,
 }
 
 const told = { lost: 'was lost', behind: 'is older than its pods' } as const

@@ -349,3 +349,17 @@ t.test(
     t.equal(await filter('eth0'), '0')
   },
 )
+
+t.test('IPv6 that somebody switches off on a tunnel device comes back, with the address', { skip }, async t => {
+  await using namespaces = new TestNamespaces()
+  const { path, plane } = await node(namespaces)
+  await using _ = plane
+  const device = 'margay-vxlan6'
+  const tunnel = { kind: 'vxlan', family: 6, device, local: 'fd00:1::7', remotes: ['fd00:2::8'], pools: [] } as const
+  t.same(await plane.tunnels.apply([{ tunnel, mtu: 1430, address: 'fd00:42:1::' }], true), new Map())
+  const addresses = () => namespaces.run(path, 'ip', '-6', '-o', 'address', 'show', 'dev', device)
+  t.match(await addresses(), 'fd00:42:1::/128')
+  await namespaces.run(path, 'sysctl', '-qw', `net.ipv6.conf.${device}.disable_ipv6=1`)
+  await waitFor(async () => (await addresses()).includes('fd00:42:1::/128'))
+  t.match(await addresses(), 'fd00:42:1::/128')
+})

@@ -20,7 +20,7 @@ export interface NodeSetup {
  * has a strict reverse-path filter.
  */
 export function nodeSettings(fabric: readonly string[], isStrict: boolean): readonly Sysctl[] {
-  return [...wholeNode(fabric), ...onWay(fabric, isStrict), ...onWay(tunnelDevices, isStrict)]
+  return [...wholeNode(fabric), ...onWay(fabric, isStrict), ...onTunnels(isStrict)]
 }
 
 function wholeNode(fabric: readonly string[]): readonly Sysctl[] {
@@ -57,13 +57,24 @@ function onWay(devices: readonly string[], isStrict: boolean): readonly Sysctl[]
   )
 }
 
+/** Ours alone, and so without a way back. IPv6 that is switched off on a device takes its address and its routes along. */
+function onTunnels(isStrict: boolean): readonly Sysctl[] {
+  const carriesIpv6 = tunnelDevices.filter(device => device.endsWith('6'))
+  return [
+    ...onWay(tunnelDevices, isStrict),
+    ...carriesIpv6.map(
+      device => ({ name: `net/ipv6/conf/${device}/disable_ipv6`, value: '0', optional: true }) as const,
+    ),
+  ]
+}
+
 /** Prepares the node; may be repeated. */
 export async function setUpNode(kernel: Kernel, fabric: readonly string[]): Promise<NodeSetup> {
   const isStrict = (await kernel.readSysctls(['net/ipv4/conf/all/rp_filter']))[0] === '1'
   const node = await ensureSysctls(kernel, wholeNode(fabric))
   // The kernel sets links as it sets the node: what differs now was meant so, and is as it was again after a reset.
   const links = await ensureSysctls(kernel, onWay(fabric, isStrict))
-  const own = await ensureSysctls(kernel, onWay(tunnelDevices, isStrict))
+  const own = await ensureSysctls(kernel, onTunnels(isStrict))
   return {
     settings: nodeSettings(fabric, isStrict),
     previous: [...node.previous, ...links.previous].toReversed(),

@@ -153,6 +153,31 @@ t.test('reset removes what is ours and nothing else', { skip }, async t => {
   t.equal(nothing.sysctls.length + nothing.routes.length, 0)
 })
 
+t.test('a device of ours on which another stands stays until that one is gone', { skip }, async t => {
+  await using namespaces = new TestNamespaces()
+  const path = await namespaces.add('node')
+  for (const line of [
+    'ip link add margay-vxlan4 type vxlan id 4096 dstport 4789 local 10.0.1.7',
+    'ip link add margay-vxlan6 type vxlan id 4097 dstport 4789 local fd00:1::7',
+    'ip link add link margay-vxlan4 name theirs type macvlan',
+  ]) {
+    const [command, ...args] = line.split(' ')
+    await namespaces.run(path, command, ...args)
+  }
+  const names = async (): Promise<readonly string[]> => {
+    const shown = await namespaces.run(path, 'ip', '-o', 'link')
+    return ['margay-vxlan4', 'margay-vxlan6', 'theirs'].filter(name => shown.includes(` ${name}`))
+  }
+  const kernel = linuxKernel(path)
+  const found = await findObjects(kernel, [])
+  t.match(found.stacked, [{ name: 'theirs', kind: 'macvlan', on: { name: 'margay-vxlan4' } }])
+  t.match(await removeObjects(kernel, found), [/^device margay-vxlan4 stays: theirs, .* stands on it/])
+  t.same(await names(), ['margay-vxlan4', 'theirs'])
+  await namespaces.run(path, 'ip', 'link', 'delete', 'theirs')
+  t.same(await removeObjects(kernel, await findObjects(kernel, [])), [])
+  t.same(await names(), [])
+})
+
 t.test('a setting that somebody has changed since is theirs', { skip }, async t => {
   await using namespaces = new TestNamespaces()
   const path = await namespaces.add('node')

@@ -19,6 +19,8 @@ export interface KernelObjects {
   readonly pods: readonly Link[]
   /** With them go their addresses, neighbours and forwarding entries. */
   readonly tunnels: readonly Link[]
+  /** Devices of others that stand on one of ours and would go with it: ours stays while they are there. */
+  readonly stacked: readonly Stacked[]
   /** Chains of iptables with rules of ours (`forwardAccept`). */
   readonly iptables: readonly Ours[]
   /** UDP ports that unwrap tunnelled packets. */
@@ -27,6 +29,13 @@ export interface KernelObjects {
   readonly filters: boolean
   /** Values from before our change, in the order in which to write them; those that somebody has changed since are not ours any more. */
   readonly sysctls: readonly Sysctl[]
+}
+
+export interface Stacked {
+  readonly name: string
+  readonly kind?: string
+  /** Our device. */
+  readonly on: Link
 }
 
 /** `remembered`: what the node's store says of settings before our change. Rejects if the kernel cannot be read. */
@@ -39,10 +48,13 @@ export async function findObjects(
   await using socket = await kernel.open()
   const links = await socket.links()
   const routes = await socket.routes({ table: mark.table, protocol: mark.protocol })
+  const pods = links.filter(isHostDevice)
+  const tunnels = links.filter(isOurDevice)
   return {
     routes: routes.filter(route => isMarked(route, mark)),
-    pods: links.filter(isHostDevice),
-    tunnels: links.filter(isOurDevice),
+    pods,
+    tunnels,
+    stacked: stackedOn([...pods, ...tunnels], links),
     iptables: await rulesInIptables(kernel),
     ports: await receivePorts(() => kernel.openFou()),
     filters: await hasFilters(kernel),
@@ -55,7 +67,14 @@ export async function removeObjects(kernel: Kernel, objects: KernelObjects): Pro
   await using socket = await kernel.open()
   return [
     ...(await removeRoutes(socket, objects.routes)),
-    ...(await removeLinks(socket, [...objects.pods, ...objects.tunnels])),
+    ...objects.stacked.map(
+      ({ name, on }) =>
+        `device ${on.name} stays: ${name}, which is another's, stands on it and would go with it. Remove that one (ip link delete ${name}), then reset again.`,
+    ),
+    ...(await removeLinks(
+      socket,
+      [...objects.pods, ...objects.tunnels].filter(link => !objects.stacked.some(({ on }) => on === link)),
+    )),
     ...(kernel.iptables ? await removeOurs(kernel.iptables, objects.iptables) : []),
     ...(objects.ports.length > 0
       ? await removeReceivePorts(
@@ -66,6 +85,15 @@ export async function removeObjects(kernel: Kernel, objects: KernelObjects): Pro
     ...(objects.filters ? await removeFilters(kernel) : []),
     ...(await kernel.writeSysctls(objects.sysctls)),
   ]
+}
+
+/** The other end of a veth pair stands on nothing. */
+function stackedOn(ours: readonly Link[], links: readonly Link[]): readonly Stacked[] {
+  return links.flatMap(link => {
+    const lower = link.kind === 'veth' ? undefined : (link.tunnel?.link ?? link.peerIndex)
+    const on = ours.includes(link) ? undefined : ours.find(({ index }) => index === lower)
+    return on ? [{ name: link.name, kind: link.kind, on }] : []
+  })
 }
 
 async function removeRoutes(socket: Rtnetlink, routes: readonly Route[]): Promise<readonly string[]> {

@@ -55,6 +55,9 @@ const lingerFor = 5_000
 /** Between looks at what WireGuard tells nobody of: a question and an answer a device. Milliseconds. */
 const askEvery = 5_000
 
+/** Before what the kernel refused is tried again: the first wait, each later one twice as long, and the longest. Milliseconds. */
+const retryAfter = { first: 250, longest: 30_000 }
+
 /** By device: why it is not there, one sentence with the next step. */
 export type TunnelFaults = ReadonlyMap<string, string>
 
@@ -74,6 +77,9 @@ export class Tunnels {
   #cancelTrim: (() => void) | undefined
   #cancelPause: (() => void) | undefined
   #cancelAsk: (() => void) | undefined
+  #cancelRetry: (() => void) | undefined
+  /** Looks in a row that left a fault. */
+  #failed = 0
   #closed = false
   readonly #undone: Undone
   readonly #ports: ReceivePorts
@@ -154,6 +160,7 @@ export class Tunnels {
     this.#cancelPause?.()
     this.#cancelAsk?.()
     await this.#turn
+    this.#cancelRetry?.()
     await this.#options.checksumOffload.close()
     await this.#wireguard.close()
     await (
@@ -273,7 +280,16 @@ export class Tunnels {
     }
     const changed = JSON.stringify([...faults]) !== JSON.stringify([...this.#faults])
     this.#faults = faults
+    this.#armRetry()
     if (changed || removed) for (const listener of this.#listeners) listener()
+  }
+
+  #armRetry(): void {
+    this.#cancelRetry?.()
+    this.#failed = this.#faults.size > 0 ? this.#failed + 1 : 0
+    if (this.#failed === 0 || this.#closed) return
+    const wait = Math.min(retryAfter.first * 2 ** (this.#failed - 1), retryAfter.longest)
+    this.#cancelRetry = this.#options.clock.after(wait, () => void this.#look())
   }
 
   /** What of a device is not as wanted; of one that is another, or down, what follows from that is left out. */
