@@ -147,6 +147,7 @@ t.test('an etcd whose quota is used up', async t =>
     await datastoreIs('in sync')
     const pool = `{ apiVersion: margay.io/v1, kind: IPPool, metadata: { name: more }, spec: { cidr: 10.44.0.0/16 } }`
     await t.rejects(lab.apply('n1', pool), /quota is used up \(alarm NOSPACE\)/)
+    t.match((await lab.ask('n1', '/v1/status', {})).datastore.refusal?.text, /alarm NOSPACE.*alarm disarm/)
     await newPodReaches(t, 'n1', 'full', 'n2-p1')
     await lab.kill('etcd', 'etcd')
     await lab.startEtcd()

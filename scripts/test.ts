@@ -69,7 +69,7 @@ async function runLanes(lanes: readonly (readonly Iterable<string>[])[], limit: 
 }
 
 const chosen = process.argv.slice(2)
-const beside = globSync('{inet,bgp,netlink,src,cni-plugin,scripts}/**/*.test.ts', {
+const beside = globSync('{inet,bgp,netlink,src,cni-plugin,scripts,bench}/**/*.test.ts', {
   exclude: path => /(^|\/)(dist|node_modules)$/.test(path),
 })
 const integration = globSync('integration/**/*.test.ts')

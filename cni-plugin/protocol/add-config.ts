@@ -5,7 +5,7 @@
 
 import { formatAddress, formatPrefix, parseAddress, parseInterfaceAddress, parsePrefix } from '../../inet/index.ts'
 import type { AskedRoute, PoolNames } from './backend.ts'
-import { asObject, invalid } from './config.ts'
+import { asObject, inConfig, invalid } from './config.ts'
 import type { Json, NetworkConfig } from './config.ts'
 import { CniError, code } from './errors.ts'
 import type { Dns } from './result.ts'
@@ -29,10 +29,11 @@ export interface AddConfig {
 const annotationsCapability = 'io.kubernetes.cri.pod-annotations'
 
 export function readAddConfig({ json }: NetworkConfig): AddConfig {
-  const runtime = asObject(json.runtimeConfig) ?? {}
-  const args = asObject(asObject(json.args)?.cni) ?? {}
-  const ipam = asObject(json.ipam) ?? {}
-  const annotations = asObject(runtime[annotationsCapability]) ?? {}
+  const runtime = section(json, 'runtimeConfig')
+  const args = section(section(json, 'args'), 'cni', 'args.cni')
+  const ipam = section(json, 'ipam')
+  const annotations = section(runtime, annotationsCapability)
+  requirePaths(json)
   const poolsOf = (key: 'ipv4_pools' | 'ipv6_pools', annotation: string) =>
     readNames(key, args[key] ?? readAnnotation(annotations, annotation) ?? ipam[key])
   return {
@@ -46,24 +47,48 @@ export function readAddConfig({ json }: NetworkConfig): AddConfig {
     sysctls: { ...readSysctls(json.sysctl), ...readSysctls(args.sysctl) },
     mac: readMac(runtime.mac ?? args.mac ?? annotations['cni.projectcalico.org/hwAddr']),
     ...(readFlag('sourceCheck', args.sourceCheck ?? json.sourceCheck) === false && { sourceCheck: false }),
-    dns: readRuntimeDns(runtime.dns) ?? asObject(json.dns),
+    dns: readRuntimeDns(runtime.dns) ?? readDns(json.dns),
   }
 }
 
-export function readAddresses(value: unknown): readonly string[] {
+/** An object within another; empty if it is not there. */
+function section(json: Json, key: string, shown = key): Json {
+  const value = json[key]
+  if (value === undefined || value === null) return {}
+  const found = asObject(value)
+  if (!found) throw invalid(shown, value, 'is no object', 'Write it in braces, or leave it out.')
+  return found
+}
+
+/** The executable looks for both, and passes over what is none: then the next DEL would go elsewhere. */
+function requirePaths(json: Json): void {
+  for (const key of ['socket', 'spoolDir']) {
+    const value = json[key]
+    if (value !== undefined && !(typeof value === 'string' && value.startsWith('/')))
+      throw invalid(key, value, 'is no absolute path', 'Write it like "/run/margay/cni.sock", or leave it out.')
+  }
+}
+
+export function readAddresses(value: unknown, refuse = inConfig('ips')): readonly string[] {
   if (value === undefined || value === null) return []
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
   return list.map(each => {
     const parsed = typeof each === 'string' ? (parseAddress(each) ?? parseInterfaceAddress(each)?.address) : undefined
-    if (!parsed) throw invalid('ips', each, 'is no address', 'Write it like 10.42.0.5.')
+    if (!parsed) throw refuse(each, 'is no address', 'Write it like 10.42.0.5.')
     return formatAddress(parsed)
   })
 }
 
-export function readMac(value: unknown): string | undefined {
+export function readMac(value: unknown, refuse = inConfig('mac')): string | undefined {
   if (value === undefined || value === null || value === '') return undefined
-  if (typeof value === 'string' && /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value)) return value.toLowerCase()
-  throw invalid('mac', value, 'is no MAC address', 'Write it like 02:42:0a:2a:00:05.')
+  const fix = 'Write it like 02:42:0a:2a:00:05.'
+  if (typeof value !== 'string' || !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value))
+    throw refuse(value, 'is no MAC address', fix)
+  // is_valid_ether_addr() of linux/etherdevice.h
+  if (parseInt(value.slice(0, 2), 16) & 1)
+    throw refuse(value, 'is a multicast address, which no interface can have', fix)
+  if (/^[0:]+$/.test(value)) throw refuse(value, 'is all zero, which no interface can have', fix)
+  return value.toLowerCase()
 }
 
 /** An annotation that holds JSON. */
@@ -105,7 +130,7 @@ function readRoutes(value: unknown): readonly AskedRoute[] {
         `Network configuration: ipam.routes ${JSON.stringify(each)} has ${foreign}, which margay-cni does not support.`,
         'Leave it out; dst, gw, mtu and priority are supported.',
       )
-    const [gateway] = readAddresses(route.gw)
+    const [gateway] = readAddresses(route.gw, inConfig('ipam.routes gw'))
     return {
       dst: formatPrefix(dst),
       ...(gateway !== undefined && { gateway }),
@@ -134,14 +159,32 @@ function readSysctls(value: unknown): Readonly<Record<string, string>> {
 
 /** The capability `dns`: `servers`, `searches`, `options`; go-cni writes them with capitals. */
 function readRuntimeDns(value: unknown): Dns | undefined {
-  const json = asObject(value)
-  if (!json) return undefined
+  if (value === undefined || value === null) return undefined
+  const json = section({ dns: value }, 'dns', 'runtimeConfig.dns')
   const { servers = json.Servers, searches = json.Searches, options = json.Options } = json
   return {
-    ...(Array.isArray(servers) && { nameservers: servers }),
-    ...(Array.isArray(searches) && { search: searches }),
-    ...(Array.isArray(options) && { options }),
+    ...readTexts('nameservers', servers, 'runtimeConfig.dns.servers'),
+    ...readTexts('search', searches, 'runtimeConfig.dns.searches'),
+    ...readTexts('options', options, 'runtimeConfig.dns.options'),
   }
+}
+
+/** `dns` of the network: passed on as it is. */
+function readDns(value: unknown): Dns | undefined {
+  if (value === undefined || value === null) return undefined
+  const json = section({ dns: value }, 'dns')
+  for (const key of ['nameservers', 'search', 'options']) readTexts(key, json[key], `dns.${key}`)
+  const { domain } = json
+  if (domain !== undefined && domain !== null && typeof domain !== 'string')
+    throw invalid('dns.domain', domain, 'is no text', 'Write it in quotes.')
+  return json
+}
+
+function readTexts(key: string, value: unknown, shown: string): Dns {
+  if (value === undefined || value === null) return {}
+  if (!Array.isArray(value) || !value.every(each => typeof each === 'string'))
+    throw invalid(shown, value, 'is no list of texts', 'Write it like ["10.42.0.53"].')
+  return { [key]: value }
 }
 
 function readFlag(key: string, value: unknown): boolean | undefined {

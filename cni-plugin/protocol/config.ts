@@ -76,6 +76,15 @@ export function invalid(key: string, value: unknown, reason: string, fix: string
   return new CniError(code.invalidConfig, `Network configuration: ${key}${shown} ${reason}.`, fix)
 }
 
+/** Makes the error for a value; where it stands goes without saying. */
+export type Refuse = (value: unknown, reason: string, fix: string) => CniError
+
+/** For readers of values that also stand elsewhere. */
+export const inConfig =
+  (key: string): Refuse =>
+  (value, reason, fix) =>
+    invalid(key, value, reason, fix)
+
 export function asObject(value: unknown): Json | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined
 }

@@ -70,7 +70,7 @@ export function readTarget(env: Environment): Target {
     throw new CniError(
       code.invalidEnvironment,
       `CNI_IFNAME ${JSON.stringify(ifName)} is no interface name.`,
-      'It has 1 to 15 characters, no slash, colon or space, and is neither . nor ..',
+      'It has 1 to 15 characters, no slash, colon or space; "." and ".." are none.',
     )
   }
   return { containerId, ifName }
@@ -84,6 +84,12 @@ export function isContainerId(text: string): boolean {
 export function isInterfaceName(text: string): boolean {
   return /^[^\s/:]{1,15}$/.test(text) && text !== '.' && text !== '..'
 }
+
+/** The error for a key of CNI_ARGS whose value makes no sense (config.ts, `Refuse`). */
+export const inArgs =
+  (key: string) =>
+  (value: unknown, reason: string, fix: string): CniError =>
+    new CniError(code.invalidEnvironment, `CNI_ARGS: ${key} ${JSON.stringify(value)} ${reason}.`, fix)
 
 /** CNI_ARGS, `K=V;K=V`. Keys that mean nothing to us are left alone, whether or not IgnoreUnknown says so. */
 export function readArgs(env: Environment): ReadonlyMap<string, string> {

@@ -198,7 +198,62 @@ t.test('bad calls name what is wrong', async t => {
     ['a bad name', 'ADD', conf('1.0.0', { name: 'a b' }), {}, { code: 7, msg: /name "a b"/ }],
     ['a bad MTU', 'ADD', conf('1.0.0', { mtu: '1500' }), {}, { code: 7, msg: /mtu "1500"/ }],
     ['a bad flag', 'ADD', conf('1.0.0', { sourceCheck: 'no' }), {}, { code: 7, msg: /sourceCheck "no" is neither/ }],
-    ['a bad address', 'ADD', ok, { CNI_ARGS: 'IP=10.42.0' }, { code: 7, msg: /ips "10\.42\.0"/ }],
+    [
+      'a bad address',
+      'ADD',
+      ok,
+      { CNI_ARGS: 'IP=10.42.0' },
+      { code: 4, msg: /CNI_ARGS: IP "10\.42\.0" is no address/ },
+    ],
+    [
+      'a bad address in the configuration',
+      'ADD',
+      conf('1.0.0', { args: { cni: { ips: [5] } } }),
+      {},
+      { code: 7, msg: /ips 5/ },
+    ],
+    ...(
+      [
+        ['mac', 'no MAC address', '02:42:0a:2a:00'],
+        ['mac', 'a multicast address', '01:00:00:00:00:01'],
+        ['mac', 'all zero', '00:00:00:00:00:00'],
+      ] as const
+    ).flatMap(([key, what, mac]) => [
+      [
+        `a MAC that is ${what}`,
+        'ADD',
+        ok,
+        { CNI_ARGS: `MAC=${mac}` },
+        { code: 4, msg: new RegExp(`CNI_ARGS: MAC "${mac}" is ${what}`) },
+      ] as const,
+      [
+        `a MAC that is ${what}, in the configuration`,
+        'ADD',
+        conf('1.0.0', { runtimeConfig: { mac } }),
+        {},
+        { code: 7, msg: new RegExp(`${key} "${mac}" is ${what}`) },
+      ] as const,
+    ]),
+    ...Object.entries({
+      ipam: 5,
+      args: 'x',
+      'args.cni': [],
+      runtimeConfig: true,
+      dns: 5,
+      'dns.nameservers': '10.42.0.53',
+      'dns.domain': 5,
+      'runtimeConfig.dns': 5,
+      'runtimeConfig.dns.servers': [5],
+      'ipam.routes': {},
+      'ipam.ipv4_pools': 5,
+      sysctl: 5,
+      socket: 5,
+      spoolDir: 'relative',
+    }).map(([path, value]) => {
+      const more = path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as object
+      const shown = `${path.replace(/^ipam\.(?=ipv)/, '')} ${JSON.stringify(value)} is no `
+      return [`${path} of a wrong type`, 'ADD', conf('1.0.0', more), {}, { code: 7, msg: `: ${shown}` }] as const
+    }),
     [
       'a bad prevResult',
       'ADD',

@@ -7,7 +7,7 @@ import { readAddConfig, readAddresses, readMac } from './add-config.ts'
 import type { AddConfig } from './add-config.ts'
 import { readConfig, readJson, readPrevResult, readValidAttachments } from './config.ts'
 import type { NetworkConfig } from './config.ts'
-import { readArgs, readCommand, readNewTarget, readTarget, requireVariables } from './environment.ts'
+import { inArgs, readArgs, readCommand, readNewTarget, readTarget, requireVariables } from './environment.ts'
 import type { Environment } from './environment.ts'
 import { CniError, code, errorObject } from './errors.ts'
 import { writeResult } from './result.ts'
@@ -102,11 +102,10 @@ function addRequest(env: Environment, network: string, config: AddConfig): AddRe
   const { pools, routes, sysctls, mtu, sourceCheck } = config
   const args = readArgs(env)
   const [namespace, name] = [args.get('K8S_POD_NAMESPACE'), args.get('K8S_POD_NAME')]
+  const ips = args.get('IP')?.split(',')
   const asked = readAddresses(
-    args
-      .get('IP')
-      ?.split(',')
-      .filter(each => each !== ''),
+    ips?.filter(each => each !== ''),
+    inArgs('IP'),
   )
   return {
     network,
@@ -118,7 +117,7 @@ function addRequest(env: Environment, network: string, config: AddConfig): AddRe
     pools,
     routes,
     sysctls,
-    mac: readMac(args.get('MAC')) ?? config.mac,
+    mac: readMac(args.get('MAC'), inArgs('MAC')) ?? config.mac,
     mtu,
     ...(sourceCheck === false && { sourceCheck }),
   }

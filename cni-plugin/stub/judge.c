@@ -114,7 +114,7 @@ static struct verdict judge_environment(const char *command) {
                  "It begins with a letter or digit and goes on with letters, digits, dots, dashes and underscores.",
                  "CNI_CONTAINERID \"%.140s\" is no container id.", getenv("CNI_CONTAINERID"));
   if (!is_interface(getenv("CNI_IFNAME")))
-    return wrong(INVALID_ENVIRONMENT, "It has 1 to 15 characters, no slash, colon or space, and is neither . nor ..",
+    return wrong(INVALID_ENVIRONMENT, "It has 1 to 15 characters, no slash, colon or space; \".\" and \"..\" are none.",
                  "CNI_IFNAME \"%.140s\" is no interface name.", getenv("CNI_IFNAME"));
   return (struct verdict){.code = 0};
 }

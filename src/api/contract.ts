@@ -3,6 +3,7 @@
 // HTTP/1.1, JSON; GET, and POST for what changes something. An error is a status other than 200 with `Failure`.
 
 import type { PathView, PeerStatus } from '../../bgp/types.ts'
+import type { StoreErrorCode } from '../datastore/contract.ts'
 import type { FibEntry } from '../model/fib.ts'
 
 export interface DaemonStatus {
@@ -15,6 +16,8 @@ export interface DaemonStatus {
     readonly type: 'embedded' | 'etcd'
     readonly state: 'in sync' | 'lost' | 'connecting'
     readonly text?: string
+    /** While it is in sync and takes no writes: what every write fails with, with cause and next step. */
+    readonly refusal?: { readonly code: StoreErrorCode; readonly text: string }
   }
   /** False until the first complete view of datastore and peers is in the kernel. */
   readonly inSync: boolean

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { buildStub } from '../../cni-plugin/stub/build.ts'
@@ -37,6 +37,8 @@ t.test('install, check, uninstall', async t => {
 t.test('what differs from the usual is in the configuration, and plugins after ours', async t => {
   const at = options(t.testdir())
   const unusual = parseConfig('cni: { socket: /a/cni.sock, spoolDir: /a/spool }', '/a/margayd.yaml', 'n1')
+  mkdirSync(at.binDir, { recursive: true })
+  for (const type of ['portmap', 'tuning']) writeFileSync(join(at.binDir, type), '', { mode: 0o755 })
   const [, conf] = install({ ...at, chain: 'portmap, tuning' }, unusual)
   t.match(JSON.parse(readFileSync(conf, 'utf8')), {
     plugins: [
@@ -45,6 +47,7 @@ t.test('what differs from the usual is in the configuration, and plugins after o
       { type: 'tuning' },
     ],
   })
+  rmSync(join(at.binDir, 'portmap'))
   const faults = (await findFaults(at, config)).join('\n')
   t.match(faults, /names socket \/a\/cni\.sock, and margayd listens at \/run\/margay\/cni\.sock/)
   t.match(faults, /calls portmap, which is not in/)
@@ -65,8 +68,21 @@ t.test('what a runtime would trip over', async t => {
 t.test('without an executable in place there is no configuration', async t => {
   const at = options(t.testdir({ opt: 'a file' }))
   t.throws(() => install(at, config), { message: /cannot be installed: ENOTDIR/ })
-  mkdirSync(at.confDir, { recursive: true })
   t.notOk(existsSync(join(at.confDir, '10-margay.conflist')))
+})
+
+t.test('what no runtime could use is refused, and nothing is written', async t => {
+  const at = options(t.testdir())
+  for (const [wrong, message] of [
+    [{ binDir: '/proc/x' }, /cannot be installed: ENOENT.*\/proc\/x/],
+    [{ name: 'x y' }, /--name "x y" is no network name: use letters/],
+    [{ cniVersion: '2.0.0' }, /--cni-version 2\.0\.0 is none that margay-cni speaks: take one of 0\.1\.0, /],
+    [{ chain: 'nope' }, /--chain names nope, and there is no such executable in .*opt\/cni\/bin: install it/],
+    [{ chain: 'margay-cni' }, /--chain names margay-cni, which is first anyhow/],
+  ] as const) {
+    t.throws(() => install({ ...at, ...wrong }, config), { message })
+    t.notOk([at.binDir, at.confDir].some(existsSync))
+  }
 })
 
 t.test('what only containerd under a kubelet needs is a note, and says for whom', async t => {

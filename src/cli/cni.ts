@@ -11,24 +11,23 @@ import {
   constants,
   copyFileSync,
   existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  closeSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
+import { isContainerId } from '../../cni-plugin/protocol/environment.ts'
 import { defaultSocket, defaultSpoolDir } from '../../cni-plugin/protocol/socket.ts'
+import { supportedVersions } from '../../cni-plugin/protocol/versions.ts'
 import type { DaemonConfig } from '../api/config.ts'
 import { call } from '../api/client.ts'
 import type { Context } from './context.ts'
 import { CommandError, print } from './output.ts'
+import { makeFolder, place } from './whole-file.ts'
 
 const executableName = 'margay-cni'
 const confName = '10-margay.conflist'
@@ -75,9 +74,10 @@ export function registerCni(program: Command, context: Context): void {
 export function install(options: Options, { cni }: Pick<DaemonConfig, 'cni'>): readonly string[] {
   const { binDir, confDir } = options
   const [executable, conf] = [join(binDir, executableName), join(confDir, confName)]
+  refuseOptions(options)
   try {
-    mkdirSync(binDir, { recursive: true })
-    mkdirSync(confDir, { recursive: true })
+    makeFolder(resolve(binDir))
+    makeFolder(resolve(confDir))
     place(executable, half => {
       copyFileSync(ownExecutable(), half)
       chmodSync(half, 0o755)
@@ -88,6 +88,47 @@ export function install(options: Options, { cni }: Pick<DaemonConfig, 'cni'>): r
     throw new CommandError(1, `the CNI plugin cannot be installed: ${(error as Error).message}`)
   }
   return [executable, conf]
+}
+
+/** What a runtime would take for a network that is ready, while every ADD failed. */
+function refuseOptions({ name, cniVersion, chain, binDir }: Options): void {
+  if (!isContainerId(name))
+    throw new CommandError(
+      2,
+      `--name ${JSON.stringify(name)} is no network name: use letters, digits, dots, dashes and underscores, a letter or digit first`,
+    )
+  if (!supportedVersions.some(each => each === cniVersion))
+    throw new CommandError(
+      2,
+      `--cni-version ${cniVersion} is none that ${executableName} speaks: take one of ${supportedVersions.join(', ')}`,
+    )
+  for (const type of pluginsAfter(chain)) {
+    if (type === executableName)
+      throw new CommandError(2, `--chain names ${executableName}, which is first anyhow: leave it out`)
+    if (type.includes('/') || !isExecutable(join(binDir, type)))
+      throw new CommandError(
+        1,
+        `--chain names ${type}, and there is no such executable in ${binDir}: ${placing(type, binDir)}; or leave it out`,
+      )
+  }
+}
+
+/** How one of the common plugins gets into the folder: Debian keeps them elsewhere (containernetworking-plugins). */
+function placing(type: string, binDir: string): string {
+  const debian = join('/usr/lib/cni', type)
+  const link = `ln -s ${debian} ${binDir}/`
+  return existsSync(debian)
+    ? link
+    : `install it there (in Debian: apt-get install containernetworking-plugins, then ${link})`
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
 }
 
 /** Gives the paths that were removed. */
@@ -145,13 +186,8 @@ export async function findFaults(places: Places, config: DaemonConfig): Promise<
 /** Sentences: what only some runtimes trip over. */
 export function notesOn({ binDir }: Places): readonly string[] {
   if (existsSync(join(binDir, 'loopback'))) return []
-  // Debian's place (containernetworking-plugins).
-  const debian = '/usr/lib/cni/loopback'
-  const step = existsSync(debian)
-    ? `ln -s ${debian} ${binDir}/`
-    : `install it there (in Debian: apt-get install containernetworking-plugins, then ln -s ${debian} ${binDir}/)`
   return [
-    `loopback is not in ${binDir}: containerd under a kubelet (CRI) makes no pod without it, other runtimes need none; where that one runs: ${step}`,
+    `loopback is not in ${binDir}: containerd under a kubelet (CRI) makes no pod without it, other runtimes need none; where that one runs: ${placing('loopback', binDir)}`,
   ]
 }
 
@@ -162,13 +198,18 @@ function conflist({ name, cniVersion, chain }: Options, { socket, spoolDir }: Da
     ...(spoolDir !== defaultSpoolDir && { spoolDir }),
     capabilities: { ips: true, mac: true, 'io.kubernetes.cri.pod-annotations': true },
   }
-  const after = (chain ?? '').split(',').flatMap(text => {
-    const type = text.trim()
-    if (type === '') return []
+  const after = pluginsAfter(chain).map(type => {
     const capability = capabilityOf[type]
-    return [{ type, ...(capability !== undefined && { capabilities: { [capability]: true } }) }]
+    return { type, ...(capability !== undefined && { capabilities: { [capability]: true } }) }
   })
   return { cniVersion, name, plugins: [own, ...after] }
+}
+
+function pluginsAfter(chain = ''): readonly string[] {
+  return chain
+    .split(',')
+    .map(text => text.trim())
+    .filter(type => type !== '')
 }
 
 const capabilityOf: Readonly<Record<string, string>> = { portmap: 'portMappings', bandwidth: 'bandwidth' }
@@ -180,28 +221,6 @@ function ownExecutable(): string {
     if (found !== undefined) return found
     if (folder === dirname(folder))
       throw new CommandError(1, `${executableName} is not beside margayctl: install it from the same release`)
-  }
-}
-
-/** Writes beside the place, durably, and moves it there. */
-function place(path: string, write: (half: string) => void): void {
-  const half = join(dirname(path), `.${process.pid}.margay-half`)
-  try {
-    write(half)
-    sync(half)
-    renameSync(half, path)
-    sync(dirname(path))
-  } finally {
-    rmSync(half, { force: true })
-  }
-}
-
-function sync(path: string): void {
-  const fd = openSync(path, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
   }
 }
 

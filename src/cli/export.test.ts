@@ -43,6 +43,11 @@ t.test('out of a file, into etcd', async t => {
     t.throws(() => read(`${lines.slice(0, cut).join('\n')}\n`), {
       message: /x\.jsonl is not whole.*nothing was written/,
     })
+
+  await etcd.ctl('put', '/margay/Block/10-60-0-16-29', 'not JSON')
+  await t.rejects(textOf(into), {
+    message: /^block "10-60-0-16-29" in the datastore cannot be read.*no Margay wrote it: it is not JSON/,
+  })
   await Promise.all([from.close(), into.close()])
 })
 

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import type { Command } from 'commander'
 import { type Datastore, type Entry, lockKind, StoreError } from '../datastore/contract.ts'
+import { nameOf } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { type CalicoAccess, importFromCalico } from './import-calico.ts'
 import { CommandError, print } from './output.ts'
@@ -94,11 +95,11 @@ export async function* exportAll(store: Datastore): AsyncGenerator<string, void>
   for (const kind of await exportedKinds(store))
     for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
       const page = await store.list(kind, { next })
-      for (const { name, value, newer } of page.entries) {
-        if (newer !== undefined)
+      for (const { name, value, unreadable } of page.entries) {
+        if (unreadable !== undefined)
           throw new CommandError(
             1,
-            `${kind} ${name} was written by a newer Margay: export with the margayctl of that version`,
+            `${nameOf(kind, name)} in the datastore cannot be read, so what was printed is no whole export: ${unreadable}`,
           )
         count++
         yield JSON.stringify({ kind, name, value } satisfies ExportedRecord)

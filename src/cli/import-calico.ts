@@ -13,10 +13,10 @@ import {
   readCalicoKeys,
   withoutPoolsInUse,
 } from '../resources/calico/index.ts'
-import { type AnyResource, formatProblem, type Kind, kinds, validateAll } from '../resources/index.ts'
+import { allKinds, type AnyResource, formatProblem, kinds, validateAll } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { CommandError, print } from './output.ts'
-import { changeOf, keyOf, listAll, put } from './stored-resources.ts'
+import { changeOf, keyOf, put, readAll, unreadText } from './stored-resources.ts'
 
 /** How Calico's etcd is reached; paths of files. */
 export interface CalicoAccess {
@@ -107,7 +107,8 @@ export async function importCalico(
   calico: CalicoStore,
   { write, force }: { readonly write: boolean; readonly force: boolean },
 ): Promise<CalicoImport> {
-  const existing = (await Promise.all(Object.keys(kinds).map(kind => listAll(store, kind as Kind)))).flat()
+  const { resources: existing, unread } = await readAll(store, allKinds)
+  if (unread.length > 0) throw new CommandError(1, `${unread.map(unreadText).join('\n')}\nNothing was written.`)
   const { planned, told } = beside(existing, calico, force)
   const isHeld = told.objects.some(({ does }) => does === 'differs')
   if (write && !isHeld)

@@ -2,9 +2,10 @@
 
 import type { Command } from 'commander'
 import { type Datastore, StoreError } from '../datastore/contract.ts'
-import { parseResource } from '../resources/index.ts'
+import { readStored } from '../resources/index.ts'
 import type { Context } from './context.ts'
 import { CommandError } from './output.ts'
+import { unreadText } from './stored-resources.ts'
 
 type Mode = 'WaitForPods' | 'Now'
 
@@ -51,12 +52,13 @@ async function change(context: Context, name: string, mode: Mode | undefined): P
 /** False: somebody else has changed the Node meanwhile. */
 async function tryChange(store: Datastore, name: string, mode: Mode | undefined): Promise<boolean> {
   const entry = await store.get('Node', name)
-  const parsed = entry && parseResource(entry.value)
-  if (!entry || !parsed?.ok || parsed.resource.kind !== 'Node')
-    throw new CommandError(3, `there is no node "${name}": margayctl get nodes lists them`)
-  const { drain: before, ...spec } = parsed.resource.spec
+  if (!entry) throw new CommandError(3, `there is no node "${name}": margayctl get nodes lists them`)
+  const stored = readStored('Node', entry)
+  if (!stored.ok) throw new CommandError(1, unreadText(stored))
+  const { resource } = stored
+  const { drain: before, ...spec } = resource.spec
   if (before === mode) return true
-  const value = { ...parsed.resource, spec: { ...spec, ...(mode && { drain: mode }) } }
+  const value = { ...resource, spec: { ...spec, ...(mode && { drain: mode }) } }
   try {
     await store.update('Node', name, value, entry.version)
     return true

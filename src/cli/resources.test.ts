@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { openEmbeddedDatastore } from '../datastore/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'margay-cli-'))
 t.teardown(() => rmSync(folder, { recursive: true }))
@@ -66,6 +67,36 @@ t.test(
     t.match(margayctl('get ippool two'), { code: 3 })
   },
 )
+
+t.test('a record that cannot be read is named, hides no other, and is mended by apply', async t => {
+  const store = openEmbeddedDatastore(join(folder, 'cluster.db'), { create: true })
+  await store.create('IPPool', 'good', {
+    apiVersion: 'margay.io/v1',
+    kind: 'IPPool',
+    metadata: { name: 'good' },
+    spec: { cidr: '10.80.0.0/16' },
+  })
+  await store.create('IPPool', 'bad', { spec: 5 })
+  await store.create('Node', 'spoiled', { spec: 5 })
+  t.match(margayctl('get pools'), {
+    code: 1,
+    out: /good +10\.80\.0\.0/,
+    err: /^margayctl: ippool "bad" in the datastore cannot be read: apiVersion is missing;.*: margayctl delete ippool bad\n$/,
+  })
+  t.match(margayctl('apply -f -', pool('bad', '10.81.0.0/16')), {
+    code: 0,
+    out: 'ippool "bad" configured\n',
+    err: /^margayctl: node "spoiled" in the datastore cannot be read: [^\n]*\n$/,
+  })
+  t.match((await store.get('IPPool', 'bad'))?.value, { spec: { cidr: '10.81.0.0/16' } })
+  for (const [kind, name] of [
+    ['IPPool', 'good'],
+    ['IPPool', 'bad'],
+    ['Node', 'spoiled'],
+  ])
+    await store.delete(kind, name)
+  await store.close()
+})
 
 t.test('what another program writes later is waited for', async t => {
   const main = new URL('main.ts', import.meta.url).pathname

@@ -6,6 +6,7 @@ import type { Command } from 'commander'
 import type { ClusterStore, Datastore } from '../datastore/contract.ts'
 import { allBlocks } from '../ipam/claims.ts'
 import {
+  allKinds,
   type AnyResource,
   formatProblem,
   formatResources,
@@ -21,7 +22,7 @@ import { type Context, withDatastore } from './context.ts'
 import { columnsOf } from './columns.ts'
 import { listed, livenessColumns } from './node-list.ts'
 import { type Column, CommandError, table } from './output.ts'
-import { changeOf, keyOf, listAll, put, resourceOf } from './stored-resources.ts'
+import { changeOf, keyOf, put, readAll, resourceOf, type Unread, unreadText } from './stored-resources.ts'
 
 export function registerResources(program: Command, context: Context): void {
   program
@@ -37,11 +38,15 @@ export function registerResources(program: Command, context: Context): void {
     .action(async (word: string, name: string | undefined) => {
       const kind = kindOf(word)
       await withDatastore(context, async store => {
-        const found = name === undefined ? await listAll(store, kind) : await getOne(store, kind, name)
+        const { resources: found, unread } =
+          name === undefined
+            ? await readAll(store, [kind])
+            : { resources: [await getOne(store, kind, name)], unread: [] }
         if (context.format() !== 'table')
           process.stdout.write(formatResources(found, context.format() === 'json' ? 'json' : 'yaml'))
-        else if (found.length === 0) process.stdout.write(`no ${kinds[kind].plural}\n`)
-        else process.stdout.write(`${table(await columnsFor(kind, store), found)}\n`)
+        else if (found.length === 0 && unread.length === 0) process.stdout.write(`no ${kinds[kind].plural}\n`)
+        else if (found.length > 0) process.stdout.write(`${table(await columnsFor(kind, store), found)}\n`)
+        if (unread.length > 0) throw new CommandError(1, unread.map(unreadText).join('\n'))
       })
     })
 
@@ -116,14 +121,14 @@ function kindOf(word: string): Kind {
 
 // ---- reading ---------------------------------------------------------------------------------------------------
 
-async function getOne(store: Datastore, kind: Kind, name: string): Promise<AnyResource[]> {
+async function getOne(store: Datastore, kind: Kind, name: string): Promise<AnyResource> {
   const entry = await store.get(kind, name)
   if (!entry)
     throw new CommandError(
       3,
       `${kind.toLowerCase()} "${name}" does not exist: margayctl get ${kinds[kind].plural} lists what there is`,
     )
-  return [resourceOf(entry)]
+  return resourceOf(kind, entry)
 }
 
 // ---- writing ---------------------------------------------------------------------------------------------------
@@ -162,10 +167,23 @@ function refuse(problems: readonly Problem[]): void {
 
 async function apply(store: Datastore, files: readonly string[]): Promise<void> {
   const { resources, place } = await readFiles(files)
-  const existing = (await Promise.all(Object.keys(kinds).map(kind => listAll(store, kind as Kind)))).flat()
+  const { resources: existing, unread } = await readAll(store, allKinds)
+  refuseUnread(unread, new Set(resources.map(keyOf)))
   refuse(validateAll(existing, resources).map(({ resource, problem }) => place(resource, problem)))
   for (const resource of resources) {
     const before = existing.find(each => keyOf(each) === keyOf(resource))
-    process.stdout.write(`${keyOf(resource)} ${await put(store, resource, changeOf(resource, before))}\n`)
+    const spoiled = unread.find(({ object }) => object === keyOf(resource))
+    const change = changeOf(resource, before, spoiled?.version)
+    process.stdout.write(`${keyOf(resource)} ${await put(store, resource, change)}\n`)
   }
+}
+
+/**
+ * What cannot be read is in force nowhere, so it stands in nobody's way, and is written over by who applies it anew. But what a newer
+ * Margay wrote is in force on others, and what somebody else wrote stays as it is.
+ */
+function refuseUnread(unread: readonly Unread[], applied: ReadonlySet<string>): void {
+  const inTheWay = unread.filter(each => each.isNewer || (applied.has(each.object) && each.version === undefined))
+  if (inTheWay.length > 0) throw new CommandError(1, `${inTheWay.map(unreadText).join('\n')}\nNothing was applied.`)
+  for (const each of unread) if (!applied.has(each.object)) process.stderr.write(`margayctl: ${unreadText(each)}\n`)
 }

@@ -50,10 +50,14 @@ export function nodesText(nodes: readonly ListedNode[] | undefined, own: string)
 /** Nodes that are named one by one. */
 const shown = 5
 
+function datastoreText({ type, state, text, refusal }: DaemonStatus['datastore']): string {
+  return `${type}, ${state}${text === undefined ? '' : `: ${text}`}${refusal ? ', takes no writes' : ''}`
+}
+
 export function statusText(status: DaemonStatus, nodes?: readonly ListedNode[]): string {
   const lines = [
     `${status.node}  margayd ${status.version}, pid ${status.pid}, up ${duration(status.uptime)}`,
-    `  datastore  ${status.datastore.type}, ${status.datastore.state}${status.datastore.text ? `: ${status.datastore.text}` : ''}`,
+    `  datastore  ${datastoreText(status.datastore)}`,
     `  BGP        AS ${status.asn ?? 'unknown'}, ${status.peers.established} of ${status.peers.configured} sessions Established`,
     `  blocks     ${status.blocks.join(', ') || 'none'}`,
     `  pods       ${status.endpoints}${status.unchecked.length > 0 ? `, of which may send from any address: ${status.unchecked.join(', ')}` : ''}`,
@@ -62,6 +66,11 @@ export function statusText(status: DaemonStatus, nodes?: readonly ListedNode[]):
   ]
   if (status.drain) lines.push(`  drain      ${status.drain.phase}: ${status.drain.text}`)
   for (const wait of status.waits) lines.push(`  change     ${wait}`)
-  const problems = [...status.problems, ...status.routes.conflicts.map(({ prefix, text }) => `${prefix}: ${text}`)]
+  const refused = status.datastore.refusal ? [status.datastore.refusal.text] : []
+  const problems = [
+    ...refused,
+    ...status.problems,
+    ...status.routes.conflicts.map(({ prefix, text }) => `${prefix}: ${text}`),
+  ]
   return [...lines, ...problems.map(problem => `  ! ${problem}`)].join('\n')
 }

@@ -2,35 +2,63 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Datastore, Entry } from '../datastore/contract.ts'
-import { type AnyResource, formatProblem, type Kind, parseResource } from '../resources/index.ts'
+import { allEntries } from '../ipam/claims.ts'
+import { type AnyResource, type Kind, nameOf, readStored } from '../resources/index.ts'
 import { CommandError } from './output.ts'
 
-/** Every resource of the kind, with its version. Throws `CommandError` for one that cannot be read. */
-export async function listAll(store: Datastore, kind: Kind): Promise<AnyResource[]> {
-  const found: AnyResource[] = []
-  let next: string | undefined
-  do {
-    const page = await store.list(kind, { next })
-    found.push(...page.entries.map(resourceOf))
-    next = page.next
-  } while (next !== undefined)
-  return found
+/** A record that is no resource of its kind. */
+export interface Unread {
+  /** `node "n1"` */
+  readonly object: string
+  /** Reason and next step. */
+  readonly why: string
+  /** At which it may be written over; absent: what Margay did not write in a layout that this one knows stays as it is. */
+  readonly version?: Entry['version']
+  /** A newer Margay can read it, so it is in force elsewhere. */
+  readonly isNewer: boolean
 }
 
-export function resourceOf(entry: Entry): AnyResource {
-  const parsed = parseResource(entry.value)
-  if (!parsed.ok)
-    throw new CommandError(
-      1,
-      `the datastore holds what this margayctl cannot read:\n${parsed.problems.map(formatProblem).join('\n')}`,
-    )
-  const { resource } = parsed
-  return { ...resource, metadata: { ...resource.metadata, resourceVersion: entry.version } }
+export interface StoredResources {
+  /** With their versions. */
+  readonly resources: readonly AnyResource[]
+  readonly unread: readonly Unread[]
+}
+
+/** Every resource of the kinds. */
+export async function readAll(store: Datastore, of: readonly Kind[]): Promise<StoredResources> {
+  const [resources, unread]: [AnyResource[], Unread[]] = [[], []]
+  for (const kind of of)
+    for (const entry of await allEntries(store, kind)) {
+      const stored = readStored(kind, entry)
+      if (stored.ok) resources.push(withVersion(stored.resource, entry))
+      else {
+        const { object, why } = stored
+        const version = entry.unreadable === undefined ? entry.version : undefined
+        unread.push({ object, why, version, isNewer: entry.newer !== undefined })
+      }
+    }
+  return { resources, unread }
+}
+
+/** Throws `CommandError` if the record is no resource of its kind. */
+export function resourceOf(kind: Kind, entry: Entry): AnyResource {
+  const stored = readStored(kind, entry)
+  if (!stored.ok) throw new CommandError(1, unreadText(stored))
+  return withVersion(stored.resource, entry)
+}
+
+/** `node "n1" in the datastore cannot be read: …` */
+export function unreadText({ object, why }: Pick<Unread, 'object' | 'why'>): string {
+  return `${object} in the datastore cannot be read: ${why}`
+}
+
+function withVersion(resource: AnyResource, { version }: Entry): AnyResource {
+  return { ...resource, metadata: { ...resource.metadata, resourceVersion: version } }
 }
 
 /** `ippool "default"` */
 export function keyOf({ kind, metadata }: AnyResource): string {
-  return `${kind.toLowerCase()} "${metadata.name}"`
+  return nameOf(kind, metadata.name)
 }
 
 /**
@@ -56,11 +84,14 @@ export type Change =
   | { readonly do: 'update'; readonly value: unknown; readonly version: Entry['version'] }
   | { readonly do: 'nothing' }
 
-/** Throws `CommandError` if the resource says that it was read at another version. */
-export function changeOf(resource: AnyResource, before: AnyResource | undefined): Change {
+/**
+ * `spoiled`: there is a record of that name that is no such resource, at this version. Throws `CommandError` if the resource says that it
+ * was read at another version.
+ */
+export function changeOf(resource: AnyResource, before: AnyResource | undefined, spoiled?: Entry['version']): Change {
   const { resourceVersion: read, ...metadata } = resource.metadata
   const value = { ...withWritten(resource, before), metadata }
-  if (!before) return { do: 'create', value }
+  if (!before) return spoiled === undefined ? { do: 'create', value } : { do: 'update', value, version: spoiled }
   const { resourceVersion: stored, ...metadataBefore } = before.metadata
   if (read !== undefined && read !== stored)
     throw new CommandError(

@@ -6,11 +6,13 @@ import { type Address, formatPrefix, parseAddress, parsePrefix } from '../../ine
 import type { BgpRoutes, DaemonStatus, RoutesQuery } from '../api/contract.ts'
 import { type Handlers, RequestError } from '../api/server.ts'
 import { version } from '../api/version.ts'
+import type { Datastore } from '../datastore/contract.ts'
 import type { Dataplane } from '../dataplane/index.ts'
 import { endpointKey } from '../model/endpoint.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Bgp } from './bgp.ts'
 import type { Cluster } from './cluster.ts'
+import { datastoreStatus } from './datastore-status.ts'
 import type { Drain } from './drain.ts'
 import { explain, prefixesAround } from './explain.ts'
 import { ipamAnswers, type IpamRooms } from './ipam-answers.ts'
@@ -19,6 +21,7 @@ import { wireguardAnswers } from './wireguard-answers.ts'
 import type { WireguardKeys } from './wireguard.ts'
 
 export interface Rooms extends IpamRooms {
+  readonly datastore: Pick<Datastore, 'tryWrite'>
   readonly datastoreType: DaemonStatus['datastore']['type']
   readonly bgp: Bgp
   readonly cluster: Cluster
@@ -40,7 +43,8 @@ const shownConflicts = 50
 export function createHandlers(rooms: Rooms): Handlers {
   const { node, bgp, cluster, dataplane, ipam } = rooms
   return {
-    '/v1/status': (): DaemonStatus => {
+    '/v1/status': async (): Promise<DaemonStatus> => {
+      const datastore = await datastoreStatus(rooms.datastoreType, cluster, rooms.datastore)
       const peers = bgp.peers()
       const waitingFor = rooms.waitingFor()
       const { trouble } = dataplane
@@ -49,7 +53,7 @@ export function createHandlers(rooms: Rooms): Handlers {
         version,
         pid: process.pid,
         uptime: process.uptime(),
-        datastore: { type: rooms.datastoreType, state: cluster.state, ...(cluster.text && { text: cluster.text }) },
+        datastore,
         inSync: waitingFor.length === 0,
         waitingFor,
         asn: bgp.config?.asn,

@@ -7,7 +7,7 @@ import { type ClusterStore, StoreError } from '../datastore/contract.ts'
 export function believed(datastore: ClusterStore, doubt: () => Promise<string | undefined>): ClusterStore {
   const certain = async (): Promise<void> => {
     const text = await doubt()
-    if (text !== undefined) throw new StoreError('unreachable', text)
+    if (text !== undefined) throw new StoreError('unreachable', `${text}.`)
   }
   const after =
     <A extends readonly unknown[], R>(call: (...args: A) => Promise<R>) =>
@@ -21,6 +21,7 @@ export function believed(datastore: ClusterStore, doubt: () => Promise<string | 
     create: after((kind, name, value) => datastore.create(kind, name, value)),
     update: after((kind, name, value, version) => datastore.update(kind, name, value, version)),
     delete: after((kind, name, version) => datastore.delete(kind, name, version)),
+    tryWrite: after(() => datastore.tryWrite()),
     kinds: after(() => datastore.kinds()),
     keepAlive: after((name, about, seconds) => datastore.keepAlive(name, about, seconds)),
     sign: after(name => datastore.sign(name)),

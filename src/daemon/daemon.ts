@@ -531,6 +531,7 @@ export class Daemon {
   #handlers() {
     return createHandlers({
       node: this.#config.node.name,
+      datastore: this.#datastore,
       datastoreType: this.#config.datastore.type,
       bgp: this.#bgp,
       cluster: this.#cluster,

@@ -335,7 +335,7 @@ const codeOf: { readonly [C in EndpointErrorCode]: number } = {
   'route-conflict': code.attachmentExists,
   'bad-request': code.invalidConfig,
   'not-ready': code.tryAgainLater,
-  'kernel-refused': code.io,
+  'kernel-refused': code.internal,
 }
 
 function nameOf(key: AttachmentKey & { readonly label?: string }): string {

@@ -14,11 +14,28 @@ t.test('a block that a checkpoint names as ours is not announced unless the node
   t.end()
 })
 
-t.test('a record of a newer Margay is left out and reported', t => {
-  const snapshots = new SnapshotBuilder()
-  const entry = { kind: 'IPPool', name: 'p', version: '!1' as Version, value: {}, newer: 7 }
-  t.same(snapshots.update(['IPPool'], () => [entry]).pools, [])
-  t.same(snapshots.problems, ['ippool "p" was written by a newer Margay (layout 7) and is left out: upgrade this node'])
+t.test('a record that cannot be read is left out and reported', t => {
+  for (const [kind, object] of [
+    ['IPPool', 'ippool "p"'],
+    ['Block', 'block "p"'],
+  ]) {
+    const snapshots = new SnapshotBuilder()
+    const entry = { kind, name: 'p', version: '!1' as Version, value: {}, unreadable: 'it is torn: mend it' }
+    t.match(
+      snapshots.update([kind], () => [entry]),
+      { pools: [], blocks: [] },
+    )
+    t.same(snapshots.problems, [`${object} in the datastore cannot be read and is left out: it is torn: mend it`])
+  }
+  t.end()
+})
+
+t.test('no value that a record may have breaks the others', t => {
+  for (const kind of watchedKinds)
+    for (const value of [null, 5, 'x', [], {}, { spec: 5 }, { spec: null, metadata: null }, { cidr: 5, node: 'n' }]) {
+      const snapshots = new SnapshotBuilder()
+      t.doesNotThrow(() => snapshots.update([kind], () => [{ kind, name: 'n', version: '1' as Version, value }]))
+    }
   t.end()
 })
 

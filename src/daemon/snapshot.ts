@@ -5,7 +5,7 @@ import { readTunnelUse, type TunnelUse, tunnelUseKind } from '../model/tunnel-us
 import { contains, parsePrefix } from '../../inet/index.ts'
 import type { OwnedBlock, Snapshot } from '../plan/snapshot.ts'
 import { emptySnapshot } from '../plan/snapshot.ts'
-import { type AnyResource, formatProblem, type Kind, parseResource, type ResourceOf } from '../resources/index.ts'
+import { type Kind, nameOf, readStored, type ResourceOf } from '../resources/index.ts'
 import type { Entry } from '../datastore/contract.ts'
 import { requestKind } from '../ipam/requests.ts'
 
@@ -60,8 +60,16 @@ export class SnapshotBuilder {
   update(kinds: Iterable<string>, list: (kind: string) => readonly Entry[]): Snapshot {
     for (const kind of kinds) {
       const read = records.get(kind)
-      if (read) this.#snapshot = { ...this.#snapshot, ...read(list(kind)) }
-      else if (isKind(kind)) this.#snapshot = { ...this.#snapshot, [fields[kind]]: this.#read(kind, list(kind)) }
+      if (read) {
+        const entries = list(kind)
+        this.#snapshot = { ...this.#snapshot, ...read(entries) }
+        this.#unreadable.set(
+          kind,
+          entries.flatMap(({ name, unreadable }) =>
+            unreadable === undefined ? [] : leftOut(nameOf(kind, name), unreadable),
+          ),
+        )
+      } else if (isKind(kind)) this.#snapshot = { ...this.#snapshot, [fields[kind]]: this.#read(kind, list(kind)) }
     }
     return this.#snapshot
   }
@@ -69,16 +77,9 @@ export class SnapshotBuilder {
   #read<K extends Kind>(kind: K, entries: readonly Entry[]): readonly ResourceOf<K>[] {
     const problems: string[] = []
     const resources = entries.flatMap(entry => {
-      if (entry.newer !== undefined) {
-        problems.push(
-          `${kind.toLowerCase()} "${entry.name}" was written by a newer Margay (layout ${entry.newer}) and is left out: upgrade this node`,
-        )
-        return []
-      }
-      const parsed = parseResource(entry.value)
-      if (parsed.ok && isOf(kind, parsed.resource)) return [parsed.resource]
-      const why = parsed.ok ? `it says it is a ${parsed.resource.kind}` : parsed.problems.map(formatProblem).join(' ')
-      problems.push(`${kind.toLowerCase()} "${entry.name}" in the datastore cannot be read and is left out: ${why}`)
+      const stored = readStored(kind, entry)
+      if (stored.ok) return [stored.resource]
+      problems.push(leftOut(stored.object, stored.why))
       return []
     })
     this.#unreadable.set(kind, problems)
@@ -86,16 +87,16 @@ export class SnapshotBuilder {
   }
 }
 
+function leftOut(object: string, why: string): string {
+  return `${object} in the datastore cannot be read and is left out: ${why}`
+}
+
 function isKind(kind: string): kind is Kind {
   return Object.hasOwn(fields, kind)
 }
 
-function isOf<K extends Kind>(kind: K, resource: AnyResource): resource is ResourceOf<K> & AnyResource {
-  return resource.kind === kind
-}
-
 function blockOf(entry: Entry): OwnedBlock[] {
-  const { cidr, node } = entry.value as Partial<OwnedBlock>
+  const { cidr, node } = (entry.value ?? {}) as Partial<OwnedBlock>
   return typeof cidr === 'string' && typeof node === 'string' ? [{ cidr, node }] : []
 }
 

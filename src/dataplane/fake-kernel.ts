@@ -112,7 +112,10 @@ export class FakeKernel implements Kernel {
 
   async writeSysctls(settings: readonly Sysctl[], netns?: string): Promise<readonly string[]> {
     const namespace = this.#entered(netns)
-    return settings.flatMap(({ name, value }) => (namespace.writeSysctl(name, value) ? [] : [`sysctl ${name}: ENOENT`]))
+    return settings.flatMap(({ name, value }) => {
+      const errno = namespace.writeSysctl(name, value)
+      return errno === undefined ? [] : [`sysctl ${name} = ${value}: the fake kernel says ${errno}`]
+    })
   }
 
   #entered(netns?: string): FakeNamespace {
@@ -218,15 +221,17 @@ export class FakeNamespace {
     return this.#hasSysctl(name) ? (this.#sysctls.get(name) ?? '0') : undefined
   }
 
-  writeSysctl(name: SysctlName, value: string): boolean {
-    if (!this.#hasSysctl(name)) return false
+  /** Why not; undefined: it is written. */
+  writeSysctl(name: SysctlName, value: string): string | undefined {
+    if (!this.#hasSysctl(name)) return 'ENOENT'
+    if (!/^[-\d\s]+$/.test(value)) return 'EINVAL'
     const announced = this.readSysctl(name) === value ? undefined : announcement(name)
-    this.#sysctls.set(name, value)
+    this.#sysctls.set(name, value.trim().replaceAll(/\s+/g, '\t'))
     const link = announced?.link ?? ''
     const index = link === 'all' || link === 'default' ? link : this.named(link)?.index
     if (announced && index !== undefined)
       this.#tell({ type: 'netconf.put', netconf: { family: announced.family, link: index } })
-    return true
+    return undefined
   }
 
   #hasSysctl(name: SysctlName): boolean {

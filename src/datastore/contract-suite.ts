@@ -106,9 +106,12 @@ export async function datastoreSuite(t: Test, a: ClusterStore, b: ClusterStore):
       await fails(t, 'locked', b.create('Node', 'm', 1))
       await fails(t, 'locked', b.update('Node', 'n', 2, version))
       await fails(t, 'locked', b.delete('Node', 'n', version))
+      await fails(t, 'locked', b.tryWrite())
       await fails(t, 'exists', b.create(lockKind, lockName, {}))
       t.equal((await b.get('Node', 'n'))?.value, 1)
       await b.delete(lockKind, lockName)
+      await b.tryWrite()
+      t.same(await a.kinds(), ['Node'], 'trying writes nothing')
       await b.update('Node', 'n', 2, version)
     },
     'a sign of life is no record, and goes through while the store is locked': async (t, a, b) => {

@@ -14,7 +14,12 @@ export interface Entry {
   readonly version: Version
   /** JSON. */
   readonly value: unknown
-  /** A newer Margay wrote it, in this layout, which this one cannot read: `value` is empty, and an update fails with `conflict`. */
+  /**
+   * Why this Margay cannot read the record, and what to do, without kind and name: `value` is empty, and an update fails with `conflict`.
+   * A delete does not.
+   */
+  readonly unreadable?: string
+  /** It is unreadable because a newer Margay wrote it, in this layout. */
   readonly newer?: number
 }
 
@@ -66,6 +71,8 @@ export interface Datastore {
   update(kind: string, name: string, value: unknown, version: Version): Promise<Version>
   /** With `version`: only if that is the stored one. */
   delete(kind: string, name: string, version?: Version): Promise<void>
+  /** Writes nothing, and fails as every write would now: locked, not allowed, no room, not there. */
+  tryWrite(): Promise<void>
   /** Those that have records, ordered. */
   kinds(): Promise<readonly string[]>
   /** Kinds under which nothing is watched (status, address copies) are simply never named here. */

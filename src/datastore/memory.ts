@@ -64,6 +64,11 @@ export class MemoryDatastore implements ClusterStore {
     for (const watch of this.#watches) watch.tell(kind, { type: 'delete', kind, name })
   }
 
+  async tryWrite(): Promise<void> {
+    this.#reach()
+    this.#mustBeUnlocked('')
+  }
+
   async kinds(): Promise<readonly string[]> {
     this.#reach()
     return [...new Set([...this.#entries.values()].map(entry => entry.kind))].toSorted()

@@ -408,6 +408,7 @@ export class World {
           mustBe(kind, name, version)
           this.#records.delete(key(kind, name))
         }),
+      tryWrite: async () => undefined,
       kinds: async () => [...new Set([...this.#records.values()].map(entry => entry.kind))].toSorted(),
       watch: async function* (): AsyncGenerator<WatchEvent, void> {},
       close: async () => undefined,

@@ -21,7 +21,7 @@ export interface Endpoint {
   readonly withoutDefault?: readonly IpFamily[]
   /** Routes of the pod by this interface, beside the default routes. */
   readonly routes?: readonly PodRoute[]
-  /** Settings that were asked for in the pod's namespace, by path under `/proc/sys`. */
+  /** Settings that were asked for in the pod's namespace, by path under `/proc/sys`; once it is made, as the kernel shows them. */
   readonly sysctls?: Readonly<Record<`net/${string}`, string>>
   /** Whether it may send from its own addresses only. Default: yes. */
   readonly sourceCheck?: false

@@ -20,7 +20,7 @@ export const tunnelUseKind = 'TunnelUse'
 export function readTunnelUse(node: string, value: unknown): TunnelUse | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { accepts, leaving, sends, bare } = value as Partial<TunnelUse>
-  if (![accepts, leaving, sends].every(isNames) || typeof bare !== 'object') return undefined
+  if (![accepts, leaving, sends].every(isNames) || typeof bare !== 'object' || bare === null) return undefined
   return { node, accepts: accepts ?? [], leaving: leaving ?? [], sends: sends ?? [], bare }
 }
 

@@ -52,7 +52,7 @@ export function formatProblem(problem: Problem): string {
 }
 
 /** What a file says may hold line ends and terminal codes; a message holds neither. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
 }
 

@@ -40,8 +40,9 @@ export function inside(t: Test, world: CniWorld, version: Version): void {
       ],
       ['kernel.hostname', { code: 7, message: /"kernel\.hostname" is none of a network namespace/ }],
       ['net.core.rmem_max/../../kernel', { code: 7, message: /is none of a network namespace/ }],
+      ['net.core.somaxconn', { code: 7, message: /sysctl net\.core\.somaxconn = -1.*does not accept the value/ }],
     ] as const) {
-      const refusing = world.network(version, { more: { sysctl: { [name]: '1' } } })
+      const refusing = world.network(version, { more: { sysctl: { [name]: '-1' } } })
       await t.rejects(refusing.add(await world.container()), refusal, name)
     }
     t.same(await world.leftOnNode(), [])

@@ -369,6 +369,22 @@ for (const [where, open, skip] of [
       }
     })
 
+    t.test('a sysctl is kept as the kernel shows it, and a value that it does not take is named', async t => {
+      await using world = await open()
+      await using plane = await start(world.kernel)
+      const netns = await world.addPod('a')
+      const ranges = { ...request(netns), sysctls: { 'net/ipv4/ip_local_port_range': '2048   60000' } }
+      t.match(await plane.endpoints.add(ranges), {
+        endpoint: { sysctls: { 'net/ipv4/ip_local_port_range': '2048\t60000' } },
+      })
+      t.same(await plane.endpoints.check(plane.endpoints.get(ranges)!), [])
+      const refused = { ...request(await world.addPod('b'), 3), sysctls: { 'net/core/somaxconn': 'abc' } }
+      t.match(await plane.endpoints.add(refused), {
+        error: { code: 'bad-request', text: /sysctl net\.core\.somaxconn = abc.*; give it another value/ },
+      })
+      t.equal(plane.endpoints.get(refused), undefined)
+    })
+
     t.test('a second interface leaves the default routes and forwarding of the first', async t => {
       await using world = await open()
       await using plane = await start(world.kernel)

@@ -11,6 +11,7 @@ import type { FibEntry } from '../../model/fib.ts'
 import { ensureSysctls, type Kernel } from '../kernel.ts'
 import type { RouteTable } from '../routes/route-table.ts'
 import type { Settings } from '../settings.ts'
+import { setAsked } from './asked-sysctls.ts'
 import { checkEndpoint, type EndpointProblem } from './check.ts'
 import { type EndpointError, errorOf, Refused } from './errors.ts'
 import type { HostEndGuard } from './guard.ts'
@@ -262,9 +263,9 @@ export class Endpoints {
     const endpoint = await besideOthers(pod, asked)
     await apply(node, endpoint, 'make the veth pair', [pairOf(endpoint)])
     try {
-      const { mac, index } = await this.#wire(node, pod, endpoint)
+      const { index, ...found } = await this.#wire(node, pod, endpoint)
       await this.#route(node, endpoint)
-      return { attached: { ...endpoint, mac }, index }
+      return { attached: { ...endpoint, ...found }, index }
     } catch (thrown) {
       this.#routes.patch(
         'endpoint',
@@ -287,7 +288,7 @@ export class Endpoints {
     node: Rtnetlink,
     pod: Rtnetlink,
     endpoint: Endpoint,
-  ): Promise<{ readonly mac: string; readonly index: number }> {
+  ): Promise<Pick<Endpoint, 'sysctls'> & { readonly mac: string; readonly index: number }> {
     const families = wiring.familiesOf(endpoint.addresses)
     const [host, far] = await Promise.all([node.link(endpoint.hostDevice), pod.link(endpoint.ifName)])
     if (!host || !far)
@@ -297,10 +298,12 @@ export class Endpoints {
       )
     const rpFilter = await reversePathFilter(this.#kernel, endpoint)
     await this.#set(endpoint, wiring.hostSettings(host.name, families, rpFilter))
-    await this.#set(endpoint, wiring.podSettings(endpoint), endpoint.netns)
+    const own = wiring.podSettings(endpoint).filter(({ name }) => endpoint.sysctls?.[name] === undefined)
+    await this.#set(endpoint, own, endpoint.netns)
+    const asked = await setAsked(this.#kernel, endpoint, nameOf(endpoint))
     await apply(node, endpoint, 'set up the host end', wiring.hostOperations(host.index, families))
     await apply(pod, endpoint, 'set up the pod end', wiring.podOperations(far.index, endpoint))
-    return { mac: far.mac ?? '', index: host.index }
+    return { mac: far.mac ?? '', index: host.index, ...asked }
   }
 
   async #set(endpoint: Endpoint, settings: Parameters<Kernel['writeSysctls']>[0], netns?: string): Promise<void> {

@@ -13,7 +13,7 @@ export type EndpointErrorCode =
   | 'address-in-use'
   /** Another program's route holds the address. */
   | 'route-conflict'
-  /** The request makes no sense: no address, a malformed one, a bad MTU. */
+  /** The request makes no sense: no address, a malformed one, a bad MTU, a sysctl with a value that the kernel does not take. */
   | 'bad-request'
   /** `adopt` has not run yet: ask again in a moment. */
   | 'not-ready'

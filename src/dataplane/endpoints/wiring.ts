@@ -17,7 +17,8 @@ import type { IpFamily } from '../../../inet/index.ts'
 import type { InterfaceAddress, Operation } from '../../../netlink/types.ts'
 import type { Endpoint, PodRoute } from '../../model/endpoint.ts'
 import type { FibEntry } from '../../model/fib.ts'
-import type { Sysctl, SysctlName } from '../kernel.ts'
+import type { Sysctl } from '../kernel.ts'
+import { askedOf } from './asked-sysctls.ts'
 import { hostMac } from './names.ts'
 import type { ReversePathFilter } from './source-check.ts'
 import type { PodSources } from './sources.ts'
@@ -86,7 +87,6 @@ export type PodEnd = Pick<Endpoint, 'addresses' | 'ifName' | 'routes' | 'sysctls
 export function podSettings(endpoint: PodEnd, forwarding = !endpoint.withoutDefault?.includes(4)): Sysctl[] {
   const { addresses, ifName, sysctls = {} } = endpoint
   const { v4, v6 } = familiesOf(addresses)
-  const asked = Object.entries(sysctls).map(([name, value]): Sysctl => ({ name: name as SysctlName, value }))
   const own: readonly Sysctl[] = [
     ...(v4 && forwarding ? ([{ name: 'net/ipv4/ip_forward', value: '0' }] as const) : []),
     ...(v6
@@ -100,7 +100,7 @@ export function podSettings(endpoint: PodEnd, forwarding = !endpoint.withoutDefa
         ] as const)
       : []),
   ]
-  return [...own.filter(({ name }) => sysctls[name] === undefined), ...asked]
+  return [...own.filter(({ name }) => sysctls[name] === undefined), ...askedOf(endpoint)]
 }
 
 /** Brings the host end up. Its link-local address is set by hand: with stable-privacy addresses it would not follow the MAC. */

@@ -93,6 +93,11 @@ export function clusterCalls(path: string, create: boolean) {
       write(kind, name, undefined, found => mustBe(kind, name, found, revision))
     },
 
+    tryWrite(): void {
+      const db = file.database()
+      inTransaction(db, () => mustBeUnlocked(db))
+    },
+
     kinds(): readonly string[] {
       const rows = file.database().prepare('SELECT DISTINCT kind FROM entries ORDER BY kind').all()
       return rows.map(row => String(row['kind']))

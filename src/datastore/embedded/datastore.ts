@@ -16,6 +16,7 @@ export function openEmbeddedDatastore(path: string, { create }: { readonly creat
     create: (kind, name, value) => client.call('create', kind, name, value),
     update: (kind, name, value, version: Version) => client.call('update', kind, name, value, version),
     delete: (kind, name, version) => client.call('delete', kind, name, version),
+    tryWrite: () => client.call('tryWrite'),
     kinds: () => client.call('kinds'),
     keepAlive: (name, about, seconds) => client.call('keepAlive', name, about, seconds),
     sign: name => client.call('sign', name),

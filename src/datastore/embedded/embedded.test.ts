@@ -101,7 +101,7 @@ t.test('a file that cannot be used is told with the next step', async t => {
   }
 })
 
-t.test('what a newer Margay wrote is listed, and not written over', async t => {
+t.test('what a newer Margay wrote, or nobody of ours, is listed, and not written over', async t => {
   const path = join(t.testdir(), 'cluster.db')
   const store = openEmbeddedDatastore(path, { create: true })
   await store.create('Node', 'n', 1)
@@ -115,7 +115,11 @@ t.test('what a newer Margay wrote is listed, and not written over', async t => {
     message: /Node n was written by a newer Margay.*Upgrade this node/,
   })
   t.equal(database.prepare('SELECT value FROM entries').get()?.['value'], newer)
+  await store.create('Node', 'noise', 1)
+  database.prepare("UPDATE entries SET value = 'not JSON' WHERE name = 'noise'").run()
   database.close()
+  t.match(await store.list('Node'), { entries: [{ name: 'n' }, { name: 'noise', value: {}, unreadable: /not JSON/ }] })
+  await store.delete('Node', 'noise')
   await store.delete('Node', 'n', entries[0].version)
   await store.close()
 })

@@ -1,7 +1,7 @@
 // Rows of the cluster's file as entries.
 
 import type { Entry } from '../contract.ts'
-import { type Envelope, layout, opened } from '../envelope.ts'
+import { layout, opened } from '../envelope.ts'
 
 export function wrap(value: unknown): string {
   return JSON.stringify({ layout, value: value ?? null })
@@ -10,5 +10,5 @@ export function wrap(value: unknown): string {
 /** A row (kind, name, version, value) as an entry. */
 export function toEntry(row: Record<string, unknown>): Entry {
   const [kind, name] = [String(row['kind']), String(row['name'])]
-  return { kind, name, ...opened(JSON.parse(String(row['value'])) as Envelope, String(row['version'])) }
+  return { kind, name, ...opened(String(row['value']), String(row['version'])) }
 }

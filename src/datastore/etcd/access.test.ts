@@ -4,8 +4,10 @@ import { execFileSync } from 'node:child_process'
 import { copyFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { AlarmAction, AlarmType } from 'etcd3'
 import t from 'tap'
 import type { Datastore, WatchEvent } from '../contract.ts'
+import { EtcdClient } from './client.ts'
 import { openEtcdDatastore } from './datastore.ts'
 import { TestEtcd } from './testing.ts'
 
@@ -169,5 +171,22 @@ t.test('users, and a password that changes', async t => {
   process.env['MARGAY_TEST_PASSWORD'] = 'second'
   const other = open({ auth: { username: 'node', passwordEnv: 'MARGAY_TEST_PASSWORD' } })
   t.match(await other.get('Node', 'm'), { value: 1 })
+
+  const grant = (rights: string) =>
+    etcd.ctl(...root, 'role', 'grant-permission', 'margay', rights, '/margay/', '--prefix')
+  await grant('read')
+  await succeeds('reading goes on', () => store.get('Node', 'm'))
+  await t.rejects(store.tryWrite(), { code: 'unauthorised', message: /may not do that: grant its role readwrite/ })
+  await grant('readwrite')
+  await store.tryWrite()
+  process.env['MARGAY_TEST_ROOT'] = 'secret'
+  const operator = new EtcdClient(etcd.settings({ auth: { username: 'root', passwordEnv: 'MARGAY_TEST_ROOT' } }))
+  const alarm = (action: 'Activate' | 'Deactivate') =>
+    operator.run(etcd => etcd.maintenance.alarm({ action: AlarmAction[action], memberID: 0, alarm: AlarmType.Nospace }))
+  await alarm('Activate')
+  await t.rejects(store.tryWrite(), { code: 'unreachable', message: /quota is used up \(alarm NOSPACE\)/ })
+  await alarm('Deactivate')
+  await succeeds('there is room again', () => store.tryWrite())
+  operator.close()
   await Promise.all([store.close(), other.close()])
 })

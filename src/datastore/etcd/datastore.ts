@@ -11,7 +11,7 @@ import { lockedError } from '../lock.ts'
 import type { Sign } from '../presence.ts'
 import { EtcdClient } from './client.ts'
 import { EtcdPresence } from './presence.ts'
-import { isFrom, Keys, newWrite, wrap } from './record.ts'
+import { isFrom, Keys, newWrite, tryKind, wrap } from './record.ts'
 import type { EtcdSettings } from './settings.ts'
 import { watchEtcd } from './watch.ts'
 
@@ -73,6 +73,14 @@ class EtcdDatastore implements ClusterStore {
       if (!found) throw missing(kind, name)
       if (version !== undefined) throw changed(kind, name)
     }
+  }
+
+  /** A transaction whose condition nothing meets: etcd looks at rights and room all the same. */
+  async tryWrite(): Promise<void> {
+    const key = this.#keys.of(tryKind, '')
+    const never: ICompare = { key, target: CompareTarget.Version, result: CompareResult.Less, version: 0 }
+    const { answer } = await this.#write(tryKind, '', never, { request_put: { key, value: Buffer.alloc(0) } })
+    this.#found(tryKind, answer)
   }
 
   /** One short read a kind: from the last name of one to the first of the next. */

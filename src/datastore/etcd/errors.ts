@@ -60,7 +60,8 @@ const table: readonly (readonly [pattern: RegExp, fault: Omit<Fault, 'reason'>, 
 
 /** `where`: the endpoint. */
 export function faultOf(error: unknown, where: string): Fault {
-  if (error instanceof StoreError) return { code: error.code, passes: false, reason: error.message }
+  // A sentence of ours: who passes it on ends it.
+  if (error instanceof StoreError) return { code: error.code, passes: false, reason: error.message.replace(/\.$/, '') }
   const text = error instanceof Error ? `${error.constructor.name}: ${error.message}` : String(error)
   const said = plain(text)
   for (const [pattern, fault, next] of table)

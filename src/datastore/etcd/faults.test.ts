@@ -188,10 +188,10 @@ t.test('what a newer Margay wrote, and what nobody of ours wrote', async t => {
   const { entries } = await store.list('Node')
   t.match(entries, [
     { name: 'newer', value: {}, newer: 7 },
-    { name: 'noise', value: {}, newer: 0 },
+    { name: 'noise', value: {}, unreadable: /not JSON/ },
   ])
   for (const { name, version } of entries)
-    await t.rejects(store.update('Node', name, {}, version), { code: 'conflict', message: /Upgrade this node/ })
+    await t.rejects(store.update('Node', name, {}, version), { code: 'conflict', message: /stays as it is/ })
   t.equal((await etcd.ctl('get', '--print-value-only', '/margay/Node/newer')).trim(), newer)
   for (const { name, version } of entries) await store.delete('Node', name, version)
   t.same((await store.list('Node')).entries, [])

@@ -3,15 +3,13 @@
 import type { IKeyValue } from 'etcd3'
 import { randomBytes } from 'node:crypto'
 import type { Entry } from '../contract.ts'
-import { type Envelope, layout, opened } from '../envelope.ts'
-
-/** An envelope that also knows which write made it, so that a write that is repeated recognises itself. */
-interface Stored extends Envelope {
-  readonly write?: string
-}
+import { layout, opened, readEnvelope } from '../envelope.ts'
 
 /** Signs of life stand beside the records, under names that no kind has. */
 export const signKinds = { alive: '~alive', seen: '~seen' } as const
+
+/** Of a key that is never written. */
+export const tryKind = '~try'
 
 export class Keys {
   readonly #prefix: string
@@ -44,27 +42,21 @@ export class Keys {
   }
 
   entry(kv: IKeyValue): Entry {
-    return { ...this.parse(kv.key), ...opened(storedOf(kv), kv.mod_revision) }
+    return { ...this.parse(kv.key), ...opened(textOf(kv), kv.mod_revision) }
   }
 }
 
 export const newWrite = (): string => randomBytes(9).toString('base64url')
 
+/** `write`: a random word, so that a write that is repeated recognises itself. */
 export function wrap(value: unknown, write: string): Buffer {
   return Buffer.from(JSON.stringify({ layout, write, value: value ?? null }))
 }
 
 export function isFrom(kv: IKeyValue, write: string): boolean {
-  return storedOf(kv).write === write
+  return readEnvelope(textOf(kv))?.write === write
 }
 
-/** Something that is not ours under our prefix is kept like what a newer Margay wrote: not read, not written. */
-function storedOf(kv: IKeyValue): Stored {
-  try {
-    const stored = JSON.parse(kv.value.toString('utf8')) as Stored
-    if (typeof stored?.layout === 'number') return stored
-  } catch {
-    // Not JSON.
-  }
-  return { layout: 0, value: undefined }
+function textOf(kv: IKeyValue): string {
+  return kv.value.toString('utf8')
 }

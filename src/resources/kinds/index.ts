@@ -21,6 +21,7 @@ export const kinds = {
 } as const
 
 export type Kind = keyof typeof kinds
+export const allKinds: readonly Kind[] = Object.values(kinds).map(({ kind }) => kind)
 export type ResourceOf<K extends Kind> = Resource<K, InferOutput<(typeof kinds)[K]['spec']>>
 export type AnyResource = { [K in Kind]: ResourceOf<K> }[Kind]
 

@@ -1,0 +1,25 @@
+// What every device under test can do.
+
+import type { Family } from '../../bgp/types.ts'
+import type { Host } from '../../integration/interop/kit/lan.ts'
+
+export interface DevicePlan {
+  readonly asn: number
+  readonly routerId: string
+  /** Its end of the sessions. */
+  readonly local: string
+  readonly family: Family
+  /** `ebgp`: it is the next hop of all it passes on. `reflector`: all neighbours are its clients, and it leaves next hops alone. */
+  readonly kind: 'ebgp' | 'reflector'
+  /** They dial. */
+  readonly neighbours: readonly { readonly address: string; readonly asn: number }[]
+}
+
+export interface Device {
+  readonly name: string
+  readonly title: string
+  /** As it says itself, `2.0.12`. */
+  version(): string
+  /** Starts it in a namespace of its own; whoever dials finds out when it is there. */
+  start(host: Host, plan: DevicePlan): Promise<void> | void
+}

@@ -1,0 +1,56 @@
+// zebra for interfaces and next hops, bgpd for BGP, no routes into the kernel.
+
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { frr as daemon } from '../../integration/interop/daemons/frr.ts'
+import type { Host } from '../../integration/interop/kit/lan.ts'
+import type { Device, DevicePlan } from './device.ts'
+
+const programs = '/usr/lib/frr'
+
+export const frr: Device = {
+  name: 'frr',
+  title: daemon.title,
+  version: () => daemon.version(),
+  start: async (host, plan) => {
+    host.file('zebra.conf', 'frr defaults datacenter\n')
+    host.file('bgpd.conf', configuration(plan))
+    host.spawn('zebra', [`${programs}/zebra`, ...options(host, 'zebra')])
+    // A bgpd that comes before zebra's socket tries again after ten seconds only.
+    while (!existsSync(join(host.directory, 'zserv.api'))) await sleep(20)
+    host.spawn('bgpd', [`${programs}/bgpd`, ...options(host, 'bgpd'), '-n', '-p', '179'])
+  },
+}
+
+function options({ directory }: Host, role: string): string[] {
+  const files = ['-f', `${directory}/${role}.conf`, '-i', `${directory}/${role}.pid`, '-z', `${directory}/zserv.api`]
+  return [...files, '--vty_socket', directory, '-A', '127.0.0.1', '--log', 'stdout', '--log-level', 'errors']
+}
+
+function configuration({ asn, routerId, family, kind, neighbours }: DevicePlan): string {
+  const version = family === 'ipv4-unicast' ? 'ipv4' : 'ipv6'
+  const option = kind === 'reflector' ? 'route-reflector-client' : 'next-hop-self'
+  return [
+    `frr defaults datacenter`,
+    `router bgp ${asn}`,
+    ` bgp router-id ${routerId}`,
+    ` bgp cluster-id ${routerId}`,
+    ` no bgp default ipv4-unicast`,
+    ` no bgp ebgp-requires-policy`,
+    // Else it waits the longer the more peers it has.
+    ` coalesce-time 100`,
+    ` neighbor peers peer-group`,
+    ` neighbor peers passive`,
+    ` neighbor peers timers 80 240`,
+    ...neighbours.flatMap(({ address, asn }) => [
+      ` neighbor ${address} remote-as ${asn}`,
+      ` neighbor ${address} peer-group peers`,
+    ]),
+    ` address-family ${version} unicast`,
+    `  neighbor peers activate`,
+    `  neighbor peers ${option}`,
+    ` exit-address-family`,
+    ``,
+  ].join('\n')
+}

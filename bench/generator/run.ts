@@ -1,0 +1,129 @@
+// Sessions with the device, and one phase after another: octets out, and the time at which the last receiver had what it has to have.
+
+import { createServer, type Server } from 'node:net'
+import { keepalive } from '../../bgp/wire/header.ts'
+import type { Shape } from '../scenarios/scenario.ts'
+import { addressOf, device, peerStation } from './addresses.ts'
+import { Checker } from './check.ts'
+import { openOf, Session } from './session.ts'
+import { makeTraffic, type PhaseTraffic, type Traffic } from './traffic.ts'
+
+/** Octets that a prefix may take on its way to a receiver, when each comes in a message of its own. */
+const OCTETS_A_PREFIX = 130
+/** Milliseconds without a word after which the receivers' inboxes are read: when enough has come, and when not. */
+const QUIET = 60
+const LONG_QUIET = 4_000
+const POLL = 5
+
+export interface PhaseResult {
+  readonly row: string | undefined
+  /** From the first octet out until the last receiver had all. */
+  readonly seconds: number
+  /** Processor time of the generator itself, its receivers included. */
+  readonly cpu: number
+  /** Octets that the receivers got. */
+  readonly octets: number
+}
+
+export class Run {
+  readonly #shape: Shape
+  readonly #traffic: Traffic
+  readonly #sessions: readonly Session[]
+  readonly #receivers: readonly { readonly peer: number; readonly session: Session; readonly checker: Checker }[]
+  /** Without a device: the senders' ends of the receivers' connections. */
+  readonly #direct: boolean
+  #send: (peer: number, octets: Uint8Array) => void
+
+  constructor(shape: Shape, direct: boolean) {
+    this.#shape = shape
+    this.#direct = direct
+    this.#traffic = makeTraffic(shape, direct)
+    const { expected, slices } = this.#traffic
+    const capacity = Math.min(expected.table.length * OCTETS_A_PREFIX, 2 ** 28) + 2 ** 20
+    this.#sessions = shape.peers.map(({ receives }, n) => {
+      const own = peerStation(n, shape.kind)
+      const from = addressOf(own, shape.family)
+      const to = addressOf(direct ? peerStation(0, shape.kind) : device, shape.family)
+      return new Session({ family: shape.family, own, from, to, capacity: receives ? capacity : 2 ** 19 })
+    })
+    this.#receivers = this.#sessions.flatMap((session, peer) => {
+      if (!shape.peers[peer].receives) return []
+      return [{ peer, session, checker: new Checker(expected, session.inbox, slices[peer]) }]
+    })
+    this.#send = (peer, octets) => this.#sessions[peer].send(octets)
+  }
+
+  /** Resolves when all sessions are up and nobody has said anything for a while. */
+  async up(): Promise<void> {
+    if (this.#direct) await this.#serve()
+    const dialing = this.#direct ? this.#receivers.map(({ session }) => session) : this.#sessions
+    await Promise.all(dialing.map(session => session.up()))
+    const since = performance.now()
+    const settled = () => performance.now() - Math.max(since, ...dialing.map(({ lastHeard }) => lastHeard)) > 1_500
+    while (!settled()) await pause(50)
+  }
+
+  /** Throws an Error in words if what arrives is wrong, or not there in time. `limit`: seconds. */
+  async phase(n: number, limit: number): Promise<PhaseResult> {
+    const phase = this.#traffic.phases[n]
+    for (const { checker } of this.#receivers) checker.aim(phase.goal)
+    const cpu = process.cpuUsage()
+    const start = performance.now()
+    for (const [peer, octets] of phase.sends) this.#send(peer, octets)
+    let used = 0
+    let read = 0
+    for (;;) {
+      await pause(POLL)
+      const now = performance.now()
+      const octets = this.#receivers.reduce((sum, { session }) => sum + session.inbox.end, 0)
+      const quiet = now - Math.max(start, ...this.#receivers.map(({ session }) => session.lastHeard))
+      const lost = this.#sessions.find(({ ended }) => ended !== undefined)
+      const isLate = now - start > limit * 1000
+      if (octets > read && (lost || isLate || quiet > LONG_QUIET || (quiet > QUIET && this.#counted(phase)))) {
+        const { user, system } = process.cpuUsage(cpu)
+        used = (user + system) / 1e6
+        for (const { checker } of this.#receivers) checker.read()
+        read = octets
+        const [fault] = this.#receivers.flatMap(({ checker }) => checker.faults)
+        if (fault) throw new Error(fault)
+      }
+      if (this.#receivers.every(({ checker }) => checker.reached !== undefined)) {
+        const end = Math.max(...this.#receivers.map(({ checker }) => checker.reached ?? 0))
+        return { row: phase.row, seconds: (end - start) / 1000, cpu: used, octets }
+      }
+      if (lost) throw new Error(`a session ended: ${lost.ended}`)
+      if (isLate) throw new Error(`not there after ${limit} s: ${this.#missing()}`)
+    }
+  }
+
+  /** Whether every receiver got at least as many prefixes as it has to get. */
+  #counted({ announced, withdrawn }: PhaseTraffic): boolean {
+    const sum = (counts: ReadonlyMap<number, number>): number => counts.values().reduce((all, one) => all + one, 0)
+    const [comes, goes] = [sum(announced), sum(withdrawn)]
+    return this.#receivers.every(
+      ({ peer, session: { inbox } }) =>
+        inbox.announced >= comes - (announced.get(peer) ?? 0) && inbox.withdrawn >= goes - (withdrawn.get(peer) ?? 0),
+    )
+  }
+
+  #missing(): string {
+    const short = this.#receivers.filter(({ checker }) => checker.missing > 0)
+    const [first] = short
+    return `${short.length} receivers lack something, the first ${first?.checker.missing} prefixes: ${first?.checker.example()}`
+  }
+
+  /** The sender listens itself, and is the other end of the receiver's session. */
+  async #serve(): Promise<void> {
+    const { family, kind } = this.#shape
+    const own = peerStation(0, kind)
+    const server: Server = createServer({ noDelay: true }, socket => {
+      socket.on('error', () => {}).resume()
+      socket.write(openOf(own, family))
+      socket.write(keepalive)
+      this.#send = (_, octets) => void socket.write(octets)
+    })
+    await new Promise<void>(resolve => server.listen(179, addressOf(own, family), resolve))
+  }
+}
+
+const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))

@@ -1,0 +1,109 @@
+// A peer of the device: dials until it is let in, keeps the session alive, and puts what comes into its inbox.
+
+import { connect, type Socket } from 'node:net'
+import { KEEPALIVE, keepalive, NOTIFICATION, OPEN } from '../../bgp/wire/header.ts'
+import { encodeOpen } from '../../bgp/wire/open.ts'
+import type { Family } from '../../bgp/types.ts'
+import type { Station } from './addresses.ts'
+import { Inbox } from './inbox.ts'
+
+const HOLD_TIME = 240
+const RETRY = 100
+
+export interface SessionOptions {
+  readonly family: Family
+  readonly own: Station
+  /** Where it dials from, and to. */
+  readonly from: string
+  readonly to: string
+  /** Octets that may come, about. */
+  readonly capacity: number
+}
+
+export class Session {
+  readonly inbox: Inbox
+  readonly #options: SessionOptions
+  #socket: Socket | undefined
+  #established = false
+  /** When something last came, milliseconds. */
+  lastHeard = 0
+  /** Why the session ended. */
+  ended: string | undefined
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.inbox = new Inbox(options.capacity)
+  }
+
+  /** Resolves when the session is established; dials until then. */
+  async up(): Promise<void> {
+    while (!this.#established) {
+      await this.#attempt()
+      if (!this.#established) await new Promise(resolve => setTimeout(resolve, RETRY))
+    }
+  }
+
+  /** Sends octets, as fast as the other end takes them. */
+  send(octets: Uint8Array): void {
+    this.#socket?.write(octets)
+  }
+
+  close(): void {
+    this.ended = 'closed here'
+    this.#socket?.destroy()
+  }
+
+  /** Resolves when it is established, or has failed. */
+  #attempt(): Promise<void> {
+    const { own, family, from, to } = this.#options
+    const { inbox } = this
+    inbox.end = inbox.framed = 0
+    inbox.clear()
+    return new Promise(resolve => {
+      const socket = connect({
+        host: to,
+        port: 179,
+        localAddress: from,
+        noDelay: true,
+        onread: {
+          buffer: () => inbox.room(),
+          callback: (count, into) => {
+            inbox.received(count, into)
+            this.lastHeard = performance.now()
+            return true
+          },
+        },
+      })
+      this.#socket = socket
+      inbox.onOther = (type, at, length) => {
+        if (type === OPEN) socket.write(keepalive)
+        if (type === NOTIFICATION) this.ended = `NOTIFICATION ${inbox.octets.toString('hex', at + 19, at + length)}`
+        if (type !== KEEPALIVE || this.#established) return
+        this.#established = true
+        this.ended = undefined
+        setInterval(() => socket.write(keepalive), (HOLD_TIME / 4) * 1000).unref()
+        resolve()
+      }
+      socket.on('connect', () => socket.write(openOf(own, family)))
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        if (this.#established) this.ended ??= 'the device closed the connection'
+        resolve()
+      })
+    })
+  }
+}
+
+/** Multiprotocol and 4-octet AS numbers: what every router speaks. */
+export function openOf({ asn, routerId }: Station, family: Family): Uint8Array {
+  const id = routerId.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0)
+  return encodeOpen({
+    asn,
+    holdTime: HOLD_TIME,
+    routerId: id,
+    capabilities: [
+      { kind: 'multiprotocol', afi: family === 'ipv4-unicast' ? 1 : 2, safi: 1 },
+      { kind: 'fourOctetAs', asn },
+    ],
+  })
+}

@@ -1,0 +1,98 @@
+// All that a run needs beforehand: the table, what each phase sends as octets, and what has to arrive.
+
+import type { Phase, Shape } from '../scenarios/scenario.ts'
+import { addressOf, device, octetsOf, peerStation } from './addresses.ts'
+import { expectedAttributes, makeSets, type Sender, sentAttributes, type Surroundings } from './attributes.ts'
+import { canonical, type Expected, GONE } from './check.ts'
+import { announcements, withdrawals } from './messages.ts'
+import { PrefixIndex } from './prefix-index.ts'
+import { makeTable, type Slice, type Table } from './table.ts'
+
+export interface Traffic {
+  readonly expected: Expected
+  /** What each peer has, by its number; undefined if it only receives. */
+  readonly slices: readonly (Slice | undefined)[]
+  readonly phases: readonly PhaseTraffic[]
+}
+
+export interface PhaseTraffic {
+  readonly row: string | undefined
+  /** By number of peer. */
+  readonly sends: ReadonlyMap<number, Uint8Array>
+  /** What a receiver has of each prefix afterwards, as `Checker` holds it. */
+  readonly goal: Uint32Array
+  /** Prefixes announced and withdrawn by each peer. */
+  readonly announced: ReadonlyMap<number, number>
+  readonly withdrawn: ReadonlyMap<number, number>
+}
+
+/** `asExpected`: the senders send what the device would make of it, for a run without one. */
+export function makeTraffic(shape: Shape, asExpected: boolean): Traffic {
+  const { family, kind, peers } = shape
+  const around: Surroundings = {
+    kind,
+    family,
+    device: { ...device, nextHop: octetsOf(addressOf(device, family)) },
+  }
+  const table = makeTable(
+    family,
+    peers.filter(({ prefixes }) => prefixes > 0),
+  )
+  const left = [...table.slices]
+  const slices = peers.map(({ prefixes }) => (prefixes > 0 ? left.shift() : undefined))
+  const senders = peers.map((_, n): Sender => {
+    const station = peerStation(n, kind)
+    return { ...station, nextHop: octetsOf(addressOf(station, family)) }
+  })
+  const sent: Uint8Array[] = []
+  const senderOf: Sender[] = []
+  const sets = new Map<string, number>()
+  for (const [n, slice] of slices.entries()) {
+    if (!slice) continue
+    for (const [i, set] of makeSets(slice, senders[n], kind).entries()) {
+      const expected = expectedAttributes(set, senders[n], around)
+      sent.push(asExpected ? expected : sentAttributes(set, senders[n], around))
+      senderOf.push(senders[n])
+      for (const each of [expected, expectedAttributes(set, senders[n], around, 0)])
+        sets.set(canonical(Buffer.from(each), 0, each.length), slice.fromSet + i)
+    }
+  }
+  const nextHop = (set: number): Uint8Array => (kind === 'reflector' ? senderOf[set].nextHop : around.device.nextHop)
+  const expected: Expected = { table, index: new PrefixIndex(table), sets, known: new Map(), nextHop }
+  const sentHop = (n: number): Uint8Array => (asExpected ? around.device.nextHop : senders[n].nextHop)
+  let goal: Uint32Array = new Uint32Array(table.length)
+  const phases = shape.phases.map(phase => {
+    const traffic = phaseTraffic(phase, { table, slices, goal, attributes: set => sent[set], nextHop: sentHop })
+    goal = traffic.goal
+    return traffic
+  })
+  return { expected, slices, phases }
+}
+
+interface Sent {
+  readonly table: Table
+  readonly slices: Traffic['slices']
+  /** Before the phase. */
+  readonly goal: Uint32Array
+  readonly attributes: (set: number) => Uint8Array
+  readonly nextHop: (peer: number) => Uint8Array
+}
+
+function phaseTraffic({ row, changes }: Phase, { table, slices, goal, attributes, nextHop }: Sent): PhaseTraffic {
+  const after = goal.slice()
+  const sends = new Map<number, Uint8Array>()
+  const announced = new Map<number, number>()
+  const withdrawn = new Map<number, number>()
+  for (const { peer, kind, ...range } of changes) {
+    const start = slices[peer]?.from ?? 0
+    const [from, to] = [start + range.from, start + range.to]
+    const octets =
+      kind === 'announce' ? announcements(table, from, to, attributes, nextHop(peer)) : withdrawals(table, from, to)
+    const before = sends.get(peer)
+    sends.set(peer, before ? Buffer.concat([before, octets]) : octets)
+    const counts = kind === 'announce' ? announced : withdrawn
+    counts.set(peer, (counts.get(peer) ?? 0) + to - from)
+    for (let i = from; i < to; i++) after[i] = kind === 'announce' ? table.sets[i] + 1 : GONE
+  }
+  return { row, sends, goal: after, announced, withdrawn }
+}

@@ -1,0 +1,139 @@
+// `npm run bench`: scenario by scenario, device by device, round by round, and then docs/performance.md.
+//
+//     npm run bench                           each scenario at its standard size, and Margay at the others; under ten minutes
+//     npm run bench -- --full                 all devices at all sizes, three rounds
+//     npm run bench -- --quick                each scenario at its smallest size, once; nothing is written
+//         --only full-table,churn             these scenarios
+//         --devices margay,bird               these devices; nothing is written
+//         --rounds 5  --no-write
+
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { type Device, devices } from './devices/index.ts'
+import { type Measured, measure } from './measure.ts'
+import { writeReport } from './report.ts'
+import { median, type Result, writeResults } from './results.ts'
+import { type Scenario, scenarios } from './scenarios/index.ts'
+
+const text = { type: 'string' } as const
+const flag = { type: 'boolean', default: false } as const
+const { values: options } = parseArgs({
+  options: { full: flag, quick: flag, only: text, devices: text, rounds: text, 'no-write': flag },
+})
+
+/** The short set begins nothing new after so many seconds, and repeats no run that took longer than so many. */
+const BUDGET = 480
+const LONG = 25
+/** Seconds a phase. */
+const LIMIT = options.full ? 400 : 60
+
+interface Cell {
+  readonly scenario: Scenario
+  readonly size: number
+  /** Undefined: the generator with itself. */
+  readonly device: Device | undefined
+  /** The time that its first run took, seconds. */
+  took: number
+  readonly rounds: Map<string, Measured>[]
+  failed: string | undefined
+}
+
+const names = (list: string | undefined): readonly string[] | undefined => list?.split(',')
+const chosen = scenarios.filter(({ name }) => names(options.only)?.includes(name) ?? true)
+const tried = devices.filter(({ name }) => names(options.devices)?.includes(name) ?? true)
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 3))
+
+/** Sizes, and who is measured at each. */
+function cellsOf(scenario: Scenario): Cell[] {
+  const sizes = [0, 1, 2].filter(size => !options.quick || size === 0)
+  return sizes.flatMap(size => {
+    const isMain = options.full || size === (options.quick ? 0 : scenario.standard)
+    // GoBGP takes minutes where others take seconds.
+    const usual = tried.filter(({ name }) => options.full || options.devices !== undefined || name !== 'gobgp')
+    const own = usual.filter(({ name }) => name === 'margay')
+    const who: (Device | undefined)[] = isMain ? [...usual] : size < scenario.standard ? own : []
+    if (isMain && scenario.sizes[size].shape.peers.length === 2) who.unshift(undefined)
+    return who.map(device => ({ scenario, size, device, took: 0, rounds: [], failed: undefined }))
+  })
+}
+
+/** The steps of one row become one figure. */
+function rowsOf(measured: readonly Measured[]): Map<string, Measured> {
+  const rows = Map.groupBy(measured, ({ row }) => row)
+  const of = (steps: readonly Measured[], field: (step: Measured) => number): number => median(steps.map(field))
+  return new Map(
+    rows.entries().map(([row, steps]) => [
+      row,
+      {
+        row,
+        wall: of(steps, ({ wall }) => wall),
+        // Processor time is told in hundredths: of many short steps only the mean says something.
+        cpu: steps.reduce((sum, { cpu }) => sum + cpu, 0) / steps.length,
+        memory: Math.max(...steps.map(({ memory }) => memory)),
+        generator: of(steps, ({ generator }) => generator),
+        octets: of(steps, ({ octets }) => octets),
+      },
+    ]),
+  )
+}
+
+async function run(cell: Cell): Promise<void> {
+  const { scenario, size, device } = cell
+  const start = performance.now()
+  const outcome = await measure(scenario, size, device, LIMIT)
+  cell.took = (performance.now() - start) / 1000
+  const who = `${scenario.name} ${scenario.sizes[size].label}  ${(device?.title ?? 'generator alone').padEnd(16)}`
+  if ('failed' in outcome) {
+    cell.failed = outcome.failed.split('\n')[0]
+    console.log(`${who}failed: ${outcome.failed}`)
+    return
+  }
+  const rows = rowsOf(outcome.rows)
+  cell.rounds.push(rows)
+  for (const { row, wall, cpu, memory, generator } of rows.values()) {
+    console.log(
+      `${who}${row.padEnd(14)} wall ${wall.toFixed(3)} s  cpu ${cpu.toFixed(2)} s  ${memory.toFixed(0)} MB` +
+        `  (generator ${generator.toFixed(3)} s)`,
+    )
+  }
+}
+
+function resultsOf({ scenario, size, device, rounds, failed }: Cell): Result[] {
+  const rows = scenario.sizes[size].shape.phases.flatMap(({ row }) => (row === undefined ? [] : [row]))
+  return [...new Set(rows)].map(row => {
+    const of = (field: 'wall' | 'cpu' | 'memory' | 'generator', digits: number): number[] =>
+      rounds.map(each => Number((each.get(row)?.[field] ?? 0).toFixed(digits)))
+    return {
+      scenario: scenario.name,
+      size: scenario.sizes[size].label,
+      row,
+      device: device?.name ?? 'direct',
+      version: device?.version() ?? '',
+      wall: of('wall', 4),
+      cpu: of('cpu', 3),
+      memory: of('memory', 0),
+      generator: of('generator', 4),
+      ...(failed !== undefined && rounds.length === 0 ? { failed } : {}),
+    }
+  })
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+for (const library of ['bgp', 'netlink']) {
+  execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', 'scripts/build.ts', library], { cwd: root })
+}
+const start = performance.now()
+const spent = (): number => (performance.now() - start) / 1000
+const cells = chosen.flatMap(cellsOf)
+for (let round = 0; round < rounds; round++) {
+  for (const cell of cells) {
+    const isOver = round > 0 && !options.full && (spent() > BUDGET || cell.took > LONG)
+    if (!isOver && cell.failed === undefined) await run(cell)
+  }
+}
+console.log(`${spent().toFixed(0)} s`)
+if (!options.quick && !options.devices && !options['no-write']) {
+  await writeReport(await writeResults(cells.flatMap(resultsOf)))
+}
+process.exit()

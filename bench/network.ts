@@ -1,0 +1,80 @@
+// Two namespaces and a wire between them: the device under test in one, the generator with all its addresses in the other.
+
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Host } from '../integration/interop/kit/lan.ts'
+import { device, peerStation } from './generator/addresses.ts'
+
+let count = 0
+
+export class Network {
+  readonly device: Host
+  readonly generator: Host
+  readonly #directory = mkdtempSync(join(tmpdir(), 'mgb-'))
+  readonly #remove = () => this.remove()
+
+  /** With addresses for that many peers. */
+  constructor(peers: number) {
+    // Daemons that give up root write there, too.
+    chmodSync(this.#directory, 0o777)
+    const name = `mgb-${process.pid}-${count++}`
+    this.device = new Host(`${name}-dev`, 1, this.#directory)
+    this.generator = new Host(`${name}-gen`, 2, this.#directory)
+    process.once('exit', this.#remove)
+    for (const { netns } of [this.device, this.generator]) execFileSync('ip', ['netns', 'add', netns])
+    const ends = [
+      { netns: this.device.netns, stations: [device] },
+      { netns: this.generator.netns, stations: Array.from({ length: peers }, (_, n) => peerStation(n, 'ebgp')) },
+    ]
+    const wire = `link add eth0 type veth peer name eth0 netns ${this.generator.netns}`
+    for (const [i, { netns, stations }] of ends.entries()) {
+      batch(netns, [
+        ...(i === 0 ? [wire] : []),
+        'link set lo up',
+        'link set eth0 up',
+        ...stations.flatMap(({ ipv4, ipv6 }) => [`addr add ${ipv4}/16 dev eth0`, `addr add ${ipv6}/64 dev eth0 nodad`]),
+      ])
+    }
+  }
+
+  remove(): void {
+    process.off('exit', this.#remove)
+    this.device.remove()
+    this.generator.remove()
+    rmSync(this.#directory, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+function batch(netns: string, lines: readonly string[]): void {
+  execFileSync('ip', ['-n', netns, '-batch', '-'], { input: lines.join('\n') })
+}
+
+export interface Usage {
+  /** Seconds of processor time so far. */
+  readonly cpu: number
+  /** MB at the peak (VmHWM), those of all its processes added. */
+  readonly memory: number
+}
+
+/** What all processes of a host have used. */
+export function usageOf(host: Host): Usage {
+  const pids = execFileSync('ip', ['netns', 'pids', host.netns], { encoding: 'utf8' }).split('\n').filter(Boolean)
+  let [ticks, kilobytes] = [0, 0]
+  for (const pid of pids) {
+    const [, rest = ''] = read(`/proc/${pid}/stat`).split(') ')
+    const fields = rest.split(' ')
+    ticks += Number(fields[11] ?? 0) + Number(fields[12] ?? 0)
+    kilobytes += Number(/VmHWM:\s+(\d+)/.exec(read(`/proc/${pid}/status`))?.[1] ?? 0)
+  }
+  return { cpu: ticks / 100, memory: (kilobytes * 1024) / 1e6 }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return '' // it has ended meanwhile
+  }
+}

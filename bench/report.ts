@@ -1,0 +1,162 @@
+// docs/performance.md and its chart, of what bench/results.json has. Only what stands between the two marks of the page is written;
+// the rest is people's.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { format } from 'prettier'
+import { chart } from './chart.ts'
+import { devices } from './devices/index.ts'
+import { median, readResults, type Result } from './results.ts'
+import { type Scenario, scenarios, type Target } from './scenarios/index.ts'
+
+const docs = (name: string): string => fileURLToPath(new URL(`../docs/${name}`, import.meta.url))
+const BEGIN = '<!-- written by bench/report.ts from here -->'
+const END = '<!-- to here -->'
+
+export async function writeReport(results: readonly Result[] = readResults()): Promise<void> {
+  const page = readFileSync(docs('performance.md'), 'utf8')
+  const [before] = page.split(BEGIN)
+  const [, after = ''] = page.split(END)
+  const text = [before + BEGIN, '', ...summary(results), ...scenarios.flatMap(each => section(each, results))]
+  const generator = generatorTable(results)
+  const whole = [...text, ...generator, END + after].join('\n')
+  writeFileSync(docs('performance.md'), await format(whole, { parser: 'markdown', printWidth: 120 }))
+  writeFileSync(docs('performance.svg'), chart(results))
+}
+
+const others = devices.filter(({ name }) => name !== 'margay')
+const titleOf = (name: string): string => devices.find(each => each.name === name)?.title ?? name
+
+/** The row of one device; undefined if it was not measured or failed. */
+function find(results: readonly Result[], row: string, size: string, device: string): Result | undefined {
+  return results.find(each => each.row === row && each.size === size && each.device === device && each.wall.length > 0)
+}
+
+export interface Comparison {
+  /** Who of the others is fastest by that measure. */
+  readonly best: Result
+  /** Ours to theirs, the median of the rounds that both have. */
+  readonly ratio: number
+}
+
+/** Margay beside the best of the others. */
+export function compare(
+  results: readonly Result[],
+  row: string,
+  size: string,
+  measure: 'wall' | 'cpu',
+): Comparison | undefined {
+  const ours = find(results, row, size, 'margay')
+  const theirs = others.flatMap(({ name }) => find(results, row, size, name) ?? [])
+  const [best] = theirs.toSorted((a, b) => median(a[measure]) - median(b[measure]))
+  if (!ours || !best) return undefined
+  const both = Math.min(ours[measure].length, best[measure].length)
+  const ratios = Array.from({ length: both }, (_, i) => ours[measure][i] / Math.max(best[measure][i], 0.001))
+  return { best, ratio: median(ratios) }
+}
+
+function summary(results: readonly Result[]): string[] {
+  const rows = scenarios.flatMap(({ targets, sizes, standard }) =>
+    Object.entries(targets).map(([row, target]) => summaryRow(results, row, sizes[standard].label, target)),
+  )
+  return [
+    '| scenario | size | Margay | fastest other | ratio | target | CPU ratio | memory | |',
+    '|---|---|--:|--:|--:|--:|--:|--:|:-:|',
+    ...rows,
+    '',
+    '![Seconds by scenario and router](performance.svg)',
+    '',
+  ]
+}
+
+function summaryRow(results: readonly Result[], row: string, size: string, target: Target): string {
+  const ours = find(results, row, size, 'margay')
+  const wall = compare(results, row, size, 'wall')
+  const cpu = compare(results, row, size, 'cpu')
+  const memory = ours ? median(ours.memory) : undefined
+  const isMet =
+    wall &&
+    cpu &&
+    wall.ratio <= target.wall &&
+    cpu.ratio <= (target.cpu ?? Infinity) &&
+    (memory ?? 0) <= (target.memory ?? Infinity)
+  return `| ${[
+    row,
+    size,
+    ours ? seconds(median(ours.wall)) : '',
+    wall ? `${titleOf(wall.best.device)} ${seconds(median(wall.best.wall))}` : '',
+    wall?.ratio.toFixed(2) ?? '',
+    `≤ ${target.wall}${target.cpu === undefined ? '' : ` (CPU ≤ ${target.cpu})`}${target.memory === undefined ? '' : `, ${target.memory} MB`}`,
+    cpu ? `${cpu.ratio.toFixed(2)} of ${titleOf(cpu.best.device)}` : '',
+    memory === undefined ? '' : `${memory.toFixed(0)} MB`,
+    wall ? (isMet ? '✔' : '✘') : '',
+  ].join(' | ')} |`
+}
+
+/** All devices at all sizes. */
+function section({ words, name, sizes }: Scenario, results: readonly Result[]): string[] {
+  const own = results.filter(each => each.scenario === name)
+  const rows = [...new Set(sizes.flatMap(({ shape }) => shape.phases.flatMap(({ row }) => row ?? [])))]
+  return rows.flatMap((row, i) => [
+    `### ${row}`,
+    '',
+    ...(i === 0 ? [words, ''] : []),
+    `| | ${sizes.map(({ label }) => label).join(' | ')} | grows with |`,
+    `|---|${sizes.map(() => '--:|').join('')}:-:|`,
+    ...devices.map(({ name, title }) => {
+      const cells = sizes.map(({ label }) => cell(own, row, label, name))
+      const version = own.find(each => each.device === name)?.version
+      return `| ${title}${version === undefined ? '' : ` ${version}`} | ${cells.join(' | ')} | ${exponent(own, row, sizes, name)} |`
+    }),
+    '',
+  ])
+}
+
+function cell(results: readonly Result[], row: string, size: string, device: string): string {
+  const result = find(results, row, size, device)
+  if (result) {
+    const [wall, cpu, memory] = [median(result.wall), median(result.cpu), median(result.memory)]
+    return `${seconds(wall)}, CPU ${seconds(cpu)}, ${memory.toFixed(0)} MB (×${result.wall.length})`
+  }
+  const failed = results.find(each => each.row === row && each.size === size && each.device === device)?.failed
+  return failed === undefined ? '' : `✘ ${failed.replaceAll('|', '/')}`
+}
+
+/** The power of the size with which time grows, from the smallest to the largest that was measured. */
+function exponent(results: readonly Result[], row: string, sizes: Scenario['sizes'], device: string): string {
+  const points = sizes.flatMap(({ label, units }) => {
+    const result = find(results, row, label, device)
+    return result ? [{ x: Math.log(units), y: Math.log(Math.max(median(result.wall), 1e-3)) }] : []
+  })
+  if (points.length < 2) return ''
+  const [a, b] = [points[0], points[points.length - 1]]
+  return `n^${((b.y - a.y) / (b.x - a.x)).toFixed(2)}`
+}
+
+function generatorTable(results: readonly Result[]): string[] {
+  const rows = results
+    .filter(({ device, wall }) => device === 'direct' && wall.length > 0)
+    .map(direct => {
+      const all = results.filter(
+        each =>
+          each.row === direct.row && each.size === direct.size && each.device !== 'direct' && each.wall.length > 0,
+      )
+      const fastest = Math.min(...all.map(({ wall }) => median(wall)))
+      return `| ${direct.row} | ${direct.size} | ${seconds(median(direct.wall))} | ${seconds(fastest)} | ${(median(direct.wall) / fastest).toFixed(2)} |`
+    })
+  return [
+    '### The generator with itself',
+    '',
+    'Sender and receiver joined without a device between them, so that both do all that they do in the runs above.',
+    '',
+    '| scenario | size | generator alone | fastest device | share |',
+    '|---|---|--:|--:|--:|',
+    ...rows,
+    '',
+  ]
+}
+
+/** Three figures. */
+export function seconds(value: number): string {
+  return value < 1 ? `${(value * 1000).toFixed(value < 0.01 ? 1 : 0)} ms` : `${value.toFixed(value < 10 ? 2 : 1)} s`
+}

@@ -1,0 +1,49 @@
+// What runs have found: bench/results.json, of which docs/performance.md is made. A run replaces what it has measured and leaves
+// the rest.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { format } from 'prettier'
+
+/** One device at one size of one row of a scenario. */
+export interface Result {
+  readonly scenario: string
+  readonly size: string
+  readonly row: string
+  /** Its name, or `direct`: the generator with itself. */
+  readonly device: string
+  readonly version: string
+  /** A number a round: seconds, seconds, MB; of rows with several steps, the median of the round's. */
+  readonly wall: readonly number[]
+  readonly cpu: readonly number[]
+  readonly memory: readonly number[]
+  /** Seconds of the generator's own process. */
+  readonly generator: readonly number[]
+  /** Why there is nothing. */
+  readonly failed?: string
+}
+
+const file = fileURLToPath(new URL('results.json', import.meta.url))
+
+export function readResults(): Result[] {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Result[]
+  } catch {
+    return []
+  }
+}
+
+/** Whatever was there of the same scenarios and sizes goes, so that figures side by side are of one run. */
+export async function writeResults(fresh: readonly Result[]): Promise<Result[]> {
+  const isFresh = (old: Result): boolean =>
+    fresh.some(({ scenario, size }) => scenario === old.scenario && size === old.size)
+  const all = [...readResults().filter(old => !isFresh(old)), ...fresh]
+  writeFileSync(file, await format(JSON.stringify(all), { parser: 'json', printWidth: 120 }))
+  return all
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}

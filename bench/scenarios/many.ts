@@ -1,0 +1,25 @@
+import { all, type Scenario, type Size } from './scenario.ts'
+
+/** Every peer sends to every other. */
+function allToAll(count: number, prefixes: number): Size {
+  const peers = Array.from({ length: count }, () => ({ prefixes, sets: prefixes * 0.15, receives: true }))
+  return {
+    label: `${count} × ${prefixes}`,
+    // Deliveries.
+    units: count * (count - 1) * prefixes,
+    shape: {
+      family: 'ipv4-unicast',
+      kind: 'ebgp',
+      peers,
+      phases: [{ row: 'many', changes: all(peers, 'announce') }],
+    },
+  }
+}
+
+export const many: Scenario = {
+  name: 'many',
+  words: 'Many eBGP peers, each with a table of its own that goes to all the others.',
+  targets: { many: { wall: 0.6, cpu: 0.6 } },
+  sizes: [allToAll(30, 1_000), allToAll(100, 1_000), allToAll(500, 200)],
+  standard: 1,
+}

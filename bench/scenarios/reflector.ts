@@ -1,0 +1,30 @@
+import { all, type Scenario, type Size, thousands } from './scenario.ts'
+
+const CLIENTS = 50
+
+/** A client of a route reflector sends, fifty others receive. */
+function reflect(prefixes: number): Size {
+  const receiver = { prefixes: 0, sets: 0, receives: true }
+  const peers = [
+    { prefixes, sets: prefixes * 0.15, receives: false },
+    ...Array.from({ length: CLIENTS }, () => receiver),
+  ]
+  return {
+    label: thousands(prefixes),
+    units: prefixes,
+    shape: {
+      family: 'ipv4-unicast',
+      kind: 'reflector',
+      peers,
+      phases: [{ row: 'reflector', changes: all(peers, 'announce') }],
+    },
+  }
+}
+
+export const reflector: Scenario = {
+  name: 'reflector',
+  words: `A client of a route reflector sends its table, ${CLIENTS} other clients receive it.`,
+  targets: { reflector: { wall: 0.6, cpu: 0.6 } },
+  sizes: [reflect(5_000), reflect(20_000), reflect(100_000)],
+  standard: 2,
+}

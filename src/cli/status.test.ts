@@ -1,0 +1,29 @@
+import t from 'tap'
+import type { DaemonStatus } from '../api/contract.ts'
+import { statusText } from './status.ts'
+
+const status: DaemonStatus = {
+  node: 'n1',
+  version: '1.0.0',
+  pid: 1,
+  uptime: 60,
+  datastore: { type: 'etcd', state: 'in sync' },
+  inSync: true,
+  waitingFor: [],
+  peers: { established: 0, configured: 0 },
+  blocks: [],
+  endpoints: 0,
+  unchecked: [],
+  routes: { installed: 0, conflicts: [] },
+  waits: [],
+  problems: ['a problem'],
+}
+
+t.test('a datastore that takes no writes stands out, first of what is wrong', t => {
+  t.match(statusText(status).split('\n')[1], /datastore +etcd, in sync$/)
+  const refusal = { code: 'locked', text: 'The datastore was locked by op1: margayctl datastore unlock.' } as const
+  const lines = statusText({ ...status, datastore: { ...status.datastore, refusal } }).split('\n')
+  t.match(lines[1], /datastore +etcd, in sync, takes no writes$/)
+  t.same(lines.slice(-2), [`  ! ${refusal.text}`, '  ! a problem'])
+  t.end()
+})

@@ -1,0 +1,35 @@
+// A record of the datastore as the resource that it should be, or why it is none: every reader of records says it in these words.
+
+import type { AnyResource, Kind, ResourceOf } from './kinds/index.ts'
+import { parseResource } from './parse.ts'
+import { nameOf, printable } from './problem.ts'
+
+/** What a datastore tells of one record. */
+export interface StoredRecord {
+  readonly name: string
+  readonly value: unknown
+  /** Why the store itself cannot read the record, with the next step. */
+  readonly unreadable?: string
+}
+
+export type Stored<K extends Kind> =
+  | { readonly ok: true; readonly resource: ResourceOf<K> & AnyResource }
+  /** `why`: reason and next step, without the object. */
+  | { readonly ok: false; readonly object: string; readonly why: string }
+
+/** Reads the record that is kept under this kind and its name. */
+export function readStored<K extends Kind>(kind: K, { name, value, unreadable }: StoredRecord): Stored<K> {
+  const object = nameOf(kind, name)
+  if (unreadable !== undefined) return { ok: false, object, why: unreadable }
+  const parsed = parseResource(value)
+  if (parsed.ok && isOf(kind, parsed.resource)) return { ok: true, resource: parsed.resource }
+  const what = parsed.ok
+    ? `it says it is a ${parsed.resource.kind}`
+    : parsed.problems.map(problem => printable(problem.what)).join('; ')
+  const next = `apply it anew, or delete it: margayctl delete ${kind.toLowerCase()} ${name}`
+  return { ok: false, object, why: `${what}; ${next}` }
+}
+
+function isOf<K extends Kind>(kind: K, resource: AnyResource): resource is ResourceOf<K> & AnyResource {
+  return resource.kind === kind
+}
