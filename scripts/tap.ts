@@ -1,4 +1,4 @@
-// For `node --import`: tap from the one file that scripts/bundle-tap.ts makes.
+// For `node --import`: tap from the one file that scripts/bundle-tests.ts makes.
 
 import { registerHooks } from 'node:module'
 

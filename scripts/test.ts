@@ -28,8 +28,7 @@ const isIntegration = (file: string): boolean => file.startsWith('integration/')
 function run(file: string): Promise<Outcome> {
   const started = performance.now()
   const limit = isIntegration(file) ? 900 : 300
-  // Set-up has built what labs run: none of them has to look.
-  const env = { ...process.env, TAP_TIMEOUT: String(limit), NODE_COMPILE_CACHE: compiled, MARGAY_BUILT: '1' }
+  const env = { ...process.env, TAP_TIMEOUT: String(limit), NODE_COMPILE_CACHE: compiled }
   const child = spawn(process.execPath, [...hooks, file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env,

@@ -12,7 +12,8 @@ import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import { request } from './http.ts'
 
-const main = fileURLToPath(new URL('main.ts', import.meta.url))
+/** BGP_SPEAKER: the same bundled, which starts in less time. */
+const main = process.env['BGP_SPEAKER'] ?? fileURLToPath(new URL('main.ts', import.meta.url))
 const execute = promisify(execFile)
 
 /** Runs a command to its end. */
