@@ -13,7 +13,7 @@ import { Copies } from './copies.ts'
 import { IpamError } from './errors.ts'
 import { LocalRecords } from './local.ts'
 import { decommissionedText, holds, OwnBlocks } from './own-blocks.ts'
-import { poolsFor } from './pools.ts'
+import { familiesFor } from './pools.ts'
 import { isAway, reach } from './reach.ts'
 import { type AddressRow, blockName, copyKind, type Owner, readCopy } from './records.ts'
 import type {
@@ -204,10 +204,9 @@ export class Ipam {
     })
   }
 
-  /** The families that a pod of the namespace, of these pools if it asks for some, gets an address of. */
-  families(namespace?: string, among?: readonly string[]): readonly IpFamily[] {
-    const wanting = { labels: this.#options.labels(), use: 'Workload', namespace, among } as const
-    return ([4, 6] as const).filter(family => poolsFor(family, this.#options.pools(), wanting).length > 0)
+  /** The families that a pod of the namespace gets an address of, or none at all. */
+  families(namespace?: string): readonly IpFamily[] {
+    return familiesFor(this.#options.pools(), { labels: this.#options.labels(), use: 'Workload', namespace })
   }
 
   show(): IpamSnapshot {
