@@ -3,12 +3,14 @@
 //
 // Moments are told by numbers, not by clocks: on a loaded machine the probe sends fewer packets and means the same.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { createInterface, type Interface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
 import type { Test } from 'tap'
 import { inNamespace } from '../../../src/lab/processes.ts'
 import { eventually, slowness, type TestLab } from '../../kit/lab.ts'
+import { probeEnd } from './probe-program.ts'
 
 export interface EndOptions {
   readonly targets: readonly string[]
@@ -144,34 +146,36 @@ function within(ranges: readonly Range[], [from, to]: Range): number {
 }
 
 class End {
-  readonly #child: ChildProcess
+  readonly #input: Writable
+  readonly #lines: Interface
   #asked: Promise<unknown> = Promise.resolve()
 
-  private constructor(child: ChildProcess) {
-    this.#child = child
+  private constructor({ stdin, stdout }: ChildProcessByStdio<Writable, Readable, null>) {
+    this.#input = stdin
+    this.#lines = createInterface(stdout)
   }
 
-  static async start(t: Test, lab: TestLab, pod: string, options: EndOptions): Promise<End> {
-    const program = fileURLToPath(new URL('probe-end.ts', import.meta.url))
+  static async start(t: Test, lab: TestLab, pod: string, { port, perSecond, targets }: EndOptions): Promise<End> {
     // Ahead of everything else on this machine: what a slow prober does not send is not seen.
-    const argv = ['nice', '-n', '-20', process.execPath, program, JSON.stringify(options)]
+    const argv = ['nice', '-n', '-20', probeEnd(), String(port), String(perSecond), ...targets]
     const [command, ...args] = inNamespace(lab.netns(pod), argv)
-    const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     t.teardown(() => child.kill('SIGKILL'))
-    await once(child, 'message')
-    return new End(child)
+    const end = new End(child)
+    await once(end.#lines, 'line')
+    return end
   }
 
   tell(what: string): void {
-    this.#child.send(what)
+    this.#input.write(`${what}\n`)
   }
 
   /** One question at a time: answers carry no number. */
   state(): Promise<readonly EndState[]> {
     const answer = this.#asked.then(async () => {
       this.tell('state')
-      const [states] = await once(this.#child, 'message')
-      return states as readonly EndState[]
+      const [line] = (await once(this.#lines, 'line')) as [string]
+      return JSON.parse(line) as readonly EndState[]
     })
     this.#asked = answer.catch(() => undefined)
     return answer
