@@ -193,7 +193,10 @@ t.test('what does not agree is found, and --fix puts right what is provable whil
     ['dead-node', /there is no Node.* margayctl node decommission n9.*never seen/],
     ['no-pool', /apply the pool again/],
     ['duplicate', /node "n3" has it, and node "n2" has .* Drain one of the two nodes/],
-    ['duplicate', /n2-p1 on node "n2" and old\/pod on node "n8" have it\. Delete one/],
+    [
+      'duplicate',
+      /n2-p1 on node "n2" and old\/pod on node "n8" have it, and its block .* is node "n2"'s\. Delete old\/pod on node "n8"/,
+    ],
     ['duplicate', /n1-p2 has it, and it is recorded for ghost\/eth0\. Delete one/],
     ['leak', /namespace: no DEL has come for it\. It can be taken back/],
     ['leak', /lab\/cut.* while its namespace is there\. Restart the pod/],

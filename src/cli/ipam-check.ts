@@ -12,7 +12,8 @@ import { type ListedNode, listNodes, seenText } from './node-list.ts'
 import { CommandError, print, table } from './output.ts'
 import { signsOfLife } from './signs-of-life.ts'
 
-interface Row {
+export interface Row {
+  /** A node, or `cluster`. */
   readonly where: string
   readonly kind: IpamFinding['kind'] | ClusterFinding['kind']
   readonly object: string
@@ -26,7 +27,9 @@ const asked = 32
 const betweenLooks = 1_000
 
 export async function checkIpam(context: Context, { fix }: { readonly fix: boolean }): Promise<void> {
-  const rows = [...(await clusterRows(context, fix)), ...(await nodeRows(context, fix))]
+  const ofCluster = await clusterRows(context, fix)
+  const ofNode = await nodeRows(context, fix)
+  const rows = [...ofCluster.filter(row => !isToldBetter(row, ofNode)), ...ofNode]
   print(context.format(), rows, () => checkText(rows, fix))
   const left = rows.filter(({ state }) => state !== 'fixed').length
   if (left > 0) throw new CommandError(1, `${left} ${left === 1 ? 'finding' : 'findings'}`)
@@ -101,6 +104,14 @@ function seenOf(nodes: ReadonlyMap<string, ListedNode>, name = ''): string {
   const node = nodes.get(name)
   const text = node ? seenText(node) : 'never seen'
   return `Its margayd was ${text}; its blocks stay its own, however long that is.`
+}
+
+/** A node sees its own pods and copies themselves. */
+export function isToldBetter({ kind, object }: Row, ofNode: readonly Row[]): boolean {
+  return (
+    ['duplicate', 'no-block', 'orphan-copy'].includes(kind) &&
+    ofNode.some(row => row.kind === kind && row.object === object)
+  )
 }
 
 async function nodeRows(context: Context, fix: boolean): Promise<readonly Row[]> {

@@ -52,22 +52,26 @@ export function registerIpam(program: Command, context: Context): void {
 }
 
 export function ipamText(view: IpamView): string {
-  if (view.blocks.length === 0) return `${view.node} owns no block yet: it claims one with its first pod`
-  const blocks = table<IpamBlock>(
-    [
-      { head: 'BLOCK', cell: block => block.cidr },
-      { head: 'POOL', cell: block => block.pool },
-      { head: 'SIZE', cell: block => block.size, align: 'right' },
-      { head: 'USED', cell: block => block.used, align: 'right' },
-      { head: 'FREE', cell: block => block.size - block.used, align: 'right' },
-    ],
-    view.blocks,
-  )
+  const noBlock = `${view.node} owns no block: it claims one with its next pod`
+  if (view.blocks.length === 0 && view.addresses.length === 0) return noBlock
+  const blocks =
+    view.blocks.length === 0
+      ? noBlock
+      : table<IpamBlock>(
+          [
+            { head: 'BLOCK', cell: block => block.cidr },
+            { head: 'POOL', cell: block => block.pool },
+            { head: 'SIZE', cell: block => block.size, align: 'right' },
+            { head: 'USED', cell: block => block.used, align: 'right' },
+            { head: 'FREE', cell: block => block.size - block.used, align: 'right' },
+          ],
+          view.blocks,
+        )
   if (view.addresses.length === 0) return blocks
   const addresses = table<IpamAddress>(
     [
       { head: 'ADDRESS', cell: row => row.address },
-      { head: 'BLOCK', cell: row => row.block },
+      { head: 'BLOCK', cell: row => row.block || 'none of this node' },
       { head: 'POD', cell: row => row.label },
       { head: 'CONTAINER', cell: row => row.containerId.slice(0, 13) },
       { head: 'INTERFACE', cell: row => row.ifName },
@@ -94,14 +98,12 @@ async function showAddress(context: Context, store: Datastore, text: string): Pr
   const address = parseAddress(text)
   if (!address) throw new CommandError(2, `${text} is no IP address`)
   const block = (await allBlocks(store)).find(({ prefix }) => contains(prefix, address))
-  const use = (await allAddresses(store)).find(row => row.address === text)
-  if (!block && !use) throw new CommandError(3, `address ${text}: no node owns a block that holds it`)
-  print(context.format(), { address: text, block: block?.cidr, node: block?.node, use }, () => {
+  const uses = (await allAddresses(store)).filter(row => row.address === text)
+  if (!block && uses.length === 0) throw new CommandError(3, `address ${text}: no node owns a block that holds it`)
+  print(context.format(), { address: text, block: block?.cidr, node: block?.node, uses }, () => {
     const where = block ? `block ${block.cidr} of node "${block.node}", pool "${block.pool}"` : 'no block that is owned'
-    const whom = use
-      ? `${use.label ?? use.containerId} on node "${use.node}" since ${use.since}`
-      : 'nobody, as far as noted'
-    return `${text}: ${where}; given to ${whom}`
+    const whom = uses.map(use => `${use.label ?? use.containerId} on node "${use.node}" since ${use.since}`)
+    return `${text}: ${where}; given to ${whom.join(' and to ') || 'nobody, as far as noted'}`
   })
 }
 

@@ -20,6 +20,10 @@ t.test('empty blocks go back as the IPAMConfiguration says, and only in sync', a
         if (failure) throw failure
         return []
       },
+      sweepCopies: async () => {
+        calls.push('sweep')
+        return []
+      },
       releaseEmptyBlocks: async (...given) => {
         calls.push(given)
         if (failure) throw failure
@@ -34,7 +38,9 @@ t.test('empty blocks go back as the IPAMConfiguration says, and only in sync', a
   t.same(calls, [], 'nothing goes while the cluster is not known')
   isInSync = true
   await keeper.look()
-  t.same(calls, [[2, 7_000]])
+  t.same(calls, [[2, 7_000], 'sweep'])
+  await keeper.look()
+  t.same(calls.slice(2), [[2, 7_000]], 'copies are not swept at each look')
   failure = new Error('away')
   await t.resolves(keeper.look(), 'tried again at the next look')
 

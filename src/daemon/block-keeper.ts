@@ -1,5 +1,6 @@
 // What becomes of own blocks: empty ones go back to their pool, and others that find none are left parts of those with room. Looked
-// at now and then, and requests of others at once; done only while the datastore is in sync.
+// at now and then, and requests of others at once; copies that are left over more rarely, as all of the cluster's have to be read for it.
+// Done only while the datastore is in sync.
 
 import type { Ipam } from '../ipam/index.ts'
 import { requestKind, requestsIn } from '../ipam/requests.ts'
@@ -9,10 +10,12 @@ import type { Log } from './log.ts'
 
 /** Milliseconds between looks. */
 const every = 15_000
+/** Milliseconds between sweeps of copies. */
+const sweepEvery = 3_600_000
 
 export interface BlockKeeperPorts {
   readonly node: string
-  readonly ipam: Pick<Ipam, 'releaseEmptyBlocks' | 'serveRequests'>
+  readonly ipam: Pick<Ipam, 'releaseEmptyBlocks' | 'serveRequests' | 'sweepCopies'>
   /** The datastore's records of a kind, as watched. */
   readonly list: (kind: string) => readonly Entry[]
   readonly settings: () => IpamSettings
@@ -23,6 +26,8 @@ export interface BlockKeeperPorts {
 export class BlockKeeper {
   readonly #ports: BlockKeeperPorts
   #timer: NodeJS.Timeout | undefined
+  /** When copies were swept, milliseconds of this process. */
+  #sweptAt = -Infinity
 
   constructor(ports: BlockKeeperPorts) {
     this.#ports = ports
@@ -47,6 +52,17 @@ export class BlockKeeper {
         log.info('empty block given back', { block })
     } catch (error) {
       log.warn('empty blocks not given back', { reason: String(error) })
+    }
+    if (performance.now() - this.#sweptAt >= sweepEvery) await this.#sweep()
+  }
+
+  async #sweep(): Promise<void> {
+    const { ipam, log } = this.#ports
+    try {
+      for (const name of await ipam.sweepCopies()) log.info('copy of addresses that was left over deleted', { name })
+      this.#sweptAt = performance.now()
+    } catch (error) {
+      log.warn('copies of addresses not swept', { reason: String(error) })
     }
   }
 

@@ -40,7 +40,6 @@ import { Cluster, hasCheckpoint } from './cluster.ts'
 import { Drain } from './drain.ts'
 import { FormerAddresses } from './former.ts'
 import type { Log } from './log.ts'
-import { addressesInUse } from './in-use.ts'
 import { IpamCheck } from './ipam-check.ts'
 import { HandoverKeeper } from './handover.ts'
 import { Mtu } from './mtu.ts'
@@ -50,6 +49,7 @@ import { PresenceKeeper } from './presence.ts'
 import { compareConfigs, type Reload } from './reload.ts'
 import { sysctlTable, wireguardKeyOf } from './reset.ts'
 import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
+import { storeAge } from './store-age.ts'
 import { deferredFor, waitedFor } from './sync.ts'
 import { TunnelUseKeeper } from './tunnel-use.ts'
 import { TunnelKeeper } from './tunnels.ts'
@@ -270,11 +270,12 @@ export class Daemon {
     await this.#cluster.load()
     await this.#wireguard.load()
     this.#snapshots.update(watchedKinds, kind => this.#cluster.list(kind))
-    await this.#ipam.load({
-      inUse: mark === undefined ? await addressesInUse(linuxKernel(), this.#config.dataplane.routeProtocol) : [],
-    })
+    const protocol = this.#config.dataplane.routeProtocol
+    const places = { kernel: linuxKernel(), dataplane: this.#dataplane, nodeStore: this.#nodeStore, protocol }
+    const age = await storeAge(places, mark === undefined)
+    await this.#ipam.load({ ...age, isBehind: age.is === 'behind' })
     this.#setPodSources(this.#plan())
-    await this.#pods.recover(mark === undefined)
+    await this.#pods.recover(age)
     await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: this.#mark }])
 
     const { routeTable } = this.#config.dataplane

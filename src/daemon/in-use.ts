@@ -9,16 +9,23 @@ import type { Kernel } from '../dataplane/kernel.ts'
 import type { AddressInUse } from '../ipam/index.ts'
 import { tunnelOwner } from './tunnels.ts'
 
+/** An address that the kernel shows to be in use. */
+export interface AddressOfDevice extends AddressInUse {
+  /** Of a pod: the host end that leads to it. */
+  readonly device?: string
+}
+
 /** Addresses that the kernel leads to a pod of this node, and those of its tunnels. `protocol`: that of our routes. */
-export async function addressesInUse(kernel: Kernel, protocol: number): Promise<readonly AddressInUse[]> {
+export async function addressesInUse(kernel: Kernel, protocol: number): Promise<readonly AddressOfDevice[]> {
   await using node = await kernel.open()
   const links = await node.links()
-  const devices = new Set(links.filter(isHostDevice).map(link => link.index))
+  const devices = new Map(links.filter(isHostDevice).map(link => [link.index, link.name]))
   const routes = await node.routes({ protocol, table: 0 })
-  const pods = routes
-    .filter(({ nextHops: [hop] }) => hop?.link !== undefined && devices.has(hop.link))
-    .flatMap(route => podAddress(route) ?? [])
-    .map(address => ({ address }))
+  const pods = routes.flatMap(route => {
+    const device = devices.get(route.nextHops[0]?.link ?? 0)
+    const address = podAddress(route)
+    return device === undefined || address === undefined ? [] : [{ address, device }]
+  })
   const tunnels = new Map(links.filter(isOurDevice).map(link => [link.index, link.name]))
   const ofTunnels = (await node.addresses()).flatMap(({ link, cidr, scope }) => {
     const device = tunnels.get(link)

@@ -5,11 +5,14 @@ import { Dataplane } from '../dataplane/index.ts'
 import { FakeKernel } from '../dataplane/fake-kernel.ts'
 import { defaultMark } from '../dataplane/routes/route.ts'
 import { MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
-import { pool } from '../ipam/testing.ts'
+import { freeBlocks } from '../ipam/decommission.ts'
+import { copyKind } from '../ipam/records.ts'
+import { pool, testNode } from '../ipam/testing.ts'
 import { endpointKey } from '../model/endpoint.ts'
 import { fibClasses } from '../model/fib.ts'
 import { ipamAnswers } from './ipam-answers.ts'
 import { IpamCheck } from './ipam-check.ts'
+import { wholeStore } from './store-age.ts'
 import { podsRoom } from './testing-pods.ts'
 import { isTunnelOwner, tunnelOwner } from './tunnels.ts'
 
@@ -19,9 +22,10 @@ const key = (name: string) => ({ network: 'net', containerId: name, ifName: 'eth
 async function node() {
   const [kernel, nodeStore, pools] = [new FakeKernel(), new MemoryNodeStore(), [pool('v4', '10.42.0.0/24')]]
   const plane = await Dataplane.open({ kernel })
-  const { ipam, pods } = podsRoom({ plane, datastore: new MemoryDatastore(), nodeStore, pools })
+  const datastore = new MemoryDatastore()
+  const { ipam, pods } = podsRoom({ plane, datastore, nodeStore, pools })
   await ipam.load()
-  await pods.recover(false)
+  await pods.recover(wholeStore)
   for (const owner of fibClasses) plane.routes.inSync(owner)
   const add = async (name: string) => {
     kernel.addNamespace(`/pods/${name}`)
@@ -33,7 +37,7 @@ async function node() {
   const check = new IpamCheck({ ipam, pods, kernel, mark: defaultMark })
   const answers = ipamAnswers({ node: 'n1', ipam, pods, ipamCheck: check, keepBlocks: () => 0 })
   t.teardown(() => plane.close())
-  return { kernel, nodeStore, ipam, pods, check, answers, plane, a, b }
+  return { kernel, nodeStore, datastore, ipam, pods, check, answers, plane, a, b }
 }
 
 /** Kind, object and state of each finding. */
@@ -90,6 +94,39 @@ t.test('two pods with one address are told, and left alone', async t => {
     ipam.show().addresses.filter(row => row.address === a.addresses[0]),
     before,
   )
+})
+
+t.test('a pod whose block another node has is told with what to do, and so is a copy that is left over', async t => {
+  const { check, datastore, ipam, a, b } = await node()
+  const two = [...a.addresses, ...b.addresses]
+  const other = testNode('n2', datastore, [pool('v4', '10.42.0.0/24')])
+  await ipam.stop()
+  await datastore.create('Node', 'n1', {})
+  await freeBlocks(datastore, 'n1', '2026-01-02T00:00:00.000Z')
+  await other.ipam.load()
+  await other.ipam.assign({ ...key('x'), families: [4], requested: [two[0]], label: 'lab/x' })
+  await other.ipam.stop()
+  await ipam.refresh()
+  await ipam.stop()
+  const [first, second] = await check.run({ fix: true })
+  t.match(first, { kind: 'duplicate', object: two[0], fixable: false })
+  t.match(
+    first.text,
+    /pod a\/eth0 on node "n1" and lab\/x on node "n2" have it, and its block \S+ is node "n2"'s\. Delete pod a\/eth0:/,
+  )
+  t.match(second, { kind: 'no-block', object: two[1], text: /b\/eth0 .* is node "n2"'s: another pod may be given it/ })
+
+  await datastore.create(copyKind, 'left', { node: 'n1', cidr: '10.42.9.0/26', addresses: {} })
+  const copies = async (fix: boolean) => (await found(check, fix)).filter(text => text.startsWith('orphan'))
+  t.same(await copies(false), ['orphan-copy left fixable'])
+  t.same(await copies(true), ['orphan-copy left fixed'])
+  t.same(await copies(true), [])
+
+  datastore.fail('cut off')
+  t.match(await check.run({ fix: true }), [
+    { kind: 'no-block', object: two[0], text: /cannot be asked: cut off/ },
+    { kind: 'no-block', object: two[1] },
+  ])
 })
 
 t.test('a route to a device of a pod that nobody owns', async t => {

@@ -7,9 +7,10 @@ import type { IpamFinding } from '../api/contract.ts'
 import { hostDeviceName, isHostDevice, isNameless } from '../dataplane/endpoints/names.ts'
 import type { Kernel } from '../dataplane/kernel.ts'
 import { deletionOf, isMarked, type Mark } from '../dataplane/routes/route.ts'
-import type { Ipam, IpamSnapshot } from '../ipam/index.ts'
+import { type Elsewhere, type Ipam, IpamError, type IpamSnapshot } from '../ipam/index.ts'
 import { type Endpoint, endpointKey } from '../model/endpoint.ts'
 import type { Link, Route } from '../../netlink/types.ts'
+import { outsideFinding } from './ipam-outside.ts'
 import type { Pods } from './pods.ts'
 import { isTunnelOwner } from './tunnels.ts'
 
@@ -33,6 +34,8 @@ interface View {
   readonly before: ReadonlySet<string>
   /** Keys of the pods that came or went meanwhile. */
   readonly moved: ReadonlySet<string>
+  /** Of attached pods: addresses in no block of this node. */
+  readonly outside: ReadonlyMap<string, Elsewhere>
 }
 
 interface Found extends IpamFinding {
@@ -49,7 +52,9 @@ export class IpamCheck {
 
   /** What is wrong on this node. With `fix`, what is provable is put right. `only`: kinds to look at. */
   async run({ fix, only }: { readonly fix: boolean; readonly only?: readonly IpamFinding['kind'][] }) {
-    const found = this.#compare(await this.#look()).filter(({ kind }) => only?.includes(kind) ?? true)
+    const isWanted = ({ kind }: IpamFinding): boolean => only?.includes(kind) ?? true
+    const copies = only?.includes('orphan-copy') === false ? [] : await this.#orphanCopies()
+    const found = [...this.#compare(await this.#look()), ...copies].filter(isWanted)
     const findings: IpamFinding[] = []
     for (const { repair, ...finding } of found) {
       const fixed = fix && (await repair?.())
@@ -73,7 +78,8 @@ export class IpamCheck {
     for (const record of records)
       if (record.netns !== '' && (await kernel.identify(record.netns)) !== undefined) alive.add(endpointKey(record))
     const devices = new Map(links.map(link => [link.name, link]))
-    return { rows: ipam.show().addresses, records, devices, routes, alive, before, moved: moving.keys }
+    const outside = await ipam.elsewhere(records.flatMap(({ addresses }) => addresses))
+    return { rows: ipam.show().addresses, records, devices, routes, alive, before, moved: moving.keys, outside }
   }
 
   #compare(view: View): readonly Found[] {
@@ -97,7 +103,7 @@ export class IpamCheck {
     ]
   }
 
-  #ofRecord(record: Endpoint, { rows, devices, alive, moved }: View): readonly Found[] {
+  #ofRecord(record: Endpoint, { rows, devices, alive, moved, outside }: View): readonly Found[] {
     const { pods, ipam } = this.#ports
     const name = nameOf(record)
     if (!devices.has(record.hostDevice)) {
@@ -121,6 +127,11 @@ export class IpamCheck {
     }
     const nameless = isNameless(record) ? this.#ofNameless(record, rows, moved) : []
     const ofAddresses = record.addresses.flatMap((address): Found[] => {
+      const where = outside.get(address)
+      if (where) {
+        const isExpelled = ipam.expelled !== undefined
+        return [outsideFinding({ pod: name, node: ipam.show().node, address, where, isExpelled })]
+      }
       const row = rows.find(each => each.address === address)
       if (row && (endpointKey(row) === endpointKey(record) || row.containerId === '' || isNameless(record))) return []
       // An ADD that was given what nothing recorded: it is refused, and gives it back.
@@ -189,15 +200,15 @@ export class IpamCheck {
     return (await node.link(hostDevice)) !== undefined
   }
 
-  #ofRow(row: View['rows'][number], { routes }: View): Found {
+  #ofRow(row: View['rows'][number], { routes, devices }: View): Found {
     const { ipam, pods } = this.#ports
-    const used = routes.some(({ dst }) => addressOf(dst) === row.address)
+    const used = routes.some(({ dst }) => addressOf(dst) === row.address) || devices.has(hostDeviceName(row))
     const whose = row.containerId === '' ? 'found in use once' : `recorded for ${nameOf(row)} since ${row.since}`
     return {
       kind: 'no-endpoint',
       object: row.address,
       text: used
-        ? `${whose}, no pod is attached with it, and the kernel leads it to a device of a pod. Restart margayd, which tells what that is.`
+        ? `${whose}, no pod is attached with it, and a device of a pod is there for it. Restart margayd, which tells what that is.`
         : `${whose}, and no pod is attached with it. It can be released.`,
       ...(!used && {
         repair: () =>
@@ -209,6 +220,19 @@ export class IpamCheck {
           }),
       }),
     }
+  }
+
+  /** None while the datastore cannot be read: the check of the cluster says that. */
+  async #orphanCopies(): Promise<readonly Found[]> {
+    const { ipam } = this.#ports
+    let sweep: Promise<readonly string[]> | undefined
+    const names = await ipam.orphanCopies().catch(noneIfAway)
+    return names.map(name => ({
+      kind: 'orphan-copy',
+      object: name,
+      text: 'addresses are noted for this node in a block that is not its own: margayd was killed when the block went. It deletes the note within the hour.',
+      repair: async () => (await (sweep ??= ipam.sweepCopies().catch(noneIfAway))).includes(name),
+    }))
   }
 
   #ofRoute(route: Route): Found {
@@ -230,6 +254,11 @@ export class IpamCheck {
       },
     }
   }
+}
+
+function noneIfAway(error: unknown): readonly string[] {
+  if (error instanceof IpamError && error.code === 'unreachable') return []
+  throw error
 }
 
 function twice(address: string, records: readonly Endpoint[]): Found {

@@ -9,7 +9,7 @@ import { MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
 import { fibClasses } from '../model/fib.ts'
 import { endpointKey } from '../model/endpoint.ts'
 import { type IPPoolResource, parseResource } from '../resources/index.ts'
-import { addressesInUse } from './in-use.ts'
+import { storeAge } from './store-age.ts'
 import { IpamCheck } from './ipam-check.ts'
 import { podsRoom } from './testing-pods.ts'
 
@@ -40,8 +40,9 @@ const machine = (): Machine => ({
 async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false) {
   const plane = await Dataplane.open({ kernel })
   const { ipam, pods } = podsRoom({ plane, datastore, nodeStore, pools })
-  await ipam.load({ inUse: lostStore ? await addressesInUse(kernel, 81) : [] })
-  const adoption = await pods.recover(lostStore)
+  const age = await storeAge({ kernel, dataplane: plane, nodeStore, protocol: 81 }, lostStore)
+  await ipam.load({ ...age, isBehind: age.is === 'behind' })
+  const adoption = await pods.recover(age)
   for (const owner of fibClasses) plane.routes.inSync(owner)
   await plane.routes.idle()
   const stop = async () => {
@@ -264,6 +265,81 @@ t.test('a pod that only the kernel knows outlives further restarts, and its DEL 
   const fourth = await run(after)
   t.match(fourth.adoption, { adopted: [], lost: [], strays: [] }, 'its record is gone, too')
   await fourth.stop()
+})
+
+t.test('a store that is older than the pods of its node takes nothing back, and knows them again', async t => {
+  for (const reachable of [true, false]) {
+    const here = machine()
+    const first = await run(here)
+    for (const name of ['old', 'ended', 'restarted']) await addPod(here, first, name, undefined, `lab/${name}`)
+    const addressesOf = (name: string) => first.plane.endpoints.get(key(name))!.addresses
+    const freed = addressesOf('ended')
+    const backup = new MemoryNodeStore(structuredClone(here.nodeStore.tables))
+
+    for (const name of ['ended', 'restarted']) await first.pods.del(key(name))
+    for (const name of ['x', 'y']) await addPod(here, first, name)
+    await addPod(here, first, 'heir', undefined, 'lab/heir', freed)
+    await first.pods.add({ ...key('restarted'), netns: '/pods/restarted', addresses: [] }, alive)
+    const pods = ['old', 'x', 'y', 'heir', 'restarted']
+    const wanted = pods.map(name => [name, addressesOf(name)] as const)
+    const before = await devices(here)
+    await first.stop() // writes the copies
+
+    const after = { ...here, nodeStore: backup }
+    if (!reachable) here.datastore.fail('away')
+    let second = await run(after)
+    t.same((await devices(after)).toSorted(), before.toSorted(), 'no device is taken for an unfinished ADD')
+    if (!reachable) {
+      await t.rejects(addPod(after, second, 'new'), { code: 11, message: /cannot learn which addresses are in use/ })
+      await second.stop()
+      second = await run(after)
+      await t.rejects(addPod(after, second, 'new'), { code: 11 }, 'nor after another start')
+      here.datastore.fail()
+      await second.ipam.refresh()
+      await second.pods.nameKnown()
+    }
+    for (const [name, addresses] of wanted) {
+      t.same(second.plane.endpoints.get(key(name))?.addresses.toSorted(), addresses.toSorted(), name)
+      await t.resolves(second.pods.check({ ...key(name), netns: `/pods/${name}`, addresses }), name)
+    }
+    t.equal(second.plane.endpoints.get(key('heir'))?.label, 'lab/heir')
+    t.notOk(second.plane.endpoints.get(key('ended')), 'who has ended is not there')
+    t.same(await checkOf(after, second).run({ fix: false }), [])
+    const next = await addPod(after, second, 'new')
+    const all = wanted.flatMap(([, addresses]) => addresses)
+    t.notOk(next.endpoint.addresses.some(address => all.includes(address)))
+    await second.stop()
+
+    const third = await run(after)
+    t.match(third.adoption, { strays: [], unknown: [], lost: [] }, 'from then on the store is whole')
+    for (const name of [...pods, 'new']) await third.pods.del(key(name))
+    t.same(third.ipam.show().addresses, [])
+    t.same(await devices(after), [])
+    await third.stop()
+  }
+})
+
+t.test('a pod that was attached anew under its name since the backup keeps its new addresses', async t => {
+  const here = machine()
+  const first = await run(here)
+  const old = await addPod(here, first, 'a')
+  const backup = new MemoryNodeStore(structuredClone(here.nodeStore.tables))
+  await first.pods.del(key('a'))
+  const { endpoint } = await addPod(here, first, 'a')
+  t.not(endpoint.addresses[0], old.endpoint.addresses[0])
+  await first.stop()
+  const after = { ...here, nodeStore: backup }
+  const second = await run(after)
+  t.same(second.plane.endpoints.get(key('a'))?.addresses.toSorted(), endpoint.addresses.toSorted())
+  t.same(
+    second.ipam
+      .show()
+      .addresses.map(row => row.address)
+      .toSorted(),
+    endpoint.addresses.toSorted(),
+  )
+  t.same(await checkOf(after, second).run({ fix: false }), [])
+  await second.stop()
 })
 
 t.test('GC frees what is recorded, also where the device is gone', async t => {

@@ -29,6 +29,7 @@ import type { Log } from './log.ts'
 import { endpointsTable as table, nameKnown, nameOne } from './nameless.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { askedFamilies, askedPools, askedRoutes, askedSysctls } from './pod-request.ts'
+import type { StoreAge } from './store-age.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { isTunnelOwner } from './tunnels.ts'
 import { Turns } from './turns.ts'
@@ -83,27 +84,32 @@ export class Pods implements CniBackend {
   }
 
   /**
-   * After a start: takes over what is recorded, and takes back what no runtime was told of. A node whose store was lost
-   * (`lostStore`) takes every pod that the datastore's copies or its own kernel show, and takes nothing back.
+   * After a start: takes over what is recorded, and takes back what no runtime was told of. A node whose store was lost, or is older
+   * than its pods, takes every pod that the datastore's copies or its own kernel show, and no device is taken back.
    */
-  async recover(lostStore: boolean): Promise<Adoption> {
+  async recover({ is, moved }: StoreAge): Promise<Adoption> {
     const { ipam, endpoints, nodeStore, log } = this.#options
-    const records = lostStore ? this.#rebuild() : await this.records()
-    const adoption = await endpoints.adopt(records, { keepStrays: lostStore })
+    const records = is === 'lost' ? this.#rebuild() : (await this.records()).map(record => withAddresses(record, moved))
+    const adoption = await endpoints.adopt(records, { keepStrays: is !== 'whole' })
     const { adopted, lost, unknown, strays, problems } = adoption
-    if (lostStore) {
-      // A copy may be older than the pod that has the address now.
-      const inUse = new Set(unknown.flatMap(({ addresses }) => addresses))
-      const gone = lost.filter(({ addresses }) => !addresses.some(address => inUse.has(address)))
-      const found = [...adopted, ...gone, ...unknown]
-      await nodeStore.commit(found.map(value => ({ do: 'put', table, key: endpointKey(value), value })))
+    // A copy, or an older record, may be of a pod that is gone, and another one has the address now.
+    const taken = new Set([...unknown, ...adopted].flatMap(({ addresses }) => addresses))
+    const gone = is === 'whole' ? [] : lost.filter(({ addresses }) => addresses.some(address => taken.has(address)))
+    const found = [...adopted, ...lost.filter(record => !gone.includes(record)), ...unknown]
+    if (is !== 'whole') {
+      await nodeStore.commit([
+        ...gone.map(record => ({ do: 'delete', table, key: endpointKey(record) }) as const),
+        ...found.map(value => ({ do: 'put', table, key: endpointKey(value), value }) as const),
+      ])
+      for (const record of adopted.filter(({ hostDevice }) => moved.has(hostDevice)))
+        await ipam.rename(record.addresses, record)
       if (found.length > 0)
-        log.warn('the store of this node was lost; its pods are known again from the datastore and the kernel', {
+        log.warn(`the store of this node ${told[is]}; its pods are known again from the datastore and the kernel`, {
           pods: found.length,
           nameless: unknown.length,
         })
     }
-    const held = new Set([...adopted, ...lost, ...unknown].flatMap(endpoint => endpoint.addresses))
+    const held = new Set(found.flatMap(endpoint => endpoint.addresses))
     const isUnfinished = (row: AddressRow & { readonly address: string }): boolean =>
       !held.has(row.address) && !isTunnelOwner(row)
     for (const row of ipam.show().addresses.filter(isUnfinished))
@@ -311,11 +317,10 @@ export class Pods implements CniBackend {
   async #undo(request: AddRequest, attached: boolean): Promise<void> {
     const { ipam, endpoints, nodeStore, log } = this.#options
     try {
-      if (attached) {
-        const outcome = await endpoints.remove(request)
-        if (!outcome.ok) throw new Error(outcome.error.text) // the device may still have the address: keep it
-        await nodeStore.commit([{ do: 'delete', table, key: endpointKey(request) }])
-      }
+      // Also where the device could not be made: as long as there is one, its address has to be recorded.
+      const outcome = await endpoints.remove(request)
+      if (!outcome.ok) throw new Error(outcome.error.text)
+      if (attached) await nodeStore.commit([{ do: 'delete', table, key: endpointKey(request) }])
       await ipam.release(request)
     } catch (error) {
       log.error('an ADD that failed could not be taken back; a restart of margayd does it', {
@@ -336,6 +341,13 @@ const codeOf: { readonly [C in EndpointErrorCode]: number } = {
   'bad-request': code.invalidConfig,
   'not-ready': code.tryAgainLater,
   'kernel-refused': code.internal,
+}
+
+const told = { lost: 'was lost', behind: 'is older than its pods' } as const
+
+/** A recorded pod as the kernel has it. */
+function withAddresses(record: Endpoint, moved: StoreAge['moved']): Endpoint {
+  return { ...record, addresses: moved.get(record.hostDevice) ?? record.addresses }
 }
 
 function nameOf(key: AttachmentKey & { readonly label?: string }): string {

@@ -6,7 +6,7 @@ import { Dataplane } from '../dataplane/index.ts'
 import { MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
 import type { Tunnel } from '../model/tunnel.ts'
 import { type IPPoolResource, parseResource } from '../resources/index.ts'
-import { addressesInUse } from './in-use.ts'
+import { storeAge } from './store-age.ts'
 import { log, podsRoom } from './testing-pods.ts'
 import { isTunnelOwner, TunnelKeeper } from './tunnels.ts'
 
@@ -44,8 +44,9 @@ const machine = (): Machine => ({
 async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false) {
   const plane = await Dataplane.open({ kernel })
   const { ipam, pods } = podsRoom({ plane, datastore, nodeStore, pools, mtu: 1450 })
-  await ipam.load({ inUse: lostStore ? await addressesInUse(kernel, 81) : [] })
-  await pods.recover(lostStore)
+  const age = await storeAge({ kernel, dataplane: plane, nodeStore, protocol: 81 }, lostStore)
+  await ipam.load({ ...age, isBehind: age.is === 'behind' })
+  await pods.recover(age)
   const keys = { key: undefined, fault: undefined, make: async () => {} }
   const keeper = new TunnelKeeper({ ipam, devices: plane.tunnels, keys, log, onChange: () => {}, mtu: () => 1450 })
   const addresses = async (): Promise<readonly string[]> => {

@@ -11,6 +11,7 @@ import { Tunnels } from './encapsulation/index.ts'
 import { ChecksumOffload } from './encapsulation/checksum-offload.ts'
 import { Endpoints } from './endpoints/endpoints.ts'
 import { HostEndGuard } from './endpoints/guard.ts'
+import { isHostDevice } from './endpoints/names.ts'
 import { hostCidr } from './endpoints/wiring.ts'
 import { FactsWatch } from './facts.ts'
 import { Filters } from './filters/filters.ts'
@@ -144,6 +145,18 @@ export class Dataplane implements AsyncDisposable {
   }
 
   /** Calls back when there are others of those that come and go by events alone: of the packet filter and of a table of our own. */
+  /** Names of the host ends that are there. */
+  podDevices(): readonly string[] {
+    return [...this.#mirror.links].filter(isHostDevice).map(({ name }) => name)
+  }
+
+  /** Whether a route of ours leads an address, without length, by a device. */
+  leads(address: string, device: string): boolean {
+    const link = this.#mirror.linkNamed(device)?.index
+    const route = this.#mirror.ours(hostCidr(address))
+    return link !== undefined && route?.nextHops[0]?.link === link
+  }
+
   onProblems(listener: (problems: readonly string[]) => void): void {
     this.filters.onProblems(listener)
     this.ownTable?.onProblems(listener)

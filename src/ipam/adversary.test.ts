@@ -15,6 +15,8 @@ const tidy: Action = { do: 'tidy' }
 const refresh: Action = { do: 'refresh' }
 const copy: Action = { do: 'copy' }
 const serve: Action = { do: 'serve' }
+const sweep: Action = { do: 'sweep' }
+const backUp: Action = { do: 'back up' }
 
 const none = { cuts: 0, crashes: 0, losses: 0 }
 const stories: readonly (Story & { readonly name: string })[] = [
@@ -77,6 +79,14 @@ const stories: readonly (Story & { readonly name: string })[] = [
     losses: 1,
   },
   {
+    name: 'a node whose kernel shows no pod sweeps copies, and loses its store; with one cut',
+    nodes: [{ name: 'a', pools: two, actions: [assign(1), copy, release(1), assign(2), tidy, sweep, copy, assign(3)] }],
+    isBlind: true,
+    cuts: 1,
+    crashes: 0,
+    losses: 1,
+  },
+  {
     name: 'a node leaves a part of its block to another',
     nodes: [
       { name: 'a', pools: one, actions: [assign(1), serve, assign(2)] },
@@ -85,6 +95,17 @@ const stories: readonly (Story & { readonly name: string })[] = [
     ...none,
   },
 ]
+
+/** a's backup knows a block that c, whose search begins where a's does, has by now. */
+const putBack: Story = {
+  nodes: [
+    { name: 'a', pools: two, actions: [assign(1), backUp, release(1), tidy, assign(2), assign(3)] },
+    { name: 'c', pools: two, actions: [assign(1)] },
+  ],
+  ...none,
+  cuts: 1,
+  restores: 1,
+}
 
 /** Too long for every schedule: random ones. */
 const longer: readonly (Story & { readonly name: string })[] = [
@@ -125,6 +146,7 @@ const longer: readonly (Story & { readonly name: string })[] = [
     crashes: 1,
     losses: 1,
   },
+  { name: 'the backup of a store is put back, with a cut', ...putBack },
   {
     name: 'a split breaks off, its giver goes on and loses its disk',
     nodes: [
@@ -181,6 +203,18 @@ const found: readonly (Story & { readonly name: string; readonly steps: readonly
     crashes: 0,
     losses: 1,
     steps: ['a answer lost of create Block 10-42-0-0-32', 'a begins assign 2', 'a loses its store'],
+  },
+  {
+    name: 'the backup of a store is put back while the datastore is away, and another node has a block of it',
+    ...putBack,
+    steps: [
+      'a delete Block',
+      'c create Block 10-42-0-0-31',
+      'c list Block',
+      'a loses its store for the backup',
+      'a cut before list AddressCopy',
+      'a begins assign 3',
+    ],
   },
 ]
 

@@ -16,12 +16,13 @@ import { MemoryNodeStore } from '../datastore/memory.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { formatPrefix, overlaps, parsePrefix } from '../../inet/index.ts'
 import { Ipam } from './ipam.ts'
-import { copyKind, readCopy } from './records.ts'
+import { type AddressRow, copyKind, readCopy, tables } from './records.ts'
 import { type BlockRequest, requestKind } from './requests.ts'
 import { owner } from './testing.ts'
 
 export type Action =
-  { readonly do: 'assign' | 'release'; readonly id: string } | { readonly do: 'tidy' | 'refresh' | 'copy' | 'serve' }
+  | { readonly do: 'assign' | 'release'; readonly id: string }
+  | { readonly do: 'tidy' | 'refresh' | 'copy' | 'serve' | 'sweep' | 'back up' }
 
 export interface NodePlan {
   readonly name: string
@@ -37,6 +38,8 @@ export interface Story {
   readonly crashes: number
   /** Crashes that take the disk along. */
   readonly losses: number
+  /** How often the backup of a disk is put back, if a pod is there that it does not know: by that the node knows that it is older. */
+  readonly restores?: number
   /**
    * The kernel shows no pod (their links are down, so their routes are gone). A disk is lost then only while the copies in the
    * datastore have all that was told.
@@ -70,6 +73,7 @@ export type Chooser = (choices: readonly string[], state: string) => number | un
 class NodeRun {
   readonly plan: NodePlan
   store = new MemoryNodeStore()
+  backup: MemoryNodeStore | undefined
   ipam: Ipam | undefined
   next = 0
   busy = false
@@ -95,6 +99,7 @@ export class World {
   #cuts: number
   #crashes: number
   #losses: number
+  #restores: number
   readonly #isBlind: boolean
   readonly #stepsOfDisk: boolean
   /** Without anybody who serves, nobody asks: that spares many schedules that are alike. */
@@ -107,6 +112,7 @@ export class World {
     this.#cuts = story.cuts
     this.#crashes = story.crashes
     this.#losses = story.losses
+    this.#restores = story.restores ?? 0
     const serves = story.nodes.some(({ actions }) => actions.some(action => action.do === 'serve'))
     this.#asks = serves && story.asked === undefined
     if (story.asked === undefined) return
@@ -187,6 +193,18 @@ export class World {
           this.#start(node)
         },
       })
+    const { backup } = node
+    if (this.#restores > 0 && backup && this.#podsOf(name).some(([id]) => !rowsOf(backup).some(row => row.id === id)))
+      choices.push({
+        name: `${name} loses its store for the backup`,
+        take: () => {
+          this.#restores--
+          if (call?.isWrite && !call.isOfDisk) this.#late.push(call)
+          node.store = backup
+          node.backup = undefined
+          this.#start(node, true)
+        },
+      })
     return choices
   }
 
@@ -198,11 +216,18 @@ export class World {
   }
 
   #toldBy(name: string): readonly string[] {
-    return [...this.told].filter(([key]) => key.startsWith(`${name} `)).flatMap(([, text]) => text.split(' '))
+    return this.#podsOf(name).flatMap(([, addresses]) => addresses)
+  }
+
+  /** Its pods, and their addresses. */
+  #podsOf(name: string): readonly (readonly [string, readonly string[]])[] {
+    return [...this.told]
+      .filter(([key]) => key.startsWith(`${name} `))
+      .map(([key, text]) => [key.slice(name.length + 1), text.split(' ')])
   }
 
   /** A new life of the node on what its disk holds. */
-  #start(node: NodeRun): void {
+  #start(node: NodeRun, isBehind = false): void {
     const { name, pools } = node.plan
     const life = {}
     node.call = undefined
@@ -225,7 +250,20 @@ export class World {
     node.ipam = ipam
     // What the kernel shows: the pods live on when their daemon dies.
     const inUse = this.#isBlind ? [] : this.#toldBy(name)
-    void this.#attempt(node, ipam, () => ipam.load({ inUse: inUse.map(address => ({ address })) }))
+    void this.#attempt(node, ipam, () => this.#load(node, ipam, inUse, isBehind))
+  }
+
+  /** As a daemon does it (`src/daemon/store-age.ts`). */
+  async #load(node: NodeRun, ipam: Ipam, inUse: readonly string[], isBehind: boolean): Promise<void> {
+    const holders = new Map(
+      this.#podsOf(node.plan.name).flatMap(([id, addresses]) => addresses.map(each => [each, id])),
+    )
+    const disowned = rowsOf(node.store).flatMap(({ address, id }) => {
+      const holder = holders.get(address)
+      return holder !== undefined && holder !== id ? [address] : []
+    })
+    await ipam.load({ inUse: inUse.map(address => ({ address })), isBehind, ...(isBehind && { disowned }) })
+    if (isBehind) await ipam.releaseExcept(({ address }) => inUse.includes(address))
   }
 
   #begin(node: NodeRun, action: Action): void {
@@ -247,6 +285,10 @@ export class World {
           return ipam.refresh()
         case 'copy':
           return ipam.stop()
+        case 'sweep':
+          return void (await ipam.sweepCopies())
+        case 'back up':
+          return void (node.backup = new MemoryNodeStore(structuredClone(node.store.tables)))
         case 'serve':
           return void (await ipam.serveRequests())
       }
@@ -285,14 +327,16 @@ export class World {
     const all = [...this.told].flatMap(([key, text]) => text.split(' ').map(address => [address, key] as const))
     for (const [address, keys] of Map.groupBy(all, ([address]) => address))
       if (keys.length > 1) this.faults.push(`${address} was given to ${keys.map(([, key]) => key).join(' and ')}`)
-    const owned = this.#nodes.flatMap(({ ipam }) => ipam?.owned().flatMap(({ cidr }) => parsePrefix(cidr) ?? []) ?? [])
+    const owned = this.#nodes.flatMap(({ ipam }) =>
+      ipam?.isWhole ? ipam.owned().flatMap(({ cidr }) => parsePrefix(cidr) ?? []) : [],
+    )
     if (owned.some((block, i) => owned.some((other, j) => i < j && overlaps(block, other))))
       this.faults.push(`a block has two owners: ${owned.map(formatPrefix).join(' ')}`)
   }
 
   /** The cut ends, late writes arrive, every node starts anew: all that was told is still true, and nothing is left over. */
   async #heal(): Promise<void> {
-    this.#cuts = this.#crashes = this.#losses = 0
+    this.#cuts = this.#crashes = this.#losses = this.#restores = 0
     for (const call of this.#late) attempt(call.run)
     this.#late = []
     const finish = async (work: (node: NodeRun, ipam: Ipam) => Promise<void>): Promise<void> => {
@@ -331,8 +375,8 @@ export class World {
   #state(): string {
     const records = [...this.#records.values()].map(({ kind, name, version, value }) => [kind, name, version, value])
     const late = this.#late.map(({ text, node }) => `${node.plan.name} ${text}`)
-    const nodes = this.#nodes.map(node => [node.seen, node.next, node.call?.text])
-    const budget = [this.#cuts, this.#crashes, this.#losses]
+    const nodes = this.#nodes.map(node => [node.seen, node.next, node.call?.text, node.backup && rowsOf(node.backup)])
+    const budget = [this.#cuts, this.#crashes, this.#losses, this.#restores]
     return JSON.stringify([records.map(each => JSON.stringify(each)).toSorted(), late, nodes, [...this.told], budget])
   }
 
@@ -430,6 +474,14 @@ class Mortal extends MemoryNodeStore {
     if (!this.#isAlive()) return new Promise(() => undefined)
     return this.#pass(() => super.commit(changes))
   }
+}
+
+/** What a store has for pods that are known by name. */
+function rowsOf(store: MemoryNodeStore): readonly { readonly address: string; readonly id: string }[] {
+  const rows = [...(store.tables.get(tables.addresses) ?? [])] as [string, AddressRow][]
+  return rows
+    .filter(([, row]) => row.containerId !== '')
+    .map(([address, row]) => ({ address, id: row.containerId.slice(1) }))
 }
 
 /** Until all nodes wait for the adversary. */

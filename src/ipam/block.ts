@@ -27,6 +27,12 @@ export interface GivingRules {
   readonly reserved: readonly Prefix[]
 }
 
+export interface Candidate {
+  readonly address: string
+  /** When it was released, milliseconds since 1970; -Infinity: it was never used. */
+  readonly freeSince: number
+}
+
 export class Block {
   readonly prefix: Prefix
   readonly cidr: string
@@ -68,11 +74,11 @@ export class Block {
   }
 
   /** The address to give next; it stays free until it is taken. */
-  next(rules: GivingRules): string | undefined {
+  next(rules: GivingRules): Candidate | undefined {
     for (const i of this.#free) {
       const address = addressAt(this.prefix, i)
       if (this.#rests(i, rules) || rules.reserved.some(range => contains(range, address))) continue
-      return formatAddress(address)
+      return { address: formatAddress(address), freeSince: this.#freedAt.get(i) ?? -Infinity }
     }
     return undefined
   }

@@ -26,10 +26,13 @@ export class Chooser {
 
   async #any(family: IpFamily, request: AssignRequest): Promise<AssignedAddress> {
     const pools = this.#pools(family, request)
-    const own = this.#blocks.withRoom(pools)
+    const inOrder = request.pools !== undefined
+    const own = this.#blocks.withRoom(pools, inOrder)
     const { block, asked } = own
       ? { block: own }
-      : await reach(this.#options.node, `claim a block for an IPv${family} address`, () => this.#blocks.grow(pools))
+      : await reach(this.#options.node, `claim a block for an IPv${family} address`, () =>
+          this.#blocks.grow(pools, inOrder),
+        )
     const address = block && this.#blocks.nextOf(block)
     if (block && address !== undefined) return { family, address, block: block.cidr, pool: block.pool }
     if (asked !== undefined) throw new IpamError('asked', this.#asked(pools, asked))

@@ -1,13 +1,14 @@
 // Whether the datastore's records of blocks and addresses agree with each other, for the whole cluster. Read once, without a lock:
 // what a node changes meanwhile may show as a finding that the next look does not have.
 
-import { comparePrefixes, contains, overlaps, parsePrefix } from '../../inet/index.ts'
+import { comparePrefixes, contains, overlaps, parseAddress, parsePrefix } from '../../inet/index.ts'
 import { type Datastore, type Entry, StoreError } from '../datastore/contract.ts'
 import { allEntries, type ClaimedBlock } from './claims.ts'
-import { blockKind, blockName, copyKind, readBlock, readCopy } from './records.ts'
+import { outsideName, podOf } from './outside.ts'
+import { type AddressRow, blockKind, blockName, copyKind, nodeOfCopy, readBlock, readCopy } from './records.ts'
 
 export interface ClusterFinding {
-  readonly kind: 'duplicate' | 'dead-node' | 'no-pool' | 'orphan-copy' | 'unreadable'
+  readonly kind: 'duplicate' | 'dead-node' | 'no-pool' | 'no-block' | 'orphan-copy' | 'unreadable'
   /** A block or an address. */
   readonly object: string
   /** Name of the node that it is about. */
@@ -34,7 +35,7 @@ export async function checkCluster(datastore: Datastore): Promise<readonly Clust
     ...blocks.filter(({ node }) => !nodes.has(node)).map(withoutNode),
     ...blocks.filter(({ prefix }) => !pools.some(pool => contains(pool, prefix))).map(withoutPool),
     ...copies.flatMap(copy => orphan(datastore, copy, blocks, nodes)),
-    ...twice(copies),
+    ...ofAddresses(copies, blocks),
   ]
 }
 
@@ -91,17 +92,18 @@ function orphan(
   blocks: readonly ClaimedBlock[],
   nodes: ReadonlySet<string>,
 ): readonly ClusterFinding[] {
-  const node = nodeOf(value)
+  const node = nodeOfCopy(value)
+  if (node !== undefined && name === outsideName(node)) return [] // its addresses are findings
   if (node !== undefined && blocks.some(block => blockName(block.prefix) === name && block.node === node)) return []
   const text = `addresses are noted for node "${node}" in a block that is not its own`
-  // A node that is there holds the block still, or writes its copies anew.
+  // A node that is there holds the block still, or sweeps it.
   if (node !== undefined && nodes.has(node))
     return [
       {
         kind: 'orphan-copy',
         object: name,
         node,
-        text: `${text}. Its margayd clears that up: see margayctl status there.`,
+        text: `${text}. Its margayd deletes the note within the hour; at once: margayctl ipam check --fix on that node.`,
       },
     ]
   return [
@@ -123,20 +125,51 @@ function orphan(
   ]
 }
 
-function twice(copies: readonly Entry[]): readonly ClusterFinding[] {
-  const uses = copies.flatMap(({ value }) => {
-    const node = nodeOf(value)
-    return node === undefined ? [] : readCopy(value, node).map(([address, row]) => ({ address, node, row }))
-  })
-  return [...Map.groupBy(uses, ({ address }) => address)].flatMap(([address, of]) => {
-    const on = [...new Set(of.map(({ node }) => node))]
-    if (on.length < 2) return []
-    const pods = of.map(({ node, row }) => `${row.label ?? row.containerId} on node "${node}"`).join(' and ')
-    return [{ kind: 'duplicate', object: address, text: `${pods} have it. Delete one of these pods.` } as const]
-  })
+interface Use {
+  readonly address: string
+  readonly node: string
+  readonly row: AddressRow
+  /** In no block of the node. */
+  readonly isOutside: boolean
 }
 
-function nodeOf(value: unknown): string | undefined {
-  const node = (value as { readonly node?: unknown } | null)?.node
-  return typeof node === 'string' ? node : undefined
+/** Two nodes that note one address, and those that have one in no block of theirs. */
+function ofAddresses(copies: readonly Entry[], blocks: readonly ClaimedBlock[]): readonly ClusterFinding[] {
+  const uses = copies.flatMap(({ name, value }): Use[] => {
+    const node = nodeOfCopy(value)
+    if (node === undefined) return []
+    const isOutside = name === outsideName(node)
+    return readCopy(value, node).map(([address, row]) => ({ address, node, row, isOutside }))
+  })
+  return [...Map.groupBy(uses, ({ address }) => address)].flatMap(([address, of]): ClusterFinding[] => {
+    const on = new Set(of.map(({ node }) => node))
+    const [outside] = of.filter(({ isOutside }) => isOutside)
+    if (on.size < 2 && !outside) return []
+    const parsed = parseAddress(address)
+    const block = parsed && blocks.find(({ prefix }) => contains(prefix, parsed))
+    const pods = of.map(({ node, row }) => `${podOf(row)} on node "${node}"`).join(' and ')
+    const whose = block && `its block ${block.cidr} is node "${block.node}"'s`
+    if (on.size > 1) {
+      const losers = of
+        .filter(({ node }) => node !== block?.node)
+        .map(({ node, row }) => `${podOf(row)} on node "${node}"`)
+      const text =
+        block && on.has(block.node)
+          ? `${pods} have it, and ${whose}. Delete ${losers.join(' and ')}.`
+          : `${pods} have it. Delete one of these pods.`
+      return [{ kind: 'duplicate', object: address, text }]
+    }
+    const why = whose ?? 'its block went back to its pool, and whoever claims it has it'
+    const { node } = outside
+    return block?.node === node
+      ? []
+      : [
+          {
+            kind: 'no-block',
+            object: address,
+            node,
+            text: `${pods} has it, and ${why}: another pod may be given it at any time. Delete that pod; if the machine is off for good: margayctl node decommission ${node}.`,
+          },
+        ]
+  })
 }

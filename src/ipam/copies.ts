@@ -2,8 +2,8 @@
 //
 // Best effort: nobody waits for them, a burst of changes is written once, and what could not be written is tried again.
 
-import type { Datastore } from '../datastore/contract.ts'
-import { type AddressCopy, copyKind } from './records.ts'
+import { type Datastore, type Entry, StoreError } from '../datastore/contract.ts'
+import { type AddressCopy, copyKind, nodeOfCopy } from './records.ts'
 import type { IpamOptions, Timer } from './types.ts'
 
 const writeAfter = 250
@@ -38,6 +38,15 @@ export class Copies {
     return this.#writing
   }
 
+  /** Deletes a copy as it was read. Nothing happens if it has changed meanwhile. */
+  async delete({ name, version }: Entry): Promise<void> {
+    try {
+      await this.#datastore.delete(copyKind, name, version)
+    } catch (error) {
+      if (!(error instanceof StoreError) || !['conflict', 'not-found'].includes(error.code)) throw error
+    }
+  }
+
   #schedule(delay: number): void {
     this.#cancel ??= this.#timer(delay, () => void this.flush())
   }
@@ -60,15 +69,12 @@ export class Copies {
     if (copy && found) await this.#datastore.update(copyKind, name, copy, found.version)
     else if (copy) await this.#datastore.create(copyKind, name, copy)
     // By now the block, and so the copy, may be another node's.
-    else if (found && isOf(found.value, this.#node)) await this.#datastore.delete(copyKind, name, found.version)
+    else if (found && nodeOfCopy(found.value) === this.#node)
+      await this.#datastore.delete(copyKind, name, found.version)
   }
 }
 
 const realTimer: Timer = (ms, look) => {
   const timer = setTimeout(look, ms).unref()
   return () => clearTimeout(timer)
-}
-
-function isOf(value: unknown, node: string): boolean {
-  return typeof value === 'object' && value !== null && (value as Partial<AddressCopy>).node === node
 }

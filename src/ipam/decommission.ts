@@ -7,7 +7,7 @@
 import type { Datastore } from '../datastore/contract.ts'
 import { StoreError } from '../datastore/contract.ts'
 import { allBlocks, allEntries, unclaim } from './claims.ts'
-import { blockName, copyKind, readCopy } from './records.ts'
+import { blockName, copyKind, nodeOfCopy, readCopy } from './records.ts'
 
 /** Name of the record: that of the node. Nobody watches it. */
 export const decommissionKind = 'Decommission'
@@ -44,7 +44,7 @@ export async function freeBlocks(datastore: Datastore, node: string, at: string)
   if (found) await datastore.update(decommissionKind, node, record, found.version)
   else await datastore.create(decommissionKind, node, record)
   for (const { name, value } of await allEntries(datastore, copyKind))
-    if ((value as { readonly node?: unknown } | null)?.node === node) await deleteIfThere(datastore, copyKind, name)
+    if (nodeOfCopy(value) === node) await deleteIfThere(datastore, copyKind, name)
   for (const { prefix } of own) await unclaim(datastore, prefix, node)
   return cidrs
 }

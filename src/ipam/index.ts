@@ -3,6 +3,7 @@
 export { IpamError, type IpamErrorCode } from './errors.ts'
 export { Ipam } from './ipam.ts'
 export type * from './types.ts'
+export type { Elsewhere } from './outside.ts'
 export { type AddressRow, blockKind, blockName, type BlockRecord, copyKind, type Owner, readBlock } from './records.ts'
 export { allAddresses } from './all-addresses.ts'
 export { blocksOfNode, freeBlocks, type HeldBlock } from './decommission.ts'

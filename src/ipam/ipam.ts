@@ -9,13 +9,14 @@
 import type { IpFamily } from '../../inet/index.ts'
 import { Chooser } from './choose.ts'
 import { allEntries } from './claims.ts'
-import { Copies } from './copies.ts'
 import { IpamError } from './errors.ts'
 import { LocalRecords } from './local.ts'
-import { decommissionedText, holds, OwnBlocks } from './own-blocks.ts'
+import { type Elsewhere, elsewhere, isOutsideName } from './outside.ts'
+import { decommissionedText, OwnBlocks } from './own-blocks.ts'
+import { OwnCopies } from './own-copies.ts'
 import { poolsFor } from './pools.ts'
 import { isAway, reach } from './reach.ts'
-import { type AddressRow, blockName, copyKind, type Owner, readCopy } from './records.ts'
+import { type AddressRow, copyKind, type Owner, readCopy } from './records.ts'
 import type {
   AddressInUse,
   Assigned,
@@ -33,7 +34,7 @@ export class Ipam {
   readonly #local: LocalRecords
   readonly #blocks: OwnBlocks
   readonly #chooser: Chooser
-  readonly #copies: Copies
+  readonly #copies: OwnCopies
   #stale = true
   /** When the last change began, ISO 8601: the clock may be set back. */
   #latest = ''
@@ -44,7 +45,7 @@ export class Ipam {
     this.#local = new LocalRecords(options.nodeStore, options.node)
     this.#blocks = new OwnBlocks(options, this.#local)
     this.#chooser = new Chooser(options, this.#blocks)
-    this.#copies = new Copies(options)
+    this.#copies = new OwnCopies(options, this.#local, this.#blocks)
   }
 
   // ---- start and stop --------------------------------------------------------------------------------------------------------
@@ -52,23 +53,26 @@ export class Ipam {
   /**
    * Reads the node's store, and the own blocks from the datastore (from the node's store alone if that cannot be used).
    * `inUse` are addresses that the kernel and live namespaces show: those that no row knows are kept from being given. A node
-   * whose store is new or was lost also takes over the copies in the datastore before it gives any address.
+   * whose store is new or was lost also takes over the copies in the datastore before it gives any address; so does one whose store
+   * `isBehind` what is in use, and it does not rely on its blocks before. `disowned`: addresses that others have than their rows say.
    */
-  load(given: { readonly inUse?: readonly AddressInUse[] } = {}): Promise<void> {
+  load({ inUse = [], disowned = [], isBehind = false }: Found = {}): Promise<void> {
     this.#stale = true
     return this.#alone(async () => {
-      const unknown = (given.inUse ?? []).filter(({ address }) => !this.#local.addresses.has(address))
+      if (isBehind) await this.#local.distrust()
+      const unknown = inUse.filter(({ address }) => !this.#local.addresses.has(address) || disowned.includes(address))
       const since = this.#now()
       await this.#local.put(
         new Map(unknown.map(({ address, owner }) => [address, { ...(owner ?? nobody), pool: '', since }])),
       )
       try {
-        await this.#complete()
-        await this.#blocks.reconcile()
+        if (this.#local.complete) await this.#blocks.reconcile()
+        else await this.#complete()
       } catch (error) {
         if (!isAway(error)) throw error // what the node's store knows is in force until the datastore is back
       }
       this.#blocks.rebuild()
+      this.#copies.lookOutside()
     })
   }
 
@@ -76,8 +80,9 @@ export class Ipam {
   refresh(): Promise<void> {
     return this.#alone(() =>
       this.#reach('compare its blocks', async () => {
-        await this.#complete()
-        await this.#blocks.reconcile()
+        if (this.#local.complete) await this.#blocks.reconcile()
+        else await this.#complete()
+        this.#copies.lookOutside()
       }),
     )
   }
@@ -133,7 +138,7 @@ export class Ipam {
       const row = { network, containerId, ifName, since: this.#now(), pool: block.pool }
       await this.#local.put(new Map([[address, row]]))
       block.take(address)
-      this.#copy([block.cidr])
+      this.#copies.changed([block.cidr])
       return true
     })
   }
@@ -148,8 +153,34 @@ export class Ipam {
       })
       if (rows.length === 0) return
       await this.#local.put(new Map(rows))
-      this.#copy(rows.flatMap(([address]) => this.#blocks.of(address)?.cidr ?? []))
+      this.#copies.changed(rows.flatMap(([address]) => this.#blocks.of(address)?.cidr ?? []))
+      this.#copies.lookOutside()
     })
+  }
+
+  /** Whose those of the addresses are, by the datastore, that lie in no block of this node. Never fails with a StoreError. */
+  elsewhere(addresses: readonly string[]): Promise<ReadonlyMap<string, Elsewhere>> {
+    // A new store has not learned of the node's blocks yet.
+    const outside = !this.#local.complete ? [] : addresses.filter(address => !this.#blocks.of(address))
+    return elsewhere(this.#options.datastore, outside)
+  }
+
+  // ---- copies ----------------------------------------------------------------------------------------------------------------
+
+  /** Names of the copies that name this node for a block that is not its own, and that it needs no more. */
+  orphanCopies(): Promise<readonly string[]> {
+    return this.#alone(() =>
+      this.#reach('read the copies', async () => (await this.#copies.orphans()).map(({ name }) => name)),
+    )
+  }
+
+  /** Deletes them, and answers their names. */
+  sweepCopies(): Promise<readonly string[]> {
+    return this.#alone(() =>
+      this.#reach('delete copies that it needs no more', async () =>
+        (await this.#copies.sweep()).map(({ name }) => name),
+      ),
+    )
   }
 
   // ---- blocks ----------------------------------------------------------------------------------------------------------------
@@ -157,6 +188,11 @@ export class Ipam {
   /** The blocks that records name as this node's: those it may announce. */
   owned(): readonly OwnBlock[] {
     return this.#blocks.views()
+  }
+
+  /** Whether its own store knows all that is in use. Until then no address is given, and its blocks are what an older store says. */
+  get isWhole(): boolean {
+    return this.#local.complete
   }
 
   /** Why this node may give no address at all: it is no member of the cluster any more. Undefined: it is, as far as known. */
@@ -182,7 +218,7 @@ export class Ipam {
       )
       for (const block of going) {
         await this.#reach('give back a block', () => this.#blocks.giveBack(block))
-        this.#copies.changed(blockName(block.prefix), () => undefined)
+        this.#copies.gone(block.prefix)
       }
       return going.map(block => block.cidr)
     })
@@ -197,9 +233,10 @@ export class Ipam {
       const before = new Map(this.#blocks.list().map(block => [block.cidr, block]))
       const served = await this.#reach('leave parts of its blocks to others', () => this.#blocks.serveRequests())
       if (served.length === 0) return served
-      this.#copy(this.#blocks.list().flatMap(({ cidr, used }) => (used > 0 && !before.has(cidr) ? [cidr] : [])))
-      for (const block of before.values())
-        if (!this.#blocks.get(block.cidr)) this.#copies.changed(blockName(block.prefix), () => undefined)
+      this.#copies.changed(
+        this.#blocks.list().flatMap(({ cidr, used }) => (used > 0 && !before.has(cidr) ? [cidr] : [])),
+      )
+      for (const block of before.values()) if (!this.#blocks.get(block.cidr)) this.#copies.gone(block.prefix)
       return served
     })
   }
@@ -226,13 +263,18 @@ export class Ipam {
 
   // ---- small parts -----------------------------------------------------------------------------------------------------------
 
-  /** Takes over the copies of a store that was lost; a new node has none. */
+  /** Takes over the copies of a store that was lost, or is older than they are; a new node has none. */
   async #complete(): Promise<void> {
     if (this.#local.complete) return
     const entries = await allEntries(this.#options.datastore, copyKind)
-    const rows = new Map(entries.flatMap(entry => readCopy(entry.value, this.#options.node)))
+    // What a block's copy says of an address is newer than what was noted of it outside the blocks.
+    const ordered = entries.toSorted((a, b) => Number(isOutsideName(b.name)) - Number(isOutsideName(a.name)))
+    const rows = new Map(ordered.flatMap(entry => readCopy(entry.value, this.#options.node)))
     for (const [address, row] of this.#local.addresses) if (row.containerId !== '') rows.set(address, row)
-    await this.#local.put(rows, true)
+    await this.#local.put(rows)
+    // Of an older store's blocks some may be others' by now.
+    await this.#blocks.reconcile()
+    await this.#local.put(new Map(), true)
   }
 
   async #give(request: AssignRequest): Promise<Assigned> {
@@ -247,7 +289,7 @@ export class Ipam {
     const row = { network, containerId, ifName, since: this.#now(), ...(label !== undefined && { label }) }
     await this.#local.put(new Map(chosen.map(({ address, pool }) => [address, { ...row, pool }])))
     for (const { address } of chosen) this.#blocks.of(address)?.take(address)
-    this.#copy(chosen.map(({ block }) => block))
+    this.#copies.changed(chosen.map(({ block }) => block))
     return { addresses: [...had, ...chosen], repeated: false }
   }
 
@@ -256,20 +298,9 @@ export class Ipam {
     const at = this.#now()
     await this.#local.remove(addresses, at)
     for (const address of addresses) this.#blocks.of(address)?.free(address, at)
-    this.#copy(addresses.flatMap(address => this.#blocks.of(address)?.cidr ?? []))
+    this.#copies.changed(addresses.flatMap(address => this.#blocks.of(address)?.cidr ?? []))
+    if (this.#copies.hasOutside) this.#copies.lookOutside()
     return addresses
-  }
-
-  #copy(cidrs: readonly string[]): void {
-    for (const cidr of new Set(cidrs)) {
-      const block = this.#blocks.get(cidr)
-      if (!block) continue
-      this.#copies.changed(blockName(block.prefix), () => {
-        if (!this.#blocks.get(cidr)) return undefined
-        const addresses = [...this.#local.addresses].filter(([address]) => holds(block.prefix, address))
-        return { node: this.#options.node, cidr, addresses: Object.fromEntries(addresses) }
-      })
-    }
   }
 
   #describe(address: string): AssignedAddress {
@@ -306,6 +337,13 @@ export class Ipam {
     this.#turn = turn.catch(() => undefined)
     return turn
   }
+}
+
+/** What was found in use at a start. */
+interface Found {
+  readonly inUse?: readonly AddressInUse[]
+  readonly disowned?: readonly string[]
+  readonly isBehind?: boolean
 }
 
 /** Milliseconds between looks at what others were asked for. */

@@ -59,6 +59,36 @@ t.test('an address rests before another pod gets it, also over a restart, unless
   t.equal(await give(node, 5), first, 'a clock that was set back costs no more than the rest itself')
 })
 
+t.test(
+  'of all addresses of a node the never used come first, then the one free for longest, whatever its block',
+  async t => {
+    let node = testNode('n1', new MemoryDatastore(), [
+      pool('v4', '10.42.0.0/29', { blockSize: 30 }),
+      pool('w4', '10.43.0.0/30', { blockSize: 30, assignmentMode: 'Manual' }),
+    ])
+    await node.ipam.load()
+    const first = await Promise.all([0, 1, 2, 3].map(id => give(node, id)))
+    const fifth = await give(node, 4) // of another block
+    await node.ipam.release(owner(0))
+    const fresh = [await give(node, 5), await give(node, 6), await give(node, 7)]
+    t.notOk(
+      [...first, fifth].some(address => fresh.includes(address)),
+      'none that was used, while others never were',
+    )
+    await node.ipam.release(owner(6))
+    await node.ipam.release(owner(1))
+    node = node.restart()
+    await node.ipam.load()
+    t.same([await give(node, 8), await give(node, 9), await give(node, 10)], [first[0], fresh[1], first[1]])
+
+    await node.ipam.release(owner(8))
+    t.match(await give(node, 11, { pools: ['w4'] }), /^10\.43\./)
+    await node.ipam.release(owner(11))
+    for (const id of [12, 13, 14]) await give(node, id, { pools: ['w4'] })
+    t.match(await give(node, 15, { pools: ['w4', 'v4'] }), /^10\.43\./, 'pools that are named have their order')
+  },
+)
+
 t.test('a node with addresses at rest claims another block rather than wake them', async t => {
   const node = testNode('n1', new MemoryDatastore(), [pool('v4', '10.42.0.0/24', { blockSize: 31 })])
   node.settings.cooldown = 600_000

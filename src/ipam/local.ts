@@ -6,6 +6,9 @@ import type { ClaimedBlock } from './claims.ts'
 import { IpamError } from './errors.ts'
 import { type AddressRow, type Owner, ownerKey, readBlock, tables } from './records.ts'
 
+/** Key in the table `about` of a store that is older than what is in use. */
+const isBehind = 'behind'
+
 export class LocalRecords {
   readonly #store: NodeStore
   readonly #node: string
@@ -41,10 +44,10 @@ export class LocalRecords {
     this.#addresses = new Map(rows.map(row => [row.key, row.value as AddressRow]))
     this.#freed = new Map(freed.toSorted(([, a], [, b]) => (a < b ? -1 : a > b ? 1 : 0)))
     this.#blocks = new Map(blocks.map(block => [block.cidr, block]))
-    this.#complete = typeof owner === 'string'
+    this.#complete = typeof owner === 'string' && about.every(row => row.key !== isBehind)
   }
 
-  /** False for a store that is new or was lost: addresses may be in use that it does not know. */
+  /** False for a store that is new, was lost, or is older than what is in use: addresses may be in use that it does not know. */
   get complete(): boolean {
     return this.#complete
   }
@@ -70,13 +73,23 @@ export class LocalRecords {
       .toSorted(byAddress)
   }
 
-  /** From now on the store knows every address in use. */
+  /** The store was found to be older than what is in use: it is not complete, until it is marked so again. */
+  async distrust(): Promise<void> {
+    await this.#commit([{ do: 'put', table: tables.about, key: isBehind, value: true }])
+    this.#complete = false
+  }
+
+  /** From now on the store knows every address in use, if it is marked complete. */
   async put(rows: ReadonlyMap<string, AddressRow>, markComplete = false): Promise<void> {
     const changes = [...rows].flatMap(([key, value]): NodeStoreChange[] => [
       { do: 'put', table: tables.addresses, key, value },
       { do: 'delete', table: tables.freed, key },
     ])
-    if (markComplete) changes.push({ do: 'put', table: tables.about, key: 'node', value: this.#node })
+    if (markComplete)
+      changes.push(
+        { do: 'put', table: tables.about, key: 'node', value: this.#node },
+        { do: 'delete', table: tables.about, key: isBehind },
+      )
     await this.#commit(changes)
     for (const [address, row] of rows) {
       this.#addresses.set(address, row)

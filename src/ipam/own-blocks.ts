@@ -81,14 +81,27 @@ export class OwnBlocks {
 
   /** The address of a block to give next; undefined: none. */
   nextOf(block: Block): string | undefined {
-    return block.next(this.#rules())
+    return block.next(this.#rules())?.address
   }
 
-  /** A block with room in one of the pools, without asking the datastore. */
-  withRoom(pools: readonly IPPoolResource[]): Block | undefined {
-    return pools
-      .flatMap(pool => this.list().filter(block => contains(rangeOf(pool), block.prefix)))
-      .find(block => this.nextOf(block) !== undefined)
+  /**
+   * The block of the pools whose next address was never used, else has been free for longest of all; without asking the datastore.
+   * `inOrder`: of the first pool that has one.
+   */
+  withRoom(pools: readonly IPPoolResource[], inOrder = false): Block | undefined {
+    const rules = this.#rules()
+    const blocks = this.list()
+    let best: { readonly block: Block; readonly freeSince: number } | undefined
+    for (const pool of pools) {
+      if (best && inOrder) break
+      const range = rangeOf(pool)
+      for (const block of blocks) {
+        const freeSince = contains(range, block.prefix) ? block.next(rules)?.freeSince : undefined
+        if (freeSince !== undefined && (!best || freeSince < best.freeSince)) best = { block, freeSince }
+        if (best?.freeSince === -Infinity) return best.block
+      }
+    }
+    return best?.block
   }
 
   /** Whether the node owns as many blocks as it may; parts of blocks count for what they are of one. */
@@ -121,12 +134,15 @@ export class OwnBlocks {
    * Asks the datastore for a block with room: one that is already ours, else a new one, else a part of one. If all are taken, asks
    * another node to leave a part of one of its own; `asked`: which.
    */
-  async grow(pools: readonly IPPoolResource[]): Promise<{ readonly block?: Block; readonly asked?: string }> {
+  async grow(
+    pools: readonly IPPoolResource[],
+    inOrder = false,
+  ): Promise<{ readonly block?: Block; readonly asked?: string }> {
     const { datastore, node, settings } = this.#options
     const all = await allBlocks(datastore)
     await this.reconcile(all)
     this.#mustBelong()
-    const found = this.withRoom(pools)
+    const found = this.withRoom(pools, inOrder)
     if (found) return { block: found }
     const taken = [...all, ...this.#local.blocks]
     for (const pool of pools) {

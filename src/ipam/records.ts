@@ -42,6 +42,7 @@ export interface AddressRow extends Owner {
 
 export interface AddressCopy {
   readonly node: string
+  /** Of the block; empty: of the addresses that lie in none of the node's blocks (outside.ts). */
   readonly cidr: string
   readonly addresses: Readonly<Record<string, AddressRow>>
 }
@@ -63,6 +64,12 @@ export function readBlock(value: unknown): (BlockRecord & { readonly prefix: Pre
   const prefix = typeof cidr === 'string' ? parsePrefix(cidr) : undefined
   if (!prefix || typeof node !== 'string' || typeof pool !== 'string') return undefined
   return { cidr: formatPrefix(prefix), node, pool, claimedAt: typeof claimedAt === 'string' ? claimedAt : '', prefix }
+}
+
+/** Whose a copy is; undefined: somebody else wrote it. */
+export function nodeOfCopy(value: unknown): string | undefined {
+  const node = (value as { readonly node?: unknown } | null)?.node
+  return typeof node === 'string' ? node : undefined
 }
 
 /** Reads the addresses of a copy, if it is this node's. */

@@ -1,0 +1,101 @@
+// What the copies of this node say: its addresses block by block, and those outside its blocks.
+
+import { allEntries } from './claims.ts'
+import { Copies } from './copies.ts'
+import type { LocalRecords } from './local.ts'
+import { type CopiesOfNode, copiesOfNode, dispensable } from './orphans.ts'
+import { outsideCopy, outsideName } from './outside.ts'
+import { holds, type OwnBlocks } from './own-blocks.ts'
+import { type AddressRow, blockName, copyKind } from './records.ts'
+import type { Prefix } from '../../inet/index.ts'
+import type { Entry } from '../datastore/contract.ts'
+import type { IpamOptions } from './types.ts'
+
+export class OwnCopies {
+  readonly #options: IpamOptions
+  readonly #local: LocalRecords
+  readonly #blocks: OwnBlocks
+  readonly #copies: Copies
+  /** The addresses outside the blocks, as their copy has them or is about to. */
+  #outside = ''
+
+  constructor(options: IpamOptions, local: LocalRecords, blocks: OwnBlocks) {
+    this.#options = options
+    this.#local = local
+    this.#blocks = blocks
+    this.#copies = new Copies(options)
+  }
+
+  /** Addresses of these blocks have changed. */
+  changed(cidrs: readonly string[]): void {
+    for (const cidr of new Set(cidrs)) {
+      const block = this.#blocks.get(cidr)
+      if (!block) continue
+      this.#copies.changed(blockName(block.prefix), () => {
+        if (!this.#blocks.get(cidr)) return undefined
+        const addresses = [...this.#local.addresses].filter(([address]) => holds(block.prefix, address))
+        return { node: this.#options.node, cidr, addresses: Object.fromEntries(addresses) }
+      })
+    }
+  }
+
+  /** A block is not this node's any more. */
+  gone(block: Prefix): void {
+    this.#copies.changed(blockName(block), () => undefined)
+  }
+
+  /** Which blocks are the node's, or which addresses lie in none of them, may have changed. */
+  lookOutside(): void {
+    const rows = this.#rowsOutside()
+    const outside = rows.size > 0 ? JSON.stringify([...rows]) : ''
+    if (outside === this.#outside) return
+    this.#outside = outside
+    this.#writeOutside()
+  }
+
+  /** Whether addresses lie outside the blocks, as far as it was looked. */
+  get hasOutside(): boolean {
+    return this.#outside !== ''
+  }
+
+  /** Copies that the node keeps no more. What a store that is not whole needs no more is not known. Fails with a StoreError. */
+  async orphans(): Promise<readonly Entry[]> {
+    return this.#local.complete ? (await this.#read()).orphans : []
+  }
+
+  /** Writes what is lacking in the copies, then deletes the orphans; answers those. Fails with a StoreError. */
+  async sweep(): Promise<readonly Entry[]> {
+    if (!this.#local.complete) return []
+    let found = await this.#read()
+    if (found.orphans.length > 0 && found.lacking.size > 0) {
+      this.changed([...found.lacking].flatMap(address => this.#blocks.of(address)?.cidr ?? []))
+      if ([...found.lacking].some(address => !this.#blocks.of(address))) this.#writeOutside()
+      await this.flush()
+      found = await this.#read()
+    }
+    const orphans = dispensable(found, this.#options.node)
+    for (const orphan of orphans) await this.#copies.delete(orphan)
+    return orphans
+  }
+
+  flush(): Promise<void> {
+    return this.#copies.flush()
+  }
+
+  async #read(): Promise<CopiesOfNode> {
+    const { datastore, node } = this.#options
+    const kept = new Set(this.#blocks.list().map(({ prefix }) => blockName(prefix)))
+    if (this.#rowsOutside().size > 0) kept.add(outsideName(node))
+    const copies = await allEntries(datastore, copyKind)
+    return copiesOfNode(copies, node, name => kept.has(name), this.#local.addresses.keys())
+  }
+
+  #writeOutside(): void {
+    const { node } = this.#options
+    this.#copies.changed(outsideName(node), () => outsideCopy(node, this.#rowsOutside()))
+  }
+
+  #rowsOutside(): ReadonlyMap<string, AddressRow> {
+    return new Map([...this.#local.addresses].filter(([address]) => !this.#blocks.of(address)))
+  }
+}
