@@ -5,6 +5,8 @@
 //     npm run bench -- --quick                each scenario at its smallest size, once; nothing is written
 //         --only full-table,churn             these scenarios
 //         --devices margay,bird               these devices; nothing is written
+//         --size 1                            at this size alone: 0, 1 or 2; nothing is written
+//         --profile FOLDER                    Margay writes a profile of its processor time there
 //         --rounds 5  --no-write
 
 import { execFileSync } from 'node:child_process'
@@ -19,7 +21,16 @@ import { type Scenario, scenarios } from './scenarios/index.ts'
 const text = { type: 'string' } as const
 const flag = { type: 'boolean', default: false } as const
 const { values: options } = parseArgs({
-  options: { full: flag, quick: flag, only: text, devices: text, rounds: text, 'no-write': flag },
+  options: {
+    full: flag,
+    quick: flag,
+    only: text,
+    devices: text,
+    rounds: text,
+    size: text,
+    profile: text,
+    'no-write': flag,
+  },
 })
 
 /** The short set begins nothing new after so many seconds, and repeats no run that took longer than so many. */
@@ -46,9 +57,10 @@ const rounds = Number(options.rounds ?? (options.quick ? 1 : 3))
 
 /** Sizes, and who is measured at each. */
 function cellsOf(scenario: Scenario): Cell[] {
-  const sizes = [0, 1, 2].filter(size => !options.quick || size === 0)
+  const only = options.quick ? 0 : options.size === undefined ? undefined : Number(options.size)
+  const sizes = [0, 1, 2].filter(size => only === undefined || size === only)
   return sizes.flatMap(size => {
-    const isMain = options.full || size === (options.quick ? 0 : scenario.standard)
+    const isMain = options.full || size === (only ?? scenario.standard)
     // GoBGP takes minutes where others take seconds.
     const usual = tried.filter(({ name }) => options.full || options.devices !== undefined || name !== 'gobgp')
     const own = usual.filter(({ name }) => name === 'margay')
@@ -81,7 +93,7 @@ function rowsOf(measured: readonly Measured[]): Map<string, Measured> {
 async function run(cell: Cell): Promise<void> {
   const { scenario, size, device } = cell
   const start = performance.now()
-  const outcome = await measure(scenario, size, device, LIMIT)
+  const outcome = await measure(scenario, size, device, LIMIT, options.profile)
   cell.took = (performance.now() - start) / 1000
   const who = `${scenario.name} ${scenario.sizes[size].label}  ${(device?.title ?? 'generator alone').padEnd(16)}`
   if ('failed' in outcome) {
@@ -133,7 +145,7 @@ for (let round = 0; round < rounds; round++) {
   }
 }
 console.log(`${spent().toFixed(0)} s`)
-if (!options.quick && !options.devices && !options['no-write']) {
+if (!options.quick && !options.devices && !options.size && !options['no-write']) {
   await writeReport(await writeResults(cells.flatMap(resultsOf)))
 }
 process.exit()

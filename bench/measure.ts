@@ -1,12 +1,14 @@
 // One run of a scenario: a network, a device in it, the generator, and what each phase took.
 
 import { type ChildProcess, spawn } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Device } from './devices/index.ts'
 import { addressOf, device as station, peerStation } from './generator/addresses.ts'
 import type { FromGenerator, ToGenerator } from './generator/main.ts'
 import type { PhaseResult } from './generator/run.ts'
-import { Network, usageOf } from './network.ts'
+import type { Host } from '../integration/interop/kit/lan.ts'
+import { Network, pidsOf, usageOf } from './network.ts'
 import type { Scenario } from './scenarios/index.ts'
 
 export interface Measured {
@@ -30,12 +32,13 @@ const main = fileURLToPath(new URL('generator/main.ts', import.meta.url))
 /** Sessions that are not all up after so many seconds count as a failure. */
 const UP = 90
 
-/** `device` undefined: the generator with itself. `limit`: seconds a phase. */
+/** `device` undefined: the generator with itself. `limit`: seconds a phase. `profile`: see `DevicePlan`. */
 export async function measure(
   scenario: Scenario,
   size: number,
   device: Device | undefined,
   limit: number,
+  profile?: string,
 ): Promise<Outcome> {
   const { shape } = scenario.sizes[size]
   const { family, kind } = shape
@@ -53,6 +56,7 @@ export async function measure(
       local: addressOf(station, family),
       family,
       kind,
+      profile,
       neighbours: shape.peers.map((_, n) => {
         const peer = peerStation(n, kind)
         return { address: addressOf(peer, family), asn: peer.asn }
@@ -67,14 +71,23 @@ export async function measure(
         rows.push({ row, wall: seconds, cpu: after - before.cpu, memory, generator: cpu, octets })
       }
     }
+    if (profile !== undefined) await end(network.device)
     return { rows }
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error)
+    // Whose turn it is: octets that the device has not read, and that were not taken from it.
+    const queues = (await network.device.exec('ss', '-Htn')).split('\n').slice(0, 5)
     const log = device ? network.device.log(device.name).slice(-500) : ''
-    return { rows, failed: `${words}${log && `\n${log}`}` }
+    return { rows, failed: [words, ...queues, log].filter(Boolean).join('\n') }
   } finally {
     network.remove()
   }
+}
+
+/** Asks all processes of a host to end, and waits for it. */
+async function end(host: Host): Promise<void> {
+  for (const pid of pidsOf(host)) process.kill(pid, 'SIGTERM')
+  for (let tries = 0; pidsOf(host).length > 0 && tries < 200; tries++) await sleep(100)
 }
 
 /** The other end of the generator's process. */

@@ -58,11 +58,15 @@ export interface Usage {
   readonly memory: number
 }
 
+export function pidsOf({ netns }: Host): number[] {
+  const text = execFileSync('ip', ['netns', 'pids', netns], { encoding: 'utf8' })
+  return text.split('\n').filter(Boolean).map(Number)
+}
+
 /** What all processes of a host have used. */
 export function usageOf(host: Host): Usage {
-  const pids = execFileSync('ip', ['netns', 'pids', host.netns], { encoding: 'utf8' }).split('\n').filter(Boolean)
   let [ticks, kilobytes] = [0, 0]
-  for (const pid of pids) {
+  for (const pid of pidsOf(host)) {
     const [, rest = ''] = read(`/proc/${pid}/stat`).split(') ')
     const fields = rest.split(' ')
     ticks += Number(fields[11] ?? 0) + Number(fields[12] ?? 0)

@@ -11,6 +11,8 @@ export interface DevicePlan {
   readonly family: Family
   /** `ebgp`: it is the next hop of all it passes on. `reflector`: all neighbours are its clients, and it leaves next hops alone. */
   readonly kind: 'ebgp' | 'reflector'
+  /** A folder for a profile of its processor time, of a device that can make one. */
+  readonly profile?: string
   /** They dial. */
   readonly neighbours: readonly { readonly address: string; readonly asn: number }[]
 }

@@ -13,7 +13,7 @@ export const margay: Device = {
   version: () => (JSON.parse(readFileSync(file('package.json'), 'utf8')) as { version: string }).version,
   start: (host, plan) => {
     const config = host.file('router.json', JSON.stringify(configuration(plan)))
-    const options = process.env.BENCH_NODE_OPTIONS?.split(' ') ?? []
+    const options = plan.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', plan.profile]
     const argv = [process.execPath, ...options, file('bgp/dist/cli.js'), 'run', config]
     host.spawn('margay', [...argv, '--sockets', file('netlink/dist/socket.js')])
   },

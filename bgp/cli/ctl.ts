@@ -1,8 +1,9 @@
 // `bgp-speaker ctl`: words to a request on the control socket, and its answer to text. With --json the answer goes out as it came.
 
 import { once } from 'node:events'
-import { type IncomingMessage, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
+import { request } from './http.ts'
 import { nearest } from './nearest.ts'
 import { type Row, show } from './show.ts'
 

@@ -1,7 +1,7 @@
 // Asks a daemon on its unix socket.
 
-import { request } from 'node:http'
 import { type Api, type Failure, methodOf, type Path } from './contract.ts'
+import { request } from './http.ts'
 
 /** The daemon could not be asked, or refused; `message` says why and what to do. `status` 0 = not reached. */
 export class ApiError extends Error {

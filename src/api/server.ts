@@ -1,10 +1,11 @@
 // The daemon's HTTP on a unix socket. It knows paths and JSON; what to answer is handed in.
 
 import { mkdirSync, rmSync } from 'node:fs'
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import { dirname } from 'node:path'
 import { somebodyListens } from '../../cni-plugin/protocol/socket.ts'
 import { type Api, type Failure, methodOf, type Path } from './contract.ts'
+import { createServer } from './http.ts'
 
 /** One function a path. A `RequestError` becomes its status and sentence, anything else 500. */
 export type Handlers = {

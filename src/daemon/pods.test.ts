@@ -37,9 +37,9 @@ const machine = (): Machine => ({
 })
 
 /** A run of the daemon's rooms that pods need. */
-async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false) {
+async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false, of = pools) {
   const plane = await Dataplane.open({ kernel })
-  const { ipam, pods } = podsRoom({ plane, datastore, nodeStore, pools })
+  const { ipam, pods } = podsRoom({ plane, datastore, nodeStore, pools: of })
   const age = await storeAge({ kernel, dataplane: plane, nodeStore, protocol: 81 }, lostStore)
   await ipam.load({ ...age, isBehind: age.is === 'behind' })
   const adoption = await pods.recover(age)
@@ -427,6 +427,26 @@ t.test('a failed or abandoned ADD leaves nothing', async t => {
   t.same(await devices(here), [])
   t.same(await daemon.pods.records(), [])
   await daemon.stop()
+})
+
+t.test('who asks for an address of one family gets one of the other as well, or none', async t => {
+  const here = machine()
+  const daemon = await run(here)
+  const { endpoint } = await addPod(here, daemon, 'a', undefined, undefined, ['10.42.0.7'])
+  t.match(endpoint.addresses, { length: 2, 0: '10.42.0.7', 1: /^fd00:42:/ })
+  await daemon.stop()
+  const without6 = await run(here, false, [pools[0], { ...pools[1], spec: { ...pools[1].spec, disabled: true } }])
+  for (const addresses of [[], ['10.42.0.9']])
+    await t.rejects(addPod(here, without6, 'b', undefined, undefined, addresses), {
+      code: 100,
+      message: /pool "pool1" \(fd00:42::\/112\): disabled, .*one of each family or none/,
+    })
+  t.equal(without6.ipam.show().addresses.length, 2, 'nothing of it is kept')
+  await without6.stop()
+  const manual = { ...pools[1], spec: { ...pools[1].spec, assignmentMode: 'Manual' as const } }
+  const only4 = await run(here, false, [pools[0], manual])
+  t.match((await addPod(here, only4, 'c')).endpoint.addresses, { length: 1 }, 'a family is given up by Manual')
+  await only4.stop()
 })
 
 t.test('two requested addresses of one family are refused as such', async t => {

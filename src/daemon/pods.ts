@@ -28,7 +28,7 @@ import type { IpFamily } from '../../inet/index.ts'
 import type { Log } from './log.ts'
 import { endpointsTable as table, nameKnown, nameOne, partial } from './nameless.ts'
 import type { IPPoolResource } from '../resources/index.ts'
-import { askedFamilies, askedPools, askedRoutes, askedSysctls } from './pod-request.ts'
+import { askedFamilies, askedPools, askedRoutes, askedSysctls, requireOneOfEach } from './pod-request.ts'
 import type { StoreAge } from './store-age.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { isTunnelOwner } from './tunnels.ts'
@@ -42,7 +42,7 @@ export interface PodsOptions {
   readonly endpoints: Endpoints
   readonly nodeStore: NodeStore
   readonly log: Log
-  /** Families that pods of a namespace get an address of now: those with an enabled pool for them and this node. */
+  /** Families that pods of a namespace get an address of, or none at all. */
   readonly families: (namespace: string | undefined) => readonly IpFamily[]
   /** MTU of a new pod with these addresses. */
   readonly mtu: (addresses: readonly string[]) => number
@@ -278,17 +278,8 @@ export class Pods implements CniBackend {
   async #assign(request: AddRequest): Promise<readonly string[]> {
     const { network, containerId, ifName, label, addresses: requested } = request
     const namespace = label?.includes('/') ? label.split('/')[0] : undefined
-    const families =
-      requested.length > 0
-        ? requested.map(address => (address.includes(':') ? 6 : 4))
-        : askedFamilies(request, this.#options.families(namespace))
-    const doubled = families.find((family, i) => requested.length > 0 && families.indexOf(family) !== i)
-    if (doubled !== undefined)
-      throw new CniError(
-        code.invalidConfig,
-        `pod ${nameOf(request)} asks for several IPv${doubled} addresses (${requested.join(', ')}), and an interface has one of each family`,
-        'Ask for one.',
-      )
+    requireOneOfEach(requested, nameOf(request))
+    const families = askedFamilies(request, this.#options.families(namespace))
     const pools = askedPools(request, this.#options.pools())
     if (families.length === 0) throw new CniError(code.noAddressLeft, noPool)
     try {
