@@ -311,12 +311,13 @@ t.test('a store that is older than the pods of its node takes nothing back, and 
   for (const reachable of [true, false]) {
     const here = machine()
     const first = await run(here)
-    for (const name of ['old', 'ended', 'restarted']) await addPod(here, first, name, undefined, `lab/${name}`)
+    for (const name of ['old', 'ended', 'over', 'restarted']) await addPod(here, first, name, undefined, `lab/${name}`)
     const addressesOf = (name: string) => first.plane.endpoints.get(key(name))!.addresses
     const freed = addressesOf('ended')
     const backup = new MemoryNodeStore(structuredClone(here.nodeStore.tables))
 
-    for (const name of ['ended', 'restarted']) await first.pods.del(key(name))
+    for (const name of ['ended', 'over', 'restarted']) await first.pods.del(key(name))
+    here.kernel.removeNamespace('/pods/over')
     for (const name of ['x', 'y']) await addPod(here, first, name)
     await addPod(here, first, 'heir', undefined, 'lab/heir', freed)
     await first.pods.add({ ...key('restarted'), netns: '/pods/restarted', addresses: [] }, alive)
@@ -343,7 +344,8 @@ t.test('a store that is older than the pods of its node takes nothing back, and 
       await t.resolves(second.pods.check({ ...key(name), netns: `/pods/${name}`, addresses }), name)
     }
     t.equal(second.plane.endpoints.get(key('heir'))?.label, 'lab/heir')
-    t.notOk(second.plane.endpoints.get(key('ended')), 'who has ended is not there')
+    t.same((await second.pods.records()).map(pod => pod.containerId).toSorted(), pods.toSorted(), 'who is over is not')
+    t.same(second.plane.problems, [])
     t.same(await checkOf(after, second).run({ fix: false }), [])
     const next = await addPod(after, second, 'new')
     const all = wanted.flatMap(([, addresses]) => addresses)

@@ -197,6 +197,11 @@ export class Endpoints {
     return checkEndpoint(this.#kernel, endpoint)
   }
 
+  /** Whether the pod's namespace is there; where its path is not known, it may be. */
+  async hasNamespace({ netns }: Endpoint): Promise<boolean> {
+    return netns === '' || (await this.#kernel.identify(netns)) !== undefined
+  }
+
   /** Detaches a pod. Needs no record, no namespace; may be repeated. */
   remove(id: EndpointId): Promise<RemoveOutcome> {
     return this.#inTurn(id, async () => {
