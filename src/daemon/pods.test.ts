@@ -221,6 +221,10 @@ async function linkLocalRoutes({ kernel }: Machine, device: string): Promise<voi
     await node.apply([{ do: 'route.add', route: { dst, type, table: 255, protocol: 2, nextHops } }])
 }
 
+function byIfName(a: { readonly ifName: string }, b: { readonly ifName: string }): number {
+  return a.ifName < b.ifName ? -1 : 1
+}
+
 function byKey(a: { readonly containerId: string }, b: { readonly containerId: string }): number {
   return a.containerId < b.containerId ? -1 : 1
 }
@@ -276,11 +280,15 @@ t.test(
     for (const { ifName, addresses } of [endpoint, second.endpoint])
       await t.resolves(third.pods.check({ ...key('router'), ifName, netns: '/pods/router', addresses }), ifName)
     t.match(third.plane.endpoints.get(endpoint), { isPartial: true, sourceCheck: false, netns: '/pods/router' })
+    here.datastore.fail()
+    await third.ipam.refresh()
+    await third.pods.nameKnown()
+    for (const whole of [endpoint, second.endpoint]) t.same(third.plane.endpoints.get(whole), whole, 'copies are read')
+    t.same((await third.pods.records()).toSorted(byIfName), [endpoint, second.endpoint])
     await third.stop()
 
-    here.datastore.fail()
     const fourth = await run({ ...here, nodeStore: new MemoryNodeStore() }, true)
-    t.same(fourth.plane.endpoints.get(second.endpoint), second.endpoint, 'and it is whole when the copies can be read')
+    t.same(fourth.plane.endpoints.get(second.endpoint), second.endpoint)
     for (const { ifName } of [endpoint, second.endpoint]) await fourth.pods.del({ ...key('router'), ifName })
     await fourth.stop()
   },
