@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
-import { processesIn } from '../../../src/lab/processes.ts'
+import { inNamespace, processesIn } from '../../../src/lab/processes.ts'
 
 const run = promisify(execFile)
 
@@ -121,9 +121,8 @@ export class Host {
 
   /** What it prints; the exit status does not matter, as programs that ask a daemon differ in what they mean by it. */
   async exec(...argv: readonly string[]): Promise<string> {
-    const { stdout } = await run('ip', ['netns', 'exec', this.netns, ...argv], { maxBuffer: 1 << 26 }).catch(
-      (error: { stdout?: string }) => error,
-    )
+    const [command, ...args] = inNamespace(this.netns, argv)
+    const { stdout } = await run(command, args, { maxBuffer: 1 << 26 }).catch((error: { stdout?: string }) => error)
     return stdout ?? ''
   }
 
