@@ -246,6 +246,46 @@ t.test('a nameless pod whose device was deleted is a leak, and is taken back wit
   await second.stop()
 })
 
+t.test(
+  'a node that lost its store knows again what its pods asked for: from the copies, else what the kernel tells',
+  async t => {
+    const here = machine()
+    const first = await run(here)
+    const { endpoint } = await addPod(here, first, 'router', false, 'lab/router')
+    const more = {
+      routes: [{ dst: '10.99.0.0/16' }],
+      sysctls: { 'net.ipv4.ping_group_range': '0 1' },
+      mac: '02:00:00:00:00:07',
+    }
+    const second = await first.pods.add(
+      { ...key('router'), ifName: 'net1', netns: '/pods/router', addresses: [], ...more },
+      alive,
+    )
+    t.match(second.endpoint, { withoutDefault: [4, 6], routes: more.routes, mac: more.mac })
+    await first.stop() // writes the copies
+
+    const again = await run({ ...here, nodeStore: new MemoryNodeStore() }, true)
+    for (const whole of [endpoint, second.endpoint]) t.same(again.plane.endpoints.get(whole), whole)
+    await again.stop()
+
+    const after = { ...here, nodeStore: new MemoryNodeStore() }
+    here.datastore.fail('away')
+    const third = await run(after, true)
+    t.match(third.plane.endpoints.get(endpoint), { isPartial: true, sourceCheck: false }, 'it may send what it could')
+    t.equal(third.plane.endpoints.get(second.endpoint)?.sourceCheck, undefined)
+    for (const { ifName, addresses } of [endpoint, second.endpoint])
+      await t.resolves(third.pods.check({ ...key('router'), ifName, netns: '/pods/router', addresses }), ifName)
+    t.match(third.plane.endpoints.get(endpoint), { isPartial: true, sourceCheck: false, netns: '/pods/router' })
+    await third.stop()
+
+    here.datastore.fail()
+    const fourth = await run({ ...here, nodeStore: new MemoryNodeStore() }, true)
+    t.same(fourth.plane.endpoints.get(second.endpoint), second.endpoint, 'and it is whole when the copies can be read')
+    for (const { ifName } of [endpoint, second.endpoint]) await fourth.pods.del({ ...key('router'), ifName })
+    await fourth.stop()
+  },
+)
+
 t.test('a pod that only the kernel knows outlives further restarts, and its DEL is as good as any', async t => {
   const here = machine()
   const first = await run(here)

@@ -26,7 +26,7 @@ import type { AddressRow, Ipam } from '../ipam/index.ts'
 import { type Endpoint, endpointKey } from '../model/endpoint.ts'
 import type { IpFamily } from '../../inet/index.ts'
 import type { Log } from './log.ts'
-import { endpointsTable as table, nameKnown, nameOne } from './nameless.ts'
+import { endpointsTable as table, nameKnown, nameOne, partial } from './nameless.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { askedFamilies, askedPools, askedRoutes, askedSysctls, requireOneOfEach } from './pod-request.ts'
 import type { StoreAge } from './store-age.ts'
@@ -184,6 +184,7 @@ export class Pods implements CniBackend {
       attached = outcome.endpoint
       signal.throwIfAborted()
       await nodeStore.commit([{ do: 'put', table, key: endpointKey(attached), value: attached }])
+      this.#options.ipam.detailsChanged(addresses)
       signal.throwIfAborted()
       log.info('pod attached', { pod: nameOf(request), addresses: addresses.join(','), device: attached.hostDevice })
       return { endpoint: attached, hostMac, routes: shownRoutes(attached) }
@@ -266,11 +267,11 @@ export class Pods implements CniBackend {
   #rebuild(): readonly Endpoint[] {
     const owned = this.#options.ipam.show().addresses.filter(row => row.containerId !== '' && !isTunnelOwner(row))
     return [...Map.groupBy(owned, endpointKey).values()].map((rows): Endpoint => {
-      const [{ network, containerId, ifName, label }] = rows
+      const [{ network, containerId, ifName, label, details = partial }] = rows
       const key = { network, containerId, ifName }
       const addresses = rows.map(row => row.address)
       const mtu = this.#options.mtu(addresses)
-      return { ...key, netns: '', hostDevice: hostDeviceName(key), addresses, mtu, ...(label && { label }) }
+      return { ...key, hostDevice: hostDeviceName(key), addresses, mtu, ...(label && { label }), ...details }
     })
   }
 

@@ -143,6 +143,11 @@ export class Ipam {
     })
   }
 
+  /** What is noted of the attachment with these addresses has changed. */
+  detailsChanged(addresses: readonly string[]): void {
+    this.#copies.changed(addresses.flatMap(address => this.#blocks.of(address)?.cidr ?? []))
+  }
+
   /** Addresses in use become another owner's, as far as they are recorded: for pods whose names came to be known later. */
   rename(addresses: readonly string[], { network, containerId, ifName, label }: Owner & { readonly label?: string }) {
     return this.#alone(async () => {
