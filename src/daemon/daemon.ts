@@ -24,6 +24,7 @@ import {
 import { Ipam } from '../ipam/index.ts'
 import { requestKind } from '../ipam/requests.ts'
 import { ipamSettings, type IpamSettings } from '../ipam/settings.ts'
+import { detailsOf } from '../model/endpoint.ts'
 import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
@@ -158,12 +159,17 @@ export class Daemon {
       pools: () => this.#snapshots.current.pools,
       labels: () => this.#labels(),
       settings: () => this.#ipamSettings(),
+      details: owner => detailsOf(this.#dataplane.endpoints.get(owner)),
       patience: 10_000,
     })
     this.#blockKeeper = new BlockKeeper({
       node: config.node.name,
       ipam: this.#ipam,
       list: kind => this.#cluster.list(kind),
+      learn: async () => {
+        if (!this.#ipam.isWhole) await this.#ipam.refresh()
+        await this.#pods.nameKnown()
+      },
       settings: () => this.#ipamSettings(),
       isInSync: () => this.#cluster.state === 'in sync',
       log,
@@ -485,6 +491,7 @@ export class Daemon {
     clearInterval(this.#syncTimer)
     this.#dataplane.routes.inSync('bgp')
     this.#log.info('in sync', { routes: this.#dataplane.routes.counts.installed })
+    void this.#blockKeeper.learn()
     this.#planSoon()
   }
 

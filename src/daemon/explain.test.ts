@@ -47,6 +47,18 @@ t.test('who decides for an address', async t => {
       want: { prefix: '0.0.0.0/0', owner: 'foreign', entry: { nextHops: [{ gateway: '10.1.1.1' }] } },
     },
     {
+      name: "the node's own address",
+      ip: '10.1.1.7',
+      node: { facts: { ...node.facts, addresses: [{ link: 'eth0', cidr: '10.1.1.7/24' }] } },
+      want: {
+        prefix: '10.1.1.7/32',
+        owner: 'connected',
+        explanation: [/on eth0: the kernel delivers it here/, String],
+      },
+    },
+    { name: 'loopback', ip: '127.0.0.1', want: { prefix: '127.0.0.0/8', explanation: [/^Loopback/, String] } },
+    { name: 'multicast', ip: 'ff02::1', want: { prefix: 'ff00::/8', explanation: [/^Multicast/] } },
+    {
       name: 'a learned block',
       ip: '10.42.8.1',
       node: {

@@ -12,6 +12,7 @@ import {
   parsePrefix,
   type Prefix,
   prefixOf,
+  specialRange,
 } from '../../inet/index.ts'
 import type { RouteAnswer } from '../api/contract.ts'
 import type { FibUpdate } from '../fib/resolver.ts'
@@ -48,6 +49,7 @@ interface Candidate {
 export function explain(address: Address, ports: ExplainPorts): RouteAnswer {
   const text = formatAddress(address)
   const candidates = [
+    ...own(address, ports.facts),
     ...endpoints(text, address, ports),
     ...foreign(address, ports.facts),
     ...learned(ports),
@@ -104,6 +106,24 @@ function withoutBest(address: Address, chosen: number, { learned, paths }: Expla
 /** Routes of others are read from the kernel: they are there. */
 function isOurs({ owner }: Candidate): boolean {
   return owner === 'endpoint' || owner === 'bgp' || owner === 'block'
+}
+
+/** What the kernel's own table (`ip route show table local`) delivers on the node itself, or sends to many: it is asked first. */
+function own(address: Address, facts: Facts): Candidate[] {
+  const prefix = hostPrefix(address)
+  const text = formatAddress(address)
+  const at = facts.addresses.find(({ cidr }) => cidr.split('/')[0] === text)
+  if (at) {
+    const say = `An address of this node itself, on ${at.link}: the kernel delivers it here.`
+    return [{ prefix, text: formatPrefix(prefix), owner: 'connected', say, rank: -1 }]
+  }
+  const special = specialRange(address)
+  if (special?.meaning !== 'loopback' && special?.meaning !== 'multicast') return []
+  const say =
+    special.meaning === 'loopback'
+      ? 'Loopback: the kernel delivers it on this node.'
+      : 'Multicast: it goes to the members of a group on a link, and no route of Margay or its peers leads there.'
+  return [{ prefix: special.prefix, text: formatPrefix(special.prefix), owner: 'connected', say, rank: -1 }]
 }
 
 function endpoints(text: string, address: Address, ports: ExplainPorts): Candidate[] {

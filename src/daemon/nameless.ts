@@ -16,6 +16,9 @@ import type { Turns } from './turns.ts'
 /** Of the node's own store: the attachments that runtimes were told of. */
 export const endpointsTable = 'endpoints'
 
+/** Of a pod of which nothing beyond its name and addresses is known. */
+export const partial = { netns: '', isPartial: true } as const
+
 export interface NamelessPorts {
   readonly ipam: Ipam
   readonly endpoints: Endpoints
@@ -32,6 +35,8 @@ export interface Named extends Owner {
 /** Every nameless pod that an address's record names becomes that one; of the others nobody else is held to have their addresses. */
 export async function nameKnown(ports: NamelessPorts, turns: Turns): Promise<void> {
   const { ipam, endpoints } = ports
+  for (const endpoint of endpoints.all.filter(each => each.isPartial && !isNameless(each)))
+    await turns.run(endpointKey(endpoint), () => complete(ports, endpoint))
   const devices = new Set(endpoints.all.filter(isNameless).map(({ hostDevice }) => hostDevice))
   if (devices.size === 0) return
   const owners = new Map(ipam.show().addresses.map(row => [endpointKey(row), row]))
@@ -54,6 +59,8 @@ export async function nameOne({ ipam, endpoints, nodeStore, log }: NamelessPorts
   const { network, containerId, ifName } = pod
   const key = endpointKey(pod)
   const rows = ipam.show().addresses
+  const details = rows.find(row => endpointKey(row) === key && row.details)?.details
+  const { isPartial: _, sourceCheck, ...seen } = before
   const label = pod.label ?? rows.find(row => endpointKey(row) === key)?.label
   // What the kernel leads to it; of a family of which that is nothing, what is recorded for it and nobody has.
   const held = new Set(endpoints.all.flatMap(({ addresses }) => addresses))
@@ -62,11 +69,13 @@ export async function nameOne({ ipam, endpoints, nodeStore, log }: NamelessPorts
   const more = rows.filter(row => endpointKey(row) === key && !held.has(row.address) && !hasFamily(row.address))
   const addresses = [...before.addresses, ...more.map(({ address }) => address)]
   const named: Endpoint = {
-    ...before,
+    ...seen,
+    // What the kernel tells counts where nothing was noted.
+    ...(details ?? { ...partial, ...(sourceCheck === false && { sourceCheck }) }),
     network,
     containerId,
     ifName,
-    netns: pod.netns ?? '',
+    netns: pod.netns ?? details?.netns ?? '',
     addresses,
     ...(label !== undefined && { label }),
   }
@@ -80,6 +89,17 @@ export async function nameOne({ ipam, endpoints, nodeStore, log }: NamelessPorts
     pod: label ?? `${containerId}/${ifName}`,
     device: before.hostDevice,
   })
+}
+
+/** Of a pod that its runtime named, what the copies tell is added. */
+async function complete({ ipam, endpoints, nodeStore }: NamelessPorts, pod: Owner): Promise<void> {
+  const before = endpoints.get(pod)
+  const row = ipam.show().addresses.find(each => endpointKey(each) === endpointKey(pod) && each.details)
+  if (!before?.isPartial || !row?.details) return
+  const { isPartial: _, sourceCheck: __, ...seen } = before
+  const whole: Endpoint = { ...seen, ...row.details, ...(row.label !== undefined && { label: row.label }) }
+  await nodeStore.commit([{ do: 'put', table: endpointsTable, key: endpointKey(pod), value: whole }])
+  await endpoints.name(whole)
 }
 
 const nobody: Owner = { network: '', containerId: '', ifName: '' }

@@ -26,9 +26,9 @@ import type { AddressRow, Ipam } from '../ipam/index.ts'
 import { type Endpoint, endpointKey } from '../model/endpoint.ts'
 import type { IpFamily } from '../../inet/index.ts'
 import type { Log } from './log.ts'
-import { endpointsTable as table, nameKnown, nameOne } from './nameless.ts'
+import { endpointsTable as table, nameKnown, nameOne, partial } from './nameless.ts'
 import type { IPPoolResource } from '../resources/index.ts'
-import { askedFamilies, askedPools, askedRoutes, askedSysctls } from './pod-request.ts'
+import { askedFamilies, askedPools, askedRoutes, askedSysctls, requireOneOfEach } from './pod-request.ts'
 import type { StoreAge } from './store-age.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { isTunnelOwner } from './tunnels.ts'
@@ -42,7 +42,7 @@ export interface PodsOptions {
   readonly endpoints: Endpoints
   readonly nodeStore: NodeStore
   readonly log: Log
-  /** Families that pods of a namespace get an address of now: those with an enabled pool for them and this node. */
+  /** Families that pods of a namespace get an address of, or none at all. */
   readonly families: (namespace: string | undefined) => readonly IpFamily[]
   /** MTU of a new pod with these addresses. */
   readonly mtu: (addresses: readonly string[]) => number
@@ -92,9 +92,15 @@ export class Pods implements CniBackend {
     const records = is === 'lost' ? this.#rebuild() : (await this.records()).map(record => withAddresses(record, moved))
     const adoption = await endpoints.adopt(records, { keepStrays: is !== 'whole' })
     const { adopted, lost, unknown, strays, problems } = adoption
-    // A copy, or an older record, may be of a pod that is gone, and another one has the address now.
+    // A copy, or an older record, may be of a pod that is over, whose DEL nobody repeats; another one may have its address now.
     const taken = new Set([...unknown, ...adopted].flatMap(({ addresses }) => addresses))
-    const gone = is === 'whole' ? [] : lost.filter(({ addresses }) => addresses.some(address => taken.has(address)))
+    const gone: Endpoint[] = []
+    for (const record of is === 'whole' ? [] : lost) {
+      const hasNamespace = await endpoints.hasNamespace(record)
+      if (!hasNamespace || record.addresses.some(address => taken.has(address))) gone.push(record)
+    }
+    // Nobody is told that these lack their devices.
+    for (const record of gone) await endpoints.remove(record)
     const found = [...adopted, ...lost.filter(record => !gone.includes(record)), ...unknown]
     if (is !== 'whole') {
       await nodeStore.commit([
@@ -113,7 +119,10 @@ export class Pods implements CniBackend {
     const isUnfinished = (row: AddressRow & { readonly address: string }): boolean =>
       !held.has(row.address) && !isTunnelOwner(row)
     for (const row of ipam.show().addresses.filter(isUnfinished))
-      log.info('address of an unfinished ADD released', { address: row.address, container: row.containerId })
+      log.info(`address of ${is === 'whole' ? 'an unfinished ADD' : 'a pod that is gone'} released`, {
+        address: row.address,
+        container: row.containerId,
+      })
     await ipam.releaseExcept(row => !isUnfinished(row))
     for (const name of strays) log.info('device of an unfinished ADD deleted', { device: name })
     for (const problem of problems) log.warn(problem)
@@ -184,6 +193,7 @@ export class Pods implements CniBackend {
       attached = outcome.endpoint
       signal.throwIfAborted()
       await nodeStore.commit([{ do: 'put', table, key: endpointKey(attached), value: attached }])
+      this.#options.ipam.detailsChanged(addresses)
       signal.throwIfAborted()
       log.info('pod attached', { pod: nameOf(request), addresses: addresses.join(','), device: attached.hostDevice })
       return { endpoint: attached, hostMac, routes: shownRoutes(attached) }
@@ -266,28 +276,19 @@ export class Pods implements CniBackend {
   #rebuild(): readonly Endpoint[] {
     const owned = this.#options.ipam.show().addresses.filter(row => row.containerId !== '' && !isTunnelOwner(row))
     return [...Map.groupBy(owned, endpointKey).values()].map((rows): Endpoint => {
-      const [{ network, containerId, ifName, label }] = rows
+      const [{ network, containerId, ifName, label, details = partial }] = rows
       const key = { network, containerId, ifName }
       const addresses = rows.map(row => row.address)
       const mtu = this.#options.mtu(addresses)
-      return { ...key, netns: '', hostDevice: hostDeviceName(key), addresses, mtu, ...(label && { label }) }
+      return { ...key, hostDevice: hostDeviceName(key), addresses, mtu, ...(label && { label }), ...details }
     })
   }
 
   async #assign(request: AddRequest): Promise<readonly string[]> {
     const { network, containerId, ifName, label, addresses: requested } = request
     const namespace = label?.includes('/') ? label.split('/')[0] : undefined
-    const families =
-      requested.length > 0
-        ? requested.map(address => (address.includes(':') ? 6 : 4))
-        : askedFamilies(request, this.#options.families(namespace))
-    const doubled = families.find((family, i) => requested.length > 0 && families.indexOf(family) !== i)
-    if (doubled !== undefined)
-      throw new CniError(
-        code.invalidConfig,
-        `pod ${nameOf(request)} asks for several IPv${doubled} addresses (${requested.join(', ')}), and an interface has one of each family`,
-        'Ask for one.',
-      )
+    requireOneOfEach(requested, nameOf(request))
+    const families = askedFamilies(request, this.#options.families(namespace))
     const pools = askedPools(request, this.#options.pools())
     if (families.length === 0) throw new CniError(code.noAddressLeft, noPool)
     try {

@@ -38,7 +38,7 @@ export class Routing {
     this.#cursors = families.map(ports.changes)
     this.guard = new WithdrawGuard({
       clock: ports.clock ?? systemClock,
-      known: () => this.resolver.size,
+      inForce: () => this.resolver.inForce,
       tell: ports.warn,
       letGo: prefixes => this.#hand(prefixes.flatMap(prefix => this.resolver.forget(prefix) ?? [])),
     })

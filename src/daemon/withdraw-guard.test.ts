@@ -4,7 +4,7 @@ import { ownDoingFor, quietFor, settleFor, WithdrawGuard } from './withdraw-guar
 /** Ten learned routes behind a guard of half of them for 60 s, on a clock that the test moves. */
 function world(setting: { percent: number; seconds: number } | undefined = { percent: 50, seconds: 60 }) {
   const timers = new Set<{ at: number; call: () => void }>()
-  const state = { now: 0, known: 10, gone: [] as string[], told: [] as string[] }
+  const state = { now: 0, inForce: 10, gone: [] as string[], told: [] as string[] }
   const guard = new WithdrawGuard({
     clock: {
       now: () => state.now,
@@ -14,7 +14,7 @@ function world(setting: { percent: number; seconds: number } | undefined = { per
         return () => timers.delete(timer)
       },
     },
-    known: () => state.known,
+    inForce: () => state.inForce,
     letGo: prefixes => state.gone.push(...prefixes),
     tell: text => state.told.push(text),
   })
@@ -129,7 +129,7 @@ t.test('what our own configuration takes away is not held', t => {
 
 t.test('a single route is never held', t => {
   const { guard, state, pass } = world()
-  state.known = 1
+  state.inForce = 1
   guard.keeps('p0')
   pass(settleFor)
   t.same(state.gone, ['p0'])

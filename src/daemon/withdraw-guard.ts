@@ -11,8 +11,8 @@ import type { WithdrawalHold } from '../model/intent.ts'
 
 export interface WithdrawGuardPorts {
   readonly clock: Clock
-  /** Number of learned routes, those that wait or are held among them. */
-  readonly known: () => number
+  /** Number of learned routes in force, those that wait or are held among them. */
+  readonly inForce: () => number
   /** These are withdrawn after all. */
   readonly letGo: (prefixes: readonly string[]) => void
   /** A hold begins or is over: for the log. */
@@ -33,7 +33,7 @@ export class WithdrawGuard {
   #setting: WithdrawalHold | undefined
   /** Withdrawn, and still in force. */
   readonly #waiting = new Set<string>()
-  /** Learned routes when the first of them was withdrawn. */
+  /** Learned routes in force when the first of them was withdrawn. */
   #of = 0
   #hold: { readonly until: number; readonly gone: number } | undefined
   #lastBack = 0
@@ -57,10 +57,10 @@ export class WithdrawGuard {
 
   /** True: the route stays for now. Asked for a route that is in force. */
   keeps(prefix: string): boolean {
-    const { clock, known } = this.#ports
+    const { clock, inForce } = this.#ports
     if (!this.#setting || clock.now() < this.#ownUntil) return false
     if (this.#waiting.size === 0) {
-      this.#of = known()
+      this.#of = inForce()
       this.#lookIn(settleFor)
     }
     this.#waiting.add(prefix)
@@ -85,7 +85,7 @@ export class WithdrawGuard {
   get held(): string | undefined {
     if (!this.#hold) return undefined
     const seconds = Math.max(0, Math.ceil((this.#hold.until - this.#ports.clock.now()) / 1000))
-    return `${this.#hold.gone} of ${this.#of} learned routes were withdrawn at once: ${this.#waiting.size} of them stay in force for ${seconds} s more, as far as their next hops are reachable and margayd is not restarted; see margayctl bgp summary for the session that lost them, or let them go: margayctl guard accept`
+    return `${this.#hold.gone} of ${this.#of} learned routes in force were withdrawn at once: ${this.#waiting.size} of them stay in force for ${seconds} s more, as far as their next hops are reachable and margayd is not restarted; see margayctl bgp summary for the session that lost them, or let them go: margayctl guard accept`
   }
 
   /** Lets go what is held or waits. */

@@ -108,6 +108,21 @@ t.test('bug 25: a learned route stays out, with the reason: our own range and po
   }
 })
 
+t.test('routes that stay out are not in force, whatever becomes of them', async t => {
+  const r = resolver()
+  r.learn(route('10.42.9.0/26', '10.0.1.1'))
+  r.learn(route('10.42.1.0/26', '10.0.1.1'))
+  t.equal(r.inForce, 1, "our own block from a peer isn't")
+  r.learn(route('10.42.1.0/26', '10.0.1.2'))
+  t.equal(r.inForce, 1)
+  r.forget('10.42.1.0/26')
+  t.equal(r.inForce, 1)
+  r.setRules({ ...rules, own: ['10.42.9.0/26'] })
+  t.equal(r.inForce, 0, 'judged anew')
+  r.forget('10.42.9.0/26')
+  t.equal(r.inForce, 0)
+})
+
 t.test('pods whose range lies in a connected subnet are reached all the same', async t => {
   const pools = { pools: ['10.0.1.128/25'] }
   t.ok(resolver(node, pools).learn(route('10.0.1.192/26', '10.0.1.1'))?.entry)
@@ -200,7 +215,7 @@ t.test('only changes are told', async t => {
     undefined,
     'our own route is no business of the FIB',
   )
-  t.equal(r.size, 0)
+  t.equal(r.inForce, 0)
 })
 
 t.test('bug 25: facts that change touch what used them: a link that goes down takes its routes along', async t => {
@@ -209,10 +224,12 @@ t.test('bug 25: facts that change touch what used them: a link that goes down ta
   r.learn(route('10.42.3.0/26', '10.0.2.1'))
   r.learn(route('10.42.4.0/26', '10.0.1.1', '10.0.2.1'))
   t.same(r.setFacts(node), [], 'the same facts change nothing')
+  t.equal(r.inForce, 3)
 
   const down = r.setFacts(withLinks(node, link('eth1', { carrier: false })))
   t.same(down.map(update => update.prefix).toSorted(), ['10.42.3.0/26', '10.42.4.0/26'])
   t.equal(gateways(r, '10.42.3.0/26'), undefined)
+  t.equal(r.inForce, 2)
   t.same(gateways(r, '10.42.4.0/26'), ['10.0.1.1 eth0'])
 
   t.equal(r.setFacts(node).length, 2, 'and back')

@@ -65,6 +65,7 @@ export class Resolver {
   #facts: FactsIndex
   #rules: ReadRules
   #mtu: number | undefined
+  #inForce = 0
 
   /** `mtu`: what routes outside tunnels carry; default: what their device does. */
   constructor(facts: Facts, rules: RouteRules, mtu?: number) {
@@ -74,8 +75,9 @@ export class Resolver {
     this.#tracker = new HopTracker(this.#facts, hopOptions(this.#rules))
   }
 
-  get size(): number {
-    return this.#routes.size
+  /** Number of learned routes that are wanted in the FIB. */
+  get inForce(): number {
+    return this.#inForce
   }
 
   /** Prefixes in pools with mode Always whose packets go to a router as they are. */
@@ -96,6 +98,7 @@ export class Resolver {
     if (before) this.#leave(before)
     this.#routes.set(text, known)
     known.verdict = this.#judge(known)
+    this.#count(before?.verdict, known.verdict)
     return before && equalUpdates(before.verdict, known.verdict) ? undefined : known.verdict
   }
 
@@ -106,6 +109,7 @@ export class Resolver {
     this.#routes.delete(known.text)
     this.#unwrapped.delete(known.text)
     this.#leave(known)
+    this.#count(known.verdict, undefined)
     return known.verdict.entry ? { prefix: known.text } : undefined
   }
 
@@ -244,10 +248,15 @@ export class Resolver {
     for (const known of routes) {
       const verdict = this.#judge(known)
       if (equalUpdates(known.verdict, verdict)) continue
+      this.#count(known.verdict, verdict)
       known.verdict = verdict
       updates.push(verdict)
     }
     return updates
+  }
+
+  #count(before: FibUpdate | undefined, after: FibUpdate | undefined): void {
+    this.#inForce += Number(after?.entry !== undefined) - Number(before?.entry !== undefined)
   }
 
   #judge({ prefix, text, hops }: Known): FibUpdate {

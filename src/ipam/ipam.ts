@@ -14,9 +14,9 @@ import { LocalRecords } from './local.ts'
 import { type Elsewhere, elsewhere, isOutsideName } from './outside.ts'
 import { decommissionedText, OwnBlocks } from './own-blocks.ts'
 import { OwnCopies } from './own-copies.ts'
-import { poolsFor } from './pools.ts'
+import { familiesFor } from './pools.ts'
 import { isAway, reach } from './reach.ts'
-import { type AddressRow, copyKind, type Owner, readCopy } from './records.ts'
+import { type AddressRow, copyKind, type Owner, ownerKey, readCopy } from './records.ts'
 import type {
   AddressInUse,
   Assigned,
@@ -143,6 +143,11 @@ export class Ipam {
     })
   }
 
+  /** What is noted of the attachment with these addresses has changed. */
+  detailsChanged(addresses: readonly string[]): void {
+    this.#copies.changed(addresses.flatMap(address => this.#blocks.of(address)?.cidr ?? []))
+  }
+
   /** Addresses in use become another owner's, as far as they are recorded: for pods whose names came to be known later. */
   rename(addresses: readonly string[], { network, containerId, ifName, label }: Owner & { readonly label?: string }) {
     return this.#alone(async () => {
@@ -241,10 +246,9 @@ export class Ipam {
     })
   }
 
-  /** The families that a pod of the namespace, of these pools if it asks for some, gets an address of. */
-  families(namespace?: string, among?: readonly string[]): readonly IpFamily[] {
-    const wanting = { labels: this.#options.labels(), use: 'Workload', namespace, among } as const
-    return ([4, 6] as const).filter(family => poolsFor(family, this.#options.pools(), wanting).length > 0)
+  /** The families that a pod of the namespace gets an address of, or none at all. */
+  families(namespace?: string): readonly IpFamily[] {
+    return familiesFor(this.#options.pools(), { labels: this.#options.labels(), use: 'Workload', namespace })
   }
 
   show(): IpamSnapshot {
@@ -270,7 +274,12 @@ export class Ipam {
     // What a block's copy says of an address is newer than what was noted of it outside the blocks.
     const ordered = entries.toSorted((a, b) => Number(isOutsideName(b.name)) - Number(isOutsideName(a.name)))
     const rows = new Map(ordered.flatMap(entry => readCopy(entry.value, this.#options.node)))
-    for (const [address, row] of this.#local.addresses) if (row.containerId !== '') rows.set(address, row)
+    for (const [address, row] of this.#local.addresses) {
+      const copy = rows.get(address)
+      // Named since by its runtime, which told less than the copy does.
+      const known = copy && ownerKey(copy) === ownerKey(row) ? { ...copy, ...row } : row
+      if (row.containerId !== '') rows.set(address, known)
+    }
     await this.#local.put(rows)
     // Of an older store's blocks some may be others' by now.
     await this.#blocks.reconcile()
@@ -282,7 +291,9 @@ export class Ipam {
     const missing = request.families.filter(family => !had.some(address => address.family === family))
     if (missing.length === 0) return { addresses: had, repeated: true }
     if (!this.#local.complete)
-      await this.#reach('learn which addresses are in use, as its own store is new', () => this.#complete())
+      await this.#reach('learn which addresses are in use, as its own store is new or older than its pods', () =>
+        this.#complete(),
+      )
     const chosen: AssignedAddress[] = []
     for (const family of missing) chosen.push(await this.#chooser.choose(family, request))
     const { network, containerId, ifName, label } = request

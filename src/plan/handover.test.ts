@@ -43,7 +43,7 @@ t.test('a mesh gives way to reflectors when all nodes have what they need', asyn
       kept: stays,
       isInSync: false,
       isDone: false,
-      waits: /sessions reflectors\/rr1/,
+      waits: /until reflectors\/rr1/,
     },
     {
       name: 'a reflector has not told all',

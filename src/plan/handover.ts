@@ -61,11 +61,11 @@ export function planHandover(view: HandoverView): HandoverPlan {
   const isOver = (isDone && undone.length === 0) || view.since >= handoverDeadline
   const kept = isOver ? [] : going
   const reason = !isInSync
-    ? `sessions ${unready(view).slice(0, 5).join(', ') || 'that take their place'}`
+    ? `${unready(view).slice(0, 5).join(', ') || 'those that take their place'} have told all routes`
     : lone === undefined || isDone
-      ? `nodes ${[...new Set([...late, ...undone])].slice(0, 5).join(', ')}`
-      : `another way to ${lone}`
-  const waits = kept.length === 0 ? [] : [`sessions ${kept.slice(0, 5).join(', ')} stay until there are ${reason}`]
+      ? `nodes ${[...new Set([...late, ...undone])].slice(0, 5).join(', ')} have changed as well`
+      : `another way to ${lone} is known`
+  const waits = kept.length === 0 ? [] : [`sessions ${kept.slice(0, 5).join(', ')} stay until ${reason}`]
   return { kept, isInSync, isDone, areAllInSync, waits }
 }
 

@@ -154,7 +154,7 @@ export function createPlanner(node: string): Planner {
           ...found.problems,
           ...poolTrouble,
           ...tunnels.problems,
-          ...(local ? [...unannounced(local, own), ...missingAddresses(local, facts)] : []),
+          ...(local ? [...unannounced(local, own), ...missingAddresses(local, found.sessions, facts)] : []),
         ],
       )
       const secrets = sections.secrets.get([found.sessions], () => secretsOf(found.sessions))
@@ -238,16 +238,23 @@ function unannounced(local: NodeSpeaker, { originate }: BlockPlan): readonly str
     )
 }
 
-function missingAddresses(local: NodeSpeaker, facts: Facts | undefined): readonly string[] {
+function missingAddresses(
+  local: NodeSpeaker,
+  sessions: readonly Session[],
+  facts: Facts | undefined,
+): readonly string[] {
   if (!facts) return []
   const present = new Set(facts.addresses.flatMap(({ cidr }) => textOfAddress(cidr)))
   return [local.address4, local.address6]
     .flatMap(own => (own ? [formatAddress(own.address)] : []))
     .filter(address => !present.has(address))
-    .map(
-      address =>
-        `node "${local.name}": its address ${address} is on no link of this machine, so its sessions cannot start; correct its Node, add the address, or have margayd find it (docs/node-address.md).`,
-    )
+    .map(address => {
+      const bound = sessions.some(({ localAddress }) => localAddress === address)
+      const follows = bound
+        ? 'the sessions that speak from it cannot start'
+        : 'nobody is told the way to it, and what this node itself sends to pods has another source'
+      return `node "${local.name}": its address ${address} is on no link of this machine, so ${follows}; correct its Node, add the address, or have margayd find it (docs/node-address.md).`
+    })
 }
 
 function textOfAddress(cidr: string): readonly string[] {

@@ -16,7 +16,7 @@ const massWithdrawGuard = v.strictObject({
   holdWithdrawals: v.optional(
     described(
       integer('seconds', 0, 3600, 'It is a time; 0 obeys every withdrawal at once.'),
-      'Seconds that learned routes stay in force when more than `percent` of them are withdrawn within a second, unless their next hops become unreachable.',
+      'Seconds that learned routes stay in force when more than `percent` of those in force are withdrawn within a second, unless their next hops become unreachable.',
     ),
     0,
   ),
