@@ -47,7 +47,8 @@ import { NodeAddress } from './node-address.ts'
 import { Pods } from './pods.ts'
 import { PresenceKeeper } from './presence.ts'
 import { compareConfigs, type Reload } from './reload.ts'
-import { sysctlTable, wireguardKeyOf } from './reset.ts'
+import { wireguardKeyOf } from './reset.ts'
+import { SettingRecords } from './setting-records.ts'
 import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
 import { storeAge } from './store-age.ts'
 import { deferredFor, waitedFor } from './sync.ts'
@@ -74,6 +75,7 @@ export class Daemon {
   #config: DaemonConfig
   readonly #log: Log
   readonly #nodeStore: NodeStore
+  readonly #settingRecords: SettingRecords
   readonly #datastore: ClusterStore
   readonly #dataplane: Dataplane
   readonly #cluster: Cluster
@@ -140,6 +142,7 @@ export class Daemon {
     this.#config = config
     this.#log = log
     this.#nodeStore = opened.nodeStore
+    this.#settingRecords = new SettingRecords(opened.nodeStore)
     this.#dataplane = opened.dataplane
     this.#snapshots = new SnapshotBuilder()
     this.#cluster = new Cluster({
@@ -495,12 +498,7 @@ export class Daemon {
     const { previous, problems } = await this.#dataplane.setUpNode(devices)
     this.#fabric = devices.join()
     for (const problem of problems) this.#log.warn(problem)
-    if (previous.length === 0) return
-    const known = new Set((await this.#nodeStore.all(sysctlTable)).map(row => row.key))
-    const changes = previous.filter(({ name }) => !known.has(name))
-    await this.#nodeStore.commit(
-      changes.map(({ name, value }) => ({ do: 'put', table: sysctlTable, key: name, value })),
-    )
+    await this.#settingRecords.note(previous, facts.links)
   }
 
   // ---- small questions -----------------------------------------------------------------------------------------
