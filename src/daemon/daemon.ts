@@ -27,7 +27,7 @@ import { ipamSettings, type IpamSettings } from '../ipam/settings.ts'
 import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
-import { fabricLinks } from '../plan/fabric.ts'
+import { fabricLinks, withoutIpv4 } from '../plan/fabric.ts'
 import { createPlanner } from '../plan/planner.ts'
 import { emptySnapshot } from '../plan/snapshot.ts'
 import { bgpSettings } from '../plan/settings.ts'
@@ -494,9 +494,11 @@ export class Daemon {
   async #setUpFabric(facts: Facts): Promise<void> {
     const { ipv4Address, ipv6Address } = this.#node()?.spec.bgp ?? {}
     const devices = fabricLinks(facts, [ipv4Address, ipv6Address], this.#intent.speaker?.peers.values() ?? [])
-    if (devices.join() === this.#fabric) return
-    const { previous, problems } = await this.#dataplane.setUpNode(devices)
-    this.#fabric = devices.join()
+    const unaddressed = withoutIpv4(facts, devices)
+    const fabric = JSON.stringify([devices, unaddressed, facts.reversePathFilter])
+    if (fabric === this.#fabric) return
+    const { previous, problems } = await this.#dataplane.setUpNode({ all: devices, unaddressed })
+    this.#fabric = fabric
     for (const problem of problems) this.#log.warn(problem)
     await this.#settingRecords.note(previous, facts.links)
   }
