@@ -1,6 +1,7 @@
 // `margayctl ipam` with real daemons and kernels: a block is split for a node that finds none, and what may not agree is made, found,
 // named with its next step, and put right where that is provable, while pods come and go.
 
+import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
@@ -42,23 +43,28 @@ const reaches = (pod: string, address: string): Promise<unknown> =>
     async () => (await lab.tryExec(pod, 'ping', '-n', '-c', '1', '-w', '2', address)).code === 0,
   )
 
+/** A pod of the narrow pool, with this address if one is named. Answers the address. */
+async function addNarrow(node: string, name: string, wanted?: string): Promise<string> {
+  const pod = { name, node, netns: lab.netns(name) }
+  const { cni: socket, spool: spoolDir } = lab.files(node)
+  const conf = { cniVersion: '1.1.0', name: 'margay', type: 'margay-cni', socket, spoolDir }
+  const runner = new CniRunner({
+    plugin: lab.programs.cni,
+    conf: {
+      ...conf,
+      ipam: { ipv4_pools: ['narrow'] },
+      ...(wanted !== undefined && { args: { cni: { ips: [wanted] } } }),
+    },
+    cacheDir: lab.dir.cniOf(node),
+  })
+  lab.dir.writePods(pods => [...pods, pod])
+  await makePodNamespace(pod.netns)
+  await runner.add(pod.name, netnsPath(pod.netns))
+  return lab.addresses(pod.name).ipv4 ?? ''
+}
+
 t.test('a pool with fewer blocks than nodes: the one that finds none gets a part of a block', async t => {
-  /** A pod of the narrow pool: `n1-narrow`. */
-  const add = async (node: string): Promise<string> => {
-    const pod = { name: `${node}-narrow`, node, netns: lab.netns(`${node}-narrow`) }
-    const { cni: socket, spool: spoolDir } = lab.files(node)
-    const conf = { cniVersion: '1.1.0', name: 'margay', type: 'margay-cni', socket, spoolDir }
-    const ipam = { ipv4_pools: ['narrow'] }
-    const runner = new CniRunner({
-      plugin: lab.programs.cni,
-      conf: { ...conf, ipam },
-      cacheDir: lab.dir.cniOf(node),
-    })
-    lab.dir.writePods(pods => [...pods, pod])
-    await makePodNamespace(pod.netns)
-    await runner.add(pod.name, netnsPath(pod.netns))
-    return lab.addresses(pod.name).ipv4 ?? ''
-  }
+  const add = (node: string): Promise<string> => addNarrow(node, `${node}-narrow`)
   const given = [await add('n1'), await add('n2'), await add('n3')]
   t.equal(new Set(given).size, 3, given.join(' '))
 
@@ -261,6 +267,9 @@ t.test('what does not agree is found, and --fix puts right what is provable whil
   await t.rejects(lab.ask('n1', '/v1/ipam/release', { address: p1.ipv4 ?? '' }), /pod \S+ is attached with it/)
 })
 
+/** Its Node, while it is away. */
+let nodeOf3: unknown
+
 t.test('what is left is done as the findings say', async t => {
   const { ipv6 } = lab.addresses('n1-p2')
   for (const pod of ['cut', 'n1-p2']) await lab.removePod(pod)
@@ -273,9 +282,57 @@ t.test('what is left is done as the findings say', async t => {
   t.match(await lab.margayctl('n1', 'ipam', 'gc'), { code: 0, stdout: `addresses taken back: ${ipv6}\n` })
   const scribble = await store.get('Block', 'scribble')
   if (scribble) await store.delete('Block', 'scribble', scribble.version)
+  nodeOf3 = (await store.get('Node', 'n3'))?.value
   for (const node of ['n3', 'n9'])
     t.match(await lab.margayctl('n1', 'node', 'decommission', node, '--yes'), { code: 0 }, node)
   t.match(await lab.margayctl('n1', 'ipam', 'check'), { code: 0, stdout: 'blocks, addresses, pods and routes agree\n' })
+})
+
+t.test('a decommissioned node comes back with a pod whose address another node has given since', async t => {
+  const shared = lab.addresses('n3-narrow').ipv4 ?? ''
+  await addNarrow('n1', 'n1-heir', shared)
+  await lab.exec('n3', 'ip', 'link', 'set', 'eth0', 'up')
+  await lab.exec('n3', 'ip', 'addr', 'add', 'fd00:2::13/64', 'dev', 'eth0')
+  lab.startNode('n3')
+  await store.create('Node', 'n3', nodeOf3)
+  const told = async (node: string): Promise<string | undefined> =>
+    (await check(t, node)).find(({ kind, object }) => kind === 'duplicate' && object === shared)?.text
+  for (const node of ['n3', 'n2'])
+    t.match(
+      await eventually(`${node} tells it`, () => told(node).catch(() => undefined)),
+      /n3-narrow on node "n3".* its block 10\.44\.\S+ is node "n1"'s\. Delete .*n3-narrow/,
+    )
+  t.match((await lab.margayctl('n3', 'ipam', 'show')).stdout, new RegExp(`${shared} +none of this node +lab/n3-narrow`))
+  const shown = (await lab.margayctl('n3', 'ipam', 'show', shared)).stdout
+  for (const whose of ['lab/n1-heir on node "n1"', 'lab/n3-narrow on node "n3"']) t.match(shown, whose)
+  await lab.removePod('n3-narrow')
+  await eventually('all agrees again', async () => (await lab.margayctl('n3', 'ipam', 'check')).code === 0)
+})
+
+t.test('the store of a node is put back from a backup: its younger pods go on, and are known', async t => {
+  const state = lab.files('n1').stateDir
+  await lab.stop('n1', 'margayd')
+  cpSync(state, `${state}.bak`, { recursive: true })
+  lab.startNode('n1')
+  const isUp = (): Promise<unknown> =>
+    eventually('n1 is in sync', async () => (await lab.ask('n1', '/v1/status', {}).catch(() => undefined))?.inSync)
+  await isUp()
+  await lab.addPod('n1', 'late')
+  const { ipv4 = '', ipv6 = '' } = lab.addresses('late')
+  const isNoted = async (): Promise<boolean> =>
+    (await lab.margayctl('n2', 'ipam', 'show', ipv4)).stdout.includes('given to lab/late on node "n1"')
+  await eventually('the copy of its address is there', isNoted)
+  await lab.kill('n1', 'margayd')
+  rmSync(state, { recursive: true })
+  cpSync(`${state}.bak`, state, { recursive: true })
+  lab.startNode('n1')
+  await isUp()
+  t.match(await lab.margayctl('n1', 'ipam', 'check'), { code: 0, stdout: 'blocks, addresses, pods and routes agree\n' })
+  for (const address of [ipv4, ipv6]) await reaches('n2-p1', address)
+  await t.resolves(lab.runtime('n1').check('late'))
+  t.match((await lab.ask('n1', '/v1/status', {})).partial, [], 'nothing of it is unknown')
+  await lab.addPod('n1', 'later')
+  t.notOk(Object.values(lab.addresses('later')).some(address => [ipv4, ipv6].includes(address)))
 })
 
 /** The order of records in the datastore. */

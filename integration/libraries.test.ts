@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import t, { type Test } from 'tap'
+import t from 'tap'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -18,9 +18,14 @@ function exampleOf(library: string): string {
   return code
 }
 
-/** An empty project with one packed library in it; gone when the test ends. */
-function project(t: Test, library: string): string {
+const projects = new Map<string, string>()
+
+/** An empty project with one packed library in it, the same for every test; gone when all have ended. */
+function project(library: string): string {
+  const known = projects.get(library)
+  if (known !== undefined) return known
   const folder = mkdtempSync(join(tmpdir(), `margay-${library}-`))
+  projects.set(library, folder)
   t.teardown(() => rmSync(folder, { recursive: true }))
   const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], {
     cwd: join(root, library),
@@ -44,7 +49,7 @@ const userLines = (code: string): number =>
   code.split('\n').filter(line => line.trim() !== '' && !line.trim().startsWith('//')).length
 
 t.test('netlink-ts dumps the routing table', async t => {
-  const folder = project(t, 'netlink')
+  const folder = project('netlink')
   const code = exampleOf('netlink')
   t.ok(userLines(code) <= 15, 'in at most fifteen lines')
   writeFileSync(join(folder, 'example.ts'), code)
@@ -62,7 +67,7 @@ t.test('netlink-ts dumps the routing table', async t => {
 })
 
 t.test('bgp-speaker has a session with BIRD and prints its routes', async t => {
-  const folder = project(t, 'bgp')
+  const folder = project('bgp')
   const code = exampleOf('bgp')
   t.ok(userLines(code) <= 15, 'in at most fifteen lines')
   writeFileSync(join(folder, 'example.ts'), code)
@@ -102,7 +107,7 @@ t.test('bgp-speaker has a session with BIRD and prints its routes', async t => {
 })
 
 t.test('bgp-speaker runs by its name, and says so where a key needs a package that is not there', async t => {
-  const folder = project(t, 'bgp')
+  const folder = project('bgp')
   const bin = join(folder, 'node_modules/.bin/bgp-speaker')
   t.match(execFileSync(bin, ['--help'], { encoding: 'utf8' }), /bgp-speaker run FILE\.json/)
   const file = join(folder, 'router.json')

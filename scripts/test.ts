@@ -1,7 +1,7 @@
 // Runs the checks and every test, prints progress a file at a time, and ends with the totals.
 
-import { spawn, spawnSync } from 'node:child_process'
-import { globSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, globSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -13,17 +13,23 @@ interface Outcome {
   readonly failed: number
 }
 
+const check = 'scripts/check.ts'
 const logs = 'build/test-logs'
 /** What Node makes of each module: hundreds of programs that start from the same sources need not read them anew. */
 const compiled = join(process.cwd(), 'build/compile-cache')
+/** `npm test` has made one file of tap. */
+const hooks = existsSync('node_modules/@tapjs/one.mjs') ? ['--import', join(process.cwd(), 'scripts/tap.ts')] : []
 const logOf = (file: string): string => join(logs, `${file.replaceAll('/', '_')}.log`)
 const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(1)} s`
 
+const isIntegration = (file: string): boolean => file.startsWith('integration/')
+
 /** Runs one file as a program of its own: without a runner's hooks in it, what it starts runs as it would for a user. */
-function run(file: string, limit: number): Promise<Outcome> {
+function run(file: string): Promise<Outcome> {
   const started = performance.now()
+  const limit = isIntegration(file) ? 900 : 300
   const env = { ...process.env, TAP_TIMEOUT: String(limit), NODE_COMPILE_CACHE: compiled }
-  const child = spawn(process.execPath, [file], {
+  const child = spawn(process.execPath, [...hooks, file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env,
     timeout: (limit + 30) * 1000,
@@ -40,8 +46,8 @@ function run(file: string, limit: number): Promise<Outcome> {
       const leaves = [...text.matchAll(/^\s*(not )?ok \d+(.*)$/gm)].filter(([, , rest]) => !rest.includes('# time='))
       const skipped = leaves.filter(([, , rest]) => / # SKIP/i.test(rest))
       const failed = leaves.filter(([, no, rest]) => no && !/ # (SKIP|TODO)/i.test(rest)).length
-      const passed = leaves.length - failed - skipped.length
       const ok = code === 0 && failed === 0
+      const passed = file === check ? Number(ok) : leaves.length - failed - skipped.length
       console.log(
         `${ok ? '✔' : '✘'} ${file}  ${passed} passed${failed ? `, ${failed} failed` : ''}  ${seconds(started)}`,
       )
@@ -59,10 +65,10 @@ function run(file: string, limit: number): Promise<Outcome> {
 }
 
 /** Runs files one after another, several such lanes at once; a lane goes through its queues, and lanes may share one. */
-async function runLanes(lanes: readonly (readonly Iterable<string>[])[], limit: number): Promise<Outcome[]> {
+async function runLanes(lanes: readonly (readonly Iterable<string>[])[]): Promise<Outcome[]> {
   const lane = async (queues: readonly Iterable<string>[]): Promise<Outcome[]> => {
     const outcomes: Outcome[] = []
-    for (const queue of queues) for (const file of queue) outcomes.push(await run(file, limit))
+    for (const queue of queues) for (const file of queue) outcomes.push(await run(file))
     return outcomes
   }
   return (await Promise.all(lanes.map(lane))).flat()
@@ -73,6 +79,19 @@ const beside = globSync('{inet,bgp,netlink,src,cni-plugin,scripts,bench}/**/*.te
   exclude: path => /(^|\/)(dist|node_modules)$/.test(path),
 })
 const integration = globSync('integration/**/*.test.ts')
+/** These first, so that none of them ends when the other lanes have nothing more to do. */
+const longest = [
+  'cni/conformance',
+  'compose/compose',
+  'continuity/racks-bird',
+  'lab-lifecycle',
+  'continuity/reflectors',
+  'lab-etcd',
+  'lab-interrupt',
+  'coexistence/neighbours',
+  'lab-two-subnets',
+  'libraries',
+].map(name => `integration/${name}.test.ts`)
 const pick = (files: readonly string[]): string[] =>
   files.filter(file => chosen.length === 0 || chosen.includes(file)).toSorted()
 
@@ -89,31 +108,31 @@ const shaken: string[] = []
 async function alone({ file }: Outcome): Promise<Outcome> {
   console.log(`once more, alone: ${file}`)
   renameSync(logOf(file), `${logOf(file)}.beside`)
-  const again = await run(file, 900)
+  const again = await run(file)
   if (again.failed === 0) shaken.push(file)
   return again
 }
 
 const started = performance.now()
-const outcomes: Outcome[] = []
-if (chosen.length === 0) {
-  const { status } = spawnSync(process.execPath, ['scripts/check.ts'], { stdio: 'inherit' })
-  outcomes.push({ file: 'scripts/check.ts', passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 })
-}
-const units = pick(beside).values()
-outcomes.push(...(await runLanes([[units], [units]], 300)))
-// Speakers beside labs: they mostly wait. Each in the order of its names: interop's table comes after what fills it.
+// What takes a processor and what mostly waits, side by side: four at once for two cores, and no processor stands idle. Two lanes begin
+// with the units, two with integration, and each goes on with the others' where it has no more of its own.
+const units = [...(chosen.length === 0 ? [check] : []), ...pick(beside)].values()
+// Interop's table comes after what fills it, so one lane has all of it, in the order of its names.
 const isInterop = (file: string): boolean => file.startsWith('integration/interop/')
-const isSpeaker = (file: string): boolean => file.startsWith('integration/bgp-')
 // An emulated machine takes both processors, and beside others it takes many times as long.
 const emulated = 'integration/dataplane/other-kinds.test.ts'
-const labs = pick(integration.filter(file => !isSpeaker(file) && !isInterop(file) && file !== emulated)).values()
-const speakers = pick(integration.filter(isSpeaker)).values()
+const rest = pick(integration.filter(file => !isInterop(file) && file !== emulated))
+const labs = [...longest.filter(file => rest.includes(file)), ...rest.filter(file => !longest.includes(file))].values()
 const interop = pick(integration.filter(isInterop)).values()
-// Four at once, for two cores: each waits for more than half of its time.
-const together = await runLanes([[labs], [labs], [speakers, labs], [interop, labs]], 900)
-const last = await runLanes([[pick([emulated])]], 900)
-for (const outcome of [...together, ...last]) outcomes.push(outcome.failed === 0 ? outcome : await alone(outcome))
+const together = await runLanes([
+  [units, labs],
+  [units, labs],
+  [labs, units],
+  [interop, labs, units],
+])
+const outcomes: Outcome[] = []
+for (const outcome of [...together, ...(await runLanes([[pick([emulated])]]))])
+  outcomes.push(outcome.failed > 0 && isIntegration(outcome.file) ? await alone(outcome) : outcome)
 const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, outcome) => total + of(outcome), 0)
 const failed = sum(outcome => outcome.failed)
 if (shaken.length > 0) console.log(`passed only when run alone: ${shaken.join(', ')}`)

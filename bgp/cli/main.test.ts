@@ -2,10 +2,10 @@
 
 import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
-import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { request } from './http.ts'
 import { Executable, failure } from './test-executable.ts'
 
 async function freePort(): Promise<number> {

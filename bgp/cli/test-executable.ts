@@ -5,13 +5,15 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type IncomingMessage, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
+import { request } from './http.ts'
 
-const main = fileURLToPath(new URL('main.ts', import.meta.url))
+/** BGP_SPEAKER: the same bundled, which starts in less time. */
+const main = process.env['BGP_SPEAKER'] ?? fileURLToPath(new URL('main.ts', import.meta.url))
 const execute = promisify(execFile)
 
 /** Runs a command to its end. */

@@ -3,7 +3,7 @@
 import t from 'tap'
 import { walk } from './test-walk.ts'
 
-const { WALK_SEEDS = '3', WALK_FROM = '0', WALK_STEPS = '100000' } = process.env
+const { WALK_SEEDS = '3', WALK_FROM = '0', WALK_STEPS = '50000' } = process.env
 
 for (let n = 0; n < Number(WALK_SEEDS); n++) {
   const seed = Number(WALK_FROM) + n

@@ -27,7 +27,7 @@ export interface AddRequest extends AttachmentKey {
   readonly netns: string
   /** `NAMESPACE/NAME`, where the runtime says. */
   readonly label?: string
-  /** Addresses asked for, without length: these and no others. Empty: any. */
+  /** Addresses asked for, without length; a family without one takes any. */
   readonly addresses: readonly string[]
   readonly pools?: PoolNames
   readonly routes?: readonly AskedRoute[]

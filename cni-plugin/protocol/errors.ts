@@ -42,7 +42,10 @@ export class CniError extends Error {
 /** The text for stdout. */
 export function errorObject(cniVersion: string, error: unknown): string {
   const known = error instanceof CniError ? error : new CniError(code.internal, messageOf(error))
-  const object = { cniVersion, code: known.code, msg: known.message, ...(known.details && { details: known.details }) }
+  const { message, details } = known
+  // Runtimes show both in one line, with a sign between.
+  const text = details ? { msg: message.replace(/\.$/, ''), details } : { msg: message }
+  const object = { cniVersion, code: known.code, ...text }
   return `${JSON.stringify(object)}\n`
 }
 

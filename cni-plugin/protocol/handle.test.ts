@@ -4,7 +4,7 @@ import { FakeBackend } from './fake-backend.ts'
 import { handle } from './handle.ts'
 import { supportedVersions } from './versions.ts'
 
-type Tap = Pick<typeof t, 'equal'>
+type Tap = Pick<typeof t, 'equal' | 'notOk'>
 
 const versions = ['0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const
 
@@ -28,6 +28,7 @@ async function call(
   )
   t.equal(stderr, '')
   const out = stdout === '' ? undefined : (JSON.parse(stdout) as Record<string, unknown>)
+  t.notOk(out?.details && String(out.msg).endsWith('.'), 'runtimes join msg and details')
   t.equal(exitCode === 0, out?.code === undefined, 'an error object and only that goes with a non-zero exit code')
   return { exitCode, out }
 }

@@ -40,11 +40,13 @@ static void escape(const char *text, char *json, size_t size) {
   json[length] = 0;
 }
 
-// Prints an error object (SPEC, "Error") and gives the exit code.
+// Prints an error object (SPEC, "Error") and gives the exit code. Runtimes show both texts in one line, with a sign between.
 static int fail(int code, const char *message, const char *next_step) {
   char json[2][PATH_MAX + 512], object[3 * PATH_MAX];
   escape(message, json[0], sizeof json[0]);
   escape(next_step, json[1], sizeof json[1]);
+  char *last = strrchr(json[0], '.');
+  if (*next_step && last && !last[1]) *last = 0;
   int length = snprintf(object, sizeof object, "{\"cniVersion\":\"%s\",\"code\":%d,\"msg\":\"%s\",\"details\":\"%s\"}\n",
                         cni_version, code, json[0], json[1]);
   write_all(STDOUT_FILENO, object, length);

@@ -121,7 +121,7 @@ t.test('without a daemon', async t => {
   t.match(await run(at, 'VERSION'), { exitCode: 0, json: { cniVersion: '1.0.0', supportedVersions } })
   t.match(await run(at, 'CHECK'), {
     exitCode: 1,
-    json: { cniVersion: '1.0.0', code: 11, msg: `margayd does not listen at ${at.socket}.`, details: /^Start margayd/ },
+    json: { cniVersion: '1.0.0', code: 11, msg: `margayd does not listen at ${at.socket}`, details: /^Start margayd/ },
   })
   t.match(await run(at, 'STATUS'), { exitCode: 1, json: { code: 50, msg: /does not listen/ } })
   t.match(await run({ ...at, socket: `${import.meta.filename}/x` }, 'ADD'), {

@@ -3,12 +3,12 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { globSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
-import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { Test } from 'tap'
 import { netnsPath } from '../../src/lab/processes.ts'
+import { request } from '../../src/api/http.ts'
 import { eventually } from './lab.ts'
 
 /** Where the engine's network is: a named namespace, or one that ends with the engine; the latter keeps its images in memory. */

@@ -101,7 +101,8 @@ export class TestLab {
 
   /** A name whose lab is removed when the test ends, however it ends. */
   static async reserve(t: Test, tag: string): Promise<string> {
-    execFileSync(process.execPath, ['scripts/build.ts'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
+    if (process.env['MARGAY_BUILT'] === undefined)
+      execFileSync(process.execPath, ['scripts/build.ts'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
     await removeOrphans()
     const name = `${prefix}${tag}-${process.pid}`
     const remove = (): Promise<unknown> => tearDown(name)

@@ -56,6 +56,8 @@ export interface Addon {
   icmp6Send(namespace: number, device: string, to: string, message: Uint8Array): number
   /** Sends an echo that must not be fragmented, on a thread of libuv's pool: 0 = answered, positive = the MTU that somebody named, or a negative errno. */
   icmpEcho(to: string, octets: number, milliseconds: number): Promise<number>
+  /** Sends echoes to all, again and again, from a thread of that namespace: whether each has answered, or a negative errno. */
+  icmpEchoes(namespace: number, to: readonly string[], milliseconds: number): Promise<number | readonly boolean[]>
   /** Reads (no value) and writes files on a thread of that namespace: an errno for all, or text or errno of each. */
   sysctls(
     namespace: number,

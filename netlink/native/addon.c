@@ -483,6 +483,83 @@ static napi_value icmp_echo_(napi_env env, napi_callback_info info) {
   return promise;
 }
 
+/* ---- echoes to many: one turn on a thread of libuv's pool, which starts the one that enters the namespace ---- */
+
+struct echoes_work {
+  napi_async_work work;
+  napi_deferred deferred;
+  int namespace_fd, milliseconds, code;
+  size_t count;
+  char **to;
+  bool *answered;
+};
+
+static void echoes_execute(napi_env env, void *data) {
+  (void)env;
+  struct echoes_work *work = data;
+  work->code = icmp_echoes(work->namespace_fd, work->to, work->answered, work->count, work->milliseconds);
+}
+
+static void echoes_work_free(struct echoes_work *work) {
+  for (size_t i = 0; i < work->count; i++) free(work->to[i]);
+  if (work->namespace_fd >= 0) close(work->namespace_fd);
+  free(work->to);
+  free(work->answered);
+  free(work);
+}
+
+static void echoes_complete(napi_env env, napi_status status, void *data) {
+  struct echoes_work *work = data;
+  napi_value result;
+  if (status != napi_ok) work->code = -ECANCELED;
+  if (work->code != 0) {
+    result = number(env, work->code);
+  } else {
+    napi_create_array_with_length(env, work->count, &result);
+    for (size_t i = 0; i < work->count; i++) {
+      napi_value one;
+      napi_get_boolean(env, work->answered[i], &one);
+      napi_set_element(env, result, (uint32_t)i, one);
+    }
+  }
+  napi_resolve_deferred(env, work->deferred, result);
+  napi_delete_async_work(env, work->work);
+  echoes_work_free(work);
+}
+
+/* icmpEchoes(namespace, [to, …], milliseconds): Promise<-errno | boolean[]> */
+static napi_value icmp_echoes_(napi_env env, napi_callback_info info) {
+  napi_value values[3], promise, name;
+  uint32_t length = 0;
+  if (!arguments(env, info, 3, values) || napi_get_array_length(env, values[1], &length) != napi_ok) return NULL;
+  struct echoes_work *work = calloc(1, sizeof *work);
+  if (!work) abort();
+  int fd = int_of(env, values[0]), code = 0;
+  work->namespace_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (fd >= 0 && work->namespace_fd < 0) code = -errno;
+  work->milliseconds = int_of(env, values[2]);
+  work->count = length;
+  work->to = calloc(length + 1, sizeof *work->to);
+  work->answered = calloc(length + 1, sizeof *work->answered);
+  if (!work->to || !work->answered) abort();
+  for (uint32_t i = 0; i < length; i++) {
+    napi_value one;
+    napi_get_element(env, values[1], i, &one);
+    work->to[i] = text_of(env, one);
+    if (!work->to[i]) code = -EINVAL;
+  }
+  napi_create_promise(env, &work->deferred, &promise);
+  if (code != 0) {
+    napi_resolve_deferred(env, work->deferred, number(env, code));
+    echoes_work_free(work);
+    return promise;
+  }
+  napi_create_string_utf8(env, "icmpEchoes", NAPI_AUTO_LENGTH, &name);
+  napi_create_async_work(env, NULL, name, echoes_execute, echoes_complete, work, &work->work);
+  napi_queue_async_work(env, work->work);
+  return promise;
+}
+
 /* tcpClose(fd): for one that no Node socket has taken over */
 static napi_value tcp_close(napi_env env, napi_callback_info info) {
   napi_value values[1];
@@ -506,6 +583,7 @@ NAPI_MODULE_INIT() {
       {"setOption", NULL, set_option, NULL, NULL, NULL, napi_enumerable, NULL},
       {"getOption", NULL, get_option, NULL, NULL, NULL, napi_enumerable, NULL},
       {"icmp6Send", NULL, icmp6_send_, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"icmpEchoes", NULL, icmp_echoes_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"icmpEcho", NULL, icmp_echo_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"tcpClose", NULL, tcp_close, NULL, NULL, NULL, napi_enumerable, NULL},
       {"sysctls", NULL, sysctls, NULL, NULL, NULL, napi_enumerable, NULL},

@@ -30,7 +30,7 @@ static long long now_ms(void) {
   return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-static uint16_t checksum(const unsigned char *bytes, size_t length) {
+uint16_t icmp_checksum(const unsigned char *bytes, size_t length) {
   uint32_t sum = 0;
   for (size_t i = 0; i + 1 < length; i += 2) sum += (uint32_t)(bytes[i] << 8 | bytes[i + 1]);
   if (length % 2) sum += (uint32_t)bytes[length - 1] << 8;
@@ -132,7 +132,7 @@ int icmp_echo(const char *to, int octets, int milliseconds) {
     message[0] = six ? ICMP6_ECHO_REQUEST : ICMP_ECHO;
     memcpy(message + 4, &id, sizeof id);
     memcpy(message + 6, &order, sizeof order);
-    sum = checksum(message, (size_t)length); /* of ICMPv6 the kernel fills it in */
+    sum = icmp_checksum(message, (size_t)length); /* of ICMPv6 the kernel fills it in */
     memcpy(message + 2, &sum, sizeof sum);
     if (send(fd, message, (size_t)length, 0) < 0) code = errno == EMSGSIZE ? own_mtu(fd, six) : -errno;
     else code = wait_for_answer(fd, six, message, milliseconds);

@@ -3,6 +3,8 @@
 //   addon.c      Node-API: the functions that core/addon.ts declares
 //   socket.c     one thread per socket: takes jobs, sends, reads, queues what came
 //   tcp.c        TCP sockets with options that Node has no name for
+//   echo.c       one ICMP echo of an exact size
+//   echoes.c     ICMP echoes to many
 //   namespace.c  network namespaces: check, enter on a thread of its own, sysctls
 
 #ifndef NETLINK_TS_H
@@ -118,6 +120,11 @@ int tcp_key(int fd, const char *remote, int bits, const unsigned char *key, size
 /* Sends an ICMP echo of so many octets, IP header included, that must not be fragmented, and waits: 0 if it was answered, the MTU
    that a router or the own link names if it was too big, or a negative errno (ETIMEDOUT: nobody answered). */
 int icmp_echo(const char *to, int octets, int milliseconds);
+/* Of an ICMP message whose own field is still zero; as it stands in the message. */
+uint16_t icmp_checksum(const unsigned char *bytes, size_t length);
+/* Echoes from a namespace (fd -1: the process's own) to all addresses at once, again and again until all have answered or the time is
+   over; says of each whether it has. 0 or a negative errno. */
+int icmp_echoes(int namespace_fd, char *const *to, bool *answered, size_t count, int milliseconds);
 
 /* Sends an ICMPv6 message out of a link with hop limit 255 (RFC 4861); the kernel fills in the checksum. 0 or an errno. */
 int icmp6_send(int namespace_fd, const char *device, const char *to, const unsigned char *message, size_t length);

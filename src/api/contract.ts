@@ -30,6 +30,8 @@ export interface DaemonStatus {
   readonly endpoints: number
   /** Names of the pods among them that may send from any address (`sourceCheck: false`). */
   readonly unchecked: readonly string[]
+  /** Names of those whose records were lost and are known in part only. */
+  readonly partial: readonly string[]
   /** While the node is drained. */
   readonly drain?: DrainView
   readonly routes: { readonly installed: number; readonly conflicts: readonly RouteProblem[] }

@@ -58,6 +58,11 @@ t.test('what a runtime would trip over', async t => {
   const [executable, conf] = install(at, config)
   writeFileSync(join(at.confDir, '05-other.conflist'), '{}')
   writeFileSync(executable, 'another')
+  writeFileSync(conf, JSON.stringify({ cniVersion: '2.0.0', name: 'x y', plugins: [{ type: 'margay-cni' }] }))
+  t.match(
+    (await findFaults(at, config)).join('\n'),
+    /has cniVersion 2\.0\.0, which margay-cni does not speak.*\n.*has name "x y", which is no network name/,
+  )
   writeFileSync(conf, '{ half')
   const faults = (await findFaults(at, config)).join('\n')
   t.match(faults, /05-other\.conflist comes before/)

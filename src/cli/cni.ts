@@ -140,6 +140,12 @@ export function uninstall({ binDir, confDir }: Places): readonly string[] {
   })
 }
 
+interface Conflist {
+  readonly cniVersion?: unknown
+  readonly name?: unknown
+  readonly plugins: readonly { readonly type: string; readonly socket?: string }[]
+}
+
 /** Sentences: what would keep a runtime from attaching pods here, and the next step. */
 export async function findFaults(places: Places, config: DaemonConfig): Promise<readonly string[]> {
   const again = 'run margayctl cni install'
@@ -154,7 +160,11 @@ export async function findFaults(places: Places, config: DaemonConfig): Promise<
     faults.push(`${executable} is not there, or cannot be executed: ${again}`)
   }
   try {
-    const { plugins } = JSON.parse(readFileSync(conf, 'utf8')) as { plugins: { type: string; socket?: string }[] }
+    const { cniVersion, name, plugins } = JSON.parse(readFileSync(conf, 'utf8')) as Conflist
+    if (!supportedVersions.some(each => each === cniVersion))
+      faults.push(`${conf} has cniVersion ${String(cniVersion)}, which ${executableName} does not speak: ${again}`)
+    if (!isContainerId(String(name)))
+      faults.push(`${conf} has name "${String(name)}", which is no network name: ${again}`)
     const own = plugins.find(each => each.type === executableName)
     if (!own) faults.push(`${conf} does not call ${executableName}: ${again}`)
     else if ((own.socket ?? defaultSocket) !== config.cni.socket)

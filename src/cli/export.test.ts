@@ -7,6 +7,7 @@ import { openEtcdDatastore } from '../datastore/etcd/datastore.ts'
 import { TestEtcd } from '../datastore/etcd/testing.ts'
 import { type Datastore, openEmbeddedDatastore } from '../datastore/index.ts'
 import { exportAll, importAll, readExport } from './export.ts'
+import { program } from './testing.ts'
 
 async function textOf(store: Datastore): Promise<string> {
   let text = ''
@@ -54,7 +55,7 @@ t.test('out of a file, into etcd', async t => {
 t.test('the lock', async t => {
   const folder = t.testdir({ 'margayd.yaml': 'datastore: { path: cluster.db }' })
   const margayctl = (args: readonly string[], input = '') => {
-    const argv = [new URL('main.ts', import.meta.url).pathname, '--config', join(folder, 'margayd.yaml'), ...args]
+    const argv = [program, '--config', join(folder, 'margayd.yaml'), ...args]
     const { status, stdout, stderr } = spawnSync(process.execPath, argv, { input, encoding: 'utf8' })
     return { code: status, out: stdout, err: stderr }
   }

@@ -10,6 +10,7 @@ import { TestEtcd } from '../datastore/etcd/testing.ts'
 import { openEmbeddedDatastore } from '../datastore/index.ts'
 import { calicoKeys } from '../resources/calico/testing.ts'
 import { importCalico, readCalico } from './import-calico.ts'
+import { program } from './testing.ts'
 
 const etcd = await TestEtcd.start(t)
 const calico = new Etcd3({ hosts: [...etcd.endpoints] })
@@ -26,13 +27,7 @@ interface Ended {
 }
 
 function run(...args: string[]): Promise<Ended> {
-  const argv = [
-    new URL('main.ts', import.meta.url).pathname,
-    '--config',
-    join(folder, 'margayd.yaml'),
-    'import',
-    ...args,
-  ]
+  const argv = [program, '--config', join(folder, 'margayd.yaml'), 'import', ...args]
   return new Promise(resolve => {
     execFile(process.execPath, argv, (error, out, err) => resolve({ code: error ? Number(error.code) : 0, out, err }))
   })

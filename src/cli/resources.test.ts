@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { program } from './testing.ts'
 import { openEmbeddedDatastore } from '../datastore/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'margay-cli-'))
@@ -19,10 +20,9 @@ interface Ended {
 }
 
 function margayctl(args: string, input = ''): Ended {
-  const main = new URL('main.ts', import.meta.url).pathname
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [main, '--config', join(folder, 'margayd.yaml'), ...args.split(' ')],
+    [program, '--config', join(folder, 'margayd.yaml'), ...args.split(' ')],
     {
       input,
       encoding: 'utf8',
@@ -99,16 +99,14 @@ t.test('a record that cannot be read is named, hides no other, and is mended by 
 })
 
 t.test('what another program writes later is waited for', async t => {
-  const main = new URL('main.ts', import.meta.url).pathname
-  const command = `{ sleep 1; cat <<'E'\n${pool('late', '10.70.0.0/16')}E\n} | ${process.execPath} ${main} --config ${join(folder, 'margayd.yaml')} apply -f -`
+  const command = `{ sleep 1; cat <<'E'\n${pool('late', '10.70.0.0/16')}E\n} | ${process.execPath} ${program} --config ${join(folder, 'margayd.yaml')} apply -f -`
   t.match(spawnSync('sh', ['-c', command], { encoding: 'utf8' }), { status: 0, stdout: 'ippool "late" created\n' })
 })
 
 t.test('a reader that has seen enough is no failure', async t => {
-  const main = new URL('main.ts', import.meta.url).pathname
   const { stderr } = spawnSync(
     'sh',
-    ['-c', `${process.execPath} ${main} --config ${join(folder, 'margayd.yaml')} get pools -o yaml | true`],
+    ['-c', `${process.execPath} ${program} --config ${join(folder, 'margayd.yaml')} get pools -o yaml | true`],
     { encoding: 'utf8' },
   )
   t.equal(stderr, '')

@@ -100,7 +100,7 @@ async function mustBeUnused(store: Datastore, pool: string): Promise<void> {
   const list = [...owners].map(([node, { length }]) => `${node} (${length})`).join(', ')
   throw new CommandError(
     1,
-    `ippool "${pool}" has blocks on ${list}: without it their pods would lose its encapsulation, natOutgoing and source check at once. Set disabled: true, so that no pod gets an address of it any more, and delete it when the last one has ended; or give --force`,
+    `ippool "${pool}" has blocks on ${list}: without it their pods would lose its encapsulation, natOutgoing and source check at once. Set disabled: true, or, where it is the last of its family, assignmentMode: Manual, so that no pod gets an address of it any more, and delete it when the last one has ended; or give --force`,
   )
 }
 

@@ -14,6 +14,7 @@ const status: DaemonStatus = {
   blocks: [],
   endpoints: 0,
   unchecked: [],
+  partial: [],
   routes: { installed: 0, conflicts: [] },
   waits: [],
   problems: ['a problem'],

@@ -61,6 +61,11 @@ export function statusText(status: DaemonStatus, nodes?: readonly ListedNode[]):
     `  BGP        AS ${status.asn ?? 'unknown'}, ${status.peers.established} of ${status.peers.configured} sessions Established`,
     `  blocks     ${status.blocks.join(', ') || 'none'}`,
     `  pods       ${status.endpoints}${status.unchecked.length > 0 ? `, of which may send from any address: ${status.unchecked.join(', ')}` : ''}`,
+    ...(status.partial.length > 0
+      ? [
+          `             records lost; MAC, routes, sysctls and default routes of ${status.partial.join(', ')} are not known, and CHECK does not look at them`,
+        ]
+      : []),
     `  routes     ${status.routes.installed} in the kernel${status.inSync ? '' : `, waiting for ${status.waitingFor.join(', ')}`}`,
     `  nodes      ${nodesText(nodes, status.node)}`,
   ]

@@ -24,6 +24,7 @@ import {
 import { Ipam } from '../ipam/index.ts'
 import { requestKind } from '../ipam/requests.ts'
 import { ipamSettings, type IpamSettings } from '../ipam/settings.ts'
+import { detailsOf } from '../model/endpoint.ts'
 import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
@@ -161,6 +162,7 @@ export class Daemon {
       pools: () => this.#snapshots.current.pools,
       labels: () => this.#labels(),
       settings: () => this.#ipamSettings(),
+      details: owner => detailsOf(this.#dataplane.endpoints.get(owner)),
       patience: 10_000,
     })
     this.#blockKeeper = new BlockKeeper({

@@ -16,6 +16,9 @@ import type { Turns } from './turns.ts'
 /** Of the node's own store: the attachments that runtimes were told of. */
 export const endpointsTable = 'endpoints'
 
+/** Of a pod of which nothing beyond its name and addresses is known. */
+export const partial = { netns: '', isPartial: true } as const
+
 export interface NamelessPorts {
   readonly ipam: Ipam
   readonly endpoints: Endpoints
@@ -54,6 +57,8 @@ export async function nameOne({ ipam, endpoints, nodeStore, log }: NamelessPorts
   const { network, containerId, ifName } = pod
   const key = endpointKey(pod)
   const rows = ipam.show().addresses
+  const details = rows.find(row => endpointKey(row) === key && row.details)?.details
+  const { isPartial: _, sourceCheck, ...seen } = before
   const label = pod.label ?? rows.find(row => endpointKey(row) === key)?.label
   // What the kernel leads to it; of a family of which that is nothing, what is recorded for it and nobody has.
   const held = new Set(endpoints.all.flatMap(({ addresses }) => addresses))
@@ -62,11 +67,13 @@ export async function nameOne({ ipam, endpoints, nodeStore, log }: NamelessPorts
   const more = rows.filter(row => endpointKey(row) === key && !held.has(row.address) && !hasFamily(row.address))
   const addresses = [...before.addresses, ...more.map(({ address }) => address)]
   const named: Endpoint = {
-    ...before,
+    ...seen,
+    // What the kernel tells counts where nothing was noted.
+    ...(details ?? { ...partial, ...(sourceCheck === false && { sourceCheck }) }),
     network,
     containerId,
     ifName,
-    netns: pod.netns ?? '',
+    netns: pod.netns ?? details?.netns ?? '',
     addresses,
     ...(label !== undefined && { label }),
   }

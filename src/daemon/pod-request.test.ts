@@ -37,6 +37,8 @@ t.test('pools', async t => {
   t.same(askedFamilies(of(['rack']), []), [4], 'a pool that is missing is told by name, not as none at all')
   t.same(askedFamilies(of(['rack']), [6]), [4, 6])
   t.same(askedFamilies(request({}), [6]), [6])
+  t.same(askedFamilies(request({ addresses: ['10.48.0.7'] }), [4, 6]), [4, 6], 'IPv6 as without a wish')
+  t.same(askedFamilies(request({ addresses: ['10.48.0.7'] }), []), [4])
 })
 
 t.test('routes', async t => {

@@ -36,10 +36,30 @@ export function askedPools(
   })
 }
 
-/** Families that a pod gets an address of: those it names pools of, and those that pods of its namespace get. */
-export function askedFamilies({ pools: asked }: AddRequest, others: readonly IpFamily[]): readonly IpFamily[] {
-  return ([4, 6] as const).filter(family => asked?.[family] !== undefined || others.includes(family))
+/**
+ * Families that a pod gets an address of: those it asks for an address of or names pools of, and those that pods of its namespace get. So
+ * a wish for one family takes nothing from the other, as with host-local.
+ */
+export function askedFamilies({ pools, addresses }: AddRequest, others: readonly IpFamily[]): readonly IpFamily[] {
+  const asked = addresses.map(familyOf)
+  return ([4, 6] as const).filter(
+    family => asked.includes(family) || pools?.[family] !== undefined || others.includes(family),
+  )
 }
+
+/** Throws where several addresses of one family are asked for. */
+export function requireOneOfEach(addresses: readonly string[], pod: string): void {
+  const families = addresses.map(familyOf)
+  const doubled = families.find((family, i) => families.indexOf(family) !== i)
+  if (doubled !== undefined)
+    throw new CniError(
+      code.invalidConfig,
+      `pod ${pod} asks for several IPv${doubled} addresses (${addresses.join(', ')}), and an interface has one of each family`,
+      'Ask for one.',
+    )
+}
+
+const familyOf = (address: string): IpFamily => (address.includes(':') ? 6 : 4)
 
 /** Routes of the pod's end. Throws where one has a gateway that a pod does not have. */
 export function askedRoutes({ routes = [] }: AddRequest): Pick<Endpoint, 'routes'> {

@@ -37,9 +37,9 @@ const machine = (): Machine => ({
 })
 
 /** A run of the daemon's rooms that pods need. */
-async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false) {
+async function run({ kernel, datastore, nodeStore }: Machine, lostStore = false, of = pools) {
   const plane = await Dataplane.open({ kernel })
-  const { ipam, pods } = podsRoom({ plane, datastore, nodeStore, pools })
+  const { ipam, pods } = podsRoom({ plane, datastore, nodeStore, pools: of })
   const age = await storeAge({ kernel, dataplane: plane, nodeStore, protocol: 81 }, lostStore)
   await ipam.load({ ...age, isBehind: age.is === 'behind' })
   const adoption = await pods.recover(age)
@@ -246,6 +246,46 @@ t.test('a nameless pod whose device was deleted is a leak, and is taken back wit
   await second.stop()
 })
 
+t.test(
+  'a node that lost its store knows again what its pods asked for: from the copies, else what the kernel tells',
+  async t => {
+    const here = machine()
+    const first = await run(here)
+    const { endpoint } = await addPod(here, first, 'router', false, 'lab/router')
+    const more = {
+      routes: [{ dst: '10.99.0.0/16' }],
+      sysctls: { 'net.ipv4.ping_group_range': '0 1' },
+      mac: '02:00:00:00:00:07',
+    }
+    const second = await first.pods.add(
+      { ...key('router'), ifName: 'net1', netns: '/pods/router', addresses: [], ...more },
+      alive,
+    )
+    t.match(second.endpoint, { withoutDefault: [4, 6], routes: more.routes, mac: more.mac })
+    await first.stop() // writes the copies
+
+    const again = await run({ ...here, nodeStore: new MemoryNodeStore() }, true)
+    for (const whole of [endpoint, second.endpoint]) t.same(again.plane.endpoints.get(whole), whole)
+    await again.stop()
+
+    const after = { ...here, nodeStore: new MemoryNodeStore() }
+    here.datastore.fail('away')
+    const third = await run(after, true)
+    t.match(third.plane.endpoints.get(endpoint), { isPartial: true, sourceCheck: false }, 'it may send what it could')
+    t.equal(third.plane.endpoints.get(second.endpoint)?.sourceCheck, undefined)
+    for (const { ifName, addresses } of [endpoint, second.endpoint])
+      await t.resolves(third.pods.check({ ...key('router'), ifName, netns: '/pods/router', addresses }), ifName)
+    t.match(third.plane.endpoints.get(endpoint), { isPartial: true, sourceCheck: false, netns: '/pods/router' })
+    await third.stop()
+
+    here.datastore.fail()
+    const fourth = await run({ ...here, nodeStore: new MemoryNodeStore() }, true)
+    t.same(fourth.plane.endpoints.get(second.endpoint), second.endpoint, 'and it is whole when the copies can be read')
+    for (const { ifName } of [endpoint, second.endpoint]) await fourth.pods.del({ ...key('router'), ifName })
+    await fourth.stop()
+  },
+)
+
 t.test('a pod that only the kernel knows outlives further restarts, and its DEL is as good as any', async t => {
   const here = machine()
   const first = await run(here)
@@ -387,6 +427,26 @@ t.test('a failed or abandoned ADD leaves nothing', async t => {
   t.same(await devices(here), [])
   t.same(await daemon.pods.records(), [])
   await daemon.stop()
+})
+
+t.test('who asks for an address of one family gets one of the other as well, or none', async t => {
+  const here = machine()
+  const daemon = await run(here)
+  const { endpoint } = await addPod(here, daemon, 'a', undefined, undefined, ['10.42.0.7'])
+  t.match(endpoint.addresses, { length: 2, 0: '10.42.0.7', 1: /^fd00:42:/ })
+  await daemon.stop()
+  const without6 = await run(here, false, [pools[0], { ...pools[1], spec: { ...pools[1].spec, disabled: true } }])
+  for (const addresses of [[], ['10.42.0.9']])
+    await t.rejects(addPod(here, without6, 'b', undefined, undefined, addresses), {
+      code: 100,
+      message: /pool "pool1" \(fd00:42::\/112\): disabled, .*one of each family or none/,
+    })
+  t.equal(without6.ipam.show().addresses.length, 2, 'nothing of it is kept')
+  await without6.stop()
+  const manual = { ...pools[1], spec: { ...pools[1].spec, assignmentMode: 'Manual' as const } }
+  const only4 = await run(here, false, [pools[0], manual])
+  t.match((await addPod(here, only4, 'c')).endpoint.addresses, { length: 1 }, 'a family is given up by Manual')
+  await only4.stop()
 })
 
 t.test('two requested addresses of one family are refused as such', async t => {

@@ -26,9 +26,9 @@ import type { AddressRow, Ipam } from '../ipam/index.ts'
 import { type Endpoint, endpointKey } from '../model/endpoint.ts'
 import type { IpFamily } from '../../inet/index.ts'
 import type { Log } from './log.ts'
-import { endpointsTable as table, nameKnown, nameOne } from './nameless.ts'
+import { endpointsTable as table, nameKnown, nameOne, partial } from './nameless.ts'
 import type { IPPoolResource } from '../resources/index.ts'
-import { askedFamilies, askedPools, askedRoutes, askedSysctls } from './pod-request.ts'
+import { askedFamilies, askedPools, askedRoutes, askedSysctls, requireOneOfEach } from './pod-request.ts'
 import type { StoreAge } from './store-age.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { isTunnelOwner } from './tunnels.ts'
@@ -42,7 +42,7 @@ export interface PodsOptions {
   readonly endpoints: Endpoints
   readonly nodeStore: NodeStore
   readonly log: Log
-  /** Families that pods of a namespace get an address of now: those with an enabled pool for them and this node. */
+  /** Families that pods of a namespace get an address of, or none at all. */
   readonly families: (namespace: string | undefined) => readonly IpFamily[]
   /** MTU of a new pod with these addresses. */
   readonly mtu: (addresses: readonly string[]) => number
@@ -184,6 +184,7 @@ export class Pods implements CniBackend {
       attached = outcome.endpoint
       signal.throwIfAborted()
       await nodeStore.commit([{ do: 'put', table, key: endpointKey(attached), value: attached }])
+      this.#options.ipam.detailsChanged(addresses)
       signal.throwIfAborted()
       log.info('pod attached', { pod: nameOf(request), addresses: addresses.join(','), device: attached.hostDevice })
       return { endpoint: attached, hostMac, routes: shownRoutes(attached) }
@@ -266,28 +267,19 @@ export class Pods implements CniBackend {
   #rebuild(): readonly Endpoint[] {
     const owned = this.#options.ipam.show().addresses.filter(row => row.containerId !== '' && !isTunnelOwner(row))
     return [...Map.groupBy(owned, endpointKey).values()].map((rows): Endpoint => {
-      const [{ network, containerId, ifName, label }] = rows
+      const [{ network, containerId, ifName, label, details = partial }] = rows
       const key = { network, containerId, ifName }
       const addresses = rows.map(row => row.address)
       const mtu = this.#options.mtu(addresses)
-      return { ...key, netns: '', hostDevice: hostDeviceName(key), addresses, mtu, ...(label && { label }) }
+      return { ...key, hostDevice: hostDeviceName(key), addresses, mtu, ...(label && { label }), ...details }
     })
   }
 
   async #assign(request: AddRequest): Promise<readonly string[]> {
     const { network, containerId, ifName, label, addresses: requested } = request
     const namespace = label?.includes('/') ? label.split('/')[0] : undefined
-    const families =
-      requested.length > 0
-        ? requested.map(address => (address.includes(':') ? 6 : 4))
-        : askedFamilies(request, this.#options.families(namespace))
-    const doubled = families.find((family, i) => requested.length > 0 && families.indexOf(family) !== i)
-    if (doubled !== undefined)
-      throw new CniError(
-        code.invalidConfig,
-        `pod ${nameOf(request)} asks for several IPv${doubled} addresses (${requested.join(', ')}), and an interface has one of each family`,
-        'Ask for one.',
-      )
+    requireOneOfEach(requested, nameOf(request))
+    const families = askedFamilies(request, this.#options.families(namespace))
     const pools = askedPools(request, this.#options.pools())
     if (families.length === 0) throw new CniError(code.noAddressLeft, noPool)
     try {

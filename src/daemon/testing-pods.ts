@@ -5,6 +5,7 @@ import type { Dataplane } from '../dataplane/index.ts'
 import type { Datastore, NodeStore } from '../datastore/index.ts'
 import { Ipam } from '../ipam/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
+import { detailsOf } from '../model/endpoint.ts'
 import { createLog } from './log.ts'
 import { Pods } from './pods.ts'
 
@@ -20,7 +21,14 @@ export interface PodsRoom {
 
 /** IPAM is not loaded, and nothing recovered yet. */
 export function podsRoom({ plane, datastore, nodeStore, pools, mtu = 1500 }: PodsRoom) {
-  const ipam = new Ipam({ node: 'n1', datastore, nodeStore, pools: () => pools, labels: () => ({}) })
+  const ipam = new Ipam({
+    node: 'n1',
+    datastore,
+    nodeStore,
+    pools: () => pools,
+    labels: () => ({}),
+    details: owner => detailsOf(plane.endpoints.get(owner)),
+  })
   const pods = new Pods({
     ipam,
     endpoints: plane.endpoints,

@@ -264,7 +264,7 @@ const large = fc.record({
 })
 
 t.test('random schedules of longer stories', async t => {
-  const runs = Number(process.env['ADVERSARY_RUNS'] ?? 250)
+  const runs = Number(process.env['ADVERSARY_RUNS'] ?? 100)
   for (const story of longer)
     t.test(story.name, async t => {
       await fc.assert(
@@ -279,7 +279,7 @@ t.test('random schedules of longer stories', async t => {
 })
 
 t.test('random schedules of large stories', async t => {
-  const runs = Number(process.env['ADVERSARY_RUNS'] ?? 400)
+  const runs = Number(process.env['ADVERSARY_RUNS'] ?? 200)
   await fc.assert(
     fc.asyncProperty(large, fc.infiniteStream(fc.nat(10_000)), async (story, numbers) => {
       const world = await playBy(story, numbers)

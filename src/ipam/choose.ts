@@ -5,7 +5,7 @@ import type { IPPoolResource } from '../resources/index.ts'
 import type { Block } from './block.ts'
 import { IpamError } from './errors.ts'
 import { holds, type OwnBlocks } from './own-blocks.ts'
-import { isCalled, poolsFor, rangeOf } from './pools.ts'
+import { disabledFor, isCalled, poolsFor, rangeOf } from './pools.ts'
 import { reach } from './reach.ts'
 import type { AssignedAddress, AssignRequest, IpamOptions } from './types.ts'
 
@@ -68,8 +68,15 @@ export class Chooser {
         'no-pool',
         `pool ${missing}: there is none of that name or range. List them: margayctl get ippools`,
       )
-    const pools = poolsFor(family, all, { labels: this.#options.labels(), use, namespace, among })
+    const wanting = { labels: this.#options.labels(), use, namespace, among }
+    const pools = poolsFor(family, all, wanting)
     if (pools.length > 0) return pools
+    const disabled = disabledFor(family, all, wanting)
+    if (disabled.length > 0)
+      throw new IpamError(
+        'no-pool',
+        `pool ${namesOf(disabled)}: disabled, and node "${this.#options.node}" has no other for IPv${family}; a pod gets one of each family or none. Enable it, apply another pool, or give it assignmentMode: Manual, so that only those who name it get IPv${family}`,
+      )
     const what = among ? `none of the pools ${among.join(', ')}` : `no enabled IPv${family} pool`
     const whom = use === 'Tunnel' ? 'its tunnels' : namespace === undefined ? 'it' : `it and namespace "${namespace}"`
     throw new IpamError(

@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Version } from '../datastore/contract.ts'
 import { MemoryDatastore } from '../datastore/memory.ts'
 import { checkCluster } from './cluster-check.ts'
 import { blockKind, copyKind } from './records.ts'
@@ -41,4 +42,25 @@ t.test('records that agree, and those that do not', async t => {
   )
   for (const { repair } of found) t.not(await repair?.(), false)
   t.notOk((await checkCluster(datastore)).some(({ object }) => object === 'left' || object === address))
+
+  const newer = { version: '!1' as Version, value: {}, newer: 2, unreadable: 'a newer Margay wrote it' }
+  const seen: typeof datastore.list = async (kind, page) => {
+    const { entries, next } = await datastore.list(kind, page)
+    return { entries: kind === copyKind ? entries.map(entry => ({ ...entry, ...newer })) : entries, next }
+  }
+  await datastore.create('IPPool', 'spoiled', null)
+  const later = await checkCluster(Object.create(datastore, { list: { value: seen } }) as typeof datastore)
+  t.match(
+    later.filter(({ kind }) => kind === 'unreadable').map(({ object, text, repair }) => ({ object, text, repair })),
+    [
+      { object: 'spoiled', text: 'this IPPool record cannot be read', repair: undefined },
+      { object: 'broken', text: 'this Block record cannot be read', repair: undefined },
+      ...Array.from({ length: 2 }, () => ({
+        text: 'AddressCopy record cannot be read: a newer Margay',
+        repair: undefined,
+      })),
+    ],
+    'what a newer Margay wrote stays',
+  )
+  t.notOk(later.some(({ kind }) => kind === 'no-pool' || kind === 'orphan-copy'))
 })

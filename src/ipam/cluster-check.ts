@@ -1,8 +1,9 @@
 // Whether the datastore's records of blocks and addresses agree with each other, for the whole cluster. Read once, without a lock:
 // what a node changes meanwhile may show as a finding that the next look does not have.
 
-import { comparePrefixes, contains, overlaps, parseAddress, parsePrefix } from '../../inet/index.ts'
+import { comparePrefixes, contains, overlaps, parseAddress, parsePrefix, type Prefix } from '../../inet/index.ts'
 import { type Datastore, type Entry, StoreError } from '../datastore/contract.ts'
+import { readStored } from '../resources/index.ts'
 import { allEntries, type ClaimedBlock } from './claims.ts'
 import { outsideName, podOf } from './outside.ts'
 import { type AddressRow, blockKind, blockName, copyKind, nodeOfCopy, readBlock, readCopy } from './records.ts'
@@ -21,30 +22,43 @@ export interface ClusterFinding {
 
 /** Fails with a StoreError. */
 export async function checkCluster(datastore: Datastore): Promise<readonly ClusterFinding[]> {
-  const entries = await allEntries(datastore, blockKind)
-  const copies = await allEntries(datastore, copyKind)
+  const [entries, spoiledBlocks] = apart(await allEntries(datastore, blockKind), ({ value }) => readBlock(value))
+  const [copies, spoiledCopies] = apart(await allEntries(datastore, copyKind), ({ value }) => nodeOfCopy(value))
   const nodes = new Set((await allEntries(datastore, 'Node')).map(({ name }) => name))
-  const pools = (await allEntries(datastore, 'IPPool')).flatMap(({ value }) => {
-    const { cidr } = (value as { readonly spec?: { readonly cidr?: string } }).spec ?? {}
-    return (cidr !== undefined && parsePrefix(cidr)) || []
-  })
+  const [poolEntries, spoiledPools] = apart(await allEntries(datastore, 'IPPool'), rangeOf)
+  const pools = poolEntries.flatMap(entry => rangeOf(entry) ?? [])
   const blocks = entries.flatMap(({ value }) => readBlock(value) ?? [])
   return [
-    ...entries.filter(({ value }) => !readBlock(value)).map(unreadable),
+    ...[...spoiledPools, ...spoiledBlocks, ...spoiledCopies].map(unreadable),
     ...overlapping(blocks),
     ...blocks.filter(({ node }) => !nodes.has(node)).map(withoutNode),
-    ...blocks.filter(({ prefix }) => !pools.some(pool => contains(pool, prefix))).map(withoutPool),
+    // It may be a pool that cannot be read.
+    ...(spoiledPools.length > 0
+      ? []
+      : blocks.filter(({ prefix }) => !pools.some(pool => contains(pool, prefix))).map(withoutPool)),
     ...copies.flatMap(copy => orphan(datastore, copy, blocks, nodes)),
     ...ofAddresses(copies, blocks),
   ]
 }
 
-function unreadable({ name }: Entry): ClusterFinding {
-  return {
-    kind: 'unreadable',
-    object: name,
-    text: 'this Block record cannot be read, so nobody can own the block. If no program but Margay writes there, delete the record.',
-  }
+/** Those that can be read, and the others. */
+function apart(
+  entries: readonly Entry[],
+  read: (entry: Entry) => unknown,
+): readonly [readonly Entry[], readonly Entry[]] {
+  const isSpoiled = (entry: Entry): boolean => entry.unreadable !== undefined || read(entry) === undefined
+  return [entries.filter(entry => !isSpoiled(entry)), entries.filter(isSpoiled)]
+}
+
+function rangeOf(entry: Entry): Prefix | undefined {
+  const stored = readStored('IPPool', entry)
+  return stored.ok ? parsePrefix(stored.resource.spec.cidr) : undefined
+}
+
+/** A newer Margay may have written it, so nothing of it is put right from here. */
+function unreadable({ kind, name, unreadable: why }: Entry): ClusterFinding {
+  const reason = why ?? 'If no program but Margay writes there, delete the record'
+  return { kind: 'unreadable', object: name, text: `this ${kind} record cannot be read: ${reason}.` }
 }
 
 function overlapping(blocks: readonly ClaimedBlock[]): readonly ClusterFinding[] {

@@ -14,7 +14,7 @@ import { LocalRecords } from './local.ts'
 import { type Elsewhere, elsewhere, isOutsideName } from './outside.ts'
 import { decommissionedText, OwnBlocks } from './own-blocks.ts'
 import { OwnCopies } from './own-copies.ts'
-import { poolsFor } from './pools.ts'
+import { familiesFor } from './pools.ts'
 import { isAway, reach } from './reach.ts'
 import { type AddressRow, copyKind, type Owner, readCopy } from './records.ts'
 import type {
@@ -143,6 +143,11 @@ export class Ipam {
     })
   }
 
+  /** What is noted of the attachment with these addresses has changed. */
+  detailsChanged(addresses: readonly string[]): void {
+    this.#copies.changed(addresses.flatMap(address => this.#blocks.of(address)?.cidr ?? []))
+  }
+
   /** Addresses in use become another owner's, as far as they are recorded: for pods whose names came to be known later. */
   rename(addresses: readonly string[], { network, containerId, ifName, label }: Owner & { readonly label?: string }) {
     return this.#alone(async () => {
@@ -241,10 +246,9 @@ export class Ipam {
     })
   }
 
-  /** The families that a pod of the namespace, of these pools if it asks for some, gets an address of. */
-  families(namespace?: string, among?: readonly string[]): readonly IpFamily[] {
-    const wanting = { labels: this.#options.labels(), use: 'Workload', namespace, among } as const
-    return ([4, 6] as const).filter(family => poolsFor(family, this.#options.pools(), wanting).length > 0)
+  /** The families that a pod of the namespace gets an address of, or none at all. */
+  families(namespace?: string): readonly IpFamily[] {
+    return familiesFor(this.#options.pools(), { labels: this.#options.labels(), use: 'Workload', namespace })
   }
 
   show(): IpamSnapshot {

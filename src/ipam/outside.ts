@@ -29,8 +29,8 @@ export function isOutsideName(name: string): boolean {
 }
 
 /** The copy of a node's addresses outside its blocks; undefined: there are none. */
-export function outsideCopy(node: string, rows: ReadonlyMap<string, AddressRow>): AddressCopy | undefined {
-  return rows.size > 0 ? { node, cidr: '', addresses: Object.fromEntries(rows) } : undefined
+export function outsideCopy(node: string, addresses: AddressCopy['addresses']): AddressCopy | undefined {
+  return Object.keys(addresses).length > 0 ? { node, cidr: '', addresses } : undefined
 }
 
 /** Never fails: what cannot be asked is said. */

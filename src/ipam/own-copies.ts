@@ -33,8 +33,8 @@ export class OwnCopies {
       if (!block) continue
       this.#copies.changed(blockName(block.prefix), () => {
         if (!this.#blocks.get(cidr)) return undefined
-        const addresses = [...this.#local.addresses].filter(([address]) => holds(block.prefix, address))
-        return { node: this.#options.node, cidr, addresses: Object.fromEntries(addresses) }
+        const rows = [...this.#local.addresses].filter(([address]) => holds(block.prefix, address))
+        return { node: this.#options.node, cidr, addresses: this.#detailed(rows) }
       })
     }
   }
@@ -90,9 +90,17 @@ export class OwnCopies {
     return copiesOfNode(copies, node, name => kept.has(name), this.#local.addresses.keys())
   }
 
+  #detailed(rows: Iterable<readonly [string, AddressRow]>): Readonly<Record<string, AddressRow>> {
+    const detailed = [...rows].map(([address, row]): [string, AddressRow] => {
+      const details = this.#options.details?.(row) ?? row.details
+      return [address, { ...row, ...(details && { details }) }]
+    })
+    return Object.fromEntries(detailed)
+  }
+
   #writeOutside(): void {
     const { node } = this.#options
-    this.#copies.changed(outsideName(node), () => outsideCopy(node, this.#rowsOutside()))
+    this.#copies.changed(outsideName(node), () => outsideCopy(node, this.#detailed(this.#rowsOutside())))
   }
 
   #rowsOutside(): ReadonlyMap<string, AddressRow> {

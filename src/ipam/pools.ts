@@ -32,6 +32,30 @@ export function poolsFor(
     .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
 }
 
+/** Those that would be among them if they were not disabled. */
+export function disabledFor(
+  family: IpFamily,
+  pools: readonly IPPoolResource[],
+  wanting: Wanting,
+): readonly IPPoolResource[] {
+  const disabled = pools.filter(({ spec }) => spec.disabled)
+  return poolsFor(
+    family,
+    disabled.map(pool => ({ ...pool, spec: { ...pool.spec, disabled: false } })),
+    wanting,
+  )
+}
+
+/**
+ * Families that it gets an address of, or none at all: those with a pool for it. One whose pools are all disabled is among them, for its
+ * address cannot be given; one whose pools are all Manual is not.
+ */
+export function familiesFor(pools: readonly IPPoolResource[], wanting: Wanting): readonly IpFamily[] {
+  return ([4, 6] as const).filter(
+    family => poolsFor(family, pools, wanting).length > 0 || disabledFor(family, pools, wanting).length > 0,
+  )
+}
+
 /** The pool that a runtime means by its name or its range. */
 export function isCalled({ metadata, spec }: IPPoolResource, wanted: string): boolean {
   return metadata.name === wanted || spec.cidr === wanted

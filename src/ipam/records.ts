@@ -5,6 +5,7 @@
 // an address (design, promise 4).
 
 import { formatPrefix, parsePrefix, type Prefix } from '../../inet/index.ts'
+import type { EndpointDetails } from '../model/endpoint.ts'
 
 export const blockKind = 'Block'
 /** Nobody watches these. */
@@ -38,6 +39,8 @@ export interface AddressRow extends Owner {
   readonly since: string
   /** Who it is to people: `namespace/pod`. */
   readonly label?: string
+  /** In a copy, and in the store of a node that was rebuilt from copies: what of the attachment nothing else would tell. */
+  readonly details?: EndpointDetails
 }
 
 export interface AddressCopy {

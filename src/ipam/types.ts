@@ -3,6 +3,7 @@
 import type { IpFamily } from '../../inet/index.ts'
 import type { Datastore } from '../datastore/contract.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
+import type { EndpointDetails } from '../model/endpoint.ts'
 import type { IPPoolResource, Labels, PoolUse } from '../resources/index.ts'
 import type { AddressRow, Owner } from './records.ts'
 import type { IpamSettings } from './settings.ts'
@@ -17,6 +18,8 @@ export interface IpamOptions {
   readonly labels: () => Labels
   /** As they are now. Default: no limits, no reservations. */
   readonly settings?: () => IpamSettings
+  /** What of an owner's attachment is noted in the copies; undefined: nothing is known. Default: nothing is. */
+  readonly details?: (owner: Owner) => EndpointDetails | undefined
   readonly now?: () => Date
   /** Default: the real one. */
   readonly timer?: Timer

@@ -1,10 +1,8 @@
-// Who reaches whom: pings from every source to every target, in both families, many at once.
-//
-// One shell per source starts all of that source's pings. `ping -c 1 -w 2` ends with the first answer and sends a packet every
-// 0.2 s until then, so that a lost first packet (ARP, ND) is not a verdict.
+// Who reaches whom: echoes from every source to every target, in both families, a source's all at once. Whoever does not answer is asked
+// again for a while, so that a lost first packet (ARP, ND) is not a verdict.
 
-import { inNamespace } from './processes.ts'
-import { run } from './run.ts'
+import { answering } from '../../netlink/echo.ts'
+import { netnsPath } from './processes.ts'
 import type { Addresses } from './topology.ts'
 
 export interface Party extends Addresses {
@@ -21,8 +19,9 @@ export interface Probe {
   readonly ok: boolean
 }
 
-const patience = 2
-/** Sources that probe at the same time: their pings are started together. */
+/** Milliseconds. */
+const patience = 2000
+/** Sources that probe at the same time. */
 const width = 4
 
 export async function probeAll(
@@ -46,13 +45,11 @@ async function probeFrom(source: Party, targets: readonly Party[], signal?: Abor
       ...(source.ipv4 && target.ipv4 ? [{ to: target.name, family: 4 as const, address: target.ipv4 }] : []),
       ...(source.ipv6 && target.ipv6 ? [{ to: target.name, family: 6 as const, address: target.ipv6 }] : []),
     ])
-  const script = [
-    ...wanted.map(
-      ({ address }, i) => `(ping -n -q -c 1 -i 0.2 -w ${patience} ${address} >/dev/null 2>&1 && echo ${i}) &`,
-    ),
-    'wait',
-  ].join('\n')
-  const printed = await run(inNamespace(source.netns, ['sh', '-c', script]), { signal })
-  const answered = new Set(printed.split('\n'))
-  return wanted.map((probe, i) => ({ from: source.name, ...probe, ok: answered.has(String(i)) }))
+  signal?.throwIfAborted()
+  const answers = await answering({
+    netns: netnsPath(source.netns),
+    to: wanted.map(({ address }) => address),
+    wait: patience,
+  })
+  return wanted.map((probe, i) => ({ from: source.name, ...probe, ok: answers[i] }))
 }

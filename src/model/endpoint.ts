@@ -25,8 +25,27 @@ export interface Endpoint {
   readonly sysctls?: Readonly<Record<`net/${string}`, string>>
   /** Whether it may send from its own addresses only. Default: yes. */
   readonly sourceCheck?: false
+  /** Its record was lost, and what of it neither the copies nor the kernel tell is not known: MAC, routes, sysctls, default routes. */
+  readonly isPartial?: true
   /** Who the pod is to people: `K8S_POD_NAMESPACE/K8S_POD_NAME` where the runtime says so. */
   readonly label?: string
+}
+
+/** What of an endpoint neither its key nor the kernel of its node tells: it is noted beside its addresses. */
+export type EndpointDetails = Pick<Endpoint, 'mac' | 'netns' | 'routes' | 'sourceCheck' | 'sysctls' | 'withoutDefault'>
+
+/** Undefined: they are not known. */
+export function detailsOf(endpoint: Endpoint | undefined): EndpointDetails | undefined {
+  if (!endpoint || endpoint.isPartial || endpoint.netns === '') return undefined
+  const { netns, mac, routes, sourceCheck, sysctls, withoutDefault } = endpoint
+  return {
+    netns,
+    ...(mac !== undefined && { mac }),
+    ...(routes && { routes }),
+    ...(sourceCheck === false && { sourceCheck }),
+    ...(sysctls && { sysctls }),
+    ...(withoutDefault && { withoutDefault }),
+  }
 }
 
 /** A route of a pod; its next hop is the pod's gateway. */

@@ -52,10 +52,10 @@ async function checkPod(
   const [addresses, routes] = [await pod.addresses(), await pod.routes()]
   for (const address of endpoint.addresses)
     if (!holds(addresses, far, address)) problems.push(problem(endpoint, 'address', `${far.name} lacks ${address}`))
-  const wanted: readonly PodRoute[] = [
-    ...wiring.podRoutes(endpoint),
-    ...(wiring.hasGatewayRoute(endpoint) ? [{ dst: `${wiring.gateway4}/32` }] : []),
-  ]
+  // Of a pod whose record was lost it is not known which routes, and which settings, were asked for.
+  const wanted: readonly PodRoute[] = endpoint.isPartial
+    ? []
+    : [...wiring.podRoutes(endpoint), ...(wiring.hasGatewayRoute(endpoint) ? [{ dst: `${wiring.gateway4}/32` }] : [])]
   for (const { dst, metric } of wanted)
     if (!routes.some(route => route.dst === dst && leavesBy(route, far) && (metric ?? route.metric) === route.metric))
       problems.push(problem(endpoint, 'pod route', `the pod has no route ${dst} dev ${far.name}`))

@@ -16,7 +16,7 @@ import { checkEndpoint, type EndpointProblem } from './check.ts'
 import { type EndpointError, errorOf, Refused } from './errors.ts'
 import type { HostEndGuard } from './guard.ts'
 import { type EndpointId, hostDeviceName, hostMac, isHostDevice, isNameless, podAddress } from './names.ts'
-import { reversePathFilter, uncheckedDevices } from './source-check.ts'
+import { reversePathFilter, sourceCheckOf, uncheckedDevices } from './source-check.ts'
 import type { PodSources } from './sources.ts'
 import { validate } from './validate.ts'
 import * as wiring from './wiring.ts'
@@ -121,16 +121,18 @@ export class Endpoints {
         continue
       }
       // Of a record that was made up anew nobody knows the MTU but the device.
-      const endpoint = keepStrays ? { ...record, mtu: link.mtu } : record
+      const endpoint = keepStrays ? await this.#withSourceCheck({ ...record, mtu: link.mtu }) : record
       adopted.push(endpoint)
       this.#remember(endpoint)
       problems.push(...(await this.#putRight(node, endpoint, link)))
       await this.#keep(endpoint, link.index)
     }
-    await this.#tellUnchecked()
     const strays = [...devices.values()]
-    const unknown = keepStrays ? await endpointsOf(node, strays) : []
+    const unknown = keepStrays
+      ? await Promise.all((await endpointsOf(node, strays)).map(endpoint => this.#withSourceCheck(endpoint)))
+      : []
     for (const endpoint of unknown) this.#remember(endpoint)
+    await this.#tellUnchecked()
     const deleted = await Promise.all(
       strays.map(async link => {
         if (keepStrays) return undefined
@@ -185,6 +187,7 @@ export class Endpoints {
       if (!link) return true
       await this.#putRight(node, endpoint, link)
       await this.#keep(endpoint, link.index)
+      await this.#tellUnchecked()
       return true
     })
   }
@@ -373,6 +376,11 @@ export class Endpoints {
     this.#settings.keepDevice(hostDevice, wiring.hostSettings(hostDevice, wiring.familiesOf(addresses), rpFilter))
   }
 
+  async #withSourceCheck(endpoint: Endpoint): Promise<Endpoint> {
+    const isUnchecked = endpoint.isPartial && (await sourceCheckOf(this.#kernel, endpoint)) === false
+    return isUnchecked ? { ...endpoint, sourceCheck: false } : endpoint
+  }
+
   #tellUnchecked(): Promise<void> {
     return this.#setUnchecked(uncheckedDevices(this.#known.values()))
   }
@@ -413,7 +421,7 @@ async function endpointsOf(node: Rtnetlink, links: readonly Link[]): Promise<rea
   return links.map(({ index, name, mtu }) => {
     const toIt = routes.filter(({ nextHops }) => nextHops[0]?.link === index)
     const addresses = [...new Set(toIt.flatMap(route => podAddress(route) ?? []))]
-    return { network: '', containerId: name, ifName: '', netns: '', hostDevice: name, addresses, mtu }
+    return { network: '', containerId: name, ifName: '', netns: '', hostDevice: name, addresses, mtu, isPartial: true }
   })
 }
 

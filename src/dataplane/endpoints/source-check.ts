@@ -17,6 +17,17 @@ export function uncheckedDevices(endpoints: Iterable<Endpoint>): readonly string
     .toSorted()
 }
 
+/** What the host end tells of a pod whose record was lost: a setting of it that only margayd writes. Undefined: it has the check, or none is told. */
+export async function sourceCheckOf(
+  kernel: Kernel,
+  { hostDevice, addresses }: Pick<Endpoint, 'hostDevice' | 'addresses'>,
+): Promise<false | undefined> {
+  if (addresses.every(address => address.includes(':'))) return undefined
+  const names = [`net/ipv4/conf/${hostDevice}/rp_filter`, 'net/ipv4/conf/all/rp_filter'] as const
+  const [own, all] = await kernel.readSysctls(names)
+  return own === (all === '1' ? '2' : '0') ? false : undefined
+}
+
 /** The kernel takes the greater of a device's value and that of `all`: where that is strict, loose is the least that can be had. */
 export async function reversePathFilter(kernel: Kernel, { sourceCheck }: Endpoint): Promise<ReversePathFilter> {
   if (sourceCheck !== false) return '1'

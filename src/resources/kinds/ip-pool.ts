@@ -54,11 +54,17 @@ const fields = v.strictObject({
   assignmentMode: v.optional(
     described(
       choice('Automatic', 'Manual'),
-      'Manual: only for pods that ask for an address of this pool, or for the pool, by name.',
+      'Manual: only for pods that ask for an address of this pool, or for the pool, by name; others do without where there is no other pool of the family.',
     ),
     'Automatic',
   ),
-  disabled: v.optional(described(flag(), 'No new addresses from this pool; what is in use stays.'), false),
+  disabled: v.optional(
+    described(
+      flag(),
+      'No new addresses from this pool; what is in use stays. Where no other pool of its family is for a pod, that one gets no address at all.',
+    ),
+    false,
+  ),
   disableBGPExport: v.optional(described(flag(), 'Do not announce the blocks of this pool.'), false),
   ipipMode: v.optional(
     described(
