@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
+import { answering } from '../../netlink/echo.ts'
 import { open, type Rtnetlink } from '../../netlink/index.ts'
 import { makePodNamespace, removeNamespaces } from '../../src/lab/network.ts'
 import { netnsPath } from '../../src/lab/processes.ts'
@@ -165,10 +166,11 @@ export class CniWorld {
 
   /** Whether an echo comes back. */
   async reaches(from: string, address: string): Promise<boolean> {
-    return (await this.ping(from, address)).code === 0
+    const [answered] = await answering({ netns: netnsPath(this.lab.netns(from)), to: [address], wait: 10_000 })
+    return answered
   }
 
-  /** One echo. */
+  /** One echo, by a program. */
   ping(from: string, address: string): Promise<Ended> {
     return this.lab.tryExec(from, 'ping', '-c1', '-W10', address)
   }

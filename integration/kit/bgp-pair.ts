@@ -108,18 +108,24 @@ export class BgpPair {
   }
 
   #create(): void {
-    const ip = (...args: string[]) => execFileSync('ip', args)
-    for (const name of [this.#ours, this.#birds]) ip('netns', 'add', name)
-    ip('-n', this.#ours, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', this.#birds)
-    for (const [name, { ipv4, ipv6 }] of [
-      [this.#ours, OURS],
+    const ip = (options: readonly string[], lines: readonly string[]) =>
+      execFileSync('ip', [...options, '-batch', '-'], { input: lines.join('\n') })
+    const link = `link add eth0 type veth peer name eth0 netns ${this.#birds}`
+    ip([], [`netns add ${this.#ours}`, `netns add ${this.#birds}`])
+    for (const [name, { ipv4, ipv6 }, ...first] of [
+      [this.#ours, OURS, link],
       [this.#birds, BIRDS],
-    ] as const) {
-      ip('-n', name, 'addr', 'add', `${ipv4}/24`, 'dev', 'eth0')
-      ip('-n', name, 'addr', 'add', `${ipv6}/64`, 'dev', 'eth0', 'nodad')
-      ip('-n', name, 'link', 'set', 'lo', 'up')
-      ip('-n', name, 'link', 'set', 'eth0', 'up')
-    }
+    ] as const)
+      ip(
+        ['-n', name],
+        [
+          ...first,
+          `addr add ${ipv4}/24 dev eth0`,
+          `addr add ${ipv6}/64 dev eth0 nodad`,
+          'link set lo up',
+          'link set eth0 up',
+        ],
+      )
   }
 
   #remove(): void {

@@ -14,6 +14,9 @@ t.test('empty blocks go back as the IPAMConfiguration says, and only in sync', a
   const keeper = new BlockKeeper({
     node: 'n1',
     list: () => requests,
+    learn: async () => {
+      if (failure) throw failure
+    },
     ipam: {
       serveRequests: async () => {
         calls.push('serve')

@@ -16,6 +16,8 @@ const sweepEvery = 3_600_000
 export interface BlockKeeperPorts {
   readonly node: string
   readonly ipam: Pick<Ipam, 'releaseEmptyBlocks' | 'serveRequests' | 'sweepCopies'>
+  /** What a store that is not whole lacks is read, and pods are named by it. Rejects if the datastore cannot be read. */
+  readonly learn: () => Promise<void>
   /** The datastore's records of a kind, as watched. */
   readonly list: (kind: string) => readonly Entry[]
   readonly settings: () => IpamSettings
@@ -45,6 +47,7 @@ export class BlockKeeper {
   async look(): Promise<void> {
     const { ipam, settings, isInSync, log } = this.#ports
     if (!isInSync()) return
+    await this.learn()
     await this.serve()
     const { keepBlocks, freeEmptyAfter } = settings()
     try {
@@ -63,6 +66,16 @@ export class BlockKeeper {
       this.#sweptAt = performance.now()
     } catch (error) {
       log.warn('copies of addresses not swept', { reason: String(error) })
+    }
+  }
+
+  /** To be called when the datastore is in sync. Never fails: what could not be read is at the next look. */
+  async learn(): Promise<void> {
+    const { learn, log } = this.#ports
+    try {
+      await learn()
+    } catch (error) {
+      log.warn('what the own store lacks is not read yet', { reason: String(error) })
     }
   }
 

@@ -169,6 +169,10 @@ export class Daemon {
       node: config.node.name,
       ipam: this.#ipam,
       list: kind => this.#cluster.list(kind),
+      learn: async () => {
+        if (!this.#ipam.isWhole) await this.#ipam.refresh()
+        await this.#pods.nameKnown()
+      },
       settings: () => this.#ipamSettings(),
       isInSync: () => this.#cluster.state === 'in sync',
       log,
@@ -490,6 +494,7 @@ export class Daemon {
     clearInterval(this.#syncTimer)
     this.#dataplane.routes.inSync('bgp')
     this.#log.info('in sync', { routes: this.#dataplane.routes.counts.installed })
+    void this.#blockKeeper.learn()
     this.#planSoon()
   }
 

@@ -35,6 +35,8 @@ export interface Named extends Owner {
 /** Every nameless pod that an address's record names becomes that one; of the others nobody else is held to have their addresses. */
 export async function nameKnown(ports: NamelessPorts, turns: Turns): Promise<void> {
   const { ipam, endpoints } = ports
+  for (const endpoint of endpoints.all.filter(each => each.isPartial && !isNameless(each)))
+    await turns.run(endpointKey(endpoint), () => complete(ports, endpoint))
   const devices = new Set(endpoints.all.filter(isNameless).map(({ hostDevice }) => hostDevice))
   if (devices.size === 0) return
   const owners = new Map(ipam.show().addresses.map(row => [endpointKey(row), row]))
@@ -87,6 +89,17 @@ export async function nameOne({ ipam, endpoints, nodeStore, log }: NamelessPorts
     pod: label ?? `${containerId}/${ifName}`,
     device: before.hostDevice,
   })
+}
+
+/** Of a pod that its runtime named, what the copies tell is added. */
+async function complete({ ipam, endpoints, nodeStore }: NamelessPorts, pod: Owner): Promise<void> {
+  const before = endpoints.get(pod)
+  const row = ipam.show().addresses.find(each => endpointKey(each) === endpointKey(pod) && each.details)
+  if (!before?.isPartial || !row?.details) return
+  const { isPartial: _, sourceCheck: __, ...seen } = before
+  const whole: Endpoint = { ...seen, ...row.details, ...(row.label !== undefined && { label: row.label }) }
+  await nodeStore.commit([{ do: 'put', table: endpointsTable, key: endpointKey(pod), value: whole }])
+  await endpoints.name(whole)
 }
 
 const nobody: Owner = { network: '', containerId: '', ifName: '' }

@@ -221,6 +221,10 @@ async function linkLocalRoutes({ kernel }: Machine, device: string): Promise<voi
     await node.apply([{ do: 'route.add', route: { dst, type, table: 255, protocol: 2, nextHops } }])
 }
 
+function byIfName(a: { readonly ifName: string }, b: { readonly ifName: string }): number {
+  return a.ifName < b.ifName ? -1 : 1
+}
+
 function byKey(a: { readonly containerId: string }, b: { readonly containerId: string }): number {
   return a.containerId < b.containerId ? -1 : 1
 }
@@ -276,11 +280,15 @@ t.test(
     for (const { ifName, addresses } of [endpoint, second.endpoint])
       await t.resolves(third.pods.check({ ...key('router'), ifName, netns: '/pods/router', addresses }), ifName)
     t.match(third.plane.endpoints.get(endpoint), { isPartial: true, sourceCheck: false, netns: '/pods/router' })
+    here.datastore.fail()
+    await third.ipam.refresh()
+    await third.pods.nameKnown()
+    for (const whole of [endpoint, second.endpoint]) t.same(third.plane.endpoints.get(whole), whole, 'copies are read')
+    t.same((await third.pods.records()).toSorted(byIfName), [endpoint, second.endpoint])
     await third.stop()
 
-    here.datastore.fail()
     const fourth = await run({ ...here, nodeStore: new MemoryNodeStore() }, true)
-    t.same(fourth.plane.endpoints.get(second.endpoint), second.endpoint, 'and it is whole when the copies can be read')
+    t.same(fourth.plane.endpoints.get(second.endpoint), second.endpoint)
     for (const { ifName } of [endpoint, second.endpoint]) await fourth.pods.del({ ...key('router'), ifName })
     await fourth.stop()
   },
@@ -311,12 +319,13 @@ t.test('a store that is older than the pods of its node takes nothing back, and 
   for (const reachable of [true, false]) {
     const here = machine()
     const first = await run(here)
-    for (const name of ['old', 'ended', 'restarted']) await addPod(here, first, name, undefined, `lab/${name}`)
+    for (const name of ['old', 'ended', 'over', 'restarted']) await addPod(here, first, name, undefined, `lab/${name}`)
     const addressesOf = (name: string) => first.plane.endpoints.get(key(name))!.addresses
     const freed = addressesOf('ended')
     const backup = new MemoryNodeStore(structuredClone(here.nodeStore.tables))
 
-    for (const name of ['ended', 'restarted']) await first.pods.del(key(name))
+    for (const name of ['ended', 'over', 'restarted']) await first.pods.del(key(name))
+    here.kernel.removeNamespace('/pods/over')
     for (const name of ['x', 'y']) await addPod(here, first, name)
     await addPod(here, first, 'heir', undefined, 'lab/heir', freed)
     await first.pods.add({ ...key('restarted'), netns: '/pods/restarted', addresses: [] }, alive)
@@ -343,7 +352,8 @@ t.test('a store that is older than the pods of its node takes nothing back, and 
       await t.resolves(second.pods.check({ ...key(name), netns: `/pods/${name}`, addresses }), name)
     }
     t.equal(second.plane.endpoints.get(key('heir'))?.label, 'lab/heir')
-    t.notOk(second.plane.endpoints.get(key('ended')), 'who has ended is not there')
+    t.same((await second.pods.records()).map(pod => pod.containerId).toSorted(), pods.toSorted(), 'who is over is not')
+    t.same(second.plane.problems, [])
     t.same(await checkOf(after, second).run({ fix: false }), [])
     const next = await addPod(after, second, 'new')
     const all = wanted.flatMap(([, addresses]) => addresses)
@@ -442,9 +452,11 @@ t.test('who asks for an address of one family gets one of the other as well, or 
       message: /pool "pool1" \(fd00:42::\/112\): disabled, .*one of each family or none/,
     })
   t.equal(without6.ipam.show().addresses.length, 2, 'nothing of it is kept')
+  await t.rejects(without6.pods.status(), { code: 50, message: /pool "pool1" .*disabled/ })
   await without6.stop()
   const manual = { ...pools[1], spec: { ...pools[1].spec, assignmentMode: 'Manual' as const } }
   const only4 = await run(here, false, [pools[0], manual])
+  await only4.pods.status()
   t.match((await addPod(here, only4, 'c')).endpoint.addresses, { length: 1 }, 'a family is given up by Manual')
   await only4.stop()
 })

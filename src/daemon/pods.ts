@@ -68,7 +68,7 @@ export class Pods implements CniBackend {
     this.#options = options
     const { ipam, pools, peers } = options
     this.#readiness = new Readiness({
-      obstacle: () => options.obstacle() ?? (pools().every(({ spec }) => spec.disabled) ? noPool : undefined),
+      obstacle: () => options.obstacle() ?? (pools().every(({ spec }) => spec.disabled) ? noPool : ipam.obstacle),
       peers,
       addresses: () => JSON.stringify([pools(), ipam.show().blocks]),
     })
@@ -92,9 +92,15 @@ export class Pods implements CniBackend {
     const records = is === 'lost' ? this.#rebuild() : (await this.records()).map(record => withAddresses(record, moved))
     const adoption = await endpoints.adopt(records, { keepStrays: is !== 'whole' })
     const { adopted, lost, unknown, strays, problems } = adoption
-    // A copy, or an older record, may be of a pod that is gone, and another one has the address now.
+    // A copy, or an older record, may be of a pod that is over, whose DEL nobody repeats; another one may have its address now.
     const taken = new Set([...unknown, ...adopted].flatMap(({ addresses }) => addresses))
-    const gone = is === 'whole' ? [] : lost.filter(({ addresses }) => addresses.some(address => taken.has(address)))
+    const gone: Endpoint[] = []
+    for (const record of is === 'whole' ? [] : lost) {
+      const hasNamespace = await endpoints.hasNamespace(record)
+      if (!hasNamespace || record.addresses.some(address => taken.has(address))) gone.push(record)
+    }
+    // Nobody is told that these lack their devices.
+    for (const record of gone) await endpoints.remove(record)
     const found = [...adopted, ...lost.filter(record => !gone.includes(record)), ...unknown]
     if (is !== 'whole') {
       await nodeStore.commit([
@@ -113,7 +119,10 @@ export class Pods implements CniBackend {
     const isUnfinished = (row: AddressRow & { readonly address: string }): boolean =>
       !held.has(row.address) && !isTunnelOwner(row)
     for (const row of ipam.show().addresses.filter(isUnfinished))
-      log.info('address of an unfinished ADD released', { address: row.address, container: row.containerId })
+      log.info(`address of ${is === 'whole' ? 'an unfinished ADD' : 'a pod that is gone'} released`, {
+        address: row.address,
+        container: row.containerId,
+      })
     await ipam.releaseExcept(row => !isUnfinished(row))
     for (const name of strays) log.info('device of an unfinished ADD deleted', { device: name })
     for (const problem of problems) log.warn(problem)

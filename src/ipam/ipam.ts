@@ -16,7 +16,7 @@ import { decommissionedText, OwnBlocks } from './own-blocks.ts'
 import { OwnCopies } from './own-copies.ts'
 import { familiesFor } from './pools.ts'
 import { isAway, reach } from './reach.ts'
-import { type AddressRow, copyKind, type Owner, readCopy } from './records.ts'
+import { type AddressRow, copyKind, type Owner, ownerKey, readCopy } from './records.ts'
 import type {
   AddressInUse,
   Assigned,
@@ -251,6 +251,11 @@ export class Ipam {
     return familiesFor(this.#options.pools(), { labels: this.#options.labels(), use: 'Workload', namespace })
   }
 
+  /** Why a pod that asks for nothing in particular gets no address, however many are free; undefined: nothing stands in the way. */
+  get obstacle(): string | undefined {
+    return this.#chooser.obstacle(this.families())
+  }
+
   show(): IpamSnapshot {
     const addresses = [...this.#local.addresses].map(([address, row]) => ({
       ...row,
@@ -274,7 +279,12 @@ export class Ipam {
     // What a block's copy says of an address is newer than what was noted of it outside the blocks.
     const ordered = entries.toSorted((a, b) => Number(isOutsideName(b.name)) - Number(isOutsideName(a.name)))
     const rows = new Map(ordered.flatMap(entry => readCopy(entry.value, this.#options.node)))
-    for (const [address, row] of this.#local.addresses) if (row.containerId !== '') rows.set(address, row)
+    for (const [address, row] of this.#local.addresses) {
+      const copy = rows.get(address)
+      // Named since by its runtime, which told less than the copy does.
+      const known = copy && ownerKey(copy) === ownerKey(row) ? { ...copy, ...row } : row
+      if (row.containerId !== '') rows.set(address, known)
+    }
     await this.#local.put(rows)
     // Of an older store's blocks some may be others' by now.
     await this.#blocks.reconcile()
@@ -286,7 +296,9 @@ export class Ipam {
     const missing = request.families.filter(family => !had.some(address => address.family === family))
     if (missing.length === 0) return { addresses: had, repeated: true }
     if (!this.#local.complete)
-      await this.#reach('learn which addresses are in use, as its own store is new', () => this.#complete())
+      await this.#reach('learn which addresses are in use, as its own store is new or older than its pods', () =>
+        this.#complete(),
+      )
     const chosen: AssignedAddress[] = []
     for (const family of missing) chosen.push(await this.#chooser.choose(family, request))
     const { network, containerId, ifName, label } = request

@@ -1,5 +1,7 @@
-// What a namespace's kernel has in its main routing table, as `ip -json route` tells it.
+// What a namespace's kernel has in its main routing table, as `ip -json route` tells it, and, for whoever waits, the prefixes alone.
 
+import { open } from '../../netlink/index.ts'
+import { netnsPath } from './processes.ts'
 import { run } from './run.ts'
 
 export interface KernelRoute {
@@ -31,4 +33,10 @@ export async function kernelRoutes(netns: string): Promise<readonly KernelRoute[
     }),
   )
   return families.flat()
+}
+
+/** Prefixes to which there are routes, both families. To ask the kernel is a hundredth of the work that two programs are. */
+export async function destinations(netns: string): Promise<ReadonlySet<string>> {
+  await using netlink = await open({ netns: netnsPath(netns) })
+  return new Set((await netlink.routes()).map(route => route.dst))
 }

@@ -17,7 +17,7 @@ import { isAlive, recorded, self } from './processes.ts'
 import { findPrograms, type Programs } from './programs.ts'
 import { type Probe, probeAll } from './reach.ts'
 import { startRouter } from './routers/start.ts'
-import { kernelRoutes } from './routes.ts'
+import { destinations } from './routes.ts'
 import { type LabDatastore, LabDir, type LabState } from './state.ts'
 import { namespacesOf, planTopology, type Topology } from './topology.ts'
 import { until } from './until.ts'
@@ -253,7 +253,7 @@ export async function routesThere(lab: LabDir, topology: Topology, signal?: Abor
       topology.hosts
         .filter(host => host.role === 'node')
         .map(async host => {
-          const there = new Set((await kernelRoutes(host.netns)).map(route => route.dst))
+          const there = await destinations(host.netns)
           const wanted = blocks.flatMap(other => (other.node === host.name ? [] : other.blocks))
           count += wanted.length
           return wanted.filter(block => !there.has(block)).map(block => `${host.name} lacks ${block}`)

@@ -49,10 +49,8 @@ async function round(cell: Cell, routerId: string): Promise<void> {
 
 async function many(cell: Cell, routerId: string): Promise<void> {
   const { ours, theirs } = cell.lan.hosts
-  for (const { own, remote } of addresses) {
-    ours.addAddress(own)
-    theirs.addAddress(remote)
-  }
+  ours.addAddresses(addresses.map(({ own }) => own))
+  theirs.addAddresses(addresses.map(({ remote }) => remote))
   cell.lan.fixNeighbours({ ours: addresses.map(({ own }) => own), theirs: addresses.map(({ remote }) => remote) })
   await round(cell, routerId)
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
+import { inNamespace, processesIn } from '../../../src/lab/processes.ts'
 
 const run = promisify(execFile)
 
@@ -50,37 +51,46 @@ export class Lan {
   /** No host has to ask for the hardware address of another, so one that cannot be reached is not known to be so. */
   fixNeighbours(extra: Partial<Record<HostName, readonly string[]>> = {}): void {
     for (const from of hostNames) {
-      for (const to of hostNames.filter(name => name !== from)) {
-        const { ipv4, ipv6, mac } = this.hosts[to]
-        for (const address of [ipv4, ipv6, ...(extra[to] ?? [])]) {
-          const argv = ['neigh', 'replace', address, 'lladdr', mac, 'dev', 'eth0', 'nud', 'permanent']
-          execFileSync('ip', ['-n', this.hosts[from].netns, ...argv])
-        }
-      }
+      const lines = hostNames
+        .filter(name => name !== from)
+        .flatMap(to => {
+          const { ipv4, ipv6, mac } = this.hosts[to]
+          return [ipv4, ipv6, ...(extra[to] ?? [])].map(
+            address => `neigh replace ${address} lladdr ${mac} dev eth0 nud permanent`,
+          )
+        })
+      batch(this.hosts[from].netns, lines)
     }
   }
 
+  get #namespaces(): readonly string[] {
+    return [this.#bridge, ...Object.values(this.hosts).map(host => host.netns)]
+  }
+
   #create(): void {
-    const names = [this.#bridge, ...Object.values(this.hosts).map(host => host.netns)]
-    for (const name of names) execFileSync('ip', ['netns', 'add', name])
-    batch(this.#bridge, ['link add br0 type bridge', 'link set br0 up'])
-    for (const [name, { netns, ipv4, ipv6, mac }] of Object.entries(this.hosts)) {
-      batch(this.#bridge, [
+    ip(
+      [],
+      this.#namespaces.map(name => `netns add ${name}`),
+    )
+    batch(this.#bridge, [
+      'link add br0 type bridge',
+      'link set br0 up',
+      ...Object.entries(this.hosts).flatMap(([name, { netns, mac }]) => [
         `link add ${name} type veth peer name eth0 address ${mac} netns ${netns}`,
         `link set ${name} master br0 up`,
-      ])
+      ]),
+    ])
+    for (const { netns, ipv4, ipv6 } of Object.values(this.hosts))
       batch(netns, [
         `addr add ${ipv4}/16 dev eth0`,
         `addr add ${ipv6}/64 dev eth0 nodad`,
         'link set lo up',
         'link set eth0 up',
       ])
-    }
   }
 
   #remove(): void {
-    for (const host of Object.values(this.hosts)) host.remove()
-    removeNamespace(this.#bridge)
+    removeNamespaces(this.#namespaces)
     rmSync(this.#directory, { recursive: true, force: true, maxRetries: 5 })
   }
 }
@@ -111,9 +121,8 @@ export class Host {
 
   /** What it prints; the exit status does not matter, as programs that ask a daemon differ in what they mean by it. */
   async exec(...argv: readonly string[]): Promise<string> {
-    const { stdout } = await run('ip', ['netns', 'exec', this.netns, ...argv], { maxBuffer: 1 << 26 }).catch(
-      (error: { stdout?: string }) => error,
-    )
+    const [command, ...args] = inNamespace(this.netns, argv)
+    const { stdout } = await run(command, args, { maxBuffer: 1 << 26 }).catch((error: { stdout?: string }) => error)
     return stdout ?? ''
   }
 
@@ -137,9 +146,11 @@ export class Host {
     }
   }
 
-  addAddress(address: string): void {
-    const text = address.includes(':') ? `addr add ${address}/64 dev eth0 nodad` : `addr add ${address}/16 dev eth0`
-    batch(this.netns, [text])
+  addAddresses(addresses: readonly string[]): void {
+    batch(
+      this.netns,
+      addresses.map(address => `addr add ${address}${address.includes(':') ? '/64 dev eth0 nodad' : '/16 dev eth0'}`),
+    )
   }
 
   /** TCP connections in this state with a BGP port at either end. */
@@ -148,14 +159,9 @@ export class Host {
     return text.split('\n').filter(line => line !== '').length
   }
 
+  /** With every process in it. */
   remove(): void {
-    try {
-      const pids = execFileSync('ip', ['netns', 'pids', this.netns], { encoding: 'utf8', stdio: 'pipe' })
-      for (const pid of pids.split('\n').filter(line => line !== '')) killPid(Number(pid))
-    } catch {
-      // it was never made
-    }
-    removeNamespace(this.netns)
+    removeNamespaces([this.netns])
   }
 }
 
@@ -181,14 +187,23 @@ export class Running {
 }
 
 function batch(netns: string, lines: readonly string[]): void {
-  execFileSync('ip', ['-n', netns, '-batch', '-'], { input: lines.join('\n') })
+  ip(['-n', netns], lines)
 }
 
-function removeNamespace(name: string): void {
+/** Several commands of `ip` by one program. */
+function ip(options: readonly string[], lines: readonly string[]): void {
+  execFileSync('ip', [...options, '-batch', '-'], { input: lines.join('\n'), stdio: 'pipe' })
+}
+
+function removeNamespaces(names: readonly string[]): void {
+  for (const { pid } of processesIn(names)) killPid(pid)
   try {
-    execFileSync('ip', ['netns', 'del', name], { stdio: 'ignore' })
+    ip(
+      ['-force'],
+      names.map(name => `netns del ${name}`),
+    )
   } catch {
-    // it was never made
+    // one was never made
   }
 }
 

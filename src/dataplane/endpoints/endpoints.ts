@@ -170,11 +170,11 @@ export class Endpoints {
     })
   }
 
-  /** One that was known by its device alone (`isNameless`) is this endpoint from now on. False: no such device is nameless. */
+  /** One that was known in part, by its device alone at the least, is this endpoint from now on. False: no such is known so. */
   name(endpoint: Endpoint): Promise<boolean> {
     return this.#inTurn(endpoint, async () => {
       const before = this.get(endpoint)
-      if (!before || !isNameless(before)) return false
+      if (!before?.isPartial && !(before && isNameless(before))) return false
       this.#forget(before)
       this.#remember(endpoint)
       const entries = wiring.endpointRoutes(endpoint, this.#sources)
@@ -195,6 +195,11 @@ export class Endpoints {
   /** What of the attachment is not as it was made; empty: all is well. */
   async check(endpoint: Endpoint): Promise<readonly EndpointProblem[]> {
     return checkEndpoint(this.#kernel, endpoint)
+  }
+
+  /** Whether the pod's namespace is there; where its path is not known, it may be. */
+  async hasNamespace({ netns }: Endpoint): Promise<boolean> {
+    return netns === '' || (await this.#kernel.identify(netns)) !== undefined
   }
 
   /** Detaches a pod. Needs no record, no namespace; may be repeated. */
