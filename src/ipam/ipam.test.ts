@@ -258,7 +258,8 @@ t.test('a node that lost its store rebuilds it before it gives any address', asy
   await ipam.load({ inUse: [{ address: late }] })
   await t.rejects(ipam.assign({ ...owner(4), ...four }), {
     code: 'unreachable',
-    message: /^node "n1": cannot learn which addresses are in use, as its own store is new: away/,
+    message:
+      /^node "n1": cannot learn which addresses are in use, as its own store is new or older than its pods: away/,
   })
   datastore.fail()
   const given: string[] = []
@@ -285,6 +286,21 @@ t.test('a store of another node is refused', async t => {
     message:
       'node store of node "n1": this node is called "n2", and would give out that node\'s addresses. Start with the old name, or with another store.',
   })
+})
+
+t.test('a block whose record cannot be read any more, as a newer Margay’s, stays in force', async t => {
+  const datastore = new MemoryDatastore()
+  const { ipam } = testNode('n1', datastore, [pool('v4', '10.42.0.0/28', { blockSize: 30 })])
+  await ipam.load()
+  await ipam.assign({ ...owner(1), ...four })
+  const [{ cidr }] = ipam.owned()
+  const [{ name, version }] = (await datastore.list(blockKind)).entries
+  await datastore.update(blockKind, name, {}, version)
+  await ipam.refresh()
+  t.match(ipam.owned(), [{ cidr }])
+  t.same(ipam.show().problems, [])
+  t.match((await datastore.get(blockKind, name))?.value, {}, 'the record stays as it is')
+  t.match((await ipam.assign({ ...owner(2), ...four })).addresses, [{ block: cidr }])
 })
 
 t.test('a datastore that lost the records: blocks with pods are claimed again, unless somebody was faster', async t => {
