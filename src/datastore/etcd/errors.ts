@@ -5,6 +5,7 @@
 // they can be repeated (datastore.ts).
 
 import { StoreError, type StoreErrorCode } from '../contract.ts'
+import { UnusableFile } from './credentials.ts'
 
 export interface Fault {
   readonly code: StoreErrorCode
@@ -12,6 +13,8 @@ export interface Fault {
   readonly passes: boolean
   /** Nobody listens there: soon is as good as late. */
   readonly refused?: boolean
+  /** It says what to put right, which a later try that merely has no time left does not. */
+  readonly isExplained?: boolean
   readonly reason: string
 }
 
@@ -40,6 +43,11 @@ const table: readonly (readonly [pattern: RegExp, fault: Omit<Fault, 'reason'>, 
     'etcd wants a user: set datastore.auth',
   ],
   [
+    /authentication is not enabled/i,
+    { code: 'unauthorised', passes: false },
+    'etcd has no users: remove datastore.auth from margayd.yaml, or begin with users: etcdctl auth enable',
+  ],
+  [
     /CERT_NOT_YET_VALID|certificate is not yet valid/i,
     { code: 'unauthorised', passes: true },
     "a certificate is not valid yet: set this machine's clock, or the one that signed it",
@@ -62,10 +70,16 @@ const table: readonly (readonly [pattern: RegExp, fault: Omit<Fault, 'reason'>, 
 export function faultOf(error: unknown, where: string): Fault {
   // A sentence of ours: who passes it on ends it.
   if (error instanceof StoreError) return { code: error.code, passes: false, reason: error.message.replace(/\.$/, '') }
+  // The file may be half written.
+  if (error instanceof UnusableFile)
+    return { code: 'unauthorised', passes: true, refused: true, isExplained: true, reason: error.message }
   const text = error instanceof Error ? `${error.constructor.name}: ${error.message}` : String(error)
   const said = plain(text)
   for (const [pattern, fault, next] of table)
-    if (pattern.test(text)) return { ...fault, reason: next === undefined ? said : `${next} (${where}: ${said})` }
+    if (pattern.test(text))
+      return next === undefined
+        ? { ...fault, reason: said }
+        : { ...fault, isExplained: true, reason: `${next} (${where}: ${said})` }
   const hint = 'check that it runs and can be reached; what is known stays in force'
   const refused = /No connection established|ECONNREFUSED/.test(text)
   return { code: 'unreachable', passes: true, refused, reason: `etcd at ${where} does not answer: ${said}; ${hint}` }
