@@ -35,7 +35,7 @@ const table: readonly (readonly [pattern: RegExp, fault: Omit<Fault, 'reason'>, 
   [
     /permission denied|PermissionDenied/i,
     { code: 'unauthorised', passes: false },
-    'this user of etcd may not do that: grant its role readwrite on the prefix: etcdctl role grant-permission ROLE readwrite PREFIX/ --prefix',
+    'this user of etcd may not do that: grant its role readwrite on the prefix, or read where an import reads: etcdctl role grant-permission ROLE readwrite|read PREFIX/ --prefix',
   ],
   [
     /user name is empty|user name not found/i,
@@ -97,5 +97,7 @@ function plain(text: string): string {
     .replace(/^\d+ [A-Z_]+: /, '')
     .replaceAll(/\s+/g, ' ')
     .replace(/\. Resolution note:\s*$/, '')
+    .replace(/\. Last error: null$/, '')
+    .replace(/^Deadline exceeded after ([\d.]+)s.*/, 'nothing came within $1 s')
     .slice(0, 300)
 }
