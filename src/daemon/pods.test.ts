@@ -452,9 +452,11 @@ t.test('who asks for an address of one family gets one of the other as well, or 
       message: /pool "pool1" \(fd00:42::\/112\): disabled, .*one of each family or none/,
     })
   t.equal(without6.ipam.show().addresses.length, 2, 'nothing of it is kept')
+  await t.rejects(without6.pods.status(), { code: 50, message: /pool "pool1" .*disabled/ })
   await without6.stop()
   const manual = { ...pools[1], spec: { ...pools[1].spec, assignmentMode: 'Manual' as const } }
   const only4 = await run(here, false, [pools[0], manual])
+  await only4.pods.status()
   t.match((await addPod(here, only4, 'c')).endpoint.addresses, { length: 1 }, 'a family is given up by Manual')
   await only4.stop()
 })

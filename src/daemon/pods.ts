@@ -68,7 +68,7 @@ export class Pods implements CniBackend {
     this.#options = options
     const { ipam, pools, peers } = options
     this.#readiness = new Readiness({
-      obstacle: () => options.obstacle() ?? (pools().every(({ spec }) => spec.disabled) ? noPool : undefined),
+      obstacle: () => options.obstacle() ?? (pools().every(({ spec }) => spec.disabled) ? noPool : ipam.obstacle),
       peers,
       addresses: () => JSON.stringify([pools(), ipam.show().blocks]),
     })

@@ -24,6 +24,17 @@ export class Chooser {
     return wanted === undefined ? this.#any(family, request) : this.#named(family, wanted, request)
   }
 
+  /** Why whoever asks for nothing in particular gets no address of the families, however many are free; undefined: nothing. */
+  obstacle(families: readonly IpFamily[]): string | undefined {
+    try {
+      for (const family of families) this.#pools(family, {})
+    } catch (error) {
+      if (error instanceof IpamError) return error.message
+      throw error
+    }
+    return undefined
+  }
+
   async #any(family: IpFamily, request: AssignRequest): Promise<AssignedAddress> {
     const pools = this.#pools(family, request)
     const inOrder = request.pools !== undefined
@@ -60,7 +71,10 @@ export class Chooser {
     return { family, address: wanted, block: block.cidr, pool: block.pool }
   }
 
-  #pools(family: IpFamily, { use = 'Workload', namespace, pools: among }: AssignRequest): readonly IPPoolResource[] {
+  #pools(
+    family: IpFamily,
+    { use = 'Workload', namespace, pools: among }: Pick<AssignRequest, 'use' | 'namespace' | 'pools'>,
+  ): readonly IPPoolResource[] {
     const all = this.#options.pools()
     const missing = among?.find(wanted => !all.some(pool => isCalled(pool, wanted)))
     if (missing !== undefined)

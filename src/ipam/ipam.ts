@@ -251,6 +251,11 @@ export class Ipam {
     return familiesFor(this.#options.pools(), { labels: this.#options.labels(), use: 'Workload', namespace })
   }
 
+  /** Why a pod that asks for nothing in particular gets no address, however many are free; undefined: nothing stands in the way. */
+  get obstacle(): string | undefined {
+    return this.#chooser.obstacle(this.families())
+  }
+
   show(): IpamSnapshot {
     const addresses = [...this.#local.addresses].map(([address, row]) => ({
       ...row,

@@ -60,14 +60,13 @@ export class EtcdClient {
     const { endpoints, timeout } = this.settings
     // Not by the time of day: it may be set while a call waits.
     const deadline = performance.now() + timeout
-    const share = endpoints.length === 1 ? timeout : Math.max(timeout / endpoints.length, 1_000)
     let refusals = 0
     for (let tries = 1; ; tries++) {
       const at = this.#endpoint
       try {
         return await request(
           this.#client(),
-          { deadline: Date.now() + Math.min(share, deadline - performance.now()) },
+          { deadline: Date.now() + Math.min(this.#share, deadline - performance.now()) },
           tries > 1,
         )
       } catch (error) {
@@ -103,6 +102,12 @@ export class EtcdClient {
   close(): void {
     this.#closed = true
     this.#closeAll()
+  }
+
+  /** What one endpoint may take of a call's time, milliseconds: for the request, and for the log-in before it. */
+  get #share(): number {
+    const { endpoints, timeout } = this.settings
+    return endpoints.length === 1 ? timeout : Math.max(timeout / endpoints.length, 1_000)
   }
 
   #faultAt(at: number, error: unknown): Fault {
@@ -141,7 +146,7 @@ export class EtcdClient {
       credentials: isSecure ? secure(tls) : undefined,
       auth:
         username !== undefined && password !== undefined
-          ? { username, password, callOptions: () => ({ deadline: Date.now() + this.settings.timeout }) }
+          ? { username, password, callOptions: () => ({ deadline: Date.now() + this.#share }) }
           : undefined,
       grpcOptions: channelOptions,
       faultHandling: { global: noop, host: () => noop },
