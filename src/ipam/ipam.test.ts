@@ -258,7 +258,8 @@ t.test('a node that lost its store rebuilds it before it gives any address', asy
   await ipam.load({ inUse: [{ address: late }] })
   await t.rejects(ipam.assign({ ...owner(4), ...four }), {
     code: 'unreachable',
-    message: /^node "n1": cannot learn which addresses are in use, as its own store is new or older than its pods: away/,
+    message:
+      /^node "n1": cannot learn which addresses are in use, as its own store is new or older than its pods: away/,
   })
   datastore.fail()
   const given: string[] = []
