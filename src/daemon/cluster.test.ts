@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Entry, WatchEvent } from '../datastore/contract.ts'
 import { MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
 import { Cluster } from './cluster.ts'
 import { createLog } from './log.ts'
@@ -45,6 +46,41 @@ t.test('what is written is seen, and only the kinds that changed are told', asyn
   )
   await cluster.stop()
 })
+
+t.test('a record that can be read no more keeps what was read last, also over a restart', async t => {
+  const datastore = new UnreadableDatastore()
+  const nodeStore = new MemoryNodeStore()
+  const version = await datastore.create('Node', 'n1', { a: 1 })
+  const first = open(datastore, nodeStore).cluster
+  first.start()
+  await until(() => first.state === 'in sync')
+  datastore.unreadable.add('n1')
+  await datastore.update('Node', 'n1', { a: 2 }, version)
+  await until(() => first.list('Node')[0]?.unreadable !== undefined)
+  t.match(first.list('Node'), [{ value: { a: 1 }, unreadable: /a newer Margay/ }], 'an edit')
+  await first.stop()
+
+  const second = open(datastore, nodeStore).cluster
+  await second.load()
+  second.start()
+  await until(() => second.state === 'in sync')
+  t.match(second.list('Node'), [{ value: { a: 1 }, unreadable: /a newer Margay/ }], 'a list')
+  await second.stop()
+})
+
+/** Cannot read the records of these names from now on. */
+class UnreadableDatastore extends MemoryDatastore {
+  readonly unreadable = new Set<string>()
+
+  override async *watch(...given: Parameters<MemoryDatastore['watch']>): AsyncGenerator<WatchEvent> {
+    const seen = (entry: Entry): Entry =>
+      this.unreadable.has(entry.name) ? { ...entry, value: {}, newer: 2, unreadable: 'a newer Margay wrote it' } : entry
+    for await (const event of super.watch(...given))
+      if (event.type === 'snapshot') yield { ...event, entries: event.entries.map(seen) }
+      else if (event.type === 'put') yield { ...event, entry: seen(event.entry) }
+      else yield event
+  }
+}
 
 t.test('a lost datastore changes nothing, and its next snapshot is compared with what is held', async t => {
   const datastore = new MemoryDatastore()

@@ -160,8 +160,8 @@ export class Cluster {
     let changed = new Set<string>()
     switch (event.type) {
       case 'snapshot': {
-        const entries = new Map(event.entries.map(entry => [keyOf(entry), entry]))
-        const [mine, theirs] = [guidOf(this.#entries), guidOf(entries)]
+        const listed = new Map(event.entries.map(entry => [keyOf(entry), entry]))
+        const [mine, theirs] = [guidOf(this.#entries), guidOf(listed)]
         this.#isForeign = mine !== undefined && mine !== theirs
         if (this.#isForeign) {
           this.#isKnown = false
@@ -170,17 +170,20 @@ export class Cluster {
         }
         this.#isKnown = true
         if (theirs === undefined) this.#name()
+        const entries = new Map([...listed].map(([key, entry]) => [key, this.#asLastRead(entry)]))
         changed = this.#take(this.#guard.judge(this.#entries, entries))
         this.#become('in sync')
         this.#watchHold()
         break
       }
-      case 'put':
+      case 'put': {
         if (this.#isForeign) return
-        this.#entries.set(keyOf(event.entry), event.entry)
-        changed.add(event.entry.kind)
-        this.#edited(keyOf(event.entry), event.entry, changed)
+        const entry = this.#asLastRead(event.entry)
+        this.#entries.set(keyOf(entry), entry)
+        changed.add(entry.kind)
+        this.#edited(keyOf(entry), entry, changed)
         break
+      }
       case 'delete':
         if (this.#isForeign || keyOf(event) === keyOf(identity)) return
         if (this.#entries.delete(keyOf(event))) changed.add(event.kind)
@@ -194,6 +197,12 @@ export class Cluster {
         break
     }
     this.#changed(changed)
+  }
+
+  /** A record that cannot be read, as a newer Margay's, takes nothing away: it keeps the value that was read last. */
+  #asLastRead(entry: Entry): Entry {
+    const known = this.#entries.get(keyOf(entry))
+    return entry.unreadable === undefined || known === undefined ? entry : { ...entry, value: known.value }
   }
 
   /** A record was changed by itself: that may be the recovery from what is held back. */

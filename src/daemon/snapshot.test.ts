@@ -30,6 +30,26 @@ t.test('a record that cannot be read is left out and reported', t => {
   t.end()
 })
 
+t.test('a record that cannot be read any more is in force as it was read last, and reported', t => {
+  const snapshots = new SnapshotBuilder()
+  const unreadable = { name: 'p', version: '!1' as Version, unreadable: 'it is torn: mend it' }
+  const spec = { cidr: '10.42.0.0/16' }
+  const pool = { apiVersion: 'projectcalico.org/v3', kind: 'IPPool', metadata: { name: 'p' }, spec }
+  const value = { IPPool: pool, Block: { cidr: '10.42.0.0/26', node: 'n1' } }
+  t.match(
+    snapshots.update(['IPPool', 'Block'], kind => [{ ...unreadable, kind, value: value[kind as keyof typeof value] }]),
+    { pools: [{ spec }], blocks: [value.Block] },
+  )
+  t.same(
+    snapshots.problems,
+    ['ippool', 'block'].map(
+      kind =>
+        `${kind} "p" in the datastore cannot be read, and stays in force as it was read last: it is torn: mend it`,
+    ),
+  )
+  t.end()
+})
+
 t.test('no value that a record may have breaks the others', t => {
   for (const kind of watchedKinds)
     for (const value of [null, 5, 'x', [], {}, { spec: 5 }, { spec: null, metadata: null }, { cidr: 5, node: 'n' }]) {

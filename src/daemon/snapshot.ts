@@ -65,9 +65,12 @@ export class SnapshotBuilder {
         this.#snapshot = { ...this.#snapshot, ...read(entries) }
         this.#unreadable.set(
           kind,
-          entries.flatMap(({ name, unreadable }) =>
-            unreadable === undefined ? [] : leftOut(nameOf(kind, name), unreadable),
-          ),
+          entries.flatMap(entry => {
+            const { name, unreadable } = entry
+            if (unreadable === undefined) return []
+            const isKept = Object.values(read([entry])).some(values => values.length > 0)
+            return (isKept ? asBefore : leftOut)(nameOf(kind, name), unreadable)
+          }),
         )
       } else if (isKind(kind)) this.#snapshot = { ...this.#snapshot, [fields[kind]]: this.#read(kind, list(kind)) }
     }
@@ -77,14 +80,22 @@ export class SnapshotBuilder {
   #read<K extends Kind>(kind: K, entries: readonly Entry[]): readonly ResourceOf<K>[] {
     const problems: string[] = []
     const resources = entries.flatMap(entry => {
-      const stored = readStored(kind, entry)
-      if (stored.ok) return [stored.resource]
-      problems.push(leftOut(stored.object, stored.why))
+      // One that the store cannot read has the value that was read last, if any.
+      const stored = readStored(kind, { name: entry.name, value: entry.value })
+      if (stored.ok) {
+        if (entry.unreadable !== undefined) problems.push(asBefore(nameOf(kind, entry.name), entry.unreadable))
+        return [stored.resource]
+      }
+      problems.push(leftOut(stored.object, entry.unreadable ?? stored.why))
       return []
     })
     this.#unreadable.set(kind, problems)
     return resources
   }
+}
+
+function asBefore(object: string, why: string): string {
+  return `${object} in the datastore cannot be read, and stays in force as it was read last: ${why}`
 }
 
 function leftOut(object: string, why: string): string {

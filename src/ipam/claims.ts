@@ -102,6 +102,12 @@ export async function claim(
   }
 }
 
+/** Whether the block has a record that this Margay cannot read, as a newer one's. */
+export async function isUnreadable(datastore: Datastore, prefix: Prefix): Promise<boolean> {
+  const found = await datastore.get(blockKind, blockName(prefix))
+  return found !== undefined && readBlock(found.value) === undefined
+}
+
 /**
  * Takes over a record that names this node and that its own store does not know: it is written anew first. Undefined: it does
  * not name this node any more, or another node's record overlaps it; unless `isInUse`, this node's goes then.

@@ -36,7 +36,10 @@ export async function checkCluster(datastore: Datastore): Promise<readonly Clust
     ...(spoiledPools.length > 0
       ? []
       : blocks.filter(({ prefix }) => !pools.some(pool => contains(pool, prefix))).map(withoutPool)),
-    ...copies.flatMap(copy => orphan(datastore, copy, blocks, nodes)),
+    // Whose block it is cannot be read.
+    ...copies
+      .filter(copy => !spoiledBlocks.some(({ name }) => name === copy.name))
+      .flatMap(copy => orphan(datastore, copy, blocks, nodes)),
     ...ofAddresses(copies, blocks),
   ]
 }

@@ -288,6 +288,21 @@ t.test('a store of another node is refused', async t => {
   })
 })
 
+t.test('a block whose record cannot be read any more, as a newer Margay’s, stays in force', async t => {
+  const datastore = new MemoryDatastore()
+  const { ipam } = testNode('n1', datastore, [pool('v4', '10.42.0.0/28', { blockSize: 30 })])
+  await ipam.load()
+  await ipam.assign({ ...owner(1), ...four })
+  const [{ cidr }] = ipam.owned()
+  const [{ name, version }] = (await datastore.list(blockKind)).entries
+  await datastore.update(blockKind, name, {}, version)
+  await ipam.refresh()
+  t.match(ipam.owned(), [{ cidr }])
+  t.same(ipam.show().problems, [])
+  t.match((await datastore.get(blockKind, name))?.value, {}, 'the record stays as it is')
+  t.match((await ipam.assign({ ...owner(2), ...four })).addresses, [{ block: cidr }])
+})
+
 t.test('a datastore that lost the records: blocks with pods are claimed again, unless somebody was faster', async t => {
   const pools = [pool('v4', '10.42.0.0/28', { blockSize: 30 })]
   const node = testNode('n1', new MemoryDatastore(), pools)

@@ -14,7 +14,7 @@ import {
 } from '../../inet/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { Block, type GivingRules } from './block.ts'
-import { affirm, allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claims.ts'
+import { affirm, allBlocks, claim, type ClaimedBlock, claimNext, isUnreadable, unclaim } from './claims.ts'
 import { decommissioned, forgetDecommission } from './decommission.ts'
 import { IpamError } from './errors.ts'
 import type { LocalRecords } from './local.ts'
@@ -243,6 +243,8 @@ export class OwnBlocks {
         continue
       }
       const { node: owner } = rival ?? (await claim(datastore, block.prefix, block.pool, node, block.claimedAt))
+      // With a record that cannot be read it stays in force, as without a datastore: only its owner frees a block, or a decommission.
+      if (owner === '' && (await isUnreadable(datastore, block.prefix))) continue
       if (owner !== node) stranded.set(block.cidr, owner)
     }
     const isBack = gone !== undefined && (await datastore.get('Node', node)) !== undefined
