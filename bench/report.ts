@@ -101,7 +101,7 @@ function section({ words, name, sizes }: Scenario, results: readonly Result[]): 
     `### ${row}`,
     '',
     ...(i === 0 ? [words, ''] : []),
-    `| | ${sizes.map(({ label }) => label).join(' | ')} | grows with |`,
+    `| | ${sizes.map(({ label }) => label).join(' | ')} | CPU grows with |`,
     `|---|${sizes.map(() => '--:|').join('')}:-:|`,
     ...devices.map(({ name, title }) => {
       const cells = sizes.map(({ label }) => cell(own, row, label, name))
@@ -122,11 +122,11 @@ function cell(results: readonly Result[], row: string, size: string, device: str
   return failed === undefined ? '' : `✘ ${failed.replaceAll('|', '/')}`
 }
 
-/** The power of the size with which time grows, from the smallest to the largest that was measured. */
+/** The power of the size with which processor time grows, from the smallest to the largest that was measured. */
 function exponent(results: readonly Result[], row: string, sizes: Scenario['sizes'], device: string): string {
   const points = sizes.flatMap(({ label, units }) => {
     const result = find(results, row, label, device)
-    return result ? [{ x: Math.log(units), y: Math.log(Math.max(median(result.wall), 1e-3)) }] : []
+    return result ? [{ x: Math.log(units), y: Math.log(Math.max(median(result.cpu), 1e-3)) }] : []
   })
   if (points.length < 2) return ''
   const [a, b] = [points[0], points[points.length - 1]]
@@ -144,6 +144,14 @@ function generatorTable(results: readonly Result[]): string[] {
       const fastest = Math.min(...all.map(({ wall }) => median(wall)))
       return `| ${direct.row} | ${direct.size} | ${seconds(median(direct.wall))} | ${seconds(fastest)} | ${(median(direct.wall) / fastest).toFixed(2)} |`
     })
+  const busy = scenarios.flatMap(({ targets, sizes, standard }) =>
+    Object.keys(targets).flatMap(row => {
+      const ours = find(results, row, sizes[standard].label, 'margay')
+      if (!ours) return []
+      const [own, wall] = [median(ours.generator), median(ours.wall)]
+      return [`| ${row} | ${ours.size} | ${seconds(own)} | ${seconds(wall)} | ${(own / wall).toFixed(2)} |`]
+    }),
+  )
   return [
     '### The generator with itself',
     '',
@@ -152,6 +160,12 @@ function generatorTable(results: readonly Result[]): string[] {
     '| scenario | size | generator alone | fastest device | share |',
     '|---|---|--:|--:|--:|',
     ...rows,
+    '',
+    'And what part of the time of a run with Margay its one thread is busy, all receivers in it: near 1 it would be what is measured.',
+    '',
+    '| scenario | size | processor time of the generator | time of the run | share |',
+    '|---|---|--:|--:|--:|',
+    ...busy,
     '',
   ]
 }

@@ -1,9 +1,9 @@
 // What a receiver was sent, kept as it came with the time at which each piece came.
 //
-// While the clock runs, messages are only counted, so that the receiver is never what is measured; `check.ts` reads them afterwards.
+// While the clock runs, messages are only told from one another, so that the receiver is never what is measured; `check.ts` reads
+// them afterwards.
 
 import { HEADER_LENGTH, messageLength, UPDATE } from '../../bgp/wire/header.ts'
-import { AttributeWalker } from '../../bgp/wire/attribute.ts'
 
 const MOST_AT_ONCE = 256 * 1024
 
@@ -12,15 +12,11 @@ export class Inbox {
   /** `[0, end)` has come, whole messages are in `[0, framed)`. */
   end = 0
   framed = 0
-  /** Prefixes in those messages, as often as they came. */
-  announced = 0
-  withdrawn = 0
   /** When the octets up to `ends[i]` were there, milliseconds. */
   readonly ends: number[] = []
   readonly times: number[] = []
   /** Called for each whole message that is no UPDATE, with its first octet and its length. */
   onOther: ((type: number, at: number, length: number) => void) | undefined
-  readonly #walker = new AttributeWalker()
 
   constructor(capacity: number) {
     // Pages that nothing comes into are never touched.
@@ -49,7 +45,6 @@ export class Inbox {
     this.octets.copyWithin(0, this.framed, this.end)
     this.end -= this.framed
     this.framed = 0
-    this.announced = this.withdrawn = 0
     this.ends.length = this.times.length = 0
   }
 
@@ -60,29 +55,8 @@ export class Inbox {
       const length = messageLength(octets, at)
       if (length < HEADER_LENGTH || this.end - at < length) return
       this.framed += length
-      if (octets[at + 18] === UPDATE) this.#count(at + HEADER_LENGTH, at + length)
-      else this.onOther?.(octets[at + 18], at, length)
+      if (octets[at + 18] !== UPDATE) this.onOther?.(octets[at + 18], at, length)
     }
-  }
-
-  #count(from: number, to: number): void {
-    const { octets } = this
-    const withdrawnTo = from + 2 + octets.readUInt16BE(from)
-    const attributesTo = withdrawnTo + 2 + octets.readUInt16BE(withdrawnTo)
-    this.withdrawn += this.#nlri(from + 2, withdrawnTo)
-    this.announced += this.#nlri(attributesTo, to)
-    if (attributesTo < to || attributesTo === withdrawnTo + 2) return
-    const walker = this.#walker.reset(octets, withdrawnTo + 2, attributesTo)
-    while (walker.next()) {
-      if (walker.code === 14) this.announced += this.#nlri(walker.from + 5 + octets[walker.from + 3], walker.to)
-      if (walker.code === 15) this.withdrawn += this.#nlri(walker.from + 3, walker.to)
-    }
-  }
-
-  #nlri(from: number, to: number): number {
-    let count = 0
-    for (let at = from; at < to; at += 1 + ((this.octets[at] + 7) >>> 3)) count++
-    return count
   }
 
   #grow(): void {

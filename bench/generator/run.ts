@@ -79,7 +79,7 @@ export class Run {
       const quiet = now - Math.max(start, ...this.#receivers.map(({ session }) => session.lastHeard))
       const lost = this.#sessions.find(({ ended }) => ended !== undefined)
       const isLate = now - start > limit * 1000
-      if (octets > read && (lost || isLate || quiet > LONG_QUIET || (quiet > QUIET && this.#counted(phase)))) {
+      if (octets > read && (lost || isLate || quiet > LONG_QUIET || (quiet > QUIET && this.#isEnough(phase)))) {
         const { user, system } = process.cpuUsage(cpu)
         used = (user + system) / 1e6
         for (const { checker } of this.#receivers) checker.read()
@@ -96,14 +96,10 @@ export class Run {
     }
   }
 
-  /** Whether every receiver got at least as many prefixes as it has to get. */
-  #counted({ announced, withdrawn }: PhaseTraffic): boolean {
-    const sum = (counts: ReadonlyMap<number, number>): number => counts.values().reduce((all, one) => all + one, 0)
-    const [comes, goes] = [sum(announced), sum(withdrawn)]
-    return this.#receivers.every(
-      ({ peer, session: { inbox } }) =>
-        inbox.announced >= comes - (announced.get(peer) ?? 0) && inbox.withdrawn >= goes - (withdrawn.get(peer) ?? 0),
-    )
+  /** Whether every receiver got at least as much as it has to get. */
+  #isEnough({ least }: PhaseTraffic): boolean {
+    const all = least.values().reduce((sum, one) => sum + one, 0)
+    return this.#receivers.every(({ peer, session }) => session.inbox.end >= all - (least.get(peer) ?? 0))
   }
 
   #missing(): string {

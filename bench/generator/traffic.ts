@@ -21,9 +21,8 @@ export interface PhaseTraffic {
   readonly sends: ReadonlyMap<number, Uint8Array>
   /** What a receiver has of each prefix afterwards, as `Checker` holds it. */
   readonly goal: Uint32Array
-  /** Prefixes announced and withdrawn by each peer. */
-  readonly announced: ReadonlyMap<number, number>
-  readonly withdrawn: ReadonlyMap<number, number>
+  /** Octets, by number of the peer that sends, that a receiver gets at least: nobody packs messages better. */
+  readonly least: ReadonlyMap<number, number>
 }
 
 /** `asExpected`: the senders send what the device would make of it, for a run without one. */
@@ -45,12 +44,14 @@ export function makeTraffic(shape: Shape, asExpected: boolean): Traffic {
     return { ...station, nextHop: octetsOf(addressOf(station, family)) }
   })
   const sent: Uint8Array[] = []
+  const due: Uint8Array[] = []
   const senderOf: Sender[] = []
   const sets = new Map<string, number>()
   for (const [n, slice] of slices.entries()) {
     if (!slice) continue
     for (const [i, set] of makeSets(slice, senders[n], kind).entries()) {
       const expected = expectedAttributes(set, senders[n], around)
+      due.push(expected)
       sent.push(asExpected ? expected : sentAttributes(set, senders[n], around))
       senderOf.push(senders[n])
       for (const each of [expected, expectedAttributes(set, senders[n], around, 0)])
@@ -62,7 +63,7 @@ export function makeTraffic(shape: Shape, asExpected: boolean): Traffic {
   const sentHop = (n: number): Uint8Array => (asExpected ? around.device.nextHop : senders[n].nextHop)
   let goal: Uint32Array = new Uint32Array(table.length)
   const phases = shape.phases.map(phase => {
-    const traffic = phaseTraffic(phase, { table, slices, goal, attributes: set => sent[set], nextHop: sentHop })
+    const traffic = phaseTraffic(phase, { table, slices, goal, sent, due, nextHop: sentHop })
     goal = traffic.goal
     return traffic
   })
@@ -74,25 +75,28 @@ interface Sent {
   readonly slices: Traffic['slices']
   /** Before the phase. */
   readonly goal: Uint32Array
-  readonly attributes: (set: number) => Uint8Array
+  /** Attributes by set, as they are sent and as they arrive. */
+  readonly sent: readonly Uint8Array[]
+  readonly due: readonly Uint8Array[]
   readonly nextHop: (peer: number) => Uint8Array
 }
 
-function phaseTraffic({ row, changes }: Phase, { table, slices, goal, attributes, nextHop }: Sent): PhaseTraffic {
+function phaseTraffic({ row, changes }: Phase, { table, slices, goal, sent, due, nextHop }: Sent): PhaseTraffic {
   const after = goal.slice()
   const sends = new Map<number, Uint8Array>()
-  const announced = new Map<number, number>()
-  const withdrawn = new Map<number, number>()
+  const least = new Map<number, number>()
   for (const { peer, kind, ...range } of changes) {
     const start = slices[peer]?.from ?? 0
     const [from, to] = [start + range.from, start + range.to]
-    const octets =
-      kind === 'announce' ? announcements(table, from, to, attributes, nextHop(peer)) : withdrawals(table, from, to)
+    const encode = (attributes: readonly Uint8Array[]): Uint8Array =>
+      kind === 'announce'
+        ? announcements(table, from, to, set => attributes[set], nextHop(peer))
+        : withdrawals(table, from, to)
+    const octets = encode(sent)
     const before = sends.get(peer)
     sends.set(peer, before ? Buffer.concat([before, octets]) : octets)
-    const counts = kind === 'announce' ? announced : withdrawn
-    counts.set(peer, (counts.get(peer) ?? 0) + to - from)
+    least.set(peer, (least.get(peer) ?? 0) + encode(due).length)
     for (let i = from; i < to; i++) after[i] = kind === 'announce' ? table.sets[i] + 1 : GONE
   }
-  return { row, sends, goal: after, announced, withdrawn }
+  return { row, sends, goal: after, least }
 }

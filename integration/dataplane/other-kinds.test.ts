@@ -33,6 +33,11 @@ else {
   t.test('without the kinds in the kernel: a sentence each, and nothing half done', async t => {
     const text = readFileSync(labFile('two-subnets'), 'utf8').replaceAll('    pods: 2\n', '')
     const lab = await TestLab.up(t, { text }, 'no-kinds')
+    for (const node of lab.nodes) await lab.addPod(node, `${node}-p1`)
+    const before = await eventually('n1 knows the way to the others', async () => {
+      const ways = await waysOf(lab)
+      return ways.length === 4 && ways.every(way => way.includes('dev')) && ways
+    })
     for (const { field, missing, device } of optionalKinds) {
       await setMode(lab, field)
       await eventually(
@@ -40,6 +45,7 @@ else {
         async () => (await lab.ask('n1', '/v1/status', {})).problems.some(problem => missing.test(problem)),
         60,
       )
+      t.same(await waysOf(lab), before, `${field}: packets go as they did`)
       t.notMatch(await lab.exec('n1', 'ip', '-o', 'link'), /margay-(?!vxlan)|tunl0|gre0/, `${field}: no device`)
       t.notOk((await lab.ask('n1', '/v1/ipam', {})).addresses.some(({ containerId }) => containerId === device('ipv4')))
       await t.rejects(lab.addPod('n1', `n1-${field.toLowerCase()}`), missing, `${field}: and no pod is attached`)
@@ -123,6 +129,13 @@ async function rotationLosesNothing(t: Test, lab: TestLab): Promise<void> {
   })
 }
 
+/** Where n1 sends what is for the pods of the others. */
+async function waysOf(lab: TestLab): Promise<readonly string[]> {
+  const routes = await lab.routes('n1')
+  const blocks = await Promise.all(['n2', 'n3'].map(async node => (await lab.ask(node, '/v1/status', {})).blocks))
+  return blocks.flat().map(block => `${block} ${JSON.stringify(routes.find(({ dst }) => dst === block))}`)
+}
+
 /** Packets of pods are wrapped so from now on. */
 async function setMode(lab: TestLab, field: string): Promise<void> {
   await lab.apply(
@@ -130,7 +143,7 @@ async function setMode(lab: TestLab, field: string): Promise<void> {
     `apiVersion: margay.io/v1
 kind: IPPool
 metadata: { name: pods-v4 }
-spec: { cidr: 10.44.0.0/16, ${field}: CrossSubnet }
+spec: { cidr: 10.44.0.0/16, ${field}: Always }
 `,
   )
 }

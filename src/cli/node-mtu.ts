@@ -133,6 +133,9 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** Sentences on what is less than it is taken for, with the next step. */
 export function adviceOn(tried: readonly TriedPath[], { pools }: Pick<MtuView, 'pools'>): readonly string[] {
+  // One setting for both families: what the narrowest path takes.
+  const octets = tried.flatMap(({ device, found }) => (found.ok && !isTunnelDevice(device) ? [found.octets] : []))
+  const setting = Math.max(Math.min(...octets), least[6])
   return tried.flatMap(({ node, to, device, family, used, found }) => {
     const where = `${to} (node "${node}", by ${device})`
     if (!found.ok)
@@ -145,10 +148,10 @@ export function adviceOn(tried: readonly TriedPath[], { pools }: Pick<MtuView, '
       ]
     const need = pools
       .filter(({ pool }) => isIPv6(pool.split('/')[0]) === (family === 6))
-      .map(({ pool, mtu }) => `${pool} ${mtu - lack}`)
+      .map(({ pool, mtu }) => `${pool} ${mtu - (used - setting)}`)
     const then = need.length > 0 ? `; pods have then: ${need.join(', ')}` : ''
     return [
-      `${where}: ${found.octets} octets pass, and ${used} are reckoned with; have the network carry ${used}, or write dataplane: { mtu: ${Math.max(found.octets, least[6])} } into margayd.yaml of every node that sends there, and restart margayd${then}`,
+      `${where}: ${found.octets} octets pass, and ${used} are reckoned with; have the network carry ${used}, or write dataplane: { mtu: ${setting} } into margayd.yaml of every node that sends there, and have margayd read it (systemctl reload margayd, or SIGHUP)${then}`,
     ]
   })
 }

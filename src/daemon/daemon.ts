@@ -28,7 +28,7 @@ import { detailsOf } from '../model/endpoint.ts'
 import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
-import { fabricLinks } from '../plan/fabric.ts'
+import { fabricLinks, withoutIpv4 } from '../plan/fabric.ts'
 import { createPlanner } from '../plan/planner.ts'
 import { emptySnapshot } from '../plan/snapshot.ts'
 import { bgpSettings } from '../plan/settings.ts'
@@ -48,7 +48,8 @@ import { NodeAddress } from './node-address.ts'
 import { Pods } from './pods.ts'
 import { PresenceKeeper } from './presence.ts'
 import { compareConfigs, type Reload } from './reload.ts'
-import { sysctlTable, wireguardKeyOf } from './reset.ts'
+import { wireguardKeyOf } from './reset.ts'
+import { SettingRecords } from './setting-records.ts'
 import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
 import { storeAge } from './store-age.ts'
 import { deferredFor, waitedFor } from './sync.ts'
@@ -75,6 +76,7 @@ export class Daemon {
   #config: DaemonConfig
   readonly #log: Log
   readonly #nodeStore: NodeStore
+  readonly #settingRecords: SettingRecords
   readonly #datastore: ClusterStore
   readonly #dataplane: Dataplane
   readonly #cluster: Cluster
@@ -141,6 +143,7 @@ export class Daemon {
     this.#config = config
     this.#log = log
     this.#nodeStore = opened.nodeStore
+    this.#settingRecords = new SettingRecords(opened.nodeStore)
     this.#dataplane = opened.dataplane
     this.#snapshots = new SnapshotBuilder()
     this.#cluster = new Cluster({
@@ -498,16 +501,13 @@ export class Daemon {
   async #setUpFabric(facts: Facts): Promise<void> {
     const { ipv4Address, ipv6Address } = this.#node()?.spec.bgp ?? {}
     const devices = fabricLinks(facts, [ipv4Address, ipv6Address], this.#intent.speaker?.peers.values() ?? [])
-    if (devices.join() === this.#fabric) return
-    const { previous, problems } = await this.#dataplane.setUpNode(devices)
-    this.#fabric = devices.join()
+    const unaddressed = withoutIpv4(facts, devices)
+    const fabric = JSON.stringify([devices, unaddressed, facts.reversePathFilter])
+    if (fabric === this.#fabric) return
+    const { previous, problems } = await this.#dataplane.setUpNode({ all: devices, unaddressed })
+    this.#fabric = fabric
     for (const problem of problems) this.#log.warn(problem)
-    if (previous.length === 0) return
-    const known = new Set((await this.#nodeStore.all(sysctlTable)).map(row => row.key))
-    const changes = previous.filter(({ name }) => !known.has(name))
-    await this.#nodeStore.commit(
-      changes.map(({ name, value }) => ({ do: 'put', table: sysctlTable, key: name, value })),
-    )
+    await this.#settingRecords.note(previous, facts.links)
   }
 
   // ---- small questions -----------------------------------------------------------------------------------------

@@ -10,9 +10,7 @@ import { findObjects, type KernelObjects, linuxKernel, removeObjects, type Sysct
 import type { Kernel } from '../dataplane/kernel.ts'
 import { type NodeStore, openNodeStore } from '../datastore/index.ts'
 import { daemonsHere } from './running.ts'
-
-/** Table of the node's store: settings of the kernel as they were before margayd changed them. */
-export const sysctlTable = 'sysctls'
+import { sysctlTable } from './setting-records.ts'
 
 export interface Leftovers {
   readonly kernel: KernelObjects

@@ -17,7 +17,8 @@ import { FactsWatch } from './facts.ts'
 import { Filters } from './filters/filters.ts'
 import type { Kernel, Sysctl } from './kernel.ts'
 import { KernelMirror } from './mirror.ts'
-import { type NodeSetup, restoreNode, setUpNode } from './node-setup.ts'
+import { type FabricDevices, type NodeSetup, restoreNode, setUpNode } from './node-setup.ts'
+import { filteredAnyway, ReversePath } from './reverse-path.ts'
 import { OwnTable } from './routes/own-table.ts'
 import { defaultMark, mainTable, type Mark } from './routes/route.ts'
 import { RouteTable } from './routes/route-table.ts'
@@ -48,6 +49,8 @@ export class Dataplane implements AsyncDisposable {
   readonly ownTable: OwnTable | undefined
   readonly #settings: Settings
   readonly #guard: HostEndGuard
+  readonly #reversePath: ReversePath
+  #unaddressed: readonly string[] = []
   readonly #kernel: Kernel
   readonly #socket: Rtnetlink
   readonly #mirror: KernelMirror
@@ -92,6 +95,7 @@ export class Dataplane implements AsyncDisposable {
       auditEvery,
     })
     this.facts = new FactsWatch(mirror, clock)
+    this.#reversePath = new ReversePath(kernel, socket, value => (this.facts.reversePathFilter = value))
   }
 
   /** Reads links, addresses and routes of the node. Rejects if its namespace cannot be entered. */
@@ -107,8 +111,9 @@ export class Dataplane implements AsyncDisposable {
     }
   }
 
-  /** Forwarding, and ECMP that follows the carrier of the `fabric` devices. Both stay so until `restoreNode`. Returns what to write back. */
-  async setUpNode(fabric: readonly string[]): Promise<NodeSetup> {
+  /** Forwarding, and ECMP that follows the carrier of the fabric's devices. Both stay so until `restoreNode`. Returns what to write back. */
+  async setUpNode(fabric: FabricDevices): Promise<NodeSetup> {
+    this.#unaddressed = fabric.unaddressed ?? []
     const setup = await setUpNode(this.#kernel, fabric)
     this.#settings.keepNode(setup.settings)
     return setup
@@ -125,10 +130,16 @@ export class Dataplane implements AsyncDisposable {
       ...this.#guard.problems,
       ...this.#taken(),
       ...this.#settings.problems,
+      ...filteredAnyway(this.facts.current.reversePathFilter ?? 0, this.#unaddressed, this.#unchecked()),
       ...this.tunnels.problems,
       ...this.filters.problems,
       ...(this.ownTable?.problems ?? []),
     ]
+  }
+
+  #unchecked(): readonly string[] {
+    const pods = this.endpoints.all.filter(({ sourceCheck }) => sourceCheck === false)
+    return pods.map(pod => pod.label ?? endpointKey(pod))
   }
 
   /** Pods whose address a device of the node has as well: the kernel's own table goes before every route. */
@@ -144,7 +155,6 @@ export class Dataplane implements AsyncDisposable {
     })
   }
 
-  /** Calls back when there are others of those that come and go by events alone: of the packet filter and of a table of our own. */
   /** Names of the host ends that are there. */
   podDevices(): readonly string[] {
     return [...this.#mirror.links].filter(isHostDevice).map(({ name }) => name)
@@ -157,6 +167,7 @@ export class Dataplane implements AsyncDisposable {
     return link !== undefined && route?.nextHops[0]?.link === link
   }
 
+  /** Calls back when there are others of those that come and go by events alone: of the packet filter and of a table of our own. */
   onProblems(listener: (problems: readonly string[]) => void): void {
     this.filters.onProblems(listener)
     this.ownTable?.onProblems(listener)
@@ -180,6 +191,7 @@ export class Dataplane implements AsyncDisposable {
     await this.ownTable?.close()
     await this.tunnels.close()
     this.facts.close()
+    await this.#reversePath.close()
     await this.#guard.close()
     await this.#settings.close()
     await this.filters.close()

@@ -19,16 +19,25 @@ export class FactsWatch {
   #current: Facts
   #fingerprint: string
   #cancel: (() => void) | undefined
+  readonly #clock: Clock
+  #reversePathFilter = 0
 
   constructor(mirror: KernelMirror, clock: Clock) {
     this.#mirror = mirror
-    this.#current = gather(mirror)
+    this.#clock = clock
+    this.#current = gather(mirror, 0)
     this.#fingerprint = JSON.stringify(this.#current)
     this.#unlisten = mirror.onChange(change => {
       if (change.what === 'route' && mirror.foreign(change.prefix).length === 0 && !this.#mentions(change.prefix))
         return
-      this.#cancel ??= clock.after(settleFor, () => this.#look())
+      this.#lookSoon()
     })
+  }
+
+  /** `net.ipv4.conf.all.rp_filter`, of which the mirror knows nothing. */
+  set reversePathFilter(value: number) {
+    this.#reversePathFilter = value
+    this.#lookSoon()
   }
 
   get current(): Facts {
@@ -51,9 +60,13 @@ export class FactsWatch {
     return this.#current.foreignRoutes.some(route => route.prefix === prefix)
   }
 
+  #lookSoon(): void {
+    this.#cancel ??= this.#clock.after(settleFor, () => this.#look())
+  }
+
   #look(): void {
     this.#cancel = undefined
-    const facts = gather(this.#mirror)
+    const facts = gather(this.#mirror, this.#reversePathFilter)
     const fingerprint = JSON.stringify(facts)
     if (fingerprint === this.#fingerprint) return
     this.#current = facts
@@ -62,7 +75,7 @@ export class FactsWatch {
   }
 }
 
-function gather(mirror: KernelMirror): Facts {
+function gather(mirror: KernelMirror, reversePathFilter: number): Facts {
   const links = [...mirror.links].filter(link => !isHostDeviceName(link.name)).toSorted((a, b) => a.index - b.index)
   const names = new Map(links.map(link => [link.index, link.name]))
   const addresses = [...mirror.addresses].flatMap(({ link, cidr, tentative, secondary }) => {
@@ -76,6 +89,7 @@ function gather(mirror: KernelMirror): Facts {
       .filter(route => route.nextHops.every(hop => hop.link === undefined || names.has(hop.link)))
       .map(route => foreignRoute(route, names))
       .toSorted((a, b) => order(a.prefix, b.prefix) || a.metric - b.metric || a.protocol - b.protocol),
+    ...(reversePathFilter > 0 && { reversePathFilter }),
   }
 }
 

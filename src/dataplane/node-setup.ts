@@ -5,6 +5,7 @@
 
 import { tunnelDevices } from '../model/tunnel.ts'
 import { ensureSysctls, type Kernel, type Sysctl } from './kernel.ts'
+import { reversePathOfNode } from './reverse-path.ts'
 
 export interface NodeSetup {
   /** What has to stay so. */
@@ -15,12 +16,16 @@ export interface NodeSetup {
   readonly problems: readonly string[]
 }
 
-/**
- * What the node needs. `fabric`: names of the devices that lead to the fabric, for ECMP on carrier loss. `isStrict`: the whole node
- * has a strict reverse-path filter.
- */
-export function nodeSettings(fabric: readonly string[], isStrict: boolean): readonly Sysctl[] {
-  return [...wholeNode(fabric), ...onWay(fabric, isStrict), ...onTunnels(isStrict)]
+/** The devices that lead to the fabric, by name. */
+export interface FabricDevices {
+  readonly all: readonly string[]
+  /** Those of them without an IPv4 address of their own. */
+  readonly unaddressed?: readonly string[]
+}
+
+/** What the node needs. `isStrict`: the whole node has a strict reverse-path filter. */
+export function nodeSettings(fabric: FabricDevices, isStrict: boolean): readonly Sysctl[] {
+  return [...wholeNode(fabric.all), ...onFabric(fabric, isStrict), ...onTunnels(isStrict)]
 }
 
 function wholeNode(fabric: readonly string[]): readonly Sysctl[] {
@@ -45,16 +50,23 @@ function wholeNode(fabric: readonly string[]): readonly Sysctl[] {
 /**
  * Of devices that packets of pods come by. Network managers turn forwarding off link by link; IPv6 forwards as the whole node does. A
  * strict reverse-path filter drops what comes by another way than the one back, as it does while an encapsulation is switched and
- * where paths differ by direction: loose then (RFC 3704 §2.4; the greater of the node's and the device's counts).
+ * where paths differ by direction: loose then (RFC 3704 §2.4; the greater of the node's and the device's counts). On a device without
+ * an IPv4 address the kernel takes loose for strict (net/ipv4/fib_frontend.c), so it has to be off.
  */
-function onWay(devices: readonly string[], isStrict: boolean): readonly Sysctl[] {
-  return devices.flatMap(
-    device =>
-      [
-        { name: `net/ipv4/conf/${device}/forwarding`, value: '1', optional: true },
-        { name: `net/ipv4/conf/${device}/rp_filter`, value: '2', optional: true, ...(!isStrict && { only: '1' }) },
-      ] as const,
-  )
+function onWay(devices: readonly string[], isStrict: boolean, unaddressed: readonly string[] = []): readonly Sysctl[] {
+  return devices.flatMap(device => {
+    const filter = unaddressed.includes(device)
+      ? { value: '0' }
+      : { value: '2', ...(!isStrict && ({ only: '1' } as const)) }
+    return [
+      { name: `net/ipv4/conf/${device}/forwarding`, value: '1', optional: true },
+      { name: `net/ipv4/conf/${device}/rp_filter`, optional: true, ...filter },
+    ] as const
+  })
+}
+
+function onFabric({ all, unaddressed }: FabricDevices, isStrict: boolean): readonly Sysctl[] {
+  return onWay(all, isStrict, unaddressed)
 }
 
 /** Ours alone, and so without a way back. IPv6 that is switched off on a device takes its address and its routes along. */
@@ -69,11 +81,11 @@ function onTunnels(isStrict: boolean): readonly Sysctl[] {
 }
 
 /** Prepares the node; may be repeated. */
-export async function setUpNode(kernel: Kernel, fabric: readonly string[]): Promise<NodeSetup> {
-  const isStrict = (await kernel.readSysctls(['net/ipv4/conf/all/rp_filter']))[0] === '1'
-  const node = await ensureSysctls(kernel, wholeNode(fabric))
+export async function setUpNode(kernel: Kernel, fabric: FabricDevices): Promise<NodeSetup> {
+  const isStrict = (await kernel.readSysctls([reversePathOfNode]))[0] === '1'
+  const node = await ensureSysctls(kernel, wholeNode(fabric.all))
   // The kernel sets links as it sets the node: what differs now was meant so, and is as it was again after a reset.
-  const links = await ensureSysctls(kernel, onWay(fabric, isStrict))
+  const links = await ensureSysctls(kernel, onFabric(fabric, isStrict))
   const own = await ensureSysctls(kernel, onTunnels(isStrict))
   return {
     settings: nodeSettings(fabric, isStrict),

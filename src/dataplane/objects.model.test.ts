@@ -32,7 +32,7 @@ const pods = [2, 3].map(n => ({
 const hostEnds = pods.map(hostDeviceName)
 const fabric = ['eth0', 'eth1']
 const settings = [
-  ...nodeSettings(fabric, false),
+  ...nodeSettings({ all: fabric }, false),
   ...hostEnds.flatMap(name => hostSettings(name, { v4: true, v6: true })),
 ]
 const theirs: NetfilterTable = { family: 'inet', name: 'theirs', sets: [], chains: [{ name: 'c', rules: [] }] }
@@ -138,7 +138,7 @@ class Run {
       const outcome = await plane.endpoints.add(pod)
       if (!outcome.ok) throw new Error(outcome.error.text)
     }
-    await plane.setUpNode(fabric)
+    await plane.setUpNode({ all: fabric })
     const run = new Run(w, plane, first)
     await run.take({ do: 'wish', wish: first })
     await run.rest()

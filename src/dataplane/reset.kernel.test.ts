@@ -71,7 +71,7 @@ async function dump(namespaces: TestNamespaces, path: string): Promise<Record<st
 /** Everything that a node with a pod makes. */
 async function work(path: string, pod: string) {
   await using plane = await Dataplane.open({ kernel: linuxKernel(path) })
-  const setup = await plane.setUpNode(['eth0'])
+  const setup = await plane.setUpNode({ all: ['eth0'] })
   await plane.endpoints.adopt([])
   for (const owner of fibClasses) plane.routes.inSync(owner)
   const request = { network: 'pods', containerId: 'c2', ifName: 'eth0', netns: pod, mtu: 1400 }

@@ -144,12 +144,15 @@ async function removeFilters(kernel: Kernel): Promise<readonly string[]> {
 /** Forwarding goes back before accept_ra does, or the node would lose a default route that it has by router advertisement. */
 async function changedByUs(kernel: Kernel, remembered: readonly Sysctl[]): Promise<readonly Sysctl[]> {
   const found = await kernel.readSysctls(remembered.map(({ name }) => name))
-  const changed = remembered.filter(({ name, value }, i) => found[i] === valueOfOurs(name) && found[i] !== value)
+  const changed = remembered.filter(
+    ({ name, value }, i) => valuesOfOurs(name).includes(found[i] ?? '') && found[i] !== value,
+  )
   return [...changed.filter(({ name }) => !isAcceptRa(name)), ...changed.filter(({ name }) => isAcceptRa(name))]
 }
 
-function valueOfOurs(name: string): string {
-  return isAcceptRa(name) ? '2' : '1'
+function valuesOfOurs(name: string): readonly string[] {
+  if (name.endsWith('/rp_filter')) return ['2', '0']
+  return isAcceptRa(name) ? ['2'] : ['1']
 }
 
 function isAcceptRa(name: string): boolean {

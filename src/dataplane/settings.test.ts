@@ -5,7 +5,7 @@ import { type FakeWorld, fakeWorld, settle } from './fake-world.ts'
 async function start(t: Test, w: FakeWorld): Promise<Dataplane> {
   const plane = await Dataplane.open({ kernel: w.kernel, clock: w.clock })
   t.teardown(() => plane.close())
-  await plane.setUpNode(['eth0'])
+  await plane.setUpNode({ all: ['eth0'] })
   return plane
 }
 

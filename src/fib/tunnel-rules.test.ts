@@ -74,6 +74,18 @@ t.test('mode Always and a router: packets go there as they are, and it is known'
   t.same([...r.unwrapped], [])
 })
 
+t.test('encryption and a node that has not changed over yet: packets go there as before', async t => {
+  const r = resolver({
+    always: true,
+    device: 'margay-wg4',
+    remotes: [],
+    bare: [near],
+    fault: 'this kernel has no WireGuard',
+  })
+  t.match(r.learn(route('10.42.9.0/26', near)), { entry: { nextHops: [{ gateway: near, device: 'eth0' }] } })
+  t.same([...r.unwrapped], [])
+})
+
 t.test('what stays out, and why', async t => {
   for (const c of [
     { name: 'no device', rule: { fault: 'this kernel has no IPIP' }, nextHop: far, why: /this kernel has no IPIP/ },

@@ -2,7 +2,7 @@
 //
 // The gateway on the tunnel's device is the node at the far end, and that node is the route's next hop. A next hop that is no
 // node of the cluster is a router of the fabric: nobody behind it is known to unwrap, and it carries pods' packets as they are, for it
-// announced the route. With mode Always that is told; what shall be encrypted never leaves so.
+// announced the route. With mode Always that is told; what shall be encrypted never leaves so, but to a node that has not changed over yet.
 
 import { parsePrefix } from '../../inet/index.ts'
 import type { Prefix } from '../../inet/index.ts'
@@ -62,7 +62,7 @@ export function throughTunnel(
         sources.push(source)
         hops.push({ gateway: end.gateway, device, onlink: true, ...(weight !== undefined && { weight }) })
       }
-    } else if (rule.always && isEncrypting(rule.device)) {
+    } else if (rule.always && isEncrypting(rule.device) && !rule.bare.has(nextHop)) {
       reasons.push(
         `next hop ${nextHop} is no node of the cluster, so no tunnel leads there, and packets of its pool never leave without encryption; use CrossSubnet, or let routers keep the nodes' next hops`,
       )

@@ -6,6 +6,8 @@ export interface Facts {
   readonly addresses: readonly AddressFact[]
   /** Routes in the main table that are not ours: connected, static, of other daemons. */
   readonly foreignRoutes: readonly ForeignRoute[]
+  /** `net.ipv4.conf.all.rp_filter`: 1 strict, 2 loose; absent: off. Every device has at least that. */
+  readonly reversePathFilter?: number
 }
 
 export interface AddressFact {

@@ -26,6 +26,12 @@ export function fabricLinks(
   return [...found].filter(name => there.has(name) && name !== loopback && !isTunnelDevice(name)).toSorted()
 }
 
+/** Those of the links that have no IPv4 address of their own: unnumbered ones. */
+export function withoutIpv4({ addresses }: Facts, links: readonly string[]): readonly string[] {
+  const numbered = new Set(addresses.filter(({ cidr }) => !cidr.includes(':')).map(({ link }) => link))
+  return links.filter(link => !numbered.has(link))
+}
+
 /** Of those the one that carries the least: what counts for a node whose own address is on the loopback. */
 export function narrowest(facts: Facts, peers: Iterable<PeerConfig>): LinkFact | undefined {
   const names = new Set(fabricLinks(facts, [], peers))

@@ -41,7 +41,7 @@ async function world(t: Test, options: { readonly clampMss?: boolean; readonly f
   }
   const plane = await Dataplane.open({ kernel: linuxKernel(path), ...options })
   t.teardown(() => plane.close())
-  await plane.setUpNode(['eth0'])
+  await plane.setUpNode({ all: ['eth0'] })
   await plane.endpoints.adopt([])
   for (const owner of fibClasses) plane.routes.inSync(owner)
   const added = await plane.endpoints.add({
