@@ -50,6 +50,22 @@ async function nextOf(events: AsyncIterator<WatchEvent>, type: WatchEvent['type'
   }
 }
 
+/** With a member that hangs: it takes connections (`met`), and says nothing. */
+async function withSilent(
+  t: Test,
+  scheme: string,
+  use: (endpoint: string, met: ReadonlySet<Socket>) => Promise<void>,
+): Promise<void> {
+  const met = new Set<Socket>()
+  const silent = createServer(socket => met.add(socket.on('error', () => undefined)))
+  t.teardown(() => {
+    for (const socket of met) socket.destroy()
+    silent.close()
+  })
+  await once(silent.listen(0, '127.0.0.1'), 'listening')
+  await use(`${scheme}://127.0.0.1:${(silent.address() as AddressInfo).port}`, met)
+}
+
 t.test('client certificates, and their rotation', async t => {
   const folder = t.testdir()
   makeAuthority(folder, 'right')
@@ -65,6 +81,18 @@ t.test('client certificates, and their rotation', async t => {
   const open = (given: typeof tls | Partial<typeof tls>) =>
     openEtcdDatastore(etcd.settings({ tls: given, timeout: 3000 }))
   await refused(open({ ...tls, ca: at('wrong.pem') }), /no agreement on certificates: check datastore\.tls/)
+  // The second of two tries finds a member that says nothing, and ends for lack of time.
+  await withSilent(t, 'https', async hanging => {
+    const endpoints = [...etcd.endpoints, hanging]
+    const wrong = { ...tls, cert: at('wrong-node.pem'), key: at('wrong-node.key') }
+    await refused(
+      openEtcdDatastore(etcd.settings({ endpoints, tls: wrong, timeout: 6000 })),
+      /no agreement on certificates: check datastore\.tls/,
+    )
+  })
+  writeFileSync(at('junk'), 'junk\n')
+  for (const which of ['ca', 'cert', 'key'])
+    await refused(open({ ...tls, [which]: at('junk') }), new RegExp(`junk, datastore\\.tls\\.${which}, holds no `))
   await refused(
     open({ ...tls, cert: at('nowhere.pem') }),
     /nowhere\.pem, the client certificate, cannot be read \(ENOENT\)/,
@@ -131,28 +159,30 @@ t.test('a user with a password, over TLS', async t => {
   }
 })
 
-/** A member that hangs takes connections and says nothing; the log-in there has to leave time for another one. */
+/** The log-in at a member that hangs has to leave time for another one. */
 async function passesBySilence(t: Test, etcd: TestEtcd, auth: EtcdSettings['auth']): Promise<void> {
-  const met = new Set<Socket>()
-  const silent = createServer(socket => met.add(socket.on('error', () => undefined)))
-  t.teardown(() => {
-    for (const socket of met) socket.destroy()
-    silent.close()
+  await withSilent(t, 'http', async (hanging, met) => {
+    // A client begins with one of them at random.
+    while (met.size === 0) {
+      const store = openEtcdDatastore(etcd.settings({ endpoints: [hanging, ...etcd.endpoints], auth }))
+      t.equal(await store.get('Node', 'n'), undefined)
+      await store.close()
+    }
   })
-  await once(silent.listen(0, '127.0.0.1'), 'listening')
-  const hanging = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
-  // A client begins with one of them at random.
-  while (met.size === 0) {
-    const store = openEtcdDatastore(etcd.settings({ endpoints: [hanging, ...etcd.endpoints], auth }))
-    t.equal(await store.get('Node', 'n'), undefined)
-    await store.close()
-  }
 }
 
 t.test('users, and a password that changes', async t => {
   const folder = t.testdir({ password: 'first\n', wrong: 'nonsense' })
   const etcd = await TestEtcd.start(t)
   const root = ['--user', 'root:secret']
+  const early = openEtcdDatastore(
+    etcd.settings({ auth: { username: 'node', passwordFile: join(folder, 'password') }, timeout: 5000 }),
+  )
+  await t.rejects(early.get('Node', 'n'), {
+    code: 'unauthorised',
+    message: /etcd has no users: remove datastore\.auth/,
+  })
+  await early.close()
   await beginUsers(etcd)
 
   const open = (more: Parameters<TestEtcd['settings']>[0]) =>

@@ -9,7 +9,7 @@ import { noop } from 'cockatiel'
 import { Etcd3, type IWatchRequest, type IWatchResponse } from 'etcd3'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreError } from '../contract.ts'
-import { type Credentials, readCredentials } from './credentials.ts'
+import { checkFiles, type Credentials, readCredentials } from './credentials.ts'
 import { type Fault, faultOf, isCompacted } from './errors.ts'
 import { withoutAddressAsServerName } from './server-name.ts'
 import type { EtcdSettings } from './settings.ts'
@@ -61,6 +61,7 @@ export class EtcdClient {
     // Not by the time of day: it may be set while a call waits.
     const deadline = performance.now() + timeout
     let refusals = 0
+    let explained: Fault | undefined
     for (let tries = 1; ; tries++) {
       const at = this.#endpoint
       try {
@@ -72,9 +73,14 @@ export class EtcdClient {
       } catch (error) {
         if (isCompacted(error)) throw error
         const fault = this.#faultAt(at, error)
+        if (fault.isExplained) explained = fault
         refusals = fault.refused ? refusals + 1 : 0
         const isOver = performance.now() + pause >= deadline || refusals >= refusalRounds * endpoints.length
-        if (!fault.passes || this.#closed || isOver) throw new StoreError(fault.code, `${fault.reason}.`)
+        if (!fault.passes || this.#closed || isOver) {
+          // What is over for lack of time says nothing of why.
+          const { code, reason } = fault.code === 'unreachable' && fault.passes ? (explained ?? fault) : fault
+          throw new StoreError(code, `${reason}.`)
+        }
       }
       if (tries % endpoints.length === 0) await sleep(pause)
     }
@@ -138,6 +144,7 @@ export class EtcdClient {
   }
 
   #dial(endpoint: string): Etcd3 {
+    if (this.#credentials) checkFiles(this.settings, this.#credentials)
     const { tls, password } = this.#credentials ?? {}
     const username = this.settings.auth?.username
     const isSecure = endpoint.startsWith('https:')

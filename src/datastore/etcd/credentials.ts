@@ -1,7 +1,7 @@
 // Certificates and passwords, read from where the settings say. They are rotated by replacing files: whoever uses them asks again
 // before a call, which costs a stat per file and second.
 
-import { createHash } from 'node:crypto'
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { StoreError } from '../contract.ts'
 import type { EtcdSettings } from './settings.ts'
@@ -25,6 +25,31 @@ export function readCredentials(settings: EtcdSettings): Credentials {
   const hash = createHash('sha256')
   for (const part of [tls.ca, tls.cert, tls.key, password]) hash.update(part ?? '').update('\0')
   return { fingerprint: hash.digest('hex'), tls, password }
+}
+
+/** A file of credentials that holds something else. The message names it, without a full stop. */
+export class UnusableFile extends Error {}
+
+/** Throws an UnusableFile. Whether key and certificate belong together shows when they are used: they are replaced one by one. */
+export function checkFiles(settings: EtcdSettings, { tls }: Credentials): void {
+  const files: readonly (readonly [keyof Credentials['tls'], string, (pem: Buffer) => unknown])[] = [
+    ['ca', 'certificate in PEM', pem => new X509Certificate(pem)],
+    ['cert', 'certificate in PEM', pem => new X509Certificate(pem)],
+    ['key', 'private key in PEM without a passphrase', pem => createPrivateKey(pem)],
+  ]
+  for (const [which, what, parse] of files) {
+    const pem = tls[which]
+    if (pem === undefined) continue
+    try {
+      parse(pem)
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      throw new UnusableFile(
+        `${settings.tls?.[which]}, datastore.tls.${which}, holds no ${what} (${why}): put the right file there`,
+        { cause: error },
+      )
+    }
+  }
 }
 
 function passwordOf(auth: EtcdSettings['auth']): string | undefined {

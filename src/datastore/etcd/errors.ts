@@ -5,6 +5,7 @@
 // they can be repeated (datastore.ts).
 
 import { StoreError, type StoreErrorCode } from '../contract.ts'
+import { UnusableFile } from './credentials.ts'
 
 export interface Fault {
   readonly code: StoreErrorCode
@@ -12,6 +13,8 @@ export interface Fault {
   readonly passes: boolean
   /** Nobody listens there: soon is as good as late. */
   readonly refused?: boolean
+  /** It says what to put right, which a later try that merely has no time left does not. */
+  readonly isExplained?: boolean
   readonly reason: string
 }
 
@@ -32,12 +35,17 @@ const table: readonly (readonly [pattern: RegExp, fault: Omit<Fault, 'reason'>, 
   [
     /permission denied|PermissionDenied/i,
     { code: 'unauthorised', passes: false },
-    'this user of etcd may not do that: grant its role readwrite on the prefix: etcdctl role grant-permission ROLE readwrite PREFIX/ --prefix',
+    'this user of etcd may not do that: grant its role readwrite on the prefix, or read where an import reads: etcdctl role grant-permission ROLE readwrite|read PREFIX/ --prefix',
   ],
   [
     /user name is empty|user name not found/i,
     { code: 'unauthorised', passes: false },
     'etcd wants a user: set datastore.auth',
+  ],
+  [
+    /authentication is not enabled/i,
+    { code: 'unauthorised', passes: false },
+    'etcd has no users: remove datastore.auth from margayd.yaml, or begin with users: etcdctl auth enable',
   ],
   [
     /CERT_NOT_YET_VALID|certificate is not yet valid/i,
@@ -62,10 +70,16 @@ const table: readonly (readonly [pattern: RegExp, fault: Omit<Fault, 'reason'>, 
 export function faultOf(error: unknown, where: string): Fault {
   // A sentence of ours: who passes it on ends it.
   if (error instanceof StoreError) return { code: error.code, passes: false, reason: error.message.replace(/\.$/, '') }
+  // The file may be half written.
+  if (error instanceof UnusableFile)
+    return { code: 'unauthorised', passes: true, refused: true, isExplained: true, reason: error.message }
   const text = error instanceof Error ? `${error.constructor.name}: ${error.message}` : String(error)
   const said = plain(text)
   for (const [pattern, fault, next] of table)
-    if (pattern.test(text)) return { ...fault, reason: next === undefined ? said : `${next} (${where}: ${said})` }
+    if (pattern.test(text))
+      return next === undefined
+        ? { ...fault, reason: said }
+        : { ...fault, isExplained: true, reason: `${next} (${where}: ${said})` }
   const hint = 'check that it runs and can be reached; what is known stays in force'
   const refused = /No connection established|ECONNREFUSED/.test(text)
   return { code: 'unreachable', passes: true, refused, reason: `etcd at ${where} does not answer: ${said}; ${hint}` }
@@ -83,5 +97,7 @@ function plain(text: string): string {
     .replace(/^\d+ [A-Z_]+: /, '')
     .replaceAll(/\s+/g, ' ')
     .replace(/\. Resolution note:\s*$/, '')
+    .replace(/\. Last error: null$/, '')
+    .replace(/^Deadline exceeded after ([\d.]+)s.*/, 'nothing came within $1 s')
     .slice(0, 300)
 }

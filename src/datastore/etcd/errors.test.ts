@@ -1,0 +1,23 @@
+import t from 'tap'
+import { faultOf } from './errors.ts'
+
+t.test('what etcd and gRPC say, in words that tell what to do', t => {
+  const where = 'https://10.0.0.1:2379'
+  for (const [said, reason] of [
+    [
+      '4 DEADLINE_EXCEEDED: Deadline exceeded after 4.988s,name resolution: 0.041s,metadata filters: 0.005s,Waiting for LB pick',
+      `etcd at ${where} does not answer: nothing came within 4.988 s; check that it runs`,
+    ],
+    [
+      '14 UNAVAILABLE: No connection established. Last error: null. Resolution note: ',
+      `etcd at ${where} does not answer: No connection established; check that it runs`,
+    ],
+    ['9 FAILED_PRECONDITION: etcdserver: authentication is not enabled', 'etcd has no users: remove datastore.auth'],
+    [
+      '7 PERMISSION_DENIED: etcdserver: permission denied',
+      'this user of etcd may not do that: grant its role readwrite',
+    ],
+  ])
+    t.equal(faultOf(new Error(said), where).reason.slice(0, reason.length), reason)
+  t.end()
+})
