@@ -18,7 +18,7 @@ const file = 'integration/dataplane/other-kinds.test.ts'
 const apart = ['src/dataplane/wireguard.contract.test.ts', 'src/dataplane/encapsulation/wireguard.kernel.test.ts']
 /**
  * `few`: each kind in one of its modes, and the switches between them, three minutes in the emulated machine. `whole`: in both modes, with
- * restarts and a rotated key, eight minutes. `FoU,GUE`: the same of these.
+ * restarts and a rotated key, five minutes. `FoU,GUE`: the same of these.
  */
 const asked = process.env['MATRIX'] ?? 'few'
 const isAll = asked === 'few' || asked === 'whole'
