@@ -20,17 +20,26 @@ export type Place = (typeof places)[number]
 
 export const never: Case = { wrapping: undefined, mode: 'Never' }
 
-/** The first is how the lab starts: its pods get the whole MTU of the wire, so that each path's own limit can be met. */
+/**
+ * The first is how the lab starts: its pods get the whole MTU of the wire, so that each path's own limit can be met. What encrypts
+ * comes next, at once for all packets: the one change from bare packets that may not go back to them.
+ */
 export const casesOf = (which: readonly Wrapping[]): readonly Case[] => [
   never,
-  ...which.flatMap(wrapping => (['CrossSubnet', 'Always'] as const).map(mode => ({ wrapping, mode }))),
+  ...encryptingFirst(which).flatMap(wrapping => modesOf(wrapping).map(mode => ({ wrapping, mode }))),
 ]
 
 /** One mode of each, by turns. */
 export const fewCasesOf = (which: readonly Wrapping[]): readonly Case[] => [
   never,
-  ...which.map((wrapping, i): Case => ({ wrapping, mode: i % 2 === 0 ? 'CrossSubnet' : 'Always' })),
+  ...encryptingFirst(which).map((wrapping, i): Case => ({ wrapping, mode: i % 2 === 0 ? 'Always' : 'CrossSubnet' })),
 ]
+
+const encryptingFirst = (which: readonly Wrapping[]): readonly Wrapping[] =>
+  which.toSorted((a, b) => Number(b.encrypted === true) - Number(a.encrypted === true))
+
+const modesOf = ({ encrypted }: Wrapping): readonly Mode[] =>
+  encrypted === true ? ['Always', 'CrossSubnet'] : ['CrossSubnet', 'Always']
 
 /** Whether the case concerns packets of the family. */
 export const carries = ({ wrapping }: Case, family: Family): boolean =>

@@ -69,7 +69,7 @@ const page = (rows: readonly string[], switches: readonly string[]): string =>
     '',
     '## The mode of a live pool changed',
     '',
-    'While it changes, two pods in different subnets send each other numbered packets, 1,000 a second (in the virtual machine 50), in both',
+    'While it changes, two pods in different subnets send each other numbered packets, 1,000 a second (in the virtual machine 200), in both',
     'families. Lost: of the flow that lost most, from before the change until no route leads the old way.',
     '',
     '| from | to | lost |',
