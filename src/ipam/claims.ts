@@ -14,7 +14,7 @@ import type { Datastore, Entry } from '../datastore/contract.ts'
 import { StoreError } from '../datastore/contract.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { gaps } from './parts.ts'
-import { blockKind, blockName, type BlockRecord, readBlock } from './records.ts'
+import { blockKind, blockName, type BlockRecord, prefixOfName, readBlock } from './records.ts'
 
 export type ClaimedBlock = NonNullable<ReturnType<typeof readBlock>>
 
@@ -144,7 +144,14 @@ async function withoutRival(datastore: Datastore, mine: ClaimedBlock): Promise<C
 }
 
 async function rivalOf(datastore: Datastore, mine: ClaimedBlock): Promise<ClaimedBlock | undefined> {
-  return (await allBlocks(datastore)).find(other => other.node !== mine.node && overlaps(other.prefix, mine.prefix))
+  const all = (await allEntries(datastore, blockKind)).flatMap(entry => readBlock(entry.value) ?? unread(entry) ?? [])
+  return all.find(other => other.node !== mine.node && overlaps(other.prefix, mine.prefix))
+}
+
+/** A record that cannot be read, as a newer Margay's: somebody's, and its name says which block it is. */
+function unread({ name }: Entry): ClaimedBlock | undefined {
+  const prefix = prefixOfName(name)
+  return prefix && { cidr: formatPrefix(prefix), node: '', pool: '', claimedAt: '', prefix }
 }
 
 /** Gives a block back. Nothing happens if it is not this node's. */

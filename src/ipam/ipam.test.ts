@@ -303,6 +303,21 @@ t.test('a block whose record cannot be read any more, as a newer Margay’s, sta
   t.match((await ipam.assign({ ...owner(2), ...four })).addresses, [{ block: cidr }])
 })
 
+t.test('nobody claims what overlaps a block whose record cannot be read', async t => {
+  for (const { cidr, length, part, families } of [
+    { cidr: '10.42.0.0/29', length: 29, part: '10-42-0-4-30', families: [4] },
+    { cidr: 'fd00:42::/125', length: 125, part: 'fd00-42---126', families: [6] },
+  ] as const) {
+    const datastore = new MemoryDatastore()
+    const { ipam } = testNode('n1', datastore, [pool('p', cidr, { blockSize: length })])
+    await ipam.load()
+    await datastore.create(blockKind, part, {})
+    await t.rejects(ipam.assign({ ...owner(1), families: [...families] }), { code: 'exhausted' })
+    t.match((await datastore.list(blockKind)).entries, [{ name: part }], 'nor leaves a record')
+    t.equal((await datastore.list(blockKind)).entries.length, 1)
+  }
+})
+
 t.test('a datastore that lost the records: blocks with pods are claimed again, unless somebody was faster', async t => {
   const pools = [pool('v4', '10.42.0.0/28', { blockSize: 30 })]
   const node = testNode('n1', new MemoryDatastore(), pools)

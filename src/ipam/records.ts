@@ -60,6 +60,13 @@ export function blockName(block: Prefix): string {
   return formatPrefix(block).replaceAll(/[.:/]/g, '-')
 }
 
+/** The block whose record has this name; undefined: none has. */
+export function prefixOfName(name: string): Prefix | undefined {
+  const [, address = '', length] = /^(.+)-(\d+)$/.exec(name) ?? []
+  const asWritten = (separator: string) => parsePrefix(`${address.replaceAll('-', separator)}/${length}`)
+  return asWritten('.') ?? asWritten(':')
+}
+
 /** Reads a record of the datastore; undefined if it is none (somebody else wrote it). */
 export function readBlock(value: unknown): (BlockRecord & { readonly prefix: Prefix }) | undefined {
   if (typeof value !== 'object' || value === null) return undefined
