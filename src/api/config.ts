@@ -16,6 +16,12 @@ import { defaultSysctls, sysctls } from './sysctls.ts'
 
 export const defaultConfigFile = '/etc/margay/margayd.yaml'
 
+function isProtocolOfOthers(protocol: number): boolean {
+  return (
+    (protocol >= 8 && protocol <= 18) || (protocol >= 186 && protocol <= 192) || [42, 80, 84, 99].includes(protocol)
+  )
+}
+
 const addressMethod = (family: 4 | 6) =>
   field('method', value => {
     const parsed = typeof value === 'string' ? parseAddressMethod(value, family) : undefined
@@ -41,9 +47,21 @@ const schema = v.strictObject({
   stateDir: v.optional(path(), '/var/lib/margay'),
   dataplane: v.optional(
     v.strictObject({
-      /** rtm_protocol that marks our routes (Linux keeps 0–4; 80 is Calico's). */
+      /** rtm_protocol that marks our routes (Linux keeps 0–4). */
       routeProtocol: v.optional(
-        integer('number', 5, 255, 'It marks our routes in the kernel; Linux keeps 0 to 4.'),
+        v.pipe(
+          integer('number', 5, 255, 'It marks our routes in the kernel; Linux keeps 0 to 4.'),
+          v.check(
+            protocol => !isProtocolOfOthers(protocol),
+            toMessage(
+              new Refusal(
+                'marks routes of another program',
+                'In rtnetlink.h 8 to 18, 42, 84, 99 and 186 to 192 belong to BIRD, FRR, Keepalived and others; 80 is that of Calico.',
+                'Use 81, or another free one.',
+              ),
+            ),
+          ),
+        ),
         81,
       ),
       /** Kernel table of our routes; 254 is main. Another one needs rules that look it up. */

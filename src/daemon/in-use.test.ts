@@ -41,7 +41,7 @@ t.test('addresses on devices of ours, and none on a stranger that only has such 
   await address(await add({ ...pair, name: 'margay-ipip', peer: { name: 'y' } }), '10.42.0.6/32')
 
   t.same(await addressesInUse(kernel, 81), [
-    { address: '10.42.0.1' },
+    { address: '10.42.0.1', device: 'mgy0123456789a' },
     { address: '10.42.0.5', owner: tunnelOwner('margay-vxlan4') },
   ])
 })

@@ -50,10 +50,12 @@ t.test('a fight about a setting is slowed and told', async t => {
   for (let i = 0; i < 3; i++) {
     t.same(plane.problems, [])
     w.kernel.node.writeSysctl(name, '0')
+    w.kernel.node.writeSysctl('net/ipv4/conf/eth0/forwarding', '0') // as the kernel does with every link
     await later(plane, w, 0)
   }
   t.equal(w.kernel.node.readSysctl(name), '0', 'the third time it waits')
   t.match(plane.problems, [/^sysctl net\/ipv4\/ip_forward: somebody sets it to 0 again and again \(3 times/])
+  t.equal(plane.problems.length, 1, 'one cause, one sentence')
   await later(plane, w, 1_000)
   t.equal(w.kernel.node.readSysctl(name), '1')
   await later(plane, w, 15_000)

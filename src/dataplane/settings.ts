@@ -73,11 +73,20 @@ export class Settings {
 
   /** Sentences for settings that the kernel refuses, and for those that somebody changes again and again. */
   get problems(): readonly string[] {
-    const fights = [...this.#fights.all()].map(
-      ([name, { count, by }]) =>
-        `sysctl ${name}: somebody sets it to ${by} again and again (${count} times in a short while), and Margay needs it otherwise, so it is put right ever more slowly; look for it in /etc/sysctl.d, in network managers and other daemons`,
-    )
+    const fights = [...this.#fights.all()]
+      .filter(([name]) => !this.#follows(name))
+      .map(
+        ([name, { count, by }]) =>
+          `sysctl ${name}: somebody sets it to ${by} again and again (${count} times in a short while), and Margay needs it otherwise, so it is put right ever more slowly; look for it in /etc/sysctl.d, in network managers and other daemons`,
+      )
     return [...this.#refused.values(), ...fights]
+  }
+
+  /** Whoever turns forwarding off on the whole node turns it off on every link: one cause, told once. */
+  #follows(name: string): boolean {
+    const [, family] = /^net\/(ipv[46])\/conf\/(?!all\/).*\/forwarding$/.exec(name) ?? []
+    const cause = family === 'ipv4' ? 'net/ipv4/ip_forward' : 'net/ipv6/conf/all/forwarding'
+    return family !== undefined && this.#fights.at(cause) !== undefined
   }
 
   async close(): Promise<void> {
