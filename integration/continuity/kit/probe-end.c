@@ -155,21 +155,53 @@ static void print_state(void) {
   puts("]");
 }
 
+// What asks comes in lines, several of them at once where this program was late. False: the input has ended.
+static bool read_lines(void (*obey)(const char *line)) {
+  static char text[256];
+  static size_t length;
+  ssize_t more = read(0, text + length, sizeof text - 1 - length);
+  if (more <= 0) return false;
+  length += more;
+  text[length] = 0;
+  char *line = text, *end;
+  for (; (end = strchr(line, '\n')); line = end + 1) {
+    *end = 0;
+    obey(line);
+  }
+  length = strlen(line);
+  memmove(text, line, length);
+  return true;
+}
+
 static double now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return time.tv_sec + time.tv_nsec / 1e9;
 }
 
+static int timer;
+static double per_second, started;
+
+static void obey(const char *line) {
+  if (!strcmp(line, "state")) {
+    print_state();
+  } else if (!strcmp(line, "start")) {
+    struct itimerspec every = {0};
+    every.it_interval.tv_nsec = every.it_value.tv_nsec = per_second > 1000 ? 1000000 : 999999999 / per_second;
+    if (timerfd_settime(timer, 0, &every, NULL) < 0) fail("timerfd_settime");
+    started = now();
+  }
+}
+
 int main(int argc, char **argv) {
   if (argc < 4) return 2;
-  double per_second = atof(argv[2]), started = 0;
+  per_second = atof(argv[2]);
   for (int i = 3; i < argc; i++) open_flow(argv[i], atoi(argv[1]));
   setvbuf(stdout, NULL, _IOFBF, 1 << 16);
   puts("ready");
   fflush(stdout);
 
-  int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+  timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
   if (timer < 0) fail("timerfd_create");
   struct pollfd polled[2 + MOST_FLOWS] = {{0, POLLIN, 0}, {timer, POLLIN, 0}};
   for (int i = 0; i < flow_count; i++) polled[2 + i] = (struct pollfd){flows[i].socket, POLLIN, 0};
@@ -183,17 +215,7 @@ int main(int argc, char **argv) {
       for (int i = 0; i < flow_count; i++) send_due(&flows[i], now() - started, per_second);
     }
     if (!polled[0].revents) continue;
-    char line[64];
-    ssize_t length = read(0, line, sizeof line);
-    if (length <= 0) return 0;
-    // One line at a time: who asks waits for the answer.
-    if (!memcmp(line, "start", 5)) {
-      struct itimerspec every = {0};
-      every.it_interval.tv_nsec = every.it_value.tv_nsec = per_second > 1000 ? 1000000 : 999999999 / per_second;
-      if (timerfd_settime(timer, 0, &every, NULL) < 0) fail("timerfd_settime");
-      started = now();
-    } else
-      print_state();
+    if (!read_lines(obey)) return 0;
     fflush(stdout);
   }
 }
