@@ -110,6 +110,7 @@ t.test('BIRD goes for long: its routes are the last choice, and fresh when it is
   t.ok(await within(10, async () => speaker.status()[0].endOfRib.length === 1))
   pair.killBird()
   t.ok(await chosen('long-lived'))
+  t.ok(await within(10, async () => theirPath()?.communities.includes('65535:6') === true), 'its routes are marked')
   t.match(theirPath(), { best: true, communities: ['65535:6'] })
   pair.startBird(bird(longLived), '-R')
   t.ok(await chosen(false))
