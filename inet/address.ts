@@ -2,6 +2,11 @@
 
 export type IpFamily = 4 | 6
 
+/** Of what is known to be an address or a prefix, as text. */
+export function familyOf(text: string): IpFamily {
+  return text.includes(':') ? 6 : 4
+}
+
 /** An IPv4 (4 octets) or IPv6 (16 octets) address in network byte order. Never written to after it was made. */
 export interface Address {
   readonly family: IpFamily

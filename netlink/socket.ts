@@ -4,6 +4,7 @@
 // connect or listen, so the socket is made here and then handed to Node by its file descriptor. `sockets()` is what
 // bgp-speaker's `tcpWith` takes; the functions below it are for everybody.
 
+import { familyOf } from '../inet/index.ts'
 import { addon } from './core/addon.ts'
 import { errnoName, errnoText, NetlinkError } from './core/errno.ts'
 import { type Namespace, openNamespace } from './core/namespace.ts'
@@ -114,10 +115,6 @@ function setKey(fd: number, remote: string, secret: string | undefined): void {
   const key = new TextEncoder().encode(secret ?? '')
   const [address, bits] = remote.split('/')
   checked(addon().tcpKey(fd, address, bits === undefined ? -1 : Number(bits), key), `the key for ${remote}`)
-}
-
-function familyOf(address: string): 4 | 6 {
-  return address.includes(':') ? 6 : 4
 }
 
 /** The result, unless it is an errno. */

@@ -91,6 +91,15 @@ static napi_value number(napi_env env, int64_t value) {
   return result;
 }
 
+/* Has work done on a thread of libuv's pool, and what follows from it here. */
+static void queue_work(napi_env env, const char *label, napi_async_execute_callback execute,
+                       napi_async_complete_callback complete, void *data, napi_async_work *work) {
+  napi_value name;
+  napi_create_string_utf8(env, label, NAPI_AUTO_LENGTH, &name);
+  napi_create_async_work(env, NULL, name, execute, complete, data, work);
+  napi_queue_async_work(env, *work);
+}
+
 static bool arguments(napi_env env, napi_callback_info info, size_t wanted, napi_value *values) {
   size_t count = wanted;
   return napi_get_cb_info(env, info, &count, values, NULL, NULL) == napi_ok && count >= wanted;
@@ -306,7 +315,7 @@ static void sysctl_complete(napi_env env, napi_status status, void *data) {
 
 /* sysctls(namespace, [path, value | undefined, …]): Promise<errno | (errno | text)[]> */
 static napi_value sysctls(napi_env env, napi_callback_info info) {
-  napi_value values[2], promise, name;
+  napi_value values[2], promise;
   uint32_t length = 0;
   if (!arguments(env, info, 2, values) || napi_get_array_length(env, values[1], &length) != napi_ok) return NULL;
   struct sysctl_work *work = calloc(1, sizeof *work);
@@ -329,9 +338,7 @@ static napi_value sysctls(napi_env env, napi_callback_info info) {
     sysctl_work_free(work);
     return promise;
   }
-  napi_create_string_utf8(env, "sysctls", NAPI_AUTO_LENGTH, &name);
-  napi_create_async_work(env, NULL, name, sysctl_execute, sysctl_complete, work, &work->work);
-  napi_queue_async_work(env, work->work);
+  queue_work(env, "sysctls", sysctl_execute, sysctl_complete, work, &work->work);
   return promise;
 }
 
@@ -464,7 +471,7 @@ static void echo_complete(napi_env env, napi_status status, void *data) {
 
 /* icmpEcho(to, octets, milliseconds): Promise<0 | mtu | -errno> */
 static napi_value icmp_echo_(napi_env env, napi_callback_info info) {
-  napi_value values[3], promise, name;
+  napi_value values[3], promise;
   if (!arguments(env, info, 3, values)) return NULL;
   struct echo_work *work = calloc(1, sizeof *work);
   if (!work) abort();
@@ -477,9 +484,7 @@ static napi_value icmp_echo_(napi_env env, napi_callback_info info) {
     free(work);
     return promise;
   }
-  napi_create_string_utf8(env, "icmpEcho", NAPI_AUTO_LENGTH, &name);
-  napi_create_async_work(env, NULL, name, echo_execute, echo_complete, work, &work->work);
-  napi_queue_async_work(env, work->work);
+  queue_work(env, "icmpEcho", echo_execute, echo_complete, work, &work->work);
   return promise;
 }
 
@@ -529,7 +534,7 @@ static void echoes_complete(napi_env env, napi_status status, void *data) {
 
 /* icmpEchoes(namespace, [to, …], milliseconds): Promise<-errno | boolean[]> */
 static napi_value icmp_echoes_(napi_env env, napi_callback_info info) {
-  napi_value values[3], promise, name;
+  napi_value values[3], promise;
   uint32_t length = 0;
   if (!arguments(env, info, 3, values) || napi_get_array_length(env, values[1], &length) != napi_ok) return NULL;
   struct echoes_work *work = calloc(1, sizeof *work);
@@ -554,9 +559,7 @@ static napi_value icmp_echoes_(napi_env env, napi_callback_info info) {
     echoes_work_free(work);
     return promise;
   }
-  napi_create_string_utf8(env, "icmpEchoes", NAPI_AUTO_LENGTH, &name);
-  napi_create_async_work(env, NULL, name, echoes_execute, echoes_complete, work, &work->work);
-  napi_queue_async_work(env, work->work);
+  queue_work(env, "icmpEchoes", echoes_execute, echoes_complete, work, &work->work);
   return promise;
 }
 

@@ -24,7 +24,7 @@
 
 enum { IP_HEADER = 20, IP6_HEADER = 40, ICMP_HEADER = 8 };
 
-static long long now_ms(void) {
+long long now_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * 1000LL + now.tv_nsec / 1000000;

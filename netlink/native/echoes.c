@@ -9,13 +9,10 @@
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef SOL_RAW
@@ -30,19 +27,12 @@ struct target {
 };
 
 struct round {
-  int namespace_fd;
   const struct target *targets;
   bool *answered;
   size_t count;
   int milliseconds;
   int code;
 };
-
-static long long now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 /* A socket that hears nothing but answers to echoes; a negative errno. */
 static int open_family(bool six) {
@@ -109,12 +99,8 @@ static void play(const struct round *round, int fd4, int fd6) {
   }
 }
 
-static void *visit_run(void *argument) {
+static void visit(void *argument) {
   struct round *round = argument;
-  if (round->namespace_fd >= 0 && setns(round->namespace_fd, CLONE_NEWNET) != 0) {
-    round->code = -errno;
-    return NULL;
-  }
   int fds[2] = {-1, -1};
   for (size_t i = 0; i < round->count && round->code == 0; i++) {
     int *fd = &fds[round->targets[i].six];
@@ -123,7 +109,6 @@ static void *visit_run(void *argument) {
   if (round->code == 0) play(round, fds[0], fds[1]);
   for (int i = 0; i < 2; i++)
     if (fds[i] >= 0) close(fds[i]);
-  return NULL;
 }
 
 static int read_target(const char *text, struct target *target) {
@@ -141,17 +126,9 @@ int icmp_echoes(int namespace_fd, char *const *to, bool *answered, size_t count,
   if (count > UINT16_MAX) return -EINVAL;
   struct target *targets = calloc(count + 1, sizeof *targets);
   if (!targets) return -ENOMEM;
-  struct round round = {namespace_fd, targets, answered, count, milliseconds, 0};
+  struct round round = {targets, answered, count, milliseconds, 0};
   for (size_t i = 0; i < count && round.code == 0; i++) round.code = read_target(to[i], &targets[i]);
-  if (round.code == 0) {
-    pthread_t thread;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    round.code = -pthread_create(&thread, NULL, visit_run, &round);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (round.code == 0) pthread_join(thread, NULL);
-  }
+  int code = round.code == 0 ? namespace_visit(namespace_fd, visit, &round) : 0;
   free(targets);
-  return round.code;
+  return code != 0 ? -code : round.code;
 }

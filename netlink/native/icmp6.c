@@ -8,14 +8,11 @@
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 struct parcel {
-  int namespace_fd;
   const char *device;
   const char *to;
   const unsigned char *message;
@@ -45,22 +42,14 @@ static int post(const struct parcel *parcel) {
   return code;
 }
 
-static void *visit(void *argument) {
+static void visit(void *argument) {
   struct parcel *parcel = argument;
-  parcel->code = setns(parcel->namespace_fd, CLONE_NEWNET) != 0 ? errno : post(parcel);
-  return NULL;
+  parcel->code = post(parcel);
 }
 
 int icmp6_send(int namespace_fd, const char *device, const char *to, const unsigned char *message, size_t length) {
-  struct parcel parcel = {namespace_fd, device, to, message, length, 0};
+  struct parcel parcel = {device, to, message, length, 0};
   if (namespace_fd < 0) return post(&parcel);
-  pthread_t thread;
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int code = pthread_create(&thread, NULL, visit, &parcel);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (code != 0) return code;
-  pthread_join(thread, NULL);
-  return parcel.code;
+  int code = namespace_visit(namespace_fd, visit, &parcel);
+  return code != 0 ? code : parcel.code;
 }

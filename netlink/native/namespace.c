@@ -65,32 +65,20 @@ static int read_all(int fd, char **into) {
 
 struct visit {
   int namespace_fd;
-  struct sysctl *list;
-  size_t count;
+  void (*work)(void *);
+  void *argument;
   int code;
 };
 
 static void *visit_run(void *argument) {
   struct visit *visit = argument;
-  if (visit->namespace_fd >= 0 && setns(visit->namespace_fd, CLONE_NEWNET) != 0) {
-    visit->code = errno;
-    return NULL;
-  }
-  for (size_t i = 0; i < visit->count; i++) {
-    struct sysctl *s = &visit->list[i];
-    int fd = open(s->path, (s->value ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
-    if (fd < 0) {
-      s->code = errno;
-      continue;
-    }
-    s->code = s->value ? write_all(fd, s->value) : read_all(fd, &s->current);
-    close(fd);
-  }
+  if (visit->namespace_fd >= 0 && setns(visit->namespace_fd, CLONE_NEWNET) != 0) visit->code = errno;
+  else visit->work(visit->argument);
   return NULL;
 }
 
-int namespace_sysctls(int namespace_fd, struct sysctl *list, size_t count) {
-  struct visit visit = {.namespace_fd = namespace_fd, .list = list, .count = count};
+int namespace_visit(int namespace_fd, void (*work)(void *), void *argument) {
+  struct visit visit = {namespace_fd, work, argument, 0};
   pthread_t thread;
   sigset_t all, before;
   sigfillset(&all);
@@ -100,4 +88,28 @@ int namespace_sysctls(int namespace_fd, struct sysctl *list, size_t count) {
   if (code != 0) return code;
   pthread_join(thread, NULL);
   return visit.code;
+}
+
+struct sysctls {
+  struct sysctl *list;
+  size_t count;
+};
+
+static void sysctls_run(void *argument) {
+  struct sysctls *sysctls = argument;
+  for (size_t i = 0; i < sysctls->count; i++) {
+    struct sysctl *s = &sysctls->list[i];
+    int fd = open(s->path, (s->value ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+    if (fd < 0) {
+      s->code = errno;
+      continue;
+    }
+    s->code = s->value ? write_all(fd, s->value) : read_all(fd, &s->current);
+    close(fd);
+  }
+}
+
+int namespace_sysctls(int namespace_fd, struct sysctl *list, size_t count) {
+  struct sysctls sysctls = {list, count};
+  return namespace_visit(namespace_fd, sysctls_run, &sysctls);
 }

@@ -88,6 +88,8 @@ void netlink_socket_destroy(struct netlink_socket *socket);
 int namespace_check(int fd);
 /* An open fd of the network namespace at `path`, or a negative errno. */
 int namespace_open(const char *path);
+/* Does work in a namespace (-1: the process's own), on a thread that ends there, and waits for it: 0, or an errno if it was not done. */
+int namespace_visit(int namespace_fd, void (*work)(void *), void *argument);
 
 struct sysctl {
   char *path;
@@ -120,6 +122,8 @@ int tcp_key(int fd, const char *remote, int bits, const unsigned char *key, size
 /* Sends an ICMP echo of so many octets, IP header included, that must not be fragmented, and waits: 0 if it was answered, the MTU
    that a router or the own link names if it was too big, or a negative errno (ETIMEDOUT: nobody answered). */
 int icmp_echo(const char *to, int octets, int milliseconds);
+/* Of a clock that nobody sets. */
+long long now_ms(void);
 /* Of an ICMP message whose own field is still zero; as it stands in the message. */
 uint16_t icmp_checksum(const unsigned char *bytes, size_t length);
 /* Echoes from a namespace (fd -1: the process's own) to all addresses at once, again and again until all have answered or the time is

@@ -9,8 +9,6 @@
 #include <linux/tcp.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -116,29 +114,19 @@ static int make(const struct tcp_request *request) {
   return -code;
 }
 
-struct visit {
+struct order {
   const struct tcp_request *request;
-  int namespace_fd;
   int result;
 };
 
-static void *visit_run(void *argument) {
-  struct visit *visit = argument;
-  if (setns(visit->namespace_fd, CLONE_NEWNET) != 0) visit->result = -errno;
-  else visit->result = make(visit->request);
-  return NULL;
+static void make_ordered(void *argument) {
+  struct order *order = argument;
+  order->result = make(order->request);
 }
 
 int tcp_open(int namespace_fd, const struct tcp_request *request) {
   if (namespace_fd < 0) return make(request);
-  struct visit visit = {.request = request, .namespace_fd = namespace_fd};
-  pthread_t thread;
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int code = pthread_create(&thread, NULL, visit_run, &visit);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (code != 0) return -code;
-  pthread_join(thread, NULL);
-  return visit.result;
+  struct order order = {.request = request};
+  int code = namespace_visit(namespace_fd, make_ordered, &order);
+  return code != 0 ? -code : order.result;
 }

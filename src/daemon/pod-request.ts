@@ -2,7 +2,7 @@
 
 import type { AddRequest } from '../../cni-plugin/protocol/backend.ts'
 import { CniError, code } from '../../cni-plugin/protocol/errors.ts'
-import type { IpFamily } from '../../inet/index.ts'
+import { familyOf, type IpFamily } from '../../inet/index.ts'
 import { gatewayOf } from '../dataplane/endpoints/wiring.ts'
 import type { Endpoint, PodRoute } from '../model/endpoint.ts'
 import { isCalled } from '../ipam/pools.ts'
@@ -58,8 +58,6 @@ export function requireOneOfEach(addresses: readonly string[], pod: string): voi
       'Ask for one.',
     )
 }
-
-const familyOf = (address: string): IpFamily => (address.includes(':') ? 6 : 4)
 
 /** Routes of the pod's end. Throws where one has a gateway that a pod does not have. */
 export function askedRoutes({ routes = [] }: AddRequest): Pick<Endpoint, 'routes'> {

@@ -26,7 +26,7 @@ import type {
 import type { Ethtool } from '../../netlink/generic/ethtool-types.ts'
 import type { Fou } from '../../netlink/generic/fou-types.ts'
 import type { Netfilter } from '../../netlink/netfilter/types.ts'
-import { contains, parseAddress, parseInterfaceAddress, formatPrefix, prefixOf } from '../../inet/index.ts'
+import { contains, familyOf, parseAddress, parseInterfaceAddress, formatPrefix, prefixOf } from '../../inet/index.ts'
 import type { Kernel, Sysctl, SysctlName } from './kernel.ts'
 import { FakeEthtool } from './fake-ethtool.ts'
 import { FakeFou } from './fake-fou.ts'
@@ -577,10 +577,6 @@ function isConnectedBy(route: Route, connected: Route): boolean {
 
 function sameKey(a: Route, b: Route): boolean {
   return a.table === b.table && a.dst === b.dst && a.metric === b.metric && a.tos === b.tos
-}
-
-function familyOf(text: string): IpFamily {
-  return text.includes(':') ? 6 : 4
 }
 
 function definedOf<T extends object>(change: T): Partial<T> {

@@ -1,7 +1,7 @@
 // Addresses that nodes had until lately. While a node moves from one to another, the others know of it sooner or later, so everybody
 // takes packets from both, and sends to either, until the change is everywhere.
 
-import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
+import { familyOf, formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import type { NodeResource } from '../resources/index.ts'
 
 export interface FormerAddress {
@@ -33,8 +33,4 @@ export function addressesOf({ spec }: NodeResource): readonly string[] {
     const own = text === undefined ? undefined : parseInterfaceAddress(text)
     return own ? [formatAddress(own.address)] : []
   })
-}
-
-export function familyOf(address: string): 4 | 6 {
-  return address.includes(':') ? 6 : 4
 }

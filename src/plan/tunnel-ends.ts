@@ -1,8 +1,8 @@
 // Who is at the far ends of a node's tunnels, and by which of their addresses routes may lead there.
 
-import { contains, formatAddress, parseAddress, prefixOf } from '../../inet/index.ts'
+import { contains, familyOf, formatAddress, parseAddress, prefixOf } from '../../inet/index.ts'
 import type { InterfaceAddress } from '../../inet/index.ts'
-import { familyOf, type FormerAddress } from './former.ts'
+import type { FormerAddress } from './former.ts'
 import type { NodeSpeaker } from './speakers.ts'
 
 /** What of the nodes tunnels are made from. */

@@ -13,7 +13,7 @@
 // kernel flushes the pod's route; hence the neighbour entry.
 // For IPv6 the gateway is the host end's own link-local address, which follows from the MAC and needs no duplicate check.
 
-import type { IpFamily } from '../../../inet/index.ts'
+import { familyOf } from '../../../inet/index.ts'
 import type { InterfaceAddress, Operation } from '../../../netlink/types.ts'
 import type { Endpoint, PodRoute } from '../../model/endpoint.ts'
 import type { FibEntry } from '../../model/fib.ts'
@@ -171,5 +171,3 @@ function neighbourOperation(link: number, gateway: string): Operation {
 
 /** A pod's next hop towards a prefix or address: its node. */
 export const gatewayOf = (text: string): string => gateways[familyOf(text)]
-
-const familyOf = (text: string): IpFamily => (text.includes(':') ? 6 : 4)

@@ -4,7 +4,7 @@
 // as old as the last look: one follows every change of a rule or a route, and looks take no more than a tenth of the time.
 
 import { isDeepStrictEqual } from 'node:util'
-import { formatPrefix, parsePrefix, type Prefix, prefixOf } from '../../../inet/index.ts'
+import { familyOf, formatPrefix, parsePrefix, type Prefix, prefixOf } from '../../../inet/index.ts'
 import type { IpFamily, Route, Rtnetlink, Rule } from '../../../netlink/types.ts'
 import type { FibResult } from '../../model/fib.ts'
 import { type Clock, nextTurn } from '../clock.ts'
@@ -177,8 +177,4 @@ export class OwnTable {
 /** A route of main by which packets of every kind go. */
 function isForAll(route: Route): boolean {
   return (route.table ?? mainTable) === mainTable && (route.tos ?? 0) === 0 && route.type !== 'throw'
-}
-
-function familyOf(prefix: string): IpFamily {
-  return prefix.includes(':') ? 6 : 4
 }
