@@ -1,15 +1,11 @@
-import { all, type Scenario, type Size, thousands } from './scenario.ts'
+import { all, oneToMany, type Scenario, type Size, thousands } from './scenario.ts'
 
 const RECEIVERS = 10
 const STEPS = 20
 
 /** A tenth of a table goes and comes back, again and again. */
 function flap(prefixes: number): Size {
-  const receiver = { prefixes: 0, sets: 0, receives: true }
-  const peers = [
-    { prefixes, sets: prefixes * 0.15, receives: false },
-    ...Array.from({ length: RECEIVERS }, () => receiver),
-  ]
+  const peers = oneToMany(prefixes, RECEIVERS)
   const part = prefixes / 10
   const steps = Array.from({ length: STEPS }, (_, i) => {
     const from = (i % 10) * part

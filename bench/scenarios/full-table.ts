@@ -1,12 +1,9 @@
 import type { Family } from '../../bgp/types.ts'
-import { all, type Scenario, type Size, thousands } from './scenario.ts'
+import { all, oneToMany, type Scenario, type Size, thousands } from './scenario.ts'
 
 /** One eBGP peer sends its table, one other receives it; then all of it is withdrawn. */
 function oneToOne(family: Family, prefixes: number, sets: number, rows: readonly [string, string]): Size {
-  const peers = [
-    { prefixes, sets, receives: false },
-    { prefixes: 0, sets: 0, receives: true },
-  ]
+  const peers = oneToMany(prefixes, 1, sets)
   return {
     label: thousands(prefixes),
     units: prefixes,

@@ -1,14 +1,10 @@
-import { all, type Scenario, type Size, thousands } from './scenario.ts'
+import { all, oneToMany, type Scenario, type Size, thousands } from './scenario.ts'
 
 const CLIENTS = 50
 
 /** A client of a route reflector sends, fifty others receive. */
 function reflect(prefixes: number): Size {
-  const receiver = { prefixes: 0, sets: 0, receives: true }
-  const peers = [
-    { prefixes, sets: prefixes * 0.15, receives: false },
-    ...Array.from({ length: CLIENTS }, () => receiver),
-  ]
+  const peers = oneToMany(prefixes, CLIENTS)
   return {
     label: thousands(prefixes),
     units: prefixes,

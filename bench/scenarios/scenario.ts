@@ -63,6 +63,12 @@ export interface Target {
   readonly memory?: number
 }
 
+/** One peer has a table, in that many attribute sets, and others receive it. */
+export function oneToMany(prefixes: number, receivers: number, sets = prefixes * 0.15): readonly Peer[] {
+  const receiver = { prefixes: 0, sets: 0, receives: true }
+  return [{ prefixes, sets, receives: false }, ...Array.from({ length: receivers }, () => receiver)]
+}
+
 /** The whole of what a peer has. */
 export function all(peers: readonly Peer[], kind: Change['kind']): Change[] {
   return peers.flatMap(({ prefixes }, peer) => (prefixes > 0 ? [{ peer, kind, from: 0, to: prefixes }] : []))
