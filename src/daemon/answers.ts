@@ -8,7 +8,7 @@ import { type Handlers, RequestError } from '../api/server.ts'
 import { version } from '../api/version.ts'
 import type { Datastore } from '../datastore/contract.ts'
 import type { Dataplane } from '../dataplane/index.ts'
-import { type Endpoint, endpointKey } from '../model/endpoint.ts'
+import { endpointName } from '../model/endpoint.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Bgp } from './bgp.ts'
 import type { Cluster } from './cluster.ts'
@@ -61,8 +61,8 @@ export function createHandlers(rooms: Rooms): Handlers {
         peers: bgp.counts(),
         blocks: ipam.owned().map(block => block.cidr),
         endpoints: dataplane.endpoints.all.length,
-        unchecked: namesOf(dataplane.endpoints.all.filter(({ sourceCheck }) => sourceCheck === false)),
-        partial: namesOf(dataplane.endpoints.all.filter(({ isPartial }) => isPartial)),
+        unchecked: dataplane.endpoints.all.filter(({ sourceCheck }) => sourceCheck === false).map(endpointName),
+        partial: dataplane.endpoints.all.filter(({ isPartial }) => isPartial).map(endpointName),
         ...(rooms.drain.status && { drain: rooms.drain.status }),
         routes: {
           installed: dataplane.routes.counts.installed,
@@ -171,8 +171,4 @@ function learnedFor(bgp: Bgp, address: Address) {
     if (!verdict) return []
     return [{ ...verdict, held: routing.guard.holds(prefix), unwrapped: routing.resolver.unwrapped.has(prefix) }]
   })
-}
-
-function namesOf(endpoints: readonly Endpoint[]): readonly string[] {
-  return endpoints.map(endpoint => endpoint.label ?? endpointKey(endpoint))
 }

@@ -5,7 +5,7 @@
 
 import type { Rtnetlink } from '../../netlink/types.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { endpointKey } from '../model/endpoint.ts'
+import { endpointName } from '../model/endpoint.ts'
 import type { FibResult } from '../model/fib.ts'
 import { Tunnels } from './encapsulation/index.ts'
 import { ChecksumOffload } from './encapsulation/checksum-offload.ts'
@@ -139,7 +139,7 @@ export class Dataplane implements AsyncDisposable {
 
   #unchecked(): readonly string[] {
     const pods = this.endpoints.all.filter(({ sourceCheck }) => sourceCheck === false)
-    return pods.map(pod => pod.label ?? endpointKey(pod))
+    return pods.map(endpointName)
   }
 
   /** Pods whose address a device of the node has as well: the kernel's own table goes before every route. */
@@ -150,7 +150,7 @@ export class Dataplane implements AsyncDisposable {
       if (!pod) return []
       const device = this.#mirror.link(link)?.name ?? String(link)
       return [
-        `pod ${pod.label ?? endpointKey(pod)}: device ${device} of the node has its address, so nothing reaches the pod; ip addr del ${cidr} dev ${device}`,
+        `pod ${endpointName(pod)}: device ${device} of the node has its address, so nothing reaches the pod; ip addr del ${cidr} dev ${device}`,
       ]
     })
   }

@@ -25,7 +25,7 @@ export interface FabricDevices {
 
 /** What the node needs. `isStrict`: the whole node has a strict reverse-path filter. */
 export function nodeSettings(fabric: FabricDevices, isStrict: boolean): readonly Sysctl[] {
-  return [...wholeNode(fabric.all), ...onFabric(fabric, isStrict), ...onTunnels(isStrict)]
+  return [...wholeNode(fabric.all), ...onWay(fabric.all, isStrict, fabric.unaddressed), ...onTunnels(isStrict)]
 }
 
 function wholeNode(fabric: readonly string[]): readonly Sysctl[] {
@@ -65,10 +65,6 @@ function onWay(devices: readonly string[], isStrict: boolean, unaddressed: reado
   })
 }
 
-function onFabric({ all, unaddressed }: FabricDevices, isStrict: boolean): readonly Sysctl[] {
-  return onWay(all, isStrict, unaddressed)
-}
-
 /** Ours alone, and so without a way back. IPv6 that is switched off on a device takes its address and its routes along. */
 function onTunnels(isStrict: boolean): readonly Sysctl[] {
   const carriesIpv6 = tunnelDevices.filter(device => device.endsWith('6'))
@@ -85,7 +81,7 @@ export async function setUpNode(kernel: Kernel, fabric: FabricDevices): Promise<
   const isStrict = (await kernel.readSysctls([reversePathOfNode]))[0] === '1'
   const node = await ensureSysctls(kernel, wholeNode(fabric.all))
   // The kernel sets links as it sets the node: what differs now was meant so, and is as it was again after a reset.
-  const links = await ensureSysctls(kernel, onFabric(fabric, isStrict))
+  const links = await ensureSysctls(kernel, onWay(fabric.all, isStrict, fabric.unaddressed))
   const own = await ensureSysctls(kernel, onTunnels(isStrict))
   return {
     settings: nodeSettings(fabric, isStrict),

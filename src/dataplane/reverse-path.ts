@@ -24,11 +24,6 @@ export class ReversePath {
     this.#read()
   }
 
-  /** Resolves when it has told what is so now. */
-  settled(): Promise<void> {
-    return this.#turn
-  }
-
   async close(): Promise<void> {
     await this.#turn
     await (

@@ -57,6 +57,11 @@ export interface PodRoute {
   readonly metric?: number
 }
 
+/** What people know the pod by. */
+export function endpointName(endpoint: Endpoint): string {
+  return endpoint.label ?? endpointKey(endpoint)
+}
+
 /** The key of an endpoint within its node. */
 export function endpointKey(e: {
   readonly network: string

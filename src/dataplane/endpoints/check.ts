@@ -2,7 +2,7 @@
 // plugin may have changed the pod's MAC.
 
 import type { InterfaceAddress, Link, Route, Rtnetlink } from '../../../netlink/types.ts'
-import { type Endpoint, endpointKey, type PodRoute } from '../../model/endpoint.ts'
+import { type Endpoint, endpointName, type PodRoute } from '../../model/endpoint.ts'
 import type { Kernel, Sysctl } from '../kernel.ts'
 import { isHostDevice } from './names.ts'
 import { reversePathFilter } from './source-check.ts'
@@ -88,6 +88,5 @@ function leavesBy(route: Route, link: Link): boolean {
 }
 
 function problem(endpoint: Endpoint, part: EndpointProblem['part'], what: string): EndpointProblem {
-  const name = endpoint.label ?? endpointKey(endpoint)
-  return { part, text: `endpoint ${name}: ${what}; delete the pod and start it again` }
+  return { part, text: `endpoint ${endpointName(endpoint)}: ${what}; delete the pod and start it again` }
 }

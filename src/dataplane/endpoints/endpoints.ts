@@ -6,7 +6,7 @@
 // whoever calls keeps the records and gives them to `adopt` at the next start.
 
 import type { Link, Operation, Rtnetlink } from '../../../netlink/types.ts'
-import { type Endpoint, endpointKey } from '../../model/endpoint.ts'
+import { type Endpoint, endpointKey, endpointName } from '../../model/endpoint.ts'
 import type { FibEntry } from '../../model/fib.ts'
 import { ensureSysctls, type Kernel } from '../kernel.ts'
 import type { RouteTable } from '../routes/route-table.ts'
@@ -165,7 +165,7 @@ export class Endpoints {
         return { ok: true, endpoint: attached }
       } catch (thrown) {
         for (const address of reserved) this.#addresses.delete(address)
-        return { ok: false, error: errorOf(`endpoint ${nameOf(endpoint)}`, thrown) }
+        return { ok: false, error: errorOf(`endpoint ${endpointName(endpoint)}`, thrown) }
       }
     })
   }
@@ -224,7 +224,7 @@ export class Endpoints {
 
   async #admit(endpoint: Endpoint): Promise<void> {
     validate(endpoint)
-    const name = nameOf(endpoint)
+    const name = endpointName(endpoint)
     if (!this.#ready)
       throw new Refused(
         'not-ready',
@@ -254,7 +254,7 @@ export class Endpoints {
     if (holder !== undefined)
       throw new Refused(
         'address-in-use',
-        `endpoint ${nameOf(endpoint)}: ${address} belongs to endpoint ${holder} on this node; release that one or take another address`,
+        `endpoint ${endpointName(endpoint)}: ${address} belongs to endpoint ${holder} on this node; release that one or take another address`,
       )
     this.#addresses.set(address, endpointKey(endpoint))
   }
@@ -266,7 +266,7 @@ export class Endpoints {
     if (await pod.link(asked.ifName))
       throw new Refused(
         'interface-exists',
-        `endpoint ${nameOf(asked)}: the pod has a device ${asked.ifName} already, which is left as it is; choose another interface name`,
+        `endpoint ${endpointName(asked)}: the pod has a device ${asked.ifName} already, which is left as it is; choose another interface name`,
       )
     const endpoint = await besideOthers(pod, asked)
     await apply(node, endpoint, 'make the veth pair', [pairOf(endpoint)])
@@ -302,13 +302,13 @@ export class Endpoints {
     if (!host || !far)
       throw new Refused(
         'netns-missing',
-        `endpoint ${nameOf(endpoint)}: the pod's namespace went away meanwhile; start it again`,
+        `endpoint ${endpointName(endpoint)}: the pod's namespace went away meanwhile; start it again`,
       )
     const rpFilter = await reversePathFilter(this.#kernel, endpoint)
     await this.#set(endpoint, wiring.hostSettings(host.name, families, rpFilter))
     const own = wiring.podSettings(endpoint).filter(({ name }) => endpoint.sysctls?.[name] === undefined)
     await this.#set(endpoint, own, endpoint.netns)
-    const asked = await setAsked(this.#kernel, endpoint, nameOf(endpoint))
+    const asked = await setAsked(this.#kernel, endpoint, endpointName(endpoint))
     await apply(node, endpoint, 'set up the host end', wiring.hostOperations(host.index, families))
     await apply(pod, endpoint, 'set up the pod end', wiring.podOperations(far.index, endpoint))
     return { mac: far.mac ?? '', index: host.index, ...asked }
@@ -319,7 +319,7 @@ export class Endpoints {
     if (failed.length > 0)
       throw new Refused(
         'kernel-refused',
-        `endpoint ${nameOf(endpoint)}: ${failed[0]}; check that /proc/sys is writable`,
+        `endpoint ${endpointName(endpoint)}: ${failed[0]}; check that /proc/sys is writable`,
       )
   }
 
@@ -336,7 +336,7 @@ export class Endpoints {
     if (bad)
       throw new Refused(
         bad.state === 'conflict' ? 'route-conflict' : 'kernel-refused',
-        `endpoint ${nameOf(endpoint)}: ${bad.text ?? `route ${bad.prefix} is ${bad.state}; try again`}`,
+        `endpoint ${endpointName(endpoint)}: ${bad.text ?? `route ${bad.prefix} is ${bad.state}; try again`}`,
       )
   }
 
@@ -350,7 +350,7 @@ export class Endpoints {
     const results = await node.apply(wiring.hostOperations(link.index, families))
     return [
       ...failed,
-      ...results.flatMap(result => (result.ok ? [] : [`endpoint ${nameOf(endpoint)}: ${result.text}`])),
+      ...results.flatMap(result => (result.ok ? [] : [`endpoint ${endpointName(endpoint)}: ${result.text}`])),
     ]
   }
 
@@ -463,14 +463,9 @@ async function apply(
     if (operation.do === 'route.add' && result.errno === 'EEXIST')
       throw new Refused(
         'interface-exists',
-        `endpoint ${nameOf(endpoint)}: the pod has a route ${operation.route.dst} already, by another interface; give this one another priority in ipam.routes of the network, or leave it out`,
+        `endpoint ${endpointName(endpoint)}: the pod has a route ${operation.route.dst} already, by another interface; give this one another priority in ipam.routes of the network, or leave it out`,
       )
-    const text = `endpoint ${nameOf(endpoint)}: the kernel did not ${what} (${result.errno}: ${result.text}); nothing was left behind`
+    const text = `endpoint ${endpointName(endpoint)}: the kernel did not ${what} (${result.errno}: ${result.text}); nothing was left behind`
     throw new Refused('kernel-refused', text)
   }
-}
-
-/** What people know the pod by. */
-function nameOf(endpoint: Endpoint): string {
-  return endpoint.label ?? endpointKey(endpoint)
 }

@@ -4,7 +4,7 @@
 // because its other end went with it: that is told for as long as the pod is there.
 
 import type { Link, LinkChange, Neighbour, NetlinkEvent, Operation, Rtnetlink } from '../../../netlink/types.ts'
-import { type Endpoint, endpointKey } from '../../model/endpoint.ts'
+import { type Endpoint, endpointName } from '../../model/endpoint.ts'
 import type { Clock } from '../clock.ts'
 import type { Kernel } from '../kernel.ts'
 import type { KernelMirror, MirrorChange } from '../mirror.ts'
@@ -70,7 +70,7 @@ export class HostEndGuard {
     const { hostDevice } = endpoint
     this.#lost.set(
       hostDevice,
-      `pod ${nameOf(endpoint)}: its device ${hostDevice} is gone, so it has no network; delete the pod and start it again`,
+      `pod ${endpointName(endpoint)}: its device ${hostDevice} is gone, so it has no network; delete the pod and start it again`,
     )
   }
 
@@ -205,7 +205,7 @@ export class HostEndGuard {
       refused = (await socket.apply([down, ...steps, ...up])).find(result => !result.ok)
     }
     if (!refused || refused.ok) return void this.#faults.delete(index)
-    const what = `device ${endpoint.hostDevice} of pod ${nameOf(endpoint)}`
+    const what = `device ${endpoint.hostDevice} of pod ${endpointName(endpoint)}`
     // IPv6 addresses are refused so where IPv6 is switched off; on the device itself that is put right with the other settings.
     const why =
       refused.errno === 'EACCES'
@@ -220,7 +220,7 @@ export class HostEndGuard {
     if (!isThere || !this.#kept.has(index)) return
     this.#faults.set(
       index,
-      `pod ${nameOf(endpoint)}: somebody deleted its device ${endpoint.hostDevice}, so it has no network; delete the pod and start it again`,
+      `pod ${endpointName(endpoint)}: somebody deleted its device ${endpoint.hostDevice}, so it has no network; delete the pod and start it again`,
     )
   }
 }
@@ -250,8 +250,4 @@ const words: Readonly<Record<string, string>> = {
 
 function spoken(what: string): string {
   return words[what] ?? `its neighbour ${what}`
-}
-
-function nameOf(endpoint: Endpoint): string {
-  return endpoint.label ?? endpointKey(endpoint)
 }
