@@ -4,14 +4,14 @@
 // it was written, so nothing has to be told when a set is freed, and two memos cannot keep each other's sets alive.
 
 import type { AttributeSets } from '../tables/attribute-sets.ts'
-import { type Column, column, resized, STEP } from '../tables/columns.ts'
+import { type Column, column, FIRST, resized } from '../tables/columns.ts'
 
 export class SetMemo {
   readonly #sets: AttributeSets
   /** Serial of the key; 0 = empty. */
-  #key = column(Uint32Array, STEP, 0)
-  #value = column(Uint32Array, STEP, 0)
-  #serial = column(Uint32Array, STEP, 0)
+  #key = column(Uint32Array, FIRST, 0)
+  #value = column(Uint32Array, FIRST, 0)
+  #serial = column(Uint32Array, FIRST, 0)
 
   constructor(sets: AttributeSets) {
     this.#sets = sets

@@ -4,7 +4,7 @@
 // last state of each only, and a prefix that came and went unseen is never mentioned.
 
 import type { ChangeCursor, ChangeView } from '../types.ts'
-import { column, resized, roundUp, STEP } from '../tables/columns.ts'
+import { column, FIRST, resized, roundUp } from '../tables/columns.ts'
 import { DirtyQueue } from '../tables/dirty-queue.ts'
 import { HAS_LOCAL_PREF, HAS_MED, IS_BLACKHOLE } from '../tables/attribute-sets.ts'
 import type { Follower, LocRib } from './loc-rib.ts'
@@ -22,7 +22,7 @@ export class ChangeFeed implements ChangeCursor, Follower {
     this.#rib = rib
     this.#closed = closed
     this.#queue = new DirtyQueue(reserve)
-    this.#told = column(Uint8Array, STEP / 8, reserve / 8)
+    this.#told = column(Uint8Array, FIRST / 8, reserve / 8)
     this.#queue.fill(rib.prefixes.end)
     rib.follow(this)
   }

@@ -7,7 +7,7 @@
 // asking the peer. A withdrawn path stays in its chain as DEAD until the decision process, which walks the chain anyway,
 // takes it out. A peer's paths are found by scanning the peer column, so a peer costs nothing per path.
 
-import { type Column, column, resized, roundUp, STEP } from '../tables/columns.ts'
+import { type Column, column, FIRST, resized, roundUp } from '../tables/columns.ts'
 import { mix, ShardedIndex } from '../tables/sharded-index.ts'
 
 // Flags of a path.
@@ -59,21 +59,21 @@ export class Paths extends ShardedIndex {
   #soughtPrefix = 0
   #soughtSlot = 0
   #soughtId = 0
-  #capacity = STEP
+  #capacity = FIRST
   #free = 0
 
   constructor(seed: number, reserve: number) {
     super()
     this.#seed = mix(seed ^ 0x2545f491)
     this.#reserve = reserve
-    const words = () => column(Uint32Array, STEP, reserve)
+    const words = () => column(Uint32Array, FIRST, reserve)
     this.prefix = words()
     this.received = words()
     this.accepted = words()
     this.next = words()
-    this.slot = column(Uint16Array, STEP, reserve)
-    this.flags = column(Uint8Array, STEP, reserve)
-    this.age = column(Uint8Array, STEP, reserve)
+    this.slot = column(Uint16Array, FIRST, reserve)
+    this.flags = column(Uint8Array, FIRST, reserve)
+    this.age = column(Uint8Array, FIRST, reserve)
   }
 
   /** Entries that every column by path must have. */

@@ -30,7 +30,7 @@ import {
   uint32,
 } from '../wire/attributes.ts'
 import type { SetId } from '../types.ts'
-import { type Column, column, resized, roundUp, STEP } from './columns.ts'
+import { type Column, column, FIRST, resized, roundUp } from './columns.ts'
 import type { NextHops } from './next-hops.ts'
 import { mix, ShardedIndex } from './sharded-index.ts'
 
@@ -93,7 +93,7 @@ export class AttributeSets extends ShardedIndex {
   #references: Uint32Array<ArrayBuffer>
   #hash: Uint32Array<ArrayBuffer>
   #offset: Uint32Array<ArrayBuffer>
-  #capacity = STEP
+  #capacity = FIRST
   #end = 1
   #free = 0
   #serials = 0
@@ -120,13 +120,13 @@ export class AttributeSets extends ShardedIndex {
     super()
     this.nextHops = nextHops
     this.#seed = mix(seed ^ 0x5bd1e995)
-    const words = () => column(Uint32Array, STEP, reserve)
+    const words = () => column(Uint32Array, FIRST, reserve)
     this.localPref = words()
     this.med = words()
     this.neighbourAs = words()
-    this.pathLength = column(Uint16Array, STEP, reserve)
-    this.origin = column(Uint8Array, STEP, reserve)
-    this.flags = column(Uint16Array, STEP, reserve)
+    this.pathLength = column(Uint16Array, FIRST, reserve)
+    this.origin = column(Uint8Array, FIRST, reserve)
+    this.flags = column(Uint16Array, FIRST, reserve)
     this.nextHop = words()
     this.owner = words()
     this.serial = words()

@@ -13,6 +13,9 @@ interface ColumnType<T extends Column> {
 /** Entries by which columns grow. */
 export const STEP = 256 * 1024
 
+/** Entries that a column begins with: most speakers have a few hundred prefixes, and what is committed counts for the garbage collector. */
+export const FIRST = 4096
+
 /** A column of zeros with `entries` entries, that can grow to `reserve` entries without a copy. */
 export function column<T extends Column>(type: ColumnType<T>, entries: number, reserve: number): T {
   const bytes = entries * type.BYTES_PER_ELEMENT

@@ -3,7 +3,7 @@
 // A consumer that falls behind sees the last state of a prefix only, and its backlog is bounded by the table. One bit
 // per id says whether it waits; the order is kept in blocks, so that growing never copies.
 
-import { column, resized, roundUp, STEP } from './columns.ts'
+import { column, FIRST, resized, roundUp } from './columns.ts'
 
 const BLOCK = 4096
 
@@ -22,7 +22,7 @@ export class DirtyQueue {
   #last = 0
 
   constructor(reserve: number) {
-    this.#waiting = column(Uint8Array, STEP / 8, reserve / 8)
+    this.#waiting = column(Uint8Array, FIRST / 8, reserve / 8)
   }
 
   /** Everything below `end` waits, in ascending order. For an empty queue. */

@@ -4,7 +4,7 @@
 // cursor will ask for it any more; a freed id is given out again.
 
 import { addressFrom, formatPrefix, parsePrefix } from '../../inet/index.ts'
-import { type Column, column, resized, roundUp, STEP } from './columns.ts'
+import { type Column, column, FIRST, resized, roundUp } from './columns.ts'
 import { mix, ShardedIndex } from './sharded-index.ts'
 
 /** In `flags`: on the list of prefixes that wait to be freed. */
@@ -32,7 +32,7 @@ export class PrefixTable extends ShardedIndex {
   #a2: Uint32Array<ArrayBuffer>
   #a3: Uint32Array<ArrayBuffer>
   #free = 0
-  #capacity = STEP
+  #capacity = FIRST
   // The prefix that `read` has read.
   #k0 = 0
   #k1 = 0
@@ -45,11 +45,11 @@ export class PrefixTable extends ShardedIndex {
     this.bits = bits
     this.#wide = bits === 128
     this.#seed = mix(seed)
-    const words = () => column(Uint32Array, STEP, reserve)
+    const words = () => column(Uint32Array, FIRST, reserve)
     this.firstPath = words()
     this.best = words()
-    this.flags = column(Uint8Array, STEP, reserve)
-    this.#length = column(Uint8Array, STEP, reserve)
+    this.flags = column(Uint8Array, FIRST, reserve)
+    this.#length = column(Uint8Array, FIRST, reserve)
     this.#a0 = words()
     const none = new Uint32Array(0)
     this.#a1 = this.#wide ? words() : none
