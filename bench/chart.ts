@@ -1,6 +1,6 @@
 // The chart of docs/performance.md: a row of bars for each scenario at its standard size, on a logarithmic scale.
 
-import { devices } from './devices/index.ts'
+import { contenders } from './contenders.ts'
 import { median, type Result } from './results.ts'
 import { scenarios } from './scenarios/index.ts'
 
@@ -29,7 +29,7 @@ export function chart(results: readonly Result[]): string {
   const parts: string[] = []
   let y = TOP
   for (const { row, size } of rows) {
-    const bars = devices.flatMap(({ name, title }) => {
+    const bars = contenders.flatMap(({ name, title }) => {
       const found = results.find(each => each.row === row && each.size === size && each.device === name)
       return found && found.wall.length > 0 ? [{ name, title, value: median(found.wall) }] : []
     })
@@ -38,7 +38,7 @@ export function chart(results: readonly Result[]): string {
     for (const { name, title, value } of bars) {
       const end = at(value)
       parts.push(
-        `<rect x="${LEFT}" y="${y}" width="${(end - LEFT).toFixed(1)}" height="${BAR - 2}" fill="${colours[name]}"/>`,
+        `<rect x="${LEFT}" y="${y}" width="${(end - LEFT).toFixed(1)}" height="${BAR - 2}" fill="${colours[name] ?? '#868e96'}"/>`,
         words(end + 5, y + 10, `${title} ${value < 1 ? `${(value * 1000).toFixed(0)} ms` : `${value.toFixed(1)} s`}`),
       )
       y += BAR

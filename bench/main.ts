@@ -12,11 +12,12 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type Device, devices } from './devices/index.ts'
-import { type Measured, measure } from './measure.ts'
+import { type Contender, contenders } from './contenders.ts'
+import { devices } from './devices/index.ts'
+import { measure, type Outcome } from './measure.ts'
 import { writeReport } from './report.ts'
 import { median, type Result, writeResults } from './results.ts'
-import { type Scenario, scenarios } from './scenarios/index.ts'
+import { type Measured, rowsOf, type Scenario, scenarios } from './scenarios/index.ts'
 
 const text = { type: 'string' } as const
 const flag = { type: 'boolean', default: false } as const
@@ -43,7 +44,7 @@ interface Cell {
   readonly scenario: Scenario
   readonly size: number
   /** Undefined: the generator with itself. */
-  readonly device: Device | undefined
+  readonly contender: Contender | undefined
   /** The time that its first run took, seconds. */
   took: number
   readonly rounds: Map<string, Measured>[]
@@ -52,7 +53,7 @@ interface Cell {
 
 const names = (list: string | undefined): readonly string[] | undefined => list?.split(',')
 const chosen = scenarios.filter(({ name }) => names(options.only)?.includes(name) ?? true)
-const tried = devices.filter(({ name }) => names(options.devices)?.includes(name) ?? true)
+const tried = contenders.filter(({ name }) => names(options.devices)?.includes(name) ?? true)
 const rounds = Number(options.rounds ?? (options.quick ? 1 : 3))
 
 /** Sizes, and who is measured at each. */
@@ -61,17 +62,24 @@ function cellsOf(scenario: Scenario): Cell[] {
   const sizes = [0, 1, 2].filter(size => only === undefined || size === only)
   return sizes.flatMap(size => {
     const isMain = options.full || size === (only ?? scenario.standard)
+    const asked = scenario.contenders ?? devices.map(({ name }) => name)
+    const all = tried.filter(({ name }) => asked.includes(name))
     // GoBGP takes minutes where others take seconds.
-    const usual = tried.filter(({ name }) => options.full || options.devices !== undefined || name !== 'gobgp')
+    const usual = all.filter(({ name }) => options.full || options.devices !== undefined || name !== 'gobgp')
     const own = usual.filter(({ name }) => name === 'margay')
-    const who: (Device | undefined)[] = isMain ? [...usual] : size < scenario.standard ? own : []
-    if (isMain && scenario.sizes[size].shape.peers.length === 2) who.unshift(undefined)
-    return who.map(device => ({ scenario, size, device, took: 0, rounds: [], failed: undefined }))
+    const who: (Contender | undefined)[] = isMain ? [...usual] : size < scenario.standard ? own : []
+    if (isMain && isOneToOne(scenario, size)) who.unshift(undefined)
+    return who.map(contender => ({ scenario, size, contender, took: 0, rounds: [], failed: undefined }))
   })
 }
 
+/** Then the generator can do without a device. */
+function isOneToOne(scenario: Scenario, size: number): boolean {
+  return !('run' in scenario) && scenario.sizes[size].shape.peers.length === 2
+}
+
 /** The steps of one row become one figure. */
-function rowsOf(measured: readonly Measured[]): Map<string, Measured> {
+function merged(measured: readonly Measured[]): Map<string, Measured> {
   const rows = Map.groupBy(measured, ({ row }) => row)
   const of = (steps: readonly Measured[], field: (step: Measured) => number): number => median(steps.map(field))
   return new Map(
@@ -83,55 +91,70 @@ function rowsOf(measured: readonly Measured[]): Map<string, Measured> {
         // Processor time is told in hundredths: of many short steps only the mean says something.
         cpu: steps.reduce((sum, { cpu }) => sum + cpu, 0) / steps.length,
         memory: Math.max(...steps.map(({ memory }) => memory)),
-        generator: of(steps, ({ generator }) => generator),
-        octets: of(steps, ({ octets }) => octets),
+        generator: of(steps, ({ generator = 0 }) => generator),
+        ...(steps[0].count !== undefined && { count: of(steps, ({ count = 0 }) => count) }),
       },
     ]),
   )
 }
 
+async function outcomeOf({ scenario, size, contender }: Cell): Promise<Outcome> {
+  if (!('run' in scenario)) {
+    const device = devices.find(({ name }) => name === contender?.name)
+    return measure(scenario, size, device, LIMIT, options.profile)
+  }
+  try {
+    return { rows: await scenario.run(size, contender?.name ?? '', { limit: LIMIT, full: options.full }) }
+  } catch (error) {
+    return { rows: [], failed: error instanceof Error ? error.message : String(error) }
+  }
+}
+
 async function run(cell: Cell): Promise<void> {
-  const { scenario, size, device } = cell
+  const { scenario, size, contender } = cell
   const start = performance.now()
-  const outcome = await measure(scenario, size, device, LIMIT, options.profile)
+  const outcome = await outcomeOf(cell)
   cell.took = (performance.now() - start) / 1000
-  const who = `${scenario.name} ${scenario.sizes[size].label}  ${(device?.title ?? 'generator alone').padEnd(16)}`
+  const who = `${scenario.name} ${scenario.sizes[size].label}  ${(contender?.title ?? 'generator alone').padEnd(16)}`
   if ('failed' in outcome) {
     cell.failed = outcome.failed.split('\n')[0]
     console.log(`${who}failed: ${outcome.failed}`)
     return
   }
-  const rows = rowsOf(outcome.rows)
+  const rows = merged(outcome.rows)
   cell.rounds.push(rows)
-  for (const { row, wall, cpu, memory, generator } of rows.values()) {
+  for (const { row, wall, cpu, memory, generator = 0, count } of rows.values()) {
     console.log(
-      `${who}${row.padEnd(14)} wall ${wall.toFixed(3)} s  cpu ${cpu.toFixed(2)} s  ${memory.toFixed(0)} MB` +
-        `  (generator ${generator.toFixed(3)} s)`,
+      `${who}${row.padEnd(16)} wall ${wall.toFixed(3)} s  cpu ${cpu.toFixed(2)} s  ${memory.toFixed(0)} MB` +
+        (generator > 0 ? `  (generator ${generator.toFixed(3)} s)` : '') +
+        (count === undefined ? '' : `  count ${count}`),
     )
   }
 }
 
-function resultsOf({ scenario, size, device, rounds, failed }: Cell): Result[] {
-  const rows = scenario.sizes[size].shape.phases.flatMap(({ row }) => (row === undefined ? [] : [row]))
-  return [...new Set(rows)].map(row => {
-    const of = (field: 'wall' | 'cpu' | 'memory' | 'generator', digits: number): number[] =>
+function resultsOf({ scenario, size, contender, rounds, failed }: Cell): Result[] {
+  return rowsOf(scenario).map(row => {
+    const of = (field: 'wall' | 'cpu' | 'memory' | 'generator' | 'count', digits: number): number[] =>
       rounds.map(each => Number((each.get(row)?.[field] ?? 0).toFixed(digits)))
+    const hasCount = rounds.some(each => each.get(row)?.count !== undefined)
     return {
       scenario: scenario.name,
       size: scenario.sizes[size].label,
       row,
-      device: device?.name ?? 'direct',
-      version: device?.version() ?? '',
+      device: contender?.name ?? 'direct',
+      version: contender?.version() ?? '',
       wall: of('wall', 4),
       cpu: of('cpu', 3),
       memory: of('memory', 0),
       generator: of('generator', 4),
+      ...(hasCount && { count: of('count', 1) }),
       ...(failed !== undefined && rounds.length === 0 ? { failed } : {}),
     }
   })
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', 'scripts/build.ts'], { cwd: root })
 for (const library of ['bgp', 'netlink']) {
   execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', 'scripts/build.ts', library], { cwd: root })
 }

@@ -8,21 +8,9 @@ import { addressOf, device as station, peerStation } from './generator/addresses
 import type { FromGenerator, ToGenerator } from './generator/main.ts'
 import type { PhaseResult } from './generator/run.ts'
 import type { Host } from '../integration/interop/kit/lan.ts'
-import { Network, pidsOf, usageOf } from './network.ts'
-import type { Scenario } from './scenarios/index.ts'
-
-export interface Measured {
-  readonly row: string
-  /** Seconds. */
-  readonly wall: number
-  /** Seconds of the device's processes. */
-  readonly cpu: number
-  /** MB at the peak so far, of all its processes. */
-  readonly memory: number
-  /** Seconds of the generator's process, and octets that it received. */
-  readonly generator: number
-  readonly octets: number
-}
+import { end, Network, usageOf } from './network.ts'
+import { Fib } from './fib.ts'
+import type { Measured, TrafficScenario } from './scenarios/index.ts'
 
 export type Outcome =
   { readonly rows: readonly Measured[] } | { readonly rows: readonly Measured[]; readonly failed: string }
@@ -34,7 +22,7 @@ const UP = 90
 
 /** `device` undefined: the generator with itself. `limit`: seconds a phase. `profile`: see `DevicePlan`. */
 export async function measure(
-  scenario: Scenario,
+  scenario: TrafficScenario,
   size: number,
   device: Device | undefined,
   limit: number,
@@ -57,19 +45,30 @@ export async function measure(
       family,
       kind,
       profile,
+      kernel: shape.kernel ?? false,
       neighbours: shape.peers.map((_, n) => {
         const peer = peerStation(n, kind)
         return { address: addressOf(peer, family), asn: peer.asn }
       }),
     })
     await generator.says('up', UP)
-    for (const phase of shape.phases.keys()) {
+    const fib = shape.kernel ? new Fib(network.device) : undefined
+    if (device && fib) await settled(device, network.device, limit)
+    for (const [phase, { changes, restart }] of shape.phases.entries()) {
+      const writes = restart ? await fib?.count() : undefined
+      if (restart) await device?.stop?.(network.device)
       const before = usageOf(network.device)
+      const start = performance.now()
+      if (restart) device?.restart?.(network.device)
       const { row, seconds, cpu, octets } = await generator.phase({ phase, limit })
+      if (restart && device) await settled(device, network.device, limit)
+      else await fib?.after(changes, limit)
+      const wall = fib ? (performance.now() - start) / 1000 : seconds
       const { memory, cpu: after } = usageOf(network.device)
-      if (row !== undefined) {
-        rows.push({ row, wall: seconds, cpu: after - before.cpu, memory, generator: cpu, octets })
-      }
+      const count = await writes?.()
+      const found = { wall, cpu: after - before.cpu, memory, generator: cpu, octets }
+      if (row !== undefined) rows.push({ row, ...found, ...(count !== undefined && { count }) })
+      await fib?.check(addressOf(peerStation(0, kind), family))
     }
     if (profile !== undefined) await end(network.device)
     return { rows }
@@ -84,10 +83,13 @@ export async function measure(
   }
 }
 
-/** Asks all processes of a host to end, and waits for it. */
-async function end(host: Host): Promise<void> {
-  for (const pid of pidsOf(host)) process.kill(pid, 'SIGTERM')
-  for (let tries = 0; pidsOf(host).length > 0 && tries < 200; tries++) await sleep(100)
+/** Resolves when a device says that it has taken in all; at once if it says no such thing. `limit`: seconds. */
+async function settled(device: Device, host: Host, limit: number): Promise<void> {
+  const end = performance.now() + limit * 1000
+  while (device.isSettled && !(await device.isSettled(host))) {
+    if (performance.now() > end) throw new Error(`it is not in sync after ${limit} s`)
+    await sleep(50)
+  }
 }
 
 /** The other end of the generator's process. */

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Host } from '../integration/interop/kit/lan.ts'
 import { device, peerStation } from './generator/addresses.ts'
 
@@ -63,6 +64,12 @@ export function pidsOf({ netns }: Host): number[] {
   return text.split('\n').filter(Boolean).map(Number)
 }
 
+/** Ends all processes of a host, and waits for it. */
+export async function end(host: Host, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  for (const pid of pidsOf(host)) process.kill(pid, signal)
+  for (let tries = 0; pidsOf(host).length > 0 && tries < 400; tries++) await sleep(50)
+}
+
 /** What all processes of a host have used. */
 export function usageOf(host: Host): Usage {
   let [ticks, kilobytes] = [0, 0]
@@ -73,6 +80,13 @@ export function usageOf(host: Host): Usage {
     kilobytes += Number(/VmHWM:\s+(\d+)/.exec(read(`/proc/${pid}/status`))?.[1] ?? 0)
   }
   return { cpu: ticks / 100, memory: (kilobytes * 1024) / 1e6 }
+}
+
+/** Seconds of processor time of child processes of ours that have ended. */
+export function usageOfChildren(): number {
+  const [, rest = ''] = read('/proc/self/stat').split(') ')
+  const fields = rest.split(' ')
+  return (Number(fields[13] ?? 0) + Number(fields[14] ?? 0)) / 100
 }
 
 function read(path: string): string {

@@ -5,9 +5,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { format } from 'prettier'
 import { chart } from './chart.ts'
-import { devices } from './devices/index.ts'
+import { contenders, titleOf } from './contenders.ts'
 import { median, readResults, type Result } from './results.ts'
-import { type Scenario, scenarios, type Target } from './scenarios/index.ts'
+import { rowsOf, type Scenario, scenarios, type Target } from './scenarios/index.ts'
 
 const docs = (name: string): string => fileURLToPath(new URL(`../docs/${name}`, import.meta.url))
 const BEGIN = '<!-- written by bench/report.ts from here -->'
@@ -24,8 +24,7 @@ export async function writeReport(results: readonly Result[] = readResults()): P
   writeFileSync(docs('performance.svg'), chart(results))
 }
 
-const others = devices.filter(({ name }) => name !== 'margay')
-const titleOf = (name: string): string => devices.find(each => each.name === name)?.title ?? name
+const others = contenders.filter(({ name }) => name !== 'margay')
 
 /** The row of one device; undefined if it was not measured or failed. */
 function find(results: readonly Result[], row: string, size: string, device: string): Result | undefined {
@@ -74,40 +73,64 @@ function summaryRow(results: readonly Result[], row: string, size: string, targe
   const wall = compare(results, row, size, 'wall')
   const cpu = compare(results, row, size, 'cpu')
   const memory = ours ? median(ours.memory) : undefined
-  const isMet =
-    wall &&
-    cpu &&
-    wall.ratio <= target.wall &&
-    cpu.ratio <= (target.cpu ?? Infinity) &&
-    (memory ?? 0) <= (target.memory ?? Infinity)
+  const count = ours?.count && median(ours.count)
   return `| ${[
     row,
     size,
-    ours ? seconds(median(ours.wall)) : '',
+    ours ? `${seconds(median(ours.wall))}${count === undefined ? '' : `, ${count}`}` : '',
     wall ? `${titleOf(wall.best.device)} ${seconds(median(wall.best.wall))}` : '',
     wall?.ratio.toFixed(2) ?? '',
-    `≤ ${target.wall}${target.cpu === undefined ? '' : ` (CPU ≤ ${target.cpu})`}${target.memory === undefined ? '' : `, ${target.memory} MB`}`,
+    words(target),
     cpu ? `${cpu.ratio.toFixed(2)} of ${titleOf(cpu.best.device)}` : '',
-    memory === undefined ? '' : `${memory.toFixed(0)} MB`,
-    wall ? (isMet ? '✔' : '✘') : '',
+    memory ? `${memory.toFixed(0)} MB` : '',
+    ours ? verdict(ours, target, wall, cpu) : '',
   ].join(' | ')} |`
 }
 
+/** ✔ or ✘; nothing where what it is compared with was not measured. */
+function verdict(ours: Result, target: Target, wall: Comparison | undefined, cpu: Comparison | undefined): string {
+  const limits: readonly (readonly [number | undefined, number | undefined])[] = [
+    [wall?.ratio, target.wall],
+    [cpu?.ratio, target.cpu],
+    [median(ours.memory), target.memory],
+    [median(ours.wall), target.seconds],
+    [ours.count && median(ours.count), target.count],
+  ]
+  const asked = limits.filter(([, most]) => most !== undefined)
+  if (asked.length === 0 || asked.some(([found]) => found === undefined)) return ''
+  return asked.every(([found = Infinity, most = 0]) => found <= most) ? '✔' : '✘'
+}
+
+function words({ wall, cpu, memory, seconds: most, count }: Target): string {
+  const parts = [
+    wall === undefined ? [] : `≤ ${wall}`,
+    cpu === undefined ? [] : `CPU ≤ ${cpu}`,
+    memory === undefined ? [] : `${memory} MB`,
+    most === undefined ? [] : `≤ ${seconds(most)}`,
+    count === undefined ? [] : `count ≤ ${count}`,
+  ]
+  return parts.flat().join(', ')
+}
+
 /** All devices at all sizes. */
-function section({ words, name, sizes }: Scenario, results: readonly Result[]): string[] {
+function section(scenario: Scenario, results: readonly Result[]): string[] {
+  const { words, name, sizes } = scenario
   const own = results.filter(each => each.scenario === name)
-  const rows = [...new Set(sizes.flatMap(({ shape }) => shape.phases.flatMap(({ row }) => row ?? [])))]
-  return rows.flatMap((row, i) => [
+  const isThere = (contender: string): boolean =>
+    scenario.contenders?.includes(contender) ?? own.some(({ device }) => device === contender)
+  return rowsOf(scenario).flatMap((row, i) => [
     `### ${row}`,
     '',
     ...(i === 0 ? [words, ''] : []),
     `| | ${sizes.map(({ label }) => label).join(' | ')} | CPU grows with |`,
     `|---|${sizes.map(() => '--:|').join('')}:-:|`,
-    ...devices.map(({ name, title }) => {
-      const cells = sizes.map(({ label }) => cell(own, row, label, name))
-      const version = own.find(each => each.device === name)?.version
-      return `| ${title}${version === undefined ? '' : ` ${version}`} | ${cells.join(' | ')} | ${exponent(own, row, sizes, name)} |`
-    }),
+    ...contenders
+      .filter(({ name }) => isThere(name))
+      .map(({ name, title }) => {
+        const cells = sizes.map(({ label }) => cell(own, row, label, name))
+        const version = own.find(each => each.device === name)?.version
+        return `| ${title}${version === undefined ? '' : ` ${version}`} | ${cells.join(' | ')} | ${exponent(own, row, sizes, name)} |`
+      }),
     '',
   ])
 }
@@ -116,7 +139,13 @@ function cell(results: readonly Result[], row: string, size: string, device: str
   const result = find(results, row, size, device)
   if (result) {
     const [wall, cpu, memory] = [median(result.wall), median(result.cpu), median(result.memory)]
-    return `${seconds(wall)}, CPU ${seconds(cpu)}, ${memory.toFixed(0)} MB (×${result.wall.length})`
+    const parts = [
+      seconds(wall),
+      ...(cpu > 0 ? [`CPU ${seconds(cpu)}`] : []),
+      ...(memory > 0 ? [`${memory.toFixed(0)} MB`] : []),
+      ...(result.count ? [`count ${median(result.count)}`] : []),
+    ]
+    return `${parts.join(', ')} (×${result.wall.length})`
   }
   const failed = results.find(each => each.row === row && each.size === size && each.device === device)?.failed
   return failed === undefined ? '' : `✘ ${failed.replaceAll('|', '/')}`
@@ -147,7 +176,7 @@ function generatorTable(results: readonly Result[]): string[] {
   const busy = scenarios.flatMap(({ targets, sizes, standard }) =>
     Object.keys(targets).flatMap(row => {
       const ours = find(results, row, sizes[standard].label, 'margay')
-      if (!ours) return []
+      if (!ours || median(ours.generator) === 0) return []
       const [own, wall] = [median(ours.generator), median(ours.wall)]
       return [`| ${row} | ${ours.size} | ${seconds(own)} | ${seconds(wall)} | ${(own / wall).toFixed(2)} |`]
     }),

@@ -19,6 +19,8 @@ export interface Result {
   readonly memory: readonly number[]
   /** Seconds of the generator's own process. */
   readonly generator: readonly number[]
+  /** What the row counts, if it counts something. */
+  readonly count?: readonly number[]
   /** Why there is nothing. */
   readonly failed?: string
 }

@@ -1,4 +1,7 @@
+import { join } from 'node:path'
 import { bird as daemon } from '../../integration/interop/daemons/bird.ts'
+import type { Host } from '../../integration/interop/kit/lan.ts'
+import { end } from '../network.ts'
 import type { Device, DevicePlan } from './device.ts'
 
 export const bird: Device = {
@@ -6,22 +9,42 @@ export const bird: Device = {
   title: daemon.title,
   version: () => daemon.version(),
   start: (host, plan) => {
-    const file = host.file('bird.conf', configuration(plan))
-    host.spawn('bird', ['bird', '-f', '-c', file, '-s', `${file}.ctl`, '-P', `${file}.pid`])
+    host.file('bird.conf', configuration(plan))
+    run(host)
   },
+  isSettled: async host => {
+    const [status, protocols] = [await ask(host, 'show', 'status'), await ask(host, 'show', 'protocols')]
+    return status.includes('Daemon is up') && !status.includes('recovery') && !/ (start|wait) /.test(protocols)
+  },
+  stop: async host => {
+    await ask(host, 'graceful', 'restart')
+    await end(host)
+  },
+  restart: host => run(host, '-R'),
 }
 
-/** No protocol but BGP: nothing goes into the kernel. */
-function configuration({ asn, routerId, local, family, kind, neighbours }: DevicePlan): string {
+const socketOf = (host: Host): string => join(host.directory, 'bird.ctl')
+const ask = (host: Host, ...words: readonly string[]): Promise<string> =>
+  host.exec('birdc', '-s', socketOf(host), ...words)
+
+function run(host: Host, ...options: readonly string[]): void {
+  const file = join(host.directory, 'bird.conf')
+  host.spawn('bird', ['bird', '-f', ...options, '-c', file, '-s', socketOf(host), '-P', `${file}.pid`])
+}
+
+/** Without the protocol `kernel` nothing goes there. */
+function configuration({ asn, routerId, local, family, kind, neighbours, kernel }: DevicePlan): string {
   const channel = ['import all; export all;', ...(kind === 'ebgp' ? ['next hop self;'] : [])].join(' ')
   const version = family === 'ipv4-unicast' ? 'ipv4' : 'ipv6'
   return [
     `log stderr { warning, error, fatal, bug };`,
     `router id ${routerId};`,
     `protocol device {}`,
+    ...(kernel ? [`protocol kernel { persist; graceful restart on; ${version} { import none; export all; }; }`] : []),
     `template bgp peers {`,
     `  local ${local} as ${asn};`,
     `  passive on;`,
+    ...(kernel ? [`  graceful restart on;`] : []),
     ...(kind === 'reflector' ? [`  rr client; rr cluster id ${routerId};`] : []),
     `  ${version} { ${channel} };`,
     `}`,

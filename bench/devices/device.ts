@@ -11,6 +11,8 @@ export interface DevicePlan {
   readonly family: Family
   /** `ebgp`: it is the next hop of all it passes on. `reflector`: all neighbours are its clients, and it leaves next hops alone. */
   readonly kind: 'ebgp' | 'reflector'
+  /** What it learns goes into the kernel. */
+  readonly kernel: boolean
   /** A folder for a profile of its processor time, of a device that can make one. */
   readonly profile?: string
   /** They dial. */
@@ -24,4 +26,10 @@ export interface Device {
   version(): string
   /** Starts it in a namespace of its own; whoever dials finds out when it is there. */
   start(host: Host, plan: DevicePlan): Promise<void> | void
+  /** Whether it has taken in all that its neighbours have told, and the kernel has what follows. */
+  isSettled?(host: Host): Promise<boolean>
+  /** Ends it so that the kernel keeps its routes; resolves when it has ended. */
+  stop?(host: Host): Promise<void>
+  /** Starts it anew, with the files that are there. */
+  restart?(host: Host): void
 }

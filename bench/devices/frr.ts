@@ -1,4 +1,4 @@
-// zebra for interfaces and next hops, bgpd for BGP, no routes into the kernel.
+// zebra for interfaces, next hops and the kernel, bgpd for BGP.
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ export const frr: Device = {
     host.spawn('zebra', [`${programs}/zebra`, ...options(host, 'zebra')])
     // A bgpd that comes before zebra's socket tries again after ten seconds only.
     while (!existsSync(join(host.directory, 'zserv.api'))) await sleep(20)
-    host.spawn('bgpd', [`${programs}/bgpd`, ...options(host, 'bgpd'), '-n', '-p', '179'])
+    host.spawn('bgpd', [`${programs}/bgpd`, ...options(host, 'bgpd'), ...(plan.kernel ? [] : ['-n']), '-p', '179'])
   },
 }
 

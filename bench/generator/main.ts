@@ -2,7 +2,7 @@
 //
 //     main.ts SCENARIO SIZE [direct]
 
-import { scenarios } from '../scenarios/index.ts'
+import { traffic } from '../scenarios/traffic.ts'
 import { type PhaseResult, Run } from './run.ts'
 
 export type ToGenerator = { readonly phase: number; readonly limit: number }
@@ -15,7 +15,7 @@ export type FromGenerator =
 const tell = (message: FromGenerator): void => void process.send?.(message)
 
 const [name, size, direct] = process.argv.slice(2)
-const scenario = scenarios.find(each => each.name === name)
+const scenario = traffic.find(each => each.name === name)
 const shape = scenario?.sizes[Number(size)]?.shape
 if (!shape) throw new Error(`there is no scenario ${name} of size ${size}`)
 const run = new Run(shape, direct === 'direct')

@@ -2,6 +2,7 @@
 
 import { createServer, type Server } from 'node:net'
 import { keepalive } from '../../bgp/wire/header.ts'
+import { UpdateWriter } from '../../bgp/wire/update-writer.ts'
 import type { Shape } from '../scenarios/scenario.ts'
 import { addressOf, device, peerStation } from './addresses.ts'
 import { Checker } from './check.ts'
@@ -44,7 +45,8 @@ export class Run {
       const own = peerStation(n, shape.kind)
       const from = addressOf(own, shape.family)
       const to = addressOf(direct ? peerStation(0, shape.kind) : device, shape.family)
-      return new Session({ family: shape.family, own, from, to, capacity: receives ? capacity : 2 ** 19 })
+      const more = { capacity: receives ? capacity : 2 ** 19, gracefulRestart: shape.kernel ?? false }
+      return new Session({ family: shape.family, own, from, to, ...more })
     })
     this.#receivers = this.#sessions.flatMap((session, peer) => {
       if (!shape.peers[peer].receives) return []
@@ -61,15 +63,21 @@ export class Run {
     const since = performance.now()
     const settled = () => performance.now() - Math.max(since, ...dialing.map(({ lastHeard }) => lastHeard)) > 1_500
     while (!settled()) await pause(50)
+    if (this.#shape.kernel) this.#endOfRib()
   }
 
   /** Throws an Error in words if what arrives is wrong, or not there in time. `limit`: seconds. */
   async phase(n: number, limit: number): Promise<PhaseResult> {
     const phase = this.#traffic.phases[n]
+    const isRestarted = this.#shape.phases[n]?.restart === true
+    if (isRestarted) await Promise.all(this.#sessions.map(session => session.up()))
     for (const { checker } of this.#receivers) checker.aim(phase.goal)
     const cpu = process.cpuUsage()
     const start = performance.now()
     for (const [peer, octets] of phase.sends) this.#send(peer, octets)
+    if (isRestarted) this.#endOfRib()
+    // Then somebody else looks for what comes of it.
+    if (this.#receivers.length === 0) return { row: phase.row, seconds: 0, cpu: 0, octets: 0 }
     let used = 0
     let read = 0
     for (;;) {
@@ -94,6 +102,11 @@ export class Run {
       if (lost) throw new Error(`a session ended: ${lost.ended}`)
       if (isLate) throw new Error(`not there after ${limit} s: ${this.#missing()}`)
     }
+  }
+
+  #endOfRib(): void {
+    const { family } = this.#shape
+    for (const session of this.#sessions) session.send(new UpdateWriter(family, NO_NLRI).endOfRib())
   }
 
   /** Whether every receiver got at least as much as it has to get. */
@@ -121,5 +134,7 @@ export class Run {
     await new Promise<void>(resolve => server.listen(179, addressOf(own, family), resolve))
   }
 }
+
+const NO_NLRI = { longestNlri: 0, nlriLength: () => 0, putNlri: (_id: number, _out: Uint8Array, at: number) => at }
 
 const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))

@@ -18,6 +18,7 @@ export interface SessionOptions {
   readonly to: string
   /** Octets that may come, about. */
   readonly capacity: number
+  readonly gracefulRestart?: boolean
 }
 
 export class Session {
@@ -37,6 +38,7 @@ export class Session {
 
   /** Resolves when the session is established; dials until then. */
   async up(): Promise<void> {
+    if (this.ended !== undefined) this.#established = false
     while (!this.#established) {
       await this.#attempt()
       if (!this.#established) await new Promise(resolve => setTimeout(resolve, RETRY))
@@ -55,7 +57,7 @@ export class Session {
 
   /** Resolves when it is established, or has failed. */
   #attempt(): Promise<void> {
-    const { own, family, from, to } = this.#options
+    const { own, family, from, to, gracefulRestart } = this.#options
     const { inbox } = this
     inbox.end = inbox.framed = 0
     inbox.clear()
@@ -84,7 +86,7 @@ export class Session {
         setInterval(() => socket.write(keepalive), (HOLD_TIME / 4) * 1000).unref()
         resolve()
       }
-      socket.on('connect', () => socket.write(openOf(own, family)))
+      socket.on('connect', () => socket.write(openOf(own, family, gracefulRestart)))
       socket.on('error', () => {})
       socket.on('close', () => {
         if (this.#established) this.ended ??= 'the device closed the connection'
@@ -94,15 +96,18 @@ export class Session {
   }
 }
 
-/** Multiprotocol and 4-octet AS numbers: what every router speaks. */
-export function openOf({ asn, routerId }: Station, family: Family): Uint8Array {
+/** Multiprotocol and 4-octet AS numbers, what every router speaks; and graceful restart. */
+export function openOf({ asn, routerId }: Station, family: Family, gracefulRestart = false): Uint8Array {
   const id = routerId.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0)
+  const common = { kind: 'gracefulRestart', restarting: false, notification: false, restartTime: 120 } as const
+  const numbers = { afi: family === 'ipv4-unicast' ? 1 : 2, safi: 1 } as const
   return encodeOpen({
     asn,
     holdTime: HOLD_TIME,
     routerId: id,
     capabilities: [
-      { kind: 'multiprotocol', afi: family === 'ipv4-unicast' ? 1 : 2, safi: 1 },
+      { kind: 'multiprotocol', ...numbers },
+      ...(gracefulRestart ? [{ ...common, families: [{ ...numbers, forwarding: true }] }] : []),
       { kind: 'fourOctetAs', asn },
     ],
   })

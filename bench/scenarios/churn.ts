@@ -1,10 +1,10 @@
-import { all, oneToMany, type Scenario, type Size, thousands } from './scenario.ts'
+import { all, oneToMany, type TrafficScenario, type TrafficSize, thousands } from './scenario.ts'
 
 const RECEIVERS = 10
 const STEPS = 20
 
 /** A tenth of a table goes and comes back, again and again. */
-function flap(prefixes: number): Size {
+function flap(prefixes: number): TrafficSize {
   const peers = oneToMany(prefixes, RECEIVERS)
   const part = prefixes / 10
   const steps = Array.from({ length: STEPS }, (_, i) => {
@@ -27,7 +27,7 @@ function flap(prefixes: number): Size {
   }
 }
 
-export const churn: Scenario = {
+export const churn: TrafficScenario = {
   name: 'churn',
   words: `One eBGP peer sends to ${RECEIVERS}; a tenth of its table is withdrawn and announced anew, ${STEPS} times. The time is that of a step, the median of all.`,
   targets: { 'churn, gone': { wall: 0.8 }, 'churn, back': { wall: 0.8 } },

@@ -1,8 +1,8 @@
 import type { Family } from '../../bgp/types.ts'
-import { all, oneToMany, type Scenario, type Size, thousands } from './scenario.ts'
+import { all, oneToMany, type TrafficScenario, type TrafficSize, thousands } from './scenario.ts'
 
 /** One eBGP peer sends its table, one other receives it; then all of it is withdrawn. */
-function oneToOne(family: Family, prefixes: number, sets: number, rows: readonly [string, string]): Size {
+function oneToOne(family: Family, prefixes: number, sets: number, rows: readonly [string, string]): TrafficSize {
   const peers = oneToMany(prefixes, 1, sets)
   return {
     label: thousands(prefixes),
@@ -19,10 +19,12 @@ function oneToOne(family: Family, prefixes: number, sets: number, rows: readonly
   }
 }
 
-const ipv4 = (prefixes: number): Size => oneToOne('ipv4-unicast', prefixes, prefixes * 0.15, ['full table', 'withdraw'])
-const ipv6 = (prefixes: number): Size => oneToOne('ipv6-unicast', prefixes, prefixes / 4, ['IPv6', 'IPv6 withdraw'])
+const ipv4 = (prefixes: number): TrafficSize =>
+  oneToOne('ipv4-unicast', prefixes, prefixes * 0.15, ['full table', 'withdraw'])
+const ipv6 = (prefixes: number): TrafficSize =>
+  oneToOne('ipv6-unicast', prefixes, prefixes / 4, ['IPv6', 'IPv6 withdraw'])
 
-export const fullTable: Scenario = {
+export const fullTable: TrafficScenario = {
   name: 'full-table',
   words:
     'One eBGP peer sends a full IPv4 table, 15 attribute sets to 100 prefixes, and another receives it; then the first withdraws all of it.',
@@ -31,7 +33,7 @@ export const fullTable: Scenario = {
   standard: 2,
 }
 
-export const ipv6Table: Scenario = {
+export const ipv6Table: TrafficScenario = {
   name: 'ipv6',
   words: 'The same with IPv6 over IPv6, one attribute set to four prefixes.',
   targets: { IPv6: { wall: 0.6 } },

@@ -1,11 +1,9 @@
 // All scenarios, in the order of the page: the only list.
 
-import { churn } from './churn.ts'
-import { fullTable, ipv6Table } from './full-table.ts'
-import { many } from './many.ts'
-import { reflector } from './reflector.ts'
+import { netlink } from './netlink.ts'
 import type { Scenario } from './scenario.ts'
+import { traffic } from './traffic.ts'
 
-export const scenarios: readonly Scenario[] = [fullTable, ipv6Table, reflector, many, churn]
+export const scenarios: readonly Scenario[] = [...traffic, netlink]
 
 export * from './scenario.ts'

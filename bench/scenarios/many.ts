@@ -1,7 +1,7 @@
-import { all, type Scenario, type Size } from './scenario.ts'
+import { all, type TrafficScenario, type TrafficSize } from './scenario.ts'
 
 /** Every peer sends to every other. */
-function allToAll(count: number, prefixes: number): Size {
+function allToAll(count: number, prefixes: number): TrafficSize {
   const peers = Array.from({ length: count }, () => ({ prefixes, sets: prefixes * 0.15, receives: true }))
   return {
     label: `${count} × ${prefixes}`,
@@ -16,7 +16,7 @@ function allToAll(count: number, prefixes: number): Size {
   }
 }
 
-export const many: Scenario = {
+export const many: TrafficScenario = {
   name: 'many',
   words: 'Many eBGP peers, each with a table of its own that goes to all the others.',
   targets: { many: { wall: 0.6, cpu: 0.6 } },

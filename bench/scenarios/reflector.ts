@@ -1,9 +1,9 @@
-import { all, oneToMany, type Scenario, type Size, thousands } from './scenario.ts'
+import { all, oneToMany, type TrafficScenario, type TrafficSize, thousands } from './scenario.ts'
 
 const CLIENTS = 50
 
 /** A client of a route reflector sends, fifty others receive. */
-function reflect(prefixes: number): Size {
+function reflect(prefixes: number): TrafficSize {
   const peers = oneToMany(prefixes, CLIENTS)
   return {
     label: thousands(prefixes),
@@ -17,7 +17,7 @@ function reflect(prefixes: number): Size {
   }
 }
 
-export const reflector: Scenario = {
+export const reflector: TrafficScenario = {
   name: 'reflector',
   words: `A client of a route reflector sends its table, ${CLIENTS} other clients receive it.`,
   targets: { reflector: { wall: 0.6, cpu: 0.6 } },

@@ -8,6 +8,10 @@ export interface Size {
   readonly label: string
   /** What the exponent of growth is worked out of. */
   readonly units: number
+}
+
+/** How large, for the generator. */
+export interface TrafficSize extends Size {
   readonly shape: Shape
 }
 
@@ -17,6 +21,11 @@ export interface Shape {
   readonly kind: 'ebgp' | 'reflector'
   readonly peers: readonly Peer[]
   readonly phases: readonly Phase[]
+  /**
+   * The device puts what it learns into its kernel, and a phase is over when the kernel has it. Nobody receives; peers have graceful
+   * restart and say End-of-RIB.
+   */
+  readonly kernel?: boolean
 }
 
 export interface Peer {
@@ -32,6 +41,8 @@ export interface Phase {
   /** Names its row; undefined: nobody looks at its time. Several of the same name: a median. */
   readonly row: string | undefined
   readonly changes: readonly Change[]
+  /** Before, the device is restarted: what the kernel has stays, the peers dial anew and tell `changes`. Counts kernel writes. */
+  readonly restart?: boolean
 }
 
 /** A peer announces or withdraws those of its prefixes: `[from, to)` of them. */
@@ -42,25 +53,72 @@ export interface Change {
   readonly to: number
 }
 
-export interface Scenario {
+interface Described {
   readonly name: string
   /** One sentence. */
   readonly words: string
-  /** At most so many times what the fastest other router needs, by row. */
+  /** By row, of the standard size. */
   readonly targets: Readonly<Record<string, Target>>
-  /** From small to large. */
-  readonly sizes: readonly [Size, Size, Size]
   /** The size that the short set and the targets are about, by its place in `sizes`. */
   readonly standard: 0 | 1 | 2
-  /** Rows that come from a device by name, and why it is not tried. */
-  readonly without?: Readonly<Record<string, string>>
+  /** Who is measured, by name; default: all devices. */
+  readonly contenders?: readonly string[]
 }
 
-export interface Target {
+/** Messages of BGP through a device, by the generator. */
+export interface TrafficScenario extends Described {
+  /** From small to large. */
+  readonly sizes: readonly [TrafficSize, TrafficSize, TrafficSize]
+}
+
+/** Something else, which measures itself. */
+export interface OwnScenario extends Described {
+  readonly sizes: readonly [Size, Size, Size]
+  readonly rows: readonly string[]
+  readonly contenders: readonly string[]
+  /** Throws an Error in words if something is not as it has to be. */
+  run(size: number, contender: string, options: RunOptions): Promise<readonly Measured[]>
+}
+
+export interface RunOptions {
+  /** Seconds a phase. */
+  readonly limit: number
+  /** Everything is measured, however long it takes. */
+  readonly full: boolean
+}
+
+export type Scenario = TrafficScenario | OwnScenario
+
+export interface Measured {
+  readonly row: string
+  /** Seconds. */
   readonly wall: number
+  /** Seconds of processor time of what is measured. */
+  readonly cpu: number
+  /** MB at the peak so far, of all its processes. */
+  readonly memory: number
+  /** Seconds of the generator's process, and octets that it received. */
+  readonly generator?: number
+  readonly octets?: number
+  /** What the row counts, if it counts something. */
+  readonly count?: number
+}
+
+/** At most. */
+export interface Target {
+  /** So many times what the fastest other needs, of time and of processor time. */
+  readonly wall?: number
   readonly cpu?: number
-  /** MB at most. */
+  /** MB. */
   readonly memory?: number
+  readonly seconds?: number
+  readonly count?: number
+}
+
+/** The rows of a scenario, in their order. */
+export function rowsOf(scenario: Scenario): readonly string[] {
+  if ('rows' in scenario) return scenario.rows
+  return [...new Set(scenario.sizes.flatMap(({ shape }) => shape.phases.flatMap(({ row }) => row ?? [])))]
 }
 
 /** One peer has a table, in that many attribute sets, and others receive it. */

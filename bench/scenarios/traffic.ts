@@ -1,0 +1,11 @@
+// Scenarios whose traffic the generator makes. Apart from the others, because the generator's process reads them, too.
+
+import { churn } from './churn.ts'
+import { fullTable, ipv6Table } from './full-table.ts'
+import { kernel } from './kernel.ts'
+import { many } from './many.ts'
+import { reflector } from './reflector.ts'
+import { restart } from './restart.ts'
+import type { TrafficScenario } from './scenario.ts'
+
+export const traffic: readonly TrafficScenario[] = [fullTable, ipv6Table, reflector, many, churn, kernel, restart]
