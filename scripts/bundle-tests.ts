@@ -1,10 +1,13 @@
 // What only tests run as one file, because it is started hundreds of times. `npm test` makes it before it begins.
 //
-// node_modules/@tapjs/one.mjs: tap, of whose 350 files each test file would find and load all; beside tap's own, since stack traces leave
-// out what is there; scripts/tap.ts puts it in the place of tap. build/bgp/dist/cli.js: the executable of bgp-speaker.
+// node_modules/@tapjs/one.mjs: tap, of whose 350 files each test file would find and load all, with tap-domains.ts in it; beside tap's own,
+// since stack traces leave out what is there; scripts/tap.ts puts it in the place of tap. build/bgp/dist/cli.js: the executable of
+// bgp-speaker.
 
-import { copyFileSync, existsSync } from 'node:fs'
+import { copyFileSync, existsSync, statSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import commonjsPlugin from '@rollup/plugin-commonjs'
 import jsonPlugin from '@rollup/plugin-json'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
@@ -17,12 +20,20 @@ const json = jsonPlugin as unknown as () => Plugin
 
 const modules = new URL('../node_modules/', import.meta.url).pathname
 const oneTap = join(modules, '@tapjs/one.mjs')
-// It goes with node_modules, and with them it comes anew.
-if (!existsSync(oneTap)) {
+const domains = fileURLToPath(new URL('tap-domains.ts', import.meta.url))
+const ourDomains: Plugin = {
+  name: 'our-domains',
+  resolveId: (source, importer = '') =>
+    source === 'async-hook-domain' || (source === 'async_hooks' && importer.includes('/@tapjs/core/')) ? domains : null,
+  transform: (code, id) => (id === domains ? { code: stripTypeScriptTypes(code), map: null } : null),
+}
+const made = existsSync(oneTap) ? statSync(oneTap).mtimeMs : 0
+// With node_modules it goes, and comes anew.
+if ([domains, fileURLToPath(import.meta.url)].some(source => statSync(source).mtimeMs > made)) {
   const build = await rollup({
     input: join(modules, 'tap/dist/esm/index.js'),
     external: [/^node:/],
-    plugins: [nodeResolve({ preferBuiltins: true }), commonjs(), json()],
+    plugins: [ourDomains, nodeResolve({ preferBuiltins: true }), commonjs(), json()],
     // Its parts import each other in circles, and mean to.
     onwarn: () => {},
   })
