@@ -1,10 +1,12 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { namespace } from '../../netlink/test-namespace.ts'
 import type { CallReport } from './connection.ts'
 import { FakeBackend } from './fake-backend.ts'
 import { listenCni } from './server.ts'
@@ -187,6 +189,23 @@ t.test('spooled DELs are done before anything else', async t => {
     /c3:eth0:3\.del: it is no DEL/,
     /c4:eth0:4\.del: it is no DEL/,
   ])
+})
+
+t.test('root of a pod that has the socket mounted gets no answer, and nothing is done for it', async t => {
+  const { start, socket, backend, problems } = await daemon(t)
+  await start()
+  const octets = Buffer.from(writeRequest({ env: env('ADD'), stdin: conf() })).toString('hex')
+  const call = `const socket = require('net').connect(${JSON.stringify(socket)}, () => socket.write(Buffer.from('${octets}', 'hex')))
+    socket.on('error', () => {}).on('data', octets => process.stdout.write(octets, () => socket.destroy()))`
+  const { path } = namespace(t)
+  const child = spawn('nsenter', [`--net=${path}`, process.execPath, '-e', call])
+  let heard = ''
+  child.stdout.on('data', (octets: Buffer) => (heard += octets.toString()))
+  await once(child, 'close')
+  t.equal(heard, '')
+  t.same(backend.calls, [])
+  t.match(problems, [/cni\.sock: process \d+ \(.*\) called, which is in another network namespace/])
+  t.equal(statSync(socket).mode & 0o777, 0o600)
 })
 
 t.test('one daemon a socket', async t => {

@@ -1,13 +1,14 @@
 // The daemon's unix socket for CNI calls.
 
-import { chmod, mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import type { CniBackend } from './backend.ts'
+import { callerGuard } from './caller.ts'
 import { serveConnection } from './connection.ts'
 import type { CallReport } from './connection.ts'
 import { KeyedQueue } from './queue.ts'
-import { somebodyListens } from './socket.ts'
+import { listenForRoot, somebodyListens } from './socket.ts'
 import { replaySpool } from './spool.ts'
 
 const longestPath = 107
@@ -17,7 +18,7 @@ export interface CniServerOptions {
   readonly spoolDir: string
   readonly backend: CniBackend
   readonly onCall?: (report: CallReport) => void
-  /** A sentence about the spool. */
+  /** A sentence about the spool, or about a process that may not use the socket. */
   readonly onProblem?: (text: string) => void
 }
 
@@ -52,15 +53,13 @@ export async function listenCni({
   const closing = new AbortController()
   const context = { backend, queue: new KeyedQueue(), ready: replayed.promise, closing: closing.signal, report: onCall }
   const running = new Set<Promise<void>>()
+  const mayCall = callerGuard(path, text => onProblem?.(text))
   const server = createServer(socket => {
+    if (!mayCall(socket)) return
     const served = serveConnection(socket, context).finally(() => running.delete(served))
     running.add(served)
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(path, resolve)
-  })
-  await chmod(path, 0o600)
+  await listenForRoot(server, path)
 
   try {
     const { problems } = await replaySpool(spoolDir, backend)

@@ -102,7 +102,7 @@ static int say_down(const char *command, enum outcome outcome) {
                       "Install the margay-cni that came with margayd.");
   case BROKEN_OFF:
     return fail_about(code, "margayd at %s ended before it answered%s.", socket_path, "",
-                      "Try again; the daemon's log says why it ended.");
+                      "Try again; the daemon's log says why it ended, or refused this process.");
   default:
     return fail_about(code, "margayd does not listen at %s%s.", socket_path, "",
                       "Start margayd, or correct \"socket\" in the network configuration.");

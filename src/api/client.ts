@@ -58,5 +58,7 @@ function unreachable(socket: string, error: NodeJS.ErrnoException): string {
   if (error.code === 'EACCES') return `${socket} is root's: run margayctl as root`
   if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED')
     return `margayd does not answer on ${socket}: is it running? Start it with margayd --config FILE, or name its file by margayctl --config FILE`
+  if (error.code === 'ECONNRESET' || error.code === 'EPIPE')
+    return `margayd closed the connection on ${socket}: it answers only root in the node's own network namespace, and its log says whom it refused. If it was stopped just now, start it`
   return `margayd does not answer on ${socket}: ${error.message}`
 }

@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { namespace } from '../../netlink/test-namespace.ts'
 import { ApiError, call } from './client.ts'
 import type { BgpRoutes } from './contract.ts'
 import { type Handlers, RequestError, serve } from './server.ts'
@@ -28,6 +31,23 @@ t.test('a call reaches its handler with its query, and the socket is root’s', 
     message: 'nonsense is no prefix',
   })
   await t.rejects(call(socket, '/v1/ipam', {}), /not served here/)
+})
+
+t.test('root of a pod that has the socket mounted gets no answer', async t => {
+  const socket = join(folder, 'pod.sock')
+  const told: string[] = []
+  const server = await serve(socket, handlers, text => told.push(text))
+  t.teardown(() => server.close())
+  const asking = `import { call } from ${JSON.stringify(new URL('client.ts', import.meta.url).href)}
+    console.log(await call(${JSON.stringify(socket)}, '/v1/bgp/routes', {}).then(JSON.stringify, error => error.message))`
+  const argv = [process.execPath, '--input-type=module', '-e', asking]
+  const child = spawn('nsenter', [`--net=${namespace(t).path}`, ...argv], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let said = ''
+  child.stdout.on('data', (octets: Buffer) => (said += octets.toString()))
+  await once(child, 'close')
+  t.match(said, /margayd closed the connection .*it answers only root in the node's own network namespace/)
+  t.match(told, [/pod\.sock: process \d+ \(.*\) called, which is in another network namespace/])
+  t.same(await call(socket, '/v1/bgp/routes', {}), { rows: [] }, 'the server goes on')
 })
 
 t.test('a second daemon on one socket is refused, a dead socket file is replaced', async t => {

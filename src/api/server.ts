@@ -3,7 +3,8 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import type { Server, ServerResponse } from 'node:http'
 import { dirname } from 'node:path'
-import { somebodyListens } from '../../cni-plugin/protocol/socket.ts'
+import { callerGuard } from '../../cni-plugin/protocol/caller.ts'
+import { listenForRoot, somebodyListens } from '../../cni-plugin/protocol/socket.ts'
 import { type Api, type Failure, methodOf, type Path } from './contract.ts'
 import { createServer } from './http.ts'
 
@@ -21,8 +22,15 @@ export class RequestError extends Error {
   }
 }
 
-/** Listens on the socket (mode 0600, root's). A socket file that nobody answers on is replaced. */
-export async function serve(socket: string, handlers: Handlers): Promise<Server> {
+/**
+ * Listens on the socket (mode 0600, root's). A socket file that nobody answers on is replaced. A process that may not use it
+ * (`callerGuard`) is turned away, of which `onRefused` gets a sentence.
+ */
+export async function serve(
+  socket: string,
+  handlers: Handlers,
+  onRefused: (sentence: string) => void = () => {},
+): Promise<Server> {
   mkdirSync(dirname(socket), { recursive: true })
   if (await somebodyListens(socket)) {
     throw new Error(
@@ -48,15 +56,9 @@ export async function serve(socket: string, handlers: Handlers): Promise<Server>
       },
     )
   })
-  const mask = process.umask(0o177)
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(socket, resolve)
-    })
-  } finally {
-    process.umask(mask)
-  }
+  // Before Node's own listener, which begins to read.
+  server.prependListener('connection', callerGuard(socket, onRefused))
+  await listenForRoot(server, socket)
   return server
 }
 

@@ -317,7 +317,7 @@ export class Daemon {
     this.#presence.start(store, mark === undefined)
     this.#syncTimer = setInterval(() => this.#lookAtSync(), syncEvery)
 
-    this.#api = await serve(this.#config.api.socket, this.#handlers())
+    this.#api = await serve(this.#config.api.socket, this.#handlers(), text => this.#log.warn(text))
     const { socket, spoolDir } = this.#config.cni
     this.#cni = await listenCni({ socket, spoolDir, backend: this.#pods, onProblem: text => this.#log.warn(text) })
     this.#log.info('margayd is up', {
