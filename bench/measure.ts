@@ -1,12 +1,9 @@
 // One run of a scenario: a network, a device in it, the generator, and what each phase took.
 
-import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { Device } from './devices/index.ts'
 import { addressOf, device as station, peerStation } from './generator/addresses.ts'
-import type { FromGenerator, ToGenerator } from './generator/main.ts'
-import type { PhaseResult } from './generator/run.ts'
+import { Generator } from './generator/process.ts'
 import type { Host } from '../integration/interop/kit/lan.ts'
 import { end, Network, usageOf } from './network.ts'
 import { Fib } from './fib.ts'
@@ -14,8 +11,6 @@ import type { Measured, TrafficScenario } from './scenarios/index.ts'
 
 export type Outcome =
   { readonly rows: readonly Measured[] } | { readonly rows: readonly Measured[]; readonly failed: string }
-
-const main = fileURLToPath(new URL('generator/main.ts', import.meta.url))
 
 /** Sessions that are not all up after so many seconds count as a failure. */
 const UP = 90
@@ -33,10 +28,7 @@ export async function measure(
   const network = new Network(shape.peers.length)
   const rows: Measured[] = []
   try {
-    const argv = ['netns', 'exec', network.generator.netns, process.execPath, '--max-old-space-size=8192', main]
-    const options = [scenario.name, String(size), device ? 'device' : 'direct']
-    const child = spawn('ip', [...argv, ...options], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    const generator = new Generator(child)
+    const generator = new Generator(network.generator, scenario.name, size, device ? 'all' : 'direct')
     await generator.says('built', 120)
     await device?.start(network.device, {
       asn: station.asn,
@@ -48,7 +40,7 @@ export async function measure(
       kernel: shape.kernel ?? false,
       neighbours: shape.peers.map((_, n) => {
         const peer = peerStation(n, kind)
-        return { address: addressOf(peer, family), asn: peer.asn }
+        return { address: addressOf(peer, family), asn: peer.asn, local: addressOf(station, family) }
       }),
     })
     await generator.says('up', UP)
@@ -84,55 +76,10 @@ export async function measure(
 }
 
 /** Resolves when a device says that it has taken in all; at once if it says no such thing. `limit`: seconds. */
-async function settled(device: Device, host: Host, limit: number): Promise<void> {
+export async function settled(device: Device, host: Host, limit: number): Promise<void> {
   const end = performance.now() + limit * 1000
   while (device.isSettled && !(await device.isSettled(host))) {
     if (performance.now() > end) throw new Error(`it is not in sync after ${limit} s`)
     await sleep(50)
-  }
-}
-
-/** The other end of the generator's process. */
-class Generator {
-  readonly #child: ChildProcess
-  #heard: FromGenerator[] = []
-  #wake = () => {}
-
-  constructor(child: ChildProcess) {
-    this.#child = child
-    child.on('message', (message: FromGenerator) => {
-      this.#heard.push(message)
-      this.#wake()
-    })
-    child.on('exit', () => {
-      this.#heard.push({ is: 'failed', words: 'the generator ended' })
-      this.#wake()
-    })
-  }
-
-  async phase(what: ToGenerator): Promise<PhaseResult> {
-    this.#child.send(what)
-    const message = await this.#next(what.limit + 60)
-    if (message.is !== 'done')
-      throw new Error(message.is === 'failed' ? message.words : `the generator is ${message.is}`)
-    return message.result
-  }
-
-  async says(what: FromGenerator['is'], limit: number): Promise<void> {
-    const message = await this.#next(limit)
-    if (message.is === 'failed') throw new Error(message.words)
-    if (message.is !== what) throw new Error(`the generator is ${message.is}, not ${what}`)
-  }
-
-  async #next(limit: number): Promise<FromGenerator> {
-    const late = setTimeout(() => {
-      this.#heard.push({ is: 'failed', words: `nothing from the generator for ${limit} s` })
-      this.#wake()
-    }, limit * 1000)
-    while (this.#heard.length === 0) await new Promise<void>(resolve => (this.#wake = resolve))
-    clearTimeout(late)
-    const [message, ...rest] = this.#heard
-    this.#heard = rest
-    return message
   }
 }

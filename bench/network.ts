@@ -6,25 +6,43 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Host } from '../integration/interop/kit/lan.ts'
-import { device, peerStation } from './generator/addresses.ts'
+import { device, legOf, peerStation } from './generator/addresses.ts'
 
 let count = 0
 
 export class Network {
   readonly device: Host
-  readonly generator: Host
+  /** One; with legs, one a peer. */
+  readonly generators: readonly Host[]
   readonly #directory = mkdtempSync(join(tmpdir(), 'mgb-'))
   readonly #remove = () => this.remove()
 
-  /** With addresses for that many peers. */
-  constructor(peers: number) {
+  /** With addresses for that many peers. `legs`: two peers, each in a namespace of its own at a cable of its own. */
+  constructor(peers: number, legs = false) {
     // Daemons that give up root write there, too.
     chmodSync(this.#directory, 0o777)
     const name = `mgb-${process.pid}-${count++}`
     this.device = new Host(`${name}-dev`, 1, this.#directory)
-    this.generator = new Host(`${name}-gen`, 2, this.#directory)
+    const ends = legs ? [`${name}-gen0`, `${name}-gen1`] : [`${name}-gen`]
+    this.generators = ends.map((end, n) => new Host(end, n + 2, this.#directory))
     process.once('exit', this.#remove)
-    for (const { netns } of [this.device, this.generator]) execFileSync('ip', ['netns', 'add', netns])
+    for (const { netns } of [this.device, ...this.generators]) execFileSync('ip', ['netns', 'add', netns])
+    if (legs) this.#lay()
+    else this.#join(peers)
+  }
+
+  /** The generator, where there is one. */
+  get generator(): Host {
+    return this.generators[0]
+  }
+
+  remove(): void {
+    process.off('exit', this.#remove)
+    for (const host of [this.device, ...this.generators]) host.remove()
+    rmSync(this.#directory, { recursive: true, force: true, maxRetries: 5 })
+  }
+
+  #join(peers: number): void {
     const ends = [
       { netns: this.device.netns, stations: [device] },
       { netns: this.generator.netns, stations: Array.from({ length: peers }, (_, n) => peerStation(n, 'ebgp')) },
@@ -40,11 +58,19 @@ export class Network {
     }
   }
 
-  remove(): void {
-    process.off('exit', this.#remove)
-    this.device.remove()
-    this.generator.remove()
-    rmSync(this.#directory, { recursive: true, force: true, maxRetries: 5 })
+  /** A /31 on each cable, the device's own address on its loopback. */
+  #lay(): void {
+    batch(this.device.netns, ['link set lo up', `addr add ${device.ipv4}/32 dev lo`])
+    for (const [n, { netns }] of this.generators.entries()) {
+      const own = legOf(n === 0 ? 0 : 1)
+      batch(this.device.netns, [
+        `link add eth${n} type veth peer name eth0 netns ${netns}`,
+        `link set eth${n} up`,
+        `addr add ${own}/31 dev eth${n}`,
+      ])
+      const lines = ['link set lo up', 'link set eth0 up', `addr add ${peerStation(n, 'ebgp').ipv4}/31 dev eth0`]
+      batch(netns, [...lines, `route add ${device.ipv4} via ${own}`])
+    }
   }
 }
 

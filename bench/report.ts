@@ -73,18 +73,23 @@ function summaryRow(results: readonly Result[], row: string, size: string, targe
   const wall = compare(results, row, size, 'wall')
   const cpu = compare(results, row, size, 'cpu')
   const memory = ours ? median(ours.memory) : undefined
-  const count = ours?.count && median(ours.count)
   return `| ${[
     row,
     size,
-    ours ? `${seconds(median(ours.wall))}${count === undefined ? '' : `, ${count}`}` : '',
-    wall ? `${titleOf(wall.best.device)} ${seconds(median(wall.best.wall))}` : '',
-    wall?.ratio.toFixed(2) ?? '',
+    ours ? told(ours) : '',
+    wall ? `${titleOf(wall.best.device)} ${told(wall.best)}` : '',
+    wall && median(wall.best.wall) > 0 ? wall.ratio.toFixed(2) : '',
     words(target),
-    cpu ? `${cpu.ratio.toFixed(2)} of ${titleOf(cpu.best.device)}` : '',
+    cpu && median(cpu.best.cpu) > 0 ? `${cpu.ratio.toFixed(2)} of ${titleOf(cpu.best.device)}` : '',
     memory ? `${memory.toFixed(0)} MB` : '',
     ours ? verdict(ours, target, wall, cpu) : '',
   ].join(' | ')} |`
+}
+
+/** Its time, and what it counts. */
+function told({ wall, count }: Result): string {
+  const time = median(wall) > 0 || !count ? [seconds(median(wall))] : []
+  return [...time, ...(count ? [`count ${median(count)}`] : [])].join(', ')
 }
 
 /** ✔ or ✘; nothing where what it is compared with was not measured. */
@@ -140,7 +145,7 @@ function cell(results: readonly Result[], row: string, size: string, device: str
   if (result) {
     const [wall, cpu, memory] = [median(result.wall), median(result.cpu), median(result.memory)]
     const parts = [
-      seconds(wall),
+      ...(wall > 0 || !result.count ? [seconds(wall)] : []),
       ...(cpu > 0 ? [`CPU ${seconds(cpu)}`] : []),
       ...(memory > 0 ? [`${memory.toFixed(0)} MB`] : []),
       ...(result.count ? [`count ${median(result.count)}`] : []),

@@ -33,22 +33,27 @@ function run(host: Host, ...options: readonly string[]): void {
 }
 
 /** Without the protocol `kernel` nothing goes there. */
-function configuration({ asn, routerId, local, family, kind, neighbours, kernel }: DevicePlan): string {
+function configuration({ asn: own, routerId, family, kind, neighbours, kernel }: DevicePlan): string {
   const channel = ['import all; export all;', ...(kind === 'ebgp' ? ['next hop self;'] : [])].join(' ')
+  const merge = neighbours.length > 1 ? 'merge paths on;' : ''
   const version = family === 'ipv4-unicast' ? 'ipv4' : 'ipv6'
   return [
     `log stderr { warning, error, fatal, bug };`,
     `router id ${routerId};`,
     `protocol device {}`,
-    ...(kernel ? [`protocol kernel { persist; graceful restart on; ${version} { import none; export all; }; }`] : []),
+    ...(kernel
+      ? [`protocol kernel { persist; graceful restart on; ${merge} ${version} { import none; export all; }; }`]
+      : []),
     `template bgp peers {`,
-    `  local ${local} as ${asn};`,
     `  passive on;`,
     ...(kernel ? [`  graceful restart on;`] : []),
     ...(kind === 'reflector' ? [`  rr client; rr cluster id ${routerId};`] : []),
     `  ${version} { ${channel} };`,
     `}`,
-    ...neighbours.map(({ address, asn }, n) => `protocol bgp n${n} from peers { neighbor ${address} as ${asn}; }`),
+    ...neighbours.map(
+      ({ address, asn, local }, n) =>
+        `protocol bgp n${n} from peers { local ${local} as ${own}; neighbor ${address} as ${asn}; }`,
+    ),
     ``,
   ].join('\n')
 }

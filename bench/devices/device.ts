@@ -15,8 +15,10 @@ export interface DevicePlan {
   readonly kernel: boolean
   /** A folder for a profile of its processor time, of a device that can make one. */
   readonly profile?: string
-  /** They dial. */
-  readonly neighbours: readonly { readonly address: string; readonly asn: number }[]
+  /** Each neighbour is at a cable of its own, and its own address is on its loopback. */
+  readonly legs?: boolean
+  /** They dial `local`. */
+  readonly neighbours: readonly { readonly address: string; readonly asn: number; readonly local: string }[]
 }
 
 export interface Device {

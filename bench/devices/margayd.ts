@@ -45,7 +45,7 @@ export async function isInSync(host: Host): Promise<boolean> {
   return status?.inSync === true && status.peers.established === status.peers.configured
 }
 
-function resourcesOf({ asn, local, neighbours }: DevicePlan): string {
+function resourcesOf({ asn, local, legs, neighbours }: DevicePlan): string {
   const resource = (kind: string, name: string, spec: object): object => ({
     apiVersion: 'margay.io/v1',
     kind,
@@ -53,10 +53,15 @@ function resourcesOf({ asn, local, neighbours }: DevicePlan): string {
     spec,
   })
   return [
-    resource('Node', 'dut', { bgp: { asNumber: asn, ipv4Address: `${local}/16` } }),
+    resource('Node', 'dut', { bgp: { asNumber: asn, ipv4Address: `${local}/${legs ? 32 : 16}` } }),
     resource('BGPConfiguration', 'default', { nodeToNodeMeshEnabled: false, holdTime: 240 }),
     ...neighbours.map(({ address, asn }, n) =>
-      resource('BGPPeer', `n${n}`, { peerIP: address, asNumber: asn, passive: true }),
+      resource('BGPPeer', `n${n}`, {
+        peerIP: address,
+        asNumber: asn,
+        passive: true,
+        ...(legs && { sourceAddress: 'None' }),
+      }),
     ),
   ]
     .map(each => `---\n${stringify(each)}`)

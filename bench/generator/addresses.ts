@@ -25,6 +25,11 @@ export function peerStation(n: number, kind: 'ebgp' | 'reflector'): Station {
   return { ipv4, ipv6, asn: kind === 'ebgp' ? DEVICE_AS + 1 + n : DEVICE_AS, routerId: ipv4 }
 }
 
+/** The device's end of the cable of a peer that has one of its own; both are a /31, and only two peers can have one. */
+export function legOf(n: 0 | 1): string {
+  return n === 0 ? '10.210.0.0' : '10.210.0.3'
+}
+
 /** The end of a session that carries that family. */
 export function addressOf(station: Station, family: Family): string {
   return family === 'ipv4-unicast' ? station.ipv4 : station.ipv6

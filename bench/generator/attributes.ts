@@ -28,10 +28,15 @@ export interface Sender {
 
 /**
  * The sets of one slice, no two alike when the device has taken the MED away. A path has two to six ASes, the sender's own first where it is another than the
- * device's; most sets have communities, one in five a MED.
+ * device's; most sets have communities, one in five a MED. Two senders with the same seed have paths of the same lengths.
  */
-export function makeSets(slice: Slice, sender: Sender, kind: Surroundings['kind']): AttributeSet[] {
-  const random = randomFrom(slice.fromSet + 7)
+export function makeSets(
+  slice: Slice,
+  sender: Sender,
+  kind: Surroundings['kind'],
+  seed = slice.fromSet,
+): AttributeSet[] {
+  const random = randomFrom(seed + 7)
   const seen = new Set<string>()
   const sets: AttributeSet[] = []
   while (sets.length < slice.toSet - slice.fromSet) {

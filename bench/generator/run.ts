@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net'
 import { keepalive } from '../../bgp/wire/header.ts'
 import { UpdateWriter } from '../../bgp/wire/update-writer.ts'
 import type { Shape } from '../scenarios/scenario.ts'
-import { addressOf, device, peerStation } from './addresses.ts'
+import { addressOf, device, legOf, peerStation } from './addresses.ts'
 import { Checker } from './check.ts'
 import { openOf, Session } from './session.ts'
 import { makeTraffic, type PhaseTraffic, type Traffic } from './traffic.ts'
@@ -33,10 +33,15 @@ export class Run {
   readonly #receivers: readonly { readonly peer: number; readonly session: Session; readonly checker: Checker }[]
   /** Without a device: the senders' ends of the receivers' connections. */
   readonly #direct: boolean
+  /** The one peer that is played. */
+  readonly #only: number | undefined
   #send: (peer: number, octets: Uint8Array) => void
 
-  constructor(shape: Shape, direct: boolean) {
+  /** `who`: see main.ts. */
+  constructor(shape: Shape, who = 'all') {
+    const direct = who === 'direct'
     this.#shape = shape
+    this.#only = /^\d+$/.test(who) ? Number(who) : undefined
     this.#direct = direct
     this.#traffic = makeTraffic(shape, direct)
     const { expected, slices } = this.#traffic
@@ -44,8 +49,10 @@ export class Run {
     this.#sessions = shape.peers.map(({ receives }, n) => {
       const own = peerStation(n, shape.kind)
       const from = addressOf(own, shape.family)
-      const to = addressOf(direct ? peerStation(0, shape.kind) : device, shape.family)
-      const more = { capacity: receives ? capacity : 2 ** 19, gracefulRestart: shape.kernel ?? false }
+      const far = addressOf(direct ? peerStation(0, shape.kind) : device, shape.family)
+      const to = shape.legs ? legOf(n === 0 ? 0 : 1) : far
+      const { holdTime, kernel: gracefulRestart } = shape
+      const more = { capacity: receives ? capacity : 2 ** 19, gracefulRestart, holdTime }
       return new Session({ family: shape.family, own, from, to, ...more })
     })
     this.#receivers = this.#sessions.flatMap((session, peer) => {
@@ -58,7 +65,8 @@ export class Run {
   /** Resolves when all sessions are up and nobody has said anything for a while. */
   async up(): Promise<void> {
     if (this.#direct) await this.#serve()
-    const dialing = this.#direct ? this.#receivers.map(({ session }) => session) : this.#sessions
+    const all = this.#sessions.filter((_, n) => this.#only === undefined || n === this.#only)
+    const dialing = this.#direct ? this.#receivers.map(({ session }) => session) : all
     await Promise.all(dialing.map(session => session.up()))
     const since = performance.now()
     const settled = () => performance.now() - Math.max(since, ...dialing.map(({ lastHeard }) => lastHeard)) > 1_500
@@ -74,7 +82,9 @@ export class Run {
     for (const { checker } of this.#receivers) checker.aim(phase.goal)
     const cpu = process.cpuUsage()
     const start = performance.now()
-    for (const [peer, octets] of phase.sends) this.#send(peer, octets)
+    for (const [peer, octets] of phase.sends) {
+      if (this.#only === undefined || peer === this.#only) this.#send(peer, octets)
+    }
     if (isRestarted) this.#endOfRib()
     // Then somebody else looks for what comes of it.
     if (this.#receivers.length === 0) return { row: phase.row, seconds: 0, cpu: 0, octets: 0 }
@@ -101,6 +111,16 @@ export class Run {
       }
       if (lost) throw new Error(`a session ended: ${lost.ended}`)
       if (isLate) throw new Error(`not there after ${limit} s: ${this.#missing()}`)
+    }
+  }
+
+  /** Resolves with the time, in milliseconds since 1970, at which the device ended a session for want of words. */
+  async silence(): Promise<number> {
+    for (const session of this.#sessions) session.silence()
+    for (;;) {
+      const at = this.#sessions.find(({ endedAt }) => endedAt !== undefined)?.endedAt
+      if (at !== undefined) return at
+      await pause(POLL)
     }
   }
 

@@ -7,7 +7,8 @@ import type { Family } from '../../bgp/types.ts'
 import type { Station } from './addresses.ts'
 import { Inbox } from './inbox.ts'
 
-const HOLD_TIME = 240
+/** Seconds, where a scenario does not say another. */
+export const HOLD_TIME = 240
 const RETRY = 100
 
 export interface SessionOptions {
@@ -19,6 +20,8 @@ export interface SessionOptions {
   /** Octets that may come, about. */
   readonly capacity: number
   readonly gracefulRestart?: boolean
+  /** Seconds. */
+  readonly holdTime?: number
 }
 
 export class Session {
@@ -26,10 +29,13 @@ export class Session {
   readonly #options: SessionOptions
   #socket: Socket | undefined
   #established = false
+  #silent = false
+  #keepalives: NodeJS.Timeout | undefined
   /** When something last came, milliseconds. */
   lastHeard = 0
-  /** Why the session ended. */
+  /** Why the session ended, and when it was told so, in milliseconds since 1970. */
   ended: string | undefined
+  endedAt: number | undefined
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -45,6 +51,12 @@ export class Session {
     }
   }
 
+  /** Says nothing any more, and stays. */
+  silence(): void {
+    clearInterval(this.#keepalives)
+    this.#silent = true
+  }
+
   /** Sends octets, as fast as the other end takes them. */
   send(octets: Uint8Array): void {
     this.#socket?.write(octets)
@@ -57,7 +69,7 @@ export class Session {
 
   /** Resolves when it is established, or has failed. */
   #attempt(): Promise<void> {
-    const { own, family, from, to, gracefulRestart } = this.#options
+    const { own, family, from, to, gracefulRestart, holdTime = HOLD_TIME } = this.#options
     const { inbox } = this
     inbox.end = inbox.framed = 0
     inbox.clear()
@@ -78,15 +90,17 @@ export class Session {
       })
       this.#socket = socket
       inbox.onOther = (type, at, length) => {
-        if (type === OPEN) socket.write(keepalive)
+        if (type === OPEN && !this.#silent) socket.write(keepalive)
+        if (type === NOTIFICATION) this.endedAt = performance.timeOrigin + performance.now()
         if (type === NOTIFICATION) this.ended = `NOTIFICATION ${inbox.octets.toString('hex', at + 19, at + length)}`
         if (type !== KEEPALIVE || this.#established) return
         this.#established = true
         this.ended = undefined
-        setInterval(() => socket.write(keepalive), (HOLD_TIME / 4) * 1000).unref()
+        clearInterval(this.#keepalives)
+        this.#keepalives = setInterval(() => socket.write(keepalive), (holdTime / 4) * 1000).unref()
         resolve()
       }
-      socket.on('connect', () => socket.write(openOf(own, family, gracefulRestart)))
+      socket.on('connect', () => socket.write(openOf(own, family, { gracefulRestart, holdTime })))
       socket.on('error', () => {})
       socket.on('close', () => {
         if (this.#established) this.ended ??= 'the device closed the connection'
@@ -97,13 +111,17 @@ export class Session {
 }
 
 /** Multiprotocol and 4-octet AS numbers, what every router speaks; and graceful restart. */
-export function openOf({ asn, routerId }: Station, family: Family, gracefulRestart = false): Uint8Array {
+export function openOf(
+  { asn, routerId }: Station,
+  family: Family,
+  { gracefulRestart, holdTime = HOLD_TIME }: Pick<SessionOptions, 'gracefulRestart' | 'holdTime'> = {},
+): Uint8Array {
   const id = routerId.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0)
   const common = { kind: 'gracefulRestart', restarting: false, notification: false, restartTime: 120 } as const
   const numbers = { afi: family === 'ipv4-unicast' ? 1 : 2, safi: 1 } as const
   return encodeOpen({
     asn,
-    holdTime: HOLD_TIME,
+    holdTime,
     routerId: id,
     capabilities: [
       { kind: 'multiprotocol', ...numbers },

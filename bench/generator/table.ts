@@ -23,6 +23,8 @@ export interface Slice {
   readonly to: number
   readonly fromSet: number
   readonly toSet: number
+  /** What is added to the table's number of a set, where several have the same prefixes. */
+  readonly shift?: number
 }
 
 interface Space {

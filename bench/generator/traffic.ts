@@ -33,11 +33,9 @@ export function makeTraffic(shape: Shape, asExpected: boolean): Traffic {
     family,
     device: { ...device, nextHop: octetsOf(addressOf(device, family)) },
   }
-  const table = makeTable(
-    family,
-    peers.filter(({ prefixes }) => prefixes > 0),
-  )
-  const left = [...table.slices]
+  const sending = peers.filter(({ prefixes }) => prefixes > 0)
+  const table = makeTable(family, shape.hasSameTables ? sending.slice(0, 1) : sending)
+  const left = shape.hasSameTables ? copies(table.slices[0], sending.length) : [...table.slices]
   const slices = peers.map(({ prefixes }) => (prefixes > 0 ? left.shift() : undefined))
   const senders = peers.map((_, n): Sender => {
     const station = peerStation(n, kind)
@@ -49,7 +47,7 @@ export function makeTraffic(shape: Shape, asExpected: boolean): Traffic {
   const sets = new Map<string, number>()
   for (const [n, slice] of slices.entries()) {
     if (!slice) continue
-    for (const [i, set] of makeSets(slice, senders[n], kind).entries()) {
+    for (const [i, set] of makeSets(slice, senders[n], kind, shape.hasSameTables ? 0 : slice.fromSet).entries()) {
       const expected = expectedAttributes(set, senders[n], around)
       due.push(expected)
       sent.push(asExpected ? expected : sentAttributes(set, senders[n], around))
@@ -70,6 +68,14 @@ export function makeTraffic(shape: Shape, asExpected: boolean): Traffic {
   return { expected, slices, phases }
 }
 
+/** The same prefixes for each, and as many sets of its own. */
+function copies({ from, to, toSet }: Slice, count: number): Slice[] {
+  return Array.from({ length: count }, (_, n) => {
+    const shift = n * toSet
+    return { from, to, fromSet: shift, toSet: toSet + shift, shift }
+  })
+}
+
 interface Sent {
   readonly table: Table
   readonly slices: Traffic['slices']
@@ -87,16 +93,17 @@ function phaseTraffic({ row, changes }: Phase, { table, slices, goal, sent, due,
   const least = new Map<number, number>()
   for (const { peer, kind, ...range } of changes) {
     const start = slices[peer]?.from ?? 0
+    const shift = slices[peer]?.shift ?? 0
     const [from, to] = [start + range.from, start + range.to]
     const encode = (attributes: readonly Uint8Array[]): Uint8Array =>
       kind === 'announce'
-        ? announcements(table, from, to, set => attributes[set], nextHop(peer))
+        ? announcements(table, from, to, set => attributes[set + shift], nextHop(peer))
         : withdrawals(table, from, to)
     const octets = encode(sent)
     const before = sends.get(peer)
     sends.set(peer, before ? Buffer.concat([before, octets]) : octets)
     least.set(peer, (least.get(peer) ?? 0) + encode(due).length)
-    for (let i = from; i < to; i++) after[i] = kind === 'announce' ? table.sets[i] + 1 : GONE
+    for (let i = from; i < to; i++) after[i] = kind === 'announce' ? table.sets[i] + shift + 1 : GONE
   }
   return { row, sends, goal: after, least }
 }

@@ -26,6 +26,12 @@ export interface Shape {
    * restart and say End-of-RIB.
    */
   readonly kernel?: boolean
+  /** All that send have the same prefixes, in as many sets of their own; else each has its own. */
+  readonly hasSameTables?: boolean
+  /** Each peer is at a cable of its own. */
+  readonly legs?: boolean
+  /** Seconds that the peers offer. Default 240. */
+  readonly holdTime?: number
 }
 
 export interface Peer {

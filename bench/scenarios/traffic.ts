@@ -6,6 +6,14 @@ import { kernel } from './kernel.ts'
 import { many } from './many.ts'
 import { reflector } from './reflector.ts'
 import { restart } from './restart.ts'
-import type { TrafficScenario } from './scenario.ts'
+import type { Shape, TrafficScenario } from './scenario.ts'
+import { twoLegs } from './two-legs.ts'
 
 export const traffic: readonly TrafficScenario[] = [fullTable, ipv6Table, reflector, many, churn, kernel, restart]
+
+/** Traffic of scenarios that measure themselves. */
+const others: Readonly<Record<string, readonly Shape[]>> = { failover: twoLegs }
+
+export function shapeOf(scenario: string, size: number): Shape | undefined {
+  return traffic.find(({ name }) => name === scenario)?.sizes[size]?.shape ?? others[scenario]?.[size]
+}

@@ -1,0 +1,161 @@
+// A node with two ways for every route loses one of them: with its cable, or because the neighbour says nothing any more.
+
+import { spawn } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Host } from '../../integration/interop/kit/lan.ts'
+import { devices } from '../devices/index.ts'
+import { device as station, legOf, peerStation } from '../generator/addresses.ts'
+import type { Sent } from '../generator/probe.ts'
+import { Generator } from '../generator/process.ts'
+import { makeTable, prefixText } from '../generator/table.ts'
+import { settled } from '../measure.ts'
+import { Network, usageOf } from '../network.ts'
+import { type Measured, type OwnScenario, type RunOptions, type Size, thousands } from './scenario.ts'
+import { routes } from './two-legs.ts'
+
+const rows = ['failover, carrier', 'failover, neighbour'] as const
+/** Routes that packets are sent by. */
+const PROBED = 64
+const probe = fileURLToPath(new URL('../generator/probe.ts', import.meta.url))
+
+/** A device that has all routes by both neighbours. */
+interface Stage {
+  readonly network: Network
+  /** By leg. */
+  readonly generators: readonly Generator[]
+  /** Routes that the kernel has by both legs, or by the first alone. */
+  readonly ways: () => Promise<{ readonly both: number; readonly first: number }>
+}
+
+async function raise(size: number, contender: string, { limit }: RunOptions): Promise<Stage> {
+  const network = new Network(2, true)
+  try {
+    const device = devices.find(({ name }) => name === contender)
+    if (!device) throw new Error(`there is no device ${contender}`)
+    const generators = network.generators.map((host, n) => new Generator(host, 'failover', size, String(n)))
+    for (const generator of generators) await generator.says('built', 120)
+    await device.start(network.device, {
+      ...station,
+      local: station.ipv4,
+      family: 'ipv4-unicast',
+      kind: 'ebgp',
+      kernel: true,
+      legs: true,
+      neighbours: ([0, 1] as const).map(n => {
+        const { ipv4, asn } = peerStation(n, 'ebgp')
+        return { address: ipv4, asn, local: legOf(n) }
+      }),
+    })
+    for (const generator of generators) await generator.says('up', 90)
+    await settled(device, network.device, limit)
+    for (const generator of generators) await generator.phase({ phase: 0, limit })
+    const ways = async () => {
+      const text = await network.device.exec('ip', 'route', 'show')
+      const both = text.match(/^\tnexthop via 10\.210\.0\.2 /gm)?.length ?? 0
+      return { both, first: text.match(/^\S+ via 10\.210\.0\.1 /gm)?.length ?? 0 }
+    }
+    const end = performance.now() + limit * 1000
+    for (let found = await ways(); found.both < routes[size]; found = await ways()) {
+      if (performance.now() > end) throw new Error(`${found.both} of ${routes[size]} routes have both ways`)
+      await sleep(200)
+    }
+    return { network, generators, ways }
+  } catch (error) {
+    const log = network.device.log(contender).slice(-500)
+    network.remove()
+    throw new Error(`${error instanceof Error ? error.message : String(error)} ${log}`, { cause: error })
+  }
+}
+
+/** A program of `probe.ts` in a host. */
+async function start(host: Host, ...words: readonly string[]) {
+  const argv = ['netns', 'exec', host.netns, process.execPath, '--disable-warning=ExperimentalWarning', probe]
+  const child = spawn('ip', [...argv, ...words], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const next = <T>(): Promise<T> =>
+    new Promise<T>(resolve => child.once('message', resolve as (value: unknown) => void))
+  await next()
+  return {
+    ask: <T>(): Promise<T> => {
+      child.send('stop')
+      return next<T>()
+    },
+    end: () => child.disconnect(),
+  }
+}
+
+/** The second cable is pulled while packets go by both: how many of those that were sent after the loss was known did not arrive. */
+async function pull(size: number, contender: string, options: RunOptions): Promise<Measured> {
+  const { network } = await raise(size, contender, options)
+  try {
+    const table = makeTable('ipv4-unicast', [{ prefixes: routes[size], sets: routes[size] * 0.15 }])
+    const chosen = Array.from({ length: PROBED }, (_, i) => prefixText(table, Math.floor((i * routes[size]) / PROBED)))
+    const [dead, alive] = [network.generators[1], network.generators[0]]
+    for (const host of [dead, alive])
+      await host.exec('sh', '-c', chosen.map(prefix => `ip route add local ${prefix} dev lo`).join('; '))
+    const receivers = [await start(alive, 'receive'), await start(dead, 'receive')]
+    const sender = await start(network.device, 'send', chosen.map(prefix => prefix.split('/')[0]).join(','), 'eth1')
+    await sleep(1_000)
+    await dead.exec('ip', 'link', 'set', 'eth0', 'down')
+    await sleep(3_000)
+    const { packets, event } = await sender.ask<Sent>()
+    const came = new Set((await Promise.all(receivers.map(each => each.ask<number[]>()))).flat())
+    for (const each of [sender, ...receivers]) each.end()
+    if (event < 0) throw new Error('nobody heard that the carrier was lost')
+    if (came.size < event / 2) throw new Error(`${came.size} of ${event} packets arrived before the cable was pulled`)
+    let lost = 0
+    for (let i = event; i < packets; i++) if (!came.has(i)) lost++
+    return { row: rows[0], wall: 0, cpu: 0, memory: 0, count: lost }
+  } finally {
+    network.remove()
+  }
+}
+
+/** Resolves `all` with the time, in milliseconds since 1970, at which the kernel had told of so many routes by the first leg alone. */
+function countMoves(netns: string, count: number) {
+  const monitor = spawn('ip', ['-rc', String(1 << 28), '-n', netns, 'monitor', 'route'])
+  let moved = 0
+  let rest = ''
+  const all = new Promise<number>(resolve => {
+    monitor.stdout.on('data', (text: Buffer) => {
+      const lines = (rest + text.toString('latin1')).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) if (/^\d\S* via 10\.210\.0\.1 /.test(line)) moved++
+      if (moved >= count) resolve(performance.timeOrigin + performance.now())
+    })
+  })
+  return { all, end: () => void monitor.kill() }
+}
+
+/** The second neighbour falls silent: how long after its session was given up all routes lead by the first alone. */
+async function mute(size: number, contender: string, options: RunOptions): Promise<Measured> {
+  const { network, generators, ways } = await raise(size, contender, options)
+  try {
+    const moves = countMoves(network.device.netns, routes[size])
+    await sleep(500)
+    const before = usageOf(network.device)
+    const given = await generators[1].silence(options.limit)
+    const all = await Promise.race([moves.all, sleep(options.limit * 1000)])
+    moves.end()
+    if (all === undefined) throw new Error(`not all routes were moved after ${options.limit} s`)
+    const after = usageOf(network.device)
+    const { both, first } = await ways()
+    if (both > 0 || first !== routes[size])
+      throw new Error(`${both} routes have both ways yet, ${first} the first alone`)
+    return { row: rows[1], wall: (all - given) / 1000, cpu: after.cpu - before.cpu, memory: after.memory }
+  } finally {
+    network.remove()
+  }
+}
+
+export const failover: OwnScenario = {
+  name: 'failover',
+  words:
+    'A node has every route by two neighbours, each at a cable of its own. One cable loses its carrier while 4 packets a millisecond go by both: counted is what was sent after the kernel had told of the loss and did not arrive. Or one neighbour falls silent (hold time 6 s): the time from the end of its session until the kernel has no route by it.',
+  targets: { 'failover, carrier': { count: 0 }, 'failover, neighbour': { seconds: 0.02 } },
+  sizes: routes.map((units): Size => ({ label: thousands(units), units })) as [Size, Size, Size],
+  standard: 1,
+  rows,
+  contenders: ['margay', 'bird'],
+  run: async (size, contender, options) => [await pull(size, contender, options), await mute(size, contender, options)],
+}
