@@ -97,6 +97,10 @@ export interface IpamView {
   readonly node: string
   readonly blocks: readonly IpamBlock[]
   readonly addresses: readonly IpamAddress[]
+  /** Why the node may give no address at all: it was decommissioned. */
+  readonly expelled?: string
+  /** What is wrong with its blocks, and the next step. */
+  readonly problems: readonly string[]
 }
 
 /** What does not agree: about addresses, by kind. */
@@ -116,6 +120,8 @@ export interface IpamFinding {
   /** It is provable that it can be put right. */
   readonly fixable?: boolean
   readonly fixed?: true
+  /** Why it could not be put right although that was asked for. */
+  readonly refused?: string
 }
 
 export interface IpamCheckAnswer {
@@ -216,7 +222,8 @@ export interface Api {
   /** Releases what no pod has any more, and gives empty blocks back. */
   readonly '/v1/ipam/gc': {
     readonly query: Record<string, never>
-    readonly answer: IpamRelease & { readonly blocks: readonly string[] }
+    /** `kept`: why empty blocks were not given back. */
+    readonly answer: IpamRelease & { readonly blocks: readonly string[]; readonly kept?: string }
   }
   readonly '/v1/mtu': { readonly query: Record<string, never>; readonly answer: MtuView }
   /** Accepts what the mass-withdraw guard holds back. */

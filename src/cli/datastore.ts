@@ -1,9 +1,12 @@
-// `margayctl datastore lock|unlock`: maintenance.
+// `margayctl datastore lock|unlock|delete`: maintenance.
 
 import { hostname } from 'node:os'
 import type { Command } from 'commander'
-import { lockKind, lockName, StoreError } from '../datastore/contract.ts'
+import { type Entry, lockKind, lockName, StoreError } from '../datastore/contract.ts'
 import { type Lock, readLock } from '../datastore/lock.ts'
+import { isKnownKind } from '../ipam/known-kinds.ts'
+import { blockKind, copyKind, nodeOfCopy, readBlock } from '../ipam/records.ts'
+import { allKinds, readStored } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { CommandError, print } from './output.ts'
 
@@ -38,6 +41,44 @@ export function registerDatastore(program: Command, context: Context): void {
         print(context.format(), { unlocked: lock }, () => `unlocked; it was locked ${said(lock)}`)
       })
     })
+
+  datastore
+    .command('delete')
+    .argument('<kind>', 'of the record')
+    .argument('<name>', 'of the record')
+    .description('delete a record that is none of Margay’s, or that nobody can read')
+    .action(async (kind: string, name: string) => {
+      await withDatastore(context, async store => {
+        const entry = await store.get(kind, name)
+        if (!entry) throw new CommandError(3, `there is no record ${kind} ${name}`)
+        const reason = stays(entry)
+        if (reason !== undefined) throw new CommandError(1, `record ${kind} ${name} stays: ${reason}`)
+        await store.delete(kind, name, entry.version)
+        print(context.format(), { deleted: { kind, name } }, () => `record ${kind} ${name} deleted`)
+      })
+    })
+}
+
+/** Why nobody should delete the record by hand, and what to do instead; undefined: it is no record that Margay can use. */
+function stays(entry: Entry): string | undefined {
+  const { kind, name, value, unreadable, newer } = entry
+  if (unreadable !== undefined) return newer === undefined ? undefined : unreadable
+  if (!isKnownKind(kind)) return undefined
+  if (kind === blockKind) {
+    const block = readBlock(value)
+    return (
+      block &&
+      `node "${block.node}" has it by this record, and gives it back by itself; if that machine is off for good: margayctl node decommission ${block.node}`
+    )
+  }
+  if (kind === copyKind)
+    return nodeOfCopy(value) === undefined
+      ? undefined
+      : 'it can be read; if nobody needs it: margayctl ipam check --fix'
+  if (kind === lockKind) return 'it is the lock: margayctl datastore unlock'
+  const resource = allKinds.find(each => each === kind)
+  if (!resource) return 'it is one of those that daemons write, and they delete it themselves'
+  return readStored(resource, entry).ok ? `it is a resource: margayctl delete ${kind.toLowerCase()} ${name}` : undefined
 }
 
 function said(lock: Lock | undefined): string {

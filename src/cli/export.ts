@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import type { Command } from 'commander'
-import { type Datastore, type Entry, lockKind, StoreError } from '../datastore/contract.ts'
+import { clusterIdentity, type Datastore, type Entry, lockKind, StoreError } from '../datastore/contract.ts'
 import { nameOf } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { type CalicoAccess, importFromCalico } from './import-calico.ts'
@@ -26,7 +26,7 @@ interface ImportOptions extends Omit<CalicoAccess, 'endpoints'> {
 const head = { margayExport: 1 } as const
 /** The last line: a file that was cut at the end of a line would lack blocks, which others could then claim. */
 const tail = (records: number) => ({ records })
-const identityKind = 'ClusterInformation'
+const identityKind = clusterIdentity.kind
 
 export function registerExport(program: Command, context: Context): void {
   program

@@ -17,7 +17,8 @@ export interface Row {
   readonly where: string
   readonly kind: IpamFinding['kind'] | ClusterFinding['kind']
   readonly object: string
-  readonly state: 'fixed' | 'fixable' | 'yours'
+  /** `refused`: it can be put right, and what stood in the way is in the text. */
+  readonly state: 'fixed' | 'fixable' | 'refused' | 'yours'
   readonly text: string
 }
 
@@ -41,15 +42,10 @@ async function clusterRows(context: Context, fix: boolean): Promise<readonly Row
     const nodes = new Map((await listNodes(store)).map(node => [node.name, node]))
     const rows: Row[] = []
     for (const { repair, kind, object, text, node } of await lasting(store)) {
-      const isFixed = fix && repair !== undefined && (await repair())
-      const state = isFixed ? 'fixed' : repair ? 'fixable' : 'yours'
-      rows.push({
-        where: 'cluster',
-        kind,
-        object,
-        state,
-        text: kind === 'dead-node' ? `${text} ${seenOf(nodes, node)}` : text,
-      })
+      const outcome = fix && (await repair?.().catch(asRefusal))
+      const state = outcome === true ? 'fixed' : outcome ? 'refused' : repair ? 'fixable' : 'yours'
+      const what = kind === 'dead-node' ? `${text} ${seenOf(nodes, node)}` : text
+      rows.push({ where: 'cluster', kind, object, state, text: withRefusal(what, outcome) })
     }
     return [...rows, ...(await silentNodes(store, nodes, context.config().api.socket))]
   } catch (error) {
@@ -58,6 +54,16 @@ async function clusterRows(context: Context, fix: boolean): Promise<readonly Row
   } finally {
     await store.close()
   }
+}
+
+/** What keeps the datastore from being written, as a sentence. */
+function asRefusal(error: unknown): string {
+  if (error instanceof StoreError) return error.message
+  throw error
+}
+
+function withRefusal(text: string, outcome: unknown): string {
+  return typeof outcome === 'string' ? `${text} Not put right: ${outcome}` : text
 }
 
 /** What two looks find, so that what nodes are changing at the moment is left out. */
@@ -117,12 +123,12 @@ export function isToldBetter({ kind, object }: Row, ofNode: readonly Row[]): boo
 async function nodeRows(context: Context, fix: boolean): Promise<readonly Row[]> {
   try {
     const { node, findings } = await call(context.config().api.socket, fix ? '/v1/ipam/fix' : '/v1/ipam/check', {})
-    return findings.map(({ kind, object, text, fixed, fixable }) => ({
+    return findings.map(({ kind, object, text, fixed, fixable, refused }) => ({
       where: node,
       kind,
       object,
-      state: fixed ? 'fixed' : fixable ? 'fixable' : 'yours',
-      text,
+      state: fixed ? 'fixed' : refused ? 'refused' : fixable ? 'fixable' : 'yours',
+      text: withRefusal(text, refused),
     }))
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 0) throw error

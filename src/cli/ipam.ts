@@ -48,12 +48,17 @@ export function registerIpam(program: Command, context: Context): void {
           `blocks given back: ${answer.blocks.join(', ') || 'none'}`,
         ].join('\n'),
       )
+      if (answer.kept !== undefined) throw new CommandError(1, answer.kept)
     })
 }
 
 export function ipamText(view: IpamView): string {
-  const noBlock = `${view.node} owns no block: it claims one with its next pod`
-  if (view.blocks.length === 0 && view.addresses.length === 0) return noBlock
+  const problems = view.problems.map(problem => `! ${problem}`).join('\n')
+  const noBlock = `${view.node} owns no block${view.expelled === undefined ? ': it claims one with its next pod' : ''}`
+  return [...tables(view, noBlock), ...(problems === '' ? [] : [problems])].join('\n\n')
+}
+
+function tables(view: IpamView, noBlock: string): readonly string[] {
   const blocks =
     view.blocks.length === 0
       ? noBlock
@@ -67,7 +72,7 @@ export function ipamText(view: IpamView): string {
           ],
           view.blocks,
         )
-  if (view.addresses.length === 0) return blocks
+  if (view.addresses.length === 0) return [blocks]
   const addresses = table<IpamAddress>(
     [
       { head: 'ADDRESS', cell: row => row.address },
@@ -79,7 +84,7 @@ export function ipamText(view: IpamView): string {
     ],
     view.addresses,
   )
-  return `${blocks}\n\n${addresses}`
+  return [blocks, addresses]
 }
 
 async function withStore(context: Context, work: (store: Datastore) => Promise<void>): Promise<void> {

@@ -98,6 +98,32 @@ t.test('a record that cannot be read is named, hides no other, and is mended by 
   await store.close()
 })
 
+t.test('a record that nobody can use is deleted by its kind and name, and no other', async t => {
+  const store = openEmbeddedDatastore(join(folder, 'cluster.db'), { create: true })
+  const sound = {
+    apiVersion: 'margay.io/v1',
+    kind: 'IPPool',
+    metadata: { name: 'sound' },
+    spec: { cidr: '10.83.0.0/16' },
+  }
+  t.teardown(() => store.close())
+  const block = { cidr: '10.42.0.0/26', node: 'n1', pool: 'default', claimedAt: '' }
+  for (const [kind, name, value, want] of [
+    ['Widget', 'w', { of: 'somebody else' }, { code: 0, out: 'record Widget w deleted\n' }],
+    ['Block', 'scribble', 'what is this', { code: 0 }],
+    ['Node', 'spoiled', { spec: 5 }, { code: 0 }],
+    ['Block', '10-42-0-0-26', block, { code: 1, err: /node "n1" has it by this record.*decommission n1/ }],
+    ['IPPool', 'sound', sound, { code: 1, err: /margayctl delete ippool sound/ }],
+    ['DatastoreLock', 'default', {}, { code: 1, err: /margayctl datastore unlock/ }],
+  ] as const) {
+    await store.create(kind, name, value)
+    t.match(margayctl(`datastore delete ${kind} ${name}`), want, `${kind} ${name}`)
+    t.equal((await store.get(kind, name)) === undefined, want.code === 0)
+    if (want.code !== 0) await store.delete(kind, name)
+  }
+  t.match(margayctl('datastore delete Widget w'), { code: 3, err: /there is no record Widget w/ })
+})
+
 t.test('what another program writes later is waited for', async t => {
   const command = `{ sleep 1; cat <<'E'\n${pool('late', '10.70.0.0/16')}E\n} | ${process.execPath} ${program} --config ${join(folder, 'margayd.yaml')} apply -f -`
   t.match(spawnSync('sh', ['-c', command], { encoding: 'utf8' }), { status: 0, stdout: 'ippool "late" created\n' })

@@ -20,6 +20,15 @@ const status: DaemonStatus = {
   problems: ['a problem'],
 }
 
+t.test('records of unknown kinds are named', t => {
+  const cluster = { nodes: [], unknownKinds: [{ kind: 'Widget', names: ['a'] }] }
+  t.match(
+    statusText(status, cluster).split('\n').at(-1),
+    /^ {2}! records of kind Widget in the datastore: .*: a\. They stay/,
+  )
+  t.end()
+})
+
 t.test('a datastore that takes no writes stands out, first of what is wrong', t => {
   t.match(statusText(status).split('\n')[1], /datastore +etcd, in sync$/)
   const refusal = { code: 'locked', text: 'The datastore was locked by op1: margayctl datastore unlock.' } as const

@@ -3,6 +3,7 @@
 import type { Command } from 'commander'
 import type { DaemonStatus } from '../api/contract.ts'
 import { StoreError } from '../datastore/contract.ts'
+import { type UnknownKind, unknownKinds, unknownText } from '../ipam/known-kinds.ts'
 import { ask, type Context } from './context.ts'
 import { type ListedNode, listNodes, seenText } from './node-list.ts'
 import { duration, print } from './output.ts'
@@ -13,18 +14,24 @@ export function registerStatus(program: Command, context: Context): void {
     .description('this node at a glance: datastore, sessions, routes, and what stands in the way')
     .action(async () => {
       const status = await ask(context, '/v1/status', {})
-      const nodes = await nodesOf(context, status)
-      print(context.format(), { ...status, ...(nodes && { nodes }) }, () => statusText(status, nodes))
+      const cluster = await clusterOf(context, status)
+      print(context.format(), { ...status, ...cluster }, () => statusText(status, cluster))
     })
 }
 
-/** The cluster's nodes; undefined while the datastore, which alone knows, does not answer the daemon or this command. */
-async function nodesOf(context: Context, status: DaemonStatus): Promise<readonly ListedNode[] | undefined> {
+/** What only the datastore knows. */
+interface ClusterView {
+  readonly nodes: readonly ListedNode[]
+  readonly unknownKinds: readonly UnknownKind[]
+}
+
+/** Undefined while the datastore does not answer the daemon or this command. */
+async function clusterOf(context: Context, status: DaemonStatus): Promise<ClusterView | undefined> {
   if (status.datastore.state !== 'in sync') return undefined
   try {
     const store = await context.datastore({ create: false })
     try {
-      return await listNodes(store)
+      return { nodes: await listNodes(store), unknownKinds: await unknownKinds(store) }
     } finally {
       await store.close()
     }
@@ -54,7 +61,7 @@ function datastoreText({ type, state, text, refusal }: DaemonStatus['datastore']
   return `${type}, ${state}${text === undefined ? '' : `: ${text}`}${refusal ? ', takes no writes' : ''}`
 }
 
-export function statusText(status: DaemonStatus, nodes?: readonly ListedNode[]): string {
+export function statusText(status: DaemonStatus, cluster?: ClusterView): string {
   const lines = [
     `${status.node}  margayd ${status.version}, pid ${status.pid}, up ${duration(status.uptime)}`,
     `  datastore  ${datastoreText(status.datastore)}`,
@@ -67,7 +74,7 @@ export function statusText(status: DaemonStatus, nodes?: readonly ListedNode[]):
         ]
       : []),
     `  routes     ${status.routes.installed} in the kernel${status.inSync ? '' : `, waiting for ${status.waitingFor.join(', ')}`}`,
-    `  nodes      ${nodesText(nodes, status.node)}`,
+    `  nodes      ${nodesText(cluster?.nodes, status.node)}`,
   ]
   if (status.drain) lines.push(`  drain      ${status.drain.phase}: ${status.drain.text}`)
   for (const wait of status.waits) lines.push(`  change     ${wait}`)
@@ -76,6 +83,7 @@ export function statusText(status: DaemonStatus, nodes?: readonly ListedNode[]):
     ...refused,
     ...status.problems,
     ...status.routes.conflicts.map(({ prefix, text }) => `${prefix}: ${text}`),
+    ...(cluster?.unknownKinds ?? []).map(each => `records of kind ${each.kind} in the datastore: ${unknownText(each)}`),
   ]
   return [...lines, ...problems.map(problem => `  ! ${problem}`)].join('\n')
 }

@@ -3,7 +3,13 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { randomUUID } from 'node:crypto'
-import { type Datastore, type Entry, StoreError, type WatchEvent } from '../datastore/contract.ts'
+import {
+  clusterIdentity as identity,
+  type Datastore,
+  type Entry,
+  StoreError,
+  type WatchEvent,
+} from '../datastore/contract.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
 import type { Log } from './log.ts'
 import { type Records, ResyncGuard, secondListAfter } from './resync-guard.ts'
@@ -14,9 +20,6 @@ export type ClusterState = 'connecting' | 'in sync' | 'lost'
 const table = 'checkpoint'
 const checkpointDelay = 500
 const slowestRetry = 5_000
-
-/** The record that tells one cluster from another: made by the first daemon, never changed (Calico's kind and field). */
-const identity = { kind: 'ClusterInformation', name: 'default' } as const
 
 /** Whether an earlier run of this node has seen a cluster. */
 export async function hasCheckpoint(nodeStore: NodeStore): Promise<boolean> {

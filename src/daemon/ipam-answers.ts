@@ -3,7 +3,7 @@
 import { parseAddress } from '../../inet/index.ts'
 import type { Handlers } from '../api/server.ts'
 import { RequestError } from '../api/server.ts'
-import type { Ipam } from '../ipam/index.ts'
+import { type Ipam, IpamError } from '../ipam/index.ts'
 import { endpointKey } from '../model/endpoint.ts'
 import type { IpamCheck } from './ipam-check.ts'
 import type { Pods } from './pods.ts'
@@ -23,8 +23,9 @@ type Answers = '/v1/ipam' | '/v1/ipam/check' | '/v1/ipam/fix' | '/v1/ipam/releas
 export function ipamAnswers({ node, ipam, pods, ipamCheck, keepBlocks }: IpamRooms): Pick<Handlers, Answers> {
   return {
     '/v1/ipam': () => {
-      const { blocks, addresses } = ipam.show()
-      return { node, blocks, addresses }
+      const { blocks, addresses, problems } = ipam.show()
+      const { expelled } = ipam
+      return { node, blocks, addresses, problems, ...(expelled !== undefined && { expelled }) }
     },
 
     '/v1/ipam/check': async () => ({ node, findings: await ipamCheck.run({ fix: false }) }),
@@ -60,7 +61,14 @@ export function ipamAnswers({ node, ipam, pods, ipamCheck, keepBlocks }: IpamRoo
     '/v1/ipam/gc': async () => {
       const findings = await ipamCheck.run({ fix: true, only: ['leak', 'no-endpoint'] })
       const released = findings.filter(({ fixed }) => fixed).flatMap(({ object }) => object.split(' '))
-      return { node, released, blocks: await ipam.releaseEmptyBlocks(keepBlocks()) }
+      try {
+        return { node, released, blocks: await ipam.releaseEmptyBlocks(keepBlocks()) }
+      } catch (error) {
+        // What was released is told all the same.
+        if (error instanceof IpamError && error.code === 'unreachable')
+          return { node, released, blocks: [], kept: error.message }
+        throw error
+      }
     },
   }
 }

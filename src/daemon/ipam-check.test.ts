@@ -4,6 +4,7 @@ import t from 'tap'
 import { Dataplane } from '../dataplane/index.ts'
 import { FakeKernel } from '../dataplane/fake-kernel.ts'
 import { defaultMark } from '../dataplane/routes/route.ts'
+import { lockKind, lockName } from '../datastore/contract.ts'
 import { MemoryDatastore, MemoryNodeStore } from '../datastore/memory.ts'
 import { freeBlocks } from '../ipam/decommission.ts'
 import { copyKind } from '../ipam/records.ts'
@@ -119,6 +120,13 @@ t.test('a pod whose block another node has is told with what to do, and so is a 
   await datastore.create(copyKind, 'left', { node: 'n1', cidr: '10.42.9.0/26', addresses: {} })
   const copies = async (fix: boolean) => (await found(check, fix)).filter(text => text.startsWith('orphan'))
   t.same(await copies(false), ['orphan-copy left fixable'])
+  await datastore.create(lockKind, lockName, { by: 'op1', since: 'noon' })
+  t.match(
+    (await check.run({ fix: true })).filter(({ kind }) => kind === 'orphan-copy'),
+    [{ object: 'left', fixed: undefined, refused: /The datastore was locked by op1.*margayctl datastore unlock/ }],
+    'a lock is in the way, and that is told',
+  )
+  await datastore.delete(lockKind, lockName)
   t.same(await copies(true), ['orphan-copy left fixed'])
   t.same(await copies(true), [])
 
@@ -197,7 +205,7 @@ function hooked(kernel: FakeKernel, act: () => Promise<void>): FakeKernel {
 }
 
 t.test('release and gc', async t => {
-  const { answers, ipam, kernel, a } = await node()
+  const { answers, ipam, kernel, a, datastore } = await node()
   const release = (address: string) => Promise.resolve().then(() => answers['/v1/ipam/release']({ address }))
   await t.rejects(release(a.addresses[0]), { status: 400, message: /pod a\/eth0 is attached with it/ })
   await t.rejects(release('10.42.0.249'), { status: 404, message: /given it to nobody/ })
@@ -210,6 +218,16 @@ t.test('release and gc', async t => {
   await deleteDevice(kernel, a.hostDevice)
   kernel.removeNamespace('/pods/a')
   t.equal((await answers['/v1/ipam/gc']({})).released.length, 2)
+
+  await ipam.releaseExcept(() => false)
+  await ipam.assign({ ...key('other'), families: [4] })
+  await ipam.releaseExcept(() => false)
+  const owned = ipam.owned()
+  await datastore.create(lockKind, lockName, { by: 'op1', since: 'noon' })
+  t.match(await answers['/v1/ipam/gc']({}), { released: [], blocks: [], kept: /cannot give back a block: .*locked/ })
+  t.same(ipam.owned(), owned, 'what cannot go back stays in use')
+  await datastore.delete(lockKind, lockName)
+  t.same((await answers['/v1/ipam/gc']({})).blocks.length, 1)
 })
 
 async function deleteDevice(kernel: FakeKernel, name: string): Promise<void> {

@@ -39,7 +39,10 @@ interface View {
 }
 
 interface Found extends IpamFinding {
-  /** Puts it right, and answers whether that was still called for. Absent: nobody but the operator can. */
+  /**
+   * Puts it right, and answers whether that was still called for; fails with an IpamError where the datastore does not let it. Absent:
+   * nobody but the operator can.
+   */
   readonly repair?: () => Promise<boolean>
 }
 
@@ -57,8 +60,13 @@ export class IpamCheck {
     const found = [...this.#compare(await this.#look()), ...copies].filter(isWanted)
     const findings: IpamFinding[] = []
     for (const { repair, ...finding } of found) {
-      const fixed = fix && (await repair?.())
-      findings.push({ ...finding, fixable: repair !== undefined, ...(fixed && { fixed }) })
+      const outcome = fix && (await repair?.().catch(asRefusal))
+      findings.push({
+        ...finding,
+        fixable: repair !== undefined,
+        ...(outcome === true && { fixed: true }),
+        ...(typeof outcome === 'string' && { refused: outcome }),
+      })
     }
     return findings
   }
@@ -231,7 +239,7 @@ export class IpamCheck {
       kind: 'orphan-copy',
       object: name,
       text: 'addresses are noted for this node in a block that is not its own: margayd was killed when the block went. It deletes the note within the hour.',
-      repair: async () => (await (sweep ??= ipam.sweepCopies().catch(noneIfAway))).includes(name),
+      repair: async () => (await (sweep ??= ipam.sweepCopies())).includes(name),
     }))
   }
 
@@ -254,6 +262,11 @@ export class IpamCheck {
       },
     }
   }
+}
+
+function asRefusal(error: unknown): string {
+  if (error instanceof IpamError && error.code === 'unreachable') return error.message
+  throw error
 }
 
 function noneIfAway(error: unknown): readonly string[] {

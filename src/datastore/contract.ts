@@ -51,6 +51,19 @@ export type StoreErrorCode = 'conflict' | 'not-found' | 'exists' | 'unreachable'
 export const lockKind = 'DatastoreLock'
 export const lockName = 'default'
 
+/** The record that tells one cluster from another: made by the first daemon, never changed (Calico's kind and field). */
+export const clusterIdentity = { kind: 'ClusterInformation', name: 'default' } as const
+
+/** The command that deletes a record of any kind. */
+export function deletion(kind: string, name: string): string {
+  return `margayctl datastore delete ${[kind, name].map(asWord).join(' ')}`
+}
+
+/** As a shell takes it for one word. */
+function asWord(text: string): string {
+  return /^[\w.:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}
+
 /** Thrown by every call of a store; `message` names the object, the reason and the next step. */
 export class StoreError extends Error {
   readonly code: StoreErrorCode

@@ -1,6 +1,8 @@
 import t from 'tap'
 import { opened, readEnvelope, revisionOf, writable } from './envelope.ts'
 
+const record = { kind: 'Node', name: 'n' }
+
 t.test('what this Margay cannot read is empty, says why, may be deleted and not written over', t => {
   for (const { stored, unreadable, newer, refusal } of [
     {
@@ -11,9 +13,9 @@ t.test('what this Margay cannot read is empty, says why, may be deleted and not 
     },
     ...['not JSON', ''].map(stored => ({
       stored,
-      unreadable: /^no Margay wrote it: it is not JSON\. .* delete the record$/,
+      unreadable: /^no Margay wrote it: it is not JSON\. .* delete the record: margayctl datastore delete Node n$/,
       newer: undefined,
-      refusal: /Node n was not written by Margay.*delete the record first/,
+      refusal: /Node n was not written by Margay.*delete the record first: margayctl datastore delete Node n$/,
     })),
     ...['null', '5', '[]', '{}', '{"layout":0,"value":1}', '{"layout":"1","value":1}', '{"value":{}}'].map(stored => ({
       stored,
@@ -22,7 +24,7 @@ t.test('what this Margay cannot read is empty, says why, may be deleted and not 
       refusal: /was not written by Margay/,
     })),
   ]) {
-    const entry = opened(stored, '12')
+    const entry = opened(record, stored, '12')
     t.match(entry, { value: {}, unreadable }, stored)
     t.equal(entry.newer, newer, stored)
     t.throws(() => writable('Node', 'n', entry.version), { code: 'conflict', message: refusal })
@@ -33,8 +35,8 @@ t.test('what this Margay cannot read is empty, says why, may be deleted and not 
 
 t.test('what it wrote itself', t => {
   const stored = '{"layout":1,"write":"w","value":{"a":1}}'
-  t.same(opened(stored, '12'), { version: '12', value: { a: 1 } })
+  t.same(opened(record, stored, '12'), { ...record, version: '12', value: { a: 1 } })
   t.equal(readEnvelope(stored)?.write, 'w')
-  t.equal(writable('Node', 'n', opened(stored, '12').version), '12')
+  t.equal(writable('Node', 'n', opened(record, stored, '12').version), '12')
   t.end()
 })

@@ -1,7 +1,7 @@
 // A record as it is stored: the value stands in an envelope with the version of its layout, so that a later Margay can tell how to
 // read it. What this one cannot read is kept whole here: it is listed, with an empty value and the reason, and never written over.
 
-import { type Entry, StoreError, type Version } from './contract.ts'
+import { deletion, type Entry, StoreError, type Version } from './contract.ts'
 
 export const layout = 1
 
@@ -22,12 +22,14 @@ export function readEnvelope(stored: string): Envelope | undefined {
   return typeof layout === 'number' ? (parsed as Envelope) : undefined
 }
 
-/** `revision`: what the store knows the record's state by. */
-export function opened(stored: string, revision: string): Omit<Entry, 'kind' | 'name'> {
+/** The record as an entry. `revision`: what the store knows its state by. */
+export function opened({ kind, name }: Pick<Entry, 'kind' | 'name'>, stored: string, revision: string): Entry {
   const envelope = readEnvelope(stored)
-  if (envelope?.layout === layout) return { version: revision as Version, value: envelope.value }
+  if (envelope?.layout === layout) return { kind, name, version: revision as Version, value: envelope.value }
   if (envelope && envelope.layout > layout)
     return {
+      kind,
+      name,
       version: `${marks.newer}${revision}` as Version,
       value: {},
       newer: envelope.layout,
@@ -35,9 +37,11 @@ export function opened(stored: string, revision: string): Omit<Entry, 'kind' | '
     }
   const what = parse(stored) === undefined ? 'not JSON' : 'JSON without a layout that Margay has ever had'
   return {
+    kind,
+    name,
     version: `${marks.foreign}${revision}` as Version,
     value: {},
-    unreadable: `no Margay wrote it: it is ${what}. Find out who did, and delete the record`,
+    unreadable: `no Margay wrote it: it is ${what}. Find out who did, and delete the record: ${deletion(kind, name)}`,
   }
 }
 
@@ -51,7 +55,7 @@ export function writable(kind: string, name: string, version: Version): string {
   if (version.startsWith(marks.foreign))
     throw new StoreError(
       'conflict',
-      `${kind} ${name} was not written by Margay, and stays as it is. Find out who wrote it, and delete the record first.`,
+      `${kind} ${name} was not written by Margay, and stays as it is. Find out who wrote it, and delete the record first: ${deletion(kind, name)}`,
     )
   return version
 }

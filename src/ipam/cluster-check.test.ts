@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Version } from '../datastore/contract.ts'
+import { lockKind, lockName, type Version } from '../datastore/contract.ts'
 import { MemoryDatastore } from '../datastore/memory.ts'
 import { checkCluster } from './cluster-check.ts'
 import { blockKind, copyKind } from './records.ts'
@@ -27,6 +27,7 @@ t.test('records that agree, and those that do not', async t => {
   await datastore.create(blockKind, 'outside', { cidr: '10.99.0.0/26', node: 'n1', pool: 'old', claimedAt: '' })
   await datastore.create(blockKind, 'broken', 'what is this')
   await datastore.create(copyKind, 'left', { node: 'n4', cidr: '10.42.9.0/26', addresses: { [address]: row } })
+  for (const name of ['a', 'b', 'c d', 'e']) await datastore.create('Widget', name, { of: 'somebody else' })
   const found = await checkCluster(datastore)
   t.same(found.map(({ kind, object, repair }) => `${kind} ${object}${repair ? ' fixable' : ''}`).toSorted(), [
     `dead-node ${inside}`,
@@ -34,12 +35,24 @@ t.test('records that agree, and those that do not', async t => {
     `duplicate ${inside}`,
     'no-pool 10.99.0.0/26',
     'orphan-copy left fixable',
+    'unknown-kind Widget',
     'unreadable broken',
   ])
   t.match(
     found.find(({ object }) => object === address)?.text,
     `web/${node} on node "${node}" and web/${node} on node "n4"`,
   )
+  t.match(
+    found.find(({ kind }) => kind === 'unknown-kind')?.text,
+    /a newer one wrote these records, or another program: a, b, c d and 1 more\. They stay.*: margayctl datastore delete Widget a, and so on\./,
+  )
+  t.match(
+    found.find(({ kind }) => kind === 'unreadable')?.text,
+    /this Block record cannot be read: it has not the fields of one\. .*: margayctl datastore delete Block broken\./,
+  )
+  await datastore.create(lockKind, lockName, {})
+  for (const { repair } of found) if (repair) await t.rejects(repair(), { code: 'locked' })
+  await datastore.delete(lockKind, lockName)
   for (const { repair } of found) t.not(await repair?.(), false)
   t.notOk((await checkCluster(datastore)).some(({ object }) => object === 'left' || object === address))
 
@@ -49,7 +62,9 @@ t.test('records that agree, and those that do not', async t => {
     return { entries: kind === copyKind ? entries.map(entry => ({ ...entry, ...newer })) : entries, next }
   }
   await datastore.create('IPPool', 'spoiled', null)
-  const later = await checkCluster(Object.create(datastore, { list: { value: seen } }) as typeof datastore)
+  const later = await checkCluster(
+    Object.create(datastore, { list: { value: seen }, kinds: { value: () => datastore.kinds() } }) as typeof datastore,
+  )
   t.match(
     later.filter(({ kind }) => kind === 'unreadable').map(({ object, text, repair }) => ({ object, text, repair })),
     [

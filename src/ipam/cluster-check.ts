@@ -2,21 +2,25 @@
 // what a node changes meanwhile may show as a finding that the next look does not have.
 
 import { comparePrefixes, contains, overlaps, parseAddress, parsePrefix, type Prefix } from '../../inet/index.ts'
-import { type Datastore, type Entry, StoreError } from '../datastore/contract.ts'
+import { type Datastore, deletion, type Entry, StoreError } from '../datastore/contract.ts'
+import { unknownKinds, unknownText } from './known-kinds.ts'
 import { readStored } from '../resources/index.ts'
 import { allEntries, type ClaimedBlock } from './claims.ts'
 import { outsideName, podOf } from './outside.ts'
 import { type AddressRow, blockKind, blockName, copyKind, nodeOfCopy, readBlock, readCopy } from './records.ts'
 
 export interface ClusterFinding {
-  readonly kind: 'duplicate' | 'dead-node' | 'no-pool' | 'no-block' | 'orphan-copy' | 'unreadable'
-  /** A block or an address. */
+  readonly kind: 'duplicate' | 'dead-node' | 'no-pool' | 'no-block' | 'orphan-copy' | 'unreadable' | 'unknown-kind'
+  /** A block, an address, or the kind of records. */
   readonly object: string
   /** Name of the node that it is about. */
   readonly node?: string
   /** What is wrong, and the next step. */
   readonly text: string
-  /** Puts it right. Absent: it is not provable from here that nobody needs it. */
+  /**
+   * Puts it right; false: somebody has changed it since. Fails with a StoreError where the datastore does not let it. Absent: it is not
+   * provable from here that nobody needs it.
+   */
   readonly repair?: () => Promise<boolean>
 }
 
@@ -30,6 +34,7 @@ export async function checkCluster(datastore: Datastore): Promise<readonly Clust
   const blocks = entries.flatMap(({ value }) => readBlock(value) ?? [])
   return [
     ...[...spoiledPools, ...spoiledBlocks, ...spoiledCopies].map(unreadable),
+    ...(await ofUnknownKinds(datastore)),
     ...overlapping(blocks),
     ...blocks.filter(({ node }) => !nodes.has(node)).map(withoutNode),
     // It may be a pool that cannot be read.
@@ -59,9 +64,22 @@ function rangeOf(entry: Entry): Prefix | undefined {
 }
 
 /** A newer Margay may have written it, so nothing of it is put right from here. */
-function unreadable({ kind, name, unreadable: why }: Entry): ClusterFinding {
-  const reason = why ?? 'If no program but Margay writes there, delete the record'
+function unreadable(entry: Entry): ClusterFinding {
+  const { kind, name } = entry
+  const reason = entry.unreadable ?? whyUnread(entry)
   return { kind: 'unreadable', object: name, text: `this ${kind} record cannot be read: ${reason}.` }
+}
+
+function whyUnread(entry: Entry): string {
+  const { kind, name } = entry
+  const stored = kind === 'IPPool' && readStored(kind, entry)
+  if (stored && !stored.ok) return stored.why
+  return `it has not the fields of one. Find out what wrote it, and delete the record: ${deletion(kind, name)}`
+}
+
+async function ofUnknownKinds(datastore: Datastore): Promise<readonly ClusterFinding[]> {
+  const kinds = await unknownKinds(datastore)
+  return kinds.map(unknown => ({ kind: 'unknown-kind', object: unknown.kind, text: unknownText(unknown) }))
 }
 
 function overlapping(blocks: readonly ClaimedBlock[]): readonly ClusterFinding[] {
@@ -134,7 +152,7 @@ function orphan(
           await datastore.delete(copyKind, name, version)
           return true
         } catch (error) {
-          if (error instanceof StoreError && error.code !== 'unreachable') return false
+          if (error instanceof StoreError && ['conflict', 'not-found'].includes(error.code)) return false
           throw error
         }
       },

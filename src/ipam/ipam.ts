@@ -221,6 +221,8 @@ export class Ipam {
         { keep, after },
         this.#options.pools().filter(({ spec }) => !spec.disabled),
       )
+      // Before the node's store lets go of any: a lock would leave records of blocks that nobody gives from.
+      if (going.length > 0) await this.#reach('give back a block', () => this.#options.datastore.tryWrite())
       for (const block of going) {
         await this.#reach('give back a block', () => this.#blocks.giveBack(block))
         this.#copies.gone(block.prefix)

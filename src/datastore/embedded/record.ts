@@ -10,5 +10,5 @@ export function wrap(value: unknown): string {
 /** A row (kind, name, version, value) as an entry. */
 export function toEntry(row: Record<string, unknown>): Entry {
   const [kind, name] = [String(row['kind']), String(row['name'])]
-  return { kind, name, ...opened(String(row['value']), String(row['version'])) }
+  return opened({ kind, name }, String(row['value']), String(row['version']))
 }

@@ -185,6 +185,8 @@ t.test('what a newer Margay wrote, and what nobody of ours wrote', async t => {
   const newer = '{"layout":7,"value":{"a":1},"more":true}'
   await etcd.ctl('put', '/margay/Node/newer', newer)
   await etcd.ctl('put', '/margay/Node/noise', 'not JSON')
+  await etcd.ctl('put', '/margay/stray', 'no record')
+  t.same(await store.kinds(), ['Node', 'stray'])
   const { entries } = await store.list('Node')
   t.match(entries, [
     { name: 'newer', value: {}, newer: 7 },

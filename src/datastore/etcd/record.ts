@@ -38,11 +38,12 @@ export class Keys {
   parse(key: Buffer): { readonly kind: string; readonly name: string } {
     const text = key.toString('utf8').slice(this.#prefix.length + 1)
     const slash = text.indexOf('/')
-    return { kind: text.slice(0, slash), name: text.slice(slash + 1) }
+    // A key without a name is none of ours.
+    return slash < 0 ? { kind: text, name: '' } : { kind: text.slice(0, slash), name: text.slice(slash + 1) }
   }
 
   entry(kv: IKeyValue): Entry {
-    return { ...this.parse(kv.key), ...opened(textOf(kv), kv.mod_revision) }
+    return opened(this.parse(kv.key), textOf(kv), kv.mod_revision)
   }
 }
 
