@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import type { WireguardView } from '../../src/api/contract.ts'
 import { probeEnd } from '../continuity/kit/probe-program.ts'
 import { tunnelsSurvive } from '../kit/encapsulated.ts'
-import { eventually, execute, labFile, TestLab } from '../kit/lab.ts'
+import { eventually, execute, labFile, slowness, TestLab } from '../kit/lab.ts'
 import { casesOf, fewCasesOf } from './cases.ts'
 import { kernelHasThem, optionalKinds } from './kinds.ts'
 import { matrix } from './matrix.ts'
@@ -17,8 +17,8 @@ const file = 'integration/dataplane/other-kinds.test.ts'
 /** Tests of the data plane alone that want such a kernel, too. */
 const apart = ['src/dataplane/wireguard.contract.test.ts', 'src/dataplane/encapsulation/wireguard.kernel.test.ts']
 /**
- * `few`: each kind in one of its modes, and the switches between them, three minutes in the emulated machine. `whole`: in both modes, with
- * restarts and a rotated key, five minutes. `FoU,GUE`: the same of these.
+ * `few`: each kind in one of its modes, and the switches between them, four minutes in the emulated machine. `whole`: in both modes, with
+ * restarts and a rotated key, six minutes. `FoU,GUE`: the same of these.
  */
 const asked = process.env['MATRIX'] ?? 'few'
 const isAll = asked === 'few' || asked === 'whole'
@@ -70,7 +70,8 @@ const emulatorFault = /Segmentation fault|Trace\/breakpoint trap|Illegal instruc
 
 function inTheMachine(): ReturnType<typeof execute> {
   probeEnd() // made here: a compiler takes its time there
-  const files = [...apart, file].map(each => `${process.execPath} ${each}`).join(' && ')
+  const node = [process.execPath, ...process.execArgv].join(' ') // with tap as this one has it
+  const files = [...apart, file].map(each => `${node} ${each}`).join(' && ')
   return execute([
     'scripts/stock-kernel',
     '--limit',
@@ -89,7 +90,7 @@ async function everyKind(t: Test): Promise<readonly Row[]> {
     cases,
     tag: 'kinds',
     bare: false,
-    rate: inMachine ? 200 : 1000,
+    rate: 1000 / slowness,
     then: async (t, lab, { wrapping, mode }) => {
       if (asked === 'few' || mode !== 'Always' || !wrapping) return
       const { title, device } = wrapping

@@ -1,4 +1,4 @@
-// Writes each source of the project as plain JavaScript into build/interpreted/, where hook.js finds it.
+// Writes each source of the project as plain JavaScript into build/stripped/, where hook.js finds it.
 
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
@@ -11,7 +11,7 @@ const sources = globSync('{inet,bgp,netlink,src,cni-plugin,integration,scripts}/
   exclude: path => /(^|\/)(dist|node_modules)$/.test(path),
 })
 for (const source of sources) {
-  const into = join('build/interpreted', source.replace(/\.ts$/, '.js'))
+  const into = join('build/stripped', source.replace(/\.ts$/, '.js'))
   mkdirSync(dirname(into), { recursive: true })
   writeFileSync(into, stripTypeScriptTypes(readFileSync(source, 'utf8')))
 }
