@@ -151,14 +151,17 @@ t.test('warn: told once on the way up, and nothing more', t => {
 t.test('a peer without a limit has a ceiling: attributes', t => {
   const { net, puppet, a, c } = stage(undefined)
   const size = 3900
+  const one = update({ attributes: [...good, raw(99, Array(size).fill(0), 0xd0)], announced: prefixes(1) })
+  const prefixAt = one.length - 2
+  const junkAt = one.length - 5 - size
   let sent = 0
   while (a.peer(B).state === 'Established' && sent < 2 * MOST_OCTETS) {
     for (let i = 0; i < 250; i++, sent += size) {
-      const junk = new Uint8Array(size)
-      new DataView(junk.buffer).setUint32(0, sent)
-      puppet.send(
-        update({ attributes: [...good, raw(99, [...junk], 0xd0)], announced: prefixes(1, (sent / size) & 65535) }),
-      )
+      const octets = one.slice()
+      const view = new DataView(octets.buffer, octets.byteOffset)
+      view.setUint16(prefixAt, (sent / size) & 65535)
+      view.setUint32(junkAt, sent)
+      puppet.send(octets)
     }
     net.run(0.05)
   }
