@@ -17,7 +17,14 @@ t.test('the intent of a node', async t => {
       source6: 'fd00:0:1::11',
     },
     tunnels: [],
-    tunnelUse: { node: 'r1-n1', accepts: [], leaving: [], sends: [], bare: { v4: 'all', v6: 'all' } },
+    tunnelUse: {
+      node: 'r1-n1',
+      accepts: [],
+      leaving: [],
+      sends: [],
+      bare: { v4: 'all', v6: 'all' },
+      open: { v4: 'all', v6: 'all' },
+    },
     waits: [],
     filters: {
       masquerade: [],

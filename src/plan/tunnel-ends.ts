@@ -20,6 +20,8 @@ export interface End {
   readonly to: string
   /** In this node's own subnet. */
   readonly isNear: boolean
+  /** It has published a WireGuard key. */
+  readonly hasKey: boolean
 }
 
 /** What routes to another node may name as their next hop: its address, and those that it had until lately. */
@@ -28,7 +30,7 @@ export function endsOf({ local, speakers, former }: Cluster, own: InterfaceAddre
   const subnet = prefixOf(own.address, own.length)
   return speakers
     .filter(other => other !== local)
-    .flatMap(({ name, ...other }) => {
+    .flatMap(({ name, wireguardKey, ...other }) => {
       const now = family === 4 ? other.address4 : other.address6
       if (!now) return []
       const to = formatAddress(now.address)
@@ -40,6 +42,7 @@ export function endsOf({ local, speakers, former }: Cluster, own: InterfaceAddre
         text: formatAddress(address),
         to,
         isNear: contains(subnet, address),
+        hasKey: wireguardKey !== undefined,
       }))
     })
 }

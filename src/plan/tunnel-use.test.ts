@@ -12,7 +12,7 @@ import { type UseView, wayTo } from './tunnel-use.ts'
 import type { Snapshot } from './snapshot.ts'
 import { node, pool, twoRacks } from './testing.ts'
 
-type Mode = Pick<Partial<IPPoolSpec>, 'vxlanMode' | 'ipipMode' | 'greMode'>
+type Mode = Pick<Partial<IPPoolSpec>, 'vxlanMode' | 'ipipMode' | 'greMode' | 'wireguardMode'>
 type Change = { readonly mode: Mode } | { readonly use: TunnelUse }
 
 /** r1-n1 and r1-n2 share a subnet. */
@@ -28,6 +28,9 @@ const modes: readonly Mode[] = [
 /** What all nodes hear of, in one order, each in its own time. */
 class Store {
   readonly log: Change[] = []
+  nodes = nodes
+  /** Beside the one that is switched. */
+  pools: Snapshot['pools'] = []
 
   view(length: number): Snapshot {
     const seen = this.log.slice(0, length)
@@ -35,8 +38,8 @@ class Store {
     const uses = new Map(seen.flatMap(change => ('use' in change ? [[change.use.node, change.use] as const] : [])))
     return {
       ...twoRacks,
-      nodes: twoRacks.nodes.filter(({ metadata }) => nodes.includes(metadata.name)),
-      pools: [pool('pods', '10.42.0.0/16', mode)],
+      nodes: twoRacks.nodes.filter(({ metadata }) => this.nodes.includes(metadata.name)),
+      pools: [pool('pods', '10.42.0.0/16', mode), ...this.pools],
       tunnelUses: [...uses.values()],
     }
   }
@@ -58,6 +61,8 @@ class Machine {
   #pending: Written | undefined
   #again = false
   readonly lacks = new Set<string>()
+  /** Names of those with whom it has session keys. */
+  met: readonly string[] = []
   /** In the kernel. */
   devices = new Set<string>()
   /** By address of the other node: device, or bare. */
@@ -81,7 +86,10 @@ class Machine {
     const pendingUse = this.#pending?.use
     const { tunnels } = this.#planner.plan(snapshot, { tunnels: this.#states, pendingUse })
     this.#states = new Map(
-      tunnels.map(({ device }) => [device, this.lacks.has(device) ? { fault: 'not in this kernel' } : {}]),
+      tunnels.map(({ device, kind }) => [
+        device,
+        this.lacks.has(device) ? { fault: 'not in this kernel' } : kind === 'wireguard' ? { met: this.met } : {},
+      ]),
     )
     for (const { device } of tunnels) if (!this.lacks.has(device)) this.devices.add(device)
     this.intent = this.#planner.plan(snapshot, { tunnels: this.#states, pendingUse })
@@ -299,7 +307,7 @@ t.test('a node that is off holds the old device, which is said; without its Node
 t.test('who has said nothing, as a node of an older version, is sent to as the pool says', async t => {
   const nodes = [node('a', { ipv4Address: '10.0.1.1/24' }), node('b', { ipv4Address: '10.0.1.2/24' })]
   const pools = [pool('pods', '10.42.0.0/16', { vxlanMode: 'Always' })]
-  const use = { node: 'a', accepts: [], leaving: [], sends: [], bare: { pods: 'all' } } as const
+  const use = { node: 'a', accepts: [], leaving: [], sends: [], bare: { pods: 'all' }, open: { pods: 'all' } } as const
   for (const tunnelUses of [[], [use]]) {
     const { routes } = createPlanner('a').plan({ ...twoRacks, nodes, pools, tunnelUses })
     t.match(routes.tunnels, [{ device: 'margay-vxlan4', remotes: [{ nextHop: '10.0.1.2', instead: undefined }] }])
@@ -314,9 +322,10 @@ t.test('by WireGuard is sent to a node that was met; till then as that one took 
     leaving: [],
     sends: ['margay-ipip', 'margay-wg4'],
     bare: {},
+    open: { pods: ['b'] },
   })
-  const view = (met: readonly string[], theirs = of('b')): UseView => ({
-    own: of('a'),
+  const view = (met: readonly string[], theirs = of('b'), own = of('a')): UseView => ({
+    own,
     others: new Map([['b', theirs]]),
     states: new Map([
       ['margay-ipip', {}],
@@ -326,10 +335,74 @@ t.test('by WireGuard is sent to a node that was met; till then as that one took 
   const alike = ['margay-ipip', 'margay-wg4']
   t.same(wayTo(view([]), wish, alike), { device: 'margay-ipip' })
   t.same(wayTo(view(['b']), wish, alike), { device: 'margay-wg4' })
+  t.same(wayTo(view([], of('b'), { ...of('a'), open: {} }), wish, alike), { device: 'margay-wg4' }, 'it was met before')
   const taken = { ...of('b'), accepts: ['margay-wg4'] }
   t.same(
     wayTo(view([], taken), wish, alike),
     { device: 'margay-wg4' },
     'with no other way the kernel keeps packets back',
   )
+})
+
+for (const before of [{}, { ipipMode: 'Always' }, { vxlanMode: 'CrossSubnet' }] as const)
+  t.test(`once by WireGuard, never again in the open, from ${JSON.stringify(before)}`, async t => {
+    const world = new World(before)
+    const { store } = world
+    const [first, second, third] = world.machines
+    const wayTo = (to: string) => first.ways.get(addressOf(to))
+    const open = () => store.log.findLast(change => 'use' in change && change.use.node === first.name)
+    for (const each of world.machines) each.met = nodes.filter(name => ![each.name, third.name].includes(name))
+    const [toSecond, toThird] = [wayTo(second.name), wayTo(third.name)]
+    store.log.push({ mode: { wireguardMode: 'Always' } })
+    const seen = new Set<string | undefined>()
+    world.settle(() => seen.add(wayTo(second.name)))
+    t.same([...seen], [toSecond, 'margay-wg4'], 'the change itself keeps nothing back')
+    t.equal(wayTo(third.name), toThird, 'who was never met, as before')
+    t.match(open(), { use: { open: { pods: [third.name] } } })
+
+    first.met = []
+    world.settle(() => t.equal(wayTo(second.name), 'margay-wg4', 'its key is another now'))
+    t.match(first.intent!.routes.tunnels, [{ bare: toThird === undefined ? [addressOf(third.name)] : undefined }])
+    first.restart()
+    world.settle(() => t.equal(wayTo(second.name), 'margay-wg4', 'also after a restart'))
+
+    store.nodes = [...nodes, 'r2-n2']
+    world.settle()
+    t.equal(wayTo('r2-n2'), 'margay-wg4', 'a node that comes later')
+
+    first.met = [third.name]
+    world.settle()
+    first.met = []
+    world.settle(() => t.equal(wayTo(third.name), 'margay-wg4', 'and the last one'))
+    t.match(open(), { use: { open: {} } })
+  })
+
+t.test('what kept packets back is told: a node with a key that was not met', async t => {
+  const keyed = nodes.map(name => {
+    const found = twoRacks.nodes.find(({ metadata }) => metadata.name === name)!
+    return { ...found, spec: { ...found.spec, wireguard: { publicKey: Buffer.alloc(32, name).toString('base64') } } }
+  })
+  const pools = [pool('pods', '10.42.0.0/16', { wireguardMode: 'Always' })]
+  const states = new Map([['margay-wg4', { met: ['r1-n2'] }]])
+  const { waits } = createPlanner('r1-n1').plan({ ...twoRacks, nodes: keyed, pools }, { tunnels: states })
+  t.match(waits, [/^packets to 10\.0\.2\.11 do not leave until .* have met by margay-wg4, .* UDP port 51820/])
+})
+
+t.test('another pool is in a tunnel without keys: an encrypted one does not borrow it', async t => {
+  const world = new World({ wireguardMode: 'Always' })
+  world.store.pools = [pool('others', '10.43.0.0/16', { vxlanMode: 'Always' })]
+  world.settle(() => t.same(new Set(world.machines[0].ways.values()), new Set(['margay-wg4'])))
+  t.same([...world.machines[0].devices].toSorted(), ['margay-vxlan4', 'margay-wg4'])
+})
+
+t.test('from CrossSubnet to Always: the own subnet goes on in the open until it is met', async t => {
+  const world = new World({ wireguardMode: 'CrossSubnet' })
+  const [first, near] = world.machines
+  world.store.log.push({ mode: { wireguardMode: 'Always' } })
+  world.settle(() => t.equal(first.ways.get(addressOf(near.name)), undefined))
+  t.match(first.intent!.routes.tunnels, [{ bare: [addressOf(near.name)] }])
+  for (const machine of world.machines) machine.met = nodes
+  world.settle()
+  for (const machine of world.machines) machine.met = []
+  world.settle(() => t.equal(first.ways.get(addressOf(near.name)), 'margay-wg4'))
 })

@@ -4,11 +4,13 @@
 // as it came back from the datastore, says that it sends by it. A node gives up a device only after its own record, as it came back,
 // does not accept it any more and no other record sends by it. All see one order of the records' changes, so of a node that begins and
 // one that gives up at the same time one sees the other's word in time. Who has no record says nothing: it is sent to as the pools say.
-// By WireGuard it sends only when the two have met (daemon/handshakes.ts), as long as there is a way that the other took before.
+// By WireGuard it sends only when the two have met (daemon/handshakes.ts), as long as there is a way that the other took before. That
+// way is for those nodes alone to which the pool's packets left without encryption when the mode changed, and until they are met for the
+// first time: the record names them (`open`). A node that is met once, or comes later, is never sent to in the open, whatever becomes of its key.
 //
 // A node that is off goes on "sending" by its last word. So an old device may stay for long; it takes packets and does no harm.
 
-import type { TunnelState } from '../model/tunnel.ts'
+import { isEncrypting, type TunnelState } from '../model/tunnel.ts'
 import type { TunnelUse } from '../model/tunnel-use.ts'
 
 /** The records of the cluster as this node sees them. */
@@ -49,7 +51,23 @@ function inForce(stored: TunnelUse | undefined, pending: TunnelUse | undefined):
     leaving: stored.leaving.filter(device => pending.leaving.includes(device) && !accepts.includes(device)),
     sends: stored.sends.filter(device => pending.sends.includes(device)),
     bare: pending.bare,
+    open: Object.fromEntries(
+      Object.entries(stored.open).map(([pool, nodes]) => [pool, common(nodes, pending.open[pool])]),
+    ),
   }
+}
+
+function common(some: Open, others: Open = []): Open {
+  if (some === 'all') return others
+  return others === 'all' ? some : some.filter(node => others.includes(node))
+}
+
+type Open = TunnelUse['open'][string]
+
+/** Whether what the pool sends to that node may leave without encryption for now. */
+function mayBeOpen(own: TunnelUse | undefined, pool: string, remote: string): boolean {
+  const nodes = own?.open[pool] ?? []
+  return nodes === 'all' || nodes.includes(remote)
 }
 
 export interface Wish {
@@ -66,6 +84,7 @@ export function wayTo(view: UseView, { pool, device, remote, isNear }: Wish, ali
   const theirs = others.get(remote)
   const isAgreed = !own || !theirs || (own.sends.includes(device) && theirs.accepts.includes(device))
   if (!isFaulty(view, device) && isAgreed && hasMet(view, device, remote)) return { device }
+  if (isEncrypting(device) && !mayBeOpen(own, pool, remote)) return { device }
   // To a node of the own subnet no other way was taken before, though tunnels to nodes beyond may stand.
   const bare = own?.bare[pool]
   if (bare === 'subnet' && isNear) return 'bare'
@@ -90,7 +109,7 @@ export function planUse(
   view: UseView,
   wanted: readonly string[],
   used: readonly string[],
-  bare: TunnelUse['bare'],
+  { bare, open }: Pick<TunnelUse, 'bare' | 'open'>,
 ): UsePlan {
   const { own, others } = view
   const accepts = wanted.filter(device => isThere(view, device))
@@ -106,7 +125,7 @@ export function planUse(
   }
   const sends = [...wanted.filter(device => !isFaulty(view, device)), ...used]
   return {
-    use: { node, accepts: sorted(accepts), leaving: sorted(leaving), sends: sorted(sends), bare },
+    use: { node, accepts: sorted(accepts), leaving: sorted(leaving), sends: sorted(sends), bare, open },
     kept: sorted([...accepts, ...leaving].filter(device => !wanted.includes(device))),
     waits,
   }
@@ -116,7 +135,8 @@ function isFaulty({ states }: UseView, device: string): boolean {
   return states.get(device)?.fault !== undefined
 }
 
-function hasMet({ states }: UseView, device: string, remote: string): boolean {
+/** Also true of a device that needs no keys. */
+export function hasMet({ states }: UseView, device: string, remote: string): boolean {
   return states.get(device)?.met?.includes(remote) ?? true
 }
 

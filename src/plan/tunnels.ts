@@ -5,9 +5,9 @@
 // subnet, so there CrossSubnet wraps everything; that is said, because it is seldom meant.
 
 import { bitsOf, formatAddress, parsePrefix } from '../../inet/index.ts'
-import type { InterfaceAddress } from '../../inet/index.ts'
 import {
   hearsEveryAddress,
+  isEncrypting,
   type Tunnel,
   tunnelDevice,
   type TunnelEnd,
@@ -17,14 +17,14 @@ import {
   type TunnelState,
 } from '../model/tunnel.ts'
 import type { TunnelUse } from '../model/tunnel-use.ts'
-import { wireguardPort } from '../model/wireguard.ts'
 import { selects, tunnelModes } from '../resources/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import type { FormerAddress } from './former.ts'
 import type { OwnedBlock } from './snapshot.ts'
 import type { NodeSpeaker } from './speakers.ts'
 import { addressOf, type Cluster, type End, endsOf, namesOf, sourceOf } from './tunnel-ends.ts'
-import { planUse, type UseView, viewOf, wayTo } from './tunnel-use.ts'
+import { keptBackText, lateText, withoutAddress, withoutSubnet } from './tunnel-sentences.ts'
+import { hasMet, planUse, type UseView, viewOf, wayTo } from './tunnel-use.ts'
 import { planWireguard } from './wireguard.ts'
 
 export interface TunnelPlan {
@@ -75,6 +75,7 @@ export function planTunnels(
   const late: string[] = []
   const wanted = new Map<string, { readonly use: Use; readonly pools: string[] }>()
   const bare: [string, 'all' | 'subnet'][] = pools.filter(isNever).map(pool => [pool.metadata.name, 'all'])
+  const open: [string, 'all' | readonly string[]][] = pools.filter(isOpen).map(pool => [pool.metadata.name, 'all'])
   for (const use of pools.flatMap(useOf)) {
     const { pool, kind, mode, family } = use
     const own = addressOf(local, family)
@@ -87,15 +88,26 @@ export function planTunnels(
     const shared = wanted.get(device) ?? { use, pools: [] }
     wanted.set(device, shared)
     if (isFor(pool, local)) shared.pools.push(pool.metadata.name)
-    const remotes = endsOf(cluster, own).filter(({ isNear }) => mode === 'Always' || !isNear)
+    const ends = endsOf(cluster, own)
+    const remotes = ends.filter(({ isNear }) => mode === 'Always' || !isNear)
     const { rule, asTheyAre } = ruleOf(view, use, device, remotes)
     rules.push(rule)
+    if (isEncrypting(device)) {
+      const isWrapped = ({ text }: End) => rule.remotes.some(end => end.nextHop === text && !end.instead)
+      const names = new Set(ends.filter(end => !isWrapped(end)).map(({ name }) => name))
+      if (names.size > 0) open.push([pool.metadata.name, [...names].toSorted()])
+      const shut = remotes.filter(end => isWrapped(end) && !hasMet(view, device, end.name))
+      late.push(...keptBackText(shut, device, family))
+    }
     if (asTheyAre !== undefined) bare.push([pool.metadata.name, asTheyAre])
     else if (mode === 'CrossSubnet') bare.push([pool.metadata.name, 'subnet'])
     late.push(...lateText(rule, use))
   }
   const used = rules.flatMap(({ remotes }) => remotes.flatMap(({ instead }) => instead?.device ?? []))
-  const { use, kept, waits } = planUse(local.name, view, [...wanted.keys()], used, Object.fromEntries(bare))
+  const { use, kept, waits } = planUse(local.name, view, [...wanted.keys()], used, {
+    bare: Object.fromEntries(bare),
+    open: Object.fromEntries(open),
+  })
   const tunnels = [
     ...[...wanted].flatMap(([, { use, pools: names }]) => tunnelOf(cluster, use, names)),
     ...kept.flatMap(device => keptTunnel(cluster, pools, device)),
@@ -155,17 +167,6 @@ function insteadOf({ states }: UseView, device: string): TunnelEnd['instead'] {
   return { device, ...(source !== undefined && { source }) }
 }
 
-function lateText({ device, remotes, bare = [] }: TunnelRule, { kind, family }: Use): readonly string[] {
-  const late = [...remotes.filter(({ instead }) => instead).map(({ nextHop }) => nextHop), ...bare]
-  if (late.length === 0) return []
-  const list = late.slice(0, 5).join(', ') + (late.length > 5 ? ` and ${late.length - 5} more` : '')
-  const unheard =
-    kind === 'wireguard'
-      ? `, or the two have not met: margayctl wireguard shows who has, and UDP port ${wireguardPort(family)} has to be open between them`
-      : ''
-  return [`packets to ${list} leave as before: this node or that one does not take them by ${device} yet${unheard}`]
-}
-
 function tunnelOf(
   cluster: Cluster,
   { kind, family }: Pick<Use, 'kind' | 'family'>,
@@ -210,6 +211,11 @@ function isNever({ spec }: IPPoolResource): boolean {
   return tunnelModes.every(({ field }) => spec[field] === 'Never')
 }
 
+/** Its mode lets every packet of it leave without encryption. */
+function isOpen({ spec }: IPPoolResource): boolean {
+  return spec.wireguardMode === 'Never'
+}
+
 function useOf(pool: IPPoolResource): readonly Use[] {
   const range = parsePrefix(pool.spec.cidr)
   if (!range) return []
@@ -219,16 +225,4 @@ function useOf(pool: IPPoolResource): readonly Use[] {
     if (mode !== 'Never') return [{ pool, kind, mode, family }]
   }
   return []
-}
-
-function fieldOf(kind: TunnelKind): string {
-  return tunnelModes.find(row => row.kind === kind)?.field ?? kind
-}
-
-function withoutAddress(local: NodeSpeaker, pool: IPPoolResource, kind: TunnelKind, family: 4 | 6): string {
-  return `node "${local.name}": it has no IPv${family} address, so it has no tunnel for ippool "${pool.metadata.name}" (${fieldOf(kind)}); add bgp.ipv${family}Address to its Node.`
-}
-
-function withoutSubnet(local: NodeSpeaker, pool: IPPoolResource, kind: TunnelKind, own: InterfaceAddress): string {
-  return `node "${local.name}": its address ${formatAddress(own.address)}/${own.length} has no subnet, so ippool "${pool.metadata.name}" (${fieldOf(kind)} CrossSubnet) is tunnelled to every node; write the length of its subnet in bgp.ipv${own.address.family}Address, or Always.`
 }
