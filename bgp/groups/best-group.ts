@@ -1,10 +1,10 @@
 // A group whose peers are told of the best path of each prefix: a row is a prefix.
 
-import { column, resized } from '../tables/columns.ts'
+import { column, type Halves, resized } from '../tables/columns.ts'
 import { Group, type GroupParts } from './group.ts'
 
 export class BestGroup extends Group {
-  source: Uint16Array<ArrayBuffer>
+  source: Halves
 
   constructor(parts: GroupParts) {
     const { capacity } = parts.rib.prefixes

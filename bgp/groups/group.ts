@@ -7,7 +7,7 @@
 
 import type { LocRib, Follower } from '../rib/loc-rib.ts'
 import { DirtyQueue } from '../tables/dirty-queue.ts'
-import { column, resized } from '../tables/columns.ts'
+import { column, type Halves, resized, type Words } from '../tables/columns.ts'
 import type { Explanation } from '../policy/compile.ts'
 import { LOCAL } from '../rib/sessions.ts'
 import type { UpdateWriter } from '../wire/update-writer.ts'
@@ -60,11 +60,11 @@ export abstract class Group implements Follower {
   /** Number of the last flush that changed the table. */
   flushes = 0
   /** Attribute set announced; 0 = none. */
-  set: Uint32Array<ArrayBuffer>
+  set: Words
   /** Slot of the session that the route came from. */
-  abstract readonly source: Uint16Array<ArrayBuffer>
+  abstract readonly source: Halves
   /** Number of the flush that last changed the row. */
-  changed: Uint32Array<ArrayBuffer>
+  changed: Words
   /** Rows with a set. */
   size = 0
 

@@ -8,6 +8,7 @@
 import type { LocRib, PathFollower } from '../rib/loc-rib.ts'
 import type { Explanation } from '../policy/compile.ts'
 import { CHOSEN, type Paths } from '../rib/paths.ts'
+import type { Halves } from '../tables/columns.ts'
 import type { PrefixTable } from '../tables/prefix-table.ts'
 import type { PathSelection } from '../types.ts'
 import { putUint32 } from '../wire/attributes.ts'
@@ -29,7 +30,7 @@ export class PathGroup extends Group implements PathFollower {
     parts.rib.followPaths(this)
   }
 
-  override get source(): Uint16Array<ArrayBuffer> {
+  override get source(): Halves {
     return this.rib.paths.slot
   }
 

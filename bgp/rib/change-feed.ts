@@ -4,7 +4,7 @@
 // last state of each only, and a prefix that came and went unseen is never mentioned.
 
 import type { ChangeCursor, ChangeView } from '../types.ts'
-import { column, FIRST, resized, roundUp } from '../tables/columns.ts'
+import { column, FIRST, type Octets, resized, roundUp } from '../tables/columns.ts'
 import { DirtyQueue } from '../tables/dirty-queue.ts'
 import { HAS_LOCAL_PREF, HAS_MED, IS_BLACKHOLE } from '../tables/attribute-sets.ts'
 import type { Follower, LocRib } from './loc-rib.ts'
@@ -16,7 +16,7 @@ export class ChangeFeed implements ChangeCursor, Follower {
   /** Prefixes that the reader was told of and that are there. */
   size = 0
   /** One bit per prefix: the reader was told of chosen paths. */
-  #told: Uint8Array<ArrayBuffer>
+  #told: Octets
 
   constructor(rib: LocRib, reserve: number, closed: () => void) {
     this.#rib = rib

@@ -7,7 +7,7 @@
 // asking the peer. A withdrawn path stays in its chain as DEAD until the decision process, which walks the chain anyway,
 // takes it out. A peer's paths are found by scanning the peer column, so a peer costs nothing per path.
 
-import { type Column, column, FIRST, resized, roundUp } from '../tables/columns.ts'
+import { type Column, column, FIRST, type Halves, type Octets, resized, roundUp, STEP, type Words } from '../tables/columns.ts'
 import { mix, ShardedIndex } from '../tables/sharded-index.ts'
 
 // Flags of a path.
@@ -29,21 +29,21 @@ export const NO_SLOT = 0xffff
 /** A prefix with more paths than this gets them indexed (an anycast address of a thousand nodes). */
 const LONG_CHAIN = 32
 
-const NONE: Uint32Array<ArrayBuffer> = new Uint32Array(0)
+const NONE = column(Uint32Array, 0, 0)
 
 export class Paths extends ShardedIndex {
-  prefix: Uint32Array<ArrayBuffer>
+  prefix: Words
   /** Set as received; 0 once dead. */
-  received: Uint32Array<ArrayBuffer>
+  received: Words
   /** Set after import policy; 0 if rejected or dead. */
-  accepted: Uint32Array<ArrayBuffer>
+  accepted: Words
   /** Next path of the prefix; 0 = last. */
-  next: Uint32Array<ArrayBuffer>
+  next: Words
   /** Slot of the session that it came from. */
-  slot: Uint16Array<ArrayBuffer>
-  flags: Uint8Array<ArrayBuffer>
+  slot: Halves
+  flags: Octets
   /** Age of the session when the path was last announced; an earlier one than the session's is stale (RFC 4724 §4.2). */
-  age: Uint8Array<ArrayBuffer>
+  age: Octets
   /** Path identifier that its peer gave it, 0 if none; no entries before `keepIds`. */
   pathId = NONE
   /** Entries in use. */

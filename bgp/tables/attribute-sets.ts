@@ -30,7 +30,7 @@ import {
   uint32,
 } from '../wire/attributes.ts'
 import type { SetId } from '../types.ts'
-import { type Column, column, FIRST, resized, roundUp } from './columns.ts'
+import { type Column, column, FIRST, type Halves, type Octets, resized, roundUp, STEP, type Words } from './columns.ts'
 import type { NextHops } from './next-hops.ts'
 import { mix, ShardedIndex } from './sharded-index.ts'
 
@@ -66,33 +66,35 @@ export const DEFAULT_LOCAL_PREF = 100
 
 const ARENA_STEP = 1 << 20
 const ARENA_RESERVE = 1 << 29
+/** An arena that shrinks is copied; a larger one than this keeps its memory, for the copy would be a long turn. */
+const GIVEN_BACK = 32 << 20
 const NOWHERE = 0xffffffff
 /** Each record in the arena: set id, octets of attributes, attributes, padding to four octets. */
 const HEADER = 8
 
 export class AttributeSets extends ShardedIndex {
   readonly nextHops: NextHops
-  localPref: Uint32Array<ArrayBuffer>
-  med: Uint32Array<ArrayBuffer>
+  localPref: Words
+  med: Words
   /** First AS of the path, 0 = none: MED is compared among equals (RFC 4271 §9.1.2.2 c). */
-  neighbourAs: Uint32Array<ArrayBuffer>
-  pathLength: Uint16Array<ArrayBuffer>
+  neighbourAs: Words
+  pathLength: Halves
   /** 0 IGP, 1 EGP, 2 incomplete. */
-  origin: Uint8Array<ArrayBuffer>
-  flags: Uint16Array<ArrayBuffer>
-  nextHop: Uint32Array<ArrayBuffer>
+  origin: Octets
+  flags: Halves
+  nextHop: Words
   /** Who is charged with its octets: whoever made it first; 0 = nobody. */
-  owner: Uint32Array<ArrayBuffer>
+  owner: Words
   /** Differs for every set ever made under an id: tells a memo that the id stands for another set now. */
-  serial: Uint32Array<ArrayBuffer>
+  serial: Words
   /** Sets in use. */
   size = 0
 
   readonly #seed: number
   readonly #walker = new AttributeWalker()
-  #references: Uint32Array<ArrayBuffer>
-  #hash: Uint32Array<ArrayBuffer>
-  #offset: Uint32Array<ArrayBuffer>
+  #references: Words
+  #hash: Words
+  #offset: Words
   #capacity = FIRST
   #end = 1
   #free = 0
@@ -100,8 +102,8 @@ export class AttributeSets extends ShardedIndex {
   /** Octets of living records, by owner. */
   readonly #charges: number[] = []
 
-  #arena: Uint8Array<ArrayBuffer>
-  #words: Uint32Array<ArrayBuffer>
+  #arena: Octets
+  #words: Words
   #top = 0
   #dead = 0
   /** Compaction under way: the next record to look at, and where it would go. */
@@ -134,7 +136,7 @@ export class AttributeSets extends ShardedIndex {
     this.#hash = words()
     this.#offset = words()
     this.#arena = column(Uint8Array, ARENA_STEP, ARENA_RESERVE)
-    this.#words = new Uint32Array(this.#arena.buffer)
+    this.#words = wordsOf(this.#arena)
   }
 
   /** Entries that every column by set id must have. */
@@ -284,7 +286,7 @@ export class AttributeSets extends ShardedIndex {
     if (this.#from === this.#top) {
       this.#compacting = false
       this.#top = this.#to
-      this.#resizeArena(Math.ceil((this.#top + 1) / ARENA_STEP) * ARENA_STEP)
+      if (this.#top < GIVEN_BACK) this.#resizeArena(Math.ceil((this.#top + 1) / ARENA_STEP) * ARENA_STEP)
     }
     return used
   }
@@ -332,7 +334,7 @@ export class AttributeSets extends ShardedIndex {
 
   #resizeArena(octets: number): void {
     this.#arena = resized(this.#arena, octets)
-    if (this.#words.buffer !== this.#arena.buffer) this.#words = new Uint32Array(this.#arena.buffer)
+    this.#words = wordsOf(this.#arena)
   }
 
   #describe(id: number, octets: Uint8Array, from: number, to: number): void {
@@ -408,6 +410,10 @@ export class AttributeSets extends ShardedIndex {
     this.#hash = grown(this.#hash)
     this.#offset = grown(this.#offset)
   }
+}
+
+function wordsOf(arena: Octets): Words {
+  return new Uint32Array(arena.buffer, 0, arena.length / 4)
 }
 
 function recordLength(attributes: number): number {

@@ -2,13 +2,17 @@
 //
 // A column reserves address space for its configured maximum and commits only what it uses, so growing neither copies
 // nor makes a long turn. Where the reservation is refused (a limit on virtual memory) or exceeded, growing copies.
+//
+// The buffers are shared ones, though no other thread sees them: V8 reads a view of fixed length over memory that cannot
+// shrink as fast as any array, and one over a resizable ArrayBuffer five times slower. So a column that grows is
+// another view of the same memory, and nobody may keep the one before.
 
-export type Column = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>
+export type Words = Uint32Array<SharedArrayBuffer>
+export type Halves = Uint16Array<SharedArrayBuffer>
+export type Octets = Uint8Array<SharedArrayBuffer>
+export type Column = Octets | Halves | Words
 
-interface ColumnType<T extends Column> {
-  readonly BYTES_PER_ELEMENT: number
-  new (buffer: ArrayBuffer): T
-}
+type ViewType<T extends Column> = new (buffer: SharedArrayBuffer, offset: number, entries: number) => T
 
 /** Entries by which columns grow. */
 export const STEP = 256 * 1024
@@ -17,21 +21,30 @@ export const STEP = 256 * 1024
 export const FIRST = 4096
 
 /** A column of zeros with `entries` entries, that can grow to `reserve` entries without a copy. */
-export function column<T extends Column>(type: ColumnType<T>, entries: number, reserve: number): T {
+export function column(type: Uint32ArrayConstructor, entries: number, reserve: number): Words
+export function column(type: Uint16ArrayConstructor, entries: number, reserve: number): Halves
+export function column(type: Uint8ArrayConstructor, entries: number, reserve: number): Octets
+export function column(
+  type: Uint32ArrayConstructor | Uint16ArrayConstructor | Uint8ArrayConstructor,
+  entries: number,
+  reserve: number,
+): Column {
   const bytes = entries * type.BYTES_PER_ELEMENT
-  return new type(reserved(bytes, Math.max(bytes, reserve * type.BYTES_PER_ELEMENT)))
+  const buffer = reserved(bytes, Math.max(bytes, reserve * type.BYTES_PER_ELEMENT))
+  return new (type as ViewType<Column>)(buffer, 0, entries)
 }
 
-/** The column with `entries` entries: the same object where it could grow in place, else a copy. New entries are 0. */
+/** The column with `entries` entries: the same memory where it could grow in place, else a copy. New entries are 0. */
 export function resized<T extends Column>(column: T, entries: number): T {
+  const type = column.constructor as ViewType<T>
   const bytes = entries * column.BYTES_PER_ELEMENT
   const { buffer } = column
-  if (buffer.resizable && bytes <= buffer.maxByteLength) {
-    buffer.resize(bytes)
-    return column
+  if (buffer.growable && bytes >= buffer.byteLength && bytes <= buffer.maxByteLength) {
+    buffer.grow(bytes)
+    return new type(buffer, 0, entries)
   }
-  const type = column.constructor as ColumnType<T>
-  const copy = new type(reserved(bytes, bytes * 2))
+  const most = Math.max(bytes * 2, buffer.growable ? buffer.maxByteLength : 0)
+  const copy = new type(reserved(bytes, most), 0, entries)
   copy.set(entries < column.length ? column.subarray(0, entries) : column)
   return copy
 }
@@ -41,10 +54,10 @@ export function roundUp(entries: number): number {
   return Math.ceil(entries / STEP) * STEP
 }
 
-function reserved(bytes: number, maxByteLength: number): ArrayBuffer {
+function reserved(bytes: number, maxByteLength: number): SharedArrayBuffer {
   try {
-    return new ArrayBuffer(bytes, { maxByteLength })
+    return new SharedArrayBuffer(bytes, { maxByteLength })
   } catch {
-    return new ArrayBuffer(bytes)
+    return new SharedArrayBuffer(bytes)
   }
 }

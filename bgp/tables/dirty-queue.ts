@@ -3,7 +3,7 @@
 // A consumer that falls behind sees the last state of a prefix only, and its backlog is bounded by the table. One bit
 // per id says whether it waits; the order is kept in blocks, so that growing never copies.
 
-import { column, FIRST, resized, roundUp } from './columns.ts'
+import { column, FIRST, type Octets, resized, roundUp } from './columns.ts'
 
 const BLOCK = 4096
 
@@ -12,7 +12,7 @@ export class DirtyQueue {
   taken = 0
   put = 0
 
-  #waiting: Uint8Array<ArrayBuffer>
+  #waiting: Octets
   #blocks: Uint32Array[] = [new Uint32Array(BLOCK)]
   #head = 0
   #tail = 0

@@ -4,7 +4,7 @@
 // cursor will ask for it any more; a freed id is given out again.
 
 import { addressFrom, formatPrefix, parsePrefix } from '../../inet/index.ts'
-import { type Column, column, FIRST, resized, roundUp } from './columns.ts'
+import { type Column, column, FIRST, type Octets, resized, roundUp, STEP, type Words } from './columns.ts'
 import { mix, ShardedIndex } from './sharded-index.ts'
 
 /** In `flags`: on the list of prefixes that wait to be freed. */
@@ -14,10 +14,10 @@ export class PrefixTable extends ShardedIndex {
   /** Bits in an address. */
   readonly bits: 32 | 128
   /** First path of the prefix; 0 = none. */
-  firstPath: Uint32Array<ArrayBuffer>
+  firstPath: Words
   /** Best path, as last decided; 0 = none. */
-  best: Uint32Array<ArrayBuffer>
-  flags: Uint8Array<ArrayBuffer>
+  best: Words
+  flags: Octets
   /** Ids in use. */
   size = 0
   /** Ids given out so far lie below this one. */
@@ -25,12 +25,12 @@ export class PrefixTable extends ShardedIndex {
 
   readonly #wide: boolean
   readonly #seed: number
-  #length: Uint8Array<ArrayBuffer>
+  #length: Octets
   /** Address words; an IPv4 table uses the first alone. */
-  #a0: Uint32Array<ArrayBuffer>
-  #a1: Uint32Array<ArrayBuffer>
-  #a2: Uint32Array<ArrayBuffer>
-  #a3: Uint32Array<ArrayBuffer>
+  #a0: Words
+  #a1: Words
+  #a2: Words
+  #a3: Words
   #free = 0
   #capacity = FIRST
   // The prefix that `read` has read.
@@ -51,7 +51,7 @@ export class PrefixTable extends ShardedIndex {
     this.flags = column(Uint8Array, FIRST, reserve)
     this.#length = column(Uint8Array, FIRST, reserve)
     this.#a0 = words()
-    const none = new Uint32Array(0)
+    const none = column(Uint32Array, 0, 0)
     this.#a1 = this.#wide ? words() : none
     this.#a2 = this.#wide ? words() : none
     this.#a3 = this.#wide ? words() : none
