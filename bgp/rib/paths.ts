@@ -7,7 +7,16 @@
 // asking the peer. A withdrawn path stays in its chain as DEAD until the decision process, which walks the chain anyway,
 // takes it out. A peer's paths are found by scanning the peer column, so a peer costs nothing per path.
 
-import { type Column, column, FIRST, type Halves, type Octets, resized, roundUp, STEP, type Words } from '../tables/columns.ts'
+import {
+  type Column,
+  column,
+  FIRST,
+  type Halves,
+  type Octets,
+  resized,
+  roundUp,
+  type Words,
+} from '../tables/columns.ts'
 import { mix, ShardedIndex } from '../tables/sharded-index.ts'
 
 // Flags of a path.

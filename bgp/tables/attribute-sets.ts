@@ -30,7 +30,7 @@ import {
   uint32,
 } from '../wire/attributes.ts'
 import type { SetId } from '../types.ts'
-import { type Column, column, FIRST, type Halves, type Octets, resized, roundUp, STEP, type Words } from './columns.ts'
+import { type Column, column, FIRST, type Halves, type Octets, resized, roundUp, type Words } from './columns.ts'
 import type { NextHops } from './next-hops.ts'
 import { mix, ShardedIndex } from './sharded-index.ts'
 

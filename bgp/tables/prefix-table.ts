@@ -4,7 +4,7 @@
 // cursor will ask for it any more; a freed id is given out again.
 
 import { addressFrom, formatPrefix, parsePrefix } from '../../inet/index.ts'
-import { type Column, column, FIRST, type Octets, resized, roundUp, STEP, type Words } from './columns.ts'
+import { type Column, column, FIRST, type Octets, resized, roundUp, type Words } from './columns.ts'
 import { mix, ShardedIndex } from './sharded-index.ts'
 
 /** In `flags`: on the list of prefixes that wait to be freed. */

@@ -4,19 +4,34 @@
 // slot of another key is passed without a look at its columns. A shard doubles when three quarters full, so the longest
 // single insertion moves a thousandth of the table. Deletion shifts back, so there are no tombstones to wade through.
 // The hash must be seeded: a peer chooses the keys (design §4.8).
+//
+// Shards of one size are parts of one array, their level: so a look-up waits for far memory once, for the slot, and not for
+// an array object of its shard before. What of a level is not used yet costs no memory, only addresses.
 
 const SHARD_BITS = 10
+const SHARDS = 1 << SHARD_BITS
 /** A slot is six bits of the hash and an id; 0 = empty. */
 const ID_BITS = 26
 const ID_MASK = (1 << ID_BITS) - 1
+/** A shard has 2 to this power slots at first. */
+const FIRST_LEVEL = 1
 const NO_SLOTS = new Int32Array(0)
 
 /** Ids must stay below this. */
 export const MAX_IDS = 1 << ID_BITS
 
 export abstract class ShardedIndex {
-  readonly #shards: Int32Array[] = Array.from({ length: 1 << SHARD_BITS }, () => NO_SLOTS)
-  readonly #filled = new Uint32Array(1 << SHARD_BITS)
+  /** By level: all shards with 2 to this power slots. */
+  readonly #levels: Int32Array[] = Array.from({ length: ID_BITS }, () => NO_SLOTS)
+  /** Shards at each level. */
+  readonly #counts = new Uint16Array(ID_BITS)
+  readonly #levelOf = new Uint8Array(SHARDS).fill(FIRST_LEVEL)
+  readonly #filled = new Uint32Array(SHARDS)
+
+  constructor() {
+    this.#levels[FIRST_LEVEL] = new Int32Array(SHARDS << FIRST_LEVEL)
+    this.#counts[FIRST_LEVEL] = SHARDS
+  }
 
   /** The hash of an entry's key, unsigned 32 bits. */
   protected abstract hashOf(id: number): number
@@ -26,12 +41,14 @@ export abstract class ShardedIndex {
 
   /** The id with the sought key, whose hash is `hash`; 0 if there is none. */
   protected findId(hash: number): number {
-    const slots = this.#shards[hash >>> (32 - SHARD_BITS)]
-    if (slots.length === 0) return 0
-    const mask = slots.length - 1
+    const shard = hash >>> (32 - SHARD_BITS)
+    const level = this.#levelOf[shard]
+    const slots = this.#levels[level]
+    const first = shard << level
+    const mask = (1 << level) - 1
     const tag = slotOf(hash, 0)
     for (let i = hash & mask; ; i = (i + 1) & mask) {
-      const slot = slots[i]
+      const slot = slots[first + i]
       if (slot === 0) return 0
       if (((slot ^ tag) & ~ID_MASK) === 0 && this.isSought(slot & ID_MASK)) return slot & ID_MASK
     }
@@ -40,35 +57,44 @@ export abstract class ShardedIndex {
   /** Adds an id that is not in the index yet. */
   protected addId(hash: number, id: number): void {
     const shard = hash >>> (32 - SHARD_BITS)
-    let slots = this.#shards[shard]
-    if (++this.#filled[shard] * 4 > slots.length * 3) slots = this.#grow(shard)
-    put(slots, hash, id)
+    if (++this.#filled[shard] * 4 > 3 << this.#levelOf[shard]) this.#grow(shard)
+    const level = this.#levelOf[shard]
+    put(this.#levels[level], shard << level, (1 << level) - 1, hash, id)
   }
 
   /** Removes an id that is in the index. */
   protected removeId(hash: number, id: number): void {
     const shard = hash >>> (32 - SHARD_BITS)
-    const slots = this.#shards[shard]
-    const mask = slots.length - 1
+    const level = this.#levelOf[shard]
+    const slots = this.#levels[level]
+    const first = shard << level
+    const mask = (1 << level) - 1
     const sought = slotOf(hash, id)
     let hole = hash & mask
-    while (slots[hole] !== sought) hole = (hole + 1) & mask
-    for (let i = (hole + 1) & mask; slots[i] !== 0; i = (i + 1) & mask) {
-      const home = this.hashOf(slots[i] & ID_MASK) & mask
+    while (slots[first + hole] !== sought) hole = (hole + 1) & mask
+    for (let i = (hole + 1) & mask; slots[first + i] !== 0; i = (i + 1) & mask) {
+      const home = this.hashOf(slots[first + i] & ID_MASK) & mask
       if (((i - home) & mask) < ((i - hole) & mask)) continue
-      slots[hole] = slots[i]
+      slots[first + hole] = slots[first + i]
       hole = i
     }
-    slots[hole] = 0
+    slots[first + hole] = 0
     this.#filled[shard]--
   }
 
-  #grow(shard: number): Int32Array {
-    const old = this.#shards[shard]
-    const slots = new Int32Array(Math.max(8, old.length * 2))
-    for (const slot of old) if (slot !== 0) put(slots, this.hashOf(slot & ID_MASK), slot & ID_MASK)
-    this.#shards[shard] = slots
-    return slots
+  #grow(shard: number): void {
+    const from = this.#levelOf[shard]
+    const to = from + 1
+    const old = this.#levels[from]
+    if (this.#counts[to] === 0) this.#levels[to] = new Int32Array(SHARDS << to)
+    const slots = this.#levels[to]
+    for (let at = shard << from, end = (shard + 1) << from; at < end; at++) {
+      const id = old[at] & ID_MASK
+      if (id !== 0) put(slots, shard << to, (1 << to) - 1, this.hashOf(id), id)
+    }
+    this.#levelOf[shard] = to
+    this.#counts[to]++
+    if (--this.#counts[from] === 0) this.#levels[from] = NO_SLOTS
   }
 }
 
@@ -77,11 +103,10 @@ function slotOf(hash: number, id: number): number {
   return (((hash >>> 16) & 63) << ID_BITS) | id
 }
 
-function put(slots: Int32Array, hash: number, id: number): void {
-  const mask = slots.length - 1
+function put(slots: Int32Array, first: number, mask: number, hash: number, id: number): void {
   let i = hash & mask
-  while (slots[i] !== 0) i = (i + 1) & mask
-  slots[i] = slotOf(hash, id)
+  while (slots[first + i] !== 0) i = (i + 1) & mask
+  slots[first + i] = slotOf(hash, id)
 }
 
 /** Spreads the bits of a 32-bit number over all 32 (the finalizer of MurmurHash3). */
