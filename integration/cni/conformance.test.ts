@@ -10,7 +10,10 @@ import { check } from './cases/check.ts'
 import { inside } from './cases/inside.ts'
 import { crowd, leave } from './cases/leave.ts'
 import { attach, exhaustion } from './cases/attach.ts'
-import { atLeast, CniWorld, versions } from './world.ts'
+import { atLeast, CniWorld, type Version, versions } from './world.ts'
+
+/** One of each shape of results, with CHECK and without: what a pod asks for and what is set up in it hang on nothing else of a version. */
+const shapes: readonly Version[] = ['0.1.0', '0.4.0', '1.1.0']
 
 const world = await CniWorld.up(t, 'cni')
 await world.lab.established()
@@ -21,9 +24,7 @@ for (const version of versions)
     attach(t, world, version)
     leave(t, world, version)
     check(t, world, version)
-    ask(t, world, version)
-    pools(t, world, version)
-    inside(t, world, version)
+    if (shapes.includes(version)) for (const cases of [ask, pools, inside]) cases(t, world, version)
     if (atLeast(version, '0.3.1') && version !== '1.1.0') chain(t, world, version)
   })
 
