@@ -194,7 +194,7 @@ t.test('what does not agree is found, and --fix puts right what is provable whil
   const found = await check(t, 'n1')
   t.same(short(found), [...cluster, ...ours, ...fixable('fixable')].toSorted())
   for (const [kind, next] of [
-    ['unreadable', /delete the record/],
+    ['unreadable', /delete the record: margayctl datastore delete Block scribble/],
     ['dead-node', /margayctl node decommission n3\. Its margayd was last seen \d+\w+ ago; its blocks stay its own/],
     ['dead-node', /there is no Node.* margayctl node decommission n9.*never seen/],
     ['no-pool', /apply the pool again/],
@@ -280,12 +280,31 @@ t.test('what is left is done as the findings say', async t => {
     'what was recorded for a pod that nobody knows lies open now',
   )
   t.match(await lab.margayctl('n1', 'ipam', 'gc'), { code: 0, stdout: `addresses taken back: ${ipv6}\n` })
-  const scribble = await store.get('Block', 'scribble')
-  if (scribble) await store.delete('Block', 'scribble', scribble.version)
+  t.match(await lab.margayctl('n1', 'datastore', 'delete', 'Block', 'scribble'), { code: 0 })
   nodeOf3 = (await store.get('Node', 'n3'))?.value
   for (const node of ['n3', 'n9'])
     t.match(await lab.margayctl('n1', 'node', 'decommission', node, '--yes'), { code: 0 }, node)
   t.match(await lab.margayctl('n1', 'ipam', 'check'), { code: 0, stdout: 'blocks, addresses, pods and routes agree\n' })
+})
+
+t.test('no pod is given an address while a pool cannot be read, and the refusal says what to do', async t => {
+  const netns = lab.netns('torn')
+  await makePodNamespace(netns)
+  t.teardown(() => removeNamespaces([netns]))
+  await store.create('IPPool', 'torn', { spec: 5 })
+  const runtime = lab.runtime('n1')
+  const refusal = await eventually('it is refused', async () => {
+    const error = await runtime.add('torn', netnsPath(netns)).catch((error: unknown) => error)
+    await runtime.del('torn')
+    return error instanceof CniError && error
+  })
+  t.match(refusal, {
+    code: 11,
+    message: /ippool "torn" in the datastore cannot be read and is left out: .*: margayctl delete ippool torn/,
+  })
+  t.match(await lab.margayctl('n1', 'delete', 'ippool', 'torn'), { code: 0 })
+  await eventually('it is attached', () => runtime.add('torn', netnsPath(netns)).catch(() => undefined))
+  await runtime.del('torn')
 })
 
 t.test('a decommissioned node comes back with a pod whose address another node has given since', async t => {

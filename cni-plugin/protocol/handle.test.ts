@@ -153,6 +153,13 @@ for (const version of versions) {
       dns: { domain: 'x' },
     })
     t.match(out, { routes: { length: 3 } })
+
+    const taken = { ...prevResult, interfaces: [{ name: 'eth0', sandbox: '/run/netns/p1' }] }
+    t.match((await call(t, new FakeBackend(), 'ADD', conf(version, { prevResult: taken }))).out, {
+      code: 101,
+      msg: /a plugin before margay-cni in the chain has made eth0 in the container already/,
+      details: /leave one of them out/,
+    })
   })
 }
 

@@ -85,6 +85,12 @@ async function add(
   const prevResult = readPrevResult(config)
   const request = addRequest(env, config.network, settings)
   await requireContainer(request.netns, backend)
+  if (prevResult?.interfaces.some(({ name, sandbox }) => name === request.ifName && sandbox))
+    throw new CniError(
+      code.attachmentExists,
+      `Network configuration: a plugin before margay-cni in the chain has made ${request.ifName} in the container already.`,
+      'Both attach the container: leave one of them out, or make two networks of them, each with an interface name of its own.',
+    )
   const attachment = await backend.add(request, signal)
   const key: AttachmentKey = { network: request.network, containerId: request.containerId, ifName: request.ifName }
   const undo = () => backend.del(key)

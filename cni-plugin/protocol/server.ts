@@ -1,8 +1,9 @@
 // The daemon's unix socket for CNI calls.
 
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname } from 'node:path'
+import { makeFolder } from '../../src/datastore/folder.ts'
 import type { CniBackend } from './backend.ts'
 import { callerGuard } from './caller.ts'
 import { serveConnection } from './connection.ts'
@@ -43,7 +44,7 @@ export async function listenCni({
       `cni socket ${path}: the path is longer than the ${longestPath} octets of unix(7); set a shorter one.`,
     )
   }
-  await mkdir(dirname(path), { recursive: true })
+  makeFolder(dirname(path))
   if (await somebodyListens(path)) {
     throw new Error(`cni socket ${path}: another daemon listens there; stop it, or set another path.`)
   }

@@ -1,10 +1,11 @@
 // The daemon's HTTP on a unix socket. It knows paths and JSON; what to answer is handed in.
 
-import { mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import type { Server, ServerResponse } from 'node:http'
 import { dirname } from 'node:path'
 import { callerGuard } from '../../cni-plugin/protocol/caller.ts'
 import { listenForRoot, somebodyListens } from '../../cni-plugin/protocol/socket.ts'
+import { makeFolder } from '../datastore/folder.ts'
 import { type Api, type Failure, methodOf, type Path } from './contract.ts'
 import { createServer } from './http.ts'
 
@@ -31,7 +32,7 @@ export async function serve(
   handlers: Handlers,
   onRefused: (sentence: string) => void = () => {},
 ): Promise<Server> {
-  mkdirSync(dirname(socket), { recursive: true })
+  makeFolder(dirname(socket))
   if (await somebodyListens(socket)) {
     throw new Error(
       `api socket ${socket} is in use by a running margayd: stop that one first, or set api.socket to another path`,

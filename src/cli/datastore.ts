@@ -4,8 +4,8 @@ import { hostname } from 'node:os'
 import type { Command } from 'commander'
 import { type Entry, lockKind, lockName, StoreError } from '../datastore/contract.ts'
 import { type Lock, readLock } from '../datastore/lock.ts'
-import { isKnownKind } from '../ipam/known-kinds.ts'
-import { blockKind, copyKind, nodeOfCopy, readBlock } from '../ipam/records.ts'
+import { isKnownKind, isStrange } from '../ipam/known-kinds.ts'
+import { blockKind, copyKind, readBlock } from '../ipam/records.ts'
 import { allKinds, readStored } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { CommandError, print } from './output.ts'
@@ -63,18 +63,12 @@ export function registerDatastore(program: Command, context: Context): void {
 function stays(entry: Entry): string | undefined {
   const { kind, name, value, unreadable, newer } = entry
   if (unreadable !== undefined) return newer === undefined ? undefined : unreadable
-  if (!isKnownKind(kind)) return undefined
+  if (!isKnownKind(kind) || isStrange(entry)) return undefined
   if (kind === blockKind) {
-    const block = readBlock(value)
-    return (
-      block &&
-      `node "${block.node}" has it by this record, and gives it back by itself; if that machine is off for good: margayctl node decommission ${block.node}`
-    )
+    const node = readBlock(value)?.node ?? ''
+    return `node "${node}" has it by this record, and gives it back by itself; if that machine is off for good: margayctl node decommission ${node}`
   }
-  if (kind === copyKind)
-    return nodeOfCopy(value) === undefined
-      ? undefined
-      : 'it can be read; if nobody needs it: margayctl ipam check --fix'
+  if (kind === copyKind) return 'it can be read; if nobody needs it: margayctl ipam check --fix'
   if (kind === lockKind) return 'it is the lock: margayctl datastore unlock'
   const resource = allKinds.find(each => each === kind)
   if (!resource) return 'it is one of those that daemons write, and they delete it themselves'

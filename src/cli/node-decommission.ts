@@ -5,14 +5,16 @@ import { type ClusterStore, type Datastore, type Sign, StoreError } from '../dat
 import { blocksOfNode, freeBlocks, type HeldBlock } from '../ipam/index.ts'
 import { handoverKind } from '../model/handover.ts'
 import { tunnelUseKind } from '../model/tunnel-use.ts'
-import { type NodeResource, parseResource } from '../resources/index.ts'
+import { type NodeResource, parseResource, readStored } from '../resources/index.ts'
 import type { Context } from './context.ts'
 import { CommandError, print } from './output.ts'
 import { type Life, signsOfLife } from './signs-of-life.ts'
 
-interface Plan {
+export interface Plan {
   readonly name: string
   readonly node?: NodeResource
+  /** Why its Node cannot be read. */
+  readonly unread?: string
   /** Names of the BGPPeers that are for this node alone. */
   readonly peers: readonly string[]
   readonly blocks: readonly HeldBlock[]
@@ -62,9 +64,10 @@ export function registerDecommission(node: Command, context: Context): void {
     })
 }
 
-async function planFor(store: ClusterStore, name: string): Promise<Plan> {
+/** What a node holds. Throws `CommandError` if that is nothing, and there is no such node. */
+export async function planFor(store: ClusterStore, name: string): Promise<Plan> {
   const entry = await store.get('Node', name)
-  const parsed = entry && parseResource(entry.value)
+  const stored = entry && readStored('Node', entry)
   const blocks = await blocksOfNode(store, name)
   const peers = await peersOf(store, name)
   const sign = (await store.signs()).find(each => each.name === name)
@@ -72,7 +75,7 @@ async function planFor(store: ClusterStore, name: string): Promise<Plan> {
     throw new CommandError(3, `there is no node "${name}", and nothing is kept for one: margayctl get nodes lists them`)
   return {
     name,
-    ...(parsed?.ok && parsed.resource.kind === 'Node' && { node: parsed.resource }),
+    ...(stored && (stored.ok ? { node: stored.resource } : { unread: stored.why })),
     peers,
     blocks,
     ...(sign && { sign }),
@@ -110,10 +113,17 @@ async function deleteIfThere(store: Datastore, kind: string, name: string): Prom
   }
 }
 
-function planText({ name, node, peers, blocks }: Plan, { signs, unasked }: Life): string {
+/** What would go, and what speaks against it. */
+export function planText({ name, node, unread, peers, blocks }: Plan, { signs, unasked }: Life): string {
   return [
-    `node "${name}"${node ? '' : ', whose Node is gone already'}`,
+    `node "${name}"${node || unread !== undefined ? '' : ', whose Node is gone already'}`,
     ...(node ? [`  its Node goes`] : []),
+    ...(unread === undefined
+      ? []
+      : [
+          `  its Node goes, which cannot be read: ${unread}`,
+          '  ! not known: its addresses, so it was not pinged; see for yourself that the machine is off',
+        ]),
     ...peers.map(peer => `  bgppeer "${peer}" goes, which is for this node alone`),
     ...blocks.map(
       ({ cidr, used }) => `  block ${cidr} goes back to its pool (${used} in use when it was last heard of)`,

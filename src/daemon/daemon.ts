@@ -278,7 +278,7 @@ export class Daemon {
     this.#mark = { ...mark, boot, store }
     await this.#cluster.load()
     await this.#wireguard.load()
-    this.#snapshots.update(watchedKinds, kind => this.#cluster.list(kind))
+    this.#readCluster(watchedKinds)
     const protocol = this.#config.dataplane.routeProtocol
     const places = { kernel: linuxKernel(), dataplane: this.#dataplane, nodeStore: this.#nodeStore, protocol }
     const age = await storeAge(places, mark === undefined)
@@ -365,7 +365,7 @@ export class Daemon {
   // ---- plan and apply ------------------------------------------------------------------------------------------
 
   #clusterChanged(kinds: ReadonlySet<string>): void {
-    this.#snapshots.update(kinds, kind => this.#cluster.list(kind))
+    this.#readCluster(kinds)
     this.#drain.set(this.#node()?.spec.drain)
     const concernsIpam = kinds.has(blockKind) || (kinds.has('Node') && this.#ipam.expelled !== undefined)
     if (concernsIpam && this.#cluster.state === 'in sync')
@@ -377,6 +377,12 @@ export class Daemon {
         )
     if (kinds.has(requestKind)) void this.#blockKeeper.serve()
     this.#planSoon()
+  }
+
+  #readCluster(kinds: Iterable<string>): void {
+    const before = this.#snapshots.problems
+    this.#snapshots.update(kinds, kind => this.#cluster.list(kind))
+    for (const problem of this.#snapshots.problems) if (!before.includes(problem)) this.#log.warn(problem)
   }
 
   /** Changes of one turn are planned together. */
@@ -528,6 +534,7 @@ export class Daemon {
   #obstacle(): string | undefined {
     if (this.#knowsCluster())
       return (
+        this.#snapshots.obstacle ??
         this.#ipam.expelled ??
         this.#presence.obstacle ??
         this.#drain.obstacle ??

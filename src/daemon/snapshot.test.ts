@@ -25,7 +25,13 @@ t.test('a record that cannot be read is left out and reported', t => {
       snapshots.update([kind], () => [entry]),
       { pools: [], blocks: [] },
     )
-    t.same(snapshots.problems, [`${object} in the datastore cannot be read and is left out: it is torn: mend it`])
+    const text = `${object} in the datastore cannot be read and is left out: it is torn: mend it`
+    t.same(snapshots.problems, [text])
+    t.equal(
+      snapshots.obstacle,
+      kind === 'IPPool' ? text : undefined,
+      'without a pool nobody knows what pods shall have',
+    )
   }
   t.end()
 })
@@ -47,6 +53,20 @@ t.test('a record that cannot be read any more is in force as it was read last, a
         `${kind} "p" in the datastore cannot be read, and stays in force as it was read last: it is torn: mend it`,
     ),
   )
+  t.equal(snapshots.obstacle, undefined)
+  t.end()
+})
+
+t.test('a record that is none of its kind is reported, whatever the kind', t => {
+  for (const kind of watchedKinds.filter(each => each !== 'BlockRequest')) {
+    const snapshots = new SnapshotBuilder()
+    snapshots.update([kind], () => [{ kind, name: 'n', version: '1' as Version, value: 5 }])
+    t.match(snapshots.problems, [
+      / "n" in the datastore cannot be read and is left out: .*: margayctl (datastore )?delete /,
+    ])
+    snapshots.update([kind], () => [])
+    t.same([snapshots.problems, snapshots.obstacle], [[], undefined])
+  }
   t.end()
 })
 

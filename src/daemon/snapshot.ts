@@ -7,6 +7,7 @@ import type { OwnedBlock, Snapshot } from '../plan/snapshot.ts'
 import { emptySnapshot } from '../plan/snapshot.ts'
 import { type Kind, nameOf, readStored, type ResourceOf } from '../resources/index.ts'
 import type { Entry } from '../datastore/contract.ts'
+import { strangeRecord } from '../ipam/known-kinds.ts'
 import { requestKind } from '../ipam/requests.ts'
 
 /** Kind of the records by which nodes own blocks. */
@@ -43,17 +44,30 @@ export function unconfirmed(blocks: readonly OwnedBlock[], node: string, held: r
   return blocks.filter(block => block.node === node && !isHeld(block)).map(({ cidr }) => cidr)
 }
 
+/** A record that cannot be read. */
+interface Unread {
+  /** A sentence. */
+  readonly text: string
+  /** Nothing of it is in force: it has never been read either. */
+  readonly isLeftOut: boolean
+}
+
 export class SnapshotBuilder {
   #snapshot: Snapshot = emptySnapshot
-  /** Sentences for records that cannot be read, by kind. */
-  readonly #unreadable = new Map<string, readonly string[]>()
+  /** By kind. */
+  readonly #unread = new Map<string, readonly Unread[]>()
 
   get current(): Snapshot {
     return this.#snapshot
   }
 
   get problems(): readonly string[] {
-    return [...this.#unreadable.values()].flat()
+    return [...this.#unread.values()].flat().map(({ text }) => text)
+  }
+
+  /** Why it is not known which addresses pods shall have, as a sentence: a pool is left out. Undefined: it is known. */
+  get obstacle(): string | undefined {
+    return this.#unread.get('IPPool')?.find(({ isLeftOut }) => isLeftOut)?.text
   }
 
   /** Reads the kinds named anew out of `list`. */
@@ -63,13 +77,13 @@ export class SnapshotBuilder {
       if (read) {
         const entries = list(kind)
         this.#snapshot = { ...this.#snapshot, ...read(entries) }
-        this.#unreadable.set(
+        this.#unread.set(
           kind,
           entries.flatMap(entry => {
             const { name, unreadable } = entry
-            if (unreadable === undefined) return []
             const isKept = Object.values(read([entry])).some(values => values.length > 0)
-            return (isKept ? asBefore : leftOut)(nameOf(kind, name), unreadable)
+            if (isKept) return unreadable === undefined ? [] : [asBefore(nameOf(kind, name), unreadable)]
+            return [leftOut(nameOf(kind, name), unreadable ?? strangeRecord(entry))]
           }),
         )
       } else if (isKind(kind)) this.#snapshot = { ...this.#snapshot, [fields[kind]]: this.#read(kind, list(kind)) }
@@ -78,28 +92,29 @@ export class SnapshotBuilder {
   }
 
   #read<K extends Kind>(kind: K, entries: readonly Entry[]): readonly ResourceOf<K>[] {
-    const problems: string[] = []
+    const unread: Unread[] = []
     const resources = entries.flatMap(entry => {
       // One that the store cannot read has the value that was read last, if any.
       const stored = readStored(kind, { name: entry.name, value: entry.value })
       if (stored.ok) {
-        if (entry.unreadable !== undefined) problems.push(asBefore(nameOf(kind, entry.name), entry.unreadable))
+        if (entry.unreadable !== undefined) unread.push(asBefore(nameOf(kind, entry.name), entry.unreadable))
         return [stored.resource]
       }
-      problems.push(leftOut(stored.object, entry.unreadable ?? stored.why))
+      unread.push(leftOut(stored.object, entry.unreadable ?? stored.why))
       return []
     })
-    this.#unreadable.set(kind, problems)
+    this.#unread.set(kind, unread)
     return resources
   }
 }
 
-function asBefore(object: string, why: string): string {
-  return `${object} in the datastore cannot be read, and stays in force as it was read last: ${why}`
+function asBefore(object: string, why: string): Unread {
+  const text = `${object} in the datastore cannot be read, and stays in force as it was read last: ${why}`
+  return { text, isLeftOut: false }
 }
 
-function leftOut(object: string, why: string): string {
-  return `${object} in the datastore cannot be read and is left out: ${why}`
+function leftOut(object: string, why: string): Unread {
+  return { text: `${object} in the datastore cannot be read and is left out: ${why}`, isLeftOut: true }
 }
 
 function isKind(kind: string): kind is Kind {

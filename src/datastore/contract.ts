@@ -32,7 +32,7 @@ export interface Page {
 /**
  * What a watcher hears. First one complete `snapshot` (which also follows every loss: diff it against what you hold), then events.
  * A `bookmark` says that all that was committed before it has been told. `lost`: the store cannot be reached; what you hold stays in
- * force and a new snapshot follows when it is back.
+ * force and a new snapshot follows when it is back. It is told again when there is another reason.
  */
 export type WatchEvent =
   | { readonly type: 'snapshot'; readonly entries: readonly Entry[] }

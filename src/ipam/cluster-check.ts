@@ -2,8 +2,8 @@
 // what a node changes meanwhile may show as a finding that the next look does not have.
 
 import { comparePrefixes, contains, overlaps, parseAddress, parsePrefix, type Prefix } from '../../inet/index.ts'
-import { type Datastore, deletion, type Entry, StoreError } from '../datastore/contract.ts'
-import { unknownKinds, unknownText } from './known-kinds.ts'
+import { type Datastore, type Entry, StoreError } from '../datastore/contract.ts'
+import { strangeRecord, unknownKinds, unknownText } from './known-kinds.ts'
 import { readStored } from '../resources/index.ts'
 import { allEntries, type ClaimedBlock } from './claims.ts'
 import { outsideName, podOf } from './outside.ts'
@@ -71,10 +71,8 @@ function unreadable(entry: Entry): ClusterFinding {
 }
 
 function whyUnread(entry: Entry): string {
-  const { kind, name } = entry
-  const stored = kind === 'IPPool' && readStored(kind, entry)
-  if (stored && !stored.ok) return stored.why
-  return `it has not the fields of one. Find out what wrote it, and delete the record: ${deletion(kind, name)}`
+  const stored = entry.kind === 'IPPool' && readStored(entry.kind, entry)
+  return stored && !stored.ok ? stored.why : strangeRecord(entry)
 }
 
 async function ofUnknownKinds(datastore: Datastore): Promise<readonly ClusterFinding[]> {

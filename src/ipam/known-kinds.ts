@@ -1,13 +1,13 @@
 // Records of kinds that this Margay does not know: a newer one wrote them, or another program did that has the same prefix or file. They
 // are kept as they are, exported, and named to the operator, for nothing else here looks at them.
 
-import { clusterIdentity, type Datastore, deletion, lockKind } from '../datastore/contract.ts'
-import { handoverKind } from '../model/handover.ts'
-import { tunnelUseKind } from '../model/tunnel-use.ts'
+import { clusterIdentity, type Datastore, deletion, type Entry, lockKind } from '../datastore/contract.ts'
+import { handoverKind, readHandover } from '../model/handover.ts'
+import { readTunnelUse, tunnelUseKind } from '../model/tunnel-use.ts'
 import { allKinds } from '../resources/index.ts'
 import { allEntries } from './claims.ts'
 import { decommissionKind } from './decommission.ts'
-import { blockKind, copyKind } from './records.ts'
+import { blockKind, copyKind, nodeOfCopy, readBlock } from './records.ts'
 import { requestKind } from './requests.ts'
 
 const known: ReadonlySet<string> = new Set([
@@ -24,6 +24,25 @@ const known: ReadonlySet<string> = new Set([
 
 export function isKnownKind(kind: string): boolean {
   return known.has(kind)
+}
+
+/** Of records that are no resources: what they have to be. Undefined is answered for those that are not. */
+const readers: Readonly<Record<string, (entry: Entry) => unknown>> = {
+  [blockKind]: ({ value }) => readBlock(value),
+  [copyKind]: ({ value }) => nodeOfCopy(value),
+  [handoverKind]: ({ name, value }) => readHandover(name, value),
+  [tunnelUseKind]: ({ name, value }) => readTunnelUse(name, value),
+}
+
+/** Whether a record of one of these kinds is none of its kind. */
+export function isStrange(entry: Entry): boolean {
+  const read = readers[entry.kind]
+  return read !== undefined && read(entry) === undefined
+}
+
+/** Why such a record cannot be read, and the next step, without a full stop. */
+export function strangeRecord({ kind, name }: Pick<Entry, 'kind' | 'name'>): string {
+  return `it has not the fields of one. Find out what wrote it, and delete the record: ${deletion(kind, name)}`
 }
 
 export interface UnknownKind {

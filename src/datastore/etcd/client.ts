@@ -10,7 +10,7 @@ import { Etcd3, type IWatchRequest, type IWatchResponse } from 'etcd3'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreError } from '../contract.ts'
 import { checkFiles, type Credentials, readCredentials } from './credentials.ts'
-import { type Fault, faultOf, isCompacted } from './errors.ts'
+import { type Fault, faultOf, isCompacted, ofAll } from './errors.ts'
 import { withoutAddressAsServerName } from './server-name.ts'
 import type { EtcdSettings } from './settings.ts'
 
@@ -41,6 +41,8 @@ export class EtcdClient {
   #credentials: Credentials | undefined
   #readAt = -Infinity
   #closed = false
+  /** Of the try that began last, which is the one that logs in if somebody has to. */
+  #tryEnds = 0
 
   constructor(settings: EtcdSettings) {
     this.settings = settings
@@ -62,24 +64,24 @@ export class EtcdClient {
     const deadline = performance.now() + timeout
     let refusals = 0
     let explained: Fault | undefined
+    /** By endpoint: what was said last. */
+    const said = new Map<number, Fault>()
     for (let tries = 1; ; tries++) {
       const at = this.#endpoint
       try {
-        return await request(
-          this.#client(),
-          { deadline: Date.now() + Math.min(this.#share, deadline - performance.now()) },
-          tries > 1,
-        )
+        return await request(this.#client(), { deadline: this.#try(deadline - performance.now()) }, tries > 1)
       } catch (error) {
         if (isCompacted(error)) throw error
         const fault = this.#faultAt(at, error)
+        said.set(at, fault)
         if (fault.isExplained) explained = fault
         refusals = fault.refused ? refusals + 1 : 0
         const isOver = performance.now() + pause >= deadline || refusals >= refusalRounds * endpoints.length
         if (!fault.passes || this.#closed || isOver) {
           // What is over for lack of time says nothing of why.
           const { code, reason } = fault.code === 'unreachable' && fault.passes ? (explained ?? fault) : fault
-          throw new StoreError(code, `${reason}.`)
+          const text = explained ? reason : ofAll(fault, [...said.values()])
+          throw new StoreError(code, `${text}.`)
         }
       }
       if (tries % endpoints.length === 0) await sleep(pause)
@@ -95,6 +97,7 @@ export class EtcdClient {
           next(metadata, listener)
         },
       })
+    this.#try(this.settings.timeout)
     // etcd3 hands out gRPC's own stream, under a type that shows less of it.
     const stream = await this.#client().watchClient.watch({ interceptors: [requireLeader as never] })
     return stream as unknown as WatchStream
@@ -110,10 +113,14 @@ export class EtcdClient {
     this.#closeAll()
   }
 
-  /** What one endpoint may take of a call's time, milliseconds: for the request, and for the log-in before it. */
-  get #share(): number {
+  /**
+   * When a try at one endpoint has to be over, as Date.now() has it: the request, and the log-in before it. `left`: milliseconds that the
+   * call has. An endpoint may take its share of them.
+   */
+  #try(left: number): number {
     const { endpoints, timeout } = this.settings
-    return endpoints.length === 1 ? timeout : Math.max(timeout / endpoints.length, 1_000)
+    const share = endpoints.length === 1 ? timeout : Math.max(timeout / endpoints.length, 1_000)
+    return (this.#tryEnds = Date.now() + Math.min(share, left))
   }
 
   #faultAt(at: number, error: unknown): Fault {
@@ -153,7 +160,7 @@ export class EtcdClient {
       credentials: isSecure ? secure(tls) : undefined,
       auth:
         username !== undefined && password !== undefined
-          ? { username, password, callOptions: () => ({ deadline: Date.now() + this.#share }) }
+          ? { username, password, callOptions: () => ({ deadline: this.#tryEnds }) }
           : undefined,
       grpcOptions: channelOptions,
       faultHandling: { global: noop, host: () => noop },

@@ -13,6 +13,8 @@ export interface Fault {
   readonly passes: boolean
   /** Nobody listens there: soon is as good as late. */
   readonly refused?: boolean
+  /** Nothing is known but that an endpoint does not answer: which one, and what was said of it. */
+  readonly silent?: { readonly where: string; readonly said: string }
   /** It says what to put right, which a later try that merely has no time left does not. */
   readonly isExplained?: boolean
   readonly reason: string
@@ -80,9 +82,18 @@ export function faultOf(error: unknown, where: string): Fault {
       return next === undefined
         ? { ...fault, reason: said }
         : { ...fault, isExplained: true, reason: `${next} (${where}: ${said})` }
-  const hint = 'check that it runs and can be reached; what is known stays in force'
   const refused = /No connection established|ECONNREFUSED/.test(text)
-  return { code: 'unreachable', passes: true, refused, reason: `etcd at ${where} does not answer: ${said}; ${hint}` }
+  const reason = `etcd at ${where} does not answer: ${said}; ${hint}`
+  return { code: 'unreachable', passes: true, refused, silent: { where, said }, reason }
+}
+
+const hint = 'check that it runs and can be reached; what is known stays in force'
+
+/** The last word on a call: `last` ended it, `all` are what the endpoints said last, one each. */
+export function ofAll(last: Fault, all: readonly Fault[]): string {
+  const silent = all.flatMap(fault => fault.silent ?? [])
+  if (!last.silent || silent.length < 2) return last.reason
+  return `etcd does not answer at any of ${silent.map(({ where, said }) => `${where} (${said})`).join(', ')}; ${hint}`
 }
 
 export function isCompacted(error: unknown): boolean {

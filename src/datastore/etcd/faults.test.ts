@@ -177,6 +177,13 @@ t.test('nobody answers', async t => {
     message: /etcd at http:\/\/127\.0\.0\.1:9 does not answer: .*ECONNREFUSED.*check that it runs/,
   })
   await store.close()
+
+  const endpoints = ['http://127.0.0.1:9', 'http://127.0.0.2:9']
+  const several = openEtcdDatastore({ endpoints, prefix: '/m', pageSize: 10, timeout: 5_000 })
+  const told = await several.get('Node', 'n').catch((error: unknown) => String(error))
+  for (const where of endpoints) t.match(told, `${where} (`, 'each endpoint is named')
+  t.match(told, /does not answer at any of .*ECONNREFUSED.*; check that it runs/)
+  await several.close()
 })
 
 t.test('what a newer Margay wrote, and what nobody of ours wrote', async t => {

@@ -19,12 +19,13 @@ export async function* watchEtcd(
   kinds: readonly string[],
   signal: AbortSignal,
 ): AsyncGenerator<WatchEvent, void> {
-  let lost = false
+  /** Why it is lost, as it was told. */
+  let lost: string | undefined
   for (let failures = 0; !signal.aborted;) {
     try {
       for await (const event of follow(client, keys, kinds, signal)) {
         failures = 0
-        lost = false
+        lost = undefined
         yield event
       }
     } catch (error) {
@@ -32,8 +33,9 @@ export async function* watchEtcd(
       if (isCompacted(error)) continue
       // A stream that broke is tried again at once; what fails then is told.
       const { reason } = client.fault(error)
-      if (!lost && (failures > 0 || error instanceof StoreError)) {
-        lost = true
+      const isNew = lost === undefined || withoutTimes(reason) !== withoutTimes(lost)
+      if (isNew && (failures > 0 || error instanceof StoreError)) {
+        lost = reason
         yield { type: 'lost', reason }
       }
       failures++
@@ -41,6 +43,11 @@ export async function* watchEtcd(
       await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined)
     }
   }
+}
+
+/** How long one waited is another number each time. */
+function withoutTimes(reason: string): string {
+  return reason.replaceAll(/\b[\d.]+ s\b/g, '')
 }
 
 /** Snapshot and events until the stream breaks, which throws. */

@@ -1,9 +1,9 @@
 // Opening a SQLite file, and its errors in plain words. Runs in the store's worker.
 
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../contract.ts'
+import { makeFolder } from '../folder.ts'
 
 export interface SqliteOptions {
   /** What the file is, for messages: `datastore`. */
@@ -26,7 +26,7 @@ export interface SqliteOptions {
 export function openSqlite(options: SqliteOptions): DatabaseSync {
   let database: DatabaseSync | undefined
   try {
-    mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 })
+    makeFolder(dirname(options.path), 0o700)
     database = new DatabaseSync(options.path, { timeout: options.patience })
     if (options.exclusive) database.exec('PRAGMA locking_mode = EXCLUSIVE')
     retryWhileBusy(options.patience, () => database?.exec('PRAGMA journal_mode = WAL'))
@@ -136,5 +136,6 @@ function sentenceFor(
     return `cannot be made (${reason}). Run as root, or name a folder that this user may write.`
   if (system === 'ENOTDIR' || system === 'EEXIST')
     return 'cannot be made, as a part of its path is a file. Name another path.'
+  if (system === 'ENOENT') return `cannot be made (${reason}): there can be no folder in that place. Name another path.`
   return `${reason}. See that the file and its folder are sound.`
 }
