@@ -34,6 +34,9 @@ const { values: options } = parseArgs({
   },
 })
 
+// For scenarios that last longer then, in other processes, too.
+if (options.full) process.env.BENCH_FULL = '1'
+
 /** The short set begins nothing new after so many seconds, and repeats no run that took longer than so many. */
 const BUDGET = 480
 const LONG = 25

@@ -28,6 +28,7 @@ export async function measure(
   const network = new Network(shape.peers.length)
   const rows: Measured[] = []
   try {
+    const asksTurns = shape.phases.some(({ seconds, changes }) => seconds !== undefined && changes.length > 0)
     const generator = new Generator(network.generator, scenario.name, size, device ? 'all' : 'direct')
     await generator.says('built', 120)
     await device?.start(network.device, {
@@ -38,9 +39,13 @@ export async function measure(
       kind,
       profile,
       kernel: shape.kernel ?? false,
-      neighbours: shape.peers.map((_, n) => {
+      hasPaths: shape.hasPaths,
+      hasFilters: shape.hasFilters,
+      holdTime: shape.holdTime,
+      turns: asksTurns,
+      neighbours: shape.peers.map(({ isQuiet }, n) => {
         const peer = peerStation(n, kind)
-        return { address: addressOf(peer, family), asn: peer.asn, local: addressOf(station, family) }
+        return { address: addressOf(peer, family), asn: peer.asn, local: addressOf(station, family), isQuiet }
       }),
     })
     await generator.says('up', UP)
@@ -49,6 +54,7 @@ export async function measure(
     for (const [phase, { changes, restart }] of shape.phases.entries()) {
       const writes = restart ? await fib?.count() : undefined
       if (restart) await device?.stop?.(network.device)
+      if (asksTurns) await device?.longestTurn?.(network.device)
       const before = usageOf(network.device)
       const start = performance.now()
       if (restart) device?.restart?.(network.device)
@@ -57,7 +63,7 @@ export async function measure(
       else await fib?.after(changes, limit)
       const wall = fib ? (performance.now() - start) / 1000 : seconds
       const { memory, cpu: after } = usageOf(network.device)
-      const count = await writes?.()
+      const count = asksTurns ? await device?.longestTurn?.(network.device) : await writes?.()
       const found = { wall, cpu: after - before.cpu, memory, generator: cpu, octets }
       if (row !== undefined) rows.push({ row, ...found, ...(count !== undefined && { count }) })
       await fib?.check(addressOf(peerStation(0, kind), family))

@@ -56,6 +56,18 @@ export class Network {
         ...stations.flatMap(({ ipv4, ipv6 }) => [`addr add ${ipv4}/16 dev eth0`, `addr add ${ipv6}/64 dev eth0 nodad`]),
       ])
     }
+    if (peers > 200) this.#nameNeighbours(peers)
+  }
+
+  /** The kernel keeps a thousand hardware addresses of its own accord, of all namespaces together: of more it is told. */
+  #nameNeighbours(peers: number): void {
+    const text = execFileSync('ip', ['-n', this.generator.netns, '-j', 'link', 'show', 'eth0'], { encoding: 'utf8' })
+    const [{ address }] = JSON.parse(text) as [{ address: string }]
+    const list = Array.from({ length: peers }, (_, n) => peerStation(n, 'ebgp').ipv4)
+    batch(
+      this.device.netns,
+      list.map(peer => `neigh replace ${peer} lladdr ${address} dev eth0 nud permanent`),
+    )
   }
 
   /** A /31 on each cable, the device's own address on its loopback. */

@@ -3,6 +3,7 @@ import { bird as daemon } from '../../integration/interop/daemons/bird.ts'
 import type { Host } from '../../integration/interop/kit/lan.ts'
 import { end } from '../network.ts'
 import type { Device, DevicePlan } from './device.ts'
+import { filter } from './filter.ts'
 
 export const bird: Device = {
   name: 'bird',
@@ -33,13 +34,30 @@ function run(host: Host, ...options: readonly string[]): void {
 }
 
 /** Without the protocol `kernel` nothing goes there. */
-function configuration({ asn: own, routerId, family, kind, neighbours, kernel }: DevicePlan): string {
-  const channel = ['import all; export all;', ...(kind === 'ebgp' ? ['next hop self;'] : [])].join(' ')
+function configuration({
+  asn: own,
+  routerId,
+  family,
+  kind,
+  neighbours,
+  kernel,
+  hasPaths,
+  hasFilters,
+  holdTime = 240,
+}: DevicePlan): string {
+  const policy = hasFilters ? 'filter dense' : 'all'
+  const channel = (out: string) =>
+    [
+      `import ${policy}; export ${out};`,
+      hasPaths ? 'add paths tx;' : '',
+      ...(kind === 'ebgp' ? ['next hop self;'] : []),
+    ].join(' ')
   const merge = neighbours.length > 1 ? 'merge paths on;' : ''
   const version = family === 'ipv4-unicast' ? 'ipv4' : 'ipv6'
   return [
     `log stderr { warning, error, fatal, bug };`,
     `router id ${routerId};`,
+    ...(hasFilters ? [dense()] : []),
     `protocol device {}`,
     ...(kernel
       ? [`protocol kernel { persist; graceful restart on; ${merge} ${version} { import none; export all; }; }`]
@@ -48,12 +66,25 @@ function configuration({ asn: own, routerId, family, kind, neighbours, kernel }:
     `  passive on;`,
     ...(kernel ? [`  graceful restart on;`] : []),
     ...(kind === 'reflector' ? [`  rr client; rr cluster id ${routerId};`] : []),
-    `  ${version} { ${channel} };`,
+    `  hold time ${holdTime};`,
     `}`,
     ...neighbours.map(
-      ({ address, asn, local }, n) =>
-        `protocol bgp n${n} from peers { local ${local} as ${own}; neighbor ${address} as ${asn}; }`,
+      ({ address, asn, local, isQuiet }, n) =>
+        `protocol bgp n${n} from peers { local ${local} as ${own}; neighbor ${address} as ${asn}; ${version} { ${channel(isQuiet ? 'none' : policy)} }; }`,
     ),
     ``,
+  ].join('\n')
+}
+
+function dense(): string {
+  const reject = (what: string): string => `  if ${what} then reject;`
+  const communities = filter.communities.map(({ asn, value }) => `(${asn},${value})`)
+  return [
+    'filter dense {',
+    reject(`net ~ [ ${filter.prefixes.map(prefix => `${prefix}+`).join(', ')} ]`),
+    reject(`bgp_community ~ [ ${communities.join(', ')} ]`),
+    ...filter.pairs.map(([a, b]) => reject(`bgp_path ~ [= * ${a} ${b} * =]`)),
+    '  accept;',
+    '}',
   ].join('\n')
 }

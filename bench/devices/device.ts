@@ -15,10 +15,26 @@ export interface DevicePlan {
   readonly kernel: boolean
   /** A folder for a profile of its processor time, of a device that can make one. */
   readonly profile?: string
+  /** Sends every path of a prefix (RFC 7911). */
+  readonly hasPaths?: boolean
+  /** `filter` is gone through, on the way in and out. */
+  readonly hasFilters?: boolean
+  /** Seconds. Default 240. */
+  readonly holdTime?: number
+  /** `longestTurn` will be asked. */
+  readonly turns?: boolean
   /** Each neighbour is at a cable of its own, and its own address is on its loopback. */
   readonly legs?: boolean
   /** They dial `local`. */
-  readonly neighbours: readonly { readonly address: string; readonly asn: number; readonly local: string }[]
+  readonly neighbours: readonly Neighbour[]
+}
+
+export interface Neighbour {
+  readonly address: string
+  readonly asn: number
+  readonly local: string
+  /** It is told of nothing. */
+  readonly isQuiet?: boolean
 }
 
 export interface Device {
@@ -28,6 +44,8 @@ export interface Device {
   version(): string
   /** Starts it in a namespace of its own; whoever dials finds out when it is there. */
   start(host: Host, plan: DevicePlan): Promise<void> | void
+  /** Milliseconds of its longest turn of the event loop since this was last asked. */
+  longestTurn?(host: Host): Promise<number>
   /** Whether it has taken in all that its neighbours have told, and the kernel has what follows. */
   isSettled?(host: Host): Promise<boolean>
   /** Ends it so that the kernel keeps its routes; resolves when it has ended. */

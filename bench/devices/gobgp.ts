@@ -12,7 +12,7 @@ export const gobgp: Device = {
 }
 
 /** It is the next hop of what it sends by eBGP, and leaves that of iBGP, by itself. */
-function configuration({ asn, routerId, local, family, kind, neighbours }: DevicePlan): string {
+function configuration({ asn, routerId, local, family, kind, neighbours, holdTime = 240 }: DevicePlan): string {
   return [
     `[global.config]`,
     `as = ${asn}`,
@@ -27,7 +27,7 @@ function configuration({ asn, routerId, local, family, kind, neighbours }: Devic
       `local-address = "${local}"`,
       `passive-mode = true`,
       `[neighbors.timers.config]`,
-      `hold-time = 240`,
+      `hold-time = ${holdTime}`,
       ...(kind === 'reflector'
         ? [
             `[neighbors.route-reflector.config]`,

@@ -14,6 +14,8 @@ export interface Expected {
   readonly sets: ReadonlyMap<string, number>
   /** Set by its attributes as they came, whoever they came to. */
   readonly known: Map<string, number>
+  /** Sets of one sender, where all have the same prefixes and every path arrives: what is held of a prefix is a bit for each sender. */
+  readonly setsOfSender?: number
   /** First 16 octets of the next hops that stand in MP_REACH_NLRI, by set. */
   readonly nextHop: (set: number) => Uint8Array
 }
@@ -120,7 +122,9 @@ export class Checker {
 
   #nlri(from: number, to: number, set: number): void {
     const { octets } = this.#inbox
+    const { setsOfSender } = this.#expected
     for (let at = from; at < to;) {
+      if (setsOfSender !== undefined) at += 4 // the path identifier
       const length = octets[at++]
       const end = at + ((length + 7) >>> 3)
       let [high, low] = [0, 0]
@@ -134,9 +138,15 @@ export class Checker {
     }
   }
 
-  #hold(i: number, set: number): void {
-    const { table } = this.#expected
-    if (set !== GONE && set - 1 !== table.sets[i]) {
+  #hold(i: number, given: number): void {
+    const { table, setsOfSender } = this.#expected
+    let set = given
+    if (setsOfSender !== undefined) {
+      const own = (given - 1) % setsOfSender
+      if (given === GONE || own !== table.sets[i])
+        return this.#fault(`${prefixText(table, i)} came with the attributes of another`)
+      set = this.#held[i] | (1 << Math.floor((given - 1) / setsOfSender))
+    } else if (set !== GONE && set - 1 !== table.sets[i]) {
       this.#fault(`${prefixText(table, i)} came with the attributes of another`)
     }
     if (this.#isOwn(i)) return

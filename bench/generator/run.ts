@@ -6,7 +6,7 @@ import { UpdateWriter } from '../../bgp/wire/update-writer.ts'
 import type { Shape } from '../scenarios/scenario.ts'
 import { addressOf, device, legOf, peerStation } from './addresses.ts'
 import { Checker } from './check.ts'
-import { openOf, Session } from './session.ts'
+import { HOLD_TIME, openOf, Session } from './session.ts'
 import { makeTraffic, type PhaseTraffic, type Traffic } from './traffic.ts'
 
 /** Octets that a prefix may take on its way to a receiver, when each comes in a message of its own. */
@@ -51,8 +51,13 @@ export class Run {
       const from = addressOf(own, shape.family)
       const far = addressOf(direct ? peerStation(0, shape.kind) : device, shape.family)
       const to = shape.legs ? legOf(n === 0 ? 0 : 1) : far
-      const { holdTime, kernel: gracefulRestart } = shape
-      const more = { capacity: receives ? capacity : 2 ** 19, gracefulRestart, holdTime }
+      const { holdTime, kernel: gracefulRestart, hasPaths } = shape
+      const more = {
+        capacity: receives ? capacity : 2 ** 19,
+        gracefulRestart,
+        hasPaths: hasPaths && receives,
+        holdTime,
+      }
       return new Session({ family: shape.family, own, from, to, ...more })
     })
     this.#receivers = this.#sessions.flatMap((session, peer) => {
@@ -76,6 +81,19 @@ export class Run {
 
   /** Throws an Error in words if what arrives is wrong, or not there in time. `limit`: seconds. */
   async phase(n: number, limit: number): Promise<PhaseResult> {
+    const { seconds } = this.#shape.phases[n] ?? {}
+    if (seconds === undefined) return this.#change(n, limit)
+    const quiet = this.#sessions.filter((_, n) => this.#shape.peers[n].isQuiet)
+    for (const session of quiet) session.forgetGaps()
+    const [result] = await Promise.all([this.#change(n, limit), pause(seconds * 1000)])
+    const lost = quiet.filter(({ ended }) => ended !== undefined)
+    if (lost.length > 0) throw new Error(`${lost.length} sessions were lost: ${lost[0].ended}`)
+    const due = ((this.#shape.holdTime ?? HOLD_TIME) * 1000) / 3
+    const late = Math.max(...quiet.map(({ longestGap }) => longestGap)) - due
+    return { ...result, seconds: Math.max(0, late / 1000) }
+  }
+
+  async #change(n: number, limit: number): Promise<PhaseResult> {
     const phase = this.#traffic.phases[n]
     const isRestarted = this.#shape.phases[n]?.restart === true
     if (isRestarted) await Promise.all(this.#sessions.map(session => session.up()))

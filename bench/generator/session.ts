@@ -1,7 +1,7 @@
 // A peer of the device: dials until it is let in, keeps the session alive, and puts what comes into its inbox.
 
 import { connect, type Socket } from 'node:net'
-import { KEEPALIVE, keepalive, NOTIFICATION, OPEN } from '../../bgp/wire/header.ts'
+import { HEADER_LENGTH, KEEPALIVE, keepalive, NOTIFICATION, OPEN } from '../../bgp/wire/header.ts'
 import { encodeOpen } from '../../bgp/wire/open.ts'
 import type { Family } from '../../bgp/types.ts'
 import type { Station } from './addresses.ts'
@@ -20,6 +20,8 @@ export interface SessionOptions {
   /** Octets that may come, about. */
   readonly capacity: number
   readonly gracefulRestart?: boolean
+  /** Takes several paths of a prefix. */
+  readonly hasPaths?: boolean
   /** Seconds. */
   readonly holdTime?: number
 }
@@ -30,6 +32,9 @@ export class Session {
   #socket: Socket | undefined
   #established = false
   #silent = false
+  /** Milliseconds between two keepalives at most. */
+  longestGap = 0
+  #lastKeepalive = 0
   #keepalives: NodeJS.Timeout | undefined
   /** When something last came, milliseconds. */
   lastHeard = 0
@@ -51,6 +56,18 @@ export class Session {
     }
   }
 
+  /** Forgets how far apart keepalives were. */
+  forgetGaps(): void {
+    this.longestGap = 0
+    this.#lastKeepalive = performance.now()
+  }
+
+  #heardKeepalive(): void {
+    const now = performance.now()
+    if (this.#lastKeepalive > 0) this.longestGap = Math.max(this.longestGap, now - this.#lastKeepalive)
+    this.#lastKeepalive = now
+  }
+
   /** Says nothing any more, and stays. */
   silence(): void {
     clearInterval(this.#keepalives)
@@ -69,7 +86,7 @@ export class Session {
 
   /** Resolves when it is established, or has failed. */
   #attempt(): Promise<void> {
-    const { own, family, from, to, gracefulRestart, holdTime = HOLD_TIME } = this.#options
+    const { own, family, from, to, gracefulRestart, hasPaths, holdTime = HOLD_TIME } = this.#options
     const { inbox } = this
     inbox.end = inbox.framed = 0
     inbox.clear()
@@ -83,7 +100,8 @@ export class Session {
           buffer: () => inbox.room(),
           callback: (count, into) => {
             inbox.received(count, into)
-            this.lastHeard = performance.now()
+            // A lone keepalive says nothing.
+            if (count > HEADER_LENGTH) this.lastHeard = performance.now()
             return true
           },
         },
@@ -93,6 +111,7 @@ export class Session {
         if (type === OPEN && !this.#silent) socket.write(keepalive)
         if (type === NOTIFICATION) this.endedAt = performance.timeOrigin + performance.now()
         if (type === NOTIFICATION) this.ended = `NOTIFICATION ${inbox.octets.toString('hex', at + 19, at + length)}`
+        if (type === KEEPALIVE) this.#heardKeepalive()
         if (type !== KEEPALIVE || this.#established) return
         this.#established = true
         this.ended = undefined
@@ -100,7 +119,7 @@ export class Session {
         this.#keepalives = setInterval(() => socket.write(keepalive), (holdTime / 4) * 1000).unref()
         resolve()
       }
-      socket.on('connect', () => socket.write(openOf(own, family, { gracefulRestart, holdTime })))
+      socket.on('connect', () => socket.write(openOf(own, family, { gracefulRestart, hasPaths, holdTime })))
       socket.on('error', () => {})
       socket.on('close', () => {
         if (this.#established) this.ended ??= 'the device closed the connection'
@@ -110,11 +129,15 @@ export class Session {
   }
 }
 
-/** Multiprotocol and 4-octet AS numbers, what every router speaks; and graceful restart. */
+/** Multiprotocol and 4-octet AS numbers, what every router speaks; and what else is asked for. */
 export function openOf(
   { asn, routerId }: Station,
   family: Family,
-  { gracefulRestart, holdTime = HOLD_TIME }: Pick<SessionOptions, 'gracefulRestart' | 'holdTime'> = {},
+  {
+    gracefulRestart,
+    hasPaths,
+    holdTime = HOLD_TIME,
+  }: Pick<SessionOptions, 'gracefulRestart' | 'hasPaths' | 'holdTime'> = {},
 ): Uint8Array {
   const id = routerId.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0)
   const common = { kind: 'gracefulRestart', restarting: false, notification: false, restartTime: 120 } as const
@@ -127,6 +150,7 @@ export function openOf(
       { kind: 'multiprotocol', ...numbers },
       ...(gracefulRestart ? [{ ...common, families: [{ ...numbers, forwarding: true }] }] : []),
       { kind: 'fourOctetAs', asn },
+      ...(hasPaths ? [{ kind: 'addPath', families: [{ ...numbers, receive: true, send: false }] } as const] : []),
     ],
   })
 }

@@ -57,11 +57,12 @@ export function makeTraffic(shape: Shape, asExpected: boolean): Traffic {
     }
   }
   const nextHop = (set: number): Uint8Array => (kind === 'reflector' ? senderOf[set].nextHop : around.device.nextHop)
-  const expected: Expected = { table, index: new PrefixIndex(table), sets, known: new Map(), nextHop }
+  const setsOfSender = shape.hasPaths ? table.slices[0].toSet : undefined
+  const expected: Expected = { table, index: new PrefixIndex(table), sets, known: new Map(), nextHop, setsOfSender }
   const sentHop = (n: number): Uint8Array => (asExpected ? around.device.nextHop : senders[n].nextHop)
   let goal: Uint32Array = new Uint32Array(table.length)
   const phases = shape.phases.map(phase => {
-    const traffic = phaseTraffic(phase, { table, slices, goal, sent, due, nextHop: sentHop })
+    const traffic = phaseTraffic(phase, { table, slices, goal, sent, due, nextHop: sentHop, setsOfSender })
     goal = traffic.goal
     return traffic
   })
@@ -85,9 +86,13 @@ interface Sent {
   readonly sent: readonly Uint8Array[]
   readonly due: readonly Uint8Array[]
   readonly nextHop: (peer: number) => Uint8Array
+  readonly setsOfSender: number | undefined
 }
 
-function phaseTraffic({ row, changes }: Phase, { table, slices, goal, sent, due, nextHop }: Sent): PhaseTraffic {
+function phaseTraffic(
+  { row, changes }: Phase,
+  { table, slices, goal, sent, due, nextHop, setsOfSender }: Sent,
+): PhaseTraffic {
   const after = goal.slice()
   const sends = new Map<number, Uint8Array>()
   const least = new Map<number, number>()
@@ -103,7 +108,11 @@ function phaseTraffic({ row, changes }: Phase, { table, slices, goal, sent, due,
     const before = sends.get(peer)
     sends.set(peer, before ? Buffer.concat([before, octets]) : octets)
     least.set(peer, (least.get(peer) ?? 0) + encode(due).length)
-    for (let i = from; i < to; i++) after[i] = kind === 'announce' ? table.sets[i] + shift + 1 : GONE
+    const path = setsOfSender === undefined ? 0 : 1 << (shift / setsOfSender)
+    for (let i = from; i < to; i++) {
+      if (path > 0) after[i] |= path
+      else after[i] = kind === 'announce' ? table.sets[i] + shift + 1 : GONE
+    }
   }
   return { row, sends, goal: after, least }
 }

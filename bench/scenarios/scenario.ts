@@ -28,6 +28,10 @@ export interface Shape {
   readonly kernel?: boolean
   /** All that send have the same prefixes, in as many sets of their own; else each has its own. */
   readonly hasSameTables?: boolean
+  /** The device sends every path of a prefix, and the receivers take them (RFC 7911). */
+  readonly hasPaths?: boolean
+  /** The device has long filters, on the way in and out, that let everything pass. */
+  readonly hasFilters?: boolean
   /** Each peer is at a cable of its own. */
   readonly legs?: boolean
   /** Seconds that the peers offer. Default 240. */
@@ -40,6 +44,8 @@ export interface Peer {
   readonly sets: number
   /** Whether what it is sent is looked at. */
   readonly receives: boolean
+  /** The device tells it of nothing; when keepalives come is looked at. */
+  readonly isQuiet?: boolean
 }
 
 /** Changes that are sent at once; the clock runs until every receiver has what follows. */
@@ -49,6 +55,11 @@ export interface Phase {
   readonly changes: readonly Change[]
   /** Before, the device is restarted: what the kernel has stays, the peers dial anew and tell `changes`. Counts kernel writes. */
   readonly restart?: boolean
+  /**
+   * It lasts that long at least, and its time is that by which the latest keepalive was late; counted is the longest turn of the
+   * device's event loop, where the device tells.
+   */
+  readonly seconds?: number
 }
 
 /** A peer announces or withdraws those of its prefixes: `[from, to)` of them. */
