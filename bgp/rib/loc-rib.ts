@@ -53,7 +53,8 @@ export class LocRib {
   judged: ((session: Session, path: number, set: number) => void) | undefined
   /** Prefixes that wait for a decision. */
   readonly undecided: DirtyQueue
-  readonly #followers = new Set<Follower>()
+  /** A list: it is walked for every prefix. */
+  #followers: readonly Follower[] = []
   readonly #pathFollowers = new Set<PathFollower>()
   /** Prefixes with dead paths that a follower refers to. */
   readonly #lingering: DirtyQueue
@@ -72,11 +73,11 @@ export class LocRib {
   }
 
   follow(follower: Follower): void {
-    this.#followers.add(follower)
+    this.#followers = [...this.#followers, follower]
   }
 
   unfollow(follower: Follower): void {
-    this.#followers.delete(follower)
+    this.#followers = this.#followers.filter(other => other !== follower)
   }
 
   /** Marks every prefix on which a decision is made, whatever came of it. */

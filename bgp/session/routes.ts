@@ -179,7 +179,7 @@ function add(
   if (from === to || !inbound.negotiated.families.includes(family)) return
   const { rib } = inbound.family(family)
   const hop = hops[hopTo - hopFrom]
-  hop.set(octets.subarray(hopFrom, hopTo))
+  for (let i = hopFrom; i < hopTo; i++) hop[i - hopFrom] = octets[i]
   const broken = isOwn(hop, inbound.ownAddresses)
     ? 'the next hop is an address of this speaker' // RFC 4271 §6.3
     : wrongFirstAs(decoder, inbound.rules)
@@ -253,7 +253,7 @@ function loop(attributes: Uint8Array, end: number, { identity, rules }: Inbound)
 function isOwn(hop: Uint8Array, own: readonly Uint8Array[]): boolean {
   for (let at = 0; at < hop.length; at += 16) {
     const end = Math.min(at + 16, hop.length)
-    if (own.some(address => isAt(address, hop, at, end))) return true
+    for (const address of own) if (isAt(address, hop, at, end)) return true
   }
   return false
 }

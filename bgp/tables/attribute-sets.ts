@@ -183,7 +183,7 @@ export class AttributeSets extends ShardedIndex {
 
   release(id: number): void {
     if (--this.#references[id] > 0) return
-    this.removeId(this.#hash[id], id)
+    this.removeId(this.hashOf(id), id)
     this.nextHops.release(this.nextHop[id])
     const length = recordLength(this.#words[(this.#offset[id] >> 2) + 1])
     this.#dead += length
@@ -292,11 +292,11 @@ export class AttributeSets extends ShardedIndex {
   }
 
   protected override hashOf(id: number): number {
-    return this.#hash[id]
+    return this.#hash[id] | 0
   }
 
   protected override isSought(id: number): boolean {
-    if (this.#hash[id] !== this.#soughtHash || this.nextHop[id] !== this.#soughtNextHop) return false
+    if ((this.#hash[id] | 0) !== this.#soughtHash || this.nextHop[id] !== this.#soughtNextHop) return false
     const length = this.#soughtTo - this.#soughtFrom
     if (this.length(id) !== length) return false
     const [arena, octets, from, sought] = [this.#arena, this.#octets, this.from(id), this.#soughtFrom]

@@ -33,7 +33,7 @@ export class PrefixTable extends ShardedIndex {
   #a3: Words
   #free = 0
   #capacity = FIRST
-  // The prefix that `read` has read.
+  // The prefix that `read` has read, its words as signed numbers.
   #k0 = 0
   #k1 = 0
   #k2 = 0
@@ -147,7 +147,7 @@ export class PrefixTable extends ShardedIndex {
     const end = at + 1 + ((length + 7) >> 3)
     out[at++] = length
     for (let n = 0; at < end; n++) {
-      const value = this.word(id, n)
+      const value = this.word(id, n) | 0
       out[at++] = value >>> 24
       if (at < end) out[at++] = value >>> 16
       if (at < end) out[at++] = value >>> 8
@@ -166,13 +166,14 @@ export class PrefixTable extends ShardedIndex {
 
   protected override hashOf(id: number): number {
     return this.#wide
-      ? this.#hash(this.#a0[id], this.#a1[id], this.#a2[id], this.#a3[id], this.#length[id])
-      : this.#hash(this.#a0[id], 0, 0, 0, this.#length[id])
+      ? this.#hash(this.#a0[id] | 0, this.#a1[id] | 0, this.#a2[id] | 0, this.#a3[id] | 0, this.#length[id])
+      : this.#hash(this.#a0[id] | 0, 0, 0, 0, this.#length[id])
   }
 
   protected override isSought(id: number): boolean {
-    if (this.#a0[id] !== this.#k0 || this.#length[id] !== this.#kLength) return false
-    return !this.#wide || (this.#a1[id] === this.#k1 && this.#a2[id] === this.#k2 && this.#a3[id] === this.#k3)
+    if ((this.#a0[id] | 0) !== this.#k0 || this.#length[id] !== this.#kLength) return false
+    if (!this.#wide) return true
+    return (this.#a1[id] | 0) === this.#k1 && (this.#a2[id] | 0) === this.#k2 && (this.#a3[id] | 0) === this.#k3
   }
 
   /**
@@ -195,9 +196,9 @@ export class PrefixTable extends ShardedIndex {
         h ^= h >>> 15
       }
     }
-    h = mix(h + Math.imul(length, 0x165667b1) + this.#seed)
+    h = mix(h ^ Math.imul(length, 0x165667b1) ^ this.#seed)
     // Also in the bits that a slot keeps of the hash, so that neighbours are told apart there.
-    return ((h & ~7) ^ (place | (place << 16))) >>> 0
+    return (h & ~7) ^ (place | (place << 16))
   }
 
   #take(): number {
@@ -226,12 +227,12 @@ export class PrefixTable extends ShardedIndex {
   }
 }
 
-/** Up to four octets from `at` as the top of a 32-bit word of which `bits` count (≤ 0: none). */
+/** Up to four octets from `at` as the top of a signed 32-bit word of which `bits` count (≤ 0: none). */
 function word(octets: Uint8Array, at: number, end: number, bits: number): number {
   if (bits <= 0) return 0
   let value = octets[at] << 24
   if (at + 1 < end) value |= octets[at + 1] << 16
   if (at + 2 < end) value |= octets[at + 2] << 8
   if (at + 3 < end) value |= octets[at + 3]
-  return (bits >= 32 ? value : value & (-1 << (32 - bits))) >>> 0
+  return bits >= 32 ? value : value & (-1 << (32 - bits))
 }

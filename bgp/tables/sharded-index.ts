@@ -33,7 +33,7 @@ export abstract class ShardedIndex {
     this.#counts[FIRST_LEVEL] = SHARDS
   }
 
-  /** The hash of an entry's key, unsigned 32 bits. */
+  /** The hash of an entry's key, a signed 32-bit number: V8 keeps those in a register where unsigned ones may become objects. */
   protected abstract hashOf(id: number): number
 
   /** Whether the entry has the key that is being looked for. */
@@ -109,11 +109,11 @@ function put(slots: Int32Array, first: number, mask: number, hash: number, id: n
   slots[first + i] = slotOf(hash, id)
 }
 
-/** Spreads the bits of a 32-bit number over all 32 (the finalizer of MurmurHash3). */
+/** Spreads the bits of a 32-bit number over all 32, as a signed number (the finalizer of MurmurHash3). */
 export function mix(value: number): number {
   let h = value ^ (value >>> 16)
   h = Math.imul(h, 0x85ebca6b)
   h ^= h >>> 13
   h = Math.imul(h, 0xc2b2ae35)
-  return (h ^ (h >>> 16)) >>> 0
+  return h ^ (h >>> 16)
 }
