@@ -39,6 +39,10 @@ export interface TunnelInfo {
   readonly key?: number
   /** Of the outer header; absent: what is within decides, or the kernel. */
   readonly ttl?: number
+  /** TOS or traffic class; 1: that of the packet within. Absent: 0. */
+  readonly tos?: number
+  /** Don't-fragment bit where it is not the kernel's default, which is off for VXLAN and on for IPIP and GRE (`nopmtudisc` is off). */
+  readonly df?: 'on' | 'off' | 'inherit'
   /** Index of the one link that the outer packets leave by; absent: where the route leads. */
   readonly link?: number
   /** IPIP and GRE: wrapped once more, in UDP. */
@@ -191,6 +195,10 @@ export interface FdbEntry {
   readonly mac: string
   /** The far end's address; absent in entries that are not VXLAN's. */
   readonly dst?: string
+  /** UDP port, network (VNI) and link that frames to this far end leave by; absent: those of the device. */
+  readonly port?: number
+  readonly vni?: number
+  readonly via?: number
 }
 
 /** One message of a batch. `link` arguments are indices. */

@@ -5,10 +5,10 @@ import { littleEndian } from '../core/protocol.ts'
 import { Attributes, type Message } from '../core/reader.ts'
 import type { MessageWriter } from '../core/writer.ts'
 import type { FdbEntry } from '../types.ts'
-import { addressOf, addressText, linkIndex, macOctets, macText } from './values.ts'
+import { addressOf, addressText, linkIndex, macOctets, macText, whole } from './values.ts'
 
 /** NDA_… */
-const attribute = { dst: 1, mac: 2 } as const
+const attribute = { dst: 1, mac: 2, port: 6, vni: 7, link: 8 } as const
 const AF_BRIDGE = 7
 const NTF_SELF = 0x02
 /** NUD_NOARP | NUD_PERMANENT */
@@ -17,10 +17,13 @@ const permanent = 0x40 | 0x80
 const bodyLength = 12
 
 /** RTM_NEWNEIGH, RTM_DELNEIGH. */
-export function writeFdbEntry(writer: MessageWriter, { link, mac, dst }: FdbEntry): void {
+export function writeFdbEntry(writer: MessageWriter, { link, mac, dst, port, vni, via }: FdbEntry): void {
   writeHeader(writer, linkIndex(link), permanent, NTF_SELF)
   writer.attribute(attribute.mac, macOctets(mac))
   if (dst !== undefined) writer.attribute(attribute.dst, addressOf(dst, `fdb entry ${mac}: dst`).octets)
+  if (port !== undefined) writer.attributeU16be(attribute.port, whole(port, 1, 65535, `fdb entry ${mac}: UDP port`))
+  if (vni !== undefined) writer.attributeU32(attribute.vni, whole(vni, 0, 0xffffff, `fdb entry ${mac}: VNI`))
+  if (via !== undefined) writer.attributeU32(attribute.link, linkIndex(via))
 }
 
 /** RTM_GETNEIGH: of every link. */
@@ -46,11 +49,15 @@ export function readFdbEntry(message: Message): FdbEntry | undefined {
   if (!(view.getUint8(from + 10) & NTF_SELF)) return undefined
   let mac: string | undefined
   let dst: string | undefined
+  let own: Pick<FdbEntry, 'port' | 'vni' | 'via'> = {}
   const a = new Attributes(message, from + bodyLength, to)
   while (a.next()) {
     if (a.type === attribute.mac) mac = macText(a.octets())
     else if (a.type === attribute.dst) dst = addressText(a.octets())
+    else if (a.type === attribute.port) own = { ...own, port: a.u16be() }
+    else if (a.type === attribute.vni) own = { ...own, vni: a.u32() }
+    else if (a.type === attribute.link) own = { ...own, via: a.u32() }
   }
   if (mac === undefined) return undefined
-  return { link: view.getUint32(from + 4, littleEndian), mac, ...(dst !== undefined && { dst }) }
+  return { link: view.getUint32(from + 4, littleEndian), mac, ...(dst !== undefined && { dst }), ...own }
 }

@@ -16,12 +16,28 @@ type WriteData<K extends NewLink['kind']> = (
 
 /** VETH_INFO_…, IFLA_VXLAN_…, IFLA_IPTUN_…, IFLA_GRE_… */
 const VETH_INFO_PEER = 1
-const VXLAN = { id: 1, link: 3, local: 4, ttl: 5, learning: 7, port: 15, remote: 2, remote6: 16, local6: 17 } as const
+const VXLAN = {
+  id: 1,
+  remote: 2,
+  link: 3,
+  local: 4,
+  ttl: 5,
+  tos: 6,
+  learning: 7,
+  port: 15,
+  remote6: 16,
+  local6: 17,
+  df: 29,
+} as const
+/** enum ifla_vxlan_df */
+const vxlanDf: Readonly<Partial<Record<number, TunnelInfo['df']>>> = { 1: 'on', 2: 'inherit' }
 const IPTUN = {
   link: 1,
   local: 2,
   remote: 3,
   ttl: 4,
+  tos: 5,
+  pmtudisc: 10,
   encapType: 15,
   encapFlags: 16,
   encapSource: 17,
@@ -32,6 +48,8 @@ const GRE = {
   local: 6,
   remote: 7,
   ttl: 8,
+  tos: 9,
+  pmtudisc: 10,
   encapType: 14,
   encapFlags: 15,
   encapSource: 16,
@@ -119,6 +137,8 @@ export const tunnels: Readonly<Partial<Record<string, ReadData>>> = {
       if (data.type === VXLAN.id) info = { ...info, id: data.u32() }
       else if (data.type === VXLAN.port) info = { ...info, port: data.u16be() }
       else if (data.type === VXLAN.learning) info = { ...info, learning: data.u8() !== 0 }
+      else if (data.type === VXLAN.tos && data.u8() !== 0) info = { ...info, tos: data.u8() }
+      else if (data.type === VXLAN.df && data.u8() !== 0) info = { ...info, df: vxlanDf[data.u8()] ?? 'on' }
       else if (data.type === VXLAN.ttl && data.u8() !== 0) info = { ...info, ttl: data.u8() }
       else if (data.type === VXLAN.link && data.u32() !== 0) info = { ...info, link: data.u32() }
       else if (data.type === VXLAN.local || data.type === VXLAN.local6) info = { ...info, local: endOf(data) }
@@ -139,6 +159,8 @@ function readEnds(data: Attributes, attributes: EndAttributes): TunnelInfo {
     const end = data.type === attributes.local ? 'local' : data.type === attributes.remote ? 'remote' : undefined
     // The kernel says 0.0.0.0 for an end that is not set.
     if (end && data.u32() !== 0) info = { ...info, [end]: endOf(data) }
+    else if (data.type === attributes.tos && data.u8() !== 0) info = { ...info, tos: data.u8() }
+    else if (data.type === attributes.pmtudisc && data.u8() === 0) info = { ...info, df: 'off' }
     else if (data.type === attributes.ttl && data.u8() !== 0) info = { ...info, ttl: data.u8() }
     else if (data.type === attributes.link && data.u32() !== 0) info = { ...info, link: data.u32() }
     else if (data.type === attributes.encapType) type = data.u16()

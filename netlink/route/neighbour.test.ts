@@ -67,6 +67,11 @@ t.test("a VXLAN device's forwarding table is set, dumped as given, seen by `brid
     execFileSync('bridge', ['-n', ns.name, 'fdb', 'show', 'dev', 'vx4'], { encoding: 'utf8' }),
     /06:4d:0a:00:02:0b dst 10\.0\.2\.11 self permanent/,
   )
+  const apart = { ...entries[0], port: 9999, vni: 77, via: six.index }
+  t.strictSame(await netlink.apply([{ do: 'fdb.replace', entry: apart }]), [{ ok: true }])
+  t.strictSame(await netlink.fdb(), [apart, entries[1]])
+  t.strictSame(await netlink.apply([{ do: 'fdb.replace', entry: entries[0] }]), [{ ok: true }])
+  t.strictSame(await netlink.fdb(), entries, 'what is not said is the device’s')
   const moved = { ...entries[0], dst: '10.0.2.99' }
   t.strictSame(await netlink.apply([{ do: 'fdb.replace', entry: moved }]), [{ ok: true }])
   t.strictSame(await netlink.fdb(), [moved, entries[1]])

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import type { Facts } from '../model/facts.ts'
 import { fibClasses } from '../model/fib.ts'
+import { vxlanMac } from '../model/tunnel.ts'
 import { Dataplane } from './dataplane.ts'
 import { podSources } from './endpoints/sources.ts'
 import { linuxKernel } from './linux.ts'
@@ -364,6 +365,41 @@ t.test('IPv6 that somebody switches off on a tunnel device comes back, with the 
   await namespaces.run(path, 'sysctl', '-qw', `net.ipv6.conf.${device}.disable_ipv6=1`)
   await waitFor(async () => (await addresses()).includes('fd00:42:1::/128'))
   t.match(await addresses(), 'fd00:42:1::/128')
+})
+
+t.test('what somebody does to a VXLAN device and its entries is put right', { skip }, async t => {
+  await using namespaces = new TestNamespaces()
+  const { path, plane } = await node(namespaces)
+  await using _ = plane
+  const device = 'margay-vxlan4'
+  const tunnel = { kind: 'vxlan', family: 4, device, local: '10.0.1.7', remotes: ['10.0.2.8'], pools: [] } as const
+  t.same(await plane.tunnels.apply([{ tunnel, mtu: 1450 }], true), new Map())
+  await namespaces.run(path, 'ip', 'link', 'add', 'br7', 'type', 'bridge')
+  const entry = () => namespaces.run(path, 'bridge', 'fdb', 'show', 'dev', device)
+  const link = ['ip', '-d', 'link', 'show', 'dev', device] as const
+  const [before, mac] = [await entry(), vxlanMac('10.0.2.8')]
+  t.match(before, `${mac} dst 10.0.2.8 self permanent`)
+  for (const [what, how] of [
+    ['another UDP port', `bridge fdb replace ${mac} dev ${device} dst 10.0.2.8 port 9999`],
+    ['another network', `bridge fdb replace ${mac} dev ${device} dst 10.0.2.8 vni 77`],
+    ['a copy to somebody else', `bridge fdb append ${mac} dev ${device} dst 10.0.2.9 port 9999`],
+  ] as const) {
+    await namespaces.run(path, ...(how.split(' ') as [string, ...string[]]))
+    await waitFor(async () => (await entry()) === before)
+    t.equal(await entry(), before, what)
+  }
+  for (const [trait, how] of [
+    ['df set', `ip link set ${device} type vxlan df set`],
+    ['tos 0x10', `ip link set ${device} type vxlan tos 0x10`],
+    ['master br7', `ip link set ${device} master br7`],
+  ] as const) {
+    await namespaces.run(path, ...(how.split(' ') as [string, ...string[]]))
+    // It may be made anew, and is not there for a moment.
+    const isRight = async () =>
+      namespaces.tries(path, ...link).then(({ output }) => /[<,]UP[,>]/.test(output) && !output.includes(trait))
+    await waitFor(isRight)
+    t.ok(await isRight(), trait)
+  }
 })
 
 t.test('without an IPv4 address a loose filter is a strict one: it is off there, or it is told', { skip }, async t => {

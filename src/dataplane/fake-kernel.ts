@@ -344,8 +344,8 @@ export class FakeNamespace {
   #setLink(index: number, change: LinkChange): string | undefined {
     const old = this.#links.get(index)
     if (!old) return 'ENODEV'
-    const { noArp, ...rest } = { ...old, ...definedOf(change) }
-    const link = noArp ? { ...rest, noArp } : rest
+    const { noArp, master, ...rest } = { ...old, ...definedOf(change) }
+    const link = { ...rest, ...(noArp && { noArp }), ...(master && { master }) }
     this.#links.set(index, link)
     if (old.up && !link.up) this.#flush(index)
     this.#tell({ type: 'link.put', link: this.#withCarrier(link) })

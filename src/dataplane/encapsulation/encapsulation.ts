@@ -1,7 +1,7 @@
 // What sets one encapsulation apart from another. One file a kind; the table in kinds.ts is the only list.
 
 import type { FouPort } from '../../../netlink/generic/fou-types.ts'
-import type { Link, NewLink } from '../../../netlink/types.ts'
+import type { Link, NewLink, TunnelInfo } from '../../../netlink/types.ts'
 import type { Tunnel, TunnelKind } from '../../model/tunnel.ts'
 
 export interface Encapsulation {
@@ -25,6 +25,11 @@ export interface TunnelDevice {
   receives?(tunnel: Tunnel): FouPort
   /** What to say of a kernel without it. */
   readonly inKernel: { readonly name: string; readonly option: string; readonly module: string; readonly field: string }
+}
+
+/** True if its outer headers are as the kernel makes them for one that was told nothing of them. */
+export function hasPlainHeaders({ tos, df, link }: TunnelInfo): boolean {
+  return tos === undefined && df === undefined && link === undefined
 }
 
 /** A far end: packets for `gateway` go to `mac`, its address on the device's link layer. */

@@ -6,7 +6,7 @@
 // within, so that routers with several ways spread them.
 
 import type { FouPort } from '../../../netlink/generic/fou-types.ts'
-import type { Encapsulation } from './encapsulation.ts'
+import { type Encapsulation, hasPlainHeaders } from './encapsulation.ts'
 import { greEnds } from './gre.ts'
 
 interface Row {
@@ -56,7 +56,7 @@ function encapsulationOf({ kind, name, port, key, header }: Row): Encapsulation 
         tunnel.remote === undefined &&
         tunnel.key === key &&
         tunnel.ttl === ttl &&
-        tunnel.link === undefined &&
+        hasPlainHeaders(tunnel) &&
         tunnel.encap?.type === kind &&
         tunnel.encap.port === port,
       ends: greEnds,

@@ -5,7 +5,7 @@
 
 import { parseAddress } from '../../../inet/index.ts'
 import type { Tunnel } from '../../model/tunnel.ts'
-import type { DeviceEnd, Encapsulation } from './encapsulation.ts'
+import { type DeviceEnd, type Encapsulation, hasPlainHeaders } from './encapsulation.ts'
 
 /** Of the outer header: how far the other node may be, whatever the packet within has left. */
 const ttl = 64
@@ -22,7 +22,7 @@ export const gre: Encapsulation = {
       tunnel.remote === undefined &&
       tunnel.key === undefined &&
       tunnel.ttl === ttl &&
-      tunnel.link === undefined &&
+      hasPlainHeaders(tunnel) &&
       tunnel.encap === undefined,
     ends: greEnds,
     inKernel: { name: 'GRE', option: 'CONFIG_NET_IPGRE', module: 'ip_gre', field: 'greMode' },

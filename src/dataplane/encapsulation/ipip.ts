@@ -3,7 +3,7 @@
 // One device without a far end: the gateway of a route is the node that the packet goes to. It is bound to the node's address,
 // unlike the kernel's own `tunl0`, which takes every packet that no other device wants, and which is left alone.
 
-import type { Encapsulation } from './encapsulation.ts'
+import { type Encapsulation, hasPlainHeaders } from './encapsulation.ts'
 
 /** Of the outer header: how far the other node may be, whatever the packet within has left. */
 const ttl = 64
@@ -18,7 +18,7 @@ export const ipip: Encapsulation = {
       tunnel?.local === local &&
       tunnel.remote === undefined &&
       tunnel.ttl === ttl &&
-      tunnel.link === undefined &&
+      hasPlainHeaders(tunnel) &&
       tunnel.encap === undefined,
     ends: () => [],
     inKernel: { name: 'IPIP', option: 'CONFIG_NET_IPIP', module: 'ipip', field: 'ipipMode' },

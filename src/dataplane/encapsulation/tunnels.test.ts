@@ -236,6 +236,9 @@ t.test('what others change is put right', async t => {
   await w.other.apply([{ do: 'link.set', link: index, change: { up: false } }])
   await settle(plane, w)
   t.match(w.kernel.node.named('margay-ipip'), { up: true })
+  await w.other.apply([{ do: 'link.set', link: index, change: { master: w.eth1 } }])
+  await settle(plane, w)
+  t.same(w.kernel.node.named('margay-ipip')?.master, undefined)
   await w.other.apply([{ do: 'link.delete', link: index }])
   await settle(plane, w)
   t.match(w.kernel.node.named('margay-ipip'), { up: true, mtu: 1450, tunnel: { local: '10.0.1.7' } })
@@ -276,6 +279,14 @@ t.test(
       t.same(await whole(), before, what)
       t.same(plane.tunnels.problems, [], 'deeds of several kinds are no fight')
     }
+    w.clock.advance(30_000)
+    await w.other.apply([
+      { do: 'neighbour.replace', neighbour: { ...neighbour, state: 'noarp' } },
+      { do: 'fdb.replace', entry: { ...entry, port: 9999 } },
+    ])
+    await settle(plane, w)
+    t.same(await whole(), before, 'a neighbour that the kernel may forget, an entry to another port')
+    w.clock.advance(30_000)
     w.clock.advance(30_000)
     for (let i = 0; i < 3; i++) {
       t.same(plane.tunnels.problems, [])

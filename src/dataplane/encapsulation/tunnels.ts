@@ -4,15 +4,7 @@
 // the other nodes have heard of the change too and no route leaves by it; a device is never removed under a route. Whoever
 // changes one of our devices, or what is on it, finds it put right within a moment, and is complained of only if it goes on.
 
-import type {
-  FdbEntry,
-  InterfaceAddress,
-  Link,
-  Neighbour,
-  NetlinkEvent,
-  Operation,
-  Rtnetlink,
-} from '../../../netlink/types.ts'
+import type { Link, NetlinkEvent, Operation, Rtnetlink } from '../../../netlink/types.ts'
 import type { Fou } from '../../../netlink/generic/fou-types.ts'
 import type { Wireguard, WireguardDevice } from '../../../netlink/generic/wireguard-types.ts'
 import { isTunnelDevice, nameAt, type Tunnel } from '../../model/tunnel.ts'
@@ -21,6 +13,8 @@ import type { Clock } from '../clock.ts'
 import type { KernelMirror } from '../mirror.ts'
 import { Undone } from '../undone.ts'
 import type { ChecksumOffload } from './checksum-offload.ts'
+import { isMeddling, type OnDevice, stepsOn } from './device-steps.ts'
+import type { DeviceEnd } from './encapsulation.ts'
 import { deviceNamed, deviceOf, isOurDevice } from './kinds.ts'
 import { ReceivePorts } from './receive-ports.ts'
 import * as say from './sentences.ts'
@@ -86,8 +80,8 @@ export class Tunnels {
   /** By device: why its checksums are not done as wanted. */
   readonly #offload = new Map<string, string>()
   readonly #wireguard: WireguardDevices
-  /** By link: whom the device knows if nobody meddles, as gateway and MAC, and as MAC and far end. */
-  readonly #known = new Map<number, ReadonlySet<string>>()
+  /** By link: whom the device knows if nobody meddles. */
+  readonly #known = new Map<number, readonly DeviceEnd[]>()
   #unwatch: Promise<() => Promise<void>> | undefined
 
   constructor(options: TunnelsOptions) {
@@ -184,20 +178,10 @@ export class Tunnels {
     await this.#unwatch
   }
 
-  /** True if the event tells of what we did not do: an end that is wanted went or changed, another one came. */
   #meddles(event: NetlinkEvent): boolean {
     if (event.type === 'overrun') return true
-    const isPut = event.type === 'neighbour.put' || event.type === 'fdb.put'
-    if (event.type === 'neighbour.put' || event.type === 'neighbour.delete') {
-      const { link, address, mac, state } = event.neighbour
-      if (!this.#isOurs(link) || state !== 'permanent') return this.#isOurs(link) && !isPut
-      return this.#known.get(link)?.has(`${address} ${mac}`) !== isPut
-    }
-    if (event.type === 'fdb.put' || event.type === 'fdb.delete') {
-      const { link, mac, dst } = event.entry
-      return this.#isOurs(link) && dst !== undefined && this.#known.get(link)?.has(`${mac} ${dst}`) !== isPut
-    }
-    return false
+    const link = 'neighbour' in event ? event.neighbour.link : 'entry' in event ? event.entry.link : 0
+    return this.#isOurs(link) && isMeddling(event, this.#known.get(link) ?? [])
   }
 
   #isOurs(index: number): boolean {
@@ -245,30 +229,26 @@ export class Tunnels {
     try {
       const { kernel } = this.#options
       await this.#watchEnds()
-      const [links, addresses, neighbours, fdb] = [
-        (await kernel.links()).filter(({ name }) => isTunnelDevice(name)),
-        await kernel.addresses(),
-        await kernel.neighbours(),
-        await kernel.fdb(),
-      ]
+      const links = (await kernel.links()).filter(({ name }) => isTunnelDevice(name))
+      const there: OnDevice = {
+        addresses: await kernel.addresses(),
+        neighbours: await kernel.neighbours(),
+        fdb: await kernel.fdb(),
+      }
       for (const desired of this.#desired) {
         const found = links.find(({ name }) => name === desired.tunnel.device)
-        const lacking = found ? this.#lacking(desired, found, addresses, neighbours, fdb) : [itself]
+        const lacking = found ? this.#lacking(desired, found, there) : [itself]
         const wanted = JSON.stringify(desired)
         const waiting = this.#undone.found(desired.tunnel.device, wanted, lacking)
         this.#pause(waiting)
-        if ([itself, itsMtu, itsState, itsArp].some(object => waiting.has(object))) continue
+        if ([itself, itsMtu, itsState, itsArp, itsMaster].some(object => waiting.has(object))) continue
         const ensured = await this.#ensureLink(desired, found)
         if (typeof ensured === 'string') {
           faults.set(desired.tunnel.device, ensured)
           continue
         }
         await this.#checkOffload(desired.tunnel, ensured.index)
-        const on = <T extends { readonly link: number }>(all: readonly T[]) =>
-          all.filter(({ link }) => link === ensured.index)
-        const steps = this.#steps(desired, ensured.index, on(addresses), on(neighbours), on(fdb)).filter(
-          step => !waiting.has(objectOf(step)),
-        )
+        const steps = this.#steps(desired, ensured.index, there).filter(step => !waiting.has(objectOf(step)))
         const fault = (await this.#send(desired.tunnel.device, steps)) ?? (await this.#configure(desired))
         if (fault !== undefined) faults.set(desired.tunnel.device, fault)
         else this.#undone.seen(desired.tunnel.device, wanted, waiting.keys())
@@ -293,19 +273,20 @@ export class Tunnels {
   }
 
   /** What of a device is not as wanted; of one that is another, or down, what follows from that is left out. */
-  #lacking(
-    desired: DesiredTunnel,
-    found: Link,
-    ...all: readonly [readonly InterfaceAddress[], readonly Neighbour[], readonly FdbEntry[]]
-  ): readonly string[] {
+  #lacking(desired: DesiredTunnel, found: Link, there: OnDevice): readonly string[] {
     const { tunnel, mtu } = desired
     if (!deviceOf(tunnel).matches(found, tunnel)) return [itself]
     if (!found.up) return [itsState]
-    const [addresses, neighbours, fdb] = all
-    const on = <T extends { readonly link: number }>(rows: readonly T[]) => rows.filter(row => row.link === found.index)
-    const steps = this.#steps(desired, found.index, on(addresses), on(neighbours), on(fdb))
+    const steps = this.#steps(desired, found.index, there)
     const objects = steps.filter(step => !step.do.endsWith('.delete')).map(objectOf)
-    return [...new Set([...(found.mtu === mtu ? [] : [itsMtu]), ...(isMute(found) ? [itsArp] : []), ...objects])]
+    return [
+      ...new Set([
+        ...(found.mtu === mtu ? [] : [itsMtu]),
+        ...(isMute(found) ? [itsArp] : []),
+        ...(found.master === undefined ? [] : [itsMaster]),
+        ...objects,
+      ]),
+    ]
   }
 
   /** Another look when the first of those that wait may be put right. */
@@ -326,8 +307,13 @@ export class Tunnels {
     if (port && closed)
       return closed === 'not in kernel' ? say.notInKernel(encapsulation.inKernel) : say.portRefused(port, closed)
     if (found && (encapsulation.matches(found, tunnel) || (await this.#move(found, tunnel)))) {
-      if (found.mtu === mtu && found.up && !isMute(found)) return found
-      const change = { mtu, up: true, ...(found.kind === 'vxlan' && { noArp: false }) }
+      if (found.mtu === mtu && found.up && !isMute(found) && found.master === undefined) return found
+      const change = {
+        mtu,
+        up: true,
+        ...(found.kind === 'vxlan' && { noArp: false }),
+        ...(found.master !== undefined && { master: 0 }),
+      }
       const fault = await this.#send(tunnel.device, [{ do: 'link.set', link: found.index, change }])
       return fault ?? found
     }
@@ -364,53 +350,9 @@ export class Tunnels {
     return result.ok
   }
 
-  #steps(
-    { tunnel, address }: DesiredTunnel,
-    link: number,
-    addresses: readonly InterfaceAddress[],
-    neighbours: readonly Neighbour[],
-    fdb: readonly FdbEntry[],
-  ): readonly Operation[] {
-    const ends = deviceOf(tunnel).ends(tunnel)
-    const cidr = address === undefined ? undefined : `${address}/${tunnel.family === 4 ? 32 : 128}`
-    this.#known.set(
-      link,
-      new Set(
-        ends.flatMap(({ gateway, mac, dst }) => [`${gateway} ${mac}`, ...(dst === undefined ? [] : [`${mac} ${dst}`])]),
-      ),
-    )
-    const stale = this.#isSettled()
-    const adds: Operation[] = ends.flatMap(({ gateway, mac, dst }): Operation[] => [
-      ...(dst === undefined || fdb.some(entry => entry.mac === mac && entry.dst === dst)
-        ? []
-        : [{ do: 'fdb.replace' as const, entry: { link, mac, dst } }]),
-      ...(neighbours.some(one => one.address === gateway && one.mac === mac && one.state === 'permanent')
-        ? []
-        : [
-            {
-              do: 'neighbour.replace' as const,
-              neighbour: { link, address: gateway, mac, state: 'permanent' as const },
-            },
-          ]),
-    ])
-    if (cidr !== undefined && !addresses.some(one => one.cidr === cidr))
-      adds.push({ do: 'address.add', address: { link, cidr, scope: 'universe', noDad: tunnel.family === 6 } })
-    const removes: Operation[] = [
-      ...addresses
-        .filter(one => one.cidr !== cidr && !one.cidr.startsWith('fe80:'))
-        .map(one => ({ do: 'address.delete' as const, address: one })),
-      ...(stale
-        ? [
-            ...neighbours
-              .filter(one => one.state === 'permanent' && !ends.some(end => end.gateway === one.address))
-              .map(neighbour => ({ do: 'neighbour.delete' as const, neighbour })),
-            ...fdb
-              .filter(entry => entry.dst !== undefined && !ends.some(end => end.mac === entry.mac))
-              .map(entry => ({ do: 'fdb.delete' as const, entry })),
-          ]
-        : []),
-    ]
-    return [...adds, ...removes]
+  #steps(desired: DesiredTunnel, link: number, found: OnDevice): readonly Operation[] {
+    this.#known.set(link, deviceOf(desired.tunnel).ends(desired.tunnel))
+    return stepsOn(desired, link, onDevice(link, found), this.#isSettled())
   }
 
   /** Removes devices that nobody wants, when nothing leaves by them any more; true if one went. */
@@ -452,11 +394,17 @@ const itself = 'it'
 const itsMtu = 'its MTU'
 const itsState = 'whether it is up'
 const itsArp = 'whether it asks for addresses (arp)'
+const itsMaster = 'whether it is a port of another device (master)'
 
 function objectOf(step: Operation): string {
   if ('address' in step) return `its address ${step.address.cidr}`
   if ('neighbour' in step) return `its neighbour ${step.neighbour.address}`
   return 'entry' in step ? `its forwarding entry ${step.entry.mac}` : itself
+}
+
+function onDevice(link: number, { addresses, neighbours, fdb }: OnDevice): OnDevice {
+  const on = <T extends { readonly link: number }>(rows: readonly T[]) => rows.filter(row => row.link === link)
+  return { addresses: on(addresses), neighbours: on(neighbours), fdb: on(fdb) }
 }
 
 /** Somebody else removed it first. */

@@ -5,7 +5,7 @@
 // what comes for either address as long as it has both. A device has one `local`, hence one device a family.
 
 import { nameAt, tunnelGateway, vxlanMac } from '../../model/tunnel.ts'
-import type { Encapsulation } from './encapsulation.ts'
+import { type Encapsulation, hasPlainHeaders } from './encapsulation.ts'
 
 /** Of the IPv4 device; the IPv6 one has the next. */
 const id = 4096
@@ -37,7 +37,7 @@ export const vxlan: Encapsulation = {
       found.learning === false &&
       found.remote === undefined &&
       found.ttl === undefined &&
-      found.link === undefined &&
+      hasPlainHeaders(found) &&
       mac === vxlanMac(nameAt(tunnel, tunnel.local)),
 
     ends: tunnel =>
