@@ -2,35 +2,20 @@
 // checkpoint in the node's own store. A lost datastore changes nothing here (design, promises 3 and 6).
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { randomUUID } from 'node:crypto'
-import {
-  clusterIdentity as identity,
-  type Datastore,
-  type Entry,
-  StoreError,
-  type WatchEvent,
-} from '../datastore/contract.ts'
+import { clusterIdentity as identity, type Datastore, type Entry, type WatchEvent } from '../datastore/contract.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
+import { Checkpoint, keyOf } from './checkpoint.ts'
+import { guidIn, guidOf, nameCluster, strangeText } from './identity.ts'
 import type { Log } from './log.ts'
 import { type Records, ResyncGuard, secondListAfter } from './resync-guard.ts'
 
 export type ClusterState = 'connecting' | 'in sync' | 'lost'
 
-/** Rows of the node store that hold the checkpoint: one a record, key `kind/name`. */
-const table = 'checkpoint'
-const checkpointDelay = 500
 const slowestRetry = 5_000
-
-/** Whether an earlier run of this node has seen a cluster. */
-export async function hasCheckpoint(nodeStore: NodeStore): Promise<boolean> {
-  return (await nodeStore.all(table)).length > 0
-}
-
-const keyOf = (entry: { readonly kind: string; readonly name: string }): string => `${entry.kind}/${entry.name}`
 
 export class Cluster {
   readonly #datastore: Datastore
-  readonly #nodeStore: NodeStore
+  readonly #checkpoint: Checkpoint
   readonly #kinds: readonly string[]
   readonly #log: Log
   readonly #onChange: (kinds: ReadonlySet<string>) => void
@@ -41,7 +26,6 @@ export class Cluster {
   /** Begins the watch anew, so that a complete list comes. */
   #relist = new AbortController()
   #relistTimer: NodeJS.Timeout | undefined
-  #saved = new Map<string, Entry>()
   /** What answers is not the store of this node's cluster: nothing of it counts. */
   #isForeign = false
   /** Since it was lost last, what answers has shown that it is. */
@@ -49,8 +33,6 @@ export class Cluster {
   #state: ClusterState = 'connecting'
   #text: string | undefined
   #watching: Promise<void> = Promise.resolve()
-  #checkpointTimer: NodeJS.Timeout | undefined
-  #saving: Promise<void> = Promise.resolve()
 
   /** `onChange` hears which kinds changed, also when a checkpoint was loaded or the state changed (then with no kind). */
   constructor(options: {
@@ -71,7 +53,7 @@ export class Cluster {
       secondListAfter: this.#secondListAfter,
     })
     this.#datastore = options.datastore
-    this.#nodeStore = options.nodeStore
+    this.#checkpoint = new Checkpoint(options.nodeStore, options.log)
     this.#kinds = [...options.kinds, identity.kind]
     this.#log = options.log
     this.#onChange = options.onChange
@@ -109,8 +91,7 @@ export class Cluster {
 
   /** Loads the checkpoint; true if there was one. */
   async load(): Promise<boolean> {
-    for (const row of await this.#nodeStore.all(table)) this.#saved.set(row.key, row.value as Entry)
-    this.#entries = new Map(this.#saved)
+    this.#entries = new Map(await this.#checkpoint.load())
     return this.#entries.size > 0
   }
 
@@ -137,9 +118,7 @@ export class Cluster {
     this.#stopped.abort()
     clearTimeout(this.#relistTimer)
     await this.#watching
-    clearTimeout(this.#checkpointTimer)
-    this.#save()
-    await this.#saving
+    await this.#checkpoint.save(this.#entries)
   }
 
   async #watch(): Promise<void> {
@@ -172,7 +151,7 @@ export class Cluster {
           break
         }
         this.#isKnown = true
-        if (theirs === undefined) this.#name()
+        if (theirs === undefined) nameCluster(this.#datastore, this.#log)
         const entries = new Map([...listed].map(([key, entry]) => [key, this.#asLastRead(entry)]))
         changed = this.#take(this.#guard.judge(this.#entries, entries))
         this.#become('in sync')
@@ -237,20 +216,7 @@ export class Cluster {
     const isNew = changed.size > 0
     changed.delete(identity.kind)
     this.#onChange(changed)
-    if (isNew) {
-      clearTimeout(this.#checkpointTimer)
-      this.#checkpointTimer = setTimeout(() => this.#save(), checkpointDelay)
-    }
-  }
-
-  /** Gives a new cluster its identity; another daemon may be faster. */
-  #name(): void {
-    this.#datastore.create(identity.kind, identity.name, { clusterGUID: randomUUID() }).catch((error: unknown) => {
-      if (error instanceof StoreError && error.code === 'exists') return
-      this.#log.warn('the cluster could not be given its identity; the next start tries again', {
-        reason: String(error),
-      })
-    })
+    if (isNew) this.#checkpoint.saveSoon(() => this.#entries)
   }
 
   #become(state: ClusterState, text?: string): void {
@@ -261,40 +227,4 @@ export class Cluster {
     this.#state = state
     this.#text = text
   }
-
-  /** Writes what differs from the last checkpoint, one save after the other. */
-  #save(): void {
-    this.#saving = this.#saving.then(async () => {
-      const entries = new Map(this.#entries)
-      const puts = [...entries].filter(([key, entry]) => this.#saved.get(key)?.version !== entry.version)
-      const deletes = [...this.#saved.keys()].filter(key => !entries.has(key))
-      if (puts.length + deletes.length === 0) return
-      try {
-        await this.#nodeStore.commit([
-          ...puts.map(([key, value]) => ({ do: 'put' as const, table, key, value })),
-          ...deletes.map(key => ({ do: 'delete' as const, table, key })),
-        ])
-        this.#saved = entries
-      } catch (error) {
-        this.#log.error('checkpoint not saved; a restart without the datastore would see an older cluster', {
-          reason: String(error),
-        })
-      }
-    })
-  }
-}
-
-/** Of a store with another identity than the node's cluster has. */
-function strangeText(theirs: string | undefined): string {
-  const what = theirs === undefined ? 'it is empty or new' : 'it holds another cluster'
-  return `the datastore answers, but ${what}: what is known stays in force; put back the store of this cluster; to leave that cluster, stop margayd and remove its stateDir`
-}
-
-function guidOf(entries: ReadonlyMap<string, Entry>): string | undefined {
-  return guidIn(entries.get(keyOf(identity)))
-}
-
-function guidIn(entry: Entry | undefined): string | undefined {
-  const { clusterGUID } = (entry?.value ?? {}) as { readonly clusterGUID?: string }
-  return clusterGUID
 }

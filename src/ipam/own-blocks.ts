@@ -2,24 +2,16 @@
 //
 // The datastore's record decides. The copy lets a node go on whose datastore is down.
 
-import {
-  contains,
-  formatPrefix,
-  type IpFamily,
-  overlaps,
-  parseAddress,
-  parsePrefix,
-  type Prefix,
-  sizeOf,
-} from '../../inet/index.ts'
+import { contains, formatPrefix, type IpFamily, parseAddress, parsePrefix, sizeOf } from '../../inet/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { Block, type GivingRules } from './block.ts'
-import { affirm, allBlocks, claim, type ClaimedBlock, claimNext, isUnreadable, unclaim } from './claims.ts'
-import { decommissioned, forgetDecommission } from './decommission.ts'
+import { allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claims.ts'
 import { IpamError } from './errors.ts'
 import type { LocalRecords } from './local.ts'
 import { pieceAround } from './parts.ts'
-import { blockAround, rangeOf } from './pools.ts'
+import { idleBlocks, isAtLimit } from './holdings.ts'
+import { blockAround, holds, rangeOf } from './pools.ts'
+import { reconcileBlocks } from './reconcile.ts'
 import { answered, Requests, requestsTo } from './requests.ts'
 import { splitBlock } from './split.ts'
 import type { IpamOptions, OwnBlock } from './types.ts'
@@ -104,30 +96,16 @@ export class OwnBlocks {
     return best?.block
   }
 
-  /** Whether the node owns as many blocks as it may; parts of blocks count for what they are of one. */
+  /** Whether the node owns as many blocks as it may. */
   isAtLimit(family: IpFamily): boolean {
-    const limit = this.#options.settings?.().maxBlocks ?? 0
-    const shares = this.list().map(block => (block.prefix.family === family ? this.#shareOf(block) : 0))
-    return limit > 0 && shares.reduce((sum, share) => sum + share, 0) >= limit
-  }
-
-  /** Which share of a block of its pool it is. */
-  #shareOf({ prefix }: Block): number {
-    const pool = this.#options.pools().find(candidate => contains(rangeOf(candidate), prefix))
-    return pool && prefix.length > pool.spec.blockSize ? 2 ** (pool.spec.blockSize - prefix.length) : 1
+    return isAtLimit(family, this.list(), this.#options.pools(), this.#options.settings?.().maxBlocks ?? 0)
   }
 
   /** Blocks that may go back: empty for long enough, and not needed as those of their pool that have room. Any pool: `pools` of now. */
   idle({ after, keep }: { readonly after: number; readonly keep: number }, pools: readonly IPPoolResource[]): Block[] {
-    const now = this.#time()
     // Its next owner does not know what rests in it.
     const wait = Math.max(after, this.#options.settings?.().cooldown ?? 0)
-    const going = (block: Block): boolean => block.used === 0 && (wait === 0 || now - block.emptySince() >= wait)
-    return [...Map.groupBy(this.list(), block => block.pool)].flatMap(([pool, blocks]) => {
-      const isInUse = pools.some(({ metadata }) => metadata.name === pool)
-      const spare = blocks.filter(block => block.hasFree).length - (isInUse ? keep : 0)
-      return blocks.filter(going).slice(0, Math.max(0, spare))
-    })
+    return idleBlocks(this.list(), { now: this.#time(), wait, keep }, pools)
   }
 
   /**
@@ -216,42 +194,9 @@ export class OwnBlocks {
   async reconcile(all?: readonly ClaimedBlock[]): Promise<void> {
     const { datastore, node } = this.#options
     const records = all ?? (await allBlocks(datastore))
-    const known = new Set([...this.#local.blocks].map(block => block.cidr))
-    const unknown = records.filter(each => each.node === node && !known.has(each.cidr))
-    // Of a block and parts of it the block prevails, unless the own store knows the parts: a split that broke off.
-    for (const record of unknown.toSorted((a, b) => a.prefix.length - b.prefix.length)) {
-      if ([...this.#local.blocks].some(block => overlaps(block.prefix, record.prefix))) {
-        await unclaim(datastore, record.prefix, node)
-        continue
-      }
-      const isInUse = [...this.#local.addresses.keys()].some(address => holds(record.prefix, address))
-      const affirmed = await affirm(datastore, record.prefix, node, isInUse)
-      if (affirmed) await this.#local.putBlock(affirmed)
-    }
-    const gone = await decommissioned(datastore, node)
-    const stranded = new Map<string, string>()
-    for (const block of [...this.#local.blocks].filter(({ cidr }) => !isMine(records, cidr, node))) {
-      const inUse = [...this.#local.addresses.keys()].some(address => holds(block.prefix, address))
-      if (!inUse) {
-        await this.#local.removeBlock(block.cidr, address => holds(block.prefix, address))
-        continue
-      }
-      // Pods depend on it: a record that was lost is made again. Whoever creates it first has it.
-      const rival = records.find(other => other.node !== node && overlaps(other.prefix, block.prefix))
-      if (gone?.blocks.includes(block.cidr)) {
-        stranded.set(block.cidr, rival?.node ?? '')
-        continue
-      }
-      const { node: owner } = rival ?? (await claim(datastore, block.prefix, block.pool, node, block.claimedAt))
-      // With a record that cannot be read it stays in force, as without a datastore: only its owner frees a block, or a decommission.
-      if (owner === '' && (await isUnreadable(datastore, block.prefix))) continue
-      if (owner !== node) stranded.set(block.cidr, owner)
-    }
-    const isBack = gone !== undefined && (await datastore.get('Node', node)) !== undefined
-    if (isBack && ![...stranded.keys()].some(cidr => gone.blocks.includes(cidr)))
-      await forgetDecommission(datastore, node)
-    this.#decommissionedAt = isBack ? undefined : gone?.at
+    const { stranded, decommissionedAt } = await reconcileBlocks({ datastore, node, local: this.#local }, records)
     // At the end, at once: an outage on the way leaves what was known in force.
+    this.#decommissionedAt = decommissionedAt
     this.#stranded = stranded
     this.rebuild()
   }
@@ -312,13 +257,4 @@ export class OwnBlocks {
 /** Why a node gets no addresses. */
 export function decommissionedText(node: string, at: string): string {
   return `node "${node}": it was decommissioned at ${at} and gives no addresses; to take it back, apply its Node`
-}
-
-function isMine(records: readonly ClaimedBlock[], cidr: string, node: string): boolean {
-  return records.some(record => record.cidr === cidr && record.node === node)
-}
-
-export function holds(prefix: Prefix, text: string): boolean {
-  const address = parseAddress(text)
-  return address !== undefined && contains(prefix, address)
 }

@@ -1,6 +1,6 @@
 // Which pools a node may take addresses from.
 
-import { type IpFamily, parseAddress, parsePrefix, type Prefix, prefixOf } from '../../inet/index.ts'
+import { contains, type IpFamily, parseAddress, parsePrefix, type Prefix, prefixOf } from '../../inet/index.ts'
 import { type IPPoolResource, type Labels, type PoolUse, selects } from '../resources/index.ts'
 
 /** Who wants addresses. */
@@ -76,4 +76,10 @@ export function blockAround(text: string, pool: IPPoolResource): Prefix {
   const address = parseAddress(text)
   if (!address) throw new Error(`${text} is no address`)
   return prefixOf(address, pool.spec.blockSize)
+}
+
+/** Whether an address, as text, lies in the prefix. */
+export function holds(prefix: Prefix, text: string): boolean {
+  const address = parseAddress(text)
+  return address !== undefined && contains(prefix, address)
 }

@@ -1,0 +1,65 @@
+// The blocks of a node's own store compared with the datastore's records, which decide (docs/ipam.md, rules 2, 3 and 6).
+
+import { overlaps } from '../../inet/index.ts'
+import type { Datastore } from '../datastore/contract.ts'
+import { affirm, claim, type ClaimedBlock, isUnreadable, unclaim } from './claims.ts'
+import { decommissioned, forgetDecommission } from './decommission.ts'
+import type { LocalRecords } from './local.ts'
+import { holds } from './pools.ts'
+
+export interface Reconciled {
+  /** Blocks of the own store that another node's record names, and that node (empty: they were freed): never given from. */
+  readonly stranded: ReadonlyMap<string, string>
+  /** Since when this node is no member of the cluster any more, ISO 8601; absent: it is one. */
+  readonly decommissionedAt?: string
+}
+
+/**
+ * Brings store and records in line: takes over records that the store does not know, lets go of blocks without a record, and claims those
+ * again that pods depend on. `records`: every block of the cluster. Fails with a StoreError; what was done until then is sound.
+ */
+export async function reconcileBlocks(
+  { datastore, node, local }: { readonly datastore: Datastore; readonly node: string; readonly local: LocalRecords },
+  records: readonly ClaimedBlock[],
+): Promise<Reconciled> {
+  const known = new Set([...local.blocks].map(block => block.cidr))
+  const unknown = records.filter(each => each.node === node && !known.has(each.cidr))
+  // Of a block and parts of it the block prevails, unless the own store knows the parts: a split that broke off.
+  for (const record of unknown.toSorted((a, b) => a.prefix.length - b.prefix.length)) {
+    if ([...local.blocks].some(block => overlaps(block.prefix, record.prefix))) {
+      await unclaim(datastore, record.prefix, node)
+      continue
+    }
+    const isInUse = [...local.addresses.keys()].some(address => holds(record.prefix, address))
+    const affirmed = await affirm(datastore, record.prefix, node, isInUse)
+    if (affirmed) await local.putBlock(affirmed)
+  }
+  const gone = await decommissioned(datastore, node)
+  const stranded = new Map<string, string>()
+  for (const block of [...local.blocks].filter(({ cidr }) => !isMine(records, cidr, node))) {
+    const inUse = [...local.addresses.keys()].some(address => holds(block.prefix, address))
+    if (!inUse) {
+      await local.removeBlock(block.cidr, address => holds(block.prefix, address))
+      continue
+    }
+    // Pods depend on it: a record that was lost is made again. Whoever creates it first has it.
+    const rival = records.find(other => other.node !== node && overlaps(other.prefix, block.prefix))
+    if (gone?.blocks.includes(block.cidr)) {
+      stranded.set(block.cidr, rival?.node ?? '')
+      continue
+    }
+    const { node: owner } = rival ?? (await claim(datastore, block.prefix, block.pool, node, block.claimedAt))
+    // With a record that cannot be read it stays in force, as without a datastore: only its owner frees a block, or a decommission.
+    if (owner === '' && (await isUnreadable(datastore, block.prefix))) continue
+    if (owner !== node) stranded.set(block.cidr, owner)
+  }
+  const isBack = gone !== undefined && (await datastore.get('Node', node)) !== undefined
+  if (isBack && ![...stranded.keys()].some(cidr => gone.blocks.includes(cidr)))
+    await forgetDecommission(datastore, node)
+  const decommissionedAt = isBack ? undefined : gone?.at
+  return { stranded, ...(decommissionedAt !== undefined && { decommissionedAt }) }
+}
+
+function isMine(records: readonly ClaimedBlock[], cidr: string, node: string): boolean {
+  return records.some(record => record.cidr === cidr && record.node === node)
+}
