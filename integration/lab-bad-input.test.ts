@@ -82,6 +82,13 @@ t.test('a lab file', async t => {
     t.equal(code, 1)
     t.match(stderr, /only root may: run the same command with sudo/)
   })
+
+  t.test('in a network namespace of its own', async t => {
+    const command = [process.execPath, 'dist/margayctl.js', 'lab', 'up', '--name', name, labFile('full-mesh')]
+    const { code, stderr } = await execute(['unshare', '--net', ...command])
+    t.equal(code, 1)
+    t.match(stderr, /asked from the network namespace of pid 1, and this is another one: run the same command there/)
+  })
 })
 
 /** The mesh, and a router that only n1 will be told of. */

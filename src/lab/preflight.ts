@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { networkOf } from '../../cni-plugin/protocol/caller.ts'
 import { routerKinds } from './routers/index.ts'
 import { LabError } from './output.ts'
 import { run } from './run.ts'
@@ -10,6 +11,7 @@ import type { Topology } from './topology.ts'
 /** Throws `LabError`. */
 export async function preflight(topology: Topology): Promise<void> {
   requireRoot()
+  requireMainNetwork()
   for (const kind of new Set(topology.routers.map(router => router.kind))) {
     const { programs, debianPackage } = routerKinds[kind]
     const missing = programs.find(program => !existsSync(program))
@@ -40,6 +42,15 @@ const searchPath = (process.env['PATH'] ?? '').split(':')
 export function requireRoot(): void {
   if (process.getuid?.() !== 0)
     throw new LabError(1, `A lab makes network namespaces, which only root may: run the same command with sudo.`)
+}
+
+/** The nodes' daemons answer only who is in their network namespace or in that of pid 1 (caller.ts), and a lab asks from outside. */
+function requireMainNetwork(): void {
+  if (networkOf('self') === networkOf(1)) return
+  throw new LabError(
+    1,
+    'A lab is asked from the network namespace of pid 1, and this is another one: run the same command there, by nsenter --net=/proc/1/ns/net, or in a container without the pid namespace of its host.',
+  )
 }
 
 /** Tries each kind of device in a namespace without a name, which goes with the shell that holds it. */
