@@ -96,6 +96,7 @@ function merged(measured: readonly Measured[]): Map<string, Measured> {
         memory: Math.max(...steps.map(({ memory }) => memory)),
         generator: of(steps, ({ generator = 0 }) => generator),
         ...(steps[0].count !== undefined && { count: of(steps, ({ count = 0 }) => count) }),
+        theory: steps[0].theory,
       },
     ]),
   )
@@ -126,11 +127,12 @@ async function run(cell: Cell): Promise<void> {
   }
   const rows = merged(outcome.rows)
   cell.rounds.push(rows)
-  for (const { row, wall, cpu, memory, generator = 0, count } of rows.values()) {
+  for (const { row, wall, cpu, memory, generator = 0, count, theory } of rows.values()) {
     console.log(
-      `${who}${row.padEnd(16)} wall ${wall.toFixed(3)} s  cpu ${cpu.toFixed(2)} s  ${memory.toFixed(0)} MB` +
+      `${who}${row.padEnd(16)} wall ${wall.toFixed(3)} s  cpu ${cpu.toFixed(2)} s  ${memory.toFixed(memory < 10 ? 2 : 0)} MB` +
         (generator > 0 ? `  (generator ${generator.toFixed(3)} s)` : '') +
-        (count === undefined ? '' : `  count ${count}`),
+        (count === undefined ? '' : `  count ${count.toFixed(1)}`) +
+        (theory === undefined ? '' : ` (theory ${theory.toFixed(1)})`),
     )
   }
 }
@@ -139,6 +141,7 @@ function resultsOf({ scenario, size, contender, rounds, failed }: Cell): Result[
   return rowsOf(scenario).map(row => {
     const of = (field: 'wall' | 'cpu' | 'memory' | 'generator' | 'count', digits: number): number[] =>
       rounds.map(each => Number((each.get(row)?.[field] ?? 0).toFixed(digits)))
+    const theory = rounds[0]?.get(row)?.theory
     const hasCount = rounds.some(each => each.get(row)?.count !== undefined)
     return {
       scenario: scenario.name,
@@ -147,10 +150,11 @@ function resultsOf({ scenario, size, contender, rounds, failed }: Cell): Result[
       device: contender?.name ?? 'direct',
       version: contender?.version() ?? '',
       wall: of('wall', 4),
-      cpu: of('cpu', 3),
-      memory: of('memory', 0),
+      cpu: of('cpu', 5),
+      memory: of('memory', 2),
       generator: of('generator', 4),
       ...(hasCount && { count: of('count', 1) }),
+      ...(theory !== undefined && { theory: Number(theory.toFixed(1)) }),
       ...(failed !== undefined && rounds.length === 0 ? { failed } : {}),
     }
   })

@@ -81,15 +81,16 @@ function summaryRow(results: readonly Result[], row: string, size: string, targe
     wall && median(wall.best.wall) > 0 ? wall.ratio.toFixed(2) : '',
     words(target),
     cpu && median(cpu.best.cpu) > 0 ? `${cpu.ratio.toFixed(2)} of ${titleOf(cpu.best.device)}` : '',
-    memory ? `${memory.toFixed(0)} MB` : '',
+    memory ? megabytes(memory) : '',
     ours ? verdict(ours, target, wall, cpu) : '',
   ].join(' | ')} |`
 }
 
 /** Its time, and what it counts. */
-function told({ wall, count }: Result): string {
+function told(result: Result): string {
+  const { wall, count } = result
   const time = median(wall) > 0 || !count ? [seconds(median(wall))] : []
-  return [...time, ...(count ? [`count ${median(count)}`] : [])].join(', ')
+  return [...time, ...(result.count ? [counted(result)] : [])].join(', ')
 }
 
 /** ✔ or ✘; nothing where what it is compared with was not measured. */
@@ -100,19 +101,21 @@ function verdict(ours: Result, target: Target, wall: Comparison | undefined, cpu
     [median(ours.memory), target.memory],
     [median(ours.wall), target.seconds],
     [ours.count && median(ours.count), target.count],
+    [ours.count && median(ours.count), target.overTheory && (1 + target.overTheory) * (ours.theory ?? 0)],
   ]
   const asked = limits.filter(([, most]) => most !== undefined)
   if (asked.length === 0 || asked.some(([found]) => found === undefined)) return ''
   return asked.every(([found = Infinity, most = 0]) => found <= most) ? '✔' : '✘'
 }
 
-function words({ wall, cpu, memory, seconds: most, count }: Target): string {
+function words({ wall, cpu, memory, seconds: most, count, overTheory }: Target): string {
   const parts = [
     wall === undefined ? [] : `≤ ${wall}`,
     cpu === undefined ? [] : `CPU ≤ ${cpu}`,
     memory === undefined ? [] : `${memory} MB`,
     most === undefined ? [] : `≤ ${seconds(most)}`,
     count === undefined ? [] : `count ≤ ${count}`,
+    overTheory === undefined ? [] : `count ≤ theory + ${100 * overTheory} %`,
   ]
   return parts.flat().join(', ')
 }
@@ -147,8 +150,8 @@ function cell(results: readonly Result[], row: string, size: string, device: str
     const parts = [
       ...(wall > 0 || !result.count ? [seconds(wall)] : []),
       ...(cpu > 0 ? [`CPU ${seconds(cpu)}`] : []),
-      ...(memory > 0 ? [`${memory.toFixed(0)} MB`] : []),
-      ...(result.count ? [`count ${median(result.count)}`] : []),
+      ...(memory > 0 ? [megabytes(memory)] : []),
+      ...(result.count ? [counted(result)] : []),
     ]
     return `${parts.join(', ')} (×${result.wall.length})`
   }
@@ -203,6 +206,12 @@ function generatorTable(results: readonly Result[]): string[] {
     '',
   ]
 }
+
+function counted({ count = [], theory }: Result): string {
+  return `count ${median(count)}${theory === undefined ? '' : ` (theory ${theory})`}`
+}
+
+const megabytes = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} MB`
 
 /** Three figures. */
 export function seconds(value: number): string {

@@ -21,6 +21,8 @@ export interface Result {
   readonly generator: readonly number[]
   /** What the row counts, if it counts something. */
   readonly count?: readonly number[]
+  /** What that has to be at least. */
+  readonly theory?: number
   /** Why there is nothing. */
   readonly failed?: string
 }

@@ -117,8 +117,9 @@ export interface Measured {
   /** Seconds of the generator's process, and octets that it received. */
   readonly generator?: number
   readonly octets?: number
-  /** What the row counts, if it counts something. */
+  /** What the row counts, if it counts something; and what that has to be at least. */
   readonly count?: number
+  readonly theory?: number
 }
 
 /** At most. */
@@ -130,6 +131,8 @@ export interface Target {
   readonly memory?: number
   readonly seconds?: number
   readonly count?: number
+  /** The share by which what is counted is more than it has to be. */
+  readonly overTheory?: number
 }
 
 /** The rows of a scenario, in their order. */

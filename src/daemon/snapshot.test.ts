@@ -70,6 +70,21 @@ t.test('a record that is none of its kind is reported, whatever the kind', t => 
   t.end()
 })
 
+t.test('of two records of a kind only the one that changed is another object: plan looks at identity', t => {
+  const snapshots = new SnapshotBuilder()
+  const node = (name: string, asNumber: number) => {
+    const value = { apiVersion: 'margay.io/v1', kind: 'Node', metadata: { name }, spec: { bgp: { asNumber } } }
+    return { kind: 'Node', name, version: '!1' as Version, value }
+  }
+  const [a, b] = [node('a', 65001), node('b', 65001)]
+  const before = snapshots.update(['Node'], () => [a, b]).nodes
+  const after = snapshots.update(['Node'], () => [a, node('b', 65002)]).nodes
+  t.equal(after[0], before[0])
+  t.not(after[1], before[1])
+  t.equal(after[1].spec.bgp?.asNumber, 65002)
+  t.end()
+})
+
 t.test('no value that a record may have breaks the others', t => {
   for (const kind of watchedKinds)
     for (const value of [null, 5, 'x', [], {}, { spec: 5 }, { spec: null, metadata: null }, { cidr: 5, node: 'n' }]) {

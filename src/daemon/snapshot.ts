@@ -54,6 +54,8 @@ interface Unread {
 
 export class SnapshotBuilder {
   #snapshot: Snapshot = emptySnapshot
+  /** What was made of records: one that did not change stays the same object, and so does its resource, of which plan can tell. */
+  readonly #resources = new WeakMap<Entry, unknown>()
   /** By kind. */
   readonly #unread = new Map<string, readonly Unread[]>()
 
@@ -95,8 +97,12 @@ export class SnapshotBuilder {
     const unread: Unread[] = []
     const resources = entries.flatMap(entry => {
       // One that the store cannot read has the value that was read last, if any.
-      const stored = readStored(kind, { name: entry.name, value: entry.value })
+      const known = this.#resources.get(entry) as ResourceOf<K> | undefined
+      const stored = known
+        ? ({ ok: true, resource: known } as const)
+        : readStored(kind, { name: entry.name, value: entry.value })
       if (stored.ok) {
+        this.#resources.set(entry, stored.resource)
         if (entry.unreadable !== undefined) unread.push(asBefore(nameOf(kind, entry.name), entry.unreadable))
         return [stored.resource]
       }

@@ -10,6 +10,7 @@ import type { FilterRules } from '../model/intent.ts'
 import type { Tunnel } from '../model/tunnel.ts'
 import type { IPPoolResource, NodeResource } from '../resources/index.ts'
 import type { FormerAddress } from './former.ts'
+import { perObject } from './memo.ts'
 
 export function planFilters(
   pools: readonly IPPoolResource[],
@@ -47,13 +48,15 @@ function prefixesOf(texts: readonly string[]): readonly string[] {
   return sorted(texts.flatMap(text => parsePrefix(text) ?? []))
 }
 
-function addressesOf({ spec }: NodeResource): readonly Prefix[] {
-  return [spec.bgp?.ipv4Address, spec.bgp?.ipv6Address].flatMap(text => {
+const addressesOf = perObject(({ spec }: NodeResource): readonly Prefix[] =>
+  [spec.bgp?.ipv4Address, spec.bgp?.ipv6Address].flatMap(text => {
     const own = text === undefined ? undefined : parseInterfaceAddress(text)
     return own ? [hostPrefix(own.address)] : []
-  })
-}
+  }),
+)
 
 function sorted(prefixes: readonly Prefix[]): readonly string[] {
-  return prefixes.toSorted(comparePrefixes).map(formatPrefix)
+  return prefixes.toSorted(comparePrefixes).map(textOf)
 }
+
+const textOf = perObject(formatPrefix)

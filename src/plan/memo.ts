@@ -1,6 +1,17 @@
-// A section of the plan: worked out again only when something that it is made from is another object than before.
+// A section of the plan: worked out again only when something that it is made from is another object than before. And the same for
+// what is worked out of single objects, of which a cluster has thousands.
 
 import { isDeepStrictEqual } from 'node:util'
+
+/** Works out something of an object once: objects of a snapshot are never written to, and those that did not change stay the same. */
+export function perObject<K extends object, V>(work: (object: K) => V): (object: K) => V {
+  const known = new WeakMap<K, { readonly value: V }>()
+  return object => {
+    let found = known.get(object)
+    if (!found) known.set(object, (found = { value: work(object) }))
+    return found.value
+  }
+}
 
 export class Section<T> {
   readonly #name: string

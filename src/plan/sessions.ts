@@ -2,6 +2,7 @@
 
 import { formatAddress } from '../../inet/index.ts'
 import type { BGPPeerResource } from '../resources/index.ts'
+import { perObject } from './memo.ts'
 import { meshSessions } from './mesh.ts'
 import type { Found } from './mesh.ts'
 import { peerSessions } from './peers.ts'
@@ -55,6 +56,6 @@ function sharedAddresses(local: NodeSpeaker, speakers: readonly NodeSpeaker[]): 
     )
 }
 
-function addressesOf({ address4, address6 }: NodeSpeaker): readonly string[] {
-  return [address4, address6].flatMap(own => (own ? [formatAddress(own.address)] : []))
-}
+const addressesOf = perObject(({ address4, address6 }: NodeSpeaker): readonly string[] =>
+  [address4, address6].flatMap(own => (own ? [formatAddress(own.address)] : [])),
+)

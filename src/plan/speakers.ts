@@ -3,6 +3,7 @@
 import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import type { InterfaceAddress } from '../../inet/index.ts'
 import type { LinkAddresses } from './links.ts'
+import { perObject } from './memo.ts'
 import type { Labels, NodeResource } from '../resources/index.ts'
 import type { BgpSettings } from './settings.ts'
 
@@ -33,7 +34,17 @@ export function nodeSpeakers(nodes: readonly NodeResource[], settings: BgpSettin
   return nodes.flatMap(node => nodeSpeaker(node, settings) ?? []).toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-function nodeSpeaker(node: NodeResource, settings: BgpSettings): NodeSpeaker | undefined {
+/** The AS of nodes that name none is the cluster's. */
+function nodeSpeaker(node: NodeResource, { asNumber }: BgpSettings): NodeSpeaker | undefined {
+  const speakers = speakersOf(node)
+  let speaker = speakers.get(asNumber)
+  if (speaker === undefined) speakers.set(asNumber, (speaker = makeSpeaker(node, asNumber) ?? 'none'))
+  return speaker === 'none' ? undefined : speaker
+}
+
+const speakersOf = perObject<NodeResource, Map<number, NodeSpeaker | 'none'>>(() => new Map())
+
+function makeSpeaker(node: NodeResource, asNumber: number): NodeSpeaker | undefined {
   const bgp = node.spec.bgp
   const address4 = bgp?.ipv4Address === undefined ? undefined : parseInterfaceAddress(bgp.ipv4Address)
   const address6 = bgp?.ipv6Address === undefined ? undefined : parseInterfaceAddress(bgp.ipv6Address)
@@ -41,7 +52,7 @@ function nodeSpeaker(node: NodeResource, settings: BgpSettings): NodeSpeaker | u
   return {
     name: node.metadata.name,
     labels: node.metadata.labels,
-    asn: bgp.asNumber ?? settings.asNumber,
+    asn: bgp.asNumber ?? asNumber,
     address4,
     address6,
     clusterId: bgp.routeReflectorClusterID,

@@ -74,9 +74,17 @@ export function matches(selector: Selector, labels: Labels): boolean {
   return comparisons[selector.op](labelAt(selector.key), selector.value)
 }
 
+const MOST_KNOWN = 1_000
+const known = new Map<string, ParsedSelector>()
+
 /** Reads and matches in one step, for selectors that a schema has accepted. Throws if it is none. */
 export function selects(text: string, labels: Labels): boolean {
-  const parsed = parseSelector(text)
+  let parsed = known.get(text)
+  if (!parsed) {
+    // The few that a cluster has are asked of each of its nodes.
+    if (known.size >= MOST_KNOWN) known.clear()
+    known.set(text, (parsed = parseSelector(text)))
+  }
   if (!parsed.ok) throw new Error(`selector ${text}: ${parsed.reason} at character ${parsed.position + 1}`)
   return matches(parsed.selector, labels)
 }

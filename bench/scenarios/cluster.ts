@@ -1,0 +1,60 @@
+// Whole clusters in one process: what a node costs as they grow, in messages, processor time and memory.
+
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { Step } from '../cluster/main.ts'
+import { type Measured, type OwnScenario, type Size, thousands } from './scenario.ts'
+
+const main = fileURLToPath(new URL('../cluster/main.ts', import.meta.url))
+const run = promisify(execFile)
+
+/** Octets of V8's heap at most, in MB. */
+const HEAP = 16_384
+
+function cluster(
+  topology: 'mesh' | 'reflectors',
+  nodes: readonly [number, number, number],
+  words: string,
+): OwnScenario {
+  const name = `cluster-${topology}`
+  const row = (what: Step['what']): string => `${topology}, ${what}`
+  const steps: readonly Step['what'][] = topology === 'mesh' ? ['start', 'join'] : ['start', 'join', 'reflector dies']
+  return {
+    name,
+    words,
+    // A few messages more are no matter of growth.
+    targets: Object.fromEntries(steps.map(what => [row(what), { overTheory: 0.05 }])),
+    sizes: nodes.map((units): Size => ({ label: `${thousands(units)} nodes`, units })) as [Size, Size, Size],
+    standard: 0,
+    rows: steps.map(row),
+    contenders: ['margay'],
+    run: async (size): Promise<readonly Measured[]> => {
+      const options = ['--expose-gc', '--disable-warning=ExperimentalWarning', `--max-old-space-size=${HEAP}`]
+      const { stdout } = await run(process.execPath, [...options, main, topology, String(nodes[size])])
+      return (JSON.parse(stdout) as Step[]).map(({ what, wall, cpu, memory, updates, theory }) => ({
+        row: row(what),
+        wall,
+        cpu: cpu / nodes[size],
+        memory: memory / 1e6,
+        count: updates,
+        theory,
+      }))
+    },
+  }
+}
+
+const common =
+  'all by the code that runs in production, in one process, with a network in memory and a virtual clock. Processor time and memory are those of one node; counted are the UPDATEs that a node sends on average, beside those that the sessions and routes ask for.'
+
+export const mesh = cluster(
+  'mesh',
+  [50, 200, 500],
+  `Nodes of which each has a session with every other, and one block: all start at once, then one more joins; ${common}`,
+)
+
+export const reflectors = cluster(
+  'reflectors',
+  [300, 1_000, 5_000],
+  `Nodes with a session to each of two reflectors: all start at once, one more joins, a reflector dies; ${common}`,
+)
