@@ -182,6 +182,7 @@ t.test('what a route has that is not told is marked', async t => {
     '10.43.0.0/26 via 10.0.0.2 advmss 700',
     '10.43.1.0/26 via 10.0.0.2 realm 5',
     '10.43.2.0/26 via 10.0.0.2 mtu lock 1300',
+    '10.43.3.0/26 nexthop via 10.0.0.2 nexthop via 10.0.0.3 realm 5',
     'fd00:43::/64 via fd00::2 hoplimit 3',
     'fd00:43:1::/64 via fd00::2 pref low',
     'fd00:43:2::/64 via fd00::2 expires 1000',

@@ -263,7 +263,8 @@ export function readRoute(message: Message): Route | undefined {
         further ||= expires(a.octets())
         break
       case attribute.multipath:
-        hops = readHops(a)
+        hops = []
+        further = readHops(a, hops) || further
         break
       case attribute.nextHopId:
         nextHopId = a.u32()
@@ -301,17 +302,28 @@ function nextHop(flags: number, gateway?: string, link?: number, weight = 1): Ro
   }
 }
 
-function readHops(multipath: Attributes): RouteNextHop[] {
-  const hops: RouteNextHop[] = []
+/** Fills `hops`; tells whether one of them has more than is told. */
+function readHops(multipath: Attributes, hops: RouteNextHop[]): boolean {
+  let further = false
   multipath.nextHops((flags, extra, link, a) => {
     let gateway: string | undefined
-    while (a.next()) {
-      if (a.type === attribute.gateway) gateway = addressText(a.octets())
-      else if (a.type === attribute.via) gateway = addressText(a.octets().subarray(2))
-    }
+    while (a.next())
+      switch (a.type) {
+        case attribute.gateway:
+          gateway = addressText(a.octets())
+          break
+        case attribute.via:
+          gateway = addressText(a.octets().subarray(2))
+          break
+        case attribute.flow:
+        case attribute.encapsulation:
+          further = true
+          break
+        default:
+      }
     hops.push(nextHop(flags, gateway, link, extra + 1))
   })
-  return hops
+  return further
 }
 
 function readMetrics(metrics: Attributes): { readonly mtu: number | undefined; readonly further: boolean } {

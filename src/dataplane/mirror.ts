@@ -180,7 +180,9 @@ export class KernelMirror {
     const rest = ours && restOf(ours, route)
     if (!rest || answer === 'unknown') return
     this.#setOurs(prefix, rest)
+    // The kernel names the owner of the first next hop: of one that is left alone it is known.
     if (rest.nextHops.length > 1) this.#mixed.add(prefix)
+    else this.#mixed.delete(prefix)
     if (answer === 'foreign') this.#setForeign(prefix, [...this.foreign(prefix), { ...route, protocol: 0 }])
   }
 

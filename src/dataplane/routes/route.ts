@@ -43,7 +43,8 @@ export function toRoute(
       link: link.index,
       ...(hop.gateway !== undefined && { gateway: hop.gateway }),
       ...(hop.onlink && { onlink: true }),
-      ...(hop.weight !== undefined && hop.weight !== 1 && { weight: hop.weight }),
+      // One alone has all of the traffic, and the kernel keeps no weight of it.
+      ...(entry.nextHops.length > 1 && hop.weight !== undefined && hop.weight !== 1 && { weight: hop.weight }),
     })
   }
   return {
@@ -133,7 +134,10 @@ function scopeOf(kind: FibEntry['kind'], nextHops: readonly RouteNextHop[]): 'li
 
 function sameNextHops(a: readonly RouteNextHop[], b: readonly RouteNextHop[]): boolean {
   if (a.length !== b.length) return false
-  return a.every((hop, i) => sameNextHop(hop, b[i])) || a.every(hop => b.some(other => sameNextHop(hop, other)))
+  if (a.every((hop, i) => sameNextHop(hop, b[i]))) return true
+  // IPv4 takes one next hop twice: each has to be there as often.
+  const often = (hops: readonly RouteNextHop[], hop: RouteNextHop) => hops.filter(each => sameNextHop(each, hop)).length
+  return a.every(hop => often(a, hop) === often(b, hop))
 }
 
 function sameNextHop(a: RouteNextHop, b: RouteNextHop): boolean {
