@@ -347,6 +347,7 @@ export class FakeNamespace {
     const { noArp, master, ...rest } = { ...old, ...definedOf(change) }
     const link = { ...rest, ...(noArp && { noArp }), ...(master && { master }) }
     this.#links.set(index, link)
+    if (link.name !== old.name) this.#moveSysctls(old.name, link.name)
     if (old.up && !link.up) this.#flush(index)
     this.#tell({ type: 'link.put', link: this.#withCarrier(link) })
     if (!old.up && link.up) for (const address of this.#addresses) if (address.link === index) this.#connect(address)
@@ -379,9 +380,19 @@ export class FakeNamespace {
     this.#neighbours = this.#neighbours.filter(neighbour => neighbour.link !== index)
     this.#fdb = this.#fdb.filter(entry => entry.link !== index)
     this.#links.delete(index)
+    this.#moveSysctls(link.name)
     this.#tell({ type: 'link.delete', link })
     if (peer) peer.namespace.#deleteLink(peer.index)
     return true
+  }
+
+  /** A device's settings go with its name, and with it. */
+  #moveSysctls(from: string, to?: string): void {
+    for (const [name, value] of [...this.#sysctls]) {
+      if (!name.includes(`/${from}/`)) continue
+      this.#sysctls.delete(name)
+      if (to !== undefined) this.#sysctls.set(name.replace(`/${from}/`, `/${to}/`), value)
+    }
   }
 
   // Addresses.

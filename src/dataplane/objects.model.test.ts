@@ -16,7 +16,7 @@ import { hostDeviceName, hostMac } from './endpoints/names.ts'
 import { gateway6, hostSettings } from './endpoints/wiring.ts'
 import { type FakeWorld, fakeWorld, settle } from './fake-world.ts'
 import { tableOf } from './filters/table.ts'
-import { isRight, type SysctlName } from './kernel.ts'
+import { isRight, type Sysctl, type SysctlName } from './kernel.ts'
 import { nodeSettings } from './node-setup.ts'
 
 const device = 'margay-vxlan4'
@@ -116,16 +116,30 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 )
 
+/** Messages and writes. */
+interface Counts {
+  readonly netlink: number
+  readonly nftables: number
+  readonly sysctls: number
+}
+
 class Run {
   readonly w: FakeWorld
   readonly plane: Dataplane
   readonly #foreign = new Set<Operation>()
+  #sysctlWrites = 0
   wish: Wish
 
   private constructor(w: FakeWorld, plane: Dataplane, first: Wish) {
     this.w = w
     this.plane = plane
     this.wish = first
+    const { kernel } = w
+    const write = kernel.writeSysctls.bind(kernel)
+    kernel.writeSysctls = (list, netns) => {
+      this.#sysctlWrites += list.filter(({ name }) => settings.some(setting => setting.name === name)).length
+      return write(list, netns)
+    }
   }
 
   static async start(first: Wish): Promise<Run> {
@@ -215,12 +229,13 @@ class Run {
   }
 
   /** The oracle: in how many messages the kernel as it is becomes what it shall be. */
-  async fewest(): Promise<{ readonly netlink: number; readonly nftables: number }> {
+  async fewest(): Promise<Counts> {
     const ours = this.w.kernel.netfilter.tables.find(({ name }) => name === 'margay')
     const hosts = await Promise.all(pods.map(pod => this.#fewestForPod(hostDeviceName(pod), pod.mtu)))
     return {
       netlink: (await this.#fewestForTunnel()) + hosts.reduce((sum, count) => sum + count, 0),
       nftables: isDeepStrictEqual(ours, tableOf(this.wish.filters)) ? 0 : 1,
+      sysctls: this.#wrongSettings(this.#isToBeMade()).length,
     }
   }
 
@@ -242,13 +257,12 @@ class Run {
   }
 
   async #fewestForTunnel(): Promise<number> {
-    const { node } = this.w.kernel
-    const found = node.named(device)
+    const found = this.w.kernel.node.named(device)
     const { tunnel: wanted } = this.wish
     if (!wanted) return found ? 1 : 0
     const ends = wanted.tunnel.remotes
     const cidr = `${wanted.address}/32`
-    if (found?.mac !== vxlanMac(wanted.tunnel.local)) return (found ? 1 : 0) + 1 + 2 * ends.length + 1
+    if (!found || this.#isToBeMade()) return (found ? 1 : 0) + 1 + 2 * ends.length + 1
     const here = <T extends { readonly link: number }>(rows: readonly T[]) =>
       rows.filter(row => row.link === found.index)
     const neighbours = here(await this.w.other.neighbours())
@@ -266,24 +280,39 @@ class Run {
   }
 
   /** Since the last call, by the plane; routes have an oracle of their own. */
-  takeCounts(): { readonly netlink: number; readonly nftables: number } {
+  takeCounts(): Counts {
     const { node, netfilter } = this.w.kernel
     const ours = node.log.filter(one => !this.#foreign.has(one) && !one.do.startsWith('route.'))
-    const counts = { netlink: ours.length, nftables: netfilter.log.length }
-    node.log.length = netfilter.log.length = 0
+    const counts = { netlink: ours.length, nftables: netfilter.log.length, sysctls: this.#sysctlWrites }
+    node.log.length = netfilter.log.length = this.#sysctlWrites = 0
     return counts
   }
 
   async mustBeRight(): Promise<void> {
     const { node, netfilter } = this.w.kernel
     const left = await this.fewest()
-    if (left.netlink + left.nftables > 0) throw new Error(`not right: ${JSON.stringify([left, this.plane.problems])}`)
-    const wrong = settings.filter(setting => !isRight(setting, node.readSysctl(setting.name)))
-    if (wrong.length > 0) throw new Error(`settings are not right: ${JSON.stringify(wrong)}`)
+    if (left.netlink + left.nftables + left.sysctls > 0)
+      throw new Error(`not right: ${JSON.stringify([left, this.#wrongSettings(), this.plane.problems])}`)
     const routes = node.routes.filter(route => route.protocol === 81)
     if (routes.length !== 4) throw new Error(`routes of pods: ${JSON.stringify(routes)}`)
     const foreign = netfilter.tables.filter(({ name }) => name !== 'margay')
     if (foreign.some(({ name }) => name !== 'theirs')) throw new Error(`tables: ${JSON.stringify(foreign)}`)
+  }
+
+  /** A device that is made has its settings at 0; those of a host end go with its name. */
+  #wrongSettings(isMade = false): readonly Sysctl[] {
+    const ends = hostEnds.map(name => [`/${name}/`, `/${this.#hostEnd(name).name}/`] as const)
+    const found = (name: SysctlName) => {
+      if (isMade && name.includes(`/${device}/`)) return '0'
+      const now = ends.reduce<string>((text, [wanted, is]) => text.replace(wanted, is), name)
+      return this.w.kernel.node.readSysctl(now as SysctlName)
+    }
+    return settings.filter(setting => !isRight(setting, found(setting.name)))
+  }
+
+  #isToBeMade(): boolean {
+    const { tunnel } = this.wish
+    return tunnel !== undefined && this.w.kernel.node.named(device)?.mac !== vxlanMac(tunnel.tunnel.local)
   }
 
   #foreignly(operation: Operation): void {
