@@ -122,6 +122,7 @@ export function createHandlers(rooms: Rooms): Handlers {
       return explain(address, {
         endpoints: dataplane.endpoints.all,
         blocks: rooms.intent().unreachable,
+        sealed: rooms.intent().sealed,
         facts: dataplane.facts.current,
         learned: learnedFor(bgp, address),
         obstacle: prefix => dataplane.obstacle(prefix),

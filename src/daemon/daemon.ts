@@ -431,7 +431,7 @@ export class Daemon {
     for (const problem of this.#intent.problems) if (!before.problems.includes(problem)) this.#log.warn(problem)
     const { routes } = this.#dataplane
     this.#setPodSources(this.#intent)
-    routes.set('block', this.#intent.unreachable.map(unreachable))
+    routes.set('block', [...this.#intent.unreachable, ...this.#intent.sealed].map(unreachable))
     if (this.#knowsCluster()) routes.ready('block')
     if (this.#cluster.state === 'in sync') routes.inSync('block')
     // After a restart the kernel holds what the last run wrote: nothing is replaced before the peers have told all again.

@@ -17,6 +17,7 @@ const node: ExplainPorts = {
     },
   ],
   blocks: ['10.42.0.0/26'],
+  sealed: [],
   facts: {
     links: [],
     addresses: [],
@@ -40,6 +41,12 @@ t.test('who decides for an address', async t => {
       want: { prefix: '10.42.0.7/32', owner: 'endpoint', entry: { nextHops: [{ device: 'mgy1' }] } },
     },
     { name: 'a free address of an own block', ip: '10.42.0.8', want: { prefix: '10.42.0.0/26', owner: 'block' } },
+    {
+      name: 'an address of a pool that is encrypted, with no way to its node',
+      ip: '10.42.9.1',
+      node: { sealed: ['10.42.0.0/16'] },
+      want: { prefix: '10.42.0.0/16', owner: 'block', explanation: [/nothing leaves in the open/, String] },
+    },
     { name: 'a neighbour on the subnet', ip: '10.1.1.5', want: { prefix: '10.1.1.0/24', owner: 'connected' } },
     {
       name: 'the rest of the world',

@@ -23,6 +23,8 @@ import type { FibEntry, FibResult } from '../model/fib.ts'
 export interface ExplainPorts {
   readonly endpoints: readonly Endpoint[]
   readonly blocks: readonly string[]
+  /** Pools of which nothing leaves in the open. */
+  readonly sealed: readonly string[]
   readonly facts: Facts
   /** Verdicts on learned prefixes that hold the address, longest first. `held`: withdrawn, and kept in force by the guard. */
   readonly learned: readonly (FibUpdate & {
@@ -53,7 +55,8 @@ export function explain(address: Address, ports: ExplainPorts): RouteAnswer {
     ...endpoints(text, address, ports),
     ...foreign(address, ports.facts),
     ...learned(ports),
-    ...blocks(address, ports),
+    ...unreachable(address, ports.blocks, saysBlock),
+    ...unreachable(address, ports.sealed, saysSealed),
   ]
   const [chosen, ...others] = candidates.toSorted((a, b) => b.prefix.length - a.prefix.length || a.rank - b.rank)
   const refused = [
@@ -180,13 +183,16 @@ function learned({ learned }: ExplainPorts): Candidate[] {
   })
 }
 
-function blocks(address: Address, ports: ExplainPorts): Candidate[] {
-  return ports.blocks.flatMap(text => {
+const saysBlock =
+  'In a block of this node, but no pod has the address: who sends there hears "host unreachable", and nothing loops.'
+const saysSealed =
+  'In a pool that WireGuard encrypts (wireguardMode: Always), and no way to its node is in force: who sends there hears "host unreachable", and nothing leaves in the open.'
+
+function unreachable(address: Address, prefixes: readonly string[], say: string): Candidate[] {
+  return prefixes.flatMap(text => {
     const prefix = parsePrefix(text)
     if (!prefix || !contains(prefix, address)) return []
     const entry: FibEntry = { prefix: text, kind: 'unreachable', nextHops: [] }
-    const say =
-      'In a block of this node, but no pod has the address: who sends there hears "host unreachable", and nothing loops.'
     return [{ prefix, text, owner: 'block' as const, entry, say, rank: 3 }]
   })
 }

@@ -22,6 +22,7 @@ export interface KnownRoute {
 export class FactsIndex {
   readonly #usableLinks: ReadonlySet<string>
   readonly #ownAddresses: ReadonlySet<string>
+  readonly #mtus: ReadonlyMap<string, number>
   /** Of several for one prefix the kernel's choice first. */
   readonly #byPrefix = new PrefixTable<readonly KnownRoute[]>()
   /** Subnets on a link, a default route on a link excluded: nothing learned may enter them. */
@@ -29,6 +30,7 @@ export class FactsIndex {
 
   constructor(facts: Facts) {
     this.#usableLinks = new Set(facts.links.filter(link => link.up && link.carrier).map(link => link.name))
+    this.#mtus = new Map(facts.links.map(link => [link.name, link.mtu]))
     this.#ownAddresses = new Set(facts.addresses.map(address => canonicalHost(address.cidr)))
     const known = facts.foreignRoutes.flatMap(route => {
       const prefix = parsePrefix(route.prefix)
@@ -45,6 +47,16 @@ export class FactsIndex {
   /** Administratively up and with carrier. */
   isUsable(device: string): boolean {
     return this.#usableLinks.has(device)
+  }
+
+  /** Devices that carry less, in a fixed order. */
+  narrowerThan(mtu: number): readonly string[] {
+    return [...this.#mtus].flatMap(([name, its]) => (its < mtu ? [name] : [])).toSorted()
+  }
+
+  /** Whether each of these devices carries packets of that many octets. */
+  carries(mtu: number, devices: readonly string[]): boolean {
+    return devices.every(name => (this.#mtus.get(name) ?? mtu) >= mtu)
   }
 
   isOwnAddress(address: Address): boolean {

@@ -152,6 +152,16 @@ t.test('learned routes carry the MTU of the daemon file, those through tunnels t
   t.match(r.learn(route('10.50.2.0/26', '10.0.1.1')), { entry: { mtu: 1450, nextHops: [{ device: 'eth0' }] } })
 })
 
+t.test('no route carries more than its device does, also when that changes', async t => {
+  const r = new Resolver(node, rules, 1450)
+  t.match(r.learn(route('10.42.2.0/26', '10.0.1.1')), { entry: { mtu: 1450 } })
+  const links = (mtu: number) => node.links.map(link => (link.name === 'eth0' ? { ...link, mtu } : link))
+  t.match(r.setFacts({ ...node, links: links(1400) }), [{ prefix: '10.42.2.0/26', entry: { mtu: undefined } }])
+  t.strictSame(r.setFacts({ ...node, links: links(1300) }), [])
+  t.match(r.setFacts(node), [{ prefix: '10.42.2.0/26', entry: { mtu: 1450 } }])
+  t.match(r.setMtu(9000), [{ prefix: '10.42.2.0/26', entry: { mtu: undefined } }])
+})
+
 t.test('bandwidths become weights, in lowest terms, and of those that are left', async t => {
   const r = resolver()
   const weights = () => r.explain('10.42.2.0/26')?.entry?.nextHops.map(hop => [hop.gateway, hop.weight ?? 1])

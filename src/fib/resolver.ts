@@ -67,7 +67,7 @@ export class Resolver {
   #mtu: number | undefined
   #inForce = 0
 
-  /** `mtu`: what routes outside tunnels carry; default: what their device does. */
+  /** `mtu`: what routes outside tunnels carry; default, and where that is less: what their device does. */
   constructor(facts: Facts, rules: RouteRules, mtu?: number) {
     this.#mtu = mtu
     this.#facts = new FactsIndex(facts)
@@ -122,6 +122,7 @@ export class Resolver {
       !sameSubnets(before, this.#facts) ||
       this.#source(4, before) !== this.#source(4) ||
       this.#source(6, before) !== this.#source(6) ||
+      this.#narrow(before) !== this.#narrow() ||
       this.#tunnelSources(before) !== this.#tunnelSources()
     ) {
       for (const known of this.#routes.values()) touched.add(known)
@@ -288,8 +289,18 @@ export class Resolver {
       kind: 'unicast',
       nextHops,
       ...(source !== undefined && { source }),
-      ...(mtu !== undefined && { mtu }),
+      // More than the device carries would be dropped without a word; without an MTU of its own the route has the device's.
+      ...(mtu !== undefined &&
+        this.#facts.carries(
+          mtu,
+          nextHops.map(hop => hop.device),
+        ) && { mtu }),
     }
+  }
+
+  /** Devices that carry less than routes are meant to. */
+  #narrow(facts = this.#facts): string {
+    return this.#mtu === undefined ? '' : facts.narrowerThan(this.#mtu).join()
   }
 
   #ownAddress(family: 4 | 6): string | undefined {

@@ -13,6 +13,8 @@ export interface Intent {
   readonly originate: readonly Origination[]
   /** Own blocks: an address in them that no pod has is answered with "host unreachable" here, and never loops. */
   readonly unreachable: readonly string[]
+  /** Pools whose packets leave encrypted or not at all: what no more specific route leads to is refused, whatever wider one there is. */
+  readonly sealed: readonly string[]
   /** What of the learned routes may enter the kernel. */
   readonly routes: RouteRules
   /** Devices that lead to other nodes through a network that does not know pods. */

@@ -39,6 +39,19 @@ export function planBlocks(
   }
 }
 
+/**
+ * With WireGuard's Always nothing of a pool leaves in the open. A route that a peer takes back, or that may not enter the kernel, must
+ * not leave its packets to the node's default route.
+ */
+export function sealedPools(pools: readonly IPPoolResource[], unreachable: readonly string[]): readonly string[] {
+  return pools
+    .filter(({ spec }) => spec.wireguardMode === 'Always')
+    .flatMap(({ spec }) => parsePrefix(spec.cidr) ?? [])
+    .filter(pool => !isSingleAddress(pool))
+    .map(formatPrefix)
+    .filter(pool => !unreachable.includes(pool))
+}
+
 function isSingleAddress(block: Prefix): boolean {
   return block.length === bitsOf(block.family)
 }

@@ -9,6 +9,7 @@ t.test('the intent of a node', async t => {
     secrets: new Map(),
     originate: [{ prefix: '10.42.0.0/26' }, { prefix: 'fd00:42::/122' }],
     unreachable: ['10.42.0.0/26', 'fd00:42::/122'],
+    sealed: [],
     routes: {
       acceptDefault: false,
       own: ['10.42.0.0/26', 'fd00:42::/122'],
@@ -89,6 +90,23 @@ t.test('a block of one address leaves room for the route of its pod', async t =>
   t.same(unreachable, [])
 })
 
+t.test('what WireGuard encrypts always has no way out but its own', async t => {
+  const always = {
+    ...fullMesh,
+    pools: fullMesh.pools.map(each => ({ ...each, spec: { ...each.spec, wireguardMode: 'Always' as const } })),
+  }
+  t.same(
+    plan(always, 'n1').sealed,
+    fullMesh.pools.map(({ spec }) => spec.cidr),
+  )
+  t.same(plan(fullMesh, 'n1').sealed, [], 'other pools go by the routes there are')
+  const whole = { ...always, blocks: [{ cidr: always.pools[0].spec.cidr, node: 'n1' }] }
+  t.notOk(
+    plan(whole, 'n1').sealed.includes(whole.pools[0].spec.cidr),
+    'a block as great as its pool is refused already',
+  )
+})
+
 t.test('problems of pools and addresses', async t => {
   const facts: Facts = { links: [], addresses: [{ link: 'eth0', cidr: '10.0.0.9/24' }], foreignRoutes: [] }
   t.match(plan({ ...fullMesh, pools: [pool('tiny', '10.42.0.0/25')] }, 'n1').problems, [
@@ -116,7 +134,7 @@ t.test('problems of pools and addresses', async t => {
 t.test('only what changed is worked out again', async t => {
   const planner = createPlanner('r1-n1')
   const first = planner.plan(twoRacks)
-  t.equal(planner.recomputed.length, 16, 'the first time everything')
+  t.equal(planner.recomputed.length, 17, 'the first time everything')
 
   const again = planner.plan({ ...twoRacks })
   t.same(planner.recomputed, [])

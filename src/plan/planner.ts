@@ -11,7 +11,7 @@ import type { TunnelRule } from '../model/tunnel.ts'
 import type { TunnelUse } from '../model/tunnel-use.ts'
 import type { FilterRules, Intent, RouteRules } from '../model/intent.ts'
 import type { IPPoolResource } from '../resources/index.ts'
-import { planBlocks } from './blocks.ts'
+import { planBlocks, sealedPools } from './blocks.ts'
 import type { BlockPlan } from './blocks.ts'
 import { planFilters } from './filters.ts'
 import type { FormerAddress } from './former.ts'
@@ -88,6 +88,7 @@ export function createPlanner(node: string): Planner {
     filters: new Section<FilterRules | undefined>('filters', ran),
     pools: new Section<readonly string[]>('pools', ran),
     problems: new Section<readonly string[]>('problems', ran),
+    sealed: new Section<readonly string[]>('sealed', ran),
     secrets: new Section<ReadonlyMap<string, SecretReference>>('secrets', ran),
   }
 
@@ -119,6 +120,7 @@ export function createPlanner(node: string): Planner {
           : { sessions: [], problems: [cannotSpeak(node, nodes)] },
       )
       const own = sections.blocks.get([blocks, pools, withdrawn], () => planBlocks(node, blocks, pools, withdrawn))
+      const sealed = sections.sealed.get([pools, own], () => sealedPools(pools, own.unreachable))
       const reflector = local?.clusterId !== undefined
       const id = local && keptRouterId(local, speakers, situation.routerId)
       const hosts = sections.hosts.get([local, links], () => (local ? loopbackHosts(local, links) : []))
@@ -163,6 +165,7 @@ export function createPlanner(node: string): Planner {
         secrets,
         originate,
         unreachable: own.unreachable,
+        sealed,
         routes,
         tunnels: tunnels.tunnels,
         ...(tunnels.use && { tunnelUse: tunnels.use }),
