@@ -388,7 +388,7 @@ export class FakeNamespace {
 
   /** A device's settings go with its name, and with it. */
   #moveSysctls(from: string, to?: string): void {
-    for (const [name, value] of [...this.#sysctls]) {
+    for (const [name, value] of this.#sysctls) {
       if (!name.includes(`/${from}/`)) continue
       this.#sysctls.delete(name)
       if (to !== undefined) this.#sysctls.set(name.replace(`/${from}/`, `/${to}/`), value)
