@@ -187,7 +187,7 @@ t.test('what a route has that is not told is marked', async t => {
     'fd00:43:1::/64 via fd00::2 pref low',
     'fd00:43:2::/64 via fd00::2 expires 1000',
   ]
-  ns.batch([...plain, ...more].map(route => `route add ${route} proto 81`))
+  ns.batch([...plain, ...more].map(route => `route add ${route.replace(' ', ' proto 81 ')}`))
   const routes = (await netlink.routes()).filter(({ protocol }) => protocol === 81)
   const dst = (text: string) => text.split(' ')[0]
   t.same(
