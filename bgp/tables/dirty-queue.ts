@@ -13,7 +13,10 @@ export class DirtyQueue {
   put = 0
 
   #waiting: Octets
-  #blocks: Uint32Array[] = [new Uint32Array(BLOCK)]
+  readonly #blocks: Uint32Array[] = [new Uint32Array(BLOCK)]
+  /** The first of them, which is taken from at `#head`, and the last, which is put to at `#tail`. */
+  #first = this.#blocks[0]
+  #end = this.#blocks[0]
   #head = 0
   #tail = 0
   #spare: Uint32Array | undefined
@@ -50,11 +53,12 @@ export class DirtyQueue {
     if (this.#waiting[id >> 3] & bit) return
     this.#waiting[id >> 3] |= bit
     if (this.#tail === BLOCK) {
-      this.#blocks.push(this.#spare ?? new Uint32Array(BLOCK))
+      this.#end = this.#spare ?? new Uint32Array(BLOCK)
+      this.#blocks.push(this.#end)
       this.#spare = undefined
       this.#tail = 0
     }
-    this.#blocks[this.#blocks.length - 1][this.#tail++] = id
+    this.#end[this.#tail++] = id
     this.put++
   }
 
@@ -64,9 +68,10 @@ export class DirtyQueue {
     if (this.taken === this.put) return 0
     if (this.#head === BLOCK) {
       this.#spare = this.#blocks.shift()
+      this.#first = this.#blocks[0]
       this.#head = 0
     }
-    const id = this.#blocks[0][this.#head++]
+    const id = this.#first[this.#head++]
     this.taken++
     this.#waiting[id >> 3] &= ~(1 << (id & 7))
     return id

@@ -26,7 +26,7 @@ export class PrefixTable extends ShardedIndex {
   readonly #wide: boolean
   readonly #seed: number
   #length: Octets
-  /** Address words; an IPv4 table uses the first alone. */
+  /** Address words; an IPv4 table uses the first alone, and of a prefix of at most 64 bits the last two say nothing. */
   #a0: Words
   #a1: Words
   #a2: Words
@@ -98,8 +98,10 @@ export class PrefixTable extends ShardedIndex {
     this.#a0[id] = this.#k0
     if (this.#wide) {
       this.#a1[id] = this.#k1
-      this.#a2[id] = this.#k2
-      this.#a3[id] = this.#k3
+      if (this.#kLength > 64) {
+        this.#a2[id] = this.#k2
+        this.#a3[id] = this.#k3
+      }
     }
     this.#length[id] = this.#kLength
     this.addId(hash, id)
@@ -127,7 +129,7 @@ export class PrefixTable extends ShardedIndex {
     return this.#length[id]
   }
 
-  /** The n-th 32 bits of the address, 0 ≤ n < bits / 32. */
+  /** The n-th 32 bits of the address, 0 ≤ n < length / 32: what the prefix does not reach is not kept. */
   word(id: number, n: number): number {
     return n === 0 ? this.#a0[id] : n === 1 ? this.#a1[id] : n === 2 ? this.#a2[id] : this.#a3[id]
   }
@@ -165,15 +167,17 @@ export class PrefixTable extends ShardedIndex {
   }
 
   protected override hashOf(id: number): number {
-    return this.#wide
-      ? this.#hash(this.#a0[id] | 0, this.#a1[id] | 0, this.#a2[id] | 0, this.#a3[id] | 0, this.#length[id])
-      : this.#hash(this.#a0[id] | 0, 0, 0, 0, this.#length[id])
+    const length = this.#length[id]
+    if (!this.#wide) return this.#hash(this.#a0[id] | 0, 0, 0, 0, length)
+    if (length <= 64) return this.#hash(this.#a0[id] | 0, this.#a1[id] | 0, 0, 0, length)
+    return this.#hash(this.#a0[id] | 0, this.#a1[id] | 0, this.#a2[id] | 0, this.#a3[id] | 0, length)
   }
 
   protected override isSought(id: number): boolean {
     if ((this.#a0[id] | 0) !== this.#k0 || this.#length[id] !== this.#kLength) return false
     if (!this.#wide) return true
-    return (this.#a1[id] | 0) === this.#k1 && (this.#a2[id] | 0) === this.#k2 && (this.#a3[id] | 0) === this.#k3
+    if ((this.#a1[id] | 0) !== this.#k1) return false
+    return this.#kLength <= 64 || ((this.#a2[id] | 0) === this.#k2 && (this.#a3[id] | 0) === this.#k3)
   }
 
   /**
