@@ -91,6 +91,7 @@ const longest = [
   'coexistence/neighbours',
   'lab-two-subnets',
   'libraries',
+  'packaging/deb',
 ].map(name => `integration/${name}.test.ts`)
 const pick = (files: readonly string[]): string[] =>
   files.filter(file => chosen.length === 0 || chosen.includes(file)).toSorted()
