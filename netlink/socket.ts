@@ -13,7 +13,7 @@ import { type TcpAo, tcpAo } from './core/tcp-ao-socket.ts'
 
 export { NetlinkError } from './core/errno.ts'
 export type { Namespace } from './core/namespace.ts'
-export { type PeerCredentials, peerCredentials } from './core/peer.ts'
+export { type PeerCredentials, peerCredentials, peerIsAlive } from './core/peer.ts'
 export type { TcpAoAlgorithm, TcpAoIds, TcpAoInUse, TcpAoKey } from './core/tcp-ao.ts'
 export type { TcpAo } from './core/tcp-ao-socket.ts'
 

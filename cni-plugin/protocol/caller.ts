@@ -9,7 +9,7 @@
 
 import { readFileSync, statSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { type PeerCredentials, peerCredentials } from '../../netlink/socket.ts'
+import { type PeerCredentials, peerCredentials, peerIsAlive } from '../../netlink/socket.ts'
 
 /** Milliseconds between two lines about processes that were turned away. */
 const tellEvery = 60_000
@@ -41,14 +41,22 @@ export function callerGuard(
 
 /** Why the process that made this connection may not use it, or undefined. */
 function refusal(connection: Socket): string | undefined {
-  const caller = callerOf(connection)
-  if (typeof caller === 'string') return `a process called of which nothing can be found out (${caller})`
-  const { pid, uid } = caller
+  // The descriptor of a socket that Node accepted; Node has no public name for it.
+  const { fd = -1 } = (connection as Socket & { readonly _handle?: { readonly fd?: number } | null })._handle ?? {}
+  try {
+    return refusalOf(fd, peerCredentials(fd))
+  } catch (error) {
+    return `a process called of which nothing can be found out (${error instanceof Error ? error.message : String(error)})`
+  }
+}
+
+function refusalOf(fd: number, { pid, uid }: PeerCredentials): string | undefined {
   if (pid === 0)
     return 'a process called that is outside of the pid namespace of margayd, so nobody can say whose it is: run margayd in that of the host'
   if (uid !== 0) return `process ${pid} of user ${uid} called, and only root may`
   const namespace = networkOf(pid)
-  if (namespace === undefined)
+  // Last: what was read under this pid may have been another process's, which got it after the caller had ended.
+  if (namespace === undefined || peerIsAlive(fd, pid) === false)
     return `process ${pid} called, and has ended or is hidden from margayd in /proc (hidepid without CAP_SYS_PTRACE)`
   if (namespace === networkOf('self') || namespace === networkOf(1)) return undefined
   return `process ${pid}${nameOf(pid)} called, which is in another network namespace than the node, as those of pods are: if it is a pod's, do not mount the folder of the socket there`
@@ -72,15 +80,5 @@ function nameOf(pid: number): string {
       .replaceAll(/[^\x20-\x7e]/g, '?')})`
   } catch {
     return ''
-  }
-}
-
-function callerOf(connection: Socket): PeerCredentials | string {
-  // The descriptor of a socket that Node accepted; Node has no public name for it.
-  const { _handle: handle } = connection as Socket & { readonly _handle?: { readonly fd?: number } | null }
-  try {
-    return peerCredentials(handle?.fd ?? -1)
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
   }
 }

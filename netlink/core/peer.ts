@@ -1,5 +1,6 @@
-// Who is at the other end of a unix socket (unix(7), SO_PEERCRED).
+// Who is at the other end of a unix socket (unix(7), SO_PEERCRED), and whether that process is still there (SO_PEERPIDFD, Linux 6.5).
 
+import { closeSync, readFileSync } from 'node:fs'
 import { addon } from './addon.ts'
 import { errnoName, errnoText, NetlinkError } from './errno.ts'
 
@@ -14,6 +15,7 @@ export interface PeerCredentials {
 /** asm-generic/socket.h */
 const SOL_SOCKET = 1
 const SO_PEERCRED = 17
+const SO_PEERPIDFD = 77
 
 /** @throws NetlinkError EBADF, ENOTSOCK… */
 export function peerCredentials(fd: number): PeerCredentials {
@@ -24,4 +26,20 @@ export function peerCredentials(fd: number): PeerCredentials {
     throw new NetlinkError(name, `the peer of socket ${fd}: ${errnoText(name)}`)
   }
   return { pid: ucred[0], uid: ucred[1] >>> 0, gid: ucred[2] >>> 0 }
+}
+
+/**
+ * Whether the process that had this pid at connect(2) has it still: what was read of /proc/PID before the answer is then its own, and not
+ * of another one that got the pid since. Undefined: this kernel cannot tell.
+ */
+export function peerIsAlive(fd: number, pid: number): boolean | undefined {
+  const opened = new Int32Array(1)
+  const code = addon().getOption(fd, SOL_SOCKET, SO_PEERPIDFD, new Uint8Array(opened.buffer), opened.byteLength)
+  if (code < 0) return errnoName(code) === 'ENOPROTOOPT' ? undefined : false
+  try {
+    // Of a process that has ended it is -1, of one in no pid namespace of ours 0 (pidfd_open(2)).
+    return new RegExp(`^Pid:\\s+${pid}$`, 'm').test(readFileSync(`/proc/self/fdinfo/${opened[0]}`, 'utf8'))
+  } finally {
+    closeSync(opened[0])
+  }
 }
