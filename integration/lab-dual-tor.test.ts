@@ -54,6 +54,40 @@ t.test('each node has both routers as next hops of every block, and uses both', 
       t.ok(await sharesLoad(lab, node, address as string, ['eth0', 'eth1']), `${node} to ${address}`)
 })
 
+t.test('routers that tell their bandwidths get their shares of the load, as long as they do', async t => {
+  const [, { node, a, b, far }] = racks
+  const blocks = (await blocksOf(lab)).get(far)?.filter(block => !block.includes(':')) ?? []
+  t.ok(blocks.length > 0)
+  const weights = async () =>
+    (await lab.routes(node))
+      .filter(({ dst }) => blocks.includes(dst))
+      .map(({ nexthops = [] }) => nexthops.map(next => `${next.gateway} ${next.weight}`).toSorted())
+  const via = (tor: string) => hop(node, tor, 'ipv4').split(' ')[1]
+  const tell = (tor: string, ...lines: readonly string[]) =>
+    lab.exec(tor, 'vtysh', ...['configure terminal', ...lines].flatMap(line => ['-c', line]))
+  const towards = (tor: string, no: '' | 'no ') => [
+    'router bgp',
+    'address-family ipv4 unicast',
+    `${no}neighbor ${hop(tor, node, 'ipv4').split(' ')[1]} route-map shares out`,
+  ]
+  const become = (wanted: readonly string[]) =>
+    eventually(
+      `${blocks.join()} by ${wanted.join(', ')}`,
+      async () => (await weights()).every(each => each.join() === wanted.toSorted().join()),
+      90,
+    )
+  for (const [tor, mbps] of [
+    [a, 100],
+    [b, 300],
+  ] as const)
+    await tell(tor, 'route-map shares permit 10', `set extcommunity bandwidth ${mbps}`, 'exit', ...towards(tor, ''))
+  await become([`${via(a)} 1`, `${via(b)} 3`])
+  t.pass('one to three')
+  for (const tor of [a, b]) await tell(tor, ...towards(tor, 'no '), 'exit', 'exit', 'no route-map shares')
+  await become([`${via(a)} 1`, `${via(b)} 1`])
+  t.pass('and alike again')
+})
+
 t.test("a node's own address stands on its loopback, and its packets leave with it by either cable", async t => {
   const routes = await lab.routes('r1n1')
   const { host, addresses } = lab.topology.nodes[1]

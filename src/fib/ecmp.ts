@@ -19,11 +19,18 @@ export function mergeNextHops(hops: readonly NextHop[]): readonly NextHop[] {
   return inLowestTerms(merged)
 }
 
-/** Whole numbers from 1 to 256 in the proportion of the bandwidths; undefined where all are equal. */
+/** Whole numbers from 1 to 256 in the proportion of the bandwidths, the least that are or, if none are, the nearest; undefined where all are equal. */
 export function weightsOf(bandwidths: readonly number[]): readonly number[] | undefined {
   const greatest = Math.max(...bandwidths)
-  const weights = bandwidths.map(bandwidth => Math.max(1, Math.round((most * bandwidth) / greatest)))
+  const scaled = (to: number) => bandwidths.map(bandwidth => (to * bandwidth) / greatest)
+  const exact = Array.from({ length: most }, (_, i) => i + 1).find(to => scaled(to).every(isWhole))
+  const weights = scaled(exact ?? most).map(weight => Math.max(1, Math.round(weight)))
   return weights.every(weight => weight === weights[0]) ? undefined : weights
+}
+
+/** As far as the 24 bits of a link bandwidth's mantissa tell. */
+function isWhole(value: number): boolean {
+  return Math.round(value) > 0 && Math.abs(value - Math.round(value)) < 1e-6 * value
 }
 
 /** What is left of the hops after some went or were merged: equal weights, or that of a hop alone, say nothing. */

@@ -181,6 +181,11 @@ t.test('bandwidths become weights, in lowest terms, and of those that are left',
   t.same(weights(), [['10.0.1.1', 1]])
   t.equal(r.explain('10.42.2.0/26')?.entry?.nextHops[0].weight, undefined)
   r.setFacts(node)
+  learn(['10.0.1.1', Math.fround(1e8 / 8)], ['10.0.2.1', Math.fround(3e8 / 8)])
+  t.same(weights(), [
+    ['10.0.1.1', 1],
+    ['10.0.2.1', 3],
+  ])
   learn(['10.0.1.1', 7], ['10.0.2.1', 7])
   t.same(weights(), [
     ['10.0.1.1', 1],

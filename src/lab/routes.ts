@@ -17,7 +17,9 @@ export interface KernelRoute {
   readonly metric?: number
   /** In the place of `gateway` where that is of the other address family. */
   readonly via?: { readonly family: string; readonly host: string }
-  readonly nexthops?: readonly Pick<KernelRoute, 'gateway' | 'via' | 'dev'>[]
+  /** Of a next hop: its share of the load. */
+  readonly weight?: number
+  readonly nexthops?: readonly Pick<KernelRoute, 'gateway' | 'via' | 'dev' | 'weight'>[]
 }
 
 /** Both families. */
