@@ -6,7 +6,7 @@ import { devices } from './devices/index.ts'
 export interface Contender {
   readonly name: string
   readonly title: string
-  /** As it says itself; undefined: nobody asks. */
+  /** As it says itself; empty: nobody asks. */
   version(): string
 }
 
@@ -16,6 +16,8 @@ const others: readonly Contender[] = [
     title: 'ip -batch',
     version: () => /iproute2-([\d.]+)/.exec(execFileSync('ip', ['-V'], { encoding: 'utf8' }))?.[1] ?? '',
   },
+  { name: 'ptp', title: 'ptp + host-local', version: () => '' },
+  { name: 'empty', title: 'an empty program', version: () => '' },
 ]
 
 /** Margay first. */

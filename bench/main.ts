@@ -140,7 +140,7 @@ async function run(cell: Cell): Promise<void> {
 function resultsOf({ scenario, size, contender, rounds, failed }: Cell): Result[] {
   return rowsOf(scenario).map(row => {
     const of = (field: 'wall' | 'cpu' | 'memory' | 'generator' | 'count', digits: number): number[] =>
-      rounds.map(each => Number((each.get(row)?.[field] ?? 0).toFixed(digits)))
+      rounds.flatMap(each => each.get(row) ?? []).map(found => Number((found[field] ?? 0).toFixed(digits)))
     const theory = rounds[0]?.get(row)?.theory
     const hasCount = rounds.some(each => each.get(row)?.count !== undefined)
     return {
@@ -149,7 +149,7 @@ function resultsOf({ scenario, size, contender, rounds, failed }: Cell): Result[
       row,
       device: contender?.name ?? 'direct',
       version: contender?.version() ?? '',
-      wall: of('wall', 4),
+      wall: of('wall', 6),
       cpu: of('cpu', 5),
       memory: of('memory', 2),
       generator: of('generator', 4),

@@ -137,7 +137,7 @@ function section(scenario: Scenario, results: readonly Result[]): string[] {
       .map(({ name, title }) => {
         const cells = sizes.map(({ label }) => cell(own, row, label, name))
         const version = own.find(each => each.device === name)?.version
-        return `| ${title}${version === undefined ? '' : ` ${version}`} | ${cells.join(' | ')} | ${exponent(own, row, sizes, name)} |`
+        return `| ${title}${version ? ` ${version}` : ''} | ${cells.join(' | ')} | ${exponent(own, row, sizes, name)} |`
       }),
     '',
   ])

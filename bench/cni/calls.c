@@ -1,4 +1,4 @@
-// Calls a CNI plugin as a runtime does, many at a time, and says how long each call took: for bench/cni.ts.
+// Calls a CNI plugin as a runtime does, many at a time, and says how long each call took: for bench/scenarios/pods.ts.
 //
 //     calls PARALLEL PLUGIN CONFIGURATION OUTPUT < LIST
 //

@@ -1,0 +1,81 @@
+// What a route takes in the tables of the speaker, by what each further peer adds: a whole speaker on the in-memory network, and all that
+// its process has in use before and after. Prints one line of JSON: octets a route, by row.
+//
+//     node --expose-gc bench/memory.ts PREFIXES
+
+import { Simulation } from '../bgp/core.ts'
+import { fullConfig } from '../bgp/simple-config.ts'
+import { acceptAll, type Policy } from '../bgp/types.ts'
+import { CountedPeer } from './counts/peer.ts'
+import { addressOf, device, peerStation } from './generator/addresses.ts'
+import { makeTraffic } from './generator/traffic.ts'
+import { all } from './scenarios/scenario.ts'
+import type { Row } from './scenarios/memory.ts'
+
+const columns: WeakRef<SharedArrayBuffer>[] = []
+globalThis.SharedArrayBuffer = new Proxy(SharedArrayBuffer, {
+  construct(target, given): SharedArrayBuffer {
+    const buffer = Reflect.construct(target, given) as SharedArrayBuffer
+    columns.push(new WeakRef(buffer))
+    return buffer
+  },
+})
+
+const prefixes = Number(process.argv[2])
+const sender = { prefixes, sets: prefixes * 0.15, receives: false }
+const receiver = { prefixes: 0, sets: 0, receives: false }
+const peers = [sender, sender, receiver, receiver, receiver]
+const family = 'ipv4-unicast'
+const { phases } = makeTraffic(
+  { family, kind: 'ebgp', peers, hasSameTables: true, phases: [{ row: undefined, changes: all(peers, 'announce') }] },
+  false,
+)
+/** Another view for the last peer, so that it is in an update group of its own. */
+const otherView: Policy = {
+  ...acceptAll,
+  name: 'other',
+  rules: [{ name: 'none', when: { med: { min: 1e9 } }, then: 'reject' }],
+}
+
+const net = new Simulation(1)
+net.add(
+  fullConfig({
+    asn: device.asn,
+    routerId: device.routerId,
+    peers: peers.map((_, n) => {
+      const station = peerStation(n, 'ebgp')
+      const address = addressOf(station, family)
+      return { address, remoteAs: station.asn, families: [family], ...(n === 4 && { export: otherView }) } as const
+    }),
+  }),
+  addressOf(device, family),
+)
+
+/** What is in use. Node does not count the memory of columns, which grows in place. */
+function inUse(): number {
+  globalThis.gc?.()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  const grown = columns.reduce((sum, each) => sum + (each.deref()?.byteLength ?? 0), 0)
+  return heapUsed + arrayBuffers + grown
+}
+
+/** A peer comes, tells all it has, and is told all. */
+function join(n: number): number {
+  const before = inUse()
+  const peer = new CountedPeer(net, n, 'ebgp', family)
+  net.run(30)
+  const octets = phases[0].sends.get(n)
+  if (octets) peer.send(octets)
+  net.run(30)
+  if (!octets && peer.updates === 0) throw new Error(`peer ${n} was told of nothing`)
+  return (inUse() - before) / prefixes
+}
+
+const found: Record<Row, number> = {
+  'memory, first peer': join(0),
+  'memory, Adj-RIB-In': join(1),
+  'memory, receiver': Math.max(join(2), join(3)),
+  'memory, Adj-RIB-Out': join(4),
+}
+console.log(JSON.stringify(found))
+process.exit()
