@@ -1,8 +1,9 @@
 // A hash index from a key to a dense id, in 1,024 shards of open addressing.
 //
 // The index holds ids only; the subclass knows the keys. A slot also keeps six bits of the hash, so that nearly every
-// slot of another key is passed without a look at its columns. A shard doubles when three quarters full, so the longest
-// single insertion moves a thousandth of the table. Deletion shifts back, so there are no tombstones to wade through.
+// slot of another key is passed without a look at its columns. A shard becomes four times as large when three quarters
+// full, a very large one twice: so the longest single insertion moves a thousandth of the table, and few entries are moved, each of which needs
+// its hash anew, out of columns in far memory. Deletion shifts back, so there are no tombstones to wade through.
 // The hash must be seeded: a peer chooses the keys (design §4.8).
 //
 // Shards of one size are parts of one array, their level: so a look-up waits for far memory once, for the slot, and not for
@@ -13,8 +14,9 @@ const SHARDS = 1 << SHARD_BITS
 /** A slot is six bits of the hash and an id; 0 = empty. */
 const ID_BITS = 26
 const ID_MASK = (1 << ID_BITS) - 1
-/** A shard has 2 to this power slots at first. */
+/** A shard has 2 to this power slots at first, and grows by two levels up to that one, at a million entries or so; then by one. */
 const FIRST_LEVEL = 1
+const LARGE_LEVEL = 11
 const NO_SLOTS = new Int32Array(0)
 
 /** Ids must stay below this. */
@@ -84,7 +86,7 @@ export abstract class ShardedIndex {
 
   #grow(shard: number): void {
     const from = this.#levelOf[shard]
-    const to = from + 1
+    const to = from + (from < LARGE_LEVEL ? 2 : 1)
     const old = this.#levels[from]
     if (this.#counts[to] === 0) this.#levels[to] = new Int32Array(SHARDS << to)
     const slots = this.#levels[to]
