@@ -3,6 +3,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { WireguardView } from '../../src/api/contract.ts'
 import { probeEnd } from '../continuity/kit/probe-program.ts'
@@ -70,17 +71,19 @@ const emulatorFault = /Segmentation fault|Trace\/breakpoint trap|Illegal instruc
 
 function inTheMachine(): ReturnType<typeof execute> {
   probeEnd() // made here: a compiler takes its time there
-  const node = [process.execPath, ...process.execArgv].join(' ') // with tap as this one has it
-  const files = [...apart, file].map(each => `${node} ${each}`).join(' && ')
+  // In one program, and with tap as this one has it: to begin takes one as long there as some of the tests.
+  const files = [...apart, file].map(each => `await import(${JSON.stringify(join(process.cwd(), each))})`)
   return execute([
     'scripts/stock-kernel',
     '--limit',
     asked === 'few' ? '850' : '1700',
     'env',
     `MATRIX=${asked}`,
-    'sh',
-    '-c',
-    files,
+    process.execPath,
+    ...process.execArgv,
+    '--input-type=module',
+    '--eval',
+    files.join('\n'),
   ])
 }
 
