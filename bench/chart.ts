@@ -31,7 +31,9 @@ export function chart(results: readonly Result[]): string {
   for (const { row, size } of rows) {
     const bars = contenders.flatMap(({ name, title }) => {
       const found = results.find(each => each.row === row && each.size === size && each.device === name)
-      return found && found.wall.length > 0 ? [{ name, title, value: median(found.wall) }] : []
+      return found && found.wall.length > 0 && median(found.wall) > 0
+        ? [{ name, title, value: median(found.wall) }]
+        : []
     })
     if (bars.length === 0) continue
     parts.push(words(LEFT - 12, y + 11, `${row}, ${size}`, 'end', true))

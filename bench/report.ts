@@ -163,7 +163,8 @@ function cell(results: readonly Result[], row: string, size: string, device: str
 function exponent(results: readonly Result[], row: string, sizes: Scenario['sizes'], device: string): string {
   const points = sizes.flatMap(({ label, units }) => {
     const result = find(results, row, label, device)
-    return result ? [{ x: Math.log(units), y: Math.log(Math.max(median(result.cpu), 1e-3)) }] : []
+    // Of what took next to nothing nobody knows how it grows.
+    return result && median(result.cpu) > 0 ? [{ x: Math.log(units), y: Math.log(median(result.cpu)) }] : []
   })
   if (points.length < 2) return ''
   const [a, b] = [points[0], points[points.length - 1]]

@@ -16,9 +16,9 @@ export class CountedPeer {
   readonly #open: Uint8Array
   readonly #endOfRib: number
 
-  constructor(net: Simulation, n: number, kind: 'ebgp' | 'reflector', family: Family) {
+  constructor(net: Simulation, n: number, kind: 'ebgp' | 'reflector', family: Family, hasPaths = false) {
     const station = peerStation(n, kind)
-    this.#open = openOf(station, family)
+    this.#open = openOf(station, family, { hasPaths })
     this.#endOfRib = HEADER_LENGTH + (family === 'ipv4-unicast' ? 4 : 10)
     const transport = net.network.host(addressOf(station, family))
     transport.listen({ port: 179 }, { accepted: conn => this.#take(conn), listening: () => {}, failed: () => {} })

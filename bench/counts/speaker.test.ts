@@ -50,9 +50,9 @@ class World {
   readonly #phases: ReturnType<typeof makeTraffic>['phases']
 
   constructor(shape: Shape) {
-    const { family, kind } = shape
+    const { family, kind, hasPaths } = shape
     this.#phases = makeTraffic(shape, false).phases
-    this.#peers = shape.peers.map((_, n) => new CountedPeer(this.#net, n, kind, family))
+    this.#peers = shape.peers.map((_, n) => new CountedPeer(this.#net, n, kind, family, hasPaths))
     const peers = shape.peers.map((_, n): SimplePeer => {
       const station = peerStation(n, kind)
       return {
@@ -61,6 +61,7 @@ class World {
         families: [family],
         nextHop: kind === 'ebgp' ? 'self' : 'auto',
         reflectorClient: kind === 'reflector',
+        ...(hasPaths && { addPath: { [family]: { send: 'all' } } }),
       }
     })
     const { asn, routerId } = device
@@ -92,6 +93,9 @@ function shape(peers: Shape['peers'], more: Partial<Shape> = {}): Shape {
 
 const manyPeers = Array.from({ length: 20 }, () => ({ prefixes: 200, sets: 30, receives: true }))
 
+/** Three that have what the first of `oneToMany` has. */
+const sameTables = Array.from({ length: 3 }, () => ({ prefixes: PREFIXES / 4, sets: SETS / 4, receives: false }))
+
 /** The table announced; announced again as it is: nothing may come of that; and withdrawn. Each at most so much. */
 const again: Counts = { updates: 0, sets: 0, prefixes: 0, policy: 0, chunks: 0 }
 const announced: Omit<Counts, 'updates'> = { sets: 601, prefixes: PREFIXES, policy: 2 * PREFIXES, chunks: 2 }
@@ -114,6 +118,14 @@ const cases: readonly {
     name: 'a client of a reflector to twenty',
     shape: shape(oneToMany(PREFIXES, RECEIVERS, SETS), { kind: 'reflector' }),
     updates: [RECEIVERS * 601, RECEIVERS * 5],
+  },
+  {
+    name: 'four with the same prefixes to twenty, with ADD-PATH',
+    shape: shape([...sameTables, ...oneToMany(PREFIXES / 4, RECEIVERS, SETS / 4)], {
+      hasSameTables: true,
+      hasPaths: true,
+    }),
+    updates: [RECEIVERS * 600 + 4 * 450, (RECEIVERS + 4) * 8],
   },
   {
     name: 'IPv6',

@@ -106,6 +106,51 @@ t.test('the checker sees', async t => {
   t.match(again.checker.faults[0], /wrong next hop/)
 })
 
+t.test('of several paths of a prefix each has to come, with the attributes of its sender', async t => {
+  const sender = { prefixes: 300, sets: 50, receives: false }
+  const receiver = { prefixes: 0, sets: 0, receives: true }
+  const two = [sender, sender, receiver]
+  const phases = [{ row: 'announce', changes: all(two, 'announce') }]
+  const { expected, phases: sent } = makeTraffic(
+    { family: 'ipv4-unicast', kind: 'ebgp', peers: two, hasSameTables: true, hasPaths: true, phases },
+    true,
+  )
+  const inbox = new Inbox(1 << 16)
+  const checker = new Checker(expected, inbox)
+  checker.aim(sent[0].goal)
+  t.equal(checker.missing, 300)
+  for (const n of [0, 1]) {
+    t.equal(checker.reached, undefined)
+    const octets = withPathIds(sent[0].sends.get(n)!, n + 1)
+    const room = inbox.room()
+    room.set(octets)
+    inbox.received(octets.length, room)
+    checker.read()
+  }
+  t.same(checker.faults, [])
+  t.type(checker.reached, 'number', checker.example())
+})
+
+/** The same UPDATEs with a path identifier before each prefix. */
+function withPathIds(octets: Uint8Array, id: number): Uint8Array {
+  const out: number[] = []
+  for (let at = 0; at < octets.length;) {
+    const end = at + messageLength(octets, at)
+    const start = out.length
+    const nlri = at + HEADER_LENGTH + 4 + octets[at + HEADER_LENGTH + 2] * 256 + octets[at + HEADER_LENGTH + 3]
+    out.push(...octets.subarray(at, nlri))
+    for (let from = nlri; from < end;) {
+      const to = from + 1 + ((octets[from] + 7) >>> 3)
+      out.push(0, 0, 0, id, ...octets.subarray(from, to))
+      from = to
+    }
+    out[start + 16] = (out.length - start) >> 8
+    out[start + 17] = (out.length - start) & 255
+    at = end
+  }
+  return Uint8Array.from(out)
+}
+
 t.test('a table is spread and has nothing twice', async t => {
   const { high, low, lengths, sets, length } = makeTable('ipv4-unicast', [{ prefixes: 20_000, sets: 3_000 }])
   t.equal(new Set(Array.from({ length }, (_, i) => `${high[i]}/${low[i]}/${lengths[i]}`)).size, 20_000)
