@@ -2,7 +2,7 @@ import t from 'tap'
 import { resetText } from './node-reset.ts'
 
 t.test('a setting that goes back says what depends on it', async t => {
-  const kernel = { routes: [], pods: [], tunnels: [], stacked: [], iptables: [], ports: [], filters: false }
+  const kernel = { routes: [], pods: [], tunnels: [], stacked: [], lost: [], iptables: [], ports: [], filters: false }
   const text = (value: string) =>
     resetText(
       {

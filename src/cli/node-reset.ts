@@ -1,7 +1,7 @@
 // `margayctl node reset`: this machine as it was before margayd.
 
 import type { Command } from 'commander'
-import { describeOurs } from '../dataplane/index.ts'
+import { describeOurs, protocolName } from '../dataplane/index.ts'
 import { findLeftovers, type Leftovers, removeLeftovers, StillRunning } from '../daemon/reset.ts'
 import type { Context } from './context.ts'
 import { CommandError, print } from './output.ts'
@@ -37,6 +37,7 @@ function viewOf({ kernel, files }: Leftovers, state: boolean): Readonly<Record<s
     pods: kernel.pods.map(({ name }) => name),
     tunnels: kernel.tunnels.map(({ name, kind }) => `${name} (${kind})`),
     stacked: kernel.stacked.map(({ name, kind, on }) => `${name} (${kind ?? 'device'}) on ${on.name}`),
+    lost: kernel.lost.map(({ dst, protocol, table }) => `${dst} proto ${protocolName(protocol)} table ${table ?? 254}`),
     iptables: kernel.iptables.map(describeOurs),
     ports: kernel.ports.map(({ port, type, local }) => `${local} port ${port} (${type === 'gue' ? 'GUE' : 'FoU'})`),
     nftables: kernel.filters ? ['table inet margay'] : [],
@@ -58,6 +59,7 @@ const heads: Readonly<Record<string, string>> = {
   pods: 'interfaces of pods, which lose their network',
   tunnels: 'tunnel devices, with their addresses, neighbours and forwarding entries',
   stacked: 'of others, on devices above, which stay until these are removed',
+  lost: 'routes of others by devices above, which go with the devices',
   iptables: 'iptables',
   ports: 'UDP ports that unwrap tunnelled packets',
   nftables: 'nftables',

@@ -45,6 +45,10 @@ async function quiet(namespaces: TestNamespaces, path: string): Promise<void> {
   }
 }
 
+async function waitFor(holds: () => boolean): Promise<void> {
+  for (let i = 0; i < 300 && !holds(); i++) await new Promise(resolve => setTimeout(resolve, 100))
+}
+
 /** All that the kernel shows of the node but for counters. */
 async function dump(namespaces: TestNamespaces, path: string): Promise<Record<string, string>> {
   await quiet(namespaces, path)
@@ -159,6 +163,8 @@ t.test('a device of ours on which another stands stays until that one is gone', 
   for (const line of [
     'ip link add margay-vxlan4 type vxlan id 4096 dstport 4789 local 10.0.1.7',
     'ip link add margay-vxlan6 type vxlan id 4097 dstport 4789 local fd00:1::7',
+    'ip link set margay-vxlan6 up',
+    'ip -6 route add fd00:99::/64 dev margay-vxlan6 proto static table 100',
     'ip link add link margay-vxlan4 name theirs type macvlan',
   ]) {
     const [command, ...args] = line.split(' ')
@@ -171,11 +177,39 @@ t.test('a device of ours on which another stands stays until that one is gone', 
   const kernel = linuxKernel(path)
   const found = await findObjects(kernel, [])
   t.match(found.stacked, [{ name: 'theirs', kind: 'macvlan', on: { name: 'margay-vxlan4' } }])
+  t.match(found.lost, [{ dst: 'fd00:99::/64', table: 100 }])
+  t.equal(found.lost.length, 1, 'the routes of others that go with a device are listed')
   t.match(await removeObjects(kernel, found), [/^device margay-vxlan4 stays: theirs, .* stands on it/])
   t.same(await names(), ['margay-vxlan4', 'theirs'])
   await namespaces.run(path, 'ip', 'link', 'delete', 'theirs')
   t.same(await removeObjects(kernel, await findObjects(kernel, [])), [])
   t.same(await names(), [])
+})
+
+t.test('a tunnel device that no pool needs any more stays while another device stands on it', { skip }, async t => {
+  await using namespaces = new TestNamespaces()
+  const path = await namespaces.add('node')
+  const ip = (line: string) => namespaces.run(path, 'ip', ...line.split(' '))
+  await ip('link set lo up')
+  await ip('address add 10.0.1.7/24 dev lo')
+  const kernel = linuxKernel(path)
+  await using plane = await Dataplane.open({ kernel })
+  const on = { kind: 'vxlan', family: 4, device: 'margay-vxlan4', local: '10.0.1.7', pools: [] } as const
+  const mtu = 1450
+  t.same(
+    await plane.tunnels.apply([{ tunnel: { ...on, remotes: ['10.0.2.8'] }, mtu, address: '10.42.0.1' }], true),
+    new Map(),
+  )
+  await ip('link add link margay-vxlan4 name theirs type macvlan')
+  await ip('address add 10.250.0.1/24 dev theirs')
+  await plane.tunnels.apply([], true)
+  await waitFor(() => plane.tunnels.problems.length > 0)
+  t.match(plane.tunnels.problems, [/^device margay-vxlan4: .* theirs, .* so it stays; .*: ip link delete theirs$/])
+  t.match(await ip('-o address'), '10.250.0.1/24')
+  await ip('link delete theirs')
+  await waitFor(() => plane.tunnels.devices.length === 0)
+  t.same(plane.tunnels.devices, [])
+  t.same(plane.tunnels.problems, [])
 })
 
 t.test('a setting that somebody has changed since is theirs', { skip }, async t => {

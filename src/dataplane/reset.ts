@@ -12,6 +12,8 @@ import { findOurs, type Ours, removeOurs } from './filters/our-rules.ts'
 import { ourComment, ourTable } from './filters/table.ts'
 import type { Kernel, Sysctl } from './kernel.ts'
 import { defaultMark, deletionOf, isMarked, type Mark } from './routes/route.ts'
+import { isKernels } from './routes/sentences.ts'
+import { type Stacked, stackedOn } from './stacked.ts'
 
 export interface KernelObjects {
   readonly routes: readonly Route[]
@@ -21,6 +23,8 @@ export interface KernelObjects {
   readonly tunnels: readonly Link[]
   /** Devices of others that stand on one of ours and would go with it: ours stays while they are there. */
   readonly stacked: readonly Stacked[]
+  /** Routes of others that leave by a device of ours: the kernel takes them out with it. */
+  readonly lost: readonly Route[]
   /** Chains of iptables with rules of ours (`forwardAccept`). */
   readonly iptables: readonly Ours[]
   /** UDP ports that unwrap tunnelled packets. */
@@ -29,13 +33,6 @@ export interface KernelObjects {
   readonly filters: boolean
   /** Values from before our change, in the order in which to write them; those that somebody has changed since are not ours any more. */
   readonly sysctls: readonly Sysctl[]
-}
-
-export interface Stacked {
-  readonly name: string
-  readonly kind?: string
-  /** Our device. */
-  readonly on: Link
 }
 
 /** `remembered`: what the node's store says of settings before our change. Rejects if the kernel cannot be read. */
@@ -47,14 +44,20 @@ export async function findObjects(
   const mark = { ...defaultMark, ...given }
   await using socket = await kernel.open()
   const links = await socket.links()
-  const routes = await socket.routes({ table: mark.table, protocol: mark.protocol })
+  const routes = await socket.routes({ table: 0 })
   const pods = links.filter(isHostDevice)
   const tunnels = links.filter(isOurDevice)
+  const stacked = stackedOn([...pods, ...tunnels], links)
   return {
     routes: routes.filter(route => isMarked(route, mark)),
     pods,
     tunnels,
-    stacked: stackedOn([...pods, ...tunnels], links),
+    stacked,
+    lost: routesBy(
+      [...pods, ...tunnels].filter(link => !stacked.some(({ on }) => on === link)),
+      routes,
+      mark,
+    ),
     iptables: await rulesInIptables(kernel),
     ports: await receivePorts(() => kernel.openFou()),
     filters: await hasFilters(kernel),
@@ -87,13 +90,12 @@ export async function removeObjects(kernel: Kernel, objects: KernelObjects): Pro
   ]
 }
 
-/** The other end of a veth pair stands on nothing. */
-function stackedOn(ours: readonly Link[], links: readonly Link[]): readonly Stacked[] {
-  return links.flatMap(link => {
-    const lower = link.kind === 'veth' ? undefined : (link.tunnel?.link ?? link.peerIndex)
-    const on = ours.includes(link) ? undefined : ours.find(({ index }) => index === lower)
-    return on ? [{ name: link.name, kind: link.kind, on }] : []
-  })
+/** Neither ours nor the kernel's own, which come and go with addresses. */
+function routesBy(devices: readonly Link[], routes: readonly Route[], mark: Mark): readonly Route[] {
+  const indices = new Set(devices.map(({ index }) => index))
+  return routes.filter(
+    route => !isMarked(route, mark) && !isKernels(route) && route.nextHops.some(({ link }) => indices.has(link ?? 0)),
+  )
 }
 
 async function removeRoutes(socket: Rtnetlink, routes: readonly Route[]): Promise<readonly string[]> {

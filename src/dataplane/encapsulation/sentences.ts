@@ -29,6 +29,12 @@ export function portTaken(device: string, port: number): string {
   return `device ${device}: another program has UDP port ${port} (see ss -ulnp, and wg show for other WireGuard devices), on which the nodes send to each other; move that one, then it is tried again`
 }
 
+/** `unlike`: the device is wanted, but what makes it wrong cannot be changed, and it cannot be made anew. */
+export function stacked(device: string, { name }: { readonly name: string }, unlike = false): string {
+  const why = unlike ? 'is not as it has to be, and can only be made anew' : 'is needed by no ippool any more'
+  return `device ${device}: it ${why}, but ${name}, which is another's, stands on it and would go with it, so it stays; remove that one: ip link delete ${name}`
+}
+
 export function unread(device: string, why: string): string {
   return `device ${device}: its state could not be read (${why}); tried again when something changes`
 }

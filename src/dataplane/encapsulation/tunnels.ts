@@ -11,6 +11,7 @@ import { isTunnelDevice, nameAt, type Tunnel } from '../../model/tunnel.ts'
 import type { WireguardKey } from '../../model/wireguard.ts'
 import type { Clock } from '../clock.ts'
 import type { KernelMirror } from '../mirror.ts'
+import { stackedOn } from '../stacked.ts'
 import { Undone } from '../undone.ts'
 import type { ChecksumOffload } from './checksum-offload.ts'
 import { isMeddling, type OnDevice, stepsOn } from './device-steps.ts'
@@ -79,6 +80,8 @@ export class Tunnels {
   readonly #ports: ReceivePorts
   /** By device: why its checksums are not done as wanted. */
   readonly #offload = new Map<string, string>()
+  /** By link: why a device that nobody wants stays. */
+  readonly #stacked = new Map<number, string>()
   readonly #wireguard: WireguardDevices
   /** By link: whom the device knows if nobody meddles. */
   readonly #known = new Map<number, readonly DeviceEnd[]>()
@@ -114,7 +117,7 @@ export class Tunnels {
 
   /** Sentences for devices that somebody changes again and again, or whose checksums are not done as wanted. */
   get problems(): readonly string[] {
-    return [...this.#undone.fights.map(say.fight), ...this.#offload.values()]
+    return [...this.#undone.fights.map(say.fight), ...this.#offload.values(), ...this.#stacked.values()]
   }
 
   /** Devices of ours that are in the kernel. */
@@ -229,7 +232,8 @@ export class Tunnels {
     try {
       const { kernel } = this.#options
       await this.#watchEnds()
-      const links = (await kernel.links()).filter(({ name }) => isTunnelDevice(name))
+      const all = await kernel.links()
+      const links = all.filter(({ name }) => isTunnelDevice(name))
       const there: OnDevice = {
         addresses: await kernel.addresses(),
         neighbours: await kernel.neighbours(),
@@ -242,7 +246,7 @@ export class Tunnels {
         const waiting = this.#undone.found(desired.tunnel.device, wanted, lacking)
         this.#pause(waiting)
         if ([itself, itsMtu, itsState, itsArp, itsMaster].some(object => waiting.has(object))) continue
-        const ensured = await this.#ensureLink(desired, found)
+        const ensured = await this.#ensureLink(desired, found, all)
         if (typeof ensured === 'string') {
           faults.set(desired.tunnel.device, ensured)
           continue
@@ -253,7 +257,7 @@ export class Tunnels {
         if (fault !== undefined) faults.set(desired.tunnel.device, fault)
         else this.#undone.seen(desired.tunnel.device, wanted, waiting.keys())
       }
-      removed = await this.#trim(links.filter(isOurDevice))
+      removed = await this.#trim(links.filter(isOurDevice), all)
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error)
       for (const { tunnel } of this.#desired) faults.set(tunnel.device, say.unread(tunnel.device, text))
@@ -297,7 +301,11 @@ export class Tunnels {
   }
 
   /** The link as wanted, or a sentence. */
-  async #ensureLink({ tunnel, mtu }: DesiredTunnel, found: Link | undefined): Promise<Link | string> {
+  async #ensureLink(
+    { tunnel, mtu }: DesiredTunnel,
+    found: Link | undefined,
+    all: readonly Link[],
+  ): Promise<Link | string> {
     const { kernel, mirror } = this.#options
     const encapsulation = deviceOf(tunnel)
     const link = encapsulation.link(tunnel)
@@ -318,6 +326,8 @@ export class Tunnels {
       return fault ?? found
     }
     // What cannot be changed is part of what it is: it is made anew, and the routes through it after it.
+    const [other] = found ? stackedOn([found], all) : []
+    if (other) return say.stacked(tunnel.device, other, true)
     if (found) await kernel.apply([{ do: 'link.delete', link: found.index }])
     const [result] = await kernel.apply([{ do: 'link.add', link: { ...link, mtu } }])
     if (!result.ok && port) await this.#ports.remove(port.port)
@@ -356,11 +366,14 @@ export class Tunnels {
   }
 
   /** Removes devices that nobody wants, when nothing leaves by them any more; true if one went. */
-  async #trim(links: readonly Link[]): Promise<boolean> {
+  async #trim(links: readonly Link[], all: readonly Link[]): Promise<boolean> {
     const { kernel, mirror } = this.#options
+    this.#stacked.clear()
     const unwanted = links.filter(({ name }) => !this.#desired.some(({ tunnel }) => tunnel.device === name))
     if (unwanted.length === 0 || !this.#mayRemove) return false
-    const going = this.#isSettled() ? unwanted.filter(({ index }) => !mirror.carriesOurs(index)) : []
+    const idle = this.#isSettled() ? unwanted.filter(({ index }) => !mirror.carriesOurs(index)) : []
+    for (const { name, on } of stackedOn(idle, all)) this.#stacked.set(on.index, say.stacked(on.name, { name }))
+    const going = idle.filter(({ index }) => !this.#stacked.has(index))
     if (going.length < unwanted.length && this.#isSettled()) this.#armTrim(lingerFor)
     for (const { index, name, tunnel } of going) {
       if (deviceNamed(name)?.receives && tunnel?.encap) await this.#ports.remove(tunnel.encap.port)
