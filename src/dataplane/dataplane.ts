@@ -69,7 +69,7 @@ export class Dataplane implements AsyncDisposable {
     if (mirror.mark.table !== mainTable) this.ownTable = new OwnTable({ socket, mirror, clock, auditEvery })
     this.routes.onResults(() => this.ownTable?.lookSoon())
     this.#settings = new Settings({ kernel, socket, mirror, clock, auditEvery })
-    this.#guard = new HostEndGuard({ kernel, socket, mirror, clock })
+    this.#guard = new HostEndGuard({ kernel, socket, mirror, clock, onDisabled: name => this.#settings.lookSoon(name) })
     this.filters = new Filters({
       open: () => kernel.openNetfilter(),
       clock,

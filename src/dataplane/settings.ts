@@ -56,6 +56,12 @@ export class Settings {
     this.#keep(device, settings)
   }
 
+  /** Something tells that a setting of the device has changed which the kernel does not announce. */
+  lookSoon(device: string): void {
+    this.#due.add(device)
+    if (!this.#cancels.has('look')) this.#lookIn(settleFor)
+  }
+
   /** Resolves when nothing of it is written any more. */
   async dropNode(): Promise<void> {
     this.dropDevice(theNode)
@@ -124,8 +130,7 @@ export class Settings {
       const device = typeof link === 'number' ? this.#options.mirror.link(link)?.name : undefined
       this.#due.add(device !== undefined && this.#wanted.has(device) ? device : theNode)
     } else return
-    if (this.#cancels.has('look')) return
-    this.#lookIn(settleFor)
+    if (!this.#cancels.has('look')) this.#lookIn(settleFor)
   }
 
   #lookIn(ms: number): void {

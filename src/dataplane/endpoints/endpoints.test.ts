@@ -297,12 +297,21 @@ for (const [where, open, skip] of [
       await world.kernel.writeSysctls([{ name: `net/ipv4/conf/${name}/rp_filter`, value: '0' }])
       await waitFor(async () => (await seen()) === before)
       t.equal(await seen(), before)
+      if (where === 'real') {
+        // The kernel takes the addresses, and tells of that.
+        await world.kernel.writeSysctls([{ name: `net/ipv6/conf/${name}/disable_ipv6`, value: '1' }])
+        await waitFor(async () => !(await seen()).includes('"gateway":true'))
+        await waitFor(async () => (await seen()) === before)
+        t.equal(await seen(), before)
+      }
       t.same(await plane.endpoints.check(plane.endpoints.get(request(netns))!), [])
-      const elsewhere = { link, address: '10.42.0.2', mac: '02:00:00:00:00:99', state: 'permanent' } as const
-      t.same(await node.apply([{ do: 'neighbour.replace', neighbour: elsewhere }]), [{ ok: true }])
-      const isThere = async () => (await node.neighbours(4)).some(one => one.link === link && one.state === 'permanent')
-      await waitFor(async () => !(await isThere()))
-      t.notOk(await isThere(), 'nobody takes a pod’s address from it')
+      for (const state of ['permanent', 'noarp'] as const) {
+        const elsewhere = { link, address: '10.42.0.2', mac: '02:00:00:00:00:99', state } as const
+        t.same(await node.apply([{ do: 'neighbour.replace', neighbour: elsewhere }]), [{ ok: true }])
+        const isThere = async () => (await node.neighbours(4)).some(one => one.link === link && one.state === state)
+        await waitFor(async () => !(await isThere()))
+        t.notOk(await isThere(), 'nobody takes a pod’s address from it')
+      }
       const twin = { link: (await node.link('lo'))!.index, cidr: '10.42.0.2/32', scope: 'universe' } as const
       t.same(await node.apply([{ do: 'address.add', address: twin }]), [{ ok: true }])
       await waitFor(async () => plane.problems.length > 0)

@@ -17,6 +17,8 @@ export interface GuardOptions {
   readonly socket: Rtnetlink
   readonly mirror: KernelMirror
   readonly clock: Clock
+  /** IPv6 is switched off on a host end, which the kernel tells of by the addresses that go: its settings have to be put right. */
+  readonly onDisabled: (hostDevice: string) => void
 }
 
 interface Kept {
@@ -27,6 +29,8 @@ interface Kept {
 
 /** Wait after an event for the rest of its burst. Milliseconds. */
 const settleFor = 20
+/** Until an address is tried again that was refused because IPv6 is switched off. Milliseconds. */
+const disabledFor = 250
 
 export class HostEndGuard {
   readonly #options: GuardOptions
@@ -36,7 +40,7 @@ export class HostEndGuard {
   readonly #faults = new Map<number, string>()
   /** Of pods that were taken over without their device, by its name. */
   readonly #lost = new Map<string, string>()
-  /** Permanent neighbours that lead a pod's address elsewhere, by link and address. */
+  /** Neighbours that the kernel does not learn anew, and that lead a pod's address elsewhere, by link and address. */
   readonly #strangers = new Map<number, Map<string, Neighbour>>()
   readonly #due = new Set<number>()
   readonly #unlisten: () => void
@@ -117,12 +121,12 @@ export class HostEndGuard {
       this.#strangers.get(event.neighbour.link)?.delete(event.neighbour.address)
   }
 
-  /** Of one that is there: the kernel learns a pod's MAC by itself, and a permanent entry keeps it from that. */
+  /** Of one that is there: the kernel learns a pod's MAC by itself, and an entry that is permanent, or not to be asked for, keeps it from that. */
   #note(neighbour: Neighbour): void {
     const { link, address, mac, state } = neighbour
     const endpoint = this.#kept.get(link)?.endpoint
     const isWrong =
-      state === 'permanent' &&
+      (state === 'permanent' || state === 'noarp') &&
       endpoint?.mac !== undefined &&
       endpoint.mac !== mac &&
       endpoint.addresses.includes(address)
@@ -206,12 +210,22 @@ export class HostEndGuard {
     }
     if (!refused || refused.ok) return void this.#faults.delete(index)
     const what = `device ${endpoint.hostDevice} of pod ${endpointName(endpoint)}`
-    // IPv6 addresses are refused so where IPv6 is switched off; on the device itself that is put right with the other settings.
-    const why =
-      refused.errno === 'EACCES'
-        ? 'IPv6 is switched off there; sysctl -w net.ipv6.conf.all.disable_ipv6=0'
-        : `somebody changed it, and the kernel refuses to put it right (${refused.errno}: ${refused.text}); delete the pod and start it again`
+    // IPv6 addresses are refused so where IPv6 is switched off; that is put right with the other settings.
+    const isDisabled = refused.errno === 'EACCES'
+    if (isDisabled) {
+      this.#options.onDisabled(endpoint.hostDevice)
+      this.#lookSoon(index, disabledFor)
+    }
+    const why = isDisabled
+      ? `IPv6 is switched off there; sysctl -w ${await this.#whereDisabled(endpoint.hostDevice)}=0`
+      : `somebody changed it, and the kernel refuses to put it right (${refused.errno}: ${refused.text}); delete the pod and start it again`
     this.#faults.set(index, `${what}: ${why}`)
+  }
+
+  /** The setting of all devices was written last, or that of this one. */
+  async #whereDisabled(device: string): Promise<string> {
+    const [all] = await this.#options.kernel.readSysctls(['net/ipv6/conf/all/disable_ipv6'])
+    return `net.ipv6.conf.${all === '1' ? 'all' : device}.disable_ipv6`
   }
 
   /** A pod that is gone itself takes its device along: its DEL will come. */
