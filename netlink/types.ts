@@ -162,6 +162,8 @@ export interface Route {
   /** RTA_PRIORITY. Absent = 0 for IPv4; the kernel makes it 1024 for IPv6. */
   readonly metric?: number
   readonly tos?: number
+  /** IPv6: for packets from these addresses alone (RTA_SRC), `fd00:1::/64`. Its key in the kernel is another than that of the route for all. */
+  readonly from?: string
   /** One next hop is written plainly, several as RTA_MULTIPATH; none for blackhole and its like. */
   readonly nextHops: readonly RouteNextHop[]
   /** RTA_PREFSRC. */

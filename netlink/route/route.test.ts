@@ -130,6 +130,10 @@ t.test('routes of every form are dumped as they were given, and `ip` sees the sa
       },
       seen: { nexthops: [{ gateway: 'fd00::2' }, { gateway: 'fd00:1::2', weight: 3 }], metrics: [{ mtu: 1380 }] },
     },
+    {
+      route: { ...six, dst: 'fd42:3::/64', from: 'fd00:dead::/32', nextHops: [{ gateway: 'fd00::2', link: a0 }] },
+      seen: { dst: 'fd42:3::/64', from: 'fd00:dead::/32' },
+    },
     { route: { ...six, dst: 'fd42::5/128', nextHops: [{ link: a0 }] }, seen: { dst: 'fd42::5', dev: 'a0' } },
     { route: { ...six, dst: 'fd42:2::/64', type: 'blackhole', nextHops: [] }, seen: { type: 'blackhole' } },
     {

@@ -23,6 +23,7 @@ import {
 /** RTA_… */
 const attribute = {
   dst: 1,
+  src: 2,
   link: 4,
   gateway: 5,
   priority: 6,
@@ -103,8 +104,11 @@ function write(
   const table = whole(route.table ?? MAIN, 1, 0xffffffff, `${what}: table`)
   const only = route.nextHops.length === 1 ? route.nextHops[0] : undefined
   writer.u8(afOf(dst.family))
+  const from = route.from === undefined ? undefined : prefixOf(route.from, `${what}: from`)
+  if (from && (from.family !== 6 || dst.family !== 6))
+    throw new InvalidRequest(`${what}: from "${route.from}" is for IPv6 routes, and an IPv6 prefix`)
   writer.u8(dst.length)
-  writer.u8(0)
+  writer.u8(from?.length ?? 0)
   writer.u8(whole(route.tos ?? 0, 0, 255, `${what}: tos`))
   writer.u8(table < 256 ? table : 0)
   writer.u8(whole(head.protocol, 0, 255, `${what}: protocol`))
@@ -113,6 +117,7 @@ function write(
   writer.u32(only?.onlink ? RTNH_F_ONLINK : 0)
 
   if (dst.length > 0) writer.attribute(attribute.dst, dst.octets)
+  if (from && from.length > 0) writer.attribute(attribute.src, from.octets)
   if (table > 255) writer.attributeU32(attribute.table, table)
   if (route.metric !== undefined)
     writer.attributeU32(attribute.priority, whole(route.metric, 0, 0xffffffff, `${what}: metric`))
@@ -218,6 +223,7 @@ export function readRoute(message: Message): Route | undefined {
   if (type === undefined) return undefined
 
   let dst: Uint8Array | undefined
+  let src: Uint8Array | undefined
   let gateway: string | undefined
   let link: number | undefined
   let table = view.getUint8(from + 4)
@@ -232,6 +238,9 @@ export function readRoute(message: Message): Route | undefined {
     switch (a.type) {
       case attribute.dst:
         dst = a.octets()
+        break
+      case attribute.src:
+        src = a.octets()
         break
       case attribute.gateway:
       case attribute.via:
@@ -283,6 +292,7 @@ export function readRoute(message: Message): Route | undefined {
     ...(family === AF_INET && { scope: scopeName(view.getUint8(from + 6)) }),
     ...(metric !== undefined && { metric }),
     ...(tos !== 0 && { tos }),
+    ...(src && view.getUint8(from + 2) > 0 && { from: `${formatAddress(src)}/${view.getUint8(from + 2)}` }),
     nextHops: hops,
     ...(source !== undefined && { source }),
     ...(metrics?.mtu !== undefined && { mtu: metrics.mtu }),

@@ -61,6 +61,7 @@ t.test('every fault is one refusal with object, value, reason, place and next st
     ['dataplane: { clampMss: 1400 }', /dataplane\.clampMss 1400 is neither true nor false/],
     ['dataplane: { routeProtocol: 4 }', /dataplane\.routeProtocol 4 is not a whole number from 5 to 255/],
     ['dataplane: { routeProtocol: 12 }', /dataplane\.routeProtocol 12 marks routes of another program.*\n.*\n.*Use 81/],
+    ['dataplane: { routeProtocol: 196 }', /dataplane\.routeProtocol 196 marks routes of another program/],
     ['dataplane: { routeProtocol: 80 }', /dataplane\.routeProtocol 80 marks routes of another program/],
     ['dataplane: { routeTable: 255 }', /dataplane\.routeTable 255 is a table of the kernel itself/],
     ['dataplane: { routeTable: 0 }', /dataplane\.routeTable 0 is not a whole number from 1 to/],

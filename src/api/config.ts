@@ -18,7 +18,7 @@ export const defaultConfigFile = '/etc/margay/margayd.yaml'
 
 function isProtocolOfOthers(protocol: number): boolean {
   return (
-    (protocol >= 8 && protocol <= 18) || (protocol >= 186 && protocol <= 192) || [42, 80, 84, 99].includes(protocol)
+    (protocol >= 8 && protocol <= 18) || (protocol >= 186 && protocol <= 198) || [42, 80, 84, 99].includes(protocol)
   )
 }
 
@@ -56,7 +56,7 @@ const schema = v.strictObject({
             toMessage(
               new Refusal(
                 'marks routes of another program',
-                'In rtnetlink.h 8 to 18, 42, 84, 99 and 186 to 192 belong to BIRD, FRR, Keepalived and others; 80 is that of Calico.',
+                'In rtnetlink.h 8 to 18, 42, 84, 99 and 186 to 192 belong to BIRD, FRR, Keepalived and others, and 193 to 198 to daemons of FRR; 80 is that of Calico.',
                 'Use 81, or another free one.',
               ),
             ),

@@ -474,6 +474,7 @@ export class FakeNamespace {
         other.dst === route.dst &&
         other.table === (route.table ?? 254) &&
         other.tos === (route.tos ?? 0) &&
+        other.from === route.from &&
         (route.metric === undefined || other.metric === route.metric) &&
         (!route.protocol || other.protocol === route.protocol) &&
         (other.type ?? 'unicast') === (route.type ?? 'unicast') &&
@@ -587,7 +588,7 @@ function isConnectedBy(route: Route, connected: Route): boolean {
 }
 
 function sameKey(a: Route, b: Route): boolean {
-  return a.table === b.table && a.dst === b.dst && a.metric === b.metric && a.tos === b.tos
+  return a.table === b.table && a.dst === b.dst && a.metric === b.metric && a.tos === b.tos && a.from === b.from
 }
 
 function definedOf<T extends object>(change: T): Partial<T> {

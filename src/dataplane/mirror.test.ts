@@ -211,10 +211,11 @@ t.test('which devices a flush could touch', async t => {
   t.notOk(mirror.usesLink(2))
 })
 
-t.test('other tables and local routes are no concern', async t => {
+t.test('other tables, local routes, and those for packets from some addresses only are no concern', async t => {
   const { mirror, say } = await hand()
   say({ type: 'route.put', route: route('10.0.1.1', { table: 100 }) })
   say({ type: 'route.put', route: route('10.0.1.1', { type: 'local' }) })
+  say({ type: 'route.put', route: route('10.0.1.1', { from: '10.9.0.0/16' }) })
   t.equal(mirror.ours(dst), undefined)
   t.same(mirror.foreign(dst), [])
 })

@@ -437,9 +437,10 @@ export class KernelMirror {
     this.#tell({ what: 'route', prefix, ...(hit && { hit }) })
   }
 
+  /** A route for packets from some addresses only leaves the rest of the prefix's traffic to us, whatever its mark. */
   #concerns(route: Route): boolean {
     const table = route.table ?? mainTable
-    return (table === this.mark.table || table === mainTable) && forwarding.has(route.type)
+    return route.from === undefined && (table === this.mark.table || table === mainTable) && forwarding.has(route.type)
   }
 }
 

@@ -49,7 +49,7 @@ export async function findObjects(
   const tunnels = links.filter(isOurDevice)
   const stacked = stackedOn([...pods, ...tunnels], links)
   return {
-    routes: routes.filter(route => isMarked(route, mark)),
+    routes: routes.filter(route => isMarked(route, mark) && route.from === undefined),
     pods,
     tunnels,
     stacked,
