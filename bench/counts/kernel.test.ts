@@ -32,6 +32,7 @@ async function start(w: FakeWorld, net: Simulation): Promise<Node & { readonly p
   const routing = new Routing(plane.facts.current, { acceptDefault: false, own: [], pools: [] }, ['ipv4-unicast'], {
     changes: family => speaker.engine.rib(family).changes('kernel'),
     patch: updates => plane.routes.patch('bgp', updates),
+    kernel: plane.routes,
     tellNextHops: changes => speaker.driver.with(engine => engine.setNextHops(changes)),
     warn: text => t.comment(text),
   })

@@ -10,7 +10,7 @@ import type { FibUpdate } from '../fib/resolver.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Intent } from '../model/intent.ts'
 import type { Log } from './log.ts'
-import { Routing } from './routing.ts'
+import { type KernelOutcomes, Routing } from './routing.ts'
 import { Secrets } from './secrets.ts'
 
 const families: readonly Family[] = ['ipv4-unicast', 'ipv6-unicast']
@@ -28,6 +28,7 @@ export interface BgpPorts {
   /** Of learned routes outside tunnels; undefined: that of their device. */
   readonly routeMtu: () => number | undefined
   readonly patch: (updates: readonly FibUpdate[]) => void
+  readonly kernel: () => KernelOutcomes
   /** All learned routes are gone: the speaker begins anew. */
   readonly clear: () => void
 }
@@ -165,6 +166,7 @@ export class Bgp {
       routeMtu: this.#ports.routeMtu(),
       changes: family => speaker.engine.rib(family).changes('kernel'),
       patch: this.#ports.patch,
+      kernel: this.#ports.kernel(),
       tellNextHops: changes => speaker.setNextHops(changes),
       warn: text => log.warn(text),
     })

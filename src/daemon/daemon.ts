@@ -224,6 +224,7 @@ export class Daemon {
       facts: () => this.#dataplane.facts.current,
       routeMtu: () => this.#config.dataplane.mtu,
       patch: updates => this.#dataplane.routes.patch('bgp', updates),
+      kernel: () => this.#dataplane.routes,
       clear: () => this.#dataplane.routes.set('bgp', []),
     })
     this.#wireguard = new WireguardKeys({

@@ -5,6 +5,7 @@ import type { ChangeCursor, ChangeView, Family, NextHopState } from '../../bgp/t
 import { type Clock, systemClock } from '../dataplane/index.ts'
 import { Resolver } from '../fib/resolver.ts'
 import type { Facts } from '../model/facts.ts'
+import type { FibResult } from '../model/fib.ts'
 import type { RouteRules } from '../model/intent.ts'
 import type { FibUpdate } from '../fib/resolver.ts'
 import { WithdrawGuard } from './withdraw-guard.ts'
@@ -13,12 +14,20 @@ export interface RoutingPorts {
   /** Where the Loc-RIB's changes come from, one cursor a family. */
   readonly changes: (family: Family) => ChangeCursor
   readonly patch: (updates: readonly FibUpdate[]) => void
+  /** What the kernel has not taken of that. */
+  readonly kernel: KernelOutcomes
   readonly tellNextHops: (changes: readonly NextHopState[]) => void
   /** A happening that the log should have. */
   readonly warn: (text: string) => void
   readonly clock?: Clock
   /** Of routes outside tunnels; undefined: that of their device. */
   readonly routeMtu?: number
+}
+
+/** Why the kernel does not hold what is wanted for a prefix: all such prefixes, and others, and one. */
+export interface KernelOutcomes {
+  readonly trouble: readonly FibResult[]
+  obstacle(prefix: string): FibResult | undefined
 }
 
 /** Loc-RIB changes taken before sockets and timers get their turn. */
@@ -38,7 +47,7 @@ export class Routing {
     this.#cursors = families.map(ports.changes)
     this.guard = new WithdrawGuard({
       clock: ports.clock ?? systemClock,
-      inForce: () => this.resolver.inForce,
+      inForce: () => this.#inForce(),
       tell: ports.warn,
       letGo: prefixes => this.#hand(prefixes.flatMap(prefix => this.resolver.forget(prefix) ?? [])),
     })
@@ -93,9 +102,21 @@ export class Routing {
   /** A withdrawal that is not obeyed now. */
   #isKept({ prefix, nextHops, peer }: ChangeView): boolean {
     const isWithdrawn = nextHops.length === 0 && peer !== 'local'
-    if (isWithdrawn && this.resolver.explain(prefix)?.entry && this.guard.keeps(prefix)) return true
+    if (isWithdrawn && this.#wants(prefix) && !this.#ports.kernel.obstacle(prefix) && this.guard.keeps(prefix))
+      return true
     this.guard.settled(prefix)
     return false
+  }
+
+  /** Learned routes that the kernel has: not those that a route of another keeps out. */
+  #inForce(): number {
+    const { kernel } = this.#ports
+    const out = kernel.trouble.filter(({ prefix }) => kernel.obstacle(prefix) && this.#wants(prefix))
+    return this.resolver.inForce - out.length
+  }
+
+  #wants(prefix: string): boolean {
+    return this.resolver.explain(prefix)?.entry !== undefined
   }
 
   #hand(updates: readonly FibUpdate[]): void {
