@@ -1,7 +1,7 @@
 // `margayctl ipam`: blocks and addresses, what is wrong with them, and what can be taken back.
 
 import type { Command } from 'commander'
-import { contains, parseAddress, parsePrefix, sizeOf } from '../../inet/index.ts'
+import { bitsOf, contains, parseAddress, parsePrefix, type Prefix, sizeOf } from '../../inet/index.ts'
 import type { IpamAddress, IpamBlock, IpamView } from '../api/contract.ts'
 import { type Datastore, StoreError } from '../datastore/contract.ts'
 import { allBlocks, allEntries } from '../ipam/claims.ts'
@@ -115,11 +115,17 @@ async function showAddress(context: Context, store: Datastore, text: string): Pr
 interface PoolUse {
   readonly pool: string
   readonly cidr: string
-  readonly size: number
+  /** `2^80` where it is more than a number says exactly. */
+  readonly size: number | string
   readonly blocks: number
   /** Addresses in blocks that nodes own. */
   readonly owned: number
   readonly used: number
+}
+
+export function sizeText(range: Prefix): number | string {
+  const size = sizeOf(range)
+  return Number.isFinite(size) ? size : `2^${bitsOf(range.family) - range.length}`
 }
 
 async function showPools(context: Context, store: Datastore): Promise<void> {
@@ -136,7 +142,7 @@ async function showPools(context: Context, store: Datastore): Promise<void> {
       {
         pool: metadata.name,
         cidr: spec.cidr,
-        size: sizeOf(range),
+        size: sizeText(range),
         blocks: within.length,
         owned: within.reduce((sum, { prefix }) => sum + sizeOf(prefix), 0),
         used: used.filter(address => contains(range, address)).length,

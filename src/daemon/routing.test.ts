@@ -45,7 +45,7 @@ function world(out: readonly string[]) {
     while (!routing.idle) await new Promise(resolve => setImmediate(resolve))
     const atOnce = [...state.gone]
     state.now += 1_000
-    for (const timer of [...timers]) if (timer.at <= state.now && timers.delete(timer)) timer.call()
+    for (const timer of timers) if (timer.at <= state.now && timers.delete(timer)) timer.call()
     return atOnce
   }
   return { routing, state, say }

@@ -1,6 +1,6 @@
 // The UDP ports by which the kernel unwraps FoU and GUE: there before the device, gone before it.
 //
-// They are objects apart from the devices, and the kernel tells nobody when one comes or goes: each look at the tunnels asks.
+// They are objects apart from the devices, and the kernel tells nobody when one comes or goes: it is asked every few seconds.
 
 import type { Fou, FouPort } from '../../../netlink/generic/fou-types.ts'
 import { NoGenericFamily } from '../../../netlink/index.ts'
@@ -29,6 +29,12 @@ export class ReceivePorts {
       if (error instanceof NoGenericFamily) return 'not in kernel'
       throw error
     }
+  }
+
+  /** True as well where that cannot be known. */
+  async isThere(wanted: FouPort): Promise<boolean> {
+    const found = await receivePorts(this.#open).catch(() => [wanted])
+    return found.some(({ port, local }) => port === wanted.port && local === wanted.local)
   }
 
   /** Removes what is there of ours with that number. */

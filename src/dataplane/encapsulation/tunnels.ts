@@ -47,7 +47,7 @@ const settleFor = 20
 /** How long what is not wanted stays: other nodes may still send through it. Milliseconds. */
 const lingerFor = 5_000
 
-/** Between looks at what WireGuard tells nobody of: a question and an answer a device. Milliseconds. */
+/** Between looks at what the kernel tells nobody of, WireGuard's nodes and the ports that unwrap: a question and an answer a device. Milliseconds. */
 const askEvery = 5_000
 
 /** Before what the kernel refused is tried again: the first wait, each later one twice as long, and the longest. Milliseconds. */
@@ -111,7 +111,7 @@ export class Tunnels {
       this.#armTrim(lingerFor)
     }
     this.#asked = true
-    if (desired.some(({ tunnel }) => tunnel.kind === 'wireguard')) this.#armAsk()
+    if (desired.some(({ tunnel }) => tunnel.kind === 'wireguard' || deviceOf(tunnel).receives?.(tunnel))) this.#armAsk()
     return this.#look().then(() => this.#faults)
   }
 
@@ -208,6 +208,8 @@ export class Tunnels {
 
   async #ask(): Promise<void> {
     for (const { tunnel, key } of this.#desired) {
+      const port = deviceOf(tunnel).receives?.(tunnel)
+      if (port && !this.#closed && !(await this.#ports.isThere(port))) this.#lookSoon()
       if (tunnel.kind !== 'wireguard' || !key || this.#closed) continue
       if (!(await this.#wireguard.isAsWanted(tunnel, key, this.#isSettled()))) this.#lookSoon()
     }
