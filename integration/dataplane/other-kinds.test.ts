@@ -18,8 +18,8 @@ const file = 'integration/dataplane/other-kinds.test.ts'
 /** Tests of the data plane alone that want such a kernel, too. */
 const apart = ['src/dataplane/wireguard.contract.test.ts', 'src/dataplane/encapsulation/wireguard.kernel.test.ts']
 /**
- * `few`: each kind in one of its modes, and the switches between them, four minutes in the emulated machine. `whole`: in both modes, with
- * restarts and a rotated key, six minutes. `FoU,GUE`: the same of these.
+ * `few`: each kind in one of its modes, and the switches between them, five minutes in the emulated machine. `whole`: in both modes, with
+ * restarts and a rotated key, ten minutes. `FoU,GUE`: the same of these.
  */
 const asked = process.env['MATRIX'] ?? 'few'
 const isAll = asked === 'few' || asked === 'whole'
