@@ -50,7 +50,7 @@ export function compare(
   const [best] = theirs.toSorted((a, b) => median(a[measure]) - median(b[measure]))
   if (!ours || !best) return undefined
   const both = Math.min(ours[measure].length, best[measure].length)
-  const ratios = Array.from({ length: both }, (_, i) => ours[measure][i] / Math.max(best[measure][i], 0.001))
+  const ratios = Array.from({ length: both }, (_, i) => ours[measure][i] / Math.max(best[measure][i], 1e-5))
   return { best, ratio: median(ratios) }
 }
 
