@@ -4,7 +4,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { tableRows } from '../kit/markdown.ts'
-import { type Case, carries, casesOf, families, type Place, places } from './cases.ts'
+import { type Case, carries, casesOf, families, fewCasesOf, type Place, places } from './cases.ts'
 import { type Family, optionalKinds, vxlan, wrappings } from './kinds.ts'
 
 /** A row's cells after its name; `✘` where a check failed. */
@@ -28,8 +28,9 @@ export const switchName = (from: Case, to: Case): string =>
 export async function writeRows(found: readonly Row[]): Promise<void> {
   const before = await readRows()
   const all = [...found, ...before]
-  const switches = [[vxlan], optionalKinds]
-    .flatMap(which => casesOf(which).flatMap((to, i, cases) => (i === 0 ? [] : [switchName(cases[i - 1], to)])))
+  const switches = [casesOf([vxlan]), casesOf(optionalKinds), fewCasesOf(optionalKinds)]
+    .flatMap(cases => cases.slice(1).map((to, i) => switchName(cases[i], to)))
+    .filter((name, i, names) => names.indexOf(name) === i)
     .map(name => `| ${[name, ...(all.find(row => row.name === name)?.cells ?? [''])].join(' | ')} |`)
   const rows = casesOf(wrappings)
     .flatMap(each => families.flatMap(family => places.map(place => ({ each, family, place }))))
@@ -69,7 +70,7 @@ const page = (rows: readonly string[], switches: readonly string[]): string =>
     '',
     '## The mode of a live pool changed',
     '',
-    'While it changes, two pods in different subnets send each other numbered packets, 1,000 a second (in the virtual machine 200), in both',
+    'While it changes, two pods in different subnets send each other numbered packets, 1,000 a second (in the virtual machine 30), in both',
     'families. Lost: of the flow that lost most, from before the change until no route leads the old way.',
     '',
     '| from | to | lost |',
