@@ -11,6 +11,7 @@ t.test('a folder is made with all that lead to it, and it does no harm to ask ag
   t.equal(statSync(folder).mode & 0o777, 0o700)
   writeFileSync(join(folder, 'file'), '')
   t.throws(() => makeFolder(join(folder, 'file/d')), { code: 'ENOTDIR' })
+  t.throws(() => makeFolder(join(folder, 'file')), { code: 'EEXIST' })
 })
 
 t.test('where there can be no folder, that is said', async t => {
