@@ -14,6 +14,8 @@ interface Outcome {
 }
 
 const check = 'scripts/check.ts'
+/** It takes a processor for minutes, ahead of what is beside it: first of all. */
+const emulated = 'integration/dataplane/other-kinds.test.ts'
 const logs = 'build/test-logs'
 /** What Node makes of each module: hundreds of programs that start from the same sources need not read them anew. */
 const compiled = join(process.cwd(), 'build/compile-cache')
@@ -27,7 +29,7 @@ const isIntegration = (file: string): boolean => file.startsWith('integration/')
 /** Runs one file as a program of its own: without a runner's hooks in it, what it starts runs as it would for a user. */
 function run(file: string): Promise<Outcome> {
   const started = performance.now()
-  const limit = isIntegration(file) ? 900 : 300
+  const limit = file === emulated ? 1800 : isIntegration(file) ? 900 : 300
   const env = { ...process.env, TAP_TIMEOUT: String(limit), NODE_COMPILE_CACHE: compiled }
   const child = spawn(process.execPath, [...hooks, file], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -120,8 +122,6 @@ const started = performance.now()
 const units = [...(chosen.length === 0 ? [check] : []), ...pick(beside)].values()
 // Interop's table comes after what fills it, so one lane has all of it, in the order of its names.
 const isInterop = (file: string): boolean => file.startsWith('integration/interop/')
-// An emulated machine takes a processor for minutes, ahead of what is beside it: first of all.
-const emulated = 'integration/dataplane/other-kinds.test.ts'
 const rest = pick(integration.filter(file => !isInterop(file) && file !== emulated))
 const labs = [...longest.filter(file => rest.includes(file)), ...rest.filter(file => !longest.includes(file))].values()
 const interop = pick(integration.filter(isInterop)).values()

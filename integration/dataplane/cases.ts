@@ -29,12 +29,6 @@ export const casesOf = (which: readonly Wrapping[]): readonly Case[] => [
   ...encryptingFirst(which).flatMap(wrapping => modesOf(wrapping).map(mode => ({ wrapping, mode }))),
 ]
 
-/** One mode of each, by turns. */
-export const fewCasesOf = (which: readonly Wrapping[]): readonly Case[] => [
-  never,
-  ...encryptingFirst(which).map((wrapping, i): Case => ({ wrapping, mode: i % 2 === 0 ? 'Always' : 'CrossSubnet' })),
-]
-
 const encryptingFirst = (which: readonly Wrapping[]): readonly Wrapping[] =>
   which.toSorted((a, b) => Number(b.encrypted === true) - Number(a.encrypted === true))
 

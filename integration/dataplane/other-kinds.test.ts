@@ -9,7 +9,7 @@ import type { WireguardView } from '../../src/api/contract.ts'
 import { probeEnd } from '../continuity/kit/probe-program.ts'
 import { tunnelsSurvive } from '../kit/encapsulated.ts'
 import { eventually, execute, labFile, TestLab } from '../kit/lab.ts'
-import { casesOf, fewCasesOf } from './cases.ts'
+import { casesOf } from './cases.ts'
 import { kernelHasThem, optionalKinds } from './kinds.ts'
 import { matrix } from './matrix.ts'
 import { type Row, writeRows } from './table.ts'
@@ -17,14 +17,10 @@ import { type Row, writeRows } from './table.ts'
 const file = 'integration/dataplane/other-kinds.test.ts'
 /** Tests of the data plane alone that want such a kernel, too. */
 const apart = ['src/dataplane/wireguard.contract.test.ts', 'src/dataplane/encapsulation/wireguard.kernel.test.ts']
-/**
- * `few`: each kind in one of its modes, and the switches between them, five minutes in the emulated machine. `whole`: in both modes, with
- * restarts and a rotated key, ten minutes. `FoU,GUE`: the same of these.
- */
-const asked = process.env['MATRIX'] ?? 'few'
-const isAll = asked === 'few' || asked === 'whole'
-const kinds = optionalKinds.filter(({ title }) => isAll || asked.split(',').includes(title))
-const cases = asked === 'few' ? fewCasesOf(kinds) : casesOf(kinds)
+/** `FoU,GUE`: these kinds only. */
+const asked = process.env['MATRIX']
+const kinds = optionalKinds.filter(({ title }) => asked === undefined || asked.split(',').includes(title))
+const cases = casesOf(kinds)
 const inMachine = process.env['STOCK_KERNEL'] !== undefined
 const mark = 'rows: '
 
@@ -76,9 +72,8 @@ function inTheMachine(): ReturnType<typeof execute> {
   return execute([
     'scripts/stock-kernel',
     '--limit',
-    asked === 'few' ? '850' : '1700',
-    'env',
-    `MATRIX=${asked}`,
+    '1700',
+    ...(asked === undefined ? [] : ['env', `MATRIX=${asked}`]),
     process.execPath,
     ...process.execArgv,
     '--input-type=module',
@@ -97,7 +92,7 @@ async function everyKind(t: Test): Promise<readonly Row[]> {
     // processor, so few a second that this is four seconds' worth.
     rate: inMachine ? 30 : 1000,
     then: async (t, lab, { wrapping, mode }) => {
-      if (asked === 'few' || mode !== 'Always' || !wrapping) return
+      if (mode !== 'Always' || !wrapping) return
       const { title, device } = wrapping
       if (!['FoU', 'GUE', 'WireGuard'].includes(title)) return
       await tunnelsSurvive(t, lab, [{ family: 'ipv4', device: device('ipv4') }])

@@ -4,7 +4,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { tableRows } from '../kit/markdown.ts'
-import { type Case, carries, casesOf, families, fewCasesOf, type Place, places } from './cases.ts'
+import { type Case, carries, casesOf, families, type Place, places } from './cases.ts'
 import { type Family, optionalKinds, vxlan, wrappings } from './kinds.ts'
 
 /** A row's cells after its name; `✘` where a check failed. */
@@ -28,9 +28,8 @@ export const switchName = (from: Case, to: Case): string =>
 export async function writeRows(found: readonly Row[]): Promise<void> {
   const before = await readRows()
   const all = [...found, ...before]
-  const switches = [casesOf([vxlan]), casesOf(optionalKinds), fewCasesOf(optionalKinds)]
+  const switches = [casesOf([vxlan]), casesOf(optionalKinds)]
     .flatMap(cases => cases.slice(1).map((to, i) => switchName(cases[i], to)))
-    .filter((name, i, names) => names.indexOf(name) === i)
     .map(name => `| ${[name, ...(all.find(row => row.name === name)?.cells ?? [''])].join(' | ')} |`)
   const rows = casesOf(wrappings)
     .flatMap(each => families.flatMap(family => places.map(place => ({ each, family, place }))))
@@ -57,8 +56,7 @@ const page = (rows: readonly string[], switches: readonly string[]): string =>
     '# Between pods of two nodes, by encapsulation',
     '',
     'Written by `integration/dataplane/`: real nodes in two subnets, with a router between them that is no part of the cluster, and real',
-    "pods. What this machine's kernel lacks is tried under Debian's, in a virtual machine: by `npm test` each kind in one mode, all of it by a",
-    'command of its own (testing.md). Do not edit: tests write it anew.',
+    "pods. What this machine's kernel lacks is tried under Debian's, in a virtual machine (testing.md). Do not edit: tests write it anew.",
     '',
     'TCP: 4 MiB arrive whole (SHA-256). Largest packet: this many octets pass with "do not fragment" set, one more does not; the wire',
     'takes 1500. Hops: who answers a traceroute. On the wire: what a capture at the receiving node sees, and it sees nothing else of the',
