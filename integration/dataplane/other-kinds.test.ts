@@ -23,6 +23,7 @@ const kinds = optionalKinds.filter(({ title }) => asked === undefined || asked.s
 const cases = casesOf(kinds)
 const inMachine = process.env['STOCK_KERNEL'] !== undefined
 const mark = 'rows: '
+const sealed = /^unreachable 10\.44\.0\.0\/16 /m
 
 if (inMachine) t.test('each kind', async t => console.log(`# ${mark}${JSON.stringify(await everyKind(t))}`))
 else if (kernelHasThem()) t.test('each kind', async t => writeRows(await everyKind(t)))
@@ -43,6 +44,7 @@ else {
         60,
       )
       t.same(await waysOf(lab), before, `${field}: packets go as they did`)
+      t.notMatch(await lab.exec('n1', 'ip', 'route'), sealed, `${field}: and no wider route is cut off`)
       t.notMatch(await lab.exec('n1', 'ip', '-o', 'link'), /margay-(?!vxlan)|tunl0|gre0/, `${field}: no device`)
       t.notOk((await lab.ask('n1', '/v1/ipam', {})).addresses.some(({ containerId }) => containerId === device('ipv4')))
       await t.rejects(lab.addPod('n1', `n1-${field.toLowerCase()}`), missing, `${field}: and no pod is attached`)
@@ -97,6 +99,7 @@ async function everyKind(t: Test): Promise<readonly Row[]> {
       if (!['FoU', 'GUE', 'WireGuard'].includes(title)) return
       await tunnelsSurvive(t, lab, [{ family: 'ipv4', device: device('ipv4') }])
       if (title !== 'WireGuard') return
+      t.match(await lab.exec('n1', 'ip', 'route'), sealed, 'no default route takes what no tunnel carries')
       await rotationLosesNothing(t, lab)
       await t.test('the devices that the kernel makes by itself are left as they were made', async t => {
         t.notMatch(await lab.exec('n1', 'ip', '-o', 'link', 'show', 'type', 'ipip'), /tunl0.*[<,]UP/)

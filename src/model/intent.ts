@@ -13,7 +13,7 @@ export interface Intent {
   readonly originate: readonly Origination[]
   /** Own blocks: an address in them that no pod has is answered with "host unreachable" here, and never loops. */
   readonly unreachable: readonly string[]
-  /** Pools whose packets leave encrypted or not at all: what no more specific route leads to is refused, whatever wider one there is. */
+  /** Pools, or blocks of them, whose packets leave encrypted or not at all: refused unless a more specific route leads there. */
   readonly sealed: readonly string[]
   /** What of the learned routes may enter the kernel. */
   readonly routes: RouteRules

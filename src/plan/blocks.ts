@@ -4,6 +4,7 @@ import { bitsOf, comparePrefixes, contains, formatPrefix, parsePrefix } from '..
 import type { Prefix } from '../../inet/index.ts'
 import type { Origination } from '../../bgp/types.ts'
 import type { IPPoolResource } from '../resources/index.ts'
+import type { TunnelUse } from '../model/tunnel-use.ts'
 import type { OwnedBlock } from './snapshot.ts'
 
 export interface BlockPlan {
@@ -40,16 +41,26 @@ export function planBlocks(
 }
 
 /**
- * With WireGuard's Always nothing of a pool leaves in the open. A route that a peer takes back, or that may not enter the kernel, must
- * not leave its packets to the node's default route.
+ * What is refused, unless a more specific route leads there, because nothing of it may leave in the open (WireGuard's Always): a route
+ * that a peer takes back, or that may not enter the kernel, must not leave its packets to the node's default route. While the mode
+ * changes, nodes that the pool still reaches without encryption (`open`) go on as before; then it is the blocks of the others only.
  */
-export function sealedPools(pools: readonly IPPoolResource[], unreachable: readonly string[]): readonly string[] {
-  return pools
-    .filter(({ spec }) => spec.wireguardMode === 'Always')
-    .flatMap(({ spec }) => parsePrefix(spec.cidr) ?? [])
-    .filter(pool => !isSingleAddress(pool))
-    .map(formatPrefix)
-    .filter(pool => !unreachable.includes(pool))
+export function sealed(
+  node: string,
+  pools: readonly IPPoolResource[],
+  blocks: readonly OwnedBlock[],
+  open: TunnelUse['open'],
+): readonly string[] {
+  const ranges = pools.flatMap(({ metadata, spec }) => {
+    const range = parsePrefix(spec.cidr)
+    if (spec.wireguardMode !== 'Always' || !range) return []
+    const nodes = open[metadata.name] ?? []
+    if (nodes === 'all') return []
+    if (nodes.length === 0) return range
+    const shut = blocks.filter(block => block.node !== node && !nodes.includes(block.node))
+    return shut.flatMap(block => parsePrefix(block.cidr) ?? []).filter(block => contains(range, block))
+  })
+  return ranges.filter(range => !isSingleAddress(range)).map(formatPrefix)
 }
 
 function isSingleAddress(block: Prefix): boolean {

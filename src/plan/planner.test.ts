@@ -100,11 +100,17 @@ t.test('what WireGuard encrypts always has no way out but its own', async t => {
     fullMesh.pools.map(({ spec }) => spec.cidr),
   )
   t.same(plan(fullMesh, 'n1').sealed, [], 'other pools go by the routes there are')
-  const whole = { ...always, blocks: [{ cidr: always.pools[0].spec.cidr, node: 'n1' }] }
-  t.notOk(
-    plan(whole, 'n1').sealed.includes(whole.pools[0].spec.cidr),
-    'a block as great as its pool is refused already',
-  )
+  const [{ metadata, spec }] = always.pools
+  const blocks = ['n1', 'n2', 'n3'].map((node, i) => ({ cidr: spec.cidr.replace(/\.0\.0\/.*/, `.${i}.0/26`), node }))
+  const use = { node: 'n1', accepts: [], leaving: [], sends: [], bare: { [metadata.name]: 'all' as const } }
+  const notMet = { tunnels: new Map([['margay-wg4', { met: [] }]]) }
+  const changing = (nodes: 'all' | readonly string[]) => {
+    const tunnelUses = [{ ...use, open: { [metadata.name]: nodes } }]
+    return plan({ ...always, pools: [always.pools[0]], blocks, tunnelUses }, 'n1', notMet).sealed
+  }
+  t.same(changing('all'), [], 'while the mode changes, nodes that have not met go on as before')
+  t.same(changing(['n2']), [blocks[2].cidr], 'and only they')
+  t.same(changing([]), [spec.cidr])
 })
 
 t.test('problems of pools and addresses', async t => {

@@ -11,7 +11,7 @@ import type { TunnelRule } from '../model/tunnel.ts'
 import type { TunnelUse } from '../model/tunnel-use.ts'
 import type { FilterRules, Intent, RouteRules } from '../model/intent.ts'
 import type { IPPoolResource } from '../resources/index.ts'
-import { planBlocks, sealedPools } from './blocks.ts'
+import { planBlocks, sealed } from './blocks.ts'
 import type { BlockPlan } from './blocks.ts'
 import { planFilters } from './filters.ts'
 import type { FormerAddress } from './former.ts'
@@ -56,6 +56,7 @@ const noStates: TunnelStates = new Map()
 const nothing: readonly string[] = []
 const nobodyMoved: readonly FormerAddress[] = []
 const noBlocks: Snapshot['blocks'] = []
+const nobodyOpen: TunnelUse['open'] = {}
 const noAddresses: Facts['addresses'] = []
 const noLinks: Facts['links'] = []
 
@@ -120,7 +121,6 @@ export function createPlanner(node: string): Planner {
           : { sessions: [], problems: [cannotSpeak(node, nodes)] },
       )
       const own = sections.blocks.get([blocks, pools, withdrawn], () => planBlocks(node, blocks, pools, withdrawn))
-      const sealed = sections.sealed.get([pools, own], () => sealedPools(pools, own.unreachable))
       const reflector = local?.clusterId !== undefined
       const id = local && keptRouterId(local, speakers, situation.routerId)
       const hosts = sections.hosts.get([local, links], () => (local ? loopbackHosts(local, links) : []))
@@ -143,6 +143,8 @@ export function createPlanner(node: string): Planner {
             ? planTunnels(local, speakers, pools, tunnelUses, { states, pending: pendingUse, former, blocks: owned })
             : noTunnels,
       )
+      const open = tunnels.use?.open ?? nobodyOpen
+      const shut = sections.sealed.get([pools, owned, open], () => sealed(node, pools, owned, open))
       const routes = sections.routes.get([local, found.sessions, own.own, hosts, pools, tunnels.rules, settings], () =>
         routeRules(local, found.sessions, [...own.own, ...hosts], pools, tunnels.rules, settings),
       )
@@ -165,7 +167,7 @@ export function createPlanner(node: string): Planner {
         secrets,
         originate,
         unreachable: own.unreachable,
-        sealed,
+        sealed: shut,
         routes,
         tunnels: tunnels.tunnels,
         ...(tunnels.use && { tunnelUse: tunnels.use }),
