@@ -3,7 +3,8 @@
 import type { Rtnetlink } from '../../netlink/types.ts'
 import type { Clock } from './clock.ts'
 import type { Dataplane } from './dataplane.ts'
-import { FakeKernel, type FakeNamespace } from './fake-kernel.ts'
+import { FakeKernel } from './fake-kernel.ts'
+import type { FakeNamespace } from './fake-namespace.ts'
 
 export class HandClock implements Clock {
   #now = 0

@@ -124,13 +124,12 @@ export class Settings {
   }
 
   #heard(event: NetlinkEvent): void {
-    if (event.type === 'overrun') for (const owner of this.#wanted.keys()) this.#due.add(owner)
+    if (event.type === 'overrun') for (const owner of this.#wanted.keys()) this.lookSoon(owner)
     else if (event.type === 'netconf.put') {
       const { link } = event.netconf
       const device = typeof link === 'number' ? this.#options.mirror.link(link)?.name : undefined
-      this.#due.add(device !== undefined && this.#wanted.has(device) ? device : theNode)
-    } else return
-    if (!this.#cancels.has('look')) this.#lookIn(settleFor)
+      this.lookSoon(device !== undefined && this.#wanted.has(device) ? device : theNode)
+    }
   }
 
   #lookIn(ms: number): void {

@@ -31,6 +31,12 @@ export function keptBackText(ends: readonly End[], device: string, family: 4 | 6
   ]
 }
 
+/** Why a device that no pool asks for stays. `senders`: nodes that still send by it. */
+export function waitText(device: string, senders: readonly string[]): string {
+  if (senders.length === 0) return `device ${device} stays: a node takes packets by no other way yet`
+  return `device ${device} stays until it is heard of ${someOf(senders)} that nothing is sent by it any more; of a node that is off, it does no harm`
+}
+
 export function withoutAddress(local: NodeSpeaker, pool: IPPoolResource, kind: TunnelKind, family: 4 | 6): string {
   return `node "${local.name}": it has no IPv${family} address, so it has no tunnel for ippool "${pool.metadata.name}" (${fieldOf(kind)}); add bgp.ipv${family}Address to its Node.`
 }
@@ -44,8 +50,8 @@ export function withoutSubnet(
   return `node "${local.name}": its address ${formatAddress(own.address)}/${own.length} has no subnet, so ippool "${pool.metadata.name}" (${fieldOf(kind)} CrossSubnet) is tunnelled to every node; write the length of its subnet in bgp.ipv${own.address.family}Address, or Always.`
 }
 
-function someOf(late: readonly string[]): string {
-  return late.slice(0, 5).join(', ') + (late.length > 5 ? ` and ${late.length - 5} more` : '')
+function someOf(all: readonly string[]): string {
+  return all.slice(0, 5).join(', ') + (all.length > 5 ? ` and ${all.length - 5} more` : '')
 }
 
 function fieldOf(kind: TunnelKind): string {

@@ -12,6 +12,7 @@
 
 import { isEncrypting, type TunnelState } from '../model/tunnel.ts'
 import type { TunnelUse } from '../model/tunnel-use.ts'
+import { waitText } from './tunnel-sentences.ts'
 
 /** The records of the cluster as this node sees them. */
 export interface UseView {
@@ -146,10 +147,4 @@ function isThere(view: UseView, device: string): boolean {
 
 function sorted(names: readonly string[]): readonly string[] {
   return [...new Set(names)].toSorted()
-}
-
-function waitText(device: string, senders: readonly string[]): string {
-  if (senders.length === 0) return `device ${device} stays: a node takes packets by no other way yet`
-  const list = senders.slice(0, 5).join(', ') + (senders.length > 5 ? ` and ${senders.length - 5} more` : '')
-  return `device ${device} stays until it is heard of ${list} that nothing is sent by it any more; of a node that is off, it does no harm`
 }
