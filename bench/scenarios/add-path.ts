@@ -1,4 +1,4 @@
-import { all, thousands, type TrafficScenario, type TrafficSize } from './scenario.ts'
+import { all, tableOf, type TrafficScenario, type TrafficSize } from './scenario.ts'
 
 const SENDERS = 4
 const RECEIVERS = 10
@@ -8,18 +8,12 @@ function paths(prefixes: number): TrafficSize {
   const sender = { prefixes, sets: prefixes * 0.15, receives: false }
   const receiver = { prefixes: 0, sets: 0, receives: true }
   const peers = [...Array.from({ length: SENDERS }, () => sender), ...Array.from({ length: RECEIVERS }, () => receiver)]
-  return {
-    label: thousands(prefixes),
-    units: prefixes,
-    shape: {
-      family: 'ipv4-unicast',
-      kind: 'ebgp',
-      peers,
-      hasSameTables: true,
-      hasPaths: true,
-      phases: [{ row: 'ADD-PATH', changes: all(peers, 'announce') }],
-    },
-  }
+  return tableOf(prefixes, {
+    peers,
+    hasSameTables: true,
+    hasPaths: true,
+    phases: [{ row: 'ADD-PATH', changes: all(peers, 'announce') }],
+  })
 }
 
 export const addPath: TrafficScenario = {

@@ -1,4 +1,4 @@
-import { all, oneToMany, type TrafficScenario, type TrafficSize, thousands } from './scenario.ts'
+import { all, oneToMany, tableOf, type TrafficScenario, type TrafficSize } from './scenario.ts'
 
 const RECEIVERS = 10
 const STEPS = 20
@@ -15,16 +15,7 @@ function flap(prefixes: number): TrafficSize {
       { row: 'churn, back', changes: [{ ...range, kind: 'announce' as const }] },
     ]
   })
-  return {
-    label: thousands(prefixes),
-    units: prefixes,
-    shape: {
-      family: 'ipv4-unicast',
-      kind: 'ebgp',
-      peers,
-      phases: [{ row: undefined, changes: all(peers, 'announce') }, ...steps.flat()],
-    },
-  }
+  return tableOf(prefixes, { peers, phases: [{ row: undefined, changes: all(peers, 'announce') }, ...steps.flat()] })
 }
 
 export const churn: TrafficScenario = {

@@ -1,22 +1,17 @@
 import type { Family } from '../../bgp/types.ts'
-import { all, oneToMany, type TrafficScenario, type TrafficSize, thousands } from './scenario.ts'
+import { all, oneToMany, tableOf, type TrafficScenario, type TrafficSize } from './scenario.ts'
 
 /** One eBGP peer sends its table, one other receives it; then all of it is withdrawn. */
 function oneToOne(family: Family, prefixes: number, sets: number, rows: readonly [string, string]): TrafficSize {
   const peers = oneToMany(prefixes, 1, sets)
-  return {
-    label: thousands(prefixes),
-    units: prefixes,
-    shape: {
-      family,
-      kind: 'ebgp',
-      peers,
-      phases: [
-        { row: rows[0], changes: all(peers, 'announce') },
-        { row: rows[1], changes: all(peers, 'withdraw') },
-      ],
-    },
-  }
+  return tableOf(prefixes, {
+    family,
+    peers,
+    phases: [
+      { row: rows[0], changes: all(peers, 'announce') },
+      { row: rows[1], changes: all(peers, 'withdraw') },
+    ],
+  })
 }
 
 const ipv4 = (prefixes: number): TrafficSize =>

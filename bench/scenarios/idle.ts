@@ -1,4 +1,4 @@
-import { all, thousands, type Peer, type TrafficScenario, type TrafficSize } from './scenario.ts'
+import { all, tableOf, thousands, type Peer, type TrafficScenario, type TrafficSize } from './scenario.ts'
 
 const HOLD_TIME = 9
 /** All is measured for a minute, the short set does with less: twice the hold time, so that what is lost shows. */
@@ -36,20 +36,14 @@ function loaded(prefixes: number): TrafficSize {
     { prefixes: 0, sets: 0, receives: true },
     ...Array.from({ length: 200 }, () => quiet),
   ]
-  return {
-    label: thousands(prefixes),
-    units: prefixes,
-    shape: {
-      family: 'ipv4-unicast',
-      kind: 'ebgp',
-      peers,
-      holdTime: HOLD_TIME,
-      phases: [
-        { row: 'idle, table loads', changes: all(peers, 'announce'), seconds: HOLD_TIME },
-        { row: 'idle, table goes', changes: all(peers, 'withdraw'), seconds: HOLD_TIME },
-      ],
-    },
-  }
+  return tableOf(prefixes, {
+    peers,
+    holdTime: HOLD_TIME,
+    phases: [
+      { row: 'idle, table loads', changes: all(peers, 'announce'), seconds: HOLD_TIME },
+      { row: 'idle, table goes', changes: all(peers, 'withdraw'), seconds: HOLD_TIME },
+    ],
+  })
 }
 
 export const idleUnderLoad: TrafficScenario = {

@@ -1,22 +1,16 @@
-import { all, oneToMany, thousands, type TrafficScenario, type TrafficSize } from './scenario.ts'
+import { all, oneToMany, tableOf, type TrafficScenario, type TrafficSize } from './scenario.ts'
 
 /** One eBGP peer sends its table, the device puts it into the kernel's; then all of it is withdrawn. */
 function load(prefixes: number): TrafficSize {
   const peers = oneToMany(prefixes, 0)
-  return {
-    label: thousands(prefixes),
-    units: prefixes,
-    shape: {
-      family: 'ipv4-unicast',
-      kind: 'ebgp',
-      peers,
-      kernel: true,
-      phases: [
-        { row: 'kernel', changes: all(peers, 'announce') },
-        { row: 'kernel, back out', changes: all(peers, 'withdraw') },
-      ],
-    },
-  }
+  return tableOf(prefixes, {
+    peers,
+    kernel: true,
+    phases: [
+      { row: 'kernel', changes: all(peers, 'announce') },
+      { row: 'kernel, back out', changes: all(peers, 'withdraw') },
+    ],
+  })
 }
 
 export const kernel: TrafficScenario = {

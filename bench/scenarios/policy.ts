@@ -1,19 +1,13 @@
-import { all, oneToMany, thousands, type TrafficScenario, type TrafficSize } from './scenario.ts'
+import { all, oneToMany, tableOf, type TrafficScenario, type TrafficSize } from './scenario.ts'
 
 /** A full table through filters that have to be gone through to their end. */
 function filtered(prefixes: number): TrafficSize {
   const peers = oneToMany(prefixes, 1)
-  return {
-    label: thousands(prefixes),
-    units: prefixes,
-    shape: {
-      family: 'ipv4-unicast',
-      kind: 'ebgp',
-      peers,
-      hasFilters: true,
-      phases: [{ row: 'dense policy', changes: all(peers, 'announce') }],
-    },
-  }
+  return tableOf(prefixes, {
+    peers,
+    hasFilters: true,
+    phases: [{ row: 'dense policy', changes: all(peers, 'announce') }],
+  })
 }
 
 export const policy: TrafficScenario = {

@@ -1,20 +1,15 @@
-import { all, oneToMany, type TrafficScenario, type TrafficSize, thousands } from './scenario.ts'
+import { all, oneToMany, tableOf, type TrafficScenario, type TrafficSize } from './scenario.ts'
 
 const CLIENTS = 50
 
 /** A client of a route reflector sends, fifty others receive. */
 function reflect(prefixes: number): TrafficSize {
   const peers = oneToMany(prefixes, CLIENTS)
-  return {
-    label: thousands(prefixes),
-    units: prefixes,
-    shape: {
-      family: 'ipv4-unicast',
-      kind: 'reflector',
-      peers,
-      phases: [{ row: 'reflector', changes: all(peers, 'announce') }],
-    },
-  }
+  return tableOf(prefixes, {
+    kind: 'reflector',
+    peers,
+    phases: [{ row: 'reflector', changes: all(peers, 'announce') }],
+  })
 }
 
 export const reflector: TrafficScenario = {

@@ -1,23 +1,17 @@
-import { all, oneToMany, thousands, type TrafficScenario, type TrafficSize } from './scenario.ts'
+import { all, oneToMany, tableOf, type TrafficScenario, type TrafficSize } from './scenario.ts'
 
 /** A device whose kernel has a table's routes stops, leaves them, and comes back. */
 function again(prefixes: number): TrafficSize {
   const peers = oneToMany(prefixes, 0)
   const changes = all(peers, 'announce')
-  return {
-    label: thousands(prefixes),
-    units: prefixes,
-    shape: {
-      family: 'ipv4-unicast',
-      kind: 'ebgp',
-      peers,
-      kernel: true,
-      phases: [
-        { row: undefined, changes },
-        { row: 'restart', changes, restart: true },
-      ],
-    },
-  }
+  return tableOf(prefixes, {
+    peers,
+    kernel: true,
+    phases: [
+      { row: undefined, changes },
+      { row: 'restart', changes, restart: true },
+    ],
+  })
 }
 
 export const restart: TrafficScenario = {

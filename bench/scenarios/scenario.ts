@@ -147,6 +147,14 @@ export function oneToMany(prefixes: number, receivers: number, sets = prefixes *
   return [{ prefixes, sets, receives: false }, ...Array.from({ length: receivers }, () => receiver)]
 }
 
+/** A table of so many prefixes, by IPv4 and eBGP unless said otherwise. */
+export function tableOf(
+  prefixes: number,
+  shape: Omit<Shape, 'family' | 'kind'> & Partial<Pick<Shape, 'family' | 'kind'>>,
+): TrafficSize {
+  return { label: thousands(prefixes), units: prefixes, shape: { family: 'ipv4-unicast', kind: 'ebgp', ...shape } }
+}
+
 /** The whole of what a peer has. */
 export function all(peers: readonly Peer[], kind: Change['kind']): Change[] {
   return peers.flatMap(({ prefixes }, peer) => (prefixes > 0 ? [{ peer, kind, from: 0, to: prefixes }] : []))
