@@ -1,6 +1,6 @@
 // `npm run bench`: scenario by scenario, device by device, round by round, and then docs/performance.md.
 //
-//     npm run bench                           each scenario at its standard size, and Margay at the others; under ten minutes
+//     npm run bench                           each scenario at its standard size, and Margay at the others
 //     npm run bench -- --full                 all devices at all sizes, three rounds
 //     npm run bench -- --quick                each scenario at its smallest size, once; nothing is written
 //         --only full-table,churn             these scenarios
