@@ -15,6 +15,8 @@ const OCTETS_A_PREFIX = 130
 const QUIET = 60
 const LONG_QUIET = 4_000
 const POLL = 5
+/** Sessions that are dialled at the same time. */
+const AT_ONCE = 8
 
 export interface PhaseResult {
   readonly row: string | undefined
@@ -72,7 +74,13 @@ export class Run {
     if (this.#direct) await this.#serve()
     const all = this.#sessions.filter((_, n) => this.#only === undefined || n === this.#only)
     const dialing = this.#direct ? this.#receivers.map(({ session }) => session) : all
-    await Promise.all(dialing.map(session => session.up()))
+    // A few at a time: listeners keep no more in their queue (BIRD: 8).
+    const waiting = dialing.values()
+    await Promise.all(
+      Array.from({ length: AT_ONCE }, async () => {
+        for (const session of waiting) await session.up()
+      }),
+    )
     const since = performance.now()
     const settled = () => performance.now() - Math.max(since, ...dialing.map(({ lastHeard }) => lastHeard)) > 1_500
     while (!settled()) await pause(50)

@@ -10,6 +10,8 @@ import { Inbox } from './inbox.ts'
 /** Seconds, where a scenario does not say another. */
 export const HOLD_TIME = 240
 const RETRY = 100
+/** A connection that has brought no session by then is given up: where a queue of connections overflows, one end alone believes in it. */
+const PATIENCE = 10_000
 
 export interface SessionOptions {
   readonly family: Family
@@ -114,14 +116,17 @@ export class Session {
         if (type === KEEPALIVE) this.#heardKeepalive()
         if (type !== KEEPALIVE || this.#established) return
         this.#established = true
+        clearTimeout(impatience)
         this.ended = undefined
         clearInterval(this.#keepalives)
         this.#keepalives = setInterval(() => socket.write(keepalive), (holdTime / 4) * 1000).unref()
         resolve()
       }
+      const impatience = setTimeout(() => socket.destroy(), PATIENCE)
       socket.on('connect', () => socket.write(openOf(own, family, { gracefulRestart, hasPaths, holdTime })))
       socket.on('error', () => {})
       socket.on('close', () => {
+        clearTimeout(impatience)
         if (this.#established) this.ended ??= 'the device closed the connection'
         resolve()
       })
