@@ -8,7 +8,8 @@ import { placeOf } from '../session/place.ts'
 import type { ListenRange, PeerConfig, SpeakerConfig } from '../types.ts'
 import { cease } from '../wire/notification.ts'
 import { type Fault, fault } from '../wire/verdict.ts'
-import { bareAddress, plainAddress, sameAddress } from './addresses.ts'
+import { bareAddress, plainAddress } from './addresses.ts'
+import { ByAddress } from './by-address.ts'
 import { resolvePeer } from './resolve.ts'
 
 /** Peers of a range at a time, where it does not say. */
@@ -50,10 +51,11 @@ export class DynamicPeers {
       const prefix = parsePrefix(range.prefix)
       if (prefix) this.#ranges.set(prefix, range)
     }
-    const configured = [...config.peers.values()]
+    const configured = new ByAddress<string>()
+    for (const [name, peer] of config.peers) configured.put(placeOf(peer), name)
     const staying = new Map<string, PeerConfig>()
     for (const { name, config: own } of this.#peers.values()) {
-      if (own.range === undefined || configured.some(peer => sameAddress(placeOf(peer), own.address))) continue
+      if (own.range === undefined || configured.at(own.address).length > 0) continue
       const found = this.#at(own.address)
       if (found?.name === name) staying.set(name, found.peer)
     }

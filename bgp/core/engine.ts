@@ -37,6 +37,7 @@ import { UpdateDecoder } from '../wire/update.ts'
 import { fault } from '../wire/verdict.ts'
 import { numberOf, sameAddress } from './addresses.ts'
 import { Alarms } from './alarms.ts'
+import { ByAddress } from './by-address.ts'
 import { checkConfig } from './check.ts'
 import { checkOrigination } from './check-origination.ts'
 import { canonical, compare, identityIssues } from './diff.ts'
@@ -64,6 +65,7 @@ export class Engine {
   readonly #ids = new PeerIds()
   readonly #peers = new Map<string, Peer>()
   readonly #peerById = new Map<PeerId, Peer>()
+  readonly #peersByAddress = new ByAddress<Peer>()
   readonly #ribs = new Map<Family, FamilyRib>()
   readonly #refusals = new Refusals()
   readonly #taps: SessionTap[] = []
@@ -122,6 +124,7 @@ export class Engine {
       }
       const change = compare(peer.config, wanted)
       if (change !== 'none') peer.adjust(wanted, change === 'policies' || change === 'moved')
+      this.#peersByAddress.put(peer.config.address, peer)
       if (change === 'moved') peer.relocate()
       if (change === 'session') peer.reset(fault(6, cease.configChange, 'the configuration of the session changed'))
     }
@@ -169,6 +172,7 @@ export class Engine {
     for (const peer of this.#peers.values()) {
       if (peer.config.interface !== link) continue
       peer.moved(`${address ?? ''}%${link}`)
+      this.#peersByAddress.put(peer.config.address, peer)
       inUse ||= !isUnfound(peer.config.address)
     }
     if (!inUse) this.#neighbours.delete(link)
@@ -360,6 +364,7 @@ export class Engine {
     const peer = new Peer(this.#host, id, name, config)
     this.#peers.set(name, peer)
     this.#peerById.set(id, peer)
+    this.#peersByAddress.put(config.address, peer)
     peer.start()
     return peer
   }
@@ -369,6 +374,7 @@ export class Engine {
     peer.dispose()
     this.#peers.delete(peer.name)
     this.#peerById.delete(peer.id)
+    this.#peersByAddress.delete(peer)
     this.#ids.give(peer.id)
   }
 
@@ -392,14 +398,10 @@ export class Engine {
   }
 
   #peerAt(remote: string, local: string): Peer | undefined {
-    let found: Peer | undefined
-    for (const peer of this.#peers.values()) {
-      const { address, localAddress } = peer.config
-      if (!sameAddress(address, remote)) continue
-      if (localAddress !== undefined && sameAddress(localAddress, local)) return peer
-      if (localAddress === undefined) found = peer
-    }
-    return found
+    const there = this.#peersByAddress.at(remote)
+    const isForLocal = ({ config: { localAddress } }: Peer): boolean =>
+      localAddress !== undefined && sameAddress(localAddress, local)
+    return there.find(isForLocal) ?? there.findLast(({ config }) => config.localAddress === undefined)
   }
 
   #on(conn: ConnId, act: (owner: Owner) => void): void {
