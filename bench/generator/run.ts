@@ -92,16 +92,20 @@ export class Run {
     const { seconds } = this.#shape.phases[n] ?? {}
     if (seconds === undefined) return this.#change(n, limit)
     const quiet = this.#sessions.filter((_, n) => this.#shape.peers[n].isQuiet)
+    const due = ((this.#shape.holdTime ?? HOLD_TIME) * 1000) / 3
+    const lateness = (): number => Math.max(0, ...quiet.map(({ longestGap }) => longestGap - due)) / 1000
+    // Reading the inboxes takes a second in which no keepalive is seen: it waits, and what is late by then is not counted.
+    let late: number | undefined
+    const reading = { after: seconds * 1000, begins: () => (late ??= lateness()) }
     for (const session of quiet) session.forgetGaps()
-    const [result] = await Promise.all([this.#change(n, limit), pause(seconds * 1000)])
+    const [result] = await Promise.all([this.#change(n, limit, reading), pause(seconds * 1000)])
     const lost = quiet.filter(({ ended }) => ended !== undefined)
     if (lost.length > 0) throw new Error(`${lost.length} sessions were lost: ${lost[0].ended}`)
-    const due = ((this.#shape.holdTime ?? HOLD_TIME) * 1000) / 3
-    const late = Math.max(...quiet.map(({ longestGap }) => longestGap)) - due
-    return { ...result, seconds: Math.max(0, late / 1000) }
+    return { ...result, seconds: late ?? lateness() }
   }
 
-  async #change(n: number, limit: number): Promise<PhaseResult> {
+  /** `reading`: the inboxes are read so many milliseconds after the start at the earliest, and before it does it says so. */
+  async #change(n: number, limit: number, reading = { after: 0, begins: () => {} }): Promise<PhaseResult> {
     const phase = this.#traffic.phases[n]
     const isRestarted = this.#shape.phases[n]?.restart === true
     if (isRestarted) await Promise.all(this.#sessions.map(session => session.up()))
@@ -123,9 +127,11 @@ export class Run {
       const quiet = now - Math.max(start, ...this.#receivers.map(({ session }) => session.lastHeard))
       const lost = this.#sessions.find(({ ended }) => ended !== undefined)
       const isLate = now - start > limit * 1000
+      if (now - start < reading.after) continue
       if (octets > read && (lost || isLate || quiet > LONG_QUIET || (quiet > QUIET && this.#isEnough(phase)))) {
         const { user, system } = process.cpuUsage(cpu)
         used = (user + system) / 1e6
+        reading.begins()
         for (const { checker } of this.#receivers) checker.read()
         read = octets
         const [fault] = this.#receivers.flatMap(({ checker }) => checker.faults)

@@ -1,16 +1,17 @@
 // Runs an engine on a transport and a clock: does what its actions ask, and feeds its three ports in turns.
 //
-// A turn handles at most `budget` units of input, as many of decisions, and one chunk of output per connection, then
+// A turn handles a bounded number of units of input, as many of decisions, and one chunk of output per connection, then
 // gives the event loop back; input rotates over the connections. So no peer, however talkative, delays another's
-// keepalives by more than a turn.
+// keepalives by more than a turn. How many units those are, `pace.ts` finds out.
 
 import type { Engine } from '../core/engine.ts'
 import type { ChunkSink } from '../groups/port.ts'
 import type { Action, ConnEnds, ConnId, Endpoint, Event, Report } from '../types.ts'
 import { Inbox } from './inbox.ts'
+import { Pace } from './pace.ts'
 import type { Clock, Conn, Transport } from './transport.ts'
 
-/** Units a turn: prefixes and messages. */
+/** Units a turn at most: prefixes and messages. */
 export const BUDGET = 8192
 /** Unread input, in octets, beyond which a connection is not read, and below which it is read again. */
 const FULL = 256 * 1024
@@ -31,7 +32,7 @@ export class Driver {
   readonly engine: Engine
   readonly #transport: Transport
   readonly #clock: Clock
-  readonly #budget: number
+  readonly #pace: Pace
   readonly #report: (report: Report) => void
   readonly #turned: () => void
   readonly #links = new Map<ConnId, Link>()
@@ -56,7 +57,7 @@ export class Driver {
     this.#clock = clock
     this.#report = hooks.report
     this.#turned = hooks.turned
-    this.#budget = hooks.budget ?? BUDGET
+    this.#pace = new Pace(hooks.budget ?? BUDGET)
   }
 
   /** Tells the engine the time, lets `act` use it, and does what it then asks. */
@@ -190,23 +191,26 @@ export class Driver {
 
   #turn(): void {
     if (this.#disposed) return
-    this.with(() => this.#read())
+    const start = this.#clock.now()
+    const { units } = this.#pace
+    this.with(() => this.#read(units))
     if (this.#working) {
       this.#working = false
-      this.#working = this.with(engine => engine.work(this.#budget))
+      this.#working = this.with(engine => engine.work(units))
     }
     this.#write()
     this.#turned()
+    this.#pace.took(this.#clock.now() - start, this.#working || this.#inputs.size > 0)
     if (this.#working || this.#inputs.size > 0 || this.#outputs.size > 0) this.#schedule()
   }
 
-  #read(): void {
-    let units = this.#budget
+  #read(units: number): void {
+    let left = units
     const queue = [...this.#inputs]
     for (const link of queue) {
       const { inbox, id } = link
-      const taken = this.engine.receive(id, inbox.octets, inbox.from, inbox.to, units)
-      units = Math.max(0, units - this.engine.spent)
+      const taken = this.engine.receive(id, inbox.octets, inbox.from, inbox.to, left)
+      left = Math.max(0, left - this.engine.spent)
       inbox.take(taken)
       if (link.paused && inbox.size < ROOM) link.conn.pause((link.paused = false))
       this.#inputs.delete(link)
