@@ -11,8 +11,6 @@ import { Inbox } from './inbox.ts'
 import { Pace } from './pace.ts'
 import type { Clock, Conn, Transport } from './transport.ts'
 
-/** Units a turn at most: prefixes and messages. */
-export const BUDGET = 8192
 /** Unread input, in octets, beyond which a connection is not read, and below which it is read again. */
 const FULL = 256 * 1024
 const ROOM = 64 * 1024
@@ -45,7 +43,7 @@ export class Driver {
   #working = false
   #disposed = false
 
-  /** `turned` is called after each turn, when the RIBs may have changed. */
+  /** `turned` is called after each turn, when the RIBs may have changed. `budget`: units of each turn; undefined: by time. */
   constructor(
     engine: Engine,
     transport: Transport,
@@ -57,7 +55,7 @@ export class Driver {
     this.#clock = clock
     this.#report = hooks.report
     this.#turned = hooks.turned
-    this.#pace = new Pace(hooks.budget ?? BUDGET)
+    this.#pace = new Pace(hooks.budget)
   }
 
   /** Tells the engine the time, lets `act` use it, and does what it then asks. */

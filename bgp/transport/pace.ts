@@ -3,18 +3,19 @@
 /** Milliseconds above which a turn was too long, and below which one may do more. */
 const LONG = 8
 const SHORT = 3
-/** Units of the first turn, and the fewest. */
+/** Units of a turn, prefixes and messages: the first, the fewest, the most. */
 const FIRST = 512
 const FEWEST = 256
+export const MOST = 8192
 
 export class Pace {
-  readonly #most: number
+  readonly #fixed: boolean
   #units: number
 
-  /** `most`: units that no turn goes beyond. */
-  constructor(most: number) {
-    this.#most = most
-    this.#units = Math.min(FIRST, most)
+  /** `units`: so many always, whatever time they take. */
+  constructor(units?: number) {
+    this.#fixed = units !== undefined
+    this.#units = units ?? FIRST
   }
 
   /** For the next turn. */
@@ -24,7 +25,8 @@ export class Pace {
 
   /** A turn took so many milliseconds. `full`: it left something for the next. */
   took(milliseconds: number, full: boolean): void {
-    if (milliseconds > LONG) this.#units = Math.max(Math.min(FEWEST, this.#most), this.#units >> 1)
-    else if (full && milliseconds < SHORT) this.#units = Math.min(this.#most, this.#units * 2)
+    if (this.#fixed) return
+    if (milliseconds > LONG) this.#units = Math.max(FEWEST, this.#units >> 1)
+    else if (full && milliseconds < SHORT) this.#units = Math.min(MOST, this.#units * 2)
   }
 }

@@ -6,6 +6,7 @@ import type { Family, PathView, PeerStatus, PrefixId, Report, SpeakerConfig } fr
 import { Driver } from './driver.ts'
 import { Listeners } from './listeners.ts'
 import { MemoryNetwork, VirtualClock } from './memory.ts'
+import { MOST } from './pace.ts'
 
 export class Simulation {
   readonly clock = new VirtualClock()
@@ -52,7 +53,7 @@ export class SimulatedSpeaker {
     const turned = () => {
       for (const callback of this.#turns) callback()
     }
-    this.driver = new Driver(this.engine, transport, clock, { report, turned })
+    this.driver = new Driver(this.engine, transport, clock, { report, turned, budget: MOST })
     this.#listeners = new Listeners(transport, clock, conn => this.driver.accept(conn), report)
     this.configure(config)
   }
