@@ -9,6 +9,8 @@ import { entryRefused, type Namespace, openNamespace } from './namespace.ts'
 export interface Sysctl {
   readonly name: string
   readonly value: string | number
+  /** That there is no such setting is no error. */
+  readonly optional?: boolean
 }
 
 async function visit(
@@ -60,7 +62,7 @@ export async function writeSysctls(netns: Namespace | undefined, settings: reado
     settings.flatMap(({ name, value }) => [pathOf(name), String(value)]),
   )
   return results.flatMap((result, i) =>
-    typeof result === 'number' && result !== 0
+    typeof result === 'number' && result !== 0 && !(settings[i].optional && errnoName(result) === 'ENOENT')
       ? [refusal(netns, settings[i].name, result, String(settings[i].value))]
       : [],
   )

@@ -72,12 +72,16 @@ struct visit {
 
 static void *visit_run(void *argument) {
   struct visit *visit = argument;
-  if (visit->namespace_fd >= 0 && setns(visit->namespace_fd, CLONE_NEWNET) != 0) visit->code = errno;
+  if (setns(visit->namespace_fd, CLONE_NEWNET) != 0) visit->code = errno;
   else visit->work(visit->argument);
   return NULL;
 }
 
 int namespace_visit(int namespace_fd, void (*work)(void *), void *argument) {
+  if (namespace_fd < 0) {
+    work(argument);
+    return 0;
+  }
   struct visit visit = {namespace_fd, work, argument, 0};
   pthread_t thread;
   sigset_t all, before;

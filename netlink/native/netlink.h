@@ -88,7 +88,8 @@ void netlink_socket_destroy(struct netlink_socket *socket);
 int namespace_check(int fd);
 /* An open fd of the network namespace at `path`, or a negative errno. */
 int namespace_open(const char *path);
-/* Does work in a namespace (-1: the process's own), on a thread that ends there, and waits for it: 0, or an errno if it was not done. */
+/* Does work in a namespace, on a thread that ends there, and waits for it (-1: the process's own, on this one): 0, or an errno if it was not
+   done. */
 int namespace_visit(int namespace_fd, void (*work)(void *), void *argument);
 
 struct sysctl {

@@ -15,6 +15,8 @@ export const attribute = {
   link: 5,
   master: 10,
   linkInfo: 18,
+  afSpec: 26,
+  group: 27,
   netnsFd: 28,
   extMask: 29,
   carrier: 33,

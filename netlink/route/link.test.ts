@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import t from 'tap'
-import { open } from '../index.ts'
+import { open, readSysctl } from '../index.ts'
 import { namespace } from '../test-namespace.ts'
 import type { Operation } from '../types.ts'
 
@@ -34,6 +34,50 @@ t.test('a veth pair is made with its peer in another namespace', async t => {
   t.same(await netlink.apply([{ do: 'link.delete', link: link!.index }]), [good])
   t.equal(await netlink.link('pod1'), undefined)
   t.equal(await other.link('eth0'), undefined, 'the peer went with it')
+})
+
+t.test('settings of a link by netlink, and several links gone at once', async t => {
+  const ns = namespace(t)
+  const netlink = await open({ netns: ns.path })
+  t.teardown(() => netlink.close())
+  const names = ['a0', 'b0', 'c0']
+  await netlink.apply(names.map(name => ({ do: 'link.add', link: { kind: 'veth', name, peer: { name: `${name}p` } } })))
+  const [a, b, c] = await Promise.all(names.map(async name => (await netlink.link(name))!.index))
+  t.same(await readSysctl(ns.path, 'net/ipv4/conf/a0/send_redirects'), '1')
+  const ipv4 = { forwarding: true, sendRedirects: false, reversePathFilter: 1 }
+  t.same(
+    await netlink.apply([
+      { do: 'link.set', link: a, change: { ipv4, ipv6Addresses: 'none', up: true } },
+      { do: 'link.set', link: a, change: { ipv4: { reversePathFilter: 7 } } },
+    ]),
+    [good, { ok: false, errno: 'EINVAL', text: 'reversePathFilter 7 is not a whole number from 0 to 2' }],
+  )
+  for (const [name, value] of [
+    ['ipv4/conf/a0/forwarding', '1'],
+    ['ipv4/conf/a0/send_redirects', '0'],
+    ['ipv4/conf/a0/rp_filter', '1'],
+    ['ipv6/conf/a0/addr_gen_mode', '1'],
+    ['ipv4/conf/b0/send_redirects', '1'],
+  ])
+    t.equal(await readSysctl(ns.path, `net/${name}`), value, name)
+  t.match(await netlink.netconf(4, a), { family: 4, link: a, forwarding: true, reversePathFilter: 1 })
+  t.match(await netlink.netconf(4, 'all'), { family: 4, link: 'all', forwarding: false })
+  t.match(await netlink.netconf(6, 'default'), { family: 6, link: 'default', forwarding: false })
+  t.equal(await netlink.netconf(4, 4711), undefined)
+
+  t.match(await netlink.apply([{ do: 'links.delete', group: 0 }]), [{ ok: false, errno: 'EINVAL' }])
+  t.match(
+    await netlink.apply([
+      { do: 'link.set', link: a, change: { group: 77 } },
+      { do: 'link.set', link: c, change: { group: 77 } },
+      { do: 'links.delete', group: 77 },
+      { do: 'links.delete', group: 77 },
+    ]),
+    [good, good, good, { ok: false, errno: 'ENODEV' }],
+  )
+  const left = (await netlink.links()).map(({ name }) => name)
+  t.same(left.toSorted(), ['b0', 'b0p', 'lo'])
+  t.ok(b)
 })
 
 t.test('every kind of link is made as `ip` sees it, and dumped', async t => {

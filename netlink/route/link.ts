@@ -7,12 +7,19 @@ import type { MessageWriter } from '../core/writer.ts'
 import type { Link, LinkChange, NewLink, TunnelInfo } from '../types.ts'
 import { attribute, type OpenNamespace, writeCommon, writeHeader } from './link-info.ts'
 import { kinds, tunnels, writeMovedData } from './link-kinds.ts'
-import { AF_UNSPEC, linkIndex, macText, whole } from './values.ts'
+import { AF_INET, AF_INET6, AF_UNSPEC, linkIndex, macText, whole } from './values.ts'
 
 /** net/if.h, linux/if.h */
 const IFF_UP = 0x1
 const IFF_LOOPBACK = 0x8
 const IFF_NOARP = 0x80
+
+/** IFLA_INET_CONF, and in it IPV4_DEVCONF_… (linux/ip.h) */
+const inetConf = 1
+const devconf = { forwarding: 1, sendRedirects: 6, reversePathFilter: 8 } as const
+/** IFLA_INET6_ADDR_GEN_MODE and its values (linux/if_link.h) */
+const addressMode = 8
+const addressModes = { eui64: 0, none: 1 } as const
 
 /** RTEXT_FILTER_SKIP_STATS: a dump of many links is a fifth of the size without counters. */
 const SKIP_STATS = 1 << 3
@@ -47,6 +54,28 @@ export function writeLinkChange(
   writeCommon(writer, change)
   if (change.master !== undefined) writer.attributeU32(attribute.master, whole(change.master, 0, 0x7fffffff, 'master'))
   if (change.netns !== undefined) writer.attributeU32(attribute.netnsFd, openNamespace(change.netns))
+  if (change.group !== undefined) writer.attributeU32(attribute.group, groupNumber(change.group))
+  if (change.ipv4 || change.ipv6Addresses) writeFamilies(writer, change)
+}
+
+/** IFLA_AF_SPEC: what a link has of each family. */
+function writeFamilies(writer: MessageWriter, { ipv4, ipv6Addresses }: LinkChange): void {
+  const families = writer.beginNest(attribute.afSpec)
+  if (ipv4) {
+    const family = writer.beginNest(AF_INET)
+    const conf = writer.beginNest(inetConf)
+    for (const [name, value] of Object.entries(ipv4))
+      if (value !== undefined)
+        writer.attributeU32(devconf[name as keyof typeof devconf], whole(Number(value), 0, 2, name))
+    writer.endNest(conf)
+    writer.endNest(family)
+  }
+  if (ipv6Addresses) {
+    const family = writer.beginNest(AF_INET6)
+    writer.attributeU8(addressMode, addressModes[ipv6Addresses])
+    writer.endNest(family)
+  }
+  writer.endNest(families)
 }
 
 /** RTM_NEWLINK of a link that is there: what its kind has to say is replaced, and its routes stay. */
@@ -63,6 +92,17 @@ export function writeLinkMove(writer: MessageWriter, index: number, to: NewLink,
 /** RTM_DELLINK. */
 export function writeLinkDelete(writer: MessageWriter, index: number): void {
   writeHeader(writer, linkIndex(index), 0, 0)
+}
+
+/** RTM_DELLINK of all in a group: index 0, and no name. */
+export function writeLinksDelete(writer: MessageWriter, group: number): void {
+  if (group === 0) throw new InvalidRequest('link group 0 is that of every link that has been given none')
+  writeHeader(writer, 0, 0, 0)
+  writer.attributeU32(attribute.group, groupNumber(group))
+}
+
+function groupNumber(value: number): number {
+  return whole(value, 0, 0x7fffffff, 'link group')
 }
 
 /** RTM_GETLINK: of all, or of the one with that name. */

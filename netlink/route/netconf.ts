@@ -1,8 +1,9 @@
-// Settings of links as the kernel announces them when they change (linux/netconf.h): those that routing depends on.
+// Settings of links as the kernel tells of them, asked or when one changes (linux/netconf.h): those that routing depends on.
 
 import { Attributes, type Message } from '../core/reader.ts'
-import type { Netconf } from '../types.ts'
-import { AF_INET, AF_INET6 } from './values.ts'
+import type { MessageWriter } from '../core/writer.ts'
+import type { IpFamily, Netconf } from '../types.ts'
+import { AF_INET, AF_INET6, afOf } from './values.ts'
 
 /** NETCONFA_… */
 const attribute = { link: 1, forwarding: 2, reversePathFilter: 3, ignoreRoutesWithLinkDown: 6 } as const
@@ -12,6 +13,12 @@ const newLinks = -2
 
 /** struct netconfmsg: family u8, padded to four octets. */
 const bodyLength = 4
+
+/** RTM_GETNETCONF. */
+export function writeNetconfQuery(writer: MessageWriter, family: IpFamily, link: Netconf['link']): void {
+  writer.u32(afOf(family))
+  writer.attributeU32(attribute.link, link === 'all' ? everyLink : link === 'default' ? newLinks : link)
+}
 
 /** RTM_NEWNETCONF, RTM_DELNETCONF; undefined for families other than IP. */
 export function readNetconf(message: Message): Netconf | undefined {

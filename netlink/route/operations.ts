@@ -6,7 +6,7 @@ import type { Operation } from '../types.ts'
 import { writeAddress } from './address.ts'
 import { writeFdbEntry } from './fdb.ts'
 import type { OpenNamespace } from './link-info.ts'
-import { writeLinkChange, writeLinkDelete, writeLinkMove, writeNewLink } from './link.ts'
+import { writeLinkChange, writeLinkDelete, writeLinkMove, writeLinksDelete, writeNewLink } from './link.ts'
 import { writeNeighbour } from './neighbour.ts'
 import { writeRoute, writeRouteDelete } from './route.ts'
 import { del, rtm, set } from './values.ts'
@@ -32,6 +32,7 @@ const table: { readonly [D in Do]: Row<D> } = {
   'link.set': { type: rtm.link + set, flags: 0, write: (w, o, open) => writeLinkChange(w, o.link, o.change, open) },
   'link.move': { type: rtm.link, flags: 0, write: (w, o, open) => writeLinkMove(w, o.link, o.to, open) },
   'link.delete': { type: rtm.link + del, flags: 0, write: (w, o) => writeLinkDelete(w, o.link) },
+  'links.delete': { type: rtm.link + del, flags: 0, write: (w, o) => writeLinksDelete(w, o.group) },
   'address.add': { type: rtm.address, flags: add, write: (w, o) => writeAddress(w, o.address) },
   'address.replace': { type: rtm.address, flags: replace, write: (w, o) => writeAddress(w, o.address) },
   'address.delete': { type: rtm.address + del, flags: 0, write: (w, o) => writeAddress(w, o.address) },

@@ -14,6 +14,7 @@ import type {
   IpFamily,
   Link,
   Neighbour,
+  Netconf,
   NetlinkEvent,
   Operation,
   Result,
@@ -26,6 +27,7 @@ import { readFdbEntry, writeFdbQuery } from './fdb.ts'
 import { readLink, writeLinkQuery } from './link.ts'
 import { Monitor } from './monitor.ts'
 import { readNeighbour, writeNeighbourQuery } from './neighbour.ts'
+import { readNetconf, writeNetconfQuery } from './netconf.ts'
 import { writeOperation } from './operations.ts'
 import { matches, readRoute, type RouteFilter, writeRouteQuery } from './route.ts'
 import { readRule, writeRuleQuery } from './rule.ts'
@@ -110,6 +112,15 @@ class RouteSocket implements Rtnetlink {
       ),
     )
     return [...own, ...proxied]
+  }
+
+  netconf(family: IpFamily, link: Netconf['link']): Promise<Netconf | undefined> {
+    return getOne(
+      this.#socket,
+      query(rtm.netconf, writer => writeNetconfQuery(writer, family, link)),
+      readNetconf,
+      ['ENODEV', 'EINVAL'],
+    )
   }
 
   fdb(): Promise<readonly FdbEntry[]> {

@@ -187,6 +187,7 @@ export class Dataplane implements AsyncDisposable {
 
   /** Stops watching and writing. Routes and pods stay. */
   async close(): Promise<void> {
+    await this.endpoints.close()
     await this.routes.close()
     await this.ownTable?.close()
     await this.tunnels.close()

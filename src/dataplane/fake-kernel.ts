@@ -74,9 +74,11 @@ export class FakeKernel implements Kernel {
 
   async writeSysctls(settings: readonly Sysctl[], netns?: string): Promise<readonly string[]> {
     const namespace = this.#entered(netns)
-    return settings.flatMap(({ name, value }) => {
+    return settings.flatMap(({ name, value, optional }) => {
       const errno = namespace.writeSysctl(name, value)
-      return errno === undefined ? [] : [`sysctl ${name} = ${value}: the fake kernel says ${errno}`]
+      return errno === undefined || (optional && errno === 'ENOENT')
+        ? []
+        : [`sysctl ${name} = ${value}: the fake kernel says ${errno}`]
     })
   }
 

@@ -11,9 +11,11 @@ import type {
   Group,
   InterfaceAddress,
   IpFamily,
+  Ipv4Settings,
   Link,
   LinkChange,
   Neighbour,
+  Netconf,
   NetlinkEvent,
   NewLink,
   Operation,
@@ -37,6 +39,12 @@ const usualRules: readonly Rule[] = ([4, 6] as const).flatMap(family =>
   })),
 )
 
+const ipv4Names = {
+  forwarding: 'forwarding',
+  sendRedirects: 'send_redirects',
+  reversePathFilter: 'rp_filter',
+} as const satisfies Record<keyof Ipv4Settings, string>
+
 type Refusal = (operation: Operation) => string | undefined
 interface Watcher {
   readonly groups: ReadonlySet<Group>
@@ -53,6 +61,7 @@ export class FakeNamespace {
   refuse: Refusal | undefined
   readonly #at: (netns: string | number) => FakeNamespace | undefined
   readonly #links = new Map<number, Link>()
+  readonly #groups = new Map<number, number>()
   readonly #peers = new Map<number, { readonly namespace: FakeNamespace; readonly index: number }>()
   #addresses: InterfaceAddress[] = []
   #routes: Route[] = []
@@ -87,6 +96,7 @@ export class FakeNamespace {
         ),
       rules: async family => usualRules.filter(rule => !family || rule.family === family),
       neighbours: async family => this.#neighbours.filter(one => !family || familyOf(one.address) === family),
+      netconf: async (family, link) => this.#netconf(family, link),
       fdb: async () => [...this.#fdb],
       apply: async operations => operations.map(operation => this.apply(operation)),
       watch: async (groups, handler) => {
@@ -158,6 +168,14 @@ export class FakeNamespace {
     return device === undefined || device === 'all' || device === 'default' || this.named(device) !== undefined
   }
 
+  #netconf(family: IpFamily, link: Netconf['link']): Netconf | undefined {
+    const device = typeof link === 'number' ? this.#links.get(link)?.name : link
+    if (device === undefined) return undefined
+    const name =
+      family === 4 && link === 'all' ? 'net/ipv4/ip_forward' : (`net/ipv${family}/conf/${device}/forwarding` as const)
+    return { family, link, forwarding: this.readSysctl(name) === '1' }
+  }
+
   #do(operation: Operation): string | undefined {
     switch (operation.do) {
       case 'link.add':
@@ -168,6 +186,11 @@ export class FakeNamespace {
         return this.#moveLink(operation.link, operation.to)
       case 'link.delete':
         return this.#deleteLink(operation.link) ? undefined : 'ENODEV'
+      case 'links.delete': {
+        const members = [...this.#groups].filter(([, group]) => group === operation.group)
+        for (const [index] of members) this.#deleteLink(index)
+        return members.length > 0 ? undefined : 'ENODEV'
+      }
       case 'address.add':
       case 'address.replace':
         return this.#addAddress(operation.address, operation.do === 'address.add')
@@ -263,10 +286,14 @@ export class FakeNamespace {
   #setLink(index: number, change: LinkChange): string | undefined {
     const old = this.#links.get(index)
     if (!old) return 'ENODEV'
-    const { noArp, master, ...rest } = { ...old, ...definedOf(change) }
+    const { group, ipv4 = {}, ipv6Addresses: _, ...changed } = change
+    const { noArp, master, ...rest } = { ...old, ...definedOf(changed) }
+    if (group !== undefined) this.#groups.set(index, group)
     const link = { ...rest, ...(noArp && { noArp }), ...(master && { master }) }
     this.#links.set(index, link)
     if (link.name !== old.name) this.#moveSysctls(old.name, link.name)
+    for (const [setting, value] of Object.entries(definedOf(ipv4)))
+      this.#sysctls.set(`net/ipv4/conf/${link.name}/${ipv4Names[setting as keyof Ipv4Settings]}`, String(Number(value)))
     if (old.up && !link.up) this.#flush(index)
     this.#tell({ type: 'link.put', link: this.#withCarrier(link) })
     if (!old.up && link.up) for (const address of this.#addresses) if (address.link === index) this.#connect(address)
@@ -299,6 +326,7 @@ export class FakeNamespace {
     this.#neighbours = this.#neighbours.filter(neighbour => neighbour.link !== index)
     this.#fdb = this.#fdb.filter(entry => entry.link !== index)
     this.#links.delete(index)
+    this.#groups.delete(index)
     this.#moveSysctls(link.name)
     this.#tell({ type: 'link.delete', link })
     if (peer) peer.namespace.#deleteLink(peer.index)

@@ -27,7 +27,7 @@ export interface Kernel {
   identify(netns?: string): Promise<string | undefined>
   /** Values in order; undefined where the kernel has no such setting. Rejects if the namespace cannot be entered. */
   readSysctls(names: readonly SysctlName[], netns?: string): Promise<readonly (string | undefined)[]>
-  /** Writes in order, each tried; a sentence for every one that failed. Rejects if the namespace cannot be entered. */
+  /** Writes in order, each tried; a sentence for every one that failed, but not for an optional one that is not there. Rejects if the namespace cannot be entered. */
   writeSysctls(settings: readonly Sysctl[], netns?: string): Promise<readonly string[]>
 }
 

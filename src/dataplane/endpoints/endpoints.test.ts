@@ -109,6 +109,7 @@ function wiretap(kernel: Kernel, cutAfter = Infinity) {
         routes: filter => socket.routes(filter),
         rules: family => socket.rules(family),
         neighbours: family => socket.neighbours(family),
+        netconf: (family, link) => socket.netconf(family, link),
         fdb: () => socket.fdb(),
         watch: (groups, handler) => socket.watch(groups, handler),
         close: () => socket.close(),

@@ -5,17 +5,18 @@
 // by deleting one device, whose name follows from the endpoint's key. Nothing is remembered here beyond the process;
 // whoever calls keeps the records and gives them to `adopt` at the next start.
 
-import type { Link, Operation, Rtnetlink } from '../../../netlink/types.ts'
+import type { Link, Rtnetlink } from '../../../netlink/types.ts'
 import { type Endpoint, endpointKey, endpointName } from '../../model/endpoint.ts'
 import type { FibEntry } from '../../model/fib.ts'
 import { ensureSysctls, type Kernel } from '../kernel.ts'
 import type { RouteTable } from '../routes/route-table.ts'
 import type { Settings } from '../settings.ts'
-import { setAsked } from './asked-sysctls.ts'
+import { Attacher } from './attach.ts'
 import { checkEndpoint, type EndpointProblem } from './check.ts'
+import { DeviceDeletion, type RemoveOutcome } from './delete.ts'
 import { type EndpointError, errorOf, Refused } from './errors.ts'
 import type { HostEndGuard } from './guard.ts'
-import { type EndpointId, hostDeviceName, hostMac, isHostDevice, isNameless, podAddress } from './names.ts'
+import { type EndpointId, hostDeviceName, isHostDevice, isNameless, podAddress } from './names.ts'
 import { reversePathFilter, sourceCheckOf, uncheckedDevices } from './source-check.ts'
 import type { PodSources } from './sources.ts'
 import { validate } from './validate.ts'
@@ -26,10 +27,6 @@ export type EndpointRequest = Omit<Endpoint, 'hostDevice'>
 
 export type AddOutcome =
   { readonly ok: true; readonly endpoint: Endpoint } | { readonly ok: false; readonly error: EndpointError }
-
-export type RemoveOutcome =
-  | { readonly ok: true; /** False: there was nothing to remove. */ readonly removed: boolean }
-  | { readonly ok: false; readonly error: EndpointError }
 
 export interface Adoption {
   readonly adopted: readonly Endpoint[]
@@ -59,7 +56,11 @@ export class Endpoints {
   readonly #guard: HostEndGuard
   readonly #settings: Settings
   readonly #setUnchecked: EndpointsOptions['setUnchecked']
+  readonly #deletion: DeviceDeletion
+  readonly #attacher: Attacher
   readonly #known = new Map<string, Endpoint>()
+  /** The same by their host ends. */
+  readonly #devices = new Map<string, Endpoint>()
   readonly #addresses = new Map<string, string>()
   /** The last call for each key: calls for one endpoint run one after another. */
   readonly #queues = new Map<string, Promise<unknown>>()
@@ -72,6 +73,8 @@ export class Endpoints {
     this.#guard = guard
     this.#settings = settings
     this.#setUnchecked = setUnchecked
+    this.#deletion = new DeviceDeletion(kernel)
+    this.#attacher = new Attacher(kernel, routes, this.#deletion)
   }
 
   /** What the node's own packets to pods come from, where that has to be told; in force at once for all pods. */
@@ -96,8 +99,7 @@ export class Endpoints {
 
   /** By its key, or by its device where only that is known. */
   get(id: EndpointId): Endpoint | undefined {
-    const device = hostDeviceName(id)
-    return this.#known.get(endpointKey(id)) ?? this.all.find(endpoint => endpoint.hostDevice === device)
+    return this.#known.get(endpointKey(id)) ?? this.#devices.get(hostDeviceName(id))
   }
 
   /**
@@ -136,7 +138,7 @@ export class Endpoints {
     const deleted = await Promise.all(
       strays.map(async link => {
         if (keepStrays) return undefined
-        const outcome = await this.#deleteDevice(link.name)
+        const outcome = await this.#deletion.delete(link.name)
         if (!outcome.ok) problems.push(outcome.error.text)
         return outcome.ok ? link.name : undefined
       }),
@@ -158,8 +160,8 @@ export class Endpoints {
           this.#reserve(address, endpoint)
           reserved.push(address)
         }
-        const { attached, index } = await this.#attach(endpoint)
-        this.#known.set(endpointKey(attached), attached)
+        const { attached, index } = await this.#attacher.attach(endpoint, this.#sources)
+        this.#remember(attached)
         await this.#keep(attached, index)
         if (attached.sourceCheck === false) await this.#tellUnchecked()
         return { ok: true, endpoint: attached }
@@ -213,14 +215,19 @@ export class Endpoints {
           'endpoint',
           wiring.endpointRoutes(endpoint).map(({ prefix }) => ({ prefix })),
         )
-      const outcome = await this.#deleteDevice(hostDeviceName(id))
+      const outcome = await this.#deletion.delete(hostDeviceName(id))
       if (endpoint && outcome.ok) this.#forget(endpoint)
       if (endpoint?.sourceCheck === false) await this.#tellUnchecked()
       return outcome
     })
   }
 
-  // Attaching.
+  /** What was begun is done. Pods stay. */
+  async close(): Promise<void> {
+    await Promise.all(this.#queues.values())
+    await this.#attacher.close()
+    await this.#deletion.close()
+  }
 
   async #admit(endpoint: Endpoint): Promise<void> {
     validate(endpoint)
@@ -259,87 +266,6 @@ export class Endpoints {
     this.#addresses.set(address, endpointKey(endpoint))
   }
 
-  async #attach(asked: Endpoint): Promise<{ readonly attached: Endpoint; readonly index: number }> {
-    await using node = await this.#kernel.open()
-    await using pod = await this.#kernel.open(asked.netns)
-    await this.#clearLeftOver(node, asked)
-    if (await pod.link(asked.ifName))
-      throw new Refused(
-        'interface-exists',
-        `endpoint ${endpointName(asked)}: the pod has a device ${asked.ifName} already, which is left as it is; choose another interface name`,
-      )
-    const endpoint = await besideOthers(pod, asked)
-    await apply(node, endpoint, 'make the veth pair', [pairOf(endpoint)])
-    try {
-      const { index, ...found } = await this.#wire(node, pod, endpoint)
-      await this.#route(node, endpoint)
-      return { attached: { ...endpoint, ...found }, index }
-    } catch (thrown) {
-      this.#routes.patch(
-        'endpoint',
-        wiring.endpointRoutes(endpoint).map(({ prefix }) => ({ prefix })),
-      )
-      await this.#deleteDevice(endpoint.hostDevice)
-      throw thrown
-    }
-  }
-
-  /** A device of this key without a record is what a killed process left behind. */
-  async #clearLeftOver(node: Rtnetlink, endpoint: Endpoint): Promise<void> {
-    const link = await node.link(endpoint.hostDevice)
-    if (!link) return
-    const outcome = await this.#deleteDevice(link.name)
-    if (!outcome.ok) throw new Refused(outcome.error.code, outcome.error.text)
-  }
-
-  async #wire(
-    node: Rtnetlink,
-    pod: Rtnetlink,
-    endpoint: Endpoint,
-  ): Promise<Pick<Endpoint, 'sysctls'> & { readonly mac: string; readonly index: number }> {
-    const families = wiring.familiesOf(endpoint.addresses)
-    const [host, far] = await Promise.all([node.link(endpoint.hostDevice), pod.link(endpoint.ifName)])
-    if (!host || !far)
-      throw new Refused(
-        'netns-missing',
-        `endpoint ${endpointName(endpoint)}: the pod's namespace went away meanwhile; start it again`,
-      )
-    const rpFilter = await reversePathFilter(this.#kernel, endpoint)
-    await this.#set(endpoint, wiring.hostSettings(host.name, families, rpFilter))
-    const own = wiring.podSettings(endpoint).filter(({ name }) => endpoint.sysctls?.[name] === undefined)
-    await this.#set(endpoint, own, endpoint.netns)
-    const asked = await setAsked(this.#kernel, endpoint, endpointName(endpoint))
-    await apply(node, endpoint, 'set up the host end', wiring.hostOperations(host.index, families))
-    await apply(pod, endpoint, 'set up the pod end', wiring.podOperations(far.index, endpoint))
-    return { mac: far.mac ?? '', index: host.index, ...asked }
-  }
-
-  async #set(endpoint: Endpoint, settings: Parameters<Kernel['writeSysctls']>[0], netns?: string): Promise<void> {
-    const { failed } = await ensureSysctls(this.#kernel, settings, netns)
-    if (failed.length > 0)
-      throw new Refused(
-        'kernel-refused',
-        `endpoint ${endpointName(endpoint)}: ${failed[0]}; check that /proc/sys is writable`,
-      )
-  }
-
-  async #route(node: Rtnetlink, endpoint: Endpoint): Promise<void> {
-    const link = await node.link(endpoint.hostDevice)
-    if (link) this.#routes.learnLink(link)
-    const entries = wiring.endpointRoutes(endpoint, this.#sources)
-    this.#routes.patch(
-      'endpoint',
-      entries.map(entry => ({ prefix: entry.prefix, entry })),
-    )
-    const results = await this.#routes.settle(entries.map(entry => entry.prefix))
-    const bad = results.find(result => result.state !== 'installed')
-    if (bad)
-      throw new Refused(
-        bad.state === 'conflict' ? 'route-conflict' : 'kernel-refused',
-        `endpoint ${endpointName(endpoint)}: ${bad.text ?? `route ${bad.prefix} is ${bad.state}; try again`}`,
-      )
-  }
-
   // Keeping and detaching.
 
   async #putRight(node: Rtnetlink, endpoint: Endpoint, link: Link): Promise<readonly string[]> {
@@ -352,25 +278,6 @@ export class Endpoints {
       ...failed,
       ...results.flatMap(result => (result.ok ? [] : [`endpoint ${endpointName(endpoint)}: ${result.text}`])),
     ]
-  }
-
-  /** Deletes on a socket of its own: the kernel takes tens of milliseconds for it, and several at once take no longer. */
-  async #deleteDevice(name: string): Promise<RemoveOutcome> {
-    try {
-      await using node = await this.#kernel.open()
-      const link = await node.link(name)
-      if (!link) return { ok: true, removed: false }
-      if (!isHostDevice(link)) {
-        const text = `device ${name}: it has our name but not our MAC (${link.mac ?? 'none'}), so it is not ours to delete; remove or rename it by hand`
-        return { ok: false, error: { code: 'interface-exists', text } }
-      }
-      const [result] = await node.apply([{ do: 'link.delete', link: link.index }])
-      if (result.ok || result.errno === 'ENODEV') return { ok: true, removed: result.ok }
-      const text = `device ${name}: the kernel did not delete it (${result.errno}: ${result.text}); try again`
-      return { ok: false, error: { code: 'kernel-refused', text } }
-    } catch (thrown) {
-      return { ok: false, error: errorOf(`device ${name}`, thrown) }
-    }
   }
 
   /** From now on its host end stays as it is. */
@@ -398,11 +305,13 @@ export class Endpoints {
   #remember(endpoint: Endpoint): void {
     const key = endpointKey(endpoint)
     this.#known.set(key, endpoint)
+    this.#devices.set(endpoint.hostDevice, endpoint)
     for (const address of endpoint.addresses) this.#addresses.set(address, key)
   }
 
   #forget(endpoint: Endpoint): void {
     this.#known.delete(endpointKey(endpoint))
+    this.#devices.delete(endpoint.hostDevice)
     for (const address of endpoint.addresses) this.#addresses.delete(address)
   }
 
@@ -428,44 +337,4 @@ async function endpointsOf(node: Rtnetlink, links: readonly Link[]): Promise<rea
     const addresses = [...new Set(toIt.flatMap(route => podAddress(route) ?? []))]
     return { network: '', containerId: name, ifName: '', netns: '', hostDevice: name, addresses, mtu, isPartial: true }
   })
-}
-
-/** Of a family whose default route the pod has by another interface, its next one makes none. */
-async function besideOthers(pod: Rtnetlink, endpoint: Endpoint): Promise<Endpoint> {
-  const taken = new Set((await pod.routes()).map(route => route.dst))
-  const withoutDefault = ([4, 6] as const).filter(family => taken.has(family === 4 ? '0.0.0.0/0' : '::/0'))
-  return withoutDefault.length > 0 ? { ...endpoint, withoutDefault } : endpoint
-}
-
-function pairOf(endpoint: Endpoint): Operation {
-  const { hostDevice, ifName, netns, mtu, mac } = endpoint
-  return {
-    do: 'link.add',
-    link: {
-      kind: 'veth',
-      name: hostDevice,
-      mac: hostMac,
-      mtu,
-      peer: { name: ifName, netns, mtu, ...(mac !== undefined && { mac }) },
-    },
-  }
-}
-
-async function apply(
-  where: Rtnetlink,
-  endpoint: Endpoint,
-  what: string,
-  operations: readonly Operation[],
-): Promise<void> {
-  for (const [i, result] of (await where.apply(operations)).entries()) {
-    if (result.ok) continue
-    const operation = operations[i]
-    if (operation.do === 'route.add' && result.errno === 'EEXIST')
-      throw new Refused(
-        'interface-exists',
-        `endpoint ${endpointName(endpoint)}: the pod has a route ${operation.route.dst} already, by another interface; give this one another priority in ipam.routes of the network, or leave it out`,
-      )
-    const text = `endpoint ${endpointName(endpoint)}: the kernel did not ${what} (${result.errno}: ${result.text}); nothing was left behind`
-    throw new Refused('kernel-refused', text)
-  }
 }

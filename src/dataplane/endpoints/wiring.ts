@@ -77,6 +77,13 @@ export function hostSettings(device: string, { v4, v6 }: Families, rpFilter: Rev
   ]
 }
 
+/** The same for a host end that was just made: what netlink can set, and what is left to be written. */
+export function hostStart(device: string, families: Families, rpFilter: ReversePathFilter) {
+  const ipv4 = { forwarding: true, reversePathFilter: Number(rpFilter), sendRedirects: false }
+  const files = hostSettings(device, { ...families, v4: false })
+  return { ...(families.v4 && { change: { ipv4 } }), files }
+}
+
 /** What of an endpoint its pod's end is made from. */
 export type PodEnd = Pick<Endpoint, 'addresses' | 'ifName' | 'routes' | 'sysctls' | 'withoutDefault'>
 

@@ -28,6 +28,7 @@ function counting(kernel: Kernel): Kernel & { count: number } {
         rules: family => socket.rules(family),
         neighbours: family => socket.neighbours(family),
         fdb: () => socket.fdb(),
+        netconf: (family, link) => socket.netconf(family, link),
         watch: (groups, handler) => socket.watch(groups, handler),
         close: () => socket.close(),
         [Symbol.asyncDispose]: () => socket.close(),
