@@ -83,15 +83,21 @@ export function isLinkLocal(address: Address): boolean {
 }
 
 function parse4(text: string): Uint8Array | undefined {
-  const parts = text.split('.')
-  if (parts.length !== 4) return undefined
   const octets = new Uint8Array(4)
-  for (let i = 0; i < 4; i++) {
-    if (!/^(0|[1-9]\d{0,2})$/.test(parts[i])) return undefined
-    const value = Number(parts[i])
-    if (value > 255) return undefined
-    octets[i] = value
+  let part = 0
+  let value = -1 // no digit yet
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 48
+    if (digit === -2 && value >= 0 && part < 3) {
+      octets[part++] = value
+      value = -1
+    } else if (digit >= 0 && digit <= 9 && value !== 0) {
+      value = value < 0 ? digit : value * 10 + digit
+      if (value > 255) return undefined
+    } else return undefined // a leading zero, too
   }
+  if (part !== 3 || value < 0) return undefined
+  octets[3] = value
   return octets
 }
 

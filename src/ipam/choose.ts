@@ -20,8 +20,20 @@ export class Chooser {
 
   /** A free address of the family; it stays free until it is taken. Fails with an IpamError. */
   choose(family: IpFamily, request: AssignRequest): Promise<AssignedAddress> {
-    const wanted = request.requested?.find(text => parseAddress(text)?.family === family)
+    const wanted = requestedOf(family, request)
     return wanted === undefined ? this.#any(family, request) : this.#named(family, wanted, request)
+  }
+
+  /** Whether an address of the family can be had, or is refused, without asking the datastore. */
+  isAtHand(family: IpFamily, request: AssignRequest): boolean {
+    const wanted = requestedOf(family, request)
+    if (wanted !== undefined) return this.#blocks.of(wanted) !== undefined
+    try {
+      return this.#blocks.withRoom(this.#pools(family, request), request.pools !== undefined) !== undefined
+    } catch (error) {
+      if (error instanceof IpamError) return true
+      throw error
+    }
   }
 
   /** Why whoever asks for nothing in particular gets no address of the families, however many are free; undefined: nothing. */
@@ -123,6 +135,10 @@ export class Chooser {
         : 'Add a pool, or free addresses: margayctl ipam show',
     ].join(' ')
   }
+}
+
+function requestedOf(family: IpFamily, { requested }: AssignRequest): string | undefined {
+  return requested?.find(text => parseAddress(text)?.family === family)
 }
 
 function namesOf(pools: readonly IPPoolResource[]): string {

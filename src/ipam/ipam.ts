@@ -4,7 +4,8 @@
 // the disk before `assign` answers. So a pod gets its address without a trip to the datastore while the node has one free, and
 // the same address is never given twice: the row is there before anyone hears of it, and goes only by `release`.
 //
-// All changes run one after another. If the node's store fails in the middle of one, what it holds is read anew before the next.
+// All changes run one after another. If the node's store fails in the middle of one, what it holds is read anew before the next. Addresses
+// that are given and taken back while the disk is busy are one change (together.ts): many pods at once wait for it once.
 
 import type { IpFamily } from '../../inet/index.ts'
 import { Chooser } from './choose.ts'
@@ -15,12 +16,12 @@ import { type Elsewhere, elsewhere, isOutsideName } from './outside.ts'
 import { decommissionedText, OwnBlocks } from './own-blocks.ts'
 import { OwnCopies } from './own-copies.ts'
 import { familiesFor } from './pools.ts'
+import { Together } from './together.ts'
 import { isAway, reach } from './reach.ts'
 import { type AddressRow, copyKind, type Owner, ownerKey, readCopy } from './records.ts'
 import type {
   AddressInUse,
   Assigned,
-  AssignedAddress,
   AssignRequest,
   IpamOptions,
   IpamSnapshot,
@@ -35,6 +36,7 @@ export class Ipam {
   readonly #blocks: OwnBlocks
   readonly #chooser: Chooser
   readonly #copies: OwnCopies
+  readonly #together: Together
   #stale = true
   /** When the last change began, ISO 8601: the clock may be set back. */
   #latest = ''
@@ -46,6 +48,15 @@ export class Ipam {
     this.#blocks = new OwnBlocks(options, this.#local)
     this.#chooser = new Chooser(options, this.#blocks)
     this.#copies = new OwnCopies(options, this.#local, this.#blocks)
+    this.#together = new Together({
+      local: this.#local,
+      blocks: this.#blocks,
+      chooser: this.#chooser,
+      alone: work => this.#alone(work),
+      beReady: () => this.#beReady(),
+      now: () => this.#now(),
+      changed: cidrs => this.#changed(cidrs),
+    })
   }
 
   // ---- start and stop --------------------------------------------------------------------------------------------------------
@@ -106,7 +117,7 @@ export class Ipam {
     const patience = request.use === 'Tunnel' ? 0 : (this.#options.patience ?? 0)
     for (let waited = 0; ; waited += lookAgainAfter) {
       try {
-        return await this.#alone(() => this.#give(request))
+        return await this.#together.give(request)
       } catch (error) {
         if (!(error instanceof IpamError) || error.code !== 'asked' || waited >= patience) throw error
       }
@@ -119,7 +130,7 @@ export class Ipam {
    * routes are gone. Answers what was released.
    */
   release(owner: Owner): Promise<readonly string[]> {
-    return this.#alone(() => this.#free(this.#local.addressesOf(owner)))
+    return this.#together.free(owner)
   }
 
   /** Takes back all addresses but those that `keep` holds on to: for the daemon, when it has seen which pods live. */
@@ -293,38 +304,27 @@ export class Ipam {
     await this.#local.put(new Map(), true)
   }
 
-  async #give(request: AssignRequest): Promise<Assigned> {
-    const had = this.#local.addressesOf(request).map(address => this.#describe(address))
-    const missing = request.families.filter(family => !had.some(address => address.family === family))
-    if (missing.length === 0) return { addresses: had, repeated: true }
+  /** Fails with a StoreError while it is not known which addresses are in use. */
+  async #beReady(): Promise<void> {
     if (!this.#local.complete)
       await this.#reach('learn which addresses are in use, as its own store is new or older than its pods', () =>
         this.#complete(),
       )
-    const chosen: AssignedAddress[] = []
-    for (const family of missing) chosen.push(await this.#chooser.choose(family, request))
-    const { network, containerId, ifName, label } = request
-    const row = { network, containerId, ifName, since: this.#now(), ...(label !== undefined && { label }) }
-    await this.#local.put(new Map(chosen.map(({ address, pool }) => [address, { ...row, pool }])))
-    for (const { address } of chosen) this.#blocks.of(address)?.take(address)
-    this.#copies.changed(chosen.map(({ block }) => block))
-    return { addresses: [...had, ...chosen], repeated: false }
   }
 
   async #free(addresses: readonly string[]): Promise<readonly string[]> {
     if (addresses.length === 0) return addresses
     const at = this.#now()
-    await this.#local.remove(addresses, at)
+    await this.#local.change(new Map(), addresses, at)
     for (const address of addresses) this.#blocks.of(address)?.free(address, at)
-    this.#copies.changed(addresses.flatMap(address => this.#blocks.of(address)?.cidr ?? []))
-    if (this.#copies.hasOutside) this.#copies.lookOutside()
+    this.#changed(addresses.flatMap(address => this.#blocks.of(address)?.cidr ?? []))
     return addresses
   }
 
-  #describe(address: string): AssignedAddress {
-    const block = this.#blocks.of(address)
-    const pool = this.#local.addresses.get(address)?.pool || (block?.pool ?? '')
-    return { family: address.includes(':') ? 6 : 4, address, block: block?.cidr ?? '', pool }
+  /** Addresses of these blocks have changed, or such that lie in none. */
+  #changed(cidrs: readonly string[]): void {
+    this.#copies.changed(cidrs)
+    if (this.#copies.hasOutside) this.#copies.lookOutside()
   }
 
   #now(): string {

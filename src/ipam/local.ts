@@ -13,6 +13,8 @@ export class LocalRecords {
   readonly #store: NodeStore
   readonly #node: string
   #addresses = new Map<string, AddressRow>()
+  /** `ownerKey` -> its addresses. */
+  readonly #owned = new Map<string, Set<string>>()
   /** Address -> when it was released, oldest first. */
   #freed = new Map<string, string>()
   #blocks = new Map<string, ClaimedBlock>()
@@ -42,6 +44,8 @@ export class LocalRecords {
     const freed = stored.map(([key, at]) => [key, at > now ? now : at] as const)
     const blocks = (await this.#all(tables.blocks)).flatMap(row => readBlock(row.value) ?? [])
     this.#addresses = new Map(rows.map(row => [row.key, row.value as AddressRow]))
+    this.#owned.clear()
+    for (const [address, row] of this.#addresses) this.#own(address, row)
     this.#freed = new Map(freed.toSorted(([, a], [, b]) => (a < b ? -1 : a > b ? 1 : 0)))
     this.#blocks = new Map(blocks.map(block => [block.cidr, block]))
     this.#complete = typeof owner === 'string' && about.every(row => row.key !== isBehind)
@@ -66,11 +70,7 @@ export class LocalRecords {
   }
 
   addressesOf(owner: Owner): string[] {
-    const key = ownerKey(owner)
-    return [...this.#addresses]
-      .filter(([, row]) => ownerKey(row) === key)
-      .map(([address]) => address)
-      .toSorted(byAddress)
+    return [...(this.#owned.get(ownerKey(owner)) ?? [])].toSorted(byAddress)
   }
 
   /** The store was found to be older than what is in use: it is not complete, until it is marked so again. */
@@ -81,36 +81,55 @@ export class LocalRecords {
 
   /** From now on the store knows every address in use, if it is marked complete. */
   async put(rows: ReadonlyMap<string, AddressRow>, markComplete = false): Promise<void> {
-    const changes = [...rows].flatMap(([key, value]): NodeStoreChange[] => [
-      { do: 'put', table: tables.addresses, key, value },
-      { do: 'delete', table: tables.freed, key },
-    ])
-    if (markComplete)
-      changes.push(
-        { do: 'put', table: tables.about, key: 'node', value: this.#node },
-        { do: 'delete', table: tables.about, key: isBehind },
-      )
-    await this.#commit(changes)
-    for (const [address, row] of rows) {
-      this.#addresses.set(address, row)
-      this.#freed.delete(address)
-    }
+    const mark: readonly NodeStoreChange[] = [
+      { do: 'put', table: tables.about, key: 'node', value: this.#node },
+      { do: 'delete', table: tables.about, key: isBehind },
+    ]
+    await this.#commit([...putRows(rows), ...(markComplete ? mark : [])])
+    this.#learn(rows)
     this.#complete ||= markComplete
   }
 
-  /** `at`: ISO 8601. */
-  async remove(addresses: readonly string[], at: string): Promise<void> {
-    await this.#commit(
-      addresses.flatMap((key): NodeStoreChange[] => [
+  /** Addresses that come into use, and some that are released at `at` (ISO 8601), on the disk at once. */
+  async change(rows: ReadonlyMap<string, AddressRow>, released: readonly string[], at: string): Promise<void> {
+    await this.#commit([
+      ...putRows(rows),
+      ...released.flatMap((key): NodeStoreChange[] => [
         { do: 'delete', table: tables.addresses, key },
         { do: 'put', table: tables.freed, key, value: at },
       ]),
-    )
-    for (const address of addresses) {
+    ])
+    this.#learn(rows)
+    for (const address of released) {
+      this.#disown(address)
       this.#addresses.delete(address)
       this.#freed.delete(address)
       this.#freed.set(address, at)
     }
+  }
+
+  #learn(rows: ReadonlyMap<string, AddressRow>): void {
+    for (const [address, row] of rows) {
+      this.#disown(address)
+      this.#addresses.set(address, row)
+      this.#own(address, row)
+      this.#freed.delete(address)
+    }
+  }
+
+  #own(address: string, row: AddressRow): void {
+    const key = ownerKey(row)
+    const owned = this.#owned.get(key)
+    if (owned) owned.add(address)
+    else this.#owned.set(key, new Set([address]))
+  }
+
+  #disown(address: string): void {
+    const row = this.#addresses.get(address)
+    const key = row && ownerKey(row)
+    const owned = key === undefined ? undefined : this.#owned.get(key)
+    owned?.delete(address)
+    if (key !== undefined && owned?.size === 0) this.#owned.delete(key)
   }
 
   async putBlock(block: ClaimedBlock): Promise<void> {
@@ -145,6 +164,13 @@ export class LocalRecords {
   #all(table: string) {
     return ownFailure(this.#store.all(table))
   }
+}
+
+function putRows(rows: ReadonlyMap<string, AddressRow>): NodeStoreChange[] {
+  return [...rows].flatMap(([key, value]): NodeStoreChange[] => [
+    { do: 'put', table: tables.addresses, key, value },
+    { do: 'delete', table: tables.freed, key },
+  ])
 }
 
 function putBlock(block: ClaimedBlock): NodeStoreChange {

@@ -2,7 +2,16 @@
 //
 // The datastore's record decides. The copy lets a node go on whose datastore is down.
 
-import { contains, formatPrefix, type IpFamily, parseAddress, parsePrefix, sizeOf } from '../../inet/index.ts'
+import {
+  type Address,
+  contains,
+  formatPrefix,
+  type IpFamily,
+  parseAddress,
+  parsePrefix,
+  type Prefix,
+  sizeOf,
+} from '../../inet/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { Block, type GivingRules } from './block.ts'
 import { allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claims.ts'
@@ -44,7 +53,7 @@ export class OwnBlocks {
   /** The block that holds an address. */
   of(text: string): Block | undefined {
     const address = parseAddress(text)
-    return address && this.list().find(block => contains(block.prefix, address))
+    return address && blockOf(this.#blocks.values(), address)
   }
 
   views(): readonly OwnBlock[] {
@@ -211,10 +220,17 @@ export class OwnBlocks {
 
   /** Memory as the node's store has it. */
   rebuild(): void {
-    this.#blocks = new Map()
-    for (const block of this.#local.blocks)
-      if (!this.#stranded.has(block.cidr))
-        this.#blocks.set(block.cidr, new Block(block, this.#local.addresses.keys(), this.#local.freed))
+    const blocks = [...this.#local.blocks].filter(block => !this.#stranded.has(block.cidr))
+    // Each address is read once, however many blocks there are.
+    const cidrOf = (text: string): string | undefined => {
+      const address = parseAddress(text)
+      return address && blockOf(blocks, address)?.cidr
+    }
+    const used = Map.groupBy(this.#local.addresses.keys(), cidrOf)
+    const freed = Map.groupBy(this.#local.freed, ([address]) => cidrOf(address))
+    this.#blocks = new Map(
+      blocks.map(block => [block.cidr, new Block(block, used.get(block.cidr) ?? [], freed.get(block.cidr) ?? [])]),
+    )
     this.#tell()
   }
 
@@ -252,6 +268,11 @@ export class OwnBlocks {
   #time(): number {
     return (this.#options.now?.() ?? new Date()).getTime()
   }
+}
+
+function blockOf<B extends { readonly prefix: Prefix }>(blocks: Iterable<B>, address: Address): B | undefined {
+  for (const block of blocks) if (contains(block.prefix, address)) return block
+  return undefined
 }
 
 /** Why a node gets no addresses. */

@@ -48,6 +48,35 @@ t.test('a commit is all or nothing, and there for the next process', async t => 
   await next.close()
 })
 
+t.test('commits that are asked for at once: one that cannot be written spoils no other', async t => {
+  const path = join(t.testdir(), 'node.db')
+  const store = await openNodeStore(path)
+  const circle: { self?: unknown } = {}
+  circle.self = circle
+  const put = (key: string, value: unknown) => store.commit([{ do: 'put', table: 'a', key, value }])
+  const all = Promise.allSettled([put('1', 1), put('2', 2), put('3', circle), put('2', 4), put('5', 5)])
+  t.same(
+    (await store.all('a')).map(({ key, value }) => [key, value]),
+    [
+      ['1', 1],
+      ['2', 4],
+      ['5', 5],
+    ],
+    'what is asked for next finds them',
+  )
+  t.same(
+    (await all).map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+  )
+  t.match((await all)[2], { reason: { code: 'unreachable', message: /node store .*node\.db: / } })
+  const last = [put('6', 6), put('7', 7)]
+  await store.close()
+  await Promise.all(last)
+  const next = await openNodeStore(path)
+  t.same((await next.all('a')).length, 5)
+  await next.close()
+})
+
 t.test('a damaged store: its daemon learns all anew, and an older copy would be wrong', async t => {
   const path = join(t.testdir(), 'node.db')
   writeFileSync(path, 'no database, and longer than the header of one would be, which has a hundred octets'.repeat(3))
