@@ -19,15 +19,7 @@ import { familiesFor } from './pools.ts'
 import { Together } from './together.ts'
 import { isAway, reach } from './reach.ts'
 import { type AddressRow, copyKind, type Owner, ownerKey, readCopy } from './records.ts'
-import type {
-  AddressInUse,
-  Assigned,
-  AssignRequest,
-  IpamOptions,
-  IpamSnapshot,
-  OwnBlock,
-  Timer,
-} from './types.ts'
+import type { AddressInUse, Assigned, AssignRequest, IpamOptions, IpamSnapshot, OwnBlock, Timer } from './types.ts'
 
 /** Call `load` first. Every call fails with an IpamError. */
 export class Ipam {
