@@ -32,7 +32,7 @@ export interface SpeakerOptions {
   /** For peers with `interface`: `discovery()`, see netlink-ts/discovery. */
   readonly discovery?: Discovery
   readonly clock?: Clock
-  /** Units of bulk work a turn of the event loop. Default 8192. */
+  /** Units of bulk work a turn of the event loop: prefixes and messages. Default: as many as fit into a few milliseconds, at most 8192. */
   readonly budget?: number
   /** Seeds hashes and jitter. Default: random. */
   readonly seed?: number
