@@ -37,7 +37,7 @@ export function parseAddress(text: string): Address | undefined {
 /** Writes an address: dotted quad, or RFC 5952 (lower case, longest run of zeros as `::`). */
 export function formatAddress(address: Address | Uint8Array): string {
   const octets = address instanceof Uint8Array ? address : address.octets
-  return octets.length === 4 ? octets.join('.') : format6(octets)
+  return octets.length === 4 ? `${octets[0]}.${octets[1]}.${octets[2]}.${octets[3]}` : format6(octets)
 }
 
 /** Orders by family, then numerically. */

@@ -15,7 +15,13 @@ export const item = { opened: 0, data: 1, end: 2, event: 3, overrun: 4, closed: 
 
 export interface Addon {
   /** A socket with its thread in the namespace (an fd; -1: the process's own), or a negative errno. `callback`: items wait. */
-  open(namespace: number, protocol: number, receiveBuffer: number, callback: () => void): NativeSocket | number
+  open(
+    namespace: number,
+    protocol: number,
+    receiveBuffer: number,
+    mutesOwnRoutes: boolean,
+    callback: () => void,
+  ): NativeSocket | number
   /** Hands a job to the thread; `bytes` are copied. 0 or a negative errno. */
   submit(socket: NativeSocket, kind: number, id: number, group: number, bytes: Uint8Array | undefined): number
   /** Five values an item: kind, id, code (an errno), count, bytes; about `limit` octets at a time. Empty: wait for the callback. */

@@ -13,6 +13,8 @@ export interface SocketOptions {
   readonly protocol: number
   /** Octets that the kernel may queue of events; default 4 MiB. Beyond it they are lost, and `overrun` says so. */
   readonly receiveBuffer?: number
+  /** No events of the IPv4 routes that this socket itself adds and deletes. */
+  readonly mutesOwnRoutes?: boolean
 }
 
 /** Who hears of multicast messages. */
@@ -48,7 +50,8 @@ export class NetlinkSocket {
   #held = true
 
   private constructor(netns: number, options: SocketOptions) {
-    const native = addon().open(netns, options.protocol, options.receiveBuffer ?? 4 * 1024 * 1024, () => this.#drain())
+    const { protocol, receiveBuffer = 4 * 1024 * 1024, mutesOwnRoutes = false } = options
+    const native = addon().open(netns, protocol, receiveBuffer, mutesOwnRoutes, () => this.#drain())
     if (typeof native === 'number')
       throw new NetlinkError(errnoName(native), `netlink socket: ${errnoText(errnoName(native))}`)
     this.#native = native

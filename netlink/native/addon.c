@@ -131,10 +131,10 @@ static char *text_of(napi_env env, napi_value value) {
   return text;
 }
 
-/* open(namespace, protocol, receiveBuffer, callback): External | -errno */
+/* open(namespace, protocol, receiveBuffer, mutesOwnRoutes, callback): External | -errno */
 static napi_value socket_open(napi_env env, napi_callback_info info) {
-  napi_value values[4], name, external;
-  if (!arguments(env, info, 4, values)) return number(env, -EINVAL);
+  napi_value values[5], name, external;
+  if (!arguments(env, info, 5, values)) return number(env, -EINVAL);
   int namespace_fd = int_of(env, values[0]);
   if (namespace_fd >= 0) {
     int code = namespace_check(namespace_fd);
@@ -150,11 +150,12 @@ static napi_value socket_open(napi_env env, napi_callback_info info) {
   owned->socket.namespace_fd = namespace_fd;
   owned->socket.protocol = int_of(env, values[1]);
   owned->socket.receive_buffer = int_of(env, values[2]);
+  napi_get_value_bool(env, values[3], &owned->socket.mutes_own_routes);
   owned->socket.notify = notify;
   owned->socket.ended = ended;
 
   napi_create_string_utf8(env, "netlink", NAPI_AUTO_LENGTH, &name);
-  if (napi_create_threadsafe_function(env, values[3], NULL, name, 0, 1, handle, callback_finalize, handle, call_back,
+  if (napi_create_threadsafe_function(env, values[4], NULL, name, 0, 1, handle, callback_finalize, handle, call_back,
                                       &handle->callback) != napi_ok) {
     if (namespace_fd >= 0) close(namespace_fd);
     free(owned);

@@ -53,6 +53,7 @@ struct netlink_socket {
   int namespace_fd; /* -1: the namespace of the process; closed by the thread */
   int protocol;
   int receive_buffer;
+  bool mutes_own_routes; /* no event of an IPv4 route that this socket itself changed */
   int wake; /* eventfd: a job waits or `stop` is set */
   pthread_t thread;
   void (*notify)(struct netlink_socket *); /* called on the thread when the queue is no longer empty */

@@ -6,8 +6,11 @@
 
 #include "netlink.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -183,6 +186,28 @@ static int open_netlink(int protocol, int receive_buffer) {
   return fd;
 }
 
+/* The kernel no longer tells `events` of the IPv4 routes that `requests` adds and deletes: whoever asked has the answer. */
+static void mute_own_routes(int events, int requests) {
+  struct sockaddr_nl own;
+  socklen_t length = sizeof own;
+  if (getsockname(requests, (struct sockaddr *)&own, &length) != 0) return;
+  /* struct nlmsghdr: type at 4, port at 12; struct rtmsg: family at 16. A filter reads as if all were in network byte order. */
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 5),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 12),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own.nl_pid), 0, 3),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 16),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+  };
+  struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+  /* Where that is not allowed, more is heard than was asked for. */
+  setsockopt(events, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
 /* One datagram from the kernel into s->buffer: its length, 0 for none, or a negative errno. */
 static ssize_t receive(struct netlink_socket *s, int fd) {
   for (;;) {
@@ -301,6 +326,7 @@ static void change_membership(struct netlink_socket *s, const struct job *job) {
     int fd = open_netlink(s->protocol, s->receive_buffer);
     if (fd < 0) code = -fd;
     else s->events = fd;
+    if (fd >= 0 && s->mutes_own_routes) mute_own_routes(fd, s->requests);
   }
   int option = job->kind == JOB_JOIN ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP;
   if (code == 0 && setsockopt(s->events, SOL_NETLINK, option, &job->group, sizeof job->group) != 0) code = errno;

@@ -40,6 +40,11 @@ export interface OpenOptions {
   readonly netns?: Namespace
   /** Octets that the kernel may queue of events for `watch`; default 4 MiB. Beyond it, events are lost and `overrun` comes. */
   readonly receiveBuffer?: number
+  /**
+   * `watch` tells nothing of the IPv4 routes that `apply` itself adds and deletes: its results say what became of them, and of many
+   * routes half of the work is hearing of them again. IPv6 is told always, for there the kernel may join routes of several owners.
+   */
+  readonly mutesOwnRoutes?: boolean
 }
 
 /**

@@ -69,6 +69,7 @@ export class FakeNamespace {
   #fdb: FdbEntry[] = []
   readonly #sysctls = new Map<string, string>()
   readonly #watchers = new Set<Watcher>()
+  #deaf: ReadonlySet<Watcher> | undefined
   #nextIndex = 2
 
   /** `at`: the namespace under a path, where the other end of a veth pair may be. */
@@ -98,7 +99,7 @@ export class FakeNamespace {
       neighbours: async family => this.#neighbours.filter(one => !family || familyOf(one.address) === family),
       netconf: async (family, link) => this.#netconf(family, link),
       fdb: async () => [...this.#fdb],
-      apply: async operations => operations.map(operation => this.apply(operation)),
+      apply: async operations => operations.map(operation => this.#applyFor(mine, operation)),
       watch: async (groups, handler) => {
         const watcher = { groups: new Set(groups), handler }
         mine.add(watcher)
@@ -474,10 +475,21 @@ export class FakeNamespace {
     return this.#fdb.length < before
   }
 
+  /** Those watchers hear nothing of the IPv4 routes that come and go by it. */
+  #applyFor(own: ReadonlySet<Watcher>, operation: Operation): Result {
+    this.#deaf = operation.do.startsWith('route.') ? own : undefined
+    try {
+      return this.apply(operation)
+    } finally {
+      this.#deaf = undefined
+    }
+  }
+
   #tell(event: NetlinkEvent): void {
     const group = groupOf(event)
     for (const watcher of this.#watchers)
-      if (group && watcher.groups.has(group)) setImmediate(() => this.#watchers.has(watcher) && watcher.handler(event))
+      if (group && !(group === 'route4' && this.#deaf?.has(watcher)) && watcher.groups.has(group))
+        setImmediate(() => this.#watchers.has(watcher) && watcher.handler(event))
   }
 }
 

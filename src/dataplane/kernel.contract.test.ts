@@ -9,18 +9,25 @@ import { skipWithoutRoot } from './test-namespaces.ts'
 /** A node with 10.0.1.7/24 and fd00:1::7/64 on eth0 and 10.0.2.7/24 on eth1. */
 interface World extends AsyncDisposable {
   readonly node: Rtnetlink
+  /** Another handle, which hears of what `node` does. */
+  readonly listener: Rtnetlink
   readonly eth0: number
   readonly eth1: number
 }
 
 async function fake(): Promise<World> {
-  const { other, eth0, eth1 } = await fakeWorld()
-  return { node: other, eth0, eth1, [Symbol.asyncDispose]: async () => {} }
+  const { kernel, other, eth0, eth1 } = await fakeWorld()
+  return { node: other, listener: await kernel.open(), eth0, eth1, [Symbol.asyncDispose]: async () => {} }
 }
 
 async function real(): Promise<World> {
-  const { other, eth0, eth1, [Symbol.asyncDispose]: dispose } = await realWorld()
-  return { node: other, eth0, eth1, [Symbol.asyncDispose]: dispose }
+  const { kernel, other, eth0, eth1, [Symbol.asyncDispose]: dispose } = await realWorld()
+  const listener = await kernel.open()
+  const disposeAll = async (): Promise<void> => {
+    await listener.close()
+    await dispose()
+  }
+  return { node: other, listener, eth0, eth1, [Symbol.asyncDispose]: disposeAll }
 }
 
 type Verb = 'route.add' | 'route.replace' | 'route.delete'
@@ -50,6 +57,8 @@ interface Case {
   readonly left: readonly string[]
   /** Events of such routes. */
   readonly events: readonly string[]
+  /** Those of them that whoever did it hears, too. Default: those of IPv6. */
+  readonly own?: readonly string[]
 }
 
 const P = '10.42.1.0/26'
@@ -157,6 +166,7 @@ const cases: readonly Case[] = [
       address('address.delete', w.eth0, '10.0.1.7/24'),
     ],
     answers: ['ok', 'ok', 'ok', 'ok', 'ok', 'ok'],
+    own: ['delete 10.42.4.0/26 81'],
     left: ['10.42.2.0/26 10.0.2.1 81 1024'],
     events: [`put ${P} 81`, 'put 10.42.2.0/26 81', 'put 10.42.4.0/26 81', 'delete 10.42.4.0/26 81'],
   },
@@ -183,14 +193,7 @@ for (const [where, open, skip] of [
     for (const c of cases)
       await t.test(c.name, async t => {
         await using w = await open()
-        const events: string[] = []
-        const mark = Promise.withResolvers<void>()
-        await w.node.watch(['route4', 'route6'], (event: NetlinkEvent) => {
-          if (event.type !== 'route.put' && event.type !== 'route.delete') return
-          if (event.route.dst === '10.99.0.0/24') mark.resolve()
-          else if (about(event.route.dst))
-            events.push(`${event.type.slice(6)} ${event.route.dst} ${event.route.protocol}`)
-        })
+        const [own, others] = [await record(w.node), await record(w.listener)]
         const answers = await w.node.apply(c.operations(w))
         t.same(
           answers.map(answer => (answer.ok ? 'ok' : answer.errno)),
@@ -198,11 +201,26 @@ for (const [where, open, skip] of [
         )
         const left = (await w.node.routes()).filter(one => about(one.dst))
         t.same(left.map(lineOf).toSorted(), c.left)
-        await w.node.apply([route('route.add', '10.99.0.0/24', undefined, undefined, { type: 'unreachable' })])
-        await mark.promise
-        t.same(events.toSorted(), c.events.toSorted())
+        await w.node.apply([route('route.add', last, undefined, undefined, { type: 'unreachable' })])
+        await Promise.all([own.end, others.end])
+        t.same(others.events.toSorted(), c.events.toSorted())
+        t.same(own.events.toSorted(), (c.own ?? c.events.filter(event => event.includes(':'))).toSorted())
       })
   })
+
+/** A route of IPv6, so that everybody hears of it. */
+const last = 'fd00:99::/64'
+
+async function record(kernel: Rtnetlink): Promise<{ readonly events: readonly string[]; readonly end: Promise<void> }> {
+  const events: string[] = []
+  const { promise: end, resolve } = Promise.withResolvers<void>()
+  await kernel.watch(['route4', 'route6'], (event: NetlinkEvent) => {
+    if (event.type !== 'route.put' && event.type !== 'route.delete') return
+    if (event.route.dst === last) resolve()
+    else if (about(event.route.dst)) events.push(`${event.type.slice(6)} ${event.route.dst} ${event.route.protocol}`)
+  })
+  return { events, end }
+}
 
 function lineOf({ dst, type, nextHops, protocol, metric }: Route): string {
   const hops = type === 'unreachable' ? '-' : nextHops.map(hop => hop.gateway).join()

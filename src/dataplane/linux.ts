@@ -17,7 +17,7 @@ import type { Kernel } from './kernel.ts'
 /** `netns`: the node's namespace, a path or a name of `ip netns`; default: that of the process. */
 export function linuxKernel(netns?: string): Kernel {
   return {
-    open: path => open({ netns: path ?? netns }),
+    open: path => open({ netns: path ?? netns, mutesOwnRoutes: true }),
     iptables: linuxIptables(netns),
     openNetfilter: () => openNetfilter({ netns }),
     openFou: () => openFou({ netns }),
