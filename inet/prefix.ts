@@ -12,6 +12,8 @@ import {
   parseAddress,
 } from './address.ts'
 
+const ZERO = 48
+
 /** A network, host bits zero. Never written to after it was made. */
 export interface Prefix {
   readonly family: IpFamily
@@ -33,8 +35,16 @@ export interface InterfaceAddress {
 export function parsePrefix(text: string): Prefix | undefined {
   const parsed = parseInterfaceAddress(text)
   if (!parsed) return undefined
-  const prefix = prefixOf(parsed.address, parsed.length)
-  return compareOctets(prefix.octets, parsed.address.octets) === 0 ? prefix : undefined
+  const { address, length } = parsed
+  return hasHostBits(address.octets, length) ? undefined : { family: address.family, octets: address.octets, length }
+}
+
+function hasHostBits(octets: Uint8Array, length: number): boolean {
+  for (let i = length >> 3; i < octets.length; i++) {
+    const mask = i === length >> 3 ? 0xff >> (length & 7) : 0xff
+    if (octets[i] & mask) return true
+  }
+  return false
 }
 
 /** Reads `10.0.1.7/24`, host bits kept; without a length the address is alone on its link (/32, /128). */
@@ -44,9 +54,20 @@ export function parseInterfaceAddress(text: string): InterfaceAddress | undefine
   if (!address) return undefined
   const bits = bitsOf(address.family)
   if (slash < 0) return { address, length: bits }
-  const digits = text.slice(slash + 1)
-  if (!/^(0|[1-9]\d{0,2})$/.test(digits) || Number(digits) > bits) return undefined
-  return { address, length: Number(digits) }
+  const length = numberFrom(text, slash + 1, bits)
+  return length === undefined ? undefined : { address, length }
+}
+
+/** The number that ends a text, at most `most`, without leading zeros. */
+function numberFrom(text: string, at: number, most: number): number | undefined {
+  let value = 0
+  for (let i = at; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - ZERO
+    if (digit < 0 || digit > 9 || (i > at && value === 0)) return undefined
+    value = value * 10 + digit
+    if (value > most) return undefined
+  }
+  return at < text.length ? value : undefined
 }
 
 /** The network of that length around an address. */

@@ -144,7 +144,8 @@ export class MessageWriter {
       this.#bytes = larger
       this.#view = new DataView(larger.buffer)
     }
-    this.#bytes.fill(0, at, length)
+    const bytes = this.#bytes
+    for (let i = at; i < length; i++) bytes[i] = 0
     this.#length = length
     return at
   }

@@ -99,19 +99,19 @@ function write(
   route: Route,
   head: { readonly type: number; readonly protocol: number; readonly scope: Scope; readonly pathless?: boolean },
 ): void {
-  const what = `route "${route.dst}"`
+  const of = route.dst
   const dst = prefixOf(route.dst, 'route')
-  const table = whole(route.table ?? MAIN, 1, 0xffffffff, `${what}: table`)
+  const table = whole(route.table ?? MAIN, 1, 0xffffffff, 'table', of)
   const only = route.nextHops.length === 1 ? route.nextHops[0] : undefined
   writer.u8(afOf(dst.family))
-  const from = route.from === undefined ? undefined : prefixOf(route.from, `${what}: from`)
+  const from = route.from === undefined ? undefined : prefixOf(route.from, 'from', of)
   if (from && (from.family !== 6 || dst.family !== 6))
-    throw new InvalidRequest(`${what}: from "${route.from}" is for IPv6 routes, and an IPv6 prefix`)
+    throw new InvalidRequest(`route "${of}": from "${route.from}" is for IPv6 routes, and an IPv6 prefix`)
   writer.u8(dst.length)
   writer.u8(from?.length ?? 0)
-  writer.u8(whole(route.tos ?? 0, 0, 255, `${what}: tos`))
+  writer.u8(whole(route.tos ?? 0, 0, 255, 'tos', of))
   writer.u8(table < 256 ? table : 0)
-  writer.u8(whole(head.protocol, 0, 255, `${what}: protocol`))
+  writer.u8(whole(head.protocol, 0, 255, 'protocol', of))
   writer.u8(dst.family === 4 ? scopeNumber(head.scope) : 0)
   writer.u8(head.type)
   writer.u32(only?.onlink ? RTNH_F_ONLINK : 0)
@@ -120,27 +120,28 @@ function write(
   if (from && from.length > 0) writer.attribute(attribute.src, from.octets)
   if (table > 255) writer.attributeU32(attribute.table, table)
   if (route.metric !== undefined)
-    writer.attributeU32(attribute.priority, whole(route.metric, 0, 0xffffffff, `${what}: metric`))
+    writer.attributeU32(attribute.priority, whole(route.metric, 0, 0xffffffff, 'metric', of))
   if (route.source !== undefined) {
-    const source = addressOf(route.source, `${what}: source`)
-    if (source.family !== dst.family) throw new InvalidRequest(`${what}: source "${route.source}" is of another family`)
+    const source = addressOf(route.source, 'source', of)
+    if (source.family !== dst.family)
+      throw new InvalidRequest(`route "${of}": source "${route.source}" is of another family`)
     writer.attribute(attribute.source, source.octets)
   }
   if (route.mtu !== undefined) {
     const metrics = writer.beginNest(attribute.metrics)
-    writer.attributeU32(RTAX_MTU, whole(route.mtu, 0, 0xffffffff, `${what}: MTU`))
+    writer.attributeU32(RTAX_MTU, whole(route.mtu, 0, 0xffffffff, 'MTU', of))
     writer.endNest(metrics)
   }
   if (only) {
-    if (only.weight !== undefined) weight(only, what)
-    writePath(writer, dst.family, only, what)
+    if (only.weight !== undefined) weight(only, of)
+    writePath(writer, dst.family, only, of)
     if (only.link !== undefined) writer.attributeU32(attribute.link, linkIndex(only.link))
   } else if (route.nextHops.length > 1) {
     const multipath = writer.beginNest(attribute.multipath, 0)
     for (const hop of route.nextHops) {
       const link = hop.link === undefined ? 0 : linkIndex(hop.link)
-      const at = writer.beginNextHop(hop.onlink ? RTNH_F_ONLINK : 0, weight(hop, what) - 1, link)
-      writePath(writer, dst.family, hop, what)
+      const at = writer.beginNextHop(hop.onlink ? RTNH_F_ONLINK : 0, weight(hop, of) - 1, link)
+      writePath(writer, dst.family, hop, of)
       writer.endNextHop(at)
     }
     writer.endNest(multipath)
@@ -149,21 +150,21 @@ function write(
   }
 }
 
-function weight(hop: RouteNextHop, what: string): number {
-  return whole(hop.weight ?? 1, 1, 256, `${what}: weight`)
+function weight(hop: RouteNextHop, of: string): number {
+  return whole(hop.weight ?? 1, 1, 256, 'weight', of)
 }
 
 /** RTA_GATEWAY, or RTA_VIA (family u16, address) for an IPv6 gateway of an IPv4 route (RFC 5549). */
-function writePath(writer: MessageWriter, family: IpFamily, hop: RouteNextHop, what: string): void {
+function writePath(writer: MessageWriter, family: IpFamily, hop: RouteNextHop, of: string): void {
   if (hop.gateway === undefined) {
-    if (hop.link === undefined) throw new InvalidRequest(`${what}: a next hop has neither gateway nor link`)
+    if (hop.link === undefined) throw new InvalidRequest(`route "${of}": a next hop has neither gateway nor link`)
     return
   }
-  const gateway = addressOf(hop.gateway, `${what}: gateway`)
+  const gateway = addressOf(hop.gateway, 'gateway', of)
   if (gateway.family === family) {
     writer.attribute(attribute.gateway, gateway.octets)
   } else {
-    if (family === 6) throw new InvalidRequest(`${what}: gateway "${hop.gateway}" is IPv4, the route IPv6`)
+    if (family === 6) throw new InvalidRequest(`route "${of}": gateway "${hop.gateway}" is IPv4, the route IPv6`)
     const via = new Uint8Array(2 + gateway.octets.length)
     via[littleEndian ? 0 : 1] = AF_INET6
     via.set(gateway.octets, 2)

@@ -41,17 +41,23 @@ export function scopeName(value: number): Scope {
   return scopeNames.get(value) ?? (value < 200 ? 'universe' : 'site')
 }
 
-export function addressOf(text: string, what: string): Address {
+/** `of`: the object that has the value, as it is told where the value is none. */
+export function addressOf(text: string, what: string, of?: string): Address {
   const address = parseAddress(text)
-  if (!address) throw new InvalidRequest(`${what} "${text}" is no IP address`)
+  if (!address) throw new InvalidRequest(`${valueOf(what, of)} "${text}" is no IP address`)
   return address
 }
 
-export function prefixOf(text: string, what: string): Prefix {
+/** `route "10.42.0.0/26": gateway`. Put together only where something is wrong: there are hundreds of thousands of routes. */
+function valueOf(what: string, of: string | undefined): string {
+  return of === undefined ? what : `route "${of}": ${what}`
+}
+
+export function prefixOf(text: string, what: string, of?: string): Prefix {
   const prefix = parsePrefix(text)
   if (!prefix)
     throw new InvalidRequest(
-      `${what} "${text}" is no prefix such as 10.42.0.0/26 (the bits beyond the length are zero)`,
+      `${valueOf(what, of)} "${text}" is no prefix such as 10.42.0.0/26 (the bits beyond the length are zero)`,
     )
   return prefix
 }
@@ -86,9 +92,9 @@ export function linkLayerOctets(text: string): Uint8Array {
 }
 
 /** A whole number in a range, or InvalidRequest. */
-export function whole(value: number, least: number, most: number, what: string): number {
+export function whole(value: number, least: number, most: number, what: string, of?: string): number {
   if (!Number.isInteger(value) || value < least || value > most)
-    throw new InvalidRequest(`${what} ${value} is not a whole number from ${least} to ${most}`)
+    throw new InvalidRequest(`${valueOf(what, of)} ${value} is not a whole number from ${least} to ${most}`)
   return value
 }
 

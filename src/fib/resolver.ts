@@ -174,7 +174,8 @@ export class Resolver {
     const known = this.#routes.get(text)
     if (known) return known
     const prefix = parsePrefix(text)
-    return prefix && { prefix, text: formatPrefix(prefix) }
+    // IPv4 has one notation.
+    return prefix && { prefix, text: prefix.family === 4 && text.includes('/') ? text : formatPrefix(prefix) }
   }
 
   #find(text: string): Known | undefined {
