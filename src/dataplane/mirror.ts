@@ -1,8 +1,9 @@
 // The mirror: what the kernel holds, as far as we have been told: links, addresses, our routes, others' routes.
 //
-// It is filled by dumps and kept by events. Its one writer besides them is the route table, which notes what the
-// kernel acknowledged: of IPv4 nothing else tells what we write ourselves; of IPv6 the mirror may run ahead of the events, and when
-// they have drained, both agree. The kernel flushes IPv4 routes without a word, so whoever uses the mirror for deletes must `reread` after a link or address event.
+// It is filled by dumps and kept by events. Its one writer besides them is the route table, which notes what the kernel acknowledged:
+// of IPv4 nothing else tells what we write ourselves; of IPv6 the mirror may run ahead of the events, and when they have drained, both
+// agree. The kernel flushes IPv4 routes without a word, so whoever uses the mirror for deletes must `reread` after a link or address
+// event.
 
 import { isDeepStrictEqual } from 'node:util'
 import type { InterfaceAddress, Link, NetlinkEvent, Route, Rtnetlink } from '../../netlink/types.ts'
