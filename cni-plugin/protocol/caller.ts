@@ -39,6 +39,9 @@ export function callerGuard(
   }
 }
 
+/** Of this process, which stays in its namespace. */
+let own: string | undefined
+
 /** Why the process that made this connection may not use it, or undefined. */
 function refusal(connection: Socket): string | undefined {
   // The descriptor of a socket that Node accepted; Node has no public name for it.
@@ -58,7 +61,7 @@ function refusalOf(fd: number, { pid, uid }: PeerCredentials): string | undefine
   // Last: what was read under this pid may have been another process's, which got it after the caller had ended.
   if (namespace === undefined || peerIsAlive(fd, pid) === false)
     return `process ${pid} called, and has ended or is hidden from margayd in /proc (hidepid without CAP_SYS_PTRACE)`
-  if (namespace === networkOf('self') || namespace === networkOf(1)) return undefined
+  if (namespace === (own ??= networkOf('self')) || namespace === networkOf(1)) return undefined
   return `process ${pid}${nameOf(pid)} called, which is in another network namespace than the node, as those of pods are: if it is a pod's, do not mount the folder of the socket there`
 }
 

@@ -84,6 +84,7 @@ class Peer {
   #received = Promise.withResolvers<boolean>()
   #answering = false
   #hasAsked = false
+  #isServed = false
 
   constructor(socket: Socket, closing: AbortSignal) {
     this.#socket = socket
@@ -113,7 +114,9 @@ class Peer {
 
   #read(octets: Buffer): void {
     if (this.#hasAsked) {
-      if (this.#answering) this.#received.resolve(true)
+      if (!this.#answering) return
+      this.#isServed = true
+      this.#received.resolve(true)
       return
     }
     this.#octets = Buffer.concat([this.#octets, octets])
@@ -132,7 +135,8 @@ class Peer {
 
   #leave(): void {
     this.#closing.removeEventListener('abort', this.#giveUpAsking)
-    this.#gone.abort()
+    // Who has the answer may go; that is no news.
+    if (!this.#isServed) this.#gone.abort()
     this.#asked.resolve(undefined)
     this.#received.resolve(false)
   }

@@ -38,7 +38,7 @@ export function peerIsAlive(fd: number, pid: number): boolean | undefined {
   if (code < 0) return errnoName(code) === 'ENOPROTOOPT' ? undefined : false
   try {
     // Of a process that has ended it is -1, of one in no pid namespace of ours 0 (pidfd_open(2)).
-    return new RegExp(`^Pid:\\s+${pid}$`, 'm').test(readFileSync(`/proc/self/fdinfo/${opened[0]}`, 'utf8'))
+    return readFileSync(`/proc/self/fdinfo/${opened[0]}`, 'latin1').includes(`\nPid:\t${pid}\n`)
   } finally {
     closeSync(opened[0])
   }

@@ -6,7 +6,7 @@ import type { Route } from '../../netlink/types.ts'
 import type { Facts, ForeignRoute } from '../model/facts.ts'
 import type { Clock } from './clock.ts'
 import { isHostDeviceName } from './endpoints/names.ts'
-import type { KernelMirror } from './mirror.ts'
+import type { KernelMirror, MirrorChange } from './mirror.ts'
 import { metricOf } from './routes/route.ts'
 
 /** Wait after a change for the rest of its burst. Milliseconds. */
@@ -28,9 +28,7 @@ export class FactsWatch {
     this.#current = gather(mirror, 0)
     this.#fingerprint = JSON.stringify(this.#current)
     this.#unlisten = mirror.onChange(change => {
-      if (change.what === 'route' && mirror.foreign(change.prefix).length === 0 && !this.#mentions(change.prefix))
-        return
-      this.#lookSoon()
+      if (!this.#isOfPod(change)) this.#lookSoon()
     })
   }
 
@@ -54,6 +52,20 @@ export class FactsWatch {
     this.#unlisten()
     this.#cancel?.()
     this.#listeners.clear()
+  }
+
+  /** What comes and goes with every pod. */
+  #isOfPod(change: MirrorChange): boolean {
+    switch (change.what) {
+      case 'route':
+        return this.#mirror.foreign(change.prefix).length === 0 && !this.#mentions(change.prefix)
+      case 'link':
+        return !change.renamed && isHostDeviceName(change.link.name)
+      case 'address':
+        return isHostDeviceName(this.#mirror.link(change.address.link)?.name ?? '')
+      case 'overrun':
+        return false
+    }
   }
 
   #mentions(prefix: string): boolean {

@@ -14,7 +14,14 @@ export type MirrorChange =
   /** A route came, changed or went by an event, ours or foreign. `hit`: what was ours there is gone or other now, and not by us. */
   | { readonly what: 'route'; readonly prefix: string; readonly hit?: Hit }
   /** A link or an address of it came, changed or went: routes through it may be gone silently. */
-  | { readonly what: 'link'; readonly link: Link; readonly gone: boolean; readonly renamed: boolean }
+  | {
+      readonly what: 'link'
+      readonly link: Link
+      readonly gone: boolean
+      readonly renamed: boolean
+      /** All that is new of it is that it has a carrier: no route goes with that. */
+      readonly isRise?: true
+    }
   | { readonly what: 'address'; readonly address: InterfaceAddress; readonly gone: boolean }
   /** Events were lost: all of it must be read again. */
   | { readonly what: 'overrun' }
@@ -329,7 +336,8 @@ export class KernelMirror {
     const namesake = this.#linkNames.get(link.name)
     if (!namesake || !this.#noted.has(namesake.index)) this.#linkNames.set(link.name, link)
     if (old && sameLink(old, link)) return
-    this.#tell({ what: 'link', link, gone: false, renamed })
+    const isRise = old !== undefined && link.carrier && sameLink({ ...old, carrier: true }, link)
+    this.#tell({ what: 'link', link, gone: false, renamed, ...(isRise && { isRise }) })
   }
 
   #dropLink(link: Link): void {

@@ -5,6 +5,7 @@
 
 import type { NetlinkEvent, Rtnetlink } from '../../netlink/types.ts'
 import type { Clock } from './clock.ts'
+import { isHostDeviceName } from './endpoints/names.ts'
 import { Fights } from './fights.ts'
 import { isRight, type Kernel, type Sysctl } from './kernel.ts'
 import type { KernelMirror } from './mirror.ts'
@@ -36,6 +37,8 @@ export class Settings {
   /** What the kernel refused, by setting. */
   readonly #refused = new Map<string, string>()
   readonly #due = new Set<string>()
+  /** Links whose settings were announced and that nobody had kept by then. */
+  readonly #strange = new Set<number>()
   readonly #cancels = new Map<'look' | 'poll' | 'audit', () => void>()
   #unwatch: Promise<() => Promise<void>> | undefined
   #turn: Promise<void> = Promise.resolve()
@@ -128,17 +131,28 @@ export class Settings {
     else if (event.type === 'netconf.put') {
       const { link } = event.netconf
       const device = typeof link === 'number' ? this.#options.mirror.link(link)?.name : undefined
-      this.lookSoon(device !== undefined && this.#wanted.has(device) ? device : theNode)
+      if (device !== undefined && this.#wanted.has(device)) return this.lookSoon(device)
+      if (typeof link !== 'number') return this.lookSoon(theNode)
+      this.#strange.add(link)
+      if (!this.#cancels.has('look')) this.#lookIn(settleFor)
     }
+  }
+
+  /** A link is announced before its name is known. Those of new pods are put right by whoever makes them. */
+  #meetStrangers(): void {
+    for (const link of this.#strange)
+      if (!isHostDeviceName(this.#options.mirror.link(link)?.name ?? '')) this.#due.add(theNode)
+    this.#strange.clear()
   }
 
   #lookIn(ms: number): void {
     this.#cancels.get('look')?.()
     const cancel = this.#options.clock.after(ms, () => {
       this.#cancels.delete('look')
+      this.#meetStrangers()
       const due = [...this.#due].flatMap(owner => this.#wanted.get(owner) ?? [])
       this.#due.clear()
-      this.#inTurn(() => this.#lookAt(due))
+      if (due.length > 0) this.#inTurn(() => this.#lookAt(due))
     })
     this.#cancels.set('look', cancel)
   }

@@ -209,12 +209,16 @@ export class Endpoints {
     return this.#inTurn(id, async () => {
       const endpoint = this.get(id)
       this.#drop(hostDeviceName(id))
-      // First the wish, then the device: otherwise the route table would put back what goes with the device.
-      if (endpoint)
+      // First the routes, then the device: otherwise the route table would put back what goes with the device, or would have to look
+      // whether it went.
+      if (endpoint) {
+        const prefixes = wiring.endpointRoutes(endpoint).map(({ prefix }) => prefix)
         this.#routes.patch(
           'endpoint',
-          wiring.endpointRoutes(endpoint).map(({ prefix }) => ({ prefix })),
+          prefixes.map(prefix => ({ prefix })),
         )
+        await this.#routes.settle(prefixes)
+      }
       const outcome = await this.#deletion.delete(hostDeviceName(id))
       if (endpoint && outcome.ok) this.#forget(endpoint)
       if (endpoint?.sourceCheck === false) await this.#tellUnchecked()

@@ -244,7 +244,7 @@ export class RouteTable {
         return this.#heardRoute(change.prefix)
       case 'link':
         if (change.renamed) this.#touch(this.#desired.prefixes())
-        if (this.#mirror.usesLink(change.link.index)) this.#invalidate()
+        if (!change.isRise && this.#mirror.usesLink(change.link.index)) this.#invalidate()
         return this.#hurry(change.link.name)
       case 'address':
         // A route that prefers a lost address as its source goes with it, whatever its device (fib_sync_down_addr).
