@@ -68,7 +68,7 @@ function refusalOf(fd: number, { pid, uid }: PeerCredentials): string | undefine
 /** What identifies the network namespace of a process; undefined: there is no such process, or it has none any more. */
 export function networkOf(pid: number | 'self'): string | undefined {
   try {
-    const { dev, ino } = statSync(`/proc/${pid}/net/unix`, { bigint: true })
+    const { dev, ino } = statSync(`/proc/${pid}/net/unix`)
     return `${dev}:${ino}`
   } catch {
     return undefined

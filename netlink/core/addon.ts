@@ -24,7 +24,7 @@ export interface Addon {
   ): NativeSocket | number
   /** Hands a job to the thread; `bytes` are copied. 0 or a negative errno. */
   submit(socket: NativeSocket, kind: number, id: number, group: number, bytes: Uint8Array | undefined): number
-  /** Five values an item: kind, id, code (an errno), count, bytes; about `limit` octets at a time. Empty: wait for the callback. */
+  /** First whether there is more (1), else wait for the callback; then five values an item: kind, id, code (an errno), count, bytes. About `limit` octets at a time. */
   take(socket: NativeSocket, limit: number): readonly (number | Uint8Array | undefined)[]
   /** Whether the socket keeps the process alive. */
   hold(socket: NativeSocket, held: boolean): void

@@ -163,9 +163,8 @@ export class NetlinkSocket {
 
   #drain(): void {
     const items = addon().take(this.#native, turnBytes)
-    if (items.length === 0) return
-    setImmediate(() => this.#drain()) // until it is empty; then the addon calls again
-    for (let i = 0; i < items.length; i += 5) {
+    if (items[0] === 1) setImmediate(() => this.#drain())
+    for (let i = 1; i < items.length; i += 5) {
       const [kind, id, code, answered, bytes] = items.slice(i, i + 5) as [number, number, number, number, Uint8Array]
       switch (kind) {
         case item.data:

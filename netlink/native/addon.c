@@ -191,7 +191,7 @@ static napi_value socket_submit(napi_env env, napi_callback_info info) {
                                             uint_of(env, values[2]), uint_of(env, values[3]), bytes, length));
 }
 
-/* take(socket, limit): [kind, id, code, count, bytes | undefined, kind, …] */
+/* take(socket, limit): [whether there is more, kind, id, code, count, bytes | undefined, kind, …] */
 static napi_value socket_take(napi_env env, napi_callback_info info) {
   napi_value values[2], list;
   napi_create_array(env, &list);
@@ -199,7 +199,10 @@ static napi_value socket_take(napi_env env, napi_callback_info info) {
   struct handle *handle = handle_argument(env, values[0]);
   if (!handle) return list;
   uint32_t at = 0;
-  for (struct item *item = netlink_socket_take(handle->socket, uint_of(env, values[1])), *next; item; item = next) {
+  bool more = false;
+  struct item *item = netlink_socket_take(handle->socket, uint_of(env, values[1]), &more), *next;
+  napi_set_element(env, list, at++, number(env, more));
+  for (; item; item = next) {
     next = item->next;
     napi_value bytes;
     napi_get_undefined(env, &bytes);

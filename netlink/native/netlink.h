@@ -78,8 +78,8 @@ void netlink_socket_stop(struct netlink_socket *socket);
 /* 0, or an errno if the messages' lengths do not add up. Copies `bytes`. */
 int netlink_socket_submit(struct netlink_socket *socket, enum job_kind kind, uint32_t id, uint32_t group,
                           const unsigned char *bytes, size_t length);
-/* Unlinks items of about `limit` octets; the caller frees them with netlink_item_free. */
-struct item *netlink_socket_take(struct netlink_socket *socket, size_t limit);
+/* Unlinks items of about `limit` octets; the caller frees them with netlink_item_free. Unless there are `more`, `notify` is called anew. */
+struct item *netlink_socket_take(struct netlink_socket *socket, size_t limit, bool *more);
 void netlink_item_free(struct item *item);
 /* Frees what only the thread needed, once it has been joined; queued items stay. */
 void netlink_socket_ended(struct netlink_socket *socket);

@@ -80,7 +80,7 @@ out:
   pthread_mutex_unlock(&s->lock);
 }
 
-struct item *netlink_socket_take(struct netlink_socket *s, size_t limit) {
+struct item *netlink_socket_take(struct netlink_socket *s, size_t limit, bool *more) {
   pthread_mutex_lock(&s->lock);
   struct item *first = s->first_item, *last = NULL;
   size_t taken = 0;
@@ -94,9 +94,9 @@ struct item *netlink_socket_take(struct netlink_socket *s, size_t limit) {
     s->first_item = last->next;
     if (!last->next) s->last_item = NULL;
     last->next = NULL;
-  } else {
-    s->notified = false;
   }
+  *more = s->first_item != NULL;
+  if (!*more) s->notified = false;
   pthread_mutex_unlock(&s->lock);
   return first;
 }

@@ -31,11 +31,15 @@ export function deviceOf({ kind }: Tunnel): TunnelDevice {
   return device
 }
 
+const devices = new Map(
+  Object.values(encapsulations).flatMap(({ kind, device }) =>
+    kind === 'none' ? [] : ([4, 6] as const).map(family => [tunnelDevice(kind, family), device] as const),
+  ),
+)
+
 /** The encapsulation whose device has that name. */
 export function deviceNamed(name: string): TunnelDevice | undefined {
-  return Object.values(encapsulations).find(
-    ({ kind }) => kind !== 'none' && ([4, 6] as const).some(family => tunnelDevice(kind, family) === name),
-  )?.device
+  return devices.get(name)
 }
 
 /** Ours by its name and its kind; a device of our name and another kind is somebody's, and left alone. */

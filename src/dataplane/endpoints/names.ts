@@ -1,6 +1,6 @@
 // The host's end of a pod's veth pair: how it is called, and how we know that it is ours.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { isLinkLocal, parseAddress } from '../../../inet/index.ts'
 import type { Link, Route } from '../../../netlink/types.ts'
 import { type Endpoint, endpointKey } from '../../model/endpoint.ts'
@@ -19,7 +19,7 @@ export const hostDevicePrefix = 'mgy'
 
 /** `mgy` and 11 hexadecimal digits, from the key alone: whoever knows the key finds the device without any record. */
 export function hostDeviceName(id: EndpointId): string {
-  return `${hostDevicePrefix}${createHash('sha256').update(endpointKey(id)).digest('hex').slice(0, 11)}`
+  return `${hostDevicePrefix}${hash('sha256', endpointKey(id)).slice(0, 11)}`
 }
 
 /** True for a name that only our devices have. */
