@@ -4,8 +4,9 @@ import type { Socket } from 'node:net'
 import type { CniBackend } from './backend.ts'
 import { CniError, code, errorObject } from './errors.ts'
 import { handle } from './handle.ts'
-import type { CniRequest, CniResponse } from './handle.ts'
+import type { CniRequest, CniResponse, Owed } from './handle.ts'
 import type { KeyedQueue } from './queue.ts'
+import { keyOf } from './spool.ts'
 import { newestVersion } from './versions.ts'
 import { readRequest, writeResponse } from './wire.ts'
 
@@ -25,6 +26,7 @@ export interface ConnectionContext {
   readonly backend: CniBackend
   /** Calls for one interface run one after another, undoing included. */
   readonly queue: KeyedQueue
+  readonly owed: Owed
   /** Resolves when spooled DELs have been replayed; no call runs before. */
   readonly ready: Promise<void>
   /** Aborted when the daemon stops: connections whose request has not arrived are closed. */
@@ -49,9 +51,9 @@ export async function serveConnection(socket: Socket, context: ConnectionContext
   }
   await context.ready
   const { CNI_COMMAND: command = '', CNI_CONTAINERID: containerId = '', CNI_IFNAME: ifName = '' } = asked.env
-  await context.queue.run(`${containerId}/${ifName}`, async () => {
+  await context.queue.run(keyOf(containerId, ifName), async () => {
     if (peer.gone.aborted && command === 'ADD') return
-    const response = await handle(asked, context.backend, peer.gone)
+    const response = await handle(asked, context.backend, peer.gone, context.owed)
     const received = await peer.answer(response)
     const undone = received ? undefined : await undo(response)
     const error = undone ?? (response.exitCode === 0 ? undefined : response.stdout.trim())

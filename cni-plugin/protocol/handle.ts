@@ -27,29 +27,41 @@ export interface CniResponse {
   readonly undo?: () => Promise<void>
 }
 
+/** DELs of before that nobody has done yet. */
+export interface Owed {
+  /** Does those of an attachment that is about to be made anew. Throws CniError if one cannot be done. */
+  before(containerId: string, ifName: string): Promise<void>
+}
+
 const about = 'margay-cni: CNI plugin of Margay. Container runtimes call it; see the CNI specification.\n'
 
-/** Never rejects. `signal` says that nobody waits for the answer any more. */
+/** Never rejects. `signal` says that nobody waits for the answer any more; `owed`: DELs that an ADD has to come after. */
 export async function handle(
   request: CniRequest,
   backend: CniBackend,
   signal: AbortSignal = new AbortController().signal,
+  owed?: Owed,
 ): Promise<CniResponse> {
   if (!request.env.CNI_COMMAND) return { exitCode: 0, stdout: '', stderr: about }
   try {
-    return await run(request, backend, signal)
+    return await run(request, backend, signal, owed)
   } catch (error) {
     return { exitCode: 1, stdout: errorObject(answerVersion(request.stdin), error), stderr: '' }
   }
 }
 
-async function run({ env, stdin }: CniRequest, backend: CniBackend, signal: AbortSignal): Promise<CniResponse> {
+async function run(
+  { env, stdin }: CniRequest,
+  backend: CniBackend,
+  signal: AbortSignal,
+  owed: Owed | undefined,
+): Promise<CniResponse> {
   const command = readCommand(env)
   if (command === 'VERSION') return success(versionResult(answerVersion(stdin)))
   requireVariables(command, env)
   const config = readConfig(stdin)
   allow(command, config.version)
-  if (command === 'ADD') return add(env, config, backend, signal)
+  if (command === 'ADD') return add(env, config, backend, signal, owed)
   await runSilent(command, env, config, backend)
   return success()
 }
@@ -80,6 +92,7 @@ async function add(
   config: NetworkConfig,
   backend: CniBackend,
   signal: AbortSignal,
+  owed: Owed | undefined,
 ): Promise<CniResponse> {
   const settings = readAddConfig(config)
   const prevResult = readPrevResult(config)
@@ -91,6 +104,7 @@ async function add(
       `Network configuration: a plugin before margay-cni in the chain has made ${request.ifName} in the container already.`,
       'Both attach the container: leave one of them out, or make two networks of them, each with an interface name of its own.',
     )
+  await owed?.before(request.containerId, request.ifName)
   const attachment = await backend.add(request, signal)
   const key: AttachmentKey = { network: request.network, containerId: request.containerId, ifName: request.ifName }
   const undo = () => backend.del(key)

@@ -21,7 +21,7 @@ const env = (command: string, more: object = {}) => ({
 })
 const conf = (more: object = {}) => JSON.stringify({ cniVersion: '1.1.0', name: 'pods', type: 'margay-cni', ...more })
 
-async function daemon(test: Pick<typeof t, 'teardown'>, backend = new FakeBackend()) {
+async function daemon(test: Pick<typeof t, 'teardown'>, backend = new FakeBackend(), lookEvery?: number) {
   const dir = temporary(test)
   const [socket, spoolDir] = [join(dir, 'run/cni.sock'), join(dir, 'spool')]
   const reports: CallReport[] = []
@@ -33,6 +33,7 @@ async function daemon(test: Pick<typeof t, 'teardown'>, backend = new FakeBacken
       backend,
       onCall: report => reports.push(report),
       onProblem: text => problems.push(text),
+      lookEvery,
     })
     test.teardown(() => server.close())
     return server
@@ -183,12 +184,56 @@ t.test('spooled DELs are done before anything else', async t => {
   await starting
   t.equal((await add.receive())?.exitCode, 0)
   t.same(backend.calls, ['del pods/c1/eth0', 'add pods/c9/eth0'])
-  t.same(readdirSync(spoolDir), ['c2:eth0:2.del'], 'what failed is tried again at the next start')
+  t.same(readdirSync(spoolDir), ['c2:eth0:2.del'], 'what failed is tried again later')
   t.match(problems, [
     /c2:eth0:2\.del: its DEL failed .*device is busy/,
     /c3:eth0:3\.del: it is no DEL/,
     /c4:eth0:4\.del: it is no DEL/,
   ])
+})
+
+const spooledDel = (id: string) =>
+  writeRequest({ env: env('DEL', { CNI_CONTAINERID: id, CNI_NETNS: '' }), stdin: conf() })
+
+t.test(
+  'a DEL that is spooled while the daemon runs is done before an ADD of the same attachment, and never after it',
+  async t => {
+    const { start, socket, spoolDir, backend } = await daemon(t)
+    const server = await start()
+    mkdirSync(spoolDir)
+    const add = async (id: string) =>
+      new Client(socket, writeRequest({ env: env('ADD', { CNI_CONTAINERID: id }), stdin: conf() })).receive()
+    await add('c1')
+    writeFileSync(join(spoolDir, 'c1:eth0:1.del'), spooledDel('c1'))
+    await add('c2')
+    t.same(readdirSync(spoolDir), ['c1:eth0:1.del'], 'another attachment has nothing to do with it')
+    t.equal((await add('c1'))?.exitCode, 0)
+    t.same(readdirSync(spoolDir), [])
+    await server.close()
+    await start()
+    t.same(backend.calls, ['add pods/c1/eth0', 'add pods/c2/eth0', 'del pods/c1/eth0', 'add pods/c1/eth0'])
+  },
+)
+
+t.test('an ADD waits for the DEL that is owed for the same attachment', async t => {
+  const { start, socket, spoolDir, backend } = await daemon(t)
+  await start()
+  mkdirSync(spoolDir)
+  writeFileSync(join(spoolDir, 'c1:eth0:1.del'), spooledDel('c1'))
+  backend.del = () => Promise.reject(new Error('device is busy'))
+  const answer = await new Client(socket, writeRequest({ env: env('ADD'), stdin: conf() })).receive()
+  t.match(JSON.parse(answer?.stdout ?? ''), { code: 11, msg: /earlier DEL/, details: /device is busy/ })
+  t.same(backend.calls, [])
+})
+
+t.test('a DEL that is spooled while the daemon runs is done soon', async t => {
+  const { start, spoolDir, backend } = await daemon(t, new FakeBackend(), 20)
+  await start()
+  mkdirSync(spoolDir)
+  writeFileSync(join(spoolDir, 'c1:eth0:1.del'), spooledDel('c1'))
+  await until(() => backend.calls.length > 0)
+  await until(() => readdirSync(spoolDir).length === 0)
+  t.same(backend.calls, ['del pods/c1/eth0'])
 })
 
 t.test('root of a pod that has the socket mounted gets no answer, and nothing is done for it', async t => {

@@ -10,7 +10,7 @@ import { serveConnection } from './connection.ts'
 import type { CallReport } from './connection.ts'
 import { KeyedQueue } from './queue.ts'
 import { listenForRoot, somebodyListens } from './socket.ts'
-import { replaySpool } from './spool.ts'
+import { clearHalfWritten, Spool } from './spool.ts'
 
 const longestPath = 107
 
@@ -21,6 +21,8 @@ export interface CniServerOptions {
   readonly onCall?: (report: CallReport) => void
   /** A sentence about the spool, or about a process that may not use the socket. */
   readonly onProblem?: (text: string) => void
+  /** Milliseconds between two looks into the spool. Default 5,000. */
+  readonly lookEvery?: number
 }
 
 export interface CniServer {
@@ -30,7 +32,8 @@ export interface CniServer {
 
 /**
  * Listens, replays the spool, then serves. Listening comes first: a stub that finds nobody listening spools its DEL and then
- * looks once more, so that none is written after the replay and forgotten. Throws if another daemon listens there.
+ * looks once more, so that none is written after the replay and forgotten. The spool is looked into again and again: a stub that got no
+ * answer of a daemon that runs has put its DEL there, too. Throws if another daemon listens there.
  */
 export async function listenCni({
   socket: path,
@@ -38,6 +41,7 @@ export async function listenCni({
   backend,
   onCall,
   onProblem,
+  lookEvery = 5_000,
 }: CniServerOptions): Promise<CniServer> {
   if (Buffer.byteLength(path) > longestPath) {
     throw new Error(
@@ -52,7 +56,9 @@ export async function listenCni({
 
   const replayed = Promise.withResolvers<void>()
   const closing = new AbortController()
-  const context = { backend, queue: new KeyedQueue(), ready: replayed.promise, closing: closing.signal, report: onCall }
+  const queue = new KeyedQueue()
+  const spool = new Spool(spoolDir, backend, queue)
+  const context = { backend, queue, owed: spool, ready: replayed.promise, closing: closing.signal, report: onCall }
   const running = new Set<Promise<void>>()
   const mayCall = callerGuard(path, text => onProblem?.(text))
   const server = createServer(socket => {
@@ -60,20 +66,29 @@ export async function listenCni({
     const served = serveConnection(socket, context).finally(() => running.delete(served))
     running.add(served)
   })
+  const told = new Set<string>()
+  const replaySpool = async (): Promise<void> => {
+    const problems = await spool.replay().catch((error: unknown) => {
+      return [`spool ${spoolDir} cannot be read: ${error instanceof Error ? error.message : String(error)}`]
+    })
+    for (const problem of problems) if (!told.has(problem)) onProblem?.(problem)
+    told.clear()
+    for (const problem of problems) told.add(problem)
+  }
+  await clearHalfWritten(spoolDir)
   await listenForRoot(server, path)
 
-  try {
-    const { problems } = await replaySpool(spoolDir, backend)
-    for (const problem of problems) onProblem?.(problem)
-  } catch (error) {
-    onProblem?.(`spool ${spoolDir} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
-  }
+  await replaySpool()
   replayed.resolve()
+  let looking: Promise<void> | undefined
+  const timer = setInterval(() => (looking ??= replaySpool().finally(() => (looking = undefined))), lookEvery).unref()
 
   return {
     async close() {
       const closed = new Promise<void>(resolve => server.close(() => resolve()))
       closing.abort()
+      clearInterval(timer)
+      await looking
       await Promise.all(running)
       await closed
       await rm(path, { force: true })

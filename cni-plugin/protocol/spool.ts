@@ -1,44 +1,85 @@
-// DELs that runtimes made while the daemon was away. The stub wrote each as a file (stub/spool.c); here they are done.
+// DELs that found no daemon, or got no answer of it. The stub wrote each as a file (stub/spool.c); here they are done: all before the
+// first call, those of an attachment before it is attached anew, and again and again what came while the daemon ran.
 
 import { readFile, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CniBackend } from './backend.ts'
-import { handle } from './handle.ts'
+import { CniError, code } from './errors.ts'
+import { handle, type Owed } from './handle.ts'
+import type { KeyedQueue } from './queue.ts'
 import { readRequest } from './wire.ts'
 
-export interface Replayed {
-  /** DELs done. */
-  readonly done: number
-  /** One sentence for each that could not be done; it stays for the next start, unless it can never be done. */
-  readonly problems: readonly string[]
-}
+export class Spool implements Owed {
+  readonly #dir: string
+  readonly #backend: CniBackend
+  readonly #queue: KeyedQueue
 
-/** Does every spooled DEL and removes its file. To be called before the first ADD, while new connections already wait. */
-export async function replaySpool(dir: string, backend: CniBackend): Promise<Replayed> {
-  let done = 0
-  const problems: string[] = []
-  for (const name of await entries(dir)) {
-    const path = join(dir, name)
-    const problem = await replay(path, backend).catch((error: unknown) => unreadable(path, error))
-    if (problem === undefined) done++
-    else problems.push(problem)
+  constructor(dir: string, backend: CniBackend, queue: KeyedQueue) {
+    this.#dir = dir
+    this.#backend = backend
+    this.#queue = queue
   }
-  return { done, problems }
+
+  /** Does every DEL and removes its file; a sentence for each that could not be done, which stays unless it can never be done. */
+  async replay(): Promise<readonly string[]> {
+    const problems: string[] = []
+    for (const name of await this.#entries()) {
+      const [container = '', interfaceName = ''] = name.split(':')
+      const problem = await this.#queue.run(keyOf(container, interfaceName), () => this.#do(name))
+      if (problem !== undefined) problems.push(problem)
+    }
+    return problems
+  }
+
+  /**
+   * Does those of one attachment, which is about to be made anew: done later, they would hit the new one. To be called inside the
+   * attachment's place in the queue. Throws CniError if one cannot be done.
+   */
+  async before(containerId: string, ifName: string): Promise<void> {
+    const start = `${containerId}:${ifName}:`
+    for (const name of await this.#entries()) {
+      if (!name.startsWith(start)) continue
+      const problem = await this.#do(name)
+      if (problem !== undefined)
+        throw new CniError(
+          code.tryAgainLater,
+          `ADD of ${containerId}: an earlier DEL of its ${ifName} is not done yet.`,
+          problem,
+        )
+    }
+  }
+
+  /** Names of the stub's files that are complete. */
+  async #entries(): Promise<readonly string[]> {
+    const names = await readdir(this.#dir).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return []
+      throw error
+    })
+    return names.filter(name => name.endsWith('.del')).toSorted()
+  }
+
+  async #do(name: string): Promise<string | undefined> {
+    const path = join(this.#dir, name)
+    try {
+      return await replay(path, this.#backend)
+    } catch (error) {
+      // Its stub has had an answer after all and taken it away, or another turn has done it.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      const why = error instanceof Error ? error.message : String(error)
+      return `spool entry ${path}: it cannot be read or removed (${why}), so it was left; remove it by hand if it is no DEL.`
+    }
+  }
 }
 
-/** Files of the stub that are complete; what it left half-written is removed. */
-async function entries(dir: string): Promise<readonly string[]> {
-  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
-    throw error
-  })
+/** Calls of one attachment take turns under this key. */
+export function keyOf(containerId: string, ifName: string): string {
+  return `${containerId}/${ifName}`
+}
+
+/** What a stub has left half-written: to be called before the socket is there, when none is at work. */
+export async function clearHalfWritten(dir: string): Promise<void> {
+  const names = await readdir(dir).catch(() => [])
   for (const name of names.filter(each => each.startsWith('.tmp-'))) await rm(join(dir, name), { force: true })
-  return names.filter(name => name.endsWith('.del')).toSorted()
-}
-
-function unreadable(path: string, error: unknown): string {
-  const why = error instanceof Error ? error.message : String(error)
-  return `spool entry ${path}: it cannot be read or removed (${why}), so it was left; remove it by hand if it is no DEL.`
 }
 
 async function replay(path: string, backend: CniBackend): Promise<string | undefined> {
@@ -48,8 +89,7 @@ async function replay(path: string, backend: CniBackend): Promise<string | undef
     return `spool entry ${path}: it is no DEL, so it was removed; the next GC frees what it may have meant.`
   }
   const { exitCode, stdout } = await handle(reading.request, backend)
-  if (exitCode !== 0)
-    return `spool entry ${path}: its DEL failed (${stdout.trim()}); it is tried again at the next start.`
+  if (exitCode !== 0) return `spool entry ${path}: its DEL failed (${stdout.trim()}); it is tried again.`
   await rm(path, { force: true })
   return undefined
 }
