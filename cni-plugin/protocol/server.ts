@@ -81,7 +81,10 @@ export async function listenCni({
   await replaySpool()
   replayed.resolve()
   let looking: Promise<void> | undefined
-  const timer = setInterval(() => (looking ??= replaySpool().finally(() => (looking = undefined))), lookEvery).unref()
+  const look = (): void => {
+    looking ??= replaySpool().finally(() => (looking = undefined))
+  }
+  const timer = setInterval(look, lookEvery).unref()
 
   return {
     async close() {
