@@ -2,6 +2,7 @@
 
 import { checkOrigination } from './core/check-origination.ts'
 import { Engine } from './core/engine.ts'
+import { warmUp } from './core/warm-up.ts'
 import { type SimpleConfig, fullConfig } from './simple-config.ts'
 import { about } from './session/explain.ts'
 import { Driver } from './transport/driver.ts'
@@ -38,6 +39,11 @@ export interface SpeakerOptions {
   readonly seed?: number
   /** Prefixes to reserve address space for, per family. */
   readonly maxPrefixes?: number
+  /**
+   * V8 compiles the code for routes before there are any, on a table that is thrown away: the first routes then take half the
+   * time, and no long turn, for half a second of processor time once. The first route of a peer ends it. Default false.
+   */
+  readonly warmUp?: boolean
 }
 
 export interface RoutesOf {
@@ -97,6 +103,7 @@ export class Speaker implements AsyncDisposable {
   /** Addresses found on links, without zone. */
   readonly #found = new Map<string, string>()
   readonly #announced = new Map<string, Origination>()
+  readonly #warmsUp: boolean
   readonly #listenersOf = { peer: new Set<(report: Report) => void>(), incident: new Set<(report: Report) => void>() }
   readonly #turns = new Set<() => void>()
   /** Readers that came before `start`. */
@@ -113,6 +120,7 @@ export class Speaker implements AsyncDisposable {
     this.#clock = clock
     this.#transport = transport
     this.#discovery = options.discovery
+    this.#warmsUp = options.warmUp ?? false
     this.engine = new Engine({ seed, now: clock.now(), maxPrefixes })
     const report = (one: Report) => this.#tell(one)
     const turned = () => {
@@ -131,6 +139,7 @@ export class Speaker implements AsyncDisposable {
     for (const resolve of this.#waiting.splice(0)) resolve()
     this.#flush()
     await this.#turn()
+    if (this.#warmsUp) this.#warm(warmUp())
   }
 
   /**
@@ -364,6 +373,17 @@ export class Speaker implements AsyncDisposable {
   #flush(): readonly ConfigIssue[] {
     this.#dirty = false
     return this.#state === 'running' ? this.#driver.with(engine => engine.originate(this.#announced.values())) : []
+  }
+
+  /** Step by step: between two of them everything else has its turn. */
+  #warm(steps: Iterator<unknown>): void {
+    this.#clock.soon(() => {
+      if (this.#state === 'running' && !this.#hasOthersRoutes() && !steps.next().done) this.#warm(steps)
+    })
+  }
+
+  #hasOthersRoutes(): boolean {
+    return this.engine.rib('ipv4-unicast').size + this.engine.rib('ipv6-unicast').size > this.#announced.size
   }
 
   #turn(): Promise<void> {

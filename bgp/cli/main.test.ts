@@ -174,6 +174,12 @@ t.test('the mark: routes live on over a restart and over a crash, and go with a 
   await poll(async () => (await ours()) === undefined)
 })
 
+t.test('--no-warm-up starts as well', async t => {
+  const { a } = await pair(t)
+  await a.run('--no-warm-up')
+  t.ok(a.has('started', { asn: 65001 }))
+})
+
 t.test('the control socket speaks HTTP', async t => {
   const { a } = await pair(t)
   await a.run()

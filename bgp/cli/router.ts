@@ -15,6 +15,7 @@ export interface RouterOptions {
   readonly discovery?: Discovery
   /** It comes up after a restart: peers with graceful restart have kept its routes. */
   readonly restarting?: boolean
+  readonly warmUp?: boolean
   readonly emit: (record: EventRecord) => void
 }
 
@@ -33,12 +34,12 @@ export class Router {
   #deadline: NodeJS.Timeout | undefined
 
   /** Throws a FileError if the file is wrong. */
-  constructor(path: string, { transport, discovery, restarting = false, emit }: RouterOptions) {
+  constructor(path: string, { transport, discovery, restarting = false, warmUp, emit }: RouterOptions) {
     this.#path = path
     this.#emit = emit
     this.#config = readConfig(path)
     this.#restarting = restarting && this.#config.speaker.gracefulRestart !== undefined
-    this.speaker = new Speaker(this.#full(this.#config.speaker), { transport, discovery })
+    this.speaker = new Speaker(this.#full(this.#config.speaker), { transport, discovery, warmUp })
     this.mrt = new MrtFiles({ speaker: this.speaker, folder: dirname(path), emit })
     for (const type of ['peer', 'incident'] as const) this.speaker.on(type, report => emit({ ...report }))
     for (const route of this.#config.announce) this.#own.set(route.prefix, route)

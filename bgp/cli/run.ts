@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly restart?: boolean
   /** A file that stands while the router runs or is to come back: it says that the next start comes after a restart. */
   readonly mark?: string
+  /** Default true: see `SpeakerOptions`. */
+  readonly warmUp?: boolean
   /** A module with `sockets()`. */
   readonly sockets?: string
   /** A module with `discovery()`. */
@@ -26,13 +28,13 @@ export interface RunOptions {
 
 /** Resolves when the router has stopped. Throws an Error in words if it cannot start. */
 export async function run(options: RunOptions): Promise<void> {
-  const { file, control, routes, restart = false, mark } = options
+  const { file, control, routes, restart = false, mark, warmUp = true } = options
   const events = new Events()
   const emit = events.emit.bind(events)
   const transport = await transportOf(options.sockets)
   const discovery = await discoveryOf(options.discovery)
   const restarting = restart || (mark !== undefined && existsSync(mark))
-  const router = new Router(file, { transport, discovery, restarting, emit })
+  const router = new Router(file, { transport, discovery, restarting, warmUp, emit })
   let stop: (mode: 'cease' | 'restart', words?: string) => void = () => {}
   const stopped = new Promise<{ readonly mode: 'cease' | 'restart'; readonly words?: string }>(resolve => {
     stop = (mode, words) => resolve({ mode, words })
