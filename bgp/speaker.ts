@@ -40,8 +40,8 @@ export interface SpeakerOptions {
   /** Prefixes to reserve address space for, per family. */
   readonly maxPrefixes?: number
   /**
-   * V8 compiles the code for routes before there are any, on a table that is thrown away: the first routes then take half the
-   * time, and no long turn, for half a second of processor time once. The first route of a peer ends it. Default false.
+   * V8 compiles the code for routes before there are any, on a table that is thrown away: the first real table then takes less
+   * time and has no long turn, for half a second of processor time or more. The first route of a peer ends it. Default false.
    */
   readonly warmUp?: boolean
 }

@@ -1,7 +1,7 @@
 // A first table before the first table: V8 compiles what handles routes while there are none yet.
 //
 // It compiles a function that was called often, for the kinds of values that came: so the first 100,000 routes of a process
-// cost twice what the next do, and its first turns are its longest. This plays two eBGP peers, one that tells and one that
+// cost up to twice what the next do, and its first turns are its longest. This plays two eBGP peers, one that tells and one that
 // is told, to engines of its own, by the three ports of a shell: octets in, decision, octets out. Nobody sees these engines,
 // and each is dropped after a table has come and gone. Several, one after the other: code that has seen a single engine is
 // compiled for that one alone, and thrown away when the real one comes.
