@@ -57,6 +57,8 @@ export interface Addon {
   setOption(fd: number, level: number, name: number, value: Uint8Array): number
   /** getsockopt into these octets, of which the kernel is told `length`. 0 or a negative errno. */
   getOption(fd: number, level: number, name: number, value: Uint8Array, length: number): number
+  /** Whether the process at the other end of a unix socket is there: 1, 0 or a negative errno (ENOPROTOOPT: before Linux 6.5). */
+  peerAlive(fd: number): number
   tcpClose(fd: number): void
   /** Sends an ICMPv6 message out of a link, hop limit 255. 0 or a negative errno. */
   icmp6Send(namespace: number, device: string, to: string, message: Uint8Array): number

@@ -1,6 +1,5 @@
 // Who is at the other end of a unix socket (unix(7), SO_PEERCRED), and whether that process is still there (SO_PEERPIDFD, Linux 6.5).
 
-import { closeSync, readFileSync } from 'node:fs'
 import { addon } from './addon.ts'
 import { errnoName, errnoText, NetlinkError } from './errno.ts'
 
@@ -15,7 +14,6 @@ export interface PeerCredentials {
 /** asm-generic/socket.h */
 const SOL_SOCKET = 1
 const SO_PEERCRED = 17
-const SO_PEERPIDFD = 77
 
 /** @throws NetlinkError EBADF, ENOTSOCK… */
 export function peerCredentials(fd: number): PeerCredentials {
@@ -33,13 +31,7 @@ export function peerCredentials(fd: number): PeerCredentials {
  * of another one that got the pid since. Undefined: this kernel cannot tell.
  */
 export function peerIsAlive(fd: number, pid: number): boolean | undefined {
-  const opened = new Int32Array(1)
-  const code = addon().getOption(fd, SOL_SOCKET, SO_PEERPIDFD, new Uint8Array(opened.buffer), opened.byteLength)
-  if (code < 0) return errnoName(code) === 'ENOPROTOOPT' ? undefined : false
-  try {
-    // Of a process that has ended it is -1, of one in no pid namespace of ours 0 (pidfd_open(2)).
-    return readFileSync(`/proc/self/fdinfo/${opened[0]}`, 'latin1').includes(`\nPid:\t${pid}\n`)
-  } finally {
-    closeSync(opened[0])
-  }
+  const alive = addon().peerAlive(fd)
+  if (alive < 0) return errnoName(alive) === 'ENOPROTOOPT' ? undefined : false
+  return alive === 1 && peerCredentials(fd).pid === pid
 }

@@ -4,11 +4,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 #define NAPI_VERSION 8
 #include <node_api.h>
@@ -433,6 +438,20 @@ static napi_value get_option(napi_env env, napi_callback_info info) {
   return number(env, code == 0 ? 0 : -errno);
 }
 
+/* peerAlive(fd): 1, 0 or a negative errno (ENOPROTOOPT: a kernel before 6.5) */
+static napi_value peer_alive(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  if (!arguments(env, info, 1, values)) return number(env, -EINVAL);
+  int pidfd = -1;
+  socklen_t size = sizeof pidfd;
+  if (getsockopt(int_of(env, values[0]), SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) != 0) return number(env, -errno);
+  /* It can be read once the process has ended (pidfd_open(2)). */
+  struct pollfd end = {pidfd, POLLIN, 0};
+  bool alive = poll(&end, 1, 0) == 0;
+  close(pidfd);
+  return number(env, alive);
+}
+
 /* icmp6Send(namespace, device, to, message: Uint8Array): 0 | -errno */
 static napi_value icmp6_send_(napi_env env, napi_callback_info info) {
   napi_value values[4];
@@ -588,6 +607,7 @@ NAPI_MODULE_INIT() {
       {"tcpHops", NULL, tcp_hops_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"tcpKey", NULL, tcp_key_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"setOption", NULL, set_option, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"peerAlive", NULL, peer_alive, NULL, NULL, NULL, napi_enumerable, NULL},
       {"getOption", NULL, get_option, NULL, NULL, NULL, napi_enumerable, NULL},
       {"icmp6Send", NULL, icmp6_send_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"icmpEchoes", NULL, icmp_echoes_, NULL, NULL, NULL, napi_enumerable, NULL},

@@ -372,7 +372,7 @@ export class Daemon {
     const concernsIpam = kinds.has(blockKind) || (kinds.has('Node') && this.#ipam.expelled !== undefined)
     if (concernsIpam && this.#cluster.state === 'in sync')
       this.#ipam
-        .refresh()
+        .refresh(() => this.#snapshots.current.blocks)
         .then(() => this.#pods.nameKnown())
         .catch((error: unknown) =>
           this.#log.warn('own blocks not compared with the datastore', { reason: String(error) }),

@@ -93,6 +93,36 @@ t.test('the datastore is asked only for a new block', async t => {
   t.equal(ipam.show().addresses.length, 3)
 })
 
+t.test('who hears that its blocks are its own does not ask for them', async t => {
+  const datastore = new MemoryDatastore()
+  const { ipam } = testNode('n1', datastore, [pool('v4', '10.42.0.0/24')])
+  await ipam.load()
+  const [{ block }] = (await ipam.assign({ ...owner(1), ...four })).addresses
+  const list = datastore.list.bind(datastore)
+  let lists = 0
+  datastore.list = (...args) => {
+    lists++
+    return list(...args)
+  }
+  const others = { cidr: '10.42.0.192/26', node: 'n2' }
+  await ipam.refresh(() => [{ cidr: block, node: 'n1' }, others])
+  t.equal(lists, 0)
+  for (const records of [
+    [],
+    [others],
+    [{ cidr: block, node: 'n2' }],
+    [
+      { cidr: block, node: 'n1' },
+      { ...others, node: 'n1' },
+    ],
+  ]) {
+    lists = 0
+    await ipam.refresh(() => records)
+    t.not(lists, 0, JSON.stringify(records))
+  }
+  t.equal(ipam.owned()[0].cidr, block)
+})
+
 for (const { name, prevent, allow, message } of [
   {
     name: 'is locked',

@@ -79,10 +79,14 @@ export class Ipam {
     })
   }
 
-  /** Compares the own blocks with the datastore. For the daemon, when the datastore is back or an own record has changed. */
-  refresh(): Promise<void> {
+  /**
+   * Compares the own blocks with the datastore. For the daemon, when the datastore is back or an own record has changed. `records`: the
+   * blocks of the cluster as they were last heard of; if those of this node are its own blocks, the datastore is not asked.
+   */
+  refresh(records?: () => readonly { readonly cidr: string; readonly node: string }[]): Promise<void> {
     return this.#alone(() =>
       this.#reach('compare its blocks', async () => {
+        if (records && this.#local.complete && this.#blocks.agree(records())) return
         if (this.#local.complete) await this.#blocks.reconcile()
         else await this.#complete()
         this.#copies.lookOutside()

@@ -210,6 +210,14 @@ export class OwnBlocks {
     this.rebuild()
   }
 
+  /** Whether the own blocks are those that records name as this node's, so that there is nothing to bring in line. */
+  agree(records: readonly { readonly cidr: string; readonly node: string }[]): boolean {
+    const own = new Set([...this.#local.blocks].map(({ cidr }) => cidr))
+    const named = records.filter(({ node }) => node === this.#options.node)
+    const isSound = this.#stranded.size === 0 && this.#decommissionedAt === undefined
+    return isSound && own.size > 0 && named.length === own.size && named.every(({ cidr }) => own.has(cidr))
+  }
+
   /** Stops using an empty block, then gives it back. */
   async giveBack(block: Block): Promise<void> {
     await this.#local.removeBlock(block.cidr, address => holds(block.prefix, address))
