@@ -177,6 +177,71 @@ t.test('the right store is noticed where a wrong one was', async t => {
   await cluster.stop()
 })
 
+/** A node that is in sync with a store that has an identity, two nodes and a pool. */
+async function inSync() {
+  const datastore = new MemoryDatastore()
+  for (const name of ['n1', 'n2']) await datastore.create('Node', name, {})
+  await datastore.create('IPPool', 'p1', {})
+  const { cluster } = open(datastore, new MemoryNodeStore())
+  cluster.start()
+  await until(() => cluster.list('ClusterInformation').length === 1)
+  const records = await Promise.all(
+    ['ClusterInformation', 'IPPool', 'Node'].map(async kind => (await datastore.list(kind)).entries),
+  )
+  return { datastore, cluster, records: records.flat() }
+}
+
+t.test(
+  'a store that is emptied while it is watched takes nothing away, and is believed again when its records are back',
+  async t => {
+    const { datastore, cluster, records } = await inSync()
+    datastore.wipe()
+    await until(() => cluster.state === 'lost')
+    t.match(cluster.text, /it is empty or new.*margayctl import/)
+    t.match(await cluster.doubt(), /it is empty or new/, 'nothing is written there')
+    await new Promise(resolve => setTimeout(resolve, 300)) // it is looked at again meanwhile
+    t.same(
+      [...cluster.list('IPPool'), ...cluster.list('Node')].map(({ name }) => name),
+      ['p1', 'n1', 'n2'],
+    )
+    for (const { kind, name, value } of records) await datastore.create(kind, name, value)
+    await until(() => cluster.state === 'in sync' && cluster.held === undefined)
+    t.equal(await cluster.doubt(), undefined)
+    t.equal(cluster.list('Node').length, 2)
+    await datastore.delete('Node', 'n2')
+    await until(() => cluster.list('Node').length === 1)
+    await cluster.stop()
+  },
+)
+
+t.test('a deletion waits for the store to answer whose it is; if it does not, a complete list tells', async t => {
+  const { datastore, cluster } = await inSync()
+  const get = datastore.get.bind(datastore)
+  datastore.get = () => Promise.reject(new Error('nobody is there'))
+  await datastore.delete('Node', 'n2')
+  await until(() => cluster.state === 'lost')
+  t.match(cluster.text, /nobody is there/)
+  t.equal(cluster.list('Node').length, 2)
+  datastore.get = get
+  await until(() => cluster.list('Node').length === 1)
+  t.equal(cluster.state, 'in sync')
+  await cluster.stop()
+})
+
+t.test('a store that becomes another cluster’s while it is watched is not believed', async t => {
+  const { datastore, cluster, records } = await inSync()
+  const [{ kind, name, value, version }] = records
+  const theirs = await datastore.update(kind, name, { clusterGUID: 'somebody else' }, version)
+  await until(() => cluster.state === 'lost')
+  t.match(cluster.text, /it holds another cluster/)
+  await datastore.delete('Node', 'n2')
+  t.equal(cluster.list('Node').length, 2)
+  await datastore.create('Node', 'n2', {})
+  await datastore.update(kind, name, value, theirs)
+  await until(() => cluster.state === 'in sync')
+  await cluster.stop()
+})
+
 /** A cluster that knew four nodes, in front of its store with one of them left. */
 async function reduced(secondListAfter?: number) {
   const [before, nodeStore] = [new MemoryDatastore(), new MemoryNodeStore()]

@@ -33,6 +33,9 @@ export class Cluster {
   #state: ClusterState = 'connecting'
   #text: string | undefined
   #watching: Promise<void> = Promise.resolve()
+  /** What the watch told and has not been obeyed yet; while `#asking`, deletions among it wait for the store's identity. */
+  #told: WatchEvent[] = []
+  #asking: Promise<void> | undefined
 
   /** `onChange` hears which kinds changed, also when a checkpoint was loaded or the state changed (then with no kind). */
   constructor(options: {
@@ -103,11 +106,9 @@ export class Cluster {
     const mine = guidOf(this.#entries)
     if (this.#isForeign) return this.#text
     if (this.#isKnown || mine === undefined) return undefined
-    const found = await this.#datastore.get(identity.kind, identity.name)
-    const theirs = guidIn(found)
-    if (theirs !== mine) return strangeText(theirs)
-    this.#isKnown = true
-    return undefined
+    const doubt = await this.#strangeNow()
+    if (doubt === undefined) this.#isKnown = true
+    return doubt
   }
 
   start(): void {
@@ -127,15 +128,58 @@ export class Cluster {
       this.#relist = new AbortController()
       try {
         for await (const event of this.#datastore.watch(this.#kinds, AbortSignal.any([signal, this.#relist.signal]))) {
-          this.#apply(event)
+          this.#hear(event)
           if (this.#isForeign) break // looked at anew after a while: the right store may have taken its place
           wait = 200
         }
       } catch (error) {
-        this.#apply({ type: 'lost', reason: error instanceof Error ? error.message : String(error) })
+        this.#hear({ type: 'lost', reason: error instanceof Error ? error.message : String(error) })
       }
+      await this.#asking
       await sleep(wait, undefined, { signal }).catch(() => undefined)
     }
+  }
+
+  /** One event after the other; before a deletion or another identity counts, the store has to show that it is this cluster's. */
+  #hear(event: WatchEvent): void {
+    this.#told.push(event)
+    while (!this.#asking && this.#told.length > 0) {
+      if (this.#told.some(touchesIdentity)) this.#asking = this.#ask(this.#told.splice(0))
+      else for (const one of this.#told.splice(0)) this.#apply(one)
+    }
+  }
+
+  /**
+   * Whoever empties a store, or puts another in its place, takes the record of its identity along: of such a store nothing counts,
+   * deletions that come first neither.
+   */
+  async #ask(events: readonly WatchEvent[]): Promise<void> {
+    const doubt = await this.#strangeNow().catch((error: unknown) => {
+      // Nobody can tell: a complete list will.
+      this.#apply({ type: 'lost', reason: error instanceof Error ? error.message : String(error) })
+      return ''
+    })
+    if (doubt) this.#becomeForeign(doubt)
+    if (doubt === undefined) for (const event of events) this.#apply(event)
+    else this.#told = []
+    this.#asking = undefined
+    if (doubt !== undefined) this.#relist.abort()
+    else for (const event of this.#told.splice(0)) this.#hear(event)
+  }
+
+  /** By the record in the store, as `doubt`. */
+  async #strangeNow(): Promise<string | undefined> {
+    const mine = guidOf(this.#entries)
+    if (mine === undefined) return undefined
+    const theirs = guidIn(await this.#datastore.get(identity.kind, identity.name))
+    return theirs === mine ? undefined : strangeText(theirs)
+  }
+
+  #becomeForeign(text: string): void {
+    this.#isForeign = true
+    this.#isKnown = false
+    this.#become('lost', text)
+    this.#changed(new Set())
   }
 
   #apply(event: WatchEvent): void {
@@ -144,12 +188,8 @@ export class Cluster {
       case 'snapshot': {
         const listed = new Map(event.entries.map(entry => [keyOf(entry), entry]))
         const [mine, theirs] = [guidOf(this.#entries), guidOf(listed)]
-        this.#isForeign = mine !== undefined && mine !== theirs
-        if (this.#isForeign) {
-          this.#isKnown = false
-          this.#become('lost', strangeText(theirs))
-          break
-        }
+        if (mine !== undefined && mine !== theirs) return this.#becomeForeign(strangeText(theirs))
+        this.#isForeign = false
         this.#isKnown = true
         if (theirs === undefined) nameCluster(this.#datastore, this.#log)
         const entries = new Map([...listed].map(([key, entry]) => [key, this.#asLastRead(entry)]))
@@ -227,4 +267,9 @@ export class Cluster {
     this.#state = state
     this.#text = text
   }
+}
+
+/** A deletion may be one of all that there is. */
+function touchesIdentity(event: WatchEvent): boolean {
+  return event.type === 'delete' || (event.type === 'put' && keyOf(event.entry) === keyOf(identity))
 }

@@ -17,7 +17,7 @@ export function nameCluster(datastore: Datastore, log: Log): void {
 /** Of a store with another identity than the node's cluster has. */
 export function strangeText(theirs: string | undefined): string {
   const what = theirs === undefined ? 'it is empty or new' : 'it holds another cluster'
-  return `the datastore answers, but ${what}: what is known stays in force; put back the store of this cluster; to leave that cluster, stop margayd and remove its stateDir`
+  return `the datastore answers, but ${what}: what is known stays in force; put back the store of this cluster, or its records by margayctl import; to leave that cluster, stop margayd and remove its stateDir`
 }
 
 export function guidOf(entries: Records): string | undefined {

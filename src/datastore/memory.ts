@@ -64,6 +64,16 @@ export class MemoryDatastore implements ClusterStore {
     for (const watch of this.#watches) watch.tell(kind, { type: 'delete', kind, name })
   }
 
+  /** All records go at once, as somebody may delete them past Margay. */
+  wipe(): void {
+    const gone = [...this.#entries.values()].toSorted((a, b) =>
+      keyOf(a.kind, a.name) < keyOf(b.kind, b.name) ? -1 : 1,
+    )
+    this.#entries.clear()
+    for (const { kind, name } of gone)
+      for (const watch of this.#watches) watch.tell(kind, { type: 'delete', kind, name })
+  }
+
   async tryWrite(): Promise<void> {
     this.#reach()
     this.#mustBeUnlocked('')
