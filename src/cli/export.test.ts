@@ -26,15 +26,19 @@ t.test('out of a file, into etcd', async t => {
 
   const text = await textOf(from)
   const read = (text: string) => readExport(text, 'x.jsonl')
-  t.same(await importAll(into, read(text), false), { created: 7, replaced: 0, same: 0 }, 'all but the lock')
+  t.same(await importAll(into, read(text), false), { created: 7, replaced: 0, same: 0, kept: [] }, 'all but the lock')
   t.equal(await textOf(into), text, 'what comes out again is the same')
-  t.same(await importAll(into, read(text), false), { created: 0, replaced: 0, same: 7 }, 'once more changes nothing')
+  t.same(
+    await importAll(into, read(text), false),
+    { created: 0, replaced: 0, same: 7, kept: [] },
+    'once more changes nothing',
+  )
 
   const other = text.replace('a-b-c', 'd-e-f')
   await t.rejects(importAll(into, read(other), false), {
     message: /holds a cluster already \(ClusterInformation, IPPool, SomeKindOfLater\): nothing was written/,
   })
-  t.same(await importAll(into, read(other), true), { created: 0, replaced: 1, same: 6 })
+  t.same(await importAll(into, read(other), true), { created: 0, replaced: 1, same: 6, kept: [] })
   t.throws(() => read('noise'), { message: /x\.jsonl:1 is not JSON: nothing was written/ })
   t.throws(() => read('{"margayExport":9}\n'), { message: /is no export of this version/ })
   const lines = text.split('\n')
@@ -50,6 +54,57 @@ t.test('out of a file, into etcd', async t => {
     message: /^block "10-60-0-16-29" in the datastore cannot be read.*no Margay wrote it: it is not JSON/,
   })
   await Promise.all([from.close(), into.close()])
+})
+
+t.test('into a cluster that lives: who has which addresses stays as it is there', async t => {
+  const store = openEmbeddedDatastore(join(t.testdir(), 'cluster.db'), { create: true })
+  const block = (cidr: string, node: string) => ({ cidr, node, pool: 'p', claimedAt: '' })
+  const copy = (...addresses: string[]) => ({
+    node: 'n1',
+    cidr: '10.42.0.0/26',
+    addresses: Object.fromEntries(addresses.map(address => [address, {}])),
+  })
+  await store.create('ClusterInformation', 'default', { clusterGUID: 'a-b-c' })
+  await store.create('IPPool', 'p', { spec: { cidr: '10.42.0.0/16' } })
+  await store.create('Block', '10-42-0-0-26', block('10.42.0.0/26', 'n1'))
+  await store.create('AddressCopy', '10-42-0-0-26', copy('10.42.0.1'))
+  const given = await store.create('Block', '10-42-9-0-26', block('10.42.9.0/26', 'n1'))
+  const split = await store.create('Block', '10-42-8-0-26', block('10.42.8.0/26', 'n1'))
+  const records = readExport(await textOf(store), 'x.jsonl')
+  // Since then n1 has given two blocks back, of which n2 has one and a part of the other, and a pod has come.
+  await store.delete('Block', '10-42-9-0-26', given)
+  await store.create('Block', '10-42-9-0-26', block('10.42.9.0/26', 'n2'))
+  await store.delete('Block', '10-42-8-0-26', split)
+  await store.create('Block', '10-42-8-7-32', block('10.42.8.7/32', 'n2'))
+  const old = await store.get('AddressCopy', '10-42-0-0-26')
+  await store.update('AddressCopy', '10-42-0-0-26', copy('10.42.0.1', '10.42.0.2'), old!.version)
+  const before = await textOf(store)
+
+  await t.rejects(importAll(store, records, false), {
+    message: /holds this cluster, and 3 of its records .*block "10-42-8-7-32".*: nothing was written; .*--force/,
+  })
+  t.equal(await textOf(store), before)
+  t.match(await importAll(store, records, true), {
+    created: 0,
+    replaced: 0,
+    kept: [
+      /10-42-0-0-26" \(its node keeps it\)/,
+      /10-42-8-0-26" \(10\.42\.8\.7\/32 is n2's\)/,
+      /10-42-9-0-26" \(.* is n2's\)/,
+    ],
+  })
+  t.equal(await textOf(store), before)
+  await store.close()
+})
+
+t.test('an import that was broken off is finished by another', async t => {
+  const store = openEmbeddedDatastore(join(t.testdir(), 'cluster.db'), { create: true })
+  await store.create('ClusterInformation', 'default', { clusterGUID: 'a-b-c' })
+  for (const name of ['p1', 'p2']) await store.create('IPPool', name, { spec: {} })
+  const records = readExport(await textOf(store), 'x.jsonl')
+  await store.delete('IPPool', 'p2')
+  t.match(await importAll(store, records, false), { created: 1, replaced: 0, same: 2 })
+  await store.close()
 })
 
 t.test('the lock', async t => {

@@ -6,6 +6,9 @@ import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import type { Command } from 'commander'
 import { clusterIdentity, type Datastore, type Entry, lockKind, StoreError } from '../datastore/contract.ts'
+import { overlaps } from '../../inet/index.ts'
+import { allBlocks, allEntries, type ClaimedBlock } from '../ipam/claims.ts'
+import { blockKind, copyKind, readBlock } from '../ipam/records.ts'
 import { nameOf } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { type CalicoAccess, importFromCalico } from './import-calico.ts'
@@ -27,6 +30,8 @@ const head = { margayExport: 1 } as const
 /** The last line: a file that was cut at the end of a line would lack blocks, which others could then claim. */
 const tail = (records: number) => ({ records })
 const identityKind = clusterIdentity.kind
+/** Records that are named one by one. */
+const SHOWN = 3
 
 export function registerExport(program: Command, context: Context): void {
   program
@@ -41,7 +46,10 @@ export function registerExport(program: Command, context: Context): void {
   program
     .command('import')
     .argument('[file]', 'what export wrote; - is standard input')
-    .option('--force', 'also into a datastore that holds a cluster: what has the same name is replaced')
+    .option(
+      '--force',
+      'also into a datastore that holds a cluster: what has the same name is replaced, but for who has which addresses',
+    )
     .option('--from-calico-etcd <endpoints>', "instead of a file: the resources in Calico's etcd, https://HOST:PORT,…")
     .option('--dry-run', 'from Calico: only say what would be done')
     .option('--ca <file>', "who signed the certificates of Calico's etcd")
@@ -65,14 +73,18 @@ export function registerExport(program: Command, context: Context): void {
           context,
           async store => {
             const counts = await importAll(store, records, force)
-            print(context.format(), counts, () => {
-              return `${counts.created} created, ${counts.replaced} replaced, ${counts.same} equal`
-            })
+            print(context.format(), counts, () => importedText(counts))
           },
           { create: true },
         )
       },
     )
+}
+
+function importedText({ created, replaced, same, kept }: Imported): string {
+  const text = `${created} created, ${replaced} replaced, ${same} equal`
+  if (kept.length === 0) return text
+  return `${text}, ${kept.length} left as they are, for nodes give addresses by them: ${some(kept)}; to have the file's instead, take an empty datastore`
 }
 
 function read(file: string): string {
@@ -140,24 +152,50 @@ function parse(line: string, file: string, number: number): unknown {
   }
 }
 
-/** Without `force`, only into a store that is empty, or that an earlier import of the same cluster has begun. */
+/** How many records became what. */
+export interface Imported {
+  readonly created: number
+  readonly replaced: number
+  readonly same: number
+  /** Left as the datastore has them, for they say who has which addresses: `block "10-42-0-0-26" (it is n2's)`. */
+  readonly kept: readonly string[]
+}
+
+/**
+ * Without `force`, only into a store that has nothing else than what the file has, as an import that was broken off leaves it. With it,
+ * what has the same name is replaced; but who has which addresses is never changed: nodes have given addresses by it since.
+ */
 export async function importAll(
   store: Datastore,
   records: readonly ExportedRecord[],
   force: boolean,
-): Promise<{ readonly created: number; readonly replaced: number; readonly same: number }> {
+): Promise<Imported> {
   if (!force) await requireRoom(store, records)
+  const blocks = await allBlocks(store)
+  const kept: string[] = []
   const counts = { created: 0, replaced: 0, same: 0 }
   for (const { kind, name, value } of records) {
+    const rival = kind === blockKind ? rivalOf(blocks, value) : undefined
+    if (rival) {
+      kept.push(`${nameOf(kind, name)} (${rival.cidr} is ${rival.node}'s)`)
+      continue
+    }
     const found = await createOrFind(store, kind, name, value)
     if (!found) counts.created++
     else if (isDeepStrictEqual(found.value, value)) counts.same++
+    else if (kind === copyKind) kept.push(`${nameOf(kind, name)} (its node keeps it)`)
     else {
       await store.update(kind, name, value, found.version)
       counts.replaced++
     }
   }
-  return counts
+  return { ...counts, kept }
+}
+
+/** The block of another node in the store that a block of the file overlaps. */
+function rivalOf(blocks: readonly ClaimedBlock[], value: unknown): ClaimedBlock | undefined {
+  const own = readBlock(value)
+  return own && blocks.find(({ node, prefix }) => node !== own.node && overlaps(prefix, own.prefix))
 }
 
 async function createOrFind(store: Datastore, kind: string, name: string, value: unknown): Promise<Entry | undefined> {
@@ -171,13 +209,27 @@ async function createOrFind(store: Datastore, kind: string, name: string, value:
 }
 
 async function requireRoom(store: Datastore, records: readonly ExportedRecord[]): Promise<void> {
+  const wanted = new Map(records.map(({ kind, name, value }) => [`${kind}/${name}`, value]))
+  const kinds = (await store.kinds()).filter(kind => kind !== lockKind)
   const own = records.find(record => record.kind === identityKind)
   const [theirs] = (await store.list(identityKind, { limit: 1 })).entries
-  if (theirs && own && isDeepStrictEqual(theirs.value, own.value)) return
-  const there = (await store.kinds()).filter(kind => kind !== lockKind)
-  if (there.length > 0)
+  if (kinds.length > 0 && !(theirs && own && isDeepStrictEqual(theirs.value, own.value)))
     throw new CommandError(
       1,
-      `the datastore holds a cluster already (${there.join(', ')}): nothing was written; take an empty one, or replace what has the same name with --force`,
+      `the datastore holds a cluster already (${kinds.join(', ')}): nothing was written; take an empty one, or replace what has the same name with --force`,
     )
+  const others: string[] = []
+  for (const kind of kinds)
+    for (const { name, value } of await allEntries(store, kind))
+      if (!isDeepStrictEqual(wanted.get(`${kind}/${name}`), value)) others.push(nameOf(kind, name))
+  if (others.length > 0)
+    throw new CommandError(
+      1,
+      `the datastore holds this cluster, and ${others.length} of its records are not in the file, or other there (${some(others)}): nothing was written; put single resources back with margayctl apply, take an empty datastore, or replace what has the same name with --force, which leaves who has which addresses`,
+    )
+}
+
+/** The first of a list. */
+function some(list: readonly string[]): string {
+  return list.length > SHOWN ? `${list.slice(0, SHOWN).join(', ')}, …` : list.join(', ')
 }
