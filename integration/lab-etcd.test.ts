@@ -1,6 +1,8 @@
 // Nodes whose datastore is a real etcd: they start from it, and whatever happens to it, pods keep their network and new ones come.
 
 import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { socketOf } from '../src/lab/etcd.ts'
@@ -154,5 +156,25 @@ t.test('an etcd whose quota is used up', async t =>
     await etcdctl('alarm', 'disarm')
     await lab.apply('n1', pool)
     await datastoreIs('in sync')
+  }),
+)
+
+t.test('all records are deleted under running daemons, and come back by import', async t =>
+  underTraffic(t, async () => {
+    const { stdout: exported } = await lab.margayctl('n1', 'export')
+    const file = join(lab.dir.path, 'export.jsonl')
+    await writeFile(file, exported)
+    await etcdctl('del', '--prefix', '/margay/')
+    await datastoreIs('lost')
+    t.match((await lab.ask('n1', '/v1/status', {})).datastore.text, /it is empty or new.*margayctl import/)
+    await newPodReaches(t, 'n1', 'wiped', 'n2-p1')
+    await lab.kill('n2', 'margayd')
+    lab.startNode('n2')
+    await datastoreIs('lost')
+    await newPodReaches(t, 'n2', 'wiped2', 'n1-p1')
+    t.equal(await etcdctl('get', '--prefix', '/margay/', '--keys-only'), '', 'nothing is written there')
+    t.match(await lab.margayctl('n1', 'import', file), { code: 0, stdout: / created, 0 replaced, 0 equal/ })
+    await datastoreIs('in sync')
+    await newPodReaches(t, 'n2', 'restored', 'n1-p1')
   }),
 )
