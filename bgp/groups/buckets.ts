@@ -12,7 +12,7 @@ export interface Bucket {
   slot: number
   tag: Tag
   first: number
-  /** Next bucket of the same set; -1 = none. */
+  /** Next bucket at the same place of the look-up; -1 = none. */
   other: number
 }
 
@@ -23,7 +23,11 @@ export class Buckets {
   #next = new Int32Array(1024)
   readonly #buckets: Bucket[] = []
   #count = 0
-  readonly #bySet = new Map<number, number>()
+  /**
+   * The look-up by set: 1 + the first bucket at the place, which is the set's last bits; a power of two. No Map, which after
+   * `clear` takes all its memory anew.
+   */
+  #heads = new Int32Array(64)
   #last: Bucket | undefined
 
   add(prefix: number, set: number, slot: number, tag: Tag): void {
@@ -47,7 +51,7 @@ export class Buckets {
       }
     }
     this.size = this.#count = 0
-    this.#bySet.clear()
+    this.#heads.fill(0)
     this.#last = undefined
   }
 
@@ -58,19 +62,34 @@ export class Buckets {
   }
 
   #find(set: number, slot: number, tag: Tag): Bucket {
-    const head = this.#bySet.get(set) ?? -1
-    for (let i = head; i >= 0; i = this.#buckets[i].other) {
+    let place = set & (this.#heads.length - 1)
+    for (let i = this.#heads[place] - 1; i >= 0; i = this.#buckets[i].other) {
       const bucket = this.#buckets[i]
-      if (bucket.slot === slot && bucket.tag === tag) return bucket
+      if (bucket.set === set && bucket.slot === slot && bucket.tag === tag) return bucket
+    }
+    if (this.#count === this.#heads.length) {
+      this.#spread()
+      place = set & (this.#heads.length - 1)
     }
     const bucket = (this.#buckets[this.#count] ??= { set, slot, tag, first: -1, other: -1 })
     bucket.set = set
     bucket.slot = slot
     bucket.tag = tag
     bucket.first = -1
-    bucket.other = head
-    this.#bySet.set(set, this.#count++)
+    bucket.other = this.#heads[place] - 1
+    this.#heads[place] = ++this.#count
     return bucket
+  }
+
+  /** Twice as many places. */
+  #spread(): void {
+    this.#heads = new Int32Array(this.#heads.length * 2)
+    for (let i = 0; i < this.#count; i++) {
+      const bucket = this.#buckets[i]
+      const place = bucket.set & (this.#heads.length - 1)
+      bucket.other = this.#heads[place] - 1
+      this.#heads[place] = i + 1
+    }
   }
 
   #grow(): void {

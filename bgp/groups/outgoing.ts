@@ -79,7 +79,9 @@ export class Outgoing {
   readonly #sessions: Sessions
   readonly #rewriter = new Rewriter()
   readonly #walker = new AttributeWalker()
+  /** The first `#count` of them count: a list that is made empty gives its memory back, and takes it anew. */
   readonly #edits: Edit[] = []
+  #count = 0
 
   readonly #asPath = edit(asPath, 1 << 16)
   readonly #as4Path = edit(as4Path, 1 << 16)
@@ -126,26 +128,31 @@ export class Outgoing {
     const sets = this.#sets
     const from = this.#sessions.at(slot)
     this.nextHop = this.#chooseNextHop(set, from)
-    const edits = this.#edits
-    edits.length = 0
-    if (kind !== 'ibgp' || !fourOctetAs) edits.push(this.#path(set, fourOctetAs))
-    if (classic) edits.push(this.#nextHopEdit())
+    this.#count = 0
+    if (kind !== 'ibgp' || !fourOctetAs) this.#add(this.#path(set, fourOctetAs))
+    if (classic) this.#add(this.#nextHopEdit())
     if (kind === 'ebgp') {
-      if (slot !== LOCAL && !this.#shape.keepsMed) edits.push(this.#noMed)
-      edits.push(this.#noLocalPref)
-    } else if (!(sets.flags[set] & HAS_LOCAL_PREF)) edits.push(this.#defaultLocalPref)
+      if (slot !== LOCAL && !this.#shape.keepsMed) this.#add(this.#noMed)
+      this.#add(this.#noLocalPref)
+    } else if (!(sets.flags[set] & HAS_LOCAL_PREF)) this.#add(this.#defaultLocalPref)
     if (!fourOctetAs) this.#narrowAggregator(set)
-    if (kind !== 'ibgp') edits.push(this.#noOriginator, this.#noClusterList)
-    else if (from.kind === 'ibgp') this.#reflect(set, from)
-    if (kind === 'ebgp' && sets.flags[set] & HAS_NON_TRANSITIVE) edits.push(this.#transitive(set))
-    if (!fourOctetAs && this.#as4Path.length >= 0) edits.push(this.#as4Path)
-    if (!fourOctetAs && this.#as4Aggregator.length >= 0) edits.push(this.#as4Aggregator)
-    if (kind === 'ebgp' || this.nextHop === this.#shape.self) edits.push(this.#noAigp) // RFC 7311 §3.2, §3.4.3
+    if (kind !== 'ibgp') {
+      this.#add(this.#noOriginator)
+      this.#add(this.#noClusterList)
+    } else if (from.kind === 'ibgp') this.#reflect(set, from)
+    if (kind === 'ebgp' && sets.flags[set] & HAS_NON_TRANSITIVE) this.#add(this.#transitive(set))
+    if (!fourOctetAs && this.#as4Path.length >= 0) this.#add(this.#as4Path)
+    if (!fourOctetAs && this.#as4Aggregator.length >= 0) this.#add(this.#as4Aggregator)
+    if (kind === 'ebgp' || this.nextHop === this.#shape.self) this.#add(this.#noAigp) // RFC 7311 §3.2, §3.4.3
     if (this.#shape.onlyToCustomer !== 0 && !(sets.flags[set] & ONLY_TO_CUSTOMER)) {
       this.#onlyToCustomer.length = putUint32(this.#onlyToCustomer.value, 0, this.#shape.onlyToCustomer)
-      edits.push(this.#onlyToCustomer)
+      this.#add(this.#onlyToCustomer)
     }
-    this.#rewriter.run(sets.octets, sets.from(set), sets.to(set), edits)
+    this.#rewriter.run(sets.octets, sets.from(set), sets.to(set), this.#edits, this.#count)
+  }
+
+  #add(edit: Edit): void {
+    this.#edits[this.#count++] = edit
   }
 
   #chooseNextHop(set: number, from: Session): Uint8Array {
@@ -169,7 +176,9 @@ export class Outgoing {
   #path(set: number, fourOctetAs: boolean): Edit {
     const sets = this.#sets
     const walker = this.#walker.reset(sets.octets, sets.from(set), sets.to(set))
-    const [from, to] = walker.find(asPath.code) ? [walker.from, walker.to] : [0, 0]
+    const isThere = walker.find(asPath.code)
+    const from = isThere ? walker.from : 0
+    const to = isThere ? walker.to : 0
     const path = this.#asPath
     const out = fourOctetAs ? path.value : this.#wide
     const length = this.#ownPath(sets.octets, from, to, (sets.flags[set] & HAS_MEMBERS) !== 0, out)
@@ -226,7 +235,7 @@ export class Outgoing {
     narrow.value[1] = wide ? AS_TRANS & 255 : octets[walker.from + 3]
     for (let i = 0; i < 4; i++) narrow.value[2 + i] = octets[walker.from + 4 + i]
     narrow.length = 6
-    this.#edits.push(narrow)
+    this.#add(narrow)
     if (!wide) return
     for (let i = 0; i < 8; i++) this.#as4Aggregator.value[i] = octets[walker.from + i]
     this.#as4Aggregator.length = 8
@@ -238,7 +247,7 @@ export class Outgoing {
     if (!(sets.flags[set] & HAS_ORIGINATOR)) {
       putUint32(this.#originator.value, 0, from.routerId)
       this.#originator.length = 4
-      this.#edits.push(this.#originator)
+      this.#add(this.#originator)
     }
     const list = this.#clusterList
     putUint32(list.value, 0, this.#shape.clusterId)
@@ -247,7 +256,7 @@ export class Outgoing {
     if (walker.find(clusterList.code)) {
       for (let i = walker.from; i < walker.to; i++) list.value[list.length++] = sets.octets[i]
     }
-    this.#edits.push(list)
+    this.#add(list)
   }
 }
 

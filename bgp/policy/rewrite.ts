@@ -23,21 +23,21 @@ export class Rewriter {
   length = 0
   readonly #walker = new AttributeWalker()
 
-  /** Rewrites `source[from, to)`; `edits` ascend by code. */
-  run(source: Uint8Array, from: number, to: number, edits: readonly Edit[]): void {
+  /** Rewrites `source[from, to)` by the first `count` edits, which ascend by code. */
+  run(source: Uint8Array, from: number, to: number, edits: readonly Edit[], count = edits.length): void {
     const { octets } = this
     const walker = this.#walker.reset(source, from, to)
     let at = 0
     let next = 0
     while (walker.next()) {
-      while (next < edits.length && edits[next].code < walker.code) at = this.#put(edits[next++], at)
-      if (next < edits.length && edits[next].code === walker.code) {
+      while (next < count && edits[next].code < walker.code) at = this.#put(edits[next++], at)
+      if (next < count && edits[next].code === walker.code) {
         at = this.#put(edits[next++], at)
         continue
       }
       for (let i = walker.start; i < walker.to; i++) octets[at++] = source[i]
     }
-    while (next < edits.length) at = this.#put(edits[next++], at)
+    while (next < count) at = this.#put(edits[next++], at)
     this.length = at
   }
 

@@ -189,19 +189,22 @@ export class Paths extends ShardedIndex {
       this.#free = this.next[id]
       return id
     }
-    if (this.end === this.#capacity) {
-      this.#capacity = roundUp(this.#capacity + 1)
-      const grown = <T extends Column>(old: T): T => resized(old, this.#capacity)
-      this.prefix = grown(this.prefix)
-      this.received = grown(this.received)
-      this.accepted = grown(this.accepted)
-      this.next = grown(this.next)
-      this.slot = grown(this.slot)
-      this.flags = grown(this.flags)
-      this.age = grown(this.age)
-      if (this.pathId.length > 0) this.pathId = grown(this.pathId)
-    }
+    if (this.end === this.#capacity) this.#grow()
     return this.end++
+  }
+
+  /** Not within `#take`: a function that has a closure makes an object for it at every call. */
+  #grow(): void {
+    this.#capacity = roundUp(this.#capacity + 1)
+    const grown = <T extends Column>(old: T): T => resized(old, this.#capacity)
+    this.prefix = grown(this.prefix)
+    this.received = grown(this.received)
+    this.accepted = grown(this.accepted)
+    this.next = grown(this.next)
+    this.slot = grown(this.slot)
+    this.flags = grown(this.flags)
+    this.age = grown(this.age)
+    if (this.pathId.length > 0) this.pathId = grown(this.pathId)
   }
 }
 
