@@ -70,8 +70,9 @@ try {
   put('packaging/margayd.service', 'lib/systemd/system/margayd.service')
   put('packaging/margayd.yaml', 'etc/margay/margayd.yaml')
   put('packaging/debian/copyright', 'usr/share/doc/margay/copyright')
-  for (const page of ['configuration', 'cli', 'cni', 'resources', 'packages'])
-    put(`docs/${page}.md`, `usr/share/doc/margay/${page}.md`)
+  // The pages as they are here, so that their links lead somewhere.
+  for (const page of ['README.md', ...globSync(['docs/**/*.{md,svg}', '{cni-plugin,bgp,netlink}/README.md'])])
+    put(page, `usr/share/doc/margay/${page}`)
   for (const script of ['postinst', 'prerm', 'postrm']) put(`packaging/debian/${script}`, `DEBIAN/${script}`, 0o755)
   writeFileSync(join(root, 'DEBIAN/conffiles'), '/etc/margay/margayd.yaml\n')
   writeFileSync(join(root, 'DEBIAN/control'), control)

@@ -13,9 +13,20 @@
 
 enum {
   ADD_WAITS = 100, // tries, a tenth of a second apart: a daemon that restarts is back within ten seconds
-  DEL_PATIENCE = 30, // seconds for an answer; a DEL that lasts longer is kept for later
-  OTHER_PATIENCE = 0,
+  DEL_PATIENCE = 30, // a DEL that lasts longer is kept for later
 };
+
+// Seconds for an answer of a daemon that listens: one that hangs must not hang its runtime. Kubelet gives an ADD two minutes.
+static const struct {
+  const char *command;
+  int seconds;
+} patience[] = {{"ADD", 100}, {"DEL", DEL_PATIENCE}, {"GC", 60}, {"CHECK", 30}, {"STATUS", 10}, {"VERSION", 5}};
+
+static int patience_of(const char *command) {
+  for (size_t i = 0; i < sizeof patience / sizeof *patience; i++)
+    if (strcmp(command, patience[i].command) == 0) return patience[i].seconds;
+  return DEL_PATIENCE;
+}
 
 static const char about[] = "margay-cni: CNI plugin of Margay. Container runtimes call it; see the CNI specification.\n";
 static const char versions[] = "\"supportedVersions\":[\"" VERSIONS("\",\"") "\"]";
@@ -100,6 +111,12 @@ static int say_down(const char *command, enum outcome outcome) {
   case MISMATCH:
     return fail_about(STUB_MISMATCH, "margayd at %s speaks another version of the protocol%s.", socket_path, "",
                       "Install the margay-cni that came with margayd.");
+  case SILENT: {
+    char time[32];
+    snprintf(time, sizeof time, " within %d s", patience_of(command));
+    return fail_about(code, "margayd at %s does not answer%s.", socket_path, time,
+                      "It hangs, or has very much to do: see margayctl status and its log, or restart it: pods keep their network.");
+  }
   case BROKEN_OFF:
     return fail_about(code, "margayd at %s ended before it answered%s.", socket_path, "",
                       "Try again; the daemon's log says why it ended, or refused this process.");
@@ -130,14 +147,14 @@ int main(void) {
   bool is_del = strcmp(command, "DEL") == 0;
   int tries = strcmp(command, "ADD") == 0 ? ADD_WAITS : 1;
   int exit_code;
-  enum outcome outcome = exchange(socket_path, &request, is_del ? DEL_PATIENCE : OTHER_PATIENCE, &exit_code);
+  enum outcome outcome = exchange(socket_path, &request, patience_of(command), &exit_code);
   if (outcome == ANSWERED) return exit_code;
   if (strcmp(command, "VERSION") == 0) return print_versions();
   struct verdict verdict = judge(command, &request);
   if (verdict.code) return fail(verdict.code, verdict.message, verdict.next_step);
   while (outcome == NOT_RUNNING && --tries > 0) {
     nanosleep(&(struct timespec){.tv_nsec = 100 * 1000 * 1000}, NULL);
-    outcome = exchange(socket_path, &request, OTHER_PATIENCE, &exit_code);
+    outcome = exchange(socket_path, &request, patience_of(command), &exit_code);
   }
   if (outcome == ANSWERED) return exit_code;
   if (is_del && outcome != MISMATCH) return del_later(&request);

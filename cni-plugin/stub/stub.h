@@ -43,10 +43,11 @@ enum outcome {
   ANSWERED,    // the answer has been printed; *exit_code is set
   NOT_RUNNING, // nobody listens
   NO_ACCESS,   // errno says why
-  BROKEN_OFF,  // the connection ended, or the time was over, before the answer was complete
+  BROKEN_OFF,  // the connection ended before the answer was complete
+  SILENT,      // the time was over before the answer was complete
   MISMATCH,    // the daemon speaks another version
 };
-// `patience`: seconds to wait for the answer; 0: as long as it takes.
+// `patience`: seconds to wait for more of the answer.
 enum outcome exchange(const char *socket_path, const struct request *request, int patience, int *exit_code);
 
 bool write_all(int fd, const void *octets, size_t length);

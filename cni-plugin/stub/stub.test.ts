@@ -190,6 +190,16 @@ t.test('a daemon that dies amid a call', async t => {
   t.equal(spooled(at).length, 1)
 })
 
+t.test('a daemon that listens and never answers holds up nobody for ever', async t => {
+  const at = world(t)
+  const server = createServer(() => {}).listen(at.socket)
+  await once(server, 'listening')
+  const [status, version] = await Promise.all([run(at, 'STATUS'), run(at, 'VERSION')])
+  t.match(status, { exitCode: 1, json: { code: 50, msg: /does not answer within 10 s/, details: /restart it/ } })
+  t.match(version, { exitCode: 0, json: { supportedVersions } })
+  server.close()
+})
+
 t.test('a daemon of another version', async t => {
   const at = world(t)
   const server = createServer(socket => socket.once('data', () => socket.end(Uint8Array.of(9)))).listen(at.socket)

@@ -121,7 +121,9 @@ enum outcome exchange(const char *socket_path, const struct request *request, in
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   write_all(fd, request->octets, request->length); // a daemon that refuses it early answers all the same
+  errno = 0;
   enum outcome outcome = take_answer(fd, exit_code);
+  if (outcome == BROKEN_OFF && errno == EAGAIN) outcome = SILENT; // so ends a receive with SO_RCVTIMEO
   close(fd);
   return outcome;
 }

@@ -33,6 +33,6 @@ function tooSmall({ metadata, spec }: IPPoolResource, nodes: readonly NodeResour
   const wanting = nodes.filter(node => selects(spec.nodeSelector, node.metadata.labels)).length
   if (blocks >= wanting) return []
   return [
-    `ippool "${metadata.name}": ${spec.cidr} has ${blocks} ${blocks === 1 ? 'block' : 'blocks'} of /${spec.blockSize} for ${wanting} nodes, so some get none; add a pool, or make one with smaller blocks.`,
+    `ippool "${metadata.name}": ${spec.cidr} has ${blocks} ${blocks === 1 ? 'block' : 'blocks'} of /${spec.blockSize} for ${wanting} nodes, so blocks are split, down to single addresses, and when all are given some nodes get none; add a pool, or make one with smaller blocks.`,
   ]
 }
