@@ -109,10 +109,19 @@ export interface IpamFinding {
    * `leak`: a pod is gone and holds addresses. `no-endpoint`: an address in use without a pod. `no-address`: a pod with an address
    * that nothing records. `duplicate`: two have one. `stray-route`: a route to a pod's device that nobody owns. `nameless`: a pod's
    * device whose record was lost, and nothing has told whose it is. `no-block`: a pod with an address that lies in no block of its node.
-   * `orphan-copy`: a copy in the datastore that names the node for a block that is not its own.
+   * `orphan-copy`: a copy in the datastore that names the node for a block that is not its own. `stale-copy`: one that does not say
+   * which addresses the node has given.
    */
   readonly kind:
-    'leak' | 'duplicate' | 'no-endpoint' | 'no-address' | 'stray-route' | 'nameless' | 'no-block' | 'orphan-copy'
+    | 'leak'
+    | 'duplicate'
+    | 'no-endpoint'
+    | 'no-address'
+    | 'stray-route'
+    | 'nameless'
+    | 'no-block'
+    | 'orphan-copy'
+    | 'stale-copy'
   /** An address, several with blanks between them, or a route. */
   readonly object: string
   /** What is wrong, and the next step. */

@@ -23,6 +23,10 @@ t.test('empty blocks go back as the IPAMConfiguration says, and only in sync', a
         if (failure) throw failure
         return []
       },
+      mendCopies: async () => {
+        calls.push('mend')
+        return []
+      },
       sweepCopies: async () => {
         calls.push('sweep')
         return []
@@ -41,9 +45,9 @@ t.test('empty blocks go back as the IPAMConfiguration says, and only in sync', a
   t.same(calls, [], 'nothing goes while the cluster is not known')
   isInSync = true
   await keeper.look()
-  t.same(calls, [[2, 7_000], 'sweep'])
+  t.same(calls, [[2, 7_000], 'mend', 'sweep'])
   await keeper.look()
-  t.same(calls.slice(2), [[2, 7_000]], 'copies are not swept at each look')
+  t.same(calls.slice(3), [[2, 7_000]], 'copies are not compared or swept at each look')
   failure = new Error('away')
   await t.resolves(keeper.look(), 'tried again at the next look')
 

@@ -1,5 +1,6 @@
 // What becomes of own blocks: empty ones go back to their pool, and others that find none are left parts of those with room. Looked
-// at now and then, and requests of others at once; copies that are left over more rarely, as all of the cluster's have to be read for it.
+// at now and then, and requests of others at once; copies more rarely: those that somebody else changed or deleted, which are written anew,
+// and those that are left over, for which all of the cluster's have to be read.
 // Done only while the datastore is in sync.
 
 import type { Ipam } from '../ipam/index.ts'
@@ -10,12 +11,14 @@ import type { Log } from './log.ts'
 
 /** Milliseconds between looks. */
 const every = 15_000
+/** Milliseconds between comparisons of the own copies with the own store. */
+const mendEvery = 300_000
 /** Milliseconds between sweeps of copies. */
 const sweepEvery = 3_600_000
 
 export interface BlockKeeperPorts {
   readonly node: string
-  readonly ipam: Pick<Ipam, 'releaseEmptyBlocks' | 'serveRequests' | 'sweepCopies'>
+  readonly ipam: Pick<Ipam, 'releaseEmptyBlocks' | 'serveRequests' | 'sweepCopies' | 'mendCopies'>
   /** What a store that is not whole lacks is read, and pods are named by it. Rejects if the datastore cannot be read. */
   readonly learn: () => Promise<void>
   /** The datastore's records of a kind, as watched. */
@@ -28,7 +31,8 @@ export interface BlockKeeperPorts {
 export class BlockKeeper {
   readonly #ports: BlockKeeperPorts
   #timer: NodeJS.Timeout | undefined
-  /** When copies were swept, milliseconds of this process. */
+  /** When copies were compared, and when they were swept, milliseconds of this process. */
+  #mendedAt = -Infinity
   #sweptAt = -Infinity
 
   constructor(ports: BlockKeeperPorts) {
@@ -56,7 +60,19 @@ export class BlockKeeper {
     } catch (error) {
       log.warn('empty blocks not given back', { reason: String(error) })
     }
+    if (performance.now() - this.#mendedAt >= mendEvery) await this.#mend()
     if (performance.now() - this.#sweptAt >= sweepEvery) await this.#sweep()
+  }
+
+  async #mend(): Promise<void> {
+    const { ipam, log } = this.#ports
+    try {
+      for (const name of await ipam.mendCopies())
+        log.warn('copy of addresses that did not say what this node has given written anew', { name })
+      this.#mendedAt = performance.now()
+    } catch (error) {
+      log.warn('copies of addresses not compared', { reason: String(error) })
+    }
   }
 
   async #sweep(): Promise<void> {

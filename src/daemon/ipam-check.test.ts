@@ -137,6 +137,17 @@ t.test('a pod whose block another node has is told with what to do, and so is a 
   ])
 })
 
+t.test('a copy that somebody else changed is told, and written anew', async t => {
+  const { check, datastore, ipam } = await node()
+  await ipam.stop() // writes the copies
+  const [{ name, version, value }] = (await datastore.list(copyKind)).entries
+  await datastore.update(copyKind, name, { ...(value as object), addresses: {} }, version)
+  t.same(await found(check, false), [`stale-copy ${name} fixable`])
+  t.same(await found(check, true), [`stale-copy ${name} fixed`])
+  t.same(await found(check, true), [])
+  t.same((await datastore.get(copyKind, name))?.value, value)
+})
+
 t.test('a route to a device of a pod that nobody owns', async t => {
   const { check, kernel, a } = await node()
   await using kernelNode = await kernel.open()

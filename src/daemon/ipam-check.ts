@@ -56,8 +56,9 @@ export class IpamCheck {
   /** What is wrong on this node. With `fix`, what is provable is put right. `only`: kinds to look at. */
   async run({ fix, only }: { readonly fix: boolean; readonly only?: readonly IpamFinding['kind'][] }) {
     const isWanted = ({ kind }: IpamFinding): boolean => only?.includes(kind) ?? true
-    const copies = only?.includes('orphan-copy') === false ? [] : await this.#orphanCopies()
-    const found = [...this.#compare(await this.#look()), ...copies].filter(isWanted)
+    const orphans = only?.includes('orphan-copy') === false ? [] : await this.#orphanCopies()
+    const stale = only?.includes('stale-copy') === false ? [] : await this.#staleCopies()
+    const found = [...this.#compare(await this.#look()), ...orphans, ...stale].filter(isWanted)
     const findings: IpamFinding[] = []
     for (const { repair, ...finding } of found) {
       const outcome = fix && (await repair?.().catch(asRefusal))
@@ -240,6 +241,19 @@ export class IpamCheck {
       object: name,
       text: 'addresses are noted for this node in a block that is not its own: margayd was killed when the block went. It deletes the note within the hour.',
       repair: async () => (await (sweep ??= ipam.sweepCopies())).includes(name),
+    }))
+  }
+
+  /** None while the datastore cannot be read. */
+  async #staleCopies(): Promise<readonly Found[]> {
+    const { ipam } = this.#ports
+    let mending: Promise<readonly string[]> | undefined
+    const names = await ipam.staleCopies().catch(noneIfAway)
+    return names.map(name => ({
+      kind: 'stale-copy',
+      object: name,
+      text: 'what is noted of the addresses of this node is not what it has given: somebody else changed or deleted the note, or it could not be written yet. The node writes it anew within five minutes.',
+      repair: async () => (await (mending ??= ipam.mendCopies())).includes(name),
     }))
   }
 

@@ -195,6 +195,20 @@ export class Ipam {
     )
   }
 
+  /** Names of the copies that do not say what this node's store does. */
+  staleCopies(): Promise<readonly string[]> {
+    return this.#alone(() =>
+      this.#reach('read the copies', async () => (await this.#copies.stale()).map(({ name }) => name)),
+    )
+  }
+
+  /** Writes them anew, and answers their names. */
+  mendCopies(): Promise<readonly string[]> {
+    return this.#alone(() =>
+      this.#reach('write its copies anew', async () => (await this.#copies.mend()).map(({ name }) => name)),
+    )
+  }
+
   // ---- blocks ----------------------------------------------------------------------------------------------------------------
 
   /** The blocks that records name as this node's: those it may announce. */

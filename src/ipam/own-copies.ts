@@ -1,5 +1,6 @@
 // What the copies of this node say: its addresses block by block, and those outside its blocks.
 
+import { isDeepStrictEqual } from 'node:util'
 import { allEntries } from './claims.ts'
 import { Copies } from './copies.ts'
 import type { LocalRecords } from './local.ts'
@@ -7,10 +8,17 @@ import { type CopiesOfNode, copiesOfNode, dispensable } from './orphans.ts'
 import { outsideCopy, outsideName } from './outside.ts'
 import type { OwnBlocks } from './own-blocks.ts'
 import { holds } from './pools.ts'
-import { type AddressRow, blockName, copyKind } from './records.ts'
+import { type AddressCopy, type AddressRow, blockName, copyKind } from './records.ts'
 import type { Prefix } from '../../inet/index.ts'
 import type { Entry } from '../datastore/contract.ts'
 import type { IpamOptions } from './types.ts'
+
+/** A copy that differs from the node's own store. */
+export interface StaleCopy {
+  readonly name: string
+  /** Of the block; absent: of the addresses outside the blocks. */
+  readonly cidr?: string
+}
 
 export class OwnCopies {
   readonly #options: IpamOptions
@@ -32,11 +40,7 @@ export class OwnCopies {
     for (const cidr of new Set(cidrs)) {
       const block = this.#blocks.get(cidr)
       if (!block) continue
-      this.#copies.changed(blockName(block.prefix), () => {
-        if (!this.#blocks.get(cidr)) return undefined
-        const rows = [...this.#local.addresses].filter(([address]) => holds(block.prefix, address))
-        return { node: this.#options.node, cidr, addresses: this.#detailed(rows) }
-      })
+      this.#copies.changed(blockName(block.prefix), () => this.#copyOf(cidr))
     }
   }
 
@@ -79,8 +83,45 @@ export class OwnCopies {
     return orphans
   }
 
+  /**
+   * Copies that do not say what this node's store does, and that nobody is about to write: somebody else changed or deleted them, or the
+   * node was killed before it wrote them. Of a store that is not whole nothing is said. Fails with a StoreError.
+   */
+  async stale(): Promise<readonly StaleCopy[]> {
+    if (!this.#local.complete) return []
+    await this.flush()
+    const { datastore, node } = this.#options
+    const found: StaleCopy[] = []
+    for (const { cidr, prefix } of this.#blocks.list()) {
+      const name = blockName(prefix)
+      if (!isSaid(this.#copyOf(cidr), (await datastore.get(copyKind, name))?.value)) found.push({ name, cidr })
+    }
+    const name = outsideName(node)
+    const outside = outsideCopy(node, this.#detailed(this.#rowsOutside()))
+    if (outside && !isSaid(outside, (await datastore.get(copyKind, name))?.value)) found.push({ name })
+    return found
+  }
+
+  /** Writes those anew, and answers them. Fails with a StoreError, also where they could not be written. */
+  async mend(): Promise<readonly StaleCopy[]> {
+    const stale = await this.stale()
+    if (stale.length === 0) return []
+    await this.#options.datastore.tryWrite()
+    this.changed(stale.flatMap(({ cidr }) => cidr ?? []))
+    if (stale.some(({ cidr }) => cidr === undefined)) this.#writeOutside()
+    const left = new Set((await this.stale()).map(({ name }) => name))
+    return stale.filter(({ name }) => !left.has(name))
+  }
+
   flush(): Promise<void> {
     return this.#copies.flush()
+  }
+
+  #copyOf(cidr: string): AddressCopy | undefined {
+    const block = this.#blocks.get(cidr)
+    if (!block) return undefined
+    const rows = [...this.#local.addresses].filter(([address]) => holds(block.prefix, address))
+    return { node: this.#options.node, cidr, addresses: this.#detailed(rows) }
   }
 
   async #read(): Promise<CopiesOfNode> {
@@ -107,4 +148,11 @@ export class OwnCopies {
   #rowsOutside(): ReadonlyMap<string, AddressRow> {
     return new Map([...this.#local.addresses].filter(([address]) => !this.#blocks.of(address)))
   }
+}
+
+/** Whether a record has what the copy has. None is as good as one without addresses. */
+function isSaid(copy: AddressCopy | undefined, value: unknown): boolean {
+  if (value === undefined) return Object.keys(copy?.addresses ?? {}).length === 0
+  // As a datastore keeps it: without what is undefined.
+  return isDeepStrictEqual(JSON.parse(JSON.stringify(copy)), value)
 }
