@@ -74,7 +74,11 @@ export class Chooser {
       const grown = await reach(this.#options.node, `claim the block of ${wanted}`, () =>
         this.#blocks.growAround(wanted, pool),
       )
-      if (!grown.block && grown.owner === '') throw new IpamError('exhausted', this.#exhausted([pool]))
+      if (!grown.block && grown.owner === '')
+        throw new IpamError(
+          'exhausted',
+          `address ${wanted}: ${this.#limit()}, and it lies in none of them. Raise the limit, or choose an address of one of them: margayctl ipam show`,
+        )
       if (!grown.block)
         throw refuse(`its block belongs to node "${grown.owner}". Run the pod there, or choose another address.`)
       block = grown.block
@@ -119,17 +123,28 @@ export class Chooser {
     return `pool ${namesOf(pools)}: every block is taken, and those of node "${this.#options.node}" are full.`
   }
 
-  #exhausted(pools: readonly IPPoolResource[]): string {
+  #limit(): string {
     const { node, settings } = this.#options
-    const isLimited = pools.some(pool => this.#blocks.isAtLimit(rangeOf(pool).family))
-    const resting = pools.some(pool =>
-      this.#blocks.list().some(block => block.hasFree && contains(rangeOf(pool), block.prefix)),
-    )
+    const most = settings?.().maxBlocks
+    return `node "${node}" owns ${most} ${most === 1 ? 'block' : 'blocks'}, as many as it may (maxBlocksPerHost of the IPAMConfiguration)`
+  }
+
+  #exhausted(pools: readonly IPPoolResource[]): string {
+    const [{ family }] = pools.map(rangeOf)
+    const isLimited = this.#blocks.isAtLimit(family)
+    const own = this.#blocks.list().filter(({ prefix }) => prefix.family === family)
+    const usable = own.filter(({ prefix }) => pools.some(pool => contains(rangeOf(pool), prefix)))
+    const which =
+      usable.length === own.length
+        ? 'they are full'
+        : usable.length > 0
+          ? 'those of it are full'
+          : 'none of them is of it'
     return [
-      isLimited
-        ? `pool ${namesOf(pools)}: node "${node}" owns ${settings?.().maxBlocks} blocks, as many as it may (maxBlocksPerHost of the IPAMConfiguration), and they are full.`
-        : this.#allTaken(pools),
-      ...(resting ? ['What is free in them rests (ipCooldownSeconds) or is reserved (IPReservation).'] : []),
+      isLimited ? `pool ${namesOf(pools)}: ${this.#limit()}, and ${which}.` : this.#allTaken(pools),
+      ...(usable.some(block => block.hasFree)
+        ? ['What is free in them rests (ipCooldownSeconds) or is reserved (IPReservation).']
+        : []),
       isLimited
         ? 'Raise the limit, or free addresses: margayctl ipam show'
         : 'Add a pool, or free addresses: margayctl ipam show',

@@ -34,6 +34,26 @@ t.test('a node owns no more blocks of a family than it may', async t => {
   t.ok(await give(node, 4))
 })
 
+t.test('at the limit a refusal says whether the blocks are full, or are not those that were asked for', async t => {
+  const pools = [pool('a', '10.42.0.0/24', { blockSize: 30 }), pool('b', '10.43.0.0/24', { blockSize: 30 })]
+  const node = testNode('n1', new MemoryDatastore(), pools)
+  node.settings.maxBlocks = 1
+  await node.ipam.load()
+  await give(node, 1, { pools: ['a'] })
+  const limit = 'node "n1" owns 1 block, as many as it may (maxBlocksPerHost of the IPAMConfiguration), and'
+  const asked = '10.42.0.99'
+  await t.rejects(give(node, 2, { requested: [asked] }), {
+    code: 'exhausted',
+    message: `address ${asked}: ${limit} it lies in none of them. Raise the limit, or choose an address of one of them: margayctl ipam show`,
+  })
+  await t.rejects(give(node, 2, { pools: ['b'] }), {
+    code: 'exhausted',
+    message: `pool "b" (10.43.0.0/24): ${limit} none of them is of it. Raise the limit, or free addresses: margayctl ipam show`,
+  })
+  for (const id of [2, 3, 4]) await give(node, id)
+  await t.rejects(give(node, 5, { pools: ['a'] }), { message: /, and they are full\. Raise/ })
+})
+
 t.test('an address rests before another pod gets it, also over a restart, unless it is asked for by name', async t => {
   let node = testNode('n1', new MemoryDatastore(), [pool('v4', '10.42.0.0/31', { blockSize: 31 })])
   node.settings.cooldown = 600_000
