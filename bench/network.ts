@@ -97,7 +97,7 @@ export interface Usage {
   readonly memory: number
 }
 
-export function pidsOf({ netns }: Host): number[] {
+export function pidsOf({ netns }: Pick<Host, 'netns'>): number[] {
   const text = execFileSync('ip', ['netns', 'pids', netns], { encoding: 'utf8' })
   return text.split('\n').filter(Boolean).map(Number)
 }
@@ -109,7 +109,7 @@ export async function end(host: Host, signal: NodeJS.Signals = 'SIGTERM'): Promi
 }
 
 /** What all processes of a host have used. */
-export function usageOf(host: Host): Usage {
+export function usageOf(host: Pick<Host, 'netns'>): Usage {
   let [ticks, kilobytes] = [0, 0]
   for (const pid of pidsOf(host)) {
     const [, rest = ''] = read(`/proc/${pid}/stat`).split(') ')

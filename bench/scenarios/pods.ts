@@ -2,7 +2,7 @@
 //
 // A plugin has a node's namespace of its own, and every ADD a pod's namespace that nobody used before: settings stay in one. Both attach
 // with one IPv4 address and no masquerading. Margay's rows are on the disk (fsync) before an answer leaves; host-local's files are not
-// synced.
+// synced. Processor time is that of plugins and daemon; the kernel's own threads, which end what was deleted, are not in it.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,6 +17,7 @@ import { inNamespace, netnsPath } from '../../src/lab/processes.ts'
 import { findPrograms } from '../../src/lab/programs.ts'
 import { LabDir } from '../../src/lab/state.ts'
 import { buildStub } from '../../cni-plugin/stub/build.ts'
+import { usageOf, usageOfChildren } from '../network.ts'
 import { median } from '../results.ts'
 import { type Measured, type OwnScenario, type Size, thousands } from './scenario.ts'
 
@@ -68,21 +69,28 @@ class Stage {
     return name
   }
 
-  /** Makes the calls of `list`; gives the milliseconds of all, and of each. Throws what a plugin said if one fails. */
+  /**
+   * Makes the calls of `list`; gives the milliseconds of all, and of each, and the seconds of processor time of plugins and daemon. Throws
+   * what a plugin said if one fails.
+   */
   call({ plugin, configuration, node }: Side, at: number, list: readonly string[]) {
     writeFileSync(this.#output, '')
     const [command, ...args] = inNamespace(node, [this.#calls, String(at), plugin, configuration, this.#output])
+    const daemon = usageOf({ netns: node })
+    const plugins = usageOfChildren()
     const text = execFileSync(command, args, {
       input: list.join('\n'),
       env: { ...process.env, CNI_PATH: '/usr/lib/cni' },
       encoding: 'utf8',
     })
+    const ofPlugins = usageOfChildren() - plugins
+    const { cpu, memory } = usageOf({ netns: node })
     const rows = text.trim().split('\n')
     const ended = rows.map(row => row.split(' ').map(Number) as [number, number])
     const failed = ended.filter(([, code]) => code !== 0).length
     if (failed > 0) throw new Error(`${failed} of ${list.length} calls of ${plugin} failed: ${this.#refusals()}`)
     const times = ended.map(([microseconds]) => microseconds / 1_000)
-    return { all: times.at(-1) ?? 0, each: times.slice(0, -1) }
+    return { all: times.at(-1) ?? 0, each: times.slice(0, -1), cpu: ofPlugins + cpu - daemon.cpu, memory }
   }
 
   async remove(): Promise<void> {
@@ -124,14 +132,14 @@ async function comeAndGo(stage: Stage, side: Side, pods: number, label: string):
   const containers = Array.from({ length: pods }, (_, i) => `${stage.name}-${label}-${i}`)
   for (const each of containers) await stage.namespace(each)
   return ['ADD', 'DEL'].map(command => {
-    const { all, each } = stage.call(
+    const { all, each, cpu, memory } = stage.call(
       side,
       PARALLEL,
       containers.map(container => `${command} ${container} ${netnsPath(container)}`),
     )
     const sorted = each.toSorted((a, b) => a - b)
     const count = sorted[Math.floor(0.99 * sorted.length)]
-    return { row: `pods, ${command}`, wall: all / 1_000, cpu: 0, memory: 0, count }
+    return { row: `pods, ${command}`, wall: all / 1_000, cpu, memory, count }
   })
 }
 
