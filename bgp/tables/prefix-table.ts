@@ -160,6 +160,10 @@ export class PrefixTable extends ShardedIndex {
 
   /** `10.42.0.0/26`. */
   text(id: number): string {
+    if (!this.#wide) {
+      const word = this.#a0[id] | 0
+      return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}/${this.#length[id]}`
+    }
     const octets = new Uint8Array(this.bits / 8 + 1)
     this.putNlri(id, octets, 0)
     const { family, octets: address } = addressFrom(octets.subarray(1))

@@ -102,7 +102,13 @@ export class Routing {
   /** A withdrawal that is not obeyed now. */
   #isKept({ prefix, nextHops, peer }: ChangeView): boolean {
     const isWithdrawn = nextHops.length === 0 && peer !== 'local'
-    if (isWithdrawn && this.#wants(prefix) && !this.#ports.kernel.obstacle(prefix) && this.guard.keeps(prefix))
+    if (
+      isWithdrawn &&
+      this.guard.isSet &&
+      this.#wants(prefix) &&
+      !this.#ports.kernel.obstacle(prefix) &&
+      this.guard.keeps(prefix)
+    )
       return true
     this.guard.settled(prefix)
     return false
@@ -116,7 +122,7 @@ export class Routing {
   }
 
   #wants(prefix: string): boolean {
-    return this.resolver.explain(prefix)?.entry !== undefined
+    return this.resolver.entry(prefix) !== undefined
   }
 
   #hand(updates: readonly FibUpdate[]): void {

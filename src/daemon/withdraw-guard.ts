@@ -50,6 +50,11 @@ export class WithdrawGuard {
     if (!setting) this.accept()
   }
 
+  /** Whether anything may be held. */
+  get isSet(): boolean {
+    return this.#setting !== undefined
+  }
+
   /** Our own configuration has changed: what goes now goes by our own will. */
   ownDoing(): void {
     this.#ownUntil = this.#ports.clock.now() + ownDoingFor
@@ -69,7 +74,7 @@ export class WithdrawGuard {
 
   /** The route is announced again, or gone for another reason. */
   settled(prefix: string): void {
-    if (!this.#waiting.delete(prefix)) return
+    if (this.#waiting.size === 0 || !this.#waiting.delete(prefix)) return
     this.#lastBack = this.#ports.clock.now()
     if (this.#waiting.size > 0) return
     if (this.#hold) this.#ports.tell('every route that was held in force is announced again')

@@ -205,7 +205,8 @@ export class KernelMirror {
   /** The kernel acknowledged the delete, or said that there was nothing to delete. */
   noteDeleted(prefix: string): void {
     const ours = this.#ours.get(prefix)
-    if (ours) this.noteTwinGone(ours)
+    if (ours && this.#twins.has(prefix)) this.noteTwinGone(ours)
+    else if (ours) this.#setOurs(prefix, undefined)
   }
 
   /** Reads links and addresses again and tells of differences. */
@@ -428,9 +429,11 @@ export class KernelMirror {
   #setOurs(prefix: string, route: Route | undefined): void {
     const old = this.#ours.get(prefix)
     if (!route) this.#mixed.delete(prefix)
-    for (const uses of [this.#uses, this.#ourUses]) {
-      if (old) count(uses, old, -1)
-      if (route) count(uses, route, 1)
+    if (old?.nextHops !== route?.nextHops) {
+      for (const uses of [this.#uses, this.#ourUses]) {
+        if (old) count(uses, old, -1)
+        if (route) count(uses, route, 1)
+      }
     }
     restore(this.#ours, prefix, route)
   }

@@ -66,12 +66,16 @@ export class Resolver {
   #rules: ReadRules
   #mtu: number | undefined
   #inForce = 0
+  /** Preferred sources of routes outside tunnels, by family: what is wanted, if it is on the node. */
+  #source4: string | undefined
+  #source6: string | undefined
 
   /** `mtu`: what routes outside tunnels carry; default, and where that is less: what their device does. */
   constructor(facts: Facts, rules: RouteRules, mtu?: number) {
     this.#mtu = mtu
     this.#facts = new FactsIndex(facts)
     this.#rules = readRules(rules)
+    this.#findSources()
     this.#tracker = new HopTracker(this.#facts, hopOptions(this.#rules))
   }
 
@@ -116,12 +120,14 @@ export class Resolver {
   /** Links, addresses or foreign routes changed. Walks all routes only if a connected subnet or an own address came or went. */
   setFacts(facts: Facts): readonly FibUpdate[] {
     const before = this.#facts
+    const [source4, source6] = [this.#source4, this.#source6]
     this.#facts = new FactsIndex(facts)
+    this.#findSources()
     const touched = this.#refreshHops()
     if (
       !sameSubnets(before, this.#facts) ||
-      this.#source(4, before) !== this.#source(4) ||
-      this.#source(6, before) !== this.#source(6) ||
+      this.#source4 !== source4 ||
+      this.#source6 !== source6 ||
       this.#narrow(before) !== this.#narrow() ||
       this.#tunnelSources(before) !== this.#tunnelSources()
     ) {
@@ -133,6 +139,7 @@ export class Resolver {
   /** The intent changed what may be installed: every route is judged anew. */
   setRules(rules: RouteRules): readonly FibUpdate[] {
     this.#rules = readRules(rules)
+    this.#findSources()
     this.#refreshHops()
     return this.#rejudge(this.#routes.values())
   }
@@ -147,6 +154,11 @@ export class Resolver {
   explain(prefix: string): (FibUpdate & { readonly peer: string; readonly nextHops: readonly string[] }) | undefined {
     const known = this.#find(prefix)
     return known && { ...known.verdict, peer: known.peer, nextHops: known.hops.addresses }
+  }
+
+  /** What is wanted in the FIB for a learned prefix. */
+  entry(prefix: string): FibEntry | undefined {
+    return this.#find(prefix)?.verdict.entry
   }
 
   /** All entries wanted in the FIB now. */
@@ -271,7 +283,10 @@ export class Resolver {
     if (prefix.family === 6 && hops.hops.some(hop => !hop.gateway?.includes(':'))) {
       return { prefix: text, reason: `${text} is not installed: its next hop is an IPv4 address` }
     }
-    return { prefix: text, entry: this.#entry(text, hops.hops, this.#source(prefix.family), this.#mtu) }
+    return {
+      prefix: text,
+      entry: this.#entry(text, hops.hops, prefix.family === 4 ? this.#source4 : this.#source6, this.#mtu),
+    }
   }
 
   /** A route into a pool of tunnels: some of its next hops may lie in this node's own subnet, where no tunnel is needed. */
@@ -285,18 +300,16 @@ export class Resolver {
   }
 
   #entry(prefix: string, nextHops: readonly NextHop[], source: string | undefined, mtu: number | undefined): FibEntry {
-    return {
-      prefix,
-      kind: 'unicast',
-      nextHops,
-      ...(source !== undefined && { source }),
-      // More than the device carries would be dropped without a word; without an MTU of its own the route has the device's.
-      ...(mtu !== undefined &&
-        this.#facts.carries(
-          mtu,
-          nextHops.map(hop => hop.device),
-        ) && { mtu }),
-    }
+    // More than the device carries would be dropped without a word; without an MTU of its own the route has the device's.
+    const isCarried =
+      mtu !== undefined &&
+      this.#facts.carries(
+        mtu,
+        nextHops.map(hop => hop.device),
+      )
+    if (isCarried) return { prefix, kind: 'unicast', nextHops, ...(source !== undefined && { source }), mtu }
+    if (source !== undefined) return { prefix, kind: 'unicast', nextHops, source }
+    return { prefix, kind: 'unicast', nextHops }
   }
 
   /** Devices that carry less than routes are meant to. */
@@ -308,8 +321,9 @@ export class Resolver {
     return family === 4 ? this.#rules.rules.source4 : this.#rules.rules.source6
   }
 
-  #source(family: 4 | 6, facts = this.#facts): string | undefined {
-    return this.#present(this.#ownAddress(family), facts)
+  #findSources(): void {
+    this.#source4 = this.#present(this.#ownAddress(4))
+    this.#source6 = this.#present(this.#ownAddress(6))
   }
 
   /** Sources of tunnels that are on the node. */

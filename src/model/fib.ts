@@ -34,8 +34,8 @@ export function equalFibEntries(a: FibEntry, b: FibEntry): boolean {
     a.kind === b.kind &&
     a.source === b.source &&
     a.mtu === b.mtu &&
-    a.nextHops.length === b.nextHops.length &&
-    a.nextHops.every((hop, i) => equalNextHops(hop, b.nextHops[i]))
+    (a.nextHops === b.nextHops ||
+      (a.nextHops.length === b.nextHops.length && a.nextHops.every((hop, i) => equalNextHops(hop, b.nextHops[i]))))
   )
 }
 

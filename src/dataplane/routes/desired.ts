@@ -50,8 +50,9 @@ export class DesiredRoutes {
   }
 
   winner(prefix: string): Winner | undefined {
-    for (const [owner, entries] of this.#classes) {
-      const entry = entries.get(prefix)
+    for (const owner of fibClasses) {
+      const entries = this.#of(owner)
+      const entry = entries.size > 0 ? entries.get(prefix) : undefined
       if (entry) return { class: owner, entry }
     }
     return undefined

@@ -1,7 +1,7 @@
 // A FIB entry as a kernel route, and back to people: translation, equality, and what marks a route as ours.
 
 import type { Link, Route, RouteNextHop } from '../../../netlink/types.ts'
-import { ourMetric, type FibEntry } from '../../model/fib.ts'
+import { ourMetric, type FibEntry, type NextHop } from '../../model/fib.ts'
 
 /** A route is ours if it carries all three (design §4, promise 1); the key in the kernel is (table, prefix, tos, metric). */
 export interface Mark {
@@ -29,33 +29,46 @@ export function metricOf(route: Route): number {
   return route.metric ?? (route.dst.includes(':') ? 1024 : 0)
 }
 
+/** Entries share their next hops, and so do the routes made of them: what they became last. */
+const translated = new WeakMap<readonly NextHop[], readonly RouteNextHop[]>()
+
 /** The kernel's form of an entry, or the name of the device that does not exist (yet). */
 export function toRoute(
   entry: FibEntry,
   mark: Mark,
   linkNamed: (name: string) => Link | undefined,
 ): Route | { readonly missing: string } {
+  const nextHops = toNextHops(entry.nextHops, linkNamed)
+  if ('missing' in nextHops) return nextHops
+  const { prefix: dst, kind: type, source, mtu } = entry
+  const { table, protocol, metric } = mark
+  const scope = scopeOf(type, nextHops)
+  if (mtu !== undefined)
+    return { dst, type, table, protocol, metric, scope, nextHops, ...(source !== undefined && { source }), mtu }
+  if (source !== undefined) return { dst, type, table, protocol, metric, scope, nextHops, source }
+  return { dst, type, table, protocol, metric, scope, nextHops }
+}
+
+function toNextHops(
+  hops: readonly NextHop[],
+  linkNamed: (name: string) => Link | undefined,
+): readonly RouteNextHop[] | { readonly missing: string } {
+  const known = translated.get(hops)
+  if (known?.every(({ link }, i) => link === linkNamed(hops[i].device)?.index)) return known
   const nextHops: RouteNextHop[] = []
-  for (const hop of entry.nextHops) {
-    const link = linkNamed(hop.device)
-    if (!link) return { missing: hop.device }
+  for (const { device, gateway, onlink, weight } of hops) {
+    const link = linkNamed(device)
+    if (!link) return { missing: device }
     nextHops.push({
       link: link.index,
-      ...(hop.gateway !== undefined && { gateway: hop.gateway }),
-      ...(hop.onlink && { onlink: true }),
+      ...(gateway !== undefined && { gateway }),
+      ...(onlink && { onlink: true }),
       // One alone has all of the traffic, and the kernel keeps no weight of it.
-      ...(entry.nextHops.length > 1 && hop.weight !== undefined && hop.weight !== 1 && { weight: hop.weight }),
+      ...(hops.length > 1 && weight !== undefined && weight !== 1 && { weight }),
     })
   }
-  return {
-    dst: entry.prefix,
-    type: entry.kind,
-    ...mark,
-    scope: scopeOf(entry.kind, nextHops),
-    nextHops,
-    ...(entry.source !== undefined && { source: entry.source }),
-    ...(entry.mtu !== undefined && { mtu: entry.mtu }),
-  }
+  translated.set(hops, nextHops)
+  return nextHops
 }
 
 /**
@@ -133,6 +146,7 @@ function scopeOf(kind: FibEntry['kind'], nextHops: readonly RouteNextHop[]): 'li
 }
 
 function sameNextHops(a: readonly RouteNextHop[], b: readonly RouteNextHop[]): boolean {
+  if (a === b) return true
   if (a.length !== b.length) return false
   if (a.every((hop, i) => sameNextHop(hop, b[i]))) return true
   // IPv4 takes one next hop twice: each has to be there as often.
