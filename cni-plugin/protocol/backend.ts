@@ -53,6 +53,12 @@ export interface CheckRequest extends AttachmentKey {
   readonly netns: string
   /** Addresses of the interface, without length. */
   readonly addresses: readonly string[]
+  /**
+   * What the interface's MAC and MTU may be beside what ADD made of them, where one was asked for: as the last plugin of the chain left
+   * it. Absent: nobody asked, so others may set them as they like.
+   */
+  readonly macs?: readonly string[]
+  readonly mtus?: readonly number[]
 }
 
 /** `container`: a network namespace other than the daemon's own. */

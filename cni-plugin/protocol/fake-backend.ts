@@ -8,6 +8,8 @@ import { CniError, code } from './errors.ts'
 
 export class FakeBackend implements CniBackend {
   readonly endpoints = new Map<string, Endpoint>()
+  /** What was compared last. */
+  checked: CheckRequest | undefined
   readonly calls: string[] = []
   /** Awaited by ADD after it took its address and before it makes the device. */
   gate: Promise<void> = Promise.resolve()
@@ -57,6 +59,7 @@ export class FakeBackend implements CniBackend {
   }
 
   async check(request: CheckRequest): Promise<void> {
+    this.checked = request
     const known = this.endpoints.get(endpointKey(request))
     if (known && request.addresses.every(address => known.addresses.includes(address))) return
     throw new CniError(

@@ -334,3 +334,14 @@ t.test('a person who runs it by hand learns what it is', async t => {
   t.same([exitCode, stdout], [0, ''])
   t.match(stderr, /CNI plugin/)
 })
+
+t.test('CHECK is told what MAC and MTU may be where they were asked for', async t => {
+  const backend = new FakeBackend()
+  const { out } = await call(t, backend, 'ADD', conf('1.1.0'))
+  const stdin = (more: object) => conf('1.1.0', { prevResult: out, ...more })
+  await call(t, backend, 'CHECK', stdin({}))
+  t.notMatch(backend.checked, { macs: [] })
+  t.notMatch(backend.checked, { mtus: [] })
+  await call(t, backend, 'CHECK', stdin({ mtu: 1400 }), { CNI_ARGS: 'IgnoreUnknown=1;MAC=02:42:0a:2a:00:05' })
+  t.match(backend.checked, { macs: ['02:00:00:00:00:05'], mtus: [1500] }, 'as the last plugin left them')
+})

@@ -209,8 +209,17 @@ async function check(env: Environment, config: NetworkConfig, backend: CniBacken
     )
   }
   await requireContainer(netns, backend)
+  const { mac, mtu } = addRequest(env, network, readAddConfig(config))
+  const last = prevResult.interfaces[index]
   const addresses = prevResult.ips.filter(ip => ip.interface === index).map(ip => ip.address.replace(/\/.*/, ''))
-  await backend.check({ network, ...target, netns, addresses })
+  await backend.check({
+    network,
+    ...target,
+    netns,
+    addresses,
+    ...(mac !== undefined && { macs: last.mac === undefined ? [] : [last.mac.toLowerCase()] }),
+    ...(mtu !== undefined && { mtus: last.mtu === undefined ? [] : [last.mtu] }),
+  })
 }
 
 /** The version to answer in, also when the rest of the configuration cannot be read. */

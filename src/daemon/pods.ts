@@ -238,7 +238,8 @@ export class Pods implements CniBackend {
     for (const address of request.addresses) {
       if (!held.has(address)) faults.push(`address ${address} is not recorded for the pod; DEL it and ADD it again`)
     }
-    for (const problem of await endpoints.check({ ...endpoint, netns: request.netns })) faults.push(problem.text)
+    const { netns, macs, mtus } = request
+    for (const problem of await endpoints.check({ ...endpoint, netns }, { macs, mtus })) faults.push(problem.text)
     if (faults.length > 0) throw new CniError(code.attachmentBroken, `pod ${nameOf(request)}: ${faults.join('; ')}`)
   }
 

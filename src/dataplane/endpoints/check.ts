@@ -1,5 +1,5 @@
-// CNI CHECK's eyes: is the attachment still as it was made? What others added beside it does not matter, and a chained
-// plugin may have changed the pod's MAC.
+// CNI CHECK's eyes: is the attachment still as it was made? What others added beside it does not matter, and a chained plugin may have
+// changed the pod's MAC and MTU: they are compared where somebody asked for them.
 
 import type { InterfaceAddress, Link, Route, Rtnetlink } from '../../../netlink/types.ts'
 import { type Endpoint, endpointName, type PodRoute } from '../../model/endpoint.ts'
@@ -14,13 +14,23 @@ export interface EndpointProblem {
   readonly text: string
 }
 
+/** What of the pod's device was asked for: what it may be beside what is recorded. Absent: it may be anything. */
+export interface Asked {
+  readonly macs?: readonly string[]
+  readonly mtus?: readonly number[]
+}
+
 /** Every way in which the kernel differs from the record. */
-export async function checkEndpoint(kernel: Kernel, endpoint: Endpoint): Promise<readonly EndpointProblem[]> {
+export async function checkEndpoint(
+  kernel: Kernel,
+  endpoint: Endpoint,
+  asked: Asked = {},
+): Promise<readonly EndpointProblem[]> {
   if ((await kernel.identify(endpoint.netns)) === undefined)
     return [problem(endpoint, 'netns', `${endpoint.netns} is no network namespace any more`)]
   await using node = await kernel.open()
   await using pod = await kernel.open(endpoint.netns)
-  return [...(await checkHost(kernel, node, endpoint)), ...(await checkPod(kernel, node, pod, endpoint))]
+  return [...(await checkHost(kernel, node, endpoint)), ...(await checkPod(kernel, node, pod, endpoint, asked))]
 }
 
 async function checkHost(kernel: Kernel, node: Rtnetlink, endpoint: Endpoint): Promise<EndpointProblem[]> {
@@ -42,6 +52,7 @@ async function checkPod(
   node: Rtnetlink,
   pod: Rtnetlink,
   endpoint: Endpoint,
+  asked: Asked,
 ): Promise<EndpointProblem[]> {
   const [host, far] = await Promise.all([node.link(endpoint.hostDevice), pod.link(endpoint.ifName)])
   if (!far) return [problem(endpoint, 'pod device', `the pod has no device ${endpoint.ifName}`)]
@@ -49,6 +60,7 @@ async function checkPod(
   if (host && far.peerIndex !== host.index)
     problems.push(problem(endpoint, 'pod device', `${far.name} is not the other end of ${host.name}`))
   if (!far.up) problems.push(problem(endpoint, 'pod device', `${far.name} is down`))
+  problems.push(...checkAsked(far, endpoint, asked))
   const [addresses, routes] = [await pod.addresses(), await pod.routes()]
   for (const address of endpoint.addresses)
     if (!holds(addresses, far, address)) problems.push(problem(endpoint, 'address', `${far.name} lacks ${address}`))
@@ -62,6 +74,17 @@ async function checkPod(
   // A pod may forward if it likes.
   const settings = wiring.podSettings(endpoint, false)
   return [...problems, ...(await checkSettings(kernel, endpoint, settings, endpoint.netns))]
+}
+
+function checkAsked(far: Link, endpoint: Endpoint, { macs, mtus }: Asked): EndpointProblem[] {
+  const problems: EndpointProblem[] = []
+  // Of a pod whose record was lost it may not be known what ADD made.
+  const mayHave = macs && [...(endpoint.mac === undefined ? [] : [endpoint.mac]), ...macs]
+  if (mayHave && mayHave.length > 0 && !mayHave.includes(far.mac ?? ''))
+    problems.push(problem(endpoint, 'pod device', `${far.name} has the MAC ${far.mac ?? 'none'}, not ${mayHave[0]}`))
+  if (mtus && ![endpoint.mtu, ...mtus].includes(far.mtu))
+    problems.push(problem(endpoint, 'pod device', `${far.name} has an MTU of ${far.mtu}, not ${endpoint.mtu}`))
+  return problems
 }
 
 async function checkSettings(

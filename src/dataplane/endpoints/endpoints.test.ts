@@ -527,6 +527,26 @@ for (const [where, open, skip] of [
       t.ok((await plane.endpoints.add(request(await world.addPod('b')))).ok, 'its addresses are free')
     })
 
+    t.test('CHECK compares the MAC and the MTU that were asked for, and those only', async t => {
+      await using world = await open()
+      await using plane = await start(world.kernel)
+      const netns = await world.addPod('a')
+      const outcome = await plane.endpoints.add(request(netns))
+      if (!outcome.ok) throw new Error(outcome.error.text)
+      const { endpoint } = outcome
+      const asked = { macs: [], mtus: [] }
+      t.same(await plane.endpoints.check(endpoint, asked), [])
+      await using pod = await world.kernel.open(netns)
+      const { index: link } = (await pod.link(endpoint.ifName))!
+      const [mac, mtu] = ['02:00:00:00:00:09', endpoint.mtu - 100]
+      t.same(await pod.apply([{ do: 'link.set', link, change: { mac, mtu } }]), [{ ok: true }])
+      const texts = (await plane.endpoints.check(endpoint, asked)).map(({ text }) => text)
+      t.match(texts, [`eth0 has the MAC ${mac}, not ${endpoint.mac}`, `eth0 has an MTU of ${mtu}, not ${endpoint.mtu}`])
+      t.equal(texts.length, 2)
+      t.same(await plane.endpoints.check(endpoint, { macs: [mac], mtus: [mtu] }), [], 'a later plugin made them so')
+      t.same(await plane.endpoints.check(endpoint), [], 'nobody asked')
+    })
+
     t.test('CHECK sees each thing that is missing', async t => {
       await using world = await open()
       await using plane = await start(world.kernel)

@@ -12,7 +12,7 @@ import { ensureSysctls, type Kernel } from '../kernel.ts'
 import type { RouteTable } from '../routes/route-table.ts'
 import type { Settings } from '../settings.ts'
 import { Attacher } from './attach.ts'
-import { checkEndpoint, type EndpointProblem } from './check.ts'
+import { type Asked, checkEndpoint, type EndpointProblem } from './check.ts'
 import { DeviceDeletion, type RemoveOutcome } from './delete.ts'
 import { type EndpointError, errorOf, Refused } from './errors.ts'
 import type { HostEndGuard } from './guard.ts'
@@ -195,8 +195,8 @@ export class Endpoints {
   }
 
   /** What of the attachment is not as it was made; empty: all is well. */
-  async check(endpoint: Endpoint): Promise<readonly EndpointProblem[]> {
-    return checkEndpoint(this.#kernel, endpoint)
+  async check(endpoint: Endpoint, asked?: Asked): Promise<readonly EndpointProblem[]> {
+    return checkEndpoint(this.#kernel, endpoint, asked)
   }
 
   /** Whether the pod's namespace is there; where its path is not known, it may be. */
