@@ -15,7 +15,8 @@ import { signsOfLife } from './signs-of-life.ts'
 export interface Row {
   /** A node, or `cluster`. */
   readonly where: string
-  readonly kind: IpamFinding['kind'] | ClusterFinding['kind']
+  /** `not-looked`: what could not be looked at. */
+  readonly kind: IpamFinding['kind'] | ClusterFinding['kind'] | 'not-looked'
   readonly object: string
   /** `refused`: it can be put right, and what stood in the way is in the text. */
   readonly state: 'fixed' | 'fixable' | 'refused' | 'yours'
@@ -132,8 +133,8 @@ async function nodeRows(context: Context, fix: boolean): Promise<readonly Row[]>
     }))
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 0) throw error
-    process.stderr.write(`margayctl: this node's pods and routes are not looked at: ${error.message}\n`)
-    return []
+    const text = `what its pods have and what its kernel routes was not looked at, so nothing is known of it: ${error.message}`
+    return [{ where: context.config().node.name, kind: 'not-looked', object: 'pods and routes', state: 'yours', text }]
   }
 }
 
