@@ -150,6 +150,47 @@ t.test('a node that lost its store keeps its pods and gives none of their addres
   }
 })
 
+t.test(
+  'a node that lost its store believes its kernel rather than a copy that tells other addresses of a pod',
+  async t => {
+    const here = machine()
+    const first = await run(here)
+    const { endpoint } = await addPod(here, first, 'a', undefined, 'lab/a')
+    const b = await addPod(here, first, 'b')
+    await first.stop() // writes the copies
+    const [was] = endpoint.addresses.filter(address => !address.includes(':'))
+    const [ofB] = b.endpoint.addresses.filter(address => !address.includes(':'))
+    for (const { name, version, value } of (await here.datastore.list('AddressCopy')).entries) {
+      const copy = value as { readonly addresses: Readonly<Record<string, object>> }
+      if (!copy.addresses[was]) continue
+      const { [was]: row, ...others } = copy.addresses
+      const last = was.replace(/\d+$/, '61')
+      await here.datastore.update(
+        'AddressCopy',
+        name,
+        { ...copy, addresses: { ...others, [last]: row, [ofB]: row } },
+        version,
+      )
+    }
+    const after = { ...here, nodeStore: new MemoryNodeStore() }
+    const second = await run(after, true)
+    t.same(second.plane.endpoints.get(key('a'))?.addresses.toSorted(), endpoint.addresses.toSorted())
+    t.same(second.plane.endpoints.get(key('a'))?.label, 'lab/a')
+    await using node = await after.kernel.open()
+    t.ok(
+      (await node.routes()).some(({ dst }) => dst === `${was}/32`),
+      'its route stays',
+    )
+    const rows = second.ipam.show().addresses.map(row => `${row.address} ${row.containerId}`)
+    const told = [...endpoint.addresses.map(each => `${each} a`), ...b.endpoint.addresses.map(each => `${each} b`)]
+    t.same(rows.toSorted(), told.toSorted())
+    await second.ipam.mendCopies()
+    t.same(await checkOf(after, second).run({ fix: false }), [])
+    t.same((await second.pods.records()).length, 2)
+    await second.stop()
+  },
+)
+
 t.test('pods whose names came to be known only after the start are what they were', async t => {
   for (const by of ['copy', 'check', 'gc']) {
     const here = machine()

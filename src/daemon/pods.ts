@@ -29,7 +29,7 @@ import type { Log } from './log.ts'
 import { endpointsTable as table, nameKnown, nameOne, partial } from './nameless.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { askedFamilies, askedPools, askedRoutes, askedSysctls, requireOneOfEach } from './pod-request.ts'
-import type { StoreAge } from './store-age.ts'
+import { addressesNow, type StoreAge } from './store-age.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { isTunnelOwner } from './tunnels.ts'
 import { Turns } from './turns.ts'
@@ -89,7 +89,8 @@ export class Pods implements CniBackend {
    */
   async recover({ is, moved }: StoreAge): Promise<Adoption> {
     const { ipam, endpoints, nodeStore, log } = this.#options
-    const records = is === 'lost' ? this.#rebuild() : (await this.records()).map(record => withAddresses(record, moved))
+    const recorded = is === 'lost' ? this.#rebuild() : await this.records()
+    const records = recorded.map(record => withAddresses(record, moved))
     const adoption = await endpoints.adopt(records, { keepStrays: is !== 'whole' })
     const { adopted, lost, unknown, strays, problems } = adoption
     // A copy, or an older record, may be of a pod that is over, whose DEL nobody repeats; another one may have its address now.
@@ -107,8 +108,12 @@ export class Pods implements CniBackend {
         ...gone.map(record => ({ do: 'delete', table, key: endpointKey(record) }) as const),
         ...found.map(value => ({ do: 'put', table, key: endpointKey(value), value }) as const),
       ])
-      for (const record of adopted.filter(({ hostDevice }) => moved.has(hostDevice)))
-        await ipam.rename(record.addresses, record)
+      const owners = new Map(ipam.show().addresses.map(row => [row.address, endpointKey(row)]))
+      for (const record of adopted) {
+        // Whatever a copy or an older record says: what the kernel leads to the pod is the pod's.
+        const others = record.addresses.filter(address => owners.get(address) !== endpointKey(record))
+        if (others.length > 0) await ipam.rename(others, record)
+      }
       if (found.length > 0)
         log.warn(`the store of this node ${told[is]}; its pods are known again from the datastore and the kernel`, {
           pods: found.length,
@@ -349,7 +354,8 @@ const told = { lost: 'was lost', behind: 'is older than its pods' } as const
 
 /** A recorded pod as the kernel has it. */
 function withAddresses(record: Endpoint, moved: StoreAge['moved']): Endpoint {
-  return { ...record, addresses: moved.get(record.hostDevice) ?? record.addresses }
+  const now = moved.get(record.hostDevice)
+  return now ? { ...record, addresses: addressesNow(now, record.addresses) } : record
 }
 
 function nameOf(key: AttachmentKey & { readonly label?: string }): string {

@@ -21,7 +21,7 @@ export interface StoreAge {
   readonly inUse: readonly AddressInUse[]
   /** Addresses that the store has for pods that do not have them any more. */
   readonly disowned: readonly string[]
-  /** Recorded pods that have other addresses by now: those, by device. */
+  /** Addresses that the kernel leads to pods, by device: of a store that was lost all, else of recorded pods that have other ones by now. */
   readonly moved: ReadonlyMap<string, readonly string[]>
 }
 
@@ -38,7 +38,11 @@ export interface StoreAgePorts {
 /** `isNew`: the store was made just now. */
 export async function storeAge(ports: StoreAgePorts, isNew: boolean): Promise<StoreAge> {
   const { kernel, dataplane, nodeStore, protocol } = ports
-  if (isNew) return { ...wholeStore, is: 'lost', inUse: await addressesInUse(kernel, protocol) }
+  if (isNew) {
+    const inUse = await addressesInUse(kernel, protocol)
+    const led = [...byDevice(inUse)].map(([device, of]) => [device, of.map(({ address }) => address)] as const)
+    return { ...wholeStore, is: 'lost', inUse, moved: new Map(led) }
+  }
   const records = (await nodeStore.all(endpointsTable)).map(row => row.value as Endpoint)
   const rows = new Map((await nodeStore.all(ipamTables.addresses)).map(row => [row.key, row.value as AddressRow]))
   const devices = dataplane.podDevices()
@@ -51,7 +55,7 @@ export async function storeAge(ports: StoreAgePorts, isNew: boolean): Promise<St
   if (!isUnknown && there.every(isLed)) return wholeStore
 
   const inUse = await addressesInUse(kernel, protocol)
-  const ofDevice = Map.groupBy(inUse.filter(isOfPod), ({ device }) => device)
+  const ofDevice = byDevice(inUse)
   const moved = new Map(
     there.flatMap(({ hostDevice, addresses: before }) => {
       const now = (ofDevice.get(hostDevice) ?? []).map(({ address }) => address)
@@ -59,9 +63,7 @@ export async function storeAge(ports: StoreAgePorts, isNew: boolean): Promise<St
         const same = before.filter(each => isSix(each) === isSix(address))
         return same.length > 0 && same.every(each => !now.includes(each))
       })
-      return isOther
-        ? [[hostDevice, [...now, ...before.filter(each => now.every(one => isSix(one) !== isSix(each)))]]]
-        : []
+      return isOther ? [[hostDevice, now]] : []
     }),
   )
   if (!isUnknown && moved.size === 0) return wholeStore
@@ -70,6 +72,15 @@ export async function storeAge(ports: StoreAgePorts, isNew: boolean): Promise<St
     return row && row.containerId !== '' && hostDeviceName(row) !== device ? [address] : []
   })
   return { is: 'behind', inUse, disowned, moved }
+}
+
+/** The addresses of a pod whose device the kernel leads `now` to: of a family of which that is nothing, those of `before`. */
+export function addressesNow(now: readonly string[], before: readonly string[]): readonly string[] {
+  return [...now, ...before.filter(each => now.every(one => isSix(one) !== isSix(each)))]
+}
+
+function byDevice(inUse: readonly AddressOfDevice[]) {
+  return Map.groupBy(inUse.filter(isOfPod), ({ device }) => device)
 }
 
 function isOfPod(each: AddressOfDevice): each is AddressOfDevice & { readonly device: string } {
