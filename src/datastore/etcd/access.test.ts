@@ -26,6 +26,25 @@ function makeAuthority(folder: string, name: string): void {
   openssl('x509', '-req', '-in', `${node}.csr`, ...signed, '-out', `${node}.pem`)
 }
 
+/** A certificate of the authority's for NAME-node whose time is over: old.pem. */
+function makeOld(folder: string, name: string): void {
+  const settings = [
+    'database=index',
+    'serial=serial',
+    'new_certs_dir=.',
+    'default_md=sha256',
+    'policy=who',
+    'x509_extensions=use',
+  ]
+  const rest = ['[who]', 'commonName=supplied', '[use]', 'extendedKeyUsage=clientAuth', '']
+  writeFileSync(join(folder, 'ca.cnf'), ['[ca]', 'default_ca=own', '[own]', ...settings, ...rest].join('\n'))
+  writeFileSync(join(folder, 'index'), '')
+  const dates = ['-startdate', '20240101000000Z', '-enddate', '20250106000000Z']
+  const by = ['-cert', `${name}.pem`, '-keyfile', `${name}.key`, '-in', `${name}-node.csr`, '-rand_serial']
+  const args = ['ca', '-batch', '-notext', '-config', 'ca.cnf', ...by, ...dates, '-out', 'old.pem']
+  execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
+}
+
 /** Puts other contents in the place of a file, as who rotates certificates does it. */
 function replace(file: string, by: string): void {
   copyFileSync(by, `${file}.new`)
@@ -90,6 +109,8 @@ t.test('client certificates, and their rotation', async t => {
       /no agreement on certificates: check datastore\.tls/,
     )
   })
+  makeOld(folder, 'right')
+  await refused(open({ ...tls, cert: at('old.pem') }), /old\.pem, datastore\.tls\.cert, has expired at .* renew it/)
   writeFileSync(at('junk'), 'junk\n')
   for (const which of ['ca', 'cert', 'key'])
     await refused(open({ ...tls, [which]: at('junk') }), new RegExp(`junk, datastore\\.tls\\.${which}, holds no `))

@@ -23,6 +23,8 @@ export interface Fault {
 /** The revision that was asked for is gone: read anew. */
 export class Compacted extends Error {}
 
+const noAgreement = 'no agreement on certificates: check datastore.tls and http or https in datastore.endpoints'
+
 const table: readonly (readonly [pattern: RegExp, fault: Omit<Fault, 'reason'>, next?: string])[] = [
   [
     /database space exceeded|NOSPACE/i,
@@ -62,14 +64,14 @@ const table: readonly (readonly [pattern: RegExp, fault: Omit<Fault, 'reason'>, 
   [
     /self.signed certificate|unable to (get|verify)|ERR_TLS_CERT_ALTNAME|certificate|bad certificate|alert|SSL routines|wrong version number/i,
     { code: 'unauthorised', passes: true },
-    'no agreement on certificates: check datastore.tls and http or https in datastore.endpoints',
+    noAgreement,
   ],
   [/Client network socket disconnected before secure TLS/i, { code: 'unauthorised', passes: true }, 'no TLS there'],
   [/invalid auth token|revision in header is old|Unauthenticated/i, { code: 'unauthorised', passes: true }],
 ]
 
-/** `where`: the endpoint. */
-export function faultOf(error: unknown, where: string): Fault {
+/** `where`: the endpoint. `outdated`: what is known of the dates of the node's own certificate, which the other side does not tell. */
+export function faultOf(error: unknown, where: string, outdated?: () => string | undefined): Fault {
   // A sentence of ours: who passes it on ends it.
   if (error instanceof StoreError) return { code: error.code, passes: false, reason: error.message.replace(/\.$/, '') }
   // The file may be half written.
@@ -81,7 +83,11 @@ export function faultOf(error: unknown, where: string): Fault {
     if (pattern.test(text))
       return next === undefined
         ? { ...fault, reason: said }
-        : { ...fault, isExplained: true, reason: `${next} (${where}: ${said})` }
+        : {
+            ...fault,
+            isExplained: true,
+            reason: `${(next === noAgreement && outdated?.()) || next} (${where}: ${said})`,
+          }
   const refused = /No connection established|ECONNREFUSED/.test(text)
   const reason = `etcd at ${where} does not answer: ${said}; ${hint}`
   return { code: 'unreachable', passes: true, refused, silent: { where, said }, reason }
