@@ -65,7 +65,9 @@ export class OwnCopies {
 
   /** Copies that the node keeps no more. What a store that is not whole needs no more is not known. Fails with a StoreError. */
   async orphans(): Promise<readonly Entry[]> {
-    return this.#local.complete ? (await this.#read()).orphans : []
+    if (!this.#local.complete) return []
+    await this.flush() // one of them may be about to be deleted
+    return (await this.#read()).orphans
   }
 
   /** Writes what is lacking in the copies, then deletes the orphans; answers those. Fails with a StoreError. */
