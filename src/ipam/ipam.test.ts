@@ -385,3 +385,21 @@ t.test('nodes that claim at once never share a block', async t => {
   const blocks = nodes.flatMap(ipam => ipam.owned().map(block => block.cidr))
   t.equal(new Set(blocks).size, 32)
 })
+
+t.test('a start does not wait for a datastore that hangs: what the own store knows is in force', async t => {
+  class Hanging extends MemoryDatastore {
+    isHung = false
+    override list(...given: Parameters<MemoryDatastore['list']>) {
+      return this.isHung ? new Promise<never>(() => undefined) : super.list(...given)
+    }
+  }
+  const datastore = new Hanging()
+  const node = testNode('n1', datastore, [pool('v4', '10.42.0.0/29', { blockSize: 29 })])
+  await node.ipam.load()
+  const [{ address }] = (await node.ipam.assign({ ...owner(1), families: [4] })).addresses
+  datastore.isHung = true
+  const next = node.restart()
+  await next.ipam.load()
+  t.match(next.ipam.show(), { blocks: [{ cidr: '10.42.0.0/29' }], addresses: [{ address }] })
+  t.equal((await next.ipam.assign({ ...owner(2), families: [4] })).addresses.length, 1)
+})

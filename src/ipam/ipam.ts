@@ -9,7 +9,7 @@
 
 import type { IpFamily } from '../../inet/index.ts'
 import { Chooser } from './choose.ts'
-import { allEntries } from './claims.ts'
+import { allBlocks, allEntries } from './claims.ts'
 import { IpamError } from './errors.ts'
 import { LocalRecords } from './local.ts'
 import { type Elsewhere, elsewhere, isOutsideName } from './outside.ts'
@@ -69,7 +69,7 @@ export class Ipam {
         new Map(unknown.map(({ address, owner }) => [address, { ...(owner ?? nobody), pool: '', since }])),
       )
       try {
-        if (this.#local.complete) await this.#blocks.reconcile()
+        if (this.#local.complete) await this.#reconcileSoon()
         else await this.#complete()
       } catch (error) {
         if (!isAway(error)) throw error // what the node's store knows is in force until the datastore is back
@@ -295,6 +295,22 @@ export class Ipam {
 
   // ---- small parts -----------------------------------------------------------------------------------------------------------
 
+  /** As `reconcile`, if the datastore answers soon: a start does not wait for one that hangs, as it goes on with what is known then. */
+  async #reconcileSoon(): Promise<void> {
+    const { datastore, timer = pause } = this.#options
+    const records = allBlocks(datastore)
+    // A read: that nobody waits for it does no harm.
+    records.catch(() => undefined)
+    const { promise, resolve } = Promise.withResolvers<undefined>()
+    const cancel = timer(startPatience, () => resolve(undefined))
+    try {
+      const all = await Promise.race([records, promise])
+      if (all) await this.#blocks.reconcile(all)
+    } finally {
+      cancel()
+    }
+  }
+
   /** Takes over the copies of a store that was lost, or is older than they are; a new node has none. */
   async #complete(): Promise<void> {
     if (this.#local.complete) return
@@ -373,6 +389,9 @@ interface Found {
   readonly disowned?: readonly string[]
   readonly isBehind?: boolean
 }
+
+/** Milliseconds that a start waits for the blocks of the cluster. */
+const startPatience = 1_000
 
 /** Milliseconds between looks at what others were asked for. */
 const lookAgainAfter = 250
