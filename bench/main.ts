@@ -168,6 +168,7 @@ execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', 'script
 for (const library of ['bgp', 'netlink']) {
   execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', 'scripts/build.ts', library], { cwd: root })
 }
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1)) // then namespaces go
 const start = performance.now()
 const spent = (): number => (performance.now() - start) / 1000
 const cells = chosen.flatMap(cellsOf)
