@@ -6,6 +6,7 @@ import {
   formatPrefix,
   indexOf,
   parseAddress,
+  packedPrefix4,
   parsePrefix,
   subnetAt,
 } from './index.ts'
@@ -73,3 +74,29 @@ t.test('the longest acceptable match wins', async t => {
   t.equal(table.match(address('10.1.2.3'))?.value, 'eight')
   t.equal(table.size, 2)
 })
+
+for (const text of [
+  '0.0.0.0/0',
+  '10.42.0.0/26',
+  '255.255.255.255/32',
+  '255.255.255.255',
+  '128.0.0.0/1',
+  '10.42.0.1/26',
+  '10.42.0.0/33',
+  '10.42.0.0/',
+  '10.42.0.0/07',
+  '10.42.0/16',
+  '10.42.0.00/16',
+  '010.42.0.0/16',
+  '10.42.0.256/32',
+  '10.42.0.0.0/16',
+  '10.42.0./16',
+  '/16',
+  '',
+  'fd00::/8',
+])
+  t.test(`"${text}" is the same as a prefix and as one number`, async t => {
+    const prefix = parsePrefix(text)
+    const four = prefix?.family === 4 ? prefix : undefined
+    t.equal(packedPrefix4(text), four ? Buffer.from(four.octets).readUInt32BE() * 64 + four.length : -1)
+  })

@@ -10,6 +10,7 @@ import {
   formatAddress,
   octetsOf,
   parseAddress,
+  wordOf4,
 } from './address.ts'
 
 const ZERO = 48
@@ -37,6 +38,14 @@ export function parsePrefix(text: string): Prefix | undefined {
   if (!parsed) return undefined
   const { address, length } = parsed
   return hasHostBits(address.octets, length) ? undefined : { family: address.family, octets: address.octets, length }
+}
+
+/** An IPv4 prefix as one number, its address times 64 and its length; -1 if the text is none. Makes no object, as `wordOf4`. */
+export function packedPrefix4(text: string): number {
+  const slash = text.indexOf('/')
+  const word = wordOf4(text, slash < 0 ? text.length : slash)
+  const length = slash < 0 ? 32 : numberFrom(text, slash + 1, 32)
+  return word < 0 || length === undefined || word % 2 ** (32 - length) !== 0 ? -1 : word * 64 + length
 }
 
 function hasHostBits(octets: Uint8Array, length: number): boolean {

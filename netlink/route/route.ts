@@ -1,6 +1,6 @@
 // Routes (linux/rtnetlink.h): struct rtmsg and its attributes.
 
-import { formatAddress } from '../../inet/index.ts'
+import { formatAddress, packedPrefix4, wordOf4 } from '../../inet/index.ts'
 import { InvalidRequest } from '../core/batch.ts'
 import { littleEndian } from '../core/protocol.ts'
 import { Attributes, type Message } from '../core/reader.ts'
@@ -100,30 +100,34 @@ function write(
   head: { readonly type: number; readonly protocol: number; readonly scope: Scope; readonly pathless?: boolean },
 ): void {
   const of = route.dst
-  const dst = prefixOf(route.dst, 'route')
+  const packed = packedPrefix4(of) // as almost always
+  const dst = packed < 0 ? prefixOf(of, 'route') : undefined
+  const family = dst?.family ?? 4
+  const length = dst?.length ?? packed % 64
   const table = whole(route.table ?? MAIN, 1, 0xffffffff, 'table', of)
   const only = route.nextHops.length === 1 ? route.nextHops[0] : undefined
-  writer.u8(afOf(dst.family))
+  writer.u8(afOf(family))
   const from = route.from === undefined ? undefined : prefixOf(route.from, 'from', of)
-  if (from && (from.family !== 6 || dst.family !== 6))
+  if (from && (from.family !== 6 || family !== 6))
     throw new InvalidRequest(`route "${of}": from "${route.from}" is for IPv6 routes, and an IPv6 prefix`)
-  writer.u8(dst.length)
+  writer.u8(length)
   writer.u8(from?.length ?? 0)
   writer.u8(whole(route.tos ?? 0, 0, 255, 'tos', of))
   writer.u8(table < 256 ? table : 0)
   writer.u8(whole(head.protocol, 0, 255, 'protocol', of))
-  writer.u8(dst.family === 4 ? scopeNumber(head.scope) : 0)
+  writer.u8(family === 4 ? scopeNumber(head.scope) : 0)
   writer.u8(head.type)
   writer.u32(only?.onlink ? RTNH_F_ONLINK : 0)
 
-  if (dst.length > 0) writer.attribute(attribute.dst, dst.octets)
+  if (dst && length > 0) writer.attribute(attribute.dst, dst.octets)
+  else if (length > 0) writer.attributeU32be(attribute.dst, Math.floor(packed / 64))
   if (from && from.length > 0) writer.attribute(attribute.src, from.octets)
   if (table > 255) writer.attributeU32(attribute.table, table)
   if (route.metric !== undefined)
     writer.attributeU32(attribute.priority, whole(route.metric, 0, 0xffffffff, 'metric', of))
   if (route.source !== undefined) {
     const source = addressOf(route.source, 'source', of)
-    if (source.family !== dst.family)
+    if (source.family !== family)
       throw new InvalidRequest(`route "${of}": source "${route.source}" is of another family`)
     writer.attribute(attribute.source, source.octets)
   }
@@ -134,18 +138,18 @@ function write(
   }
   if (only) {
     if (only.weight !== undefined) weight(only, of)
-    writePath(writer, dst.family, only, of)
+    writePath(writer, family, only, of)
     if (only.link !== undefined) writer.attributeU32(attribute.link, linkIndex(only.link))
   } else if (route.nextHops.length > 1) {
     const multipath = writer.beginNest(attribute.multipath, 0)
     for (const hop of route.nextHops) {
       const link = hop.link === undefined ? 0 : linkIndex(hop.link)
       const at = writer.beginNextHop(hop.onlink ? RTNH_F_ONLINK : 0, weight(hop, of) - 1, link)
-      writePath(writer, dst.family, hop, of)
+      writePath(writer, family, hop, of)
       writer.endNextHop(at)
     }
     writer.endNest(multipath)
-  } else if (head.pathless && dst.family === 6) {
+  } else if (head.pathless && family === 6) {
     writer.attributeU32(attribute.link, LOOPBACK)
   }
 }
@@ -160,6 +164,8 @@ function writePath(writer: MessageWriter, family: IpFamily, hop: RouteNextHop, o
     if (hop.link === undefined) throw new InvalidRequest(`route "${of}": a next hop has neither gateway nor link`)
     return
   }
+  const word = family === 4 ? wordOf4(hop.gateway) : -1
+  if (word >= 0) return writer.attributeU32be(attribute.gateway, word)
   const gateway = addressOf(hop.gateway, 'gateway', of)
   if (gateway.family === family) {
     writer.attribute(attribute.gateway, gateway.octets)
