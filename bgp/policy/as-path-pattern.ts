@@ -11,7 +11,7 @@
 // A pattern means the whole path. An AS_SET counts as one AS, which is any of its members; segments of our own
 // confederation are passed over.
 
-import { AS_SEQUENCE, AS_SET, uint32 } from '../wire/attributes.ts'
+import { AS_SEQUENCE, AS_SET, asPathContains, uint32 } from '../wire/attributes.ts'
 
 /** A path of a pattern may be any length, a pattern not: its program ends at so many steps. */
 const LONGEST = 1000
@@ -34,9 +34,12 @@ export class AsPathPattern {
   #next: number[] = []
   readonly #entered: Uint32Array
   #round = 0
+  /** ASes without which no path is meant: most paths need no run. */
+  readonly #needed: readonly number[]
 
-  private constructor(program: readonly Step[]) {
+  private constructor(program: readonly Step[], needed: readonly number[]) {
     this.#program = program
+    this.#needed = needed
     this.#entered = new Uint32Array(program.length)
   }
 
@@ -44,9 +47,10 @@ export class AsPathPattern {
   static parse(text: string): AsPathPattern | { readonly error: string } {
     try {
       const program: Step[] = []
-      emit(new Parser(text).whole(), program)
+      const whole = new Parser(text).whole()
+      emit(whole, program)
       program.push({ kind: 'end' })
-      return new AsPathPattern(program)
+      return new AsPathPattern(program, [...new Set(neededBy(whole))])
     } catch (error) {
       if (error instanceof PatternError) return { error: error.message }
       throw error
@@ -55,6 +59,7 @@ export class AsPathPattern {
 
   /** Whether the path `octets[from, to)`, in 4-octet form, is one that the pattern means. */
   matches(octets: Uint8Array, from: number, to: number): boolean {
+    for (const asn of this.#needed) if (!asPathContains(octets, from, to, asn)) return false
     this.#now.length = 0
     this.#begin()
     this.#enter(0, this.#now)
@@ -194,6 +199,20 @@ class Parser {
     const token = this.#tokens[this.#next]
     if (!token) return new PatternError('it ends too early')
     return new PatternError(`"${token.text}" at character ${token.at + 1} of "${this.#text}" is not understood`)
+  }
+}
+
+/** ASes that each path of the node has. */
+function neededBy(node: Node): readonly number[] {
+  switch (node.kind) {
+    case 'range':
+      return node.low === node.high ? [node.low] : []
+    case 'sequence':
+      return node.parts.flatMap(neededBy)
+    case 'choice':
+      return []
+    case 'repeat':
+      return node.min > 0 ? neededBy(node.part) : []
   }
 }
 

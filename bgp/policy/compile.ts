@@ -1,12 +1,11 @@
-// Policy: data compiled to "prefix predicate × set transform", a rule at a time, remembered per (rule, set).
+// Policy: data compiled to "prefix predicate × set transform", remembered per set for all rules in a row that look at it alone.
 
 import type { AttributeSets } from '../tables/attribute-sets.ts'
 import type { PrefixTable } from '../tables/prefix-table.ts'
-import type { Policy, Rule, SetId } from '../types.ts'
-import { RouteMatch, type RouteSource } from './match.ts'
-import { SetMemo } from './memo.ts'
-import { setMatch } from './set-match.ts'
-import { SetTransform } from './transform.ts'
+import type { Policy, Rule } from '../types.ts'
+import type { RouteSource } from './match.ts'
+import { type RuleRun, runsOf } from './rule-run.ts'
+import { CompiledRule } from './rule.ts'
 
 /** A verdict in words, ready to print. */
 export interface Explanation {
@@ -25,6 +24,8 @@ interface Compiled {
   readonly name: string
   readonly otherwise: Policy['otherwise']
   readonly rules: readonly CompiledRule[]
+  /** The same rules. */
+  readonly runs: readonly RuleRun[]
 }
 
 export class CompiledPolicy {
@@ -34,27 +35,26 @@ export class CompiledPolicy {
   /** `self`: the octets that next hop `self` stands for where the policy is used. */
   constructor(policies: Policies, sets: AttributeSets, prefixes: PrefixTable, self: Uint8Array) {
     this.#sets = sets
-    this.#policies = listOf(policies).map(({ name, rules, otherwise }) => ({
-      name,
-      otherwise,
-      rules: rules.map(rule => new CompiledRule(rule, sets, prefixes, self)),
-    }))
+    this.#policies = listOf(policies).map(({ name, rules: written, otherwise }) => {
+      const rules = written.map(rule => new CompiledRule(rule, sets, prefixes, self))
+      return { name, otherwise, rules, runs: runsOf(sets, rules) }
+    })
   }
 
   /** What the policies make of a route: a set with a reference, or 0 if they reject the route. */
   apply(prefix: number, set: number, from: RouteSource): number {
     const sets = this.#sets
     let current = sets.acquire(set)
-    for (const { rules, otherwise } of this.#policies) {
+    for (const { runs, otherwise } of this.#policies) {
       let verdict: Rule['then'] = otherwise
-      for (const rule of rules) {
-        if (rule.route && !rule.route.matches(prefix, from)) continue
-        const result = rule.transformed(current)
-        if (result === 0) continue
+      for (const run of runs) {
+        if (run.route && !run.route.matches(prefix, from)) continue
+        const result = run.apply(current)
         sets.release(current)
+        if (result === 0) return 0
         current = result
-        if (rule.then === 'next') continue
-        verdict = rule.then
+        if (run.verdict === 'next') continue
+        verdict = run.verdict
         break
       }
       if (verdict === 'accept') return current
@@ -97,39 +97,5 @@ export class CompiledPolicy {
     }
     sets.release(current)
     return said
-  }
-}
-
-class CompiledRule {
-  readonly name: string
-  readonly then: Rule['then']
-  /** Undefined: every prefix from everyone. */
-  readonly route: RouteMatch | undefined
-  readonly #sets: AttributeSets
-  readonly #match: ((set: number) => boolean) | undefined
-  readonly #transform: SetTransform | undefined
-  readonly #memo: SetMemo | undefined
-
-  constructor(rule: Rule, sets: AttributeSets, prefixes: PrefixTable, self: Uint8Array) {
-    const { when, set } = rule
-    this.name = rule.name
-    this.then = rule.then
-    this.route = when && RouteMatch.of(prefixes, when)
-    this.#sets = sets
-    this.#match = when && setMatch(sets, when, self)
-    this.#transform = set && rule.then !== 'reject' ? new SetTransform(sets, set, self) : undefined
-    this.#memo = this.#match || this.#transform ? new SetMemo(sets) : undefined
-  }
-
-  /** The set after this rule, with a reference; 0 if the set does not match. */
-  transformed(set: number): SetId | 0 {
-    const sets = this.#sets
-    if (!this.#memo) return sets.acquire(set)
-    const known = this.#memo.get(set)
-    if (known >= 0) return known === 0 ? 0 : sets.acquire(known)
-    const result =
-      this.#match && !this.#match(set) ? 0 : this.#transform ? this.#transform.apply(set) : sets.acquire(set)
-    this.#memo.put(set, result)
-    return result
   }
 }

@@ -350,3 +350,40 @@ t.test('limits on AS paths and communities, before policy', async t => {
     t.same(bench.rib.received(0 as never), { all: 2, accepted: 2 }, 'another limit takes effect at once')
   }
 })
+
+t.test(
+  'rules in a row say of a set known already what they said at first, and of each other one what is theirs',
+  async t => {
+    const mark = (community: string) => ({ addCommunities: [community] })
+    const rules: Rule[] = [
+      rule({ communities: ['65000:1'] }, 'next', mark('65001:1')),
+      rule({ communities: ['65001:1'], asPath: '.* 65011' }, 'reject'),
+      rule({ prefixes: [{ prefix: '10.9.0.0/16', max: 32 }] }, 'next', mark('65001:9')),
+      rule({ communities: ['65001:9', '9:9'], asPath: '65000 (65010 | 65012)' }, 'nextPolicy', mark('65001:2')),
+      rule({ asPath: '65000 65010' }, 'accept', { localPref: 300 }),
+      rule({ communities: ['65000:7:*', 'rt:65000:20'] }, 'next'),
+    ]
+    const bench = new Bench()
+    bench.up(0, {
+      import: [policy(rules), { name: 'last', rules: [rule(undefined, 'accept', { med: 5 })], otherwise: 'reject' }],
+    })
+    for (const end of [65010, 65011, 65012]) {
+      const prefixes = ['1', '2', '9'].map(n => `10.${n}.${end - 65000}.0/24`)
+      bench.announce(0, prefixes, { ...route, path: [65000, end] })
+      bench.work()
+      const said = prefixes
+        .map(prefix => bench.paths(prefix)[0])
+        .map(({ best, localPref, med, communities }) =>
+          best ? `${localPref} ${med} ${communities?.filter(one => one.startsWith('65001')).join(' ')}` : 'rejected',
+        )
+      t.same(
+        said,
+        {
+          65010: ['300 9 65001:1', '300 9 65001:1', 'undefined 5 65001:1 65001:9 65001:2'],
+          65011: ['rejected', 'rejected', 'rejected'],
+          65012: ['rejected', 'rejected', 'undefined 5 65001:1 65001:9 65001:2'],
+        }[end],
+      )
+    }
+  },
+)

@@ -4,7 +4,7 @@ import { contains, hostPrefix, parseAddress, parsePrefix, type Prefix } from '..
 import { type AttributeSets, HAS_MED } from '../tables/attribute-sets.ts'
 import { addressOf, withZone } from '../tables/next-hops.ts'
 import type { Match, NumberRange } from '../types.ts'
-import { asPath, asPathContains, AttributeWalker, origins } from '../wire/attributes.ts'
+import { asPath, asPathContains, AttributeWalker, origins, uint32 } from '../wire/attributes.ts'
 import { AsPathPattern } from './as-path-pattern.ts'
 import { communityKinds, type CommunityPattern, fits, parseCommunityPattern } from './communities.ts'
 
@@ -27,9 +27,20 @@ export function setMatch(sets: AttributeSets, match: Match, self: Uint8Array): T
 }
 
 const walker = new AttributeWalker()
+/** Of which attribute of which set the walker tells: rule after rule asks for the same one. A set's octets may be moved. */
+const stands = { octets: undefined as Uint8Array | undefined, serial: 0, from: 0, code: 0, found: false }
 
 function find(sets: AttributeSets, set: number, code: number): boolean {
-  return walker.reset(sets.octets, sets.from(set), sets.to(set)).find(code)
+  const { octets } = sets
+  const [serial, from] = [sets.serial[set], sets.from(set)]
+  if (stands.octets !== octets || stands.serial !== serial || stands.from !== from || stands.code !== code) {
+    stands.octets = octets
+    stands.serial = serial
+    stands.from = from
+    stands.code = code
+    stands.found = walker.reset(octets, from, sets.to(set)).find(code)
+  }
+  return stands.found
 }
 
 function originTest(sets: AttributeSets, wanted: NonNullable<Match['origin']>): Test {
@@ -64,17 +75,27 @@ export function parseHop(text: string): Prefix | undefined {
 
 function communityTest(sets: AttributeSets, texts: readonly string[]): Test {
   const wanted = texts.map(parseCommunityPattern).filter(pattern => pattern !== undefined)
-  const kinds = communityKinds.map((kind, i) => ({ ...kind, patterns: wanted.filter(pattern => pattern.kind === i) }))
-  return set => kinds.some(({ type, size, patterns }) => patterns.length > 0 && carries(set, type.code, size, patterns))
+  const kinds = communityKinds.map(({ type, size }, kind) => {
+    const patterns = wanted.filter(pattern => pattern.kind === kind)
+    const [exact, others] = [patterns.filter(isExact), patterns.filter(pattern => !isExact(pattern))]
+    const byEnd = Map.groupBy(exact, ({ value }) => uint32(value, size - 4))
+    return { code: type.code, size, isAsked: patterns.length > 0, byEnd, others }
+  })
+  return set => kinds.some(kind => kind.isAsked && carries(set, kind))
 
-  function carries(set: number, code: number, size: number, patterns: readonly CommunityPattern[]): boolean {
+  function carries(set: number, { code, size, byEnd, others }: (typeof kinds)[number]): boolean {
     if (!find(sets, set, code)) return false
     const { octets } = sets
     for (let at = walker.from; at < walker.to; at += size) {
-      if (patterns.some(pattern => fits(pattern, octets, at))) return true
+      if (byEnd.get(uint32(octets, at + size - 4))?.some(pattern => fits(pattern, octets, at))) return true
+      if (others.some(pattern => fits(pattern, octets, at))) return true
     }
     return false
   }
+}
+
+function isExact({ mask }: CommunityPattern): boolean {
+  return mask.every(octet => octet === 255)
 }
 
 function pathTest(sets: AttributeSets, { asPathContains: asns, asPath: text }: Match): Test {
