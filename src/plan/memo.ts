@@ -13,6 +13,12 @@ export function perObject<K extends object, V>(work: (object: K) => V): (object:
   }
 }
 
+/** The same of two objects. */
+export function perPair<A extends object, B extends object, V>(work: (a: A, b: B) => V): (a: A, b: B) => V {
+  const known = perObject((a: A) => perObject((b: B) => work(a, b)))
+  return (a, b) => known(a)(b)
+}
+
 export class Section<T> {
   readonly #name: string
   readonly #ran: string[]

@@ -1,5 +1,6 @@
 // The node-to-node mesh: every node that is not a reflector has a session with every other.
 
+import { perObject, perPair } from './memo.ts'
 import { session, meeting } from './session.ts'
 import type { Session } from './session.ts'
 import type { BgpSettings } from './settings.ts'
@@ -14,18 +15,25 @@ export function meshSessions(local: LocalSpeaker, speakers: readonly NodeSpeaker
   const sessions: Session[] = []
   const problems: string[] = []
   if (!settings.mesh || local.clusterId !== undefined) return { sessions, problems }
+  const sessionWith = meshSessionsOf(local, settings)
   for (const remote of speakers) {
     if (remote.name === local.name || remote.clusterId !== undefined) continue
-    const place = meeting(local, remote)
-    if (!place) {
-      problems.push(noCommonFamily(local, remote))
-      continue
-    }
-    const far = { address: place.address, port: settings.listenPort, asn: remote.asn, node: remote }
-    sessions.push(session(`mesh/${remote.name}`, local, far, settings, { passive: place.passive }))
+    const made = sessionWith(remote)
+    if (typeof made === 'string') problems.push(made)
+    else sessions.push(made)
   }
   return { sessions, problems }
 }
+
+/** Or the problem. The same object as before where both nodes and the settings are. */
+const meshSessionsOf = perPair((local: LocalSpeaker, settings: BgpSettings) =>
+  perObject((remote: NodeSpeaker): Session | string => {
+    const place = meeting(local, remote)
+    if (!place) return noCommonFamily(local, remote)
+    const far = { address: place.address, port: settings.listenPort, asn: remote.asn, node: remote }
+    return session(`mesh/${remote.name}`, local, far, settings, { passive: place.passive })
+  }),
+)
 
 export function noCommonFamily(local: NodeSpeaker, remote: NodeSpeaker): string {
   return `node "${local.name}": it shares no address family with node "${remote.name}", so they have no session; give both an IPv4 or both an IPv6 address.`

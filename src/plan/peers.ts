@@ -8,6 +8,7 @@ import type { Address } from '../../inet/index.ts'
 import { selects, splitAddressAndPort } from '../resources/index.ts'
 import type { BGPPeerResource } from '../resources/index.ts'
 import { facing, isOnLoopback, matching } from './links.ts'
+import { perObject, perPair } from './memo.ts'
 import { noCommonFamily } from './mesh.ts'
 import type { Found } from './mesh.ts'
 import { linkSession, meeting, session } from './session.ts'
@@ -105,7 +106,7 @@ function withNodes(
   peer: BGPPeerResource,
   settings: BgpSettings,
 ): Found {
-  const { peerSelector, passive, acceptDefaultRoute } = peer.spec
+  const { peerSelector } = peer.spec
   const problems = [...selectsNobody(peer, speakers)]
   const sessions: Session[] = []
   const isPeer = (node: NodeSpeaker): boolean => selects(peerSelector ?? '', node.labels)
@@ -114,28 +115,37 @@ function withNodes(
       `bgppeer "${peer.metadata.name}": peerSelector ${peerSelector} selects no node with an address, so it has no sessions; label a node, or change the selector.`,
     )
   }
+  const between = sessionsOf(local)(peer, settings)
   for (const remote of speakers) {
     if (remote.name === local.name) continue
-    const forward = appliesTo(peer, local) && isPeer(remote)
-    const reverse = appliesTo(peer, remote) && isPeer(local)
-    if (!forward && !reverse) continue
-    const place = meeting(local, remote)
-    if (!place) {
-      problems.push(noCommonFamily(local, remote))
-      continue
-    }
-    const oneWay = forward !== reverse
-    const far = { address: place.address, port: settings.listenPort, asn: remote.asn, node: remote }
-    sessions.push(
-      session(`${peer.metadata.name}/${remote.name}`, local, far, settings, {
-        ...optionsOf(peer),
-        passive: passive && oneWay ? forward : place.passive,
-        acceptDefault: acceptDefaultRoute && forward,
-      }),
-    )
+    const made = between(remote)
+    if (typeof made === 'string') problems.push(made)
+    else if (made) sessions.push(made)
   }
   return { sessions, problems }
 }
+
+/** What a BGPPeer makes of this node and another: a session, a problem or nothing. The same object as before where all of them are. */
+const sessionsOf = perObject((local: LocalSpeaker) =>
+  perPair((peer: BGPPeerResource, settings: BgpSettings) =>
+    perObject((remote: NodeSpeaker): Session | string | undefined => {
+      const { peerSelector, passive, acceptDefaultRoute } = peer.spec
+      const isPeer = (node: NodeSpeaker): boolean => selects(peerSelector ?? '', node.labels)
+      const forward = appliesTo(peer, local) && isPeer(remote)
+      const reverse = appliesTo(peer, remote) && isPeer(local)
+      if (!forward && !reverse) return undefined
+      const place = meeting(local, remote)
+      if (!place) return noCommonFamily(local, remote)
+      const oneWay = forward !== reverse
+      const far = { address: place.address, port: settings.listenPort, asn: remote.asn, node: remote }
+      return session(`${peer.metadata.name}/${remote.name}`, local, far, settings, {
+        ...optionsOf(peer),
+        passive: passive && oneWay ? forward : place.passive,
+        acceptDefault: acceptDefaultRoute && forward,
+      })
+    }),
+  ),
+)
 
 function appliesTo(peer: BGPPeerResource, node: NodeSpeaker): boolean {
   const { node: name, nodeSelector } = peer.spec

@@ -16,7 +16,7 @@ import type { BlockPlan } from './blocks.ts'
 import { planFilters } from './filters.ts'
 import type { FormerAddress } from './former.ts'
 import { devicesOf, isOnLoopback, readLinks, type LinkAddresses } from './links.ts'
-import { Section } from './memo.ts'
+import { perObject, perPair, Section } from './memo.ts'
 import type { Found } from './mesh.ts'
 import { planPolicies } from './policies.ts'
 import type { PolicyBook } from './policies.ts'
@@ -28,7 +28,7 @@ import type { BgpSettings } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
 import { noTunnels, planTunnels, type TunnelPlan, type TunnelStates, usesWireguard } from './tunnels.ts'
 import { cannotSpeak, keptRouterId, nodeSpeakers, routerId } from './speakers.ts'
-import type { NodeSpeaker } from './speakers.ts'
+import type { LocalSpeaker, NodeSpeaker } from './speakers.ts'
 
 /** Seconds that peers keep our routes while the daemon is away (RFC 4724). */
 const restartTime = 120
@@ -115,9 +115,10 @@ export function createPlanner(node: string): Planner {
       const links = sections.links.get([addresses], () => readLinks(addresses))
       const linkFacts = facts?.links ?? noLinks
       const devices = sections.devices.get([linkFacts], () => devicesOf(linkFacts))
-      const found = sections.sessions.get([speakers, links, devices, bgpPeers, settings], () =>
-        local
-          ? planSessions({ ...local, links, devices }, speakers, bgpPeers, settings)
+      const here = local && onMachine(local)(links, devices)
+      const found = sections.sessions.get([speakers, here, bgpPeers, settings], () =>
+        here
+          ? planSessions(here, speakers, bgpPeers, settings)
           : { sessions: [], problems: [cannotSpeak(node, nodes)] },
       )
       const own = sections.blocks.get([blocks, pools, withdrawn], () => planBlocks(node, blocks, pools, withdrawn))
@@ -179,6 +180,11 @@ export function createPlanner(node: string): Planner {
   }
 }
 
+/** The node with its links: the same object as before where they are. */
+const onMachine = perObject((local: NodeSpeaker) =>
+  perPair((links: LinkAddresses, devices: readonly string[]): LocalSpeaker => ({ ...local, links, devices })),
+)
+
 function speakerConfig(
   local: NodeSpeaker,
   sessions: readonly Session[],
@@ -193,7 +199,7 @@ function speakerConfig(
     listenPort,
     gracefulRestart: { restartTime, restarting, forwarding },
     ...(local.leaving && { gracefulShutdown: true }),
-    peers: new Map(sessions.map(session => [session.name, peerConfig(session, policies)])),
+    peers: new Map(sessions.map(session => [session.name, peerConfig(policies, session)])),
   }
 }
 
@@ -201,10 +207,11 @@ function secretsOf(sessions: readonly Session[]): ReadonlyMap<string, SecretRefe
   return new Map(sessions.flatMap(({ name, password }) => (password ? [[name, password] as const] : [])))
 }
 
-function peerConfig(session: Session, policies: PolicyBook): PeerConfig {
+/** The same object as before where policies and session are. */
+const peerConfig = perPair((policies: PolicyBook, session: Session): PeerConfig => {
   const { name: _, kind: _kind, withNode: _with, acceptDefault: _default, password: _password, ...config } = session
   return { ...config, import: policies.import(session), export: policies.export(session) }
-}
+})
 
 function routeRules(
   local: NodeSpeaker | undefined,

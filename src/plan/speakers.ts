@@ -72,11 +72,12 @@ export function keptRouterId(
   speakers: readonly NodeSpeaker[],
   running: string | undefined,
 ): string {
-  const isTaken = speakers.some(
-    ({ name, address4 }) => name !== local.name && address4 && formatAddress(address4.address) === running,
-  )
-  return running === undefined || isTaken ? routerId(local) : running
+  if (running === undefined) return routerId(local)
+  const isTaken = speakers.some(({ name, address4 }) => name !== local.name && address4 && textOf(address4) === running)
+  return isTaken ? routerId(local) : running
 }
+
+const textOf = perObject(({ address }: InterfaceAddress) => formatAddress(address))
 
 /** FNV-1a, 32 bits. */
 function idFromName(name: string): string {
