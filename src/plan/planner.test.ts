@@ -162,3 +162,23 @@ t.test('only what changed is worked out again', async t => {
   t.same(planner.recomputed, ['speakers', 'filters', 'pools'], 'nodes written again, the same')
   t.ok(third.speaker)
 })
+
+t.test('where one node is another than before, what is said of the other nodes is the same object', async t => {
+  const moved = (node: (typeof fullMesh.nodes)[number]) => ({
+    ...node,
+    spec: { ...node.spec, bgp: { ...node.spec.bgp, asNumber: 64_999 } },
+  })
+  for (const snapshot of [fullMesh, reflectors]) {
+    const own = snapshot.nodes[0].metadata.name
+    const planner = createPlanner(own)
+    const before = planner.plan(snapshot).speaker!.peers
+    const last = [...before.keys()].at(-1)!
+    const name = last.split('/')[1]
+    const nodes = snapshot.nodes.map(node => (node.metadata.name === name ? moved(node) : node))
+    const after = planner.plan({ ...snapshot, nodes }).speaker!.peers
+    t.equal(after.get(last)?.remoteAs, 64_999)
+    for (const [peer, config] of before)
+      if (peer !== last && peer.includes('/')) t.equal(after.get(peer), config, `${own}: ${peer}`)
+    t.ok(before.size > 1)
+  }
+})
