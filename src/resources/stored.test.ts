@@ -16,6 +16,15 @@ t.test('a record that is no resource of its kind is named by its key, with every
     object: 'node "zz"',
     why: 'it is torn',
   })
+  t.match(
+    readStored('IPPool', { name: 'zz', value: pool }),
+    {
+      ok: false,
+      object: 'ippool "zz"',
+      why: /its metadata\.name is "p".*; apply it anew, or delete it: margayctl delete ippool zz$/,
+    },
+    'a resource under another name than its own cannot be named as it is shown',
+  )
   t.match(readStored('IPPool', { name: 'p', value: pool }), { ok: true, resource: pool })
   t.end()
 })

@@ -22,9 +22,12 @@ export function readStored<K extends Kind>(kind: K, { name, value, unreadable }:
   const object = nameOf(kind, name)
   if (unreadable !== undefined) return { ok: false, object, why: unreadable }
   const parsed = parseResource(value)
-  if (parsed.ok && isOf(kind, parsed.resource)) return { ok: true, resource: parsed.resource }
+  const isNamed = parsed.ok && parsed.resource.metadata.name === name
+  if (parsed.ok && isNamed && isOf(kind, parsed.resource)) return { ok: true, resource: parsed.resource }
   const what = parsed.ok
-    ? `it says it is a ${parsed.resource.kind}`
+    ? isOf(kind, parsed.resource)
+      ? `its metadata.name is ${JSON.stringify(printable(parsed.resource.metadata.name))}, so nobody would find it under the name that is shown`
+      : `it says it is a ${parsed.resource.kind}`
     : parsed.problems.map(problem => printable(problem.what)).join('; ')
   const next = `apply it anew, or delete it: margayctl delete ${kind.toLowerCase()} ${name}`
   return { ok: false, object, why: `${what}; ${next}` }
