@@ -287,6 +287,7 @@ export class Daemon {
     await this.#ipam.load({ ...age, isBehind: age.is === 'behind' })
     this.#setPodSources(this.#plan())
     await this.#pods.recover(age)
+    this.#ipam.noteAll()
     await this.#nodeStore.commit([{ do: 'put', table: aboutTable, key: 'mark', value: this.#mark }])
 
     const { routeTable } = this.#config.dataplane

@@ -2,6 +2,7 @@
 //
 // Best effort: nobody waits for them, a burst of changes is written once, and what could not be written is tried again.
 
+import { isDeepStrictEqual } from 'node:util'
 import { type Datastore, type Entry, StoreError } from '../datastore/contract.ts'
 import { type AddressCopy, copyKind, nodeOfCopy } from './records.ts'
 import type { IpamOptions, Timer } from './types.ts'
@@ -66,6 +67,7 @@ export class Copies {
 
   async #write(name: string, copy: AddressCopy | undefined): Promise<void> {
     const found = await this.#datastore.get(copyKind, name)
+    if (copy && found && isSaid(copy, found.value)) return
     if (copy && found) await this.#datastore.update(copyKind, name, copy, found.version)
     else if (copy) await this.#datastore.create(copyKind, name, copy)
     // By now the block, and so the copy, may be another node's.
@@ -77,4 +79,11 @@ export class Copies {
 const realTimer: Timer = (ms, look) => {
   const timer = setTimeout(look, ms).unref()
   return () => clearTimeout(timer)
+}
+
+/** Whether a record has what the copy has. None is as good as one without addresses. */
+export function isSaid(copy: AddressCopy | undefined, value: unknown): boolean {
+  if (value === undefined) return Object.keys(copy?.addresses ?? {}).length === 0
+  // As a datastore keeps it: without what is undefined.
+  return isDeepStrictEqual(JSON.parse(JSON.stringify(copy)), value)
 }

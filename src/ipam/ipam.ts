@@ -88,7 +88,10 @@ export class Ipam {
       this.#reach('compare its blocks', async () => {
         if (records && this.#local.complete && this.#blocks.agree(records())) return
         if (this.#local.complete) await this.#blocks.reconcile()
-        else await this.#complete()
+        else {
+          await this.#complete()
+          this.noteAll()
+        }
         this.#copies.lookOutside()
       }),
     )
@@ -193,6 +196,11 @@ export class Ipam {
         (await this.#copies.sweep()).map(({ name }) => name),
       ),
     )
+  }
+
+  /** Every copy is compared, and written where it differs: for the daemon, when it has seen which pods live. */
+  noteAll(): void {
+    if (this.#local.complete) this.#copies.changed(this.#blocks.list().map(({ cidr }) => cidr))
   }
 
   /** Names of the copies that do not say what this node's store does. */

@@ -1,8 +1,7 @@
 // What the copies of this node say: its addresses block by block, and those outside its blocks.
 
-import { isDeepStrictEqual } from 'node:util'
 import { allEntries } from './claims.ts'
-import { Copies } from './copies.ts'
+import { Copies, isSaid } from './copies.ts'
 import type { LocalRecords } from './local.ts'
 import { type CopiesOfNode, copiesOfNode, dispensable } from './orphans.ts'
 import { outsideCopy, outsideName } from './outside.ts'
@@ -150,11 +149,4 @@ export class OwnCopies {
   #rowsOutside(): ReadonlyMap<string, AddressRow> {
     return new Map([...this.#local.addresses].filter(([address]) => !this.#blocks.of(address)))
   }
-}
-
-/** Whether a record has what the copy has. None is as good as one without addresses. */
-function isSaid(copy: AddressCopy | undefined, value: unknown): boolean {
-  if (value === undefined) return Object.keys(copy?.addresses ?? {}).length === 0
-  // As a datastore keeps it: without what is undefined.
-  return isDeepStrictEqual(JSON.parse(JSON.stringify(copy)), value)
 }

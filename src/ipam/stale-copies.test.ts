@@ -75,3 +75,18 @@ t.test('a store that is not whole writes no copy: it has to learn from them', as
   t.same(await lost.ipam.mendCopies(), [])
   t.same(await told(), [`${address} c1`])
 })
+
+t.test('after a start every copy is put right at once, and one that is right is not written', async t => {
+  const { datastore, node, copy, told, address } = await noted()
+  const next = node.restart()
+  await next.ipam.load()
+  next.ipam.noteAll()
+  await next.ipam.stop()
+  t.equal((await datastore.get(copyKind, copy.name))?.version, copy.version)
+  await datastore.update(copyKind, copy.name, { ...(copy.value as AddressCopy), addresses: {} }, copy.version)
+  const again = next.restart()
+  await again.ipam.load()
+  again.ipam.noteAll()
+  await again.ipam.stop()
+  t.same(await told(), [`${address} c1`])
+})
