@@ -297,7 +297,10 @@ export interface Rtnetlink extends AsyncDisposable {
   netconf(family: IpFamily, link: Netconf['link']): Promise<Netconf | undefined>
   /** Forwarding tables of every link that keeps one of its own. */
   fdb(): Promise<readonly FdbEntry[]>
-  /** Sends all of them, in order, in few system calls; one result each. One failing does not stop the rest. */
+  /**
+   * Sends all of them in few system calls; one result each, in their order. One failing does not stop the rest. They take effect in
+   * order, too, but for thousands of deletions of IPv4 routes in a row: the kernel is much quicker with them scattered.
+   */
   apply(operations: readonly Operation[]): Promise<readonly Result[]>
   /** Subscribes; resolves when the kernel has the subscription, so that a dump afterwards misses nothing. Returns the unsubscribe. */
   watch(groups: readonly Group[], handler: (event: NetlinkEvent) => void): Promise<() => Promise<void>>

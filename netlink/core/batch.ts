@@ -2,9 +2,10 @@
 // the later ones are still being encoded.
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { errnoName, errnoText } from './errno.ts'
+import { errnoName, errnoText, NetlinkError } from './errno.ts'
 import { errorAttribute, headerLength, littleEndian, message as messageType } from './protocol.ts'
 import { Attributes, type Message, readMessages } from './reader.ts'
+import { ScatteredRun, type Scattering, type SendSlice } from './scattered.ts'
 import type { NetlinkSocket } from './socket.ts'
 import { MessageWriter } from './writer.ts'
 
@@ -54,41 +55,54 @@ export function extendedText(message: Message): string | undefined {
 }
 
 /**
- * Sends one request for each of `requests`, in order. `encode` writes one message with the given sequence number, and throws
- * InvalidRequest for a request that makes no sense, which then is that request's outcome. One that fails stops no other.
+ * Sends one request for each of `requests`, in order, but for whole slices of which `scattering` says that it makes no difference.
+ * `encode` writes one message with the given sequence number, and throws InvalidRequest for a request that makes no sense, which
+ * then is that request's outcome. One that fails stops no other.
  */
 export async function sendBatch<T>(
   socket: NetlinkSocket,
   requests: readonly T[],
   encode: (writer: MessageWriter, request: T, sequence: number) => void,
+  scattering?: Scattering,
 ): Promise<Outcome[]> {
   const outcomes = Array.from<Outcome>({ length: requests.length }).fill(done)
   const slices: Promise<void>[] = []
+  const send: SendSlice = (messages, sent, indexOf) => {
+    const slice = sendSlice(socket, messages, sent, indexOf, outcomes)
+    slice.catch(() => {}) // it is awaited below
+    slices.push(slice)
+  }
   await socket.inOrder(async () => {
     const writer = new MessageWriter(Math.min(requests.length * usualRequest, 64 * 1024))
+    const run = scattering && requests.length > sliceRequests ? new ScatteredRun(scattering) : undefined
+    const drain = () => run?.drain(sliceRequests, count => socket.sequences(count), send)
     for (let from = 0; from < requests.length; from += sliceRequests) {
       if (from > 0) await nextTurn()
-      if (from > 0 && socket.closed) return // the slices sent are rejected, and the batch with them
+      if (from > 0 && socket.closed) throw new NetlinkError('ECANCELED', 'the netlink socket was closed amid a batch')
       const to = Math.min(from + sliceRequests, requests.length)
-      const slice = sendSlice(socket, writer, requests, from, to, encode, outcomes)
-      slice.catch(() => {}) // it is awaited below
-      slices.push(slice)
+      const first = socket.sequences(to - from)
+      const sent = encodeSlice(writer, requests, from, to, first, encode, outcomes)
+      const kind = run?.kindOf(writer.bytes) ?? 0
+      if (run && run.kind !== 0 && run.kind !== kind) await drain()
+      if (run && kind !== 0) run.add(kind, writer.bytes, sent)
+      else if (sent.length > 0) send(writer.bytes, sent, sequence => from + ((sequence - first) >>> 0))
     }
+    await drain()
   })
   await Promise.all(slices)
   return outcomes
 }
 
-async function sendSlice<T>(
-  socket: NetlinkSocket,
+/** Writes the requests from `from` to `to`; returns the indices of those that could be written. */
+function encodeSlice<T>(
   writer: MessageWriter,
   requests: readonly T[],
   from: number,
   to: number,
+  first: number,
   encode: (writer: MessageWriter, request: T, sequence: number) => void,
   outcomes: Outcome[],
-): Promise<void> {
-  const first = socket.sequences(to - from)
+): number[] {
   const sent: number[] = []
   writer.clear()
   for (let i = from; i < to; i++) {
@@ -102,11 +116,20 @@ async function sendSlice<T>(
       outcomes[i] = { ok: false, errno: error.errno, text: error.message }
     }
   }
-  if (sent.length === 0) return
-  const end = await socket.submit('batch', writer.bytes, bytes =>
+  return sent
+}
+
+async function sendSlice(
+  socket: NetlinkSocket,
+  messages: Uint8Array,
+  sent: readonly number[],
+  indexOf: (sequence: number) => number,
+  outcomes: Outcome[],
+): Promise<void> {
+  const end = await socket.submit('batch', messages, bytes =>
     readMessages(bytes, message => {
       const failed = message.type === messageType.error ? failureOf(message) : undefined
-      if (failed) outcomes[from + ((message.sequence - first) >>> 0)] = failed
+      if (failed) outcomes[indexOf(message.sequence)] = failed
     }),
   )
   if (end.code === 0) return

@@ -24,6 +24,7 @@ import type {
 } from '../types.ts'
 import { readAddress, writeAddressQuery } from './address.ts'
 import { readFdbEntry, writeFdbQuery } from './fdb.ts'
+import { independentDeletions } from './independent.ts'
 import { readLink, writeLinkQuery } from './link.ts'
 import { Monitor } from './monitor.ts'
 import { readNeighbour, writeNeighbourQuery } from './neighbour.ts'
@@ -144,9 +145,9 @@ class RouteSocket implements Rtnetlink {
       }
     }
     try {
-      return await sendBatch(this.#socket, operations, (writer, operation, sequence) =>
-        writeOperation(writer, operation, sequence, openFd),
-      )
+      const encode = (writer: MessageWriter, operation: Operation, sequence: number) =>
+        writeOperation(writer, operation, sequence, openFd)
+      return await sendBatch(this.#socket, operations, encode, independentDeletions)
     } finally {
       for (const namespace of opened) namespace.close()
     }
