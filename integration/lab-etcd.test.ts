@@ -173,7 +173,7 @@ t.test('all records are deleted under running daemons, and come back by import',
     await datastoreIs('lost')
     await newPodReaches(t, 'n2', 'wiped2', 'n1-p1')
     t.equal(await etcdctl('get', '--prefix', '/margay/', '--keys-only'), '', 'nothing is written there')
-    t.match(await lab.margayctl('n1', 'import', file), { code: 0, stdout: / created, 0 replaced, 0 equal/ })
+    t.match(await lab.margayctl('n1', 'import', file), { code: 0, stdout: / created, 0 replaced, / })
     await datastoreIs('in sync')
     await newPodReaches(t, 'n2', 'restored', 'n1-p1')
   }),

@@ -292,6 +292,17 @@ t.test('what is held back ends when the records are put back', async t => {
   await cluster.stop()
 })
 
+t.test('records that are put back one after the other take nothing away meanwhile', async t => {
+  const { cluster, datastore, names } = await reduced()
+  for (const name of ['n2', 'n3', 'n4']) {
+    await datastore.create('Node', name, {})
+    await new Promise(resolve => setTimeout(resolve, 20))
+    t.same(names(), ['n1', 'n2', 'n3', 'n4'])
+  }
+  t.equal(cluster.held, undefined)
+  await cluster.stop()
+})
+
 t.test('the store is asked again, and believed if it says the same', async t => {
   const { cluster, names } = await reduced(20)
   await until(() => cluster.held === undefined)

@@ -12,6 +12,8 @@ import { type Records, ResyncGuard, secondListAfter } from './resync-guard.ts'
 export type ClusterState = 'connecting' | 'in sync' | 'lost'
 
 const slowestRetry = 5_000
+/** Milliseconds without a record that is put back, after which no more is taken to come. */
+const quietFor = 2_000
 
 export class Cluster {
   readonly #datastore: Datastore
@@ -26,6 +28,7 @@ export class Cluster {
   /** Begins the watch anew, so that a complete list comes. */
   #relist = new AbortController()
   #relistTimer: NodeJS.Timeout | undefined
+  #quietTimer: NodeJS.Timeout | undefined
   /** What answers is not the store of this node's cluster: nothing of it counts. */
   #isForeign = false
   /** Since it was lost last, what answers has shown that it is. */
@@ -118,6 +121,7 @@ export class Cluster {
   async stop(): Promise<void> {
     this.#stopped.abort()
     clearTimeout(this.#relistTimer)
+    clearTimeout(this.#quietTimer)
     await this.#watching
     await this.#checkpoint.save(this.#entries)
   }
@@ -229,10 +233,19 @@ export class Cluster {
 
   /** A record was changed by itself: that may be the recovery from what is held back. */
   #edited(key: string, entry: Entry | undefined, changed: Set<string>): void {
-    const records = this.#guard.edit(this.#entries, key, entry)
-    if (!records) return
+    const found = this.#guard.edit(this.#entries, key, entry)
+    clearTimeout(this.#quietTimer)
+    if (found === 'enough')
+      this.#quietTimer = setTimeout(() => this.#guard.isEnough && this.#changed(this.#endHold()), quietFor).unref()
+    if (found === 'back') for (const kind of this.#endHold()) changed.add(kind)
+  }
+
+  /** The kinds of which something changes by it. */
+  #endHold(): Set<string> {
+    const records = this.#guard.accept()
+    if (!records) return new Set()
     this.#log.info('the records that the datastore had lost are back')
-    for (const kind of this.#take(records)) changed.add(kind)
+    return this.#take(records)
   }
 
   /** Puts records in force; the kinds of those that differ from before. */

@@ -58,8 +58,15 @@ export class ResyncGuard {
   /** What is held back, for people; undefined: nothing. */
   get held(): string | undefined {
     if (!this.#pending) return undefined
+    if (this.isEnough)
+      return 'the records that the datastore lacked come back: what is known stays in force until no more come'
     const losses = this.#pending.losses.map(({ what, gone, of }) => `${gone} of ${of} ${what}`).join(', ')
     return `the datastore came back without ${losses}: what is known stays in force; put the records back, or accept that they are gone: margayctl guard accept`
+  }
+
+  /** As much is back as one list may lack. */
+  get isEnough(): boolean {
+    return this.#pending?.losses.length === 0
   }
 
   /** What is in force after a complete list: `fresh`, or with it what it lacks of `known`. */
@@ -75,14 +82,18 @@ export class ResyncGuard {
     return new Map([...known, ...fresh])
   }
 
-  /** A single edit after the list: `entry` absent, the record was deleted. Answers what is in force, if that ends the hold. */
-  edit(known: Records, key: string, entry?: Entry): Records | undefined {
+  /**
+   * A single edit after the list: `entry` absent, the record was deleted. `back`: all is there again, and the hold is over; `enough`:
+   * it may end with `accept` when no more comes, for records are put back one after the other.
+   */
+  edit(known: Records, key: string, entry?: Entry): 'back' | 'enough' | undefined {
     if (!this.#pending) return undefined
     const { records } = this.#pending
     if (entry) records.set(key, entry)
     else records.delete(key)
     this.#pending.losses = massLosses(known, records, this.#options.percent())
-    return this.#pending.losses.length === 0 ? this.accept() : undefined
+    if (this.#pending.losses.length > 0) return undefined
+    return [...known.keys()].every(each => records.has(each)) ? 'back' : 'enough'
   }
 
   /** The operator believes the list. Answers what is in force from now on; undefined: nothing was held. */
