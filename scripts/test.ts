@@ -26,10 +26,16 @@ const seconds = (since: number): string => `${((performance.now() - since) / 100
 
 const isIntegration = (file: string): boolean => file.startsWith('integration/')
 
+/** Seconds, for a slow machine with much to do: the checks alone read every file three times. */
+function limitOf(file: string): number {
+  if (file === emulated) return 2400
+  return isIntegration(file) || file === check ? 1200 : 600
+}
+
 /** Runs one file as a program of its own: without a runner's hooks in it, what it starts runs as it would for a user. */
 function run(file: string): Promise<Outcome> {
   const started = performance.now()
-  const limit = file === emulated ? 1800 : isIntegration(file) ? 900 : 300
+  const limit = limitOf(file)
   const env = { ...process.env, TAP_TIMEOUT: String(limit), NODE_COMPILE_CACHE: compiled }
   const child = spawn(process.execPath, [...hooks, file], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -107,7 +113,7 @@ if (unknown.length > 0) {
 /** Files that failed beside another. */
 const shaken: string[] = []
 
-/** Real routers and labs of several nodes share two cores: what failed beside another is asked once more by itself, and it is told. */
+/** All of it shares two cores with real routers and labs: what failed beside another is asked once more by itself, and it is told. */
 async function alone({ file }: Outcome): Promise<Outcome> {
   console.log(`once more, alone: ${file}`)
   renameSync(logOf(file), `${logOf(file)}.beside`)
@@ -134,8 +140,7 @@ const ran = await runLanes([
   [interop, labs, units],
 ])
 const outcomes: Outcome[] = []
-for (const outcome of ran)
-  outcomes.push(outcome.failed > 0 && isIntegration(outcome.file) ? await alone(outcome) : outcome)
+for (const outcome of ran) outcomes.push(outcome.failed > 0 ? await alone(outcome) : outcome)
 const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, outcome) => total + of(outcome), 0)
 const failed = sum(outcome => outcome.failed)
 if (shaken.length > 0) console.log(`passed only when run alone: ${shaken.join(', ')}`)
