@@ -4,9 +4,9 @@
 // address of ours.
 
 import { isOurDevice } from '../dataplane/encapsulation/kinds.ts'
-import { isHostDevice, podAddress } from '../dataplane/endpoints/names.ts'
+import { hostDeviceName, isHostDevice, podAddress } from '../dataplane/endpoints/names.ts'
 import type { Kernel } from '../dataplane/kernel.ts'
-import type { AddressInUse } from '../ipam/index.ts'
+import type { AddressInUse, Owner } from '../ipam/index.ts'
 import { tunnelOwner } from './tunnels.ts'
 
 /** An address that the kernel shows to be in use. */
@@ -24,7 +24,7 @@ export async function addressesInUse(kernel: Kernel, protocol: number): Promise<
   const pods = routes.flatMap(route => {
     const device = devices.get(route.nextHops[0]?.link ?? 0)
     const address = podAddress(route)
-    return device === undefined || address === undefined ? [] : [{ address, device }]
+    return device === undefined || address === undefined ? [] : [{ address, device, mayBeOf: (owner: Owner) => hostDeviceName(owner) === device }]
   })
   const tunnels = new Map(links.filter(isOurDevice).map(link => [link.index, link.name]))
   const ofTunnels = (await node.addresses()).flatMap(({ link, cidr, scope }) => {

@@ -205,6 +205,28 @@ const found: readonly (Story & { readonly name: string; readonly steps: readonly
     steps: ['a answer lost of create Block 10-42-0-0-32', 'a begins assign 2', 'a loses its store'],
   },
   {
+    name: 'a node lost its store, and the copy names a pod of before for an address that another pod has',
+    nodes: [{ name: 'a', pools: two, actions: [assign(1), copy, release(1), assign(0), assign(2), assign(1)] }],
+    ...none,
+    losses: 1,
+    steps: ['a begins assign 0', 'a begins assign 2', 'a loses its store', 'a begins assign 1'],
+  },
+  {
+    name: 'a node lost its store, and hears of its pod by a copy that comes late, when the pod asks again',
+    nodes: [{ name: 'a', pools: two, actions: [assign(1), copy, assign(1)] }],
+    ...none,
+    cuts: 2,
+    losses: 1,
+    steps: [
+      'a cut before create AddressCopy',
+      'a loses its store',
+      'a list AddressCopy',
+      'a cut before list Block',
+      'late a create AddressCopy',
+      'a begins assign 1',
+    ],
+  },
+  {
     name: 'the backup of a store is put back while the datastore is away, and another node has a block of it',
     ...putBack,
     steps: [

@@ -16,7 +16,7 @@ import { MemoryNodeStore } from '../datastore/memory.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { formatPrefix, overlaps, parsePrefix } from '../../inet/index.ts'
 import { Ipam } from './ipam.ts'
-import { type AddressRow, copyKind, readCopy, tables } from './records.ts'
+import { type AddressRow, copyKind, type Owner, readCopy, tables } from './records.ts'
 import { type BlockRequest, requestKind } from './requests.ts'
 import { owner } from './testing.ts'
 
@@ -262,7 +262,12 @@ export class World {
       const holder = holders.get(address)
       return holder !== undefined && holder !== id ? [address] : []
     })
-    await ipam.load({ inUse: inUse.map(address => ({ address })), isBehind, ...(isBehind && { disowned }) })
+    // A device's name follows from its pod's.
+    const found = inUse.map(address => ({
+      address,
+      mayBeOf: ({ containerId }: Owner) => containerId === owner(holders.get(address) ?? '').containerId,
+    }))
+    await ipam.load({ inUse: found, isBehind, ...(isBehind && { disowned }) })
     if (isBehind) await ipam.releaseExcept(({ address }) => inUse.includes(address))
   }
 

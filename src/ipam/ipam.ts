@@ -32,6 +32,8 @@ export class Ipam {
   #stale = true
   /** When the last change began, ISO 8601: the clock may be set back. */
   #latest = ''
+  /** What the last `load` found in use, by address. */
+  #found: ReadonlyMap<string, AddressInUse> = new Map()
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: IpamOptions) {
@@ -62,6 +64,7 @@ export class Ipam {
   load({ inUse = [], disowned = [], isBehind = false }: Found = {}): Promise<void> {
     this.#stale = true
     return this.#alone(async () => {
+      this.#found = new Map(inUse.map(each => [each.address, each]))
       if (isBehind) await this.#local.distrust()
       const unknown = inUse.filter(({ address }) => !this.#local.addresses.has(address) || disowned.includes(address))
       const since = this.#now()
@@ -246,6 +249,7 @@ export class Ipam {
    */
   releaseEmptyBlocks(keep: number, after = 0): Promise<readonly string[]> {
     return this.#alone(async () => {
+      if (!this.#local.complete) return [] // a block that looks empty may not be
       const going = this.#blocks.idle(
         { keep, after },
         this.#options.pools().filter(({ spec }) => !spec.disabled),
@@ -266,6 +270,7 @@ export class Ipam {
    */
   serveRequests(): Promise<readonly { readonly block: string; readonly part: string }[]> {
     return this.#alone(async () => {
+      await this.#beReady()
       const before = new Map(this.#blocks.list().map(block => [block.cidr, block]))
       const served = await this.#reach('leave parts of its blocks to others', () => this.#blocks.serveRequests())
       if (served.length === 0) return served
@@ -330,7 +335,9 @@ export class Ipam {
       const copy = rows.get(address)
       // Named since by its runtime, which told less than the copy does.
       const known = copy && ownerKey(copy) === ownerKey(row) ? { ...copy, ...row } : row
-      if (row.containerId !== '') rows.set(address, known)
+      // A copy may be older than the pod that has the address now.
+      const isOlder = copy && this.#found.get(address)?.mayBeOf?.(copy) === false
+      if (row.containerId !== '' || isOlder) rows.set(address, known)
     }
     await this.#local.put(rows)
     // Of an older store's blocks some may be others' by now.

@@ -63,6 +63,8 @@ export interface Assigned {
 export interface AddressInUse {
   readonly address: string
   readonly owner?: Owner
+  /** Whether what was found may be this owner's. Absent: anybody's. */
+  readonly mayBeOf?: (owner: Owner) => boolean
 }
 
 export interface OwnBlock {
