@@ -37,6 +37,8 @@ export class Bgp {
   readonly #ports: BgpPorts
   readonly #lastSaid = new Map<string, number>()
   #speaker: Speaker | undefined
+  /** When it began, by `performance.now`. */
+  #begun = 0
   #routing: Routing | undefined
   #config: SpeakerConfig | undefined
   #applied: Intent | undefined
@@ -69,6 +71,11 @@ export class Bgp {
   get problems(): readonly string[] {
     const found = [...this.#problems, ...this.#keyless, ...unwrapped(this.#routing?.resolver.unwrapped)]
     return this.#deaf === undefined ? found : [...found, this.#deaf]
+  }
+
+  /** Milliseconds since the speaker began; 0 before. */
+  get age(): number {
+    return this.#speaker ? performance.now() - this.#begun : 0
   }
 
   get routing(): Routing | undefined {
@@ -172,6 +179,7 @@ export class Bgp {
     })
     speaker.on('turn', () => routing.wake())
     this.#speaker = speaker
+    this.#begun = performance.now()
     this.#routing = routing
     this.#config = config
     log.info('speaker started', { asn: config.asn, routerId: config.routerId, peers: config.peers.size })

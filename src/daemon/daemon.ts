@@ -96,7 +96,6 @@ export class Daemon {
   readonly #former: FormerAddresses
   readonly #address: NodeAddress
   readonly #planner: ReturnType<typeof createPlanner>
-  readonly #started = performance.now()
   #intent: Intent
   /** What the intent was made from: by now more may be known. */
   #plannedFrom = emptySnapshot
@@ -478,19 +477,15 @@ export class Daemon {
     const { speaker } = this.#intent
     if (!this.#restarting || speaker?.clusterId === undefined) return true
     const peers = this.#bgp.peers()
-    return peers.length >= speaker.peers.size && deferredFor(peers, this.#sinceStart(), systemClock.now()).length === 0
+    return peers.length >= speaker.peers.size && deferredFor(peers, this.#bgp.age, systemClock.now()).length === 0
   }
 
   /** What stands between now and deletes from the kernel. */
   #waitingFor(): readonly string[] {
     if (this.#synced) return []
     const datastore = this.#cluster.state === 'in sync' ? [] : [theDatastore]
-    const peers = waitedFor(this.#bgp.peers(), this.#sinceStart())
+    const peers = waitedFor(this.#bgp.peers(), this.#bgp.age)
     return [...datastore, ...peers, ...(this.#bgp.busy ? ['routes under way'] : [])]
-  }
-
-  #sinceStart(): number {
-    return performance.now() - this.#started
   }
 
   #lookAtSync(): void {

@@ -20,6 +20,7 @@ const loading = peer('loading', { endOfRib: ['ipv4-unicast'], awaited: ['ipv6-un
 const restarting = peer('restarting', {})
 const plain = peer('plain', { gracefulRestart: false })
 const down = peer('down', { state: 'Active', gracefulRestart: false, families: [] })
+const opening = peer('opening', { state: 'OpenConfirm', gracefulRestart: false, families: [] })
 const refused = peer('refused', {
   state: 'Active',
   gracefulRestart: false,
@@ -37,7 +38,8 @@ t.test('who delays the first sweep, and for how long', async t => {
     { name: 'which may never say so', peers: [plain], after: 15_000, want: [] },
     { name: 'a peer may still come up', peers: [done, down], after: 14_999, want: ['down to come up'] },
     { name: 'a peer that stays down delays no longer', peers: [done, down], after: 15_000, want: [] },
-    { name: 'at the deadline nobody does', peers: [loading, restarting, down], after: 60_000, want: [] },
+    { name: 'one in the midst of coming up still does', peers: [opening], after: 20_000, want: ['opening to come up'] },
+    { name: 'at the deadline nobody does', peers: [loading, restarting, down, opening], after: 60_000, want: [] },
   ]) {
     t.equal(waitedFor(c.peers, c.after).length, c.want.length, c.name)
     t.match(waitedFor(c.peers, c.after), c.want, c.name)

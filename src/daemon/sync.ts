@@ -4,7 +4,7 @@
 
 import type { PeerStatus } from '../../bgp/types.ts'
 
-/** Milliseconds after start within which a peer is expected to come up: three attempts to connect. */
+/** Milliseconds after the speaker began within which a peer is expected to come up: three attempts to connect. */
 const comingUp = 15_000
 /** The same for a peer that has already refused or failed: it is down, or rests after the loss, as FRR does for some seconds. */
 const tryingAgain = 10_000
@@ -14,21 +14,21 @@ const tryingAgain = 10_000
  * start that it restarts.
  */
 const telling = 5_000
-/** Milliseconds after start at which nobody is waited for any more. */
+/** Milliseconds after the speaker began at which nobody is waited for any more. */
 const deadline = 60_000
 
 /** Names of peers still waited for before routes are deleted; empty: the RIB is as complete as it gets. */
-export function waitedFor(peers: readonly PeerStatus[], sinceStart: number): readonly string[] {
-  return names(peers, sinceStart, peer => {
+export function waitedFor(peers: readonly PeerStatus[], sinceBegin: number): readonly string[] {
+  return names(peers, sinceBegin, peer => {
     // Without graceful restart a peer may never say that it is through: it gets the time to come up.
-    if (!peer.gracefulRestart && sinceStart >= comingUp) return false
+    if (!peer.gracefulRestart && sinceBegin >= comingUp) return false
     return peer.families.some(family => !peer.endOfRib.includes(family))
   })
 }
 
 /** Names of peers whose routes a restarted reflector has yet to hear before its own End-of-RIB. `now`: by the clock of `since`. */
-export function deferredFor(peers: readonly PeerStatus[], sinceStart: number, now: number): readonly string[] {
-  return names(peers, sinceStart, ({ awaited, families, endOfRib, since }) => {
+export function deferredFor(peers: readonly PeerStatus[], sinceBegin: number, now: number): readonly string[] {
+  return names(peers, sinceBegin, ({ awaited, families, endOfRib, since }) => {
     if (awaited.length > 0) return true
     return now - since < telling && families.some(family => !endOfRib.includes(family))
   })
@@ -36,15 +36,21 @@ export function deferredFor(peers: readonly PeerStatus[], sinceStart: number, no
 
 function names(
   peers: readonly PeerStatus[],
-  sinceStart: number,
+  sinceBegin: number,
   isLoading: (peer: PeerStatus) => boolean,
 ): readonly string[] {
-  if (sinceStart >= deadline) return []
+  if (sinceBegin >= deadline) return []
   return peers.flatMap(peer => {
+    if (isOpening(peer)) return [`${peer.name} to come up`]
     if (peer.state !== 'Established') {
       const patience = peer.lastError === undefined ? comingUp : tryingAgain
-      return sinceStart < patience ? [`${peer.name} to come up`] : []
+      return sinceBegin < patience ? [`${peer.name} to come up`] : []
     }
     return isLoading(peer) ? [`End-of-RIB of ${peer.name}`] : []
   })
+}
+
+/** Connected: on a slow machine the rest takes its time, too. */
+function isOpening({ state }: PeerStatus): boolean {
+  return state === 'OpenSent' || state === 'OpenConfirm'
 }
