@@ -9,6 +9,8 @@ import { DirtyQueue } from '../tables/dirty-queue.ts'
 import { HAS_LOCAL_PREF, HAS_MED, IS_BLACKHOLE } from '../tables/attribute-sets.ts'
 import type { Follower, LocRib } from './loc-rib.ts'
 
+const none: readonly string[] = []
+
 export class ChangeFeed implements ChangeCursor, Follower {
   readonly #rib: LocRib
   readonly #queue: DirtyQueue
@@ -17,6 +19,10 @@ export class ChangeFeed implements ChangeCursor, Follower {
   size = 0
   /** One bit per prefix: the reader was told of chosen paths. */
   #told: Octets
+  /** Texts of the prefixes that the reader was told of: the same string each time, so that its maps need not hash it anew. */
+  readonly #texts: (string | undefined)[] = []
+  /** The last list of a single next hop. */
+  #alone: readonly string[] = []
 
   constructor(rib: LocRib, reserve: number, closed: () => void) {
     this.#rib = rib
@@ -64,15 +70,15 @@ export class ChangeFeed implements ChangeCursor, Follower {
   forget(): void {}
 
   #fill(prefix: number, into: ChangeView): void {
-    const { prefixes, paths, sets, sessions, nextHops } = this.#rib
-    into.prefix = prefixes.text(prefix)
+    const { prefixes, paths, sets, sessions } = this.#rib
+    const best = prefixes.best[prefix]
+    into.prefix = this.#text(prefix, best !== 0)
     into.peer = ''
     into.med = into.localPref = undefined
     into.blackhole = false
     into.bandwidths = undefined
-    const best = prefixes.best[prefix]
     if (best === 0) {
-      into.nextHops = []
+      into.nextHops = none
       return
     }
     const set = paths.accepted[best]
@@ -80,6 +86,13 @@ export class ChangeFeed implements ChangeCursor, Follower {
     into.blackhole = (sets.flags[set] & IS_BLACKHOLE) !== 0
     if (sets.flags[set] & HAS_MED) into.med = sets.med[set]
     if (sets.flags[set] & HAS_LOCAL_PREF) into.localPref = sets.localPref[set]
+    if (this.#rib.isAlone(prefix)) into.nextHops = this.#listOf(set)
+    else this.#fillEqual(prefix, into)
+  }
+
+  /** Next hops of several chosen paths. */
+  #fillEqual(prefix: number, into: ChangeView): void {
+    const { paths, sets, nextHops } = this.#rib
     const found = new Map<string, number | undefined>()
     for (const path of this.#rib.chosen(prefix)) {
       const accepted = paths.accepted[path]
@@ -88,9 +101,23 @@ export class ChangeFeed implements ChangeCursor, Follower {
       if (text !== '' && !found.has(text)) found.set(text, sets.bandwidth(accepted))
     }
     const [first, ...others] = found.keys()
-    into.nextHops = first === undefined ? [] : [first, ...others.toSorted()]
+    into.nextHops = first === undefined ? none : [first, ...others.toSorted()]
     const bandwidths = into.nextHops.flatMap(text => found.get(text) ?? [])
     if (others.length > 0 && bandwidths.length === found.size) into.bandwidths = bandwidths
+  }
+
+  /** The next hop of a set alone. */
+  #listOf(set: number): readonly string[] {
+    const text = this.#rib.nextHops.text(this.#rib.sets.nextHop[set])
+    if (text === '') return none
+    if (this.#alone[0] !== text) this.#alone = [text]
+    return this.#alone
+  }
+
+  #text(prefix: number, there: boolean): string {
+    const text = this.#texts[prefix] ?? this.#rib.prefixes.text(prefix)
+    this.#texts[prefix] = there ? text : undefined
+    return text
   }
 
   #wasTold(prefix: number): boolean {

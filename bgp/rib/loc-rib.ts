@@ -291,6 +291,16 @@ export class LocRib {
     }
   }
 
+  /** Whether the best path of a prefix has no equals. */
+  isAlone(prefix: number): boolean {
+    const { paths, prefixes } = this
+    const best = prefixes.best[prefix]
+    for (let path = prefixes.firstPath[prefix]; path !== 0; path = paths.next[path]) {
+      if (path !== best && paths.flags[path] & CHOSEN && paths.accepted[path] !== 0) return false
+    }
+    return true
+  }
+
   #passed(prefix: number): boolean {
     for (const follower of this.#followers) if (!follower.passed(prefix)) return false
     for (const follower of this.#pathFollowers) if (!follower.passed(prefix)) return false

@@ -1,7 +1,7 @@
 // The routes that the speaker chose, and the FIB entry that each of them makes of it, or the reason why none.
 //
-// Routes with the same next hops share one resolution, so a change of the facts is worked out once per set of next hops and
-// touches only the routes that use it. Nothing here does I/O: every call returns the entries that differ from before.
+// Routes with the same next hops share one resolution, so a change of the facts is worked out once per set of next hops, and only the
+// routes that use it are judged anew. Nothing here does I/O: every call returns the entries that differ from before.
 
 import { isDeepStrictEqual } from 'node:util'
 import { contains, formatPrefix, parsePrefix } from '../../inet/index.ts'
@@ -43,19 +43,32 @@ interface HopSet {
   readonly addresses: readonly string[]
   /** Of each address, where they differ. */
   readonly weights: ReadonlyMap<string, number>
-  readonly routes: Set<Known>
+  /** Number of routes. */
+  users: number
   hops: readonly NextHop[]
   /** Why there are no hops. */
   reason: string
 }
 
+/** One a route of the Loc-RIB, so it has few fields, and nothing that could be worked out again. */
 interface Known {
-  readonly prefix: Prefix
   readonly text: string
-  readonly peer: string
-  readonly hops: HopSet
-  verdict: FibUpdate
+  peer: string
+  hops: HopSet
+  admission: Admission
+  entry: FibEntry | undefined
+  /** Why there is no entry. */
+  reason: string | undefined
 }
+
+/** What a prefix alone says, whatever its next hops. */
+interface Admission {
+  readonly refused?: string
+  /** The pool of tunnels that it lies in. */
+  readonly rule?: ReadTunnelRule
+}
+
+const admitted: Admission = {}
 
 export class Resolver {
   readonly #routes = new Map<string, Known>()
@@ -92,18 +105,26 @@ export class Resolver {
   /** Takes one Loc-RIB change; no next hops, or a route of our own, means withdrawn. Undefined: the FIB stays as it is. */
   learn(route: LearnedRoute): FibUpdate | undefined {
     if (route.nextHops.length === 0 || route.peer === 'local') return this.forget(route.prefix)
-    const read = this.#read(route.prefix)
-    if (!read) return { prefix: route.prefix, reason: `${route.prefix} is no prefix` }
-    const { prefix, text } = read
-    const before = this.#routes.get(text)
+    const known = this.#find(route.prefix)
+    if (known) return this.#relearn(known, route)
+    const prefix = parsePrefix(route.prefix)
+    if (!prefix) return { prefix: route.prefix, reason: `${route.prefix} is no prefix` }
+    const text = canonical(route.prefix, prefix)
     const hops = this.#join(route.nextHops, route.bandwidths)
-    const known: Known = { prefix, text, peer: route.peer, hops, verdict: { prefix: text } }
-    hops.routes.add(known)
-    if (before) this.#leave(before)
-    this.#routes.set(text, known)
-    known.verdict = this.#judge(known)
-    this.#count(before?.verdict, known.verdict)
-    return before && equalUpdates(before.verdict, known.verdict) ? undefined : known.verdict
+    const admission = this.#admit(prefix)
+    const learned: Known = { text, peer: route.peer, hops, admission, entry: undefined, reason: undefined }
+    this.#routes.set(text, learned)
+    this.#judge(learned)
+    if (learned.entry) this.#inForce++
+    return updateOf(learned)
+  }
+
+  #relearn(known: Known, { nextHops, bandwidths, peer }: LearnedRoute): FibUpdate | undefined {
+    const before = known.hops
+    known.hops = this.#join(nextHops, bandwidths)
+    known.peer = peer
+    this.#leave(before)
+    return this.#changed(known) ? updateOf(known) : undefined
   }
 
   /** The speaker has no path for the prefix any more. */
@@ -111,29 +132,29 @@ export class Resolver {
     const known = this.#find(prefix)
     if (!known) return undefined
     this.#routes.delete(known.text)
-    this.#unwrapped.delete(known.text)
-    this.#leave(known)
-    this.#count(known.verdict, undefined)
-    return known.verdict.entry ? { prefix: known.text } : undefined
+    if (this.#unwrapped.size > 0) this.#unwrapped.delete(known.text)
+    this.#leave(known.hops)
+    if (!known.entry) return undefined
+    this.#inForce--
+    return { prefix: known.text }
   }
 
-  /** Links, addresses or foreign routes changed. Walks all routes only if a connected subnet or an own address came or went. */
+  /** Links, addresses or foreign routes changed. Judges all routes only if a connected subnet or an own address came or went. */
   setFacts(facts: Facts): readonly FibUpdate[] {
     const before = this.#facts
     const [source4, source6] = [this.#source4, this.#source6]
     this.#facts = new FactsIndex(facts)
     this.#findSources()
-    const touched = this.#refreshHops()
+    const sets = this.#refreshHops()
+    if (!sameSubnets(before, this.#facts)) return this.#admitAll()
     if (
-      !sameSubnets(before, this.#facts) ||
       this.#source4 !== source4 ||
       this.#source6 !== source6 ||
       this.#narrow(before) !== this.#narrow() ||
       this.#tunnelSources(before) !== this.#tunnelSources()
-    ) {
-      for (const known of this.#routes.values()) touched.add(known)
-    }
-    return this.#rejudge(touched)
+    )
+      return this.#rejudge()
+    return sets.size > 0 ? this.#rejudge(sets) : []
   }
 
   /** The intent changed what may be installed: every route is judged anew. */
@@ -141,34 +162,34 @@ export class Resolver {
     this.#rules = readRules(rules)
     this.#findSources()
     this.#refreshHops()
-    return this.#rejudge(this.#routes.values())
+    return this.#admitAll()
   }
 
   /** Another MTU for routes outside tunnels. */
   setMtu(mtu: number | undefined): readonly FibUpdate[] {
     this.#mtu = mtu
-    return this.#rejudge(this.#routes.values())
+    return this.#rejudge()
   }
 
   /** The verdict in force for a learned prefix, with the peer it came from. */
   explain(prefix: string): (FibUpdate & { readonly peer: string; readonly nextHops: readonly string[] }) | undefined {
     const known = this.#find(prefix)
-    return known && { ...known.verdict, peer: known.peer, nextHops: known.hops.addresses }
+    return known && { ...updateOf(known), peer: known.peer, nextHops: known.hops.addresses }
   }
 
   /** What is wanted in the FIB for a learned prefix. */
   entry(prefix: string): FibEntry | undefined {
-    return this.#find(prefix)?.verdict.entry
+    return this.#find(prefix)?.entry
   }
 
   /** All entries wanted in the FIB now. */
   *entries(): IterableIterator<FibEntry> {
-    for (const { verdict } of this.#routes.values()) if (verdict.entry) yield verdict.entry
+    for (const { entry } of this.#routes.values()) if (entry) yield entry
   }
 
   /** Learned prefixes that stay out, each with its reason. */
   *refused(): IterableIterator<FibUpdate> {
-    for (const { verdict } of this.#routes.values()) if (!verdict.entry) yield verdict
+    for (const known of this.#routes.values()) if (!known.entry) yield updateOf(known)
   }
 
   /** Reachability that the speaker has not been told yet (`setNextHops`). */
@@ -182,29 +203,28 @@ export class Resolver {
   }
 
   /** A known prefix in its canonical form costs no parsing. */
-  #read(text: string): { readonly prefix: Prefix; readonly text: string } | undefined {
-    const known = this.#routes.get(text)
-    if (known) return known
-    const prefix = parsePrefix(text)
-    // IPv4 has one notation.
-    return prefix && { prefix, text: prefix.family === 4 && text.includes('/') ? text : formatPrefix(prefix) }
-  }
-
   #find(text: string): Known | undefined {
-    const read = this.#read(text)
-    return read && this.#routes.get(read.text)
+    const known = this.#routes.get(text)
+    if (known || isCanonical4(text)) return known
+    const prefix = parsePrefix(text)
+    return prefix && this.#routes.get(canonical(text, prefix))
   }
 
+  /** Counts one more user. */
   #join(addresses: readonly string[], bandwidths?: readonly number[]): HopSet {
     const weights = bandwidths && weightsOf(bandwidths)
-    const key = weights ? `${addresses.join(' ')} ${weights.join(':')}` : addresses.join(' ')
+    const together = addresses.length === 1 ? addresses[0] : addresses.join(' ')
+    const key = weights ? `${together} ${weights.join(':')}` : together
     const shared = this.#sets.get(key)
-    if (shared) return shared
+    if (shared) {
+      shared.users++
+      return shared
+    }
     const set: HopSet = {
       key,
       addresses: [...addresses],
       weights: new Map(weights?.map((weight, i) => [addresses[i], weight])),
-      routes: new Set(),
+      users: 1,
       hops: [],
       reason: '',
     }
@@ -214,10 +234,8 @@ export class Resolver {
     return set
   }
 
-  #leave(known: Known): void {
-    const set = known.hops
-    set.routes.delete(known)
-    if (set.routes.size > 0 || this.#sets.get(set.key) !== set) return
+  #leave(set: HopSet): void {
+    if (--set.users > 0) return
     this.#sets.delete(set.key)
     for (const address of set.addresses) this.#tracker.unuse(address)
   }
@@ -244,59 +262,79 @@ export class Resolver {
     return { ...resolution, hop: { ...resolution.hop, weight } }
   }
 
-  /** Resolves the next hops anew; gives the routes that use one that changed. */
-  #refreshHops(): Set<Known> {
+  /** Resolves the next hops anew; gives the sets in which one changed. */
+  #refreshHops(): ReadonlySet<HopSet> {
     const changed = this.#tracker.refresh(this.#facts, hopOptions(this.#rules))
-    const touched = new Set<Known>()
+    const touched = new Set<HopSet>()
     if (changed.size === 0) return touched
     for (const set of this.#sets.values()) {
       if (!set.addresses.some(address => changed.has(address))) continue
       this.#resolve(set)
-      for (const known of set.routes) touched.add(known)
+      touched.add(set)
     }
     return touched
   }
 
-  #rejudge(routes: Iterable<Known>): readonly FibUpdate[] {
+  /** Judges the routes of these sets anew; absent: all. */
+  #rejudge(sets?: ReadonlySet<HopSet>): readonly FibUpdate[] {
     const updates: FibUpdate[] = []
-    for (const known of routes) {
-      const verdict = this.#judge(known)
-      if (equalUpdates(known.verdict, verdict)) continue
-      this.#count(known.verdict, verdict)
-      known.verdict = verdict
-      updates.push(verdict)
-    }
+    for (const known of this.#routes.values())
+      if ((!sets || sets.has(known.hops)) && this.#changed(known)) updates.push(updateOf(known))
     return updates
   }
 
-  #count(before: FibUpdate | undefined, after: FibUpdate | undefined): void {
-    this.#inForce += Number(after?.entry !== undefined) - Number(before?.entry !== undefined)
+  #admitAll(): readonly FibUpdate[] {
+    for (const known of this.#routes.values()) {
+      const prefix = parsePrefix(known.text)
+      if (prefix) known.admission = this.#admit(prefix)
+    }
+    return this.#rejudge()
   }
 
-  #judge({ prefix, text, hops }: Known): FibUpdate {
-    this.#unwrapped.delete(text)
+  #admit(prefix: Prefix): Admission {
     const refused = refusal(prefix, this.#rules, this.#facts)
-    if (refused !== undefined) return { prefix: text, reason: `${text} is not installed: ${refused}` }
+    if (refused !== undefined) return { refused }
     const rule = this.#rules.tunnels.find(({ pool }) => contains(pool, prefix))
-    if (rule) return this.#judgeTunnelled(text, rule, hops)
-    if (hops.hops.length === 0) return { prefix: text, reason: `${text} is not installed: ${hops.reason}` }
-    if (prefix.family === 6 && hops.hops.some(hop => !hop.gateway?.includes(':'))) {
-      return { prefix: text, reason: `${text} is not installed: its next hop is an IPv4 address` }
+    return rule ? { rule } : admitted
+  }
+
+  /** Judges a route anew; true if that changes the FIB, or the reason. */
+  #changed(known: Known): boolean {
+    const { entry, reason } = known
+    this.#judge(known)
+    this.#inForce += Number(known.entry !== undefined) - Number(entry !== undefined)
+    if (entry && known.entry && equalFibEntries(entry, known.entry)) {
+      known.entry = entry
+      return false
     }
-    return {
-      prefix: text,
-      entry: this.#entry(text, hops.hops, prefix.family === 4 ? this.#source4 : this.#source6, this.#mtu),
-    }
+    return entry !== known.entry || reason !== known.reason
+  }
+
+  #judge(known: Known): void {
+    const { text, hops, admission } = known
+    if (this.#unwrapped.size > 0) this.#unwrapped.delete(text)
+    known.entry = known.reason = undefined
+    if (admission.refused !== undefined) known.reason = `${text} is not installed: ${admission.refused}`
+    else if (admission.rule) this.#judgeTunnelled(known, admission.rule)
+    else if (hops.hops.length === 0) known.reason = `${text} is not installed: ${hops.reason}`
+    else if (!text.includes(':')) known.entry = this.#entry(text, hops.hops, this.#source4, this.#mtu)
+    else if (hops.hops.every(hop => hop.gateway?.includes(':')))
+      known.entry = this.#entry(text, hops.hops, this.#source6, this.#mtu)
+    else known.reason = `${text} is not installed: its next hop is an IPv4 address`
   }
 
   /** A route into a pool of tunnels: some of its next hops may lie in this node's own subnet, where no tunnel is needed. */
-  #judgeTunnelled(text: string, rule: ReadTunnelRule, set: HopSet): FibUpdate {
+  #judgeTunnelled(known: Known, rule: ReadTunnelRule): void {
+    const { text, hops: set } = known
     const ways = throughTunnel(rule, set.addresses, address => this.#resolution(set, address))
-    if (!ways.ok) return { prefix: text, reason: `${text} is not installed: ${ways.reason}` }
+    if (!ways.ok) {
+      known.reason = `${text} is not installed: ${ways.reason}`
+      return
+    }
     if (ways.unwrapped) this.#unwrapped.add(text)
     const source = this.#present(ways.tunnelled ? ways.source : this.#ownAddress(rule.pool.family))
     const mtu = ways.tunnelled ? undefined : this.#mtu
-    return { prefix: text, entry: this.#entry(text, mergeNextHops(ways.hops), source, mtu) }
+    known.entry = this.#entry(text, mergeNextHops(ways.hops), source, mtu)
   }
 
   #entry(prefix: string, nextHops: readonly NextHop[], source: string | undefined, mtu: number | undefined): FibEntry {
@@ -342,9 +380,17 @@ function hopOptions({ rules, tunnelled }: ReadRules): ResolveOptions {
   return { throughDefault: rules.resolveThroughDefault ?? false, tunnelled }
 }
 
-function equalUpdates(a: FibUpdate, b: FibUpdate): boolean {
-  if (!a.entry || !b.entry) return !a.entry && !b.entry && a.reason === b.reason
-  return equalFibEntries(a.entry, b.entry)
+function updateOf({ text: prefix, entry, reason }: Known): FibUpdate {
+  return entry ? { prefix, entry } : { prefix, reason }
+}
+
+/** IPv4 has one notation. */
+function isCanonical4(text: string): boolean {
+  return text.includes('/') && !text.includes(':')
+}
+
+function canonical(text: string, prefix: Prefix): string {
+  return isCanonical4(text) ? text : formatPrefix(prefix)
 }
 
 function sameSubnets(a: FactsIndex, b: FactsIndex): boolean {
