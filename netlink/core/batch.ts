@@ -7,7 +7,7 @@ import { errorAttribute, headerLength, littleEndian, message as messageType } fr
 import { Attributes, type Message, readMessages } from './reader.ts'
 import { ScatteredRun, type Scattering, type SendSlice } from './scattered.ts'
 import type { NetlinkSocket } from './socket.ts'
-import { MessageWriter } from './writer.ts'
+import type { MessageWriter } from './writer.ts'
 
 export interface Failure {
   readonly ok: false
@@ -30,8 +30,6 @@ export class InvalidRequest extends Error {
   }
 }
 
-/** Octets of a request; a longer one costs a copy. */
-const usualRequest = 192
 /** Requests encoded in one turn of the event loop. */
 const sliceRequests = 1024
 
@@ -73,7 +71,7 @@ export async function sendBatch<T>(
     slices.push(slice)
   }
   await socket.inOrder(async () => {
-    const writer = new MessageWriter(Math.min(requests.length * usualRequest, 64 * 1024))
+    const { writer } = socket
     const run = scattering && requests.length > sliceRequests ? new ScatteredRun(scattering) : undefined
     const drain = () => run?.drain(sliceRequests, count => socket.sequences(count), send)
     for (let from = 0; from < requests.length; from += sliceRequests) {

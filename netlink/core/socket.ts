@@ -5,6 +5,7 @@ import { addon, item, job, type NativeSocket } from './addon.ts'
 import { deferred } from './deferred.ts'
 import { errnoName, errnoText, NetlinkError } from './errno.ts'
 import { entryRefused, type Namespace, openNamespace } from './namespace.ts'
+import { MessageWriter } from './writer.ts'
 
 export interface SocketOptions {
   /** Default: the namespace of the process. */
@@ -39,6 +40,8 @@ interface PendingJob {
 const turnBytes = 128 * 1024
 
 export class NetlinkSocket {
+  /** For tasks of `inOrder`, each of which clears it. */
+  readonly writer = new MessageWriter()
   readonly #native: NativeSocket
   readonly #pending = new Map<number, PendingJob>()
   readonly #sinks = new Set<EventSink>()

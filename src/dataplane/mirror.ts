@@ -34,6 +34,8 @@ export interface Hit {
 /** Routes looked at before other work gets its turn. */
 const unitsPerTurn = 4096
 
+const none: readonly Route[] = []
+
 const forwarding = new Set<Route['type']>([undefined, 'unicast', 'blackhole', 'unreachable', 'prohibit', 'throw'])
 
 export class KernelMirror {
@@ -128,7 +130,7 @@ export class KernelMirror {
 
   /** Routes under our mark that somebody has put beside ours. */
   twins(prefix: string): readonly Route[] {
-    return this.#twins.get(prefix) ?? []
+    return this.#twins.get(prefix) ?? none
   }
 
   /** IPv6: others may have a part in our route. */
@@ -137,7 +139,7 @@ export class KernelMirror {
   }
 
   foreign(prefix: string): readonly Route[] {
-    return this.#foreign.get(prefix) ?? []
+    return this.#foreign.get(prefix) ?? none
   }
 
   *foreignRoutes(): Iterable<Route> {

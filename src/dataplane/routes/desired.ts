@@ -14,11 +14,13 @@ export interface Winner {
 }
 
 export class DesiredRoutes {
-  readonly #classes = new Map<FibClass, Map<string, FibEntry>>(fibClasses.map(name => [name, new Map()]))
+  /** In the order of precedence. */
+  readonly #classes = fibClasses.map(name => ({ name, entries: new Map<string, FibEntry>() }))
 
   /** Replaces all that the class wants; returns the prefixes whose entry changed. */
   set(owner: FibClass, entries: Iterable<FibEntry>): string[] {
-    const before = this.#of(owner)
+    const row = this.#row(owner)
+    const before = row.entries
     const after = new Map<string, FibEntry>()
     const changed: string[] = []
     for (const entry of entries) {
@@ -27,13 +29,13 @@ export class DesiredRoutes {
       if (!old || !equalFibEntries(old, entry)) changed.push(entry.prefix)
     }
     for (const prefix of before.keys()) if (!after.has(prefix)) changed.push(prefix)
-    this.#classes.set(owner, after)
+    row.entries = after
     return changed
   }
 
   /** Changes some; returns the prefixes whose entry changed. */
   patch(owner: FibClass, changes: Iterable<FibChange>): string[] {
-    const entries = this.#of(owner)
+    const { entries } = this.#row(owner)
     const changed: string[] = []
     for (const { prefix, entry } of changes) {
       const old = entries.get(prefix)
@@ -46,30 +48,29 @@ export class DesiredRoutes {
   }
 
   entry(owner: FibClass, prefix: string): FibEntry | undefined {
-    return this.#of(owner).get(prefix)
+    return this.#row(owner).entries.get(prefix)
   }
 
   winner(prefix: string): Winner | undefined {
-    for (const owner of fibClasses) {
-      const entries = this.#of(owner)
+    for (const { name, entries } of this.#classes) {
       const entry = entries.size > 0 ? entries.get(prefix) : undefined
-      if (entry) return { class: owner, entry }
+      if (entry) return { class: name, entry }
     }
     return undefined
   }
 
   /** Every prefix that some class wants; one wanted by several comes several times. */
   *prefixes(): Iterable<string> {
-    for (const entries of this.#classes.values()) yield* entries.keys()
+    for (const { entries } of this.#classes) yield* entries.keys()
   }
 
   size(owner: FibClass): number {
-    return this.#of(owner).size
+    return this.#row(owner).entries.size
   }
 
-  #of(owner: FibClass): Map<string, FibEntry> {
-    const entries = this.#classes.get(owner)
-    if (!entries) throw new TypeError(`no such class: ${owner}`)
-    return entries
+  #row(owner: FibClass): { entries: Map<string, FibEntry> } {
+    const row = this.#classes.find(({ name }) => name === owner)
+    if (!row) throw new TypeError(`no such class: ${owner}`)
+    return row
   }
 }

@@ -73,6 +73,8 @@ export class RouteTable {
   /** To be judged: pods before all else. */
   readonly #urgent = new Set<string>()
   readonly #dirty = new Set<string>()
+  /** Where the walk over `#dirty` is: one from the start would pass by all that were taken out before. */
+  #walk: SetIterator<string> | undefined
   readonly #held = new Set<string>()
   /** What is on its way to the kernel; undefined: a delete. */
   readonly #inFlight = new Map<string, Route | undefined>()
@@ -220,7 +222,7 @@ export class RouteTable {
   // What makes prefixes dirty.
 
   #wish(prefixes: readonly string[], urgent: boolean): void {
-    for (const prefix of prefixes) this.#hits.delete(prefix)
+    if (this.#hits.size > 0) for (const prefix of prefixes) this.#hits.delete(prefix)
     this.#touch(prefixes, urgent)
   }
 
@@ -364,14 +366,25 @@ export class RouteTable {
     const batch: Planned[] = []
     const results: FibResult[] = []
     let units = 0
-    for (const queue of [this.#urgent, this.#dirty]) {
-      for (const prefix of queue) {
-        if (batch.length >= batchSize || units++ >= unitsPerTurn) return { batch, results }
-        if (this.#inFlight.has(prefix)) continue // judged anew when its answer is in
-        this.#urgent.delete(prefix)
-        this.#dirty.delete(prefix)
-        this.#judge(prefix, batch, results)
+    const isFull = () => batch.length >= batchSize || units++ >= unitsPerTurn
+    const take = (prefix: string) => {
+      if (this.#inFlight.has(prefix)) return // judged anew when its answer is in
+      this.#urgent.delete(prefix)
+      this.#dirty.delete(prefix)
+      this.#judge(prefix, batch, results)
+    }
+    for (const prefix of this.#urgent) {
+      if (isFull()) return { batch, results }
+      take(prefix)
+    }
+    while (!isFull()) {
+      this.#walk ??= this.#dirty.values()
+      const next = this.#walk.next()
+      if (next.done) {
+        this.#walk = undefined
+        break
       }
+      take(next.value)
     }
     return { batch, results }
   }
@@ -439,8 +452,8 @@ export class RouteTable {
 
   /** What an event told of our route has turned out to be somebody's doing: neither an echo nor what follows from a link. */
   #noteHit(prefix: string, winner: Winner | undefined, step: Step): void {
-    const hit = this.#hits.get(prefix)
-    this.#hits.delete(prefix)
+    const hit = this.#hits.size > 0 ? this.#hits.get(prefix) : undefined
+    if (hit) this.#hits.delete(prefix)
     if (!winner) this.#fights.forget(prefix)
     else if (hit && step.do !== 'nothing' && step.do !== 'hold' && !this.#isUnrest(winner.entry))
       this.#fights.struck(prefix, hit.by)
@@ -466,6 +479,7 @@ export class RouteTable {
   }
 
   #aboveSynced(owner: FibClass): boolean {
+    if (this.#synced.size === fibClasses.length) return true
     return fibClasses.slice(0, fibClasses.indexOf(owner)).every(above => this.#synced.has(above))
   }
 
@@ -529,8 +543,9 @@ export class RouteTable {
 
   /** A pod's route stays beside a foreign one, but packets take the one of the lower metric. */
   #installed(prefix: string, winner: Winner): FibResult {
+    if (winner.class !== 'endpoint') return { prefix, state: 'installed' }
     const shadow = this.#mirror.foreign(prefix).find(route => metricOf(route) < this.#mirror.mark.metric)
-    if (winner.class === 'endpoint' && shadow) return this.#conflict(prefix, winner, shadow)
+    if (shadow) return this.#conflict(prefix, winner, shadow)
     return { prefix, state: 'installed' }
   }
 
