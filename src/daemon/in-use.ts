@@ -24,7 +24,9 @@ export async function addressesInUse(kernel: Kernel, protocol: number): Promise<
   const pods = routes.flatMap(route => {
     const device = devices.get(route.nextHops[0]?.link ?? 0)
     const address = podAddress(route)
-    return device === undefined || address === undefined ? [] : [{ address, device, mayBeOf: (owner: Owner) => hostDeviceName(owner) === device }]
+    return device === undefined || address === undefined
+      ? []
+      : [{ address, device, mayBeOf: (owner: Owner) => hostDeviceName(owner) === device }]
   })
   const tunnels = new Map(links.filter(isOurDevice).map(link => [link.index, link.name]))
   const ofTunnels = (await node.addresses()).flatMap(({ link, cidr, scope }) => {
