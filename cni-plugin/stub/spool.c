@@ -64,5 +64,10 @@ bool spool(const char *dir, const char *container, const char *interface, const 
     errno = dir[0] == '/' ? ENAMETOOLONG : EINVAL;
     return false;
   }
-  return make_directory(dir) && write_file(half, request) && rename(half, path) == 0 && sync_directory(dir);
+  if (!make_directory(dir)) return false;
+  if (write_file(half, request) && rename(half, path) == 0) return sync_directory(dir);
+  int reason = errno;
+  unlink(half); // of a full disk it would keep what is left
+  errno = reason;
+  return false;
 }

@@ -38,7 +38,8 @@ t.test('out of a file, into etcd', async t => {
   await t.rejects(importAll(into, read(other), false), {
     message: /holds a cluster already \(ClusterInformation, IPPool, SomeKindOfLater\): nothing was written/,
   })
-  t.same(await importAll(into, read(other), true), { created: 0, replaced: 1, same: 6, kept: [] })
+  const replaced = await importAll(into, read(other), true)
+  t.same(replaced, { created: 0, replaced: 1, same: 6, kept: [], isOtherCluster: true })
   t.throws(() => read('noise'), { message: /x\.jsonl:1 is not JSON: nothing was written/ })
   t.throws(() => read('{"margayExport":9}\n'), { message: /is no export of this version/ })
   const lines = text.split('\n')
@@ -104,6 +105,20 @@ t.test('an import that was broken off is finished by another', async t => {
   const records = readExport(await textOf(store), 'x.jsonl')
   await store.delete('IPPool', 'p2')
   t.match(await importAll(store, records, false), { created: 1, replaced: 0, same: 2 })
+  await store.close()
+})
+
+t.test('into a datastore that was emptied, and to which records were applied since', async t => {
+  const store = openEmbeddedDatastore(join(t.testdir(), 'cluster.db'), { create: true })
+  await store.create('ClusterInformation', 'default', { clusterGUID: 'a-b-c' })
+  for (const name of ['p1', 'p2']) await store.create('IPPool', name, { spec: {} })
+  const records = readExport(await textOf(store), 'x.jsonl')
+  for (const kind of ['ClusterInformation', 'IPPool'])
+    for (const { name, version } of (await store.list(kind)).entries) await store.delete(kind, name, version)
+  const applied = await store.create('IPPool', 'p1', { spec: { disabled: true } })
+  await t.rejects(importAll(store, records, false), { message: /holds records already, and 1 .*ippool "p1"/ })
+  await store.update('IPPool', 'p1', { spec: {} }, applied)
+  t.match(await importAll(store, records, false), { created: 2, replaced: 0, same: 1 })
   await store.close()
 })
 

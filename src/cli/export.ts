@@ -81,8 +81,11 @@ export function registerExport(program: Command, context: Context): void {
     )
 }
 
-function importedText({ created, replaced, same, kept }: Imported): string {
-  const text = `${created} created, ${replaced} replaced, ${same} equal`
+function importedText({ created, replaced, same, kept, isOtherCluster }: Imported): string {
+  const counts = `${created} created, ${replaced} replaced, ${same} equal`
+  const text = isOtherCluster
+    ? `${counts}; the datastore held another cluster, and daemons of that one believe nothing of it now: put back an export of theirs, or stop them and remove their stateDir`
+    : counts
   if (kept.length === 0) return text
   return `${text}, ${kept.length} left as they are, for nodes give addresses by them: ${some(kept)}; to have the file's instead, take an empty datastore`
 }
@@ -159,6 +162,8 @@ export interface Imported {
   readonly same: number
   /** Left as the datastore has them, for they say who has which addresses: `block "10-42-0-0-26" (it is n2's)`. */
   readonly kept: readonly string[]
+  /** The datastore held another cluster before. */
+  readonly isOtherCluster?: true
 }
 
 /**
@@ -173,6 +178,7 @@ export async function importAll(
   if (!force) await requireRoom(store, records)
   const blocks = await allBlocks(store)
   const kept: string[] = []
+  let isOtherCluster: true | undefined
   const counts = { created: 0, replaced: 0, same: 0 }
   for (const { kind, name, value } of records) {
     const rival = kind === blockKind ? rivalOf(blocks, value) : undefined
@@ -187,9 +193,10 @@ export async function importAll(
     else {
       await store.update(kind, name, value, found.version)
       counts.replaced++
+      if (kind === identityKind) isOtherCluster = true
     }
   }
-  return { ...counts, kept }
+  return { ...counts, kept, ...(isOtherCluster && { isOtherCluster }) }
 }
 
 /** The block of another node in the store that a block of the file overlaps. */
@@ -213,7 +220,8 @@ async function requireRoom(store: Datastore, records: readonly ExportedRecord[])
   const kinds = (await store.kinds()).filter(kind => kind !== lockKind)
   const own = records.find(record => record.kind === identityKind)
   const [theirs] = (await store.list(identityKind, { limit: 1 })).entries
-  if (kinds.length > 0 && !(theirs && own && isDeepStrictEqual(theirs.value, own.value)))
+  // Without an identity it is what was applied since a datastore was emptied, or before the first daemon.
+  if (theirs && !(own && isDeepStrictEqual(theirs.value, own.value)))
     throw new CommandError(
       1,
       `the datastore holds a cluster already (${kinds.join(', ')}): nothing was written; take an empty one, or replace what has the same name with --force`,
@@ -225,7 +233,7 @@ async function requireRoom(store: Datastore, records: readonly ExportedRecord[])
   if (others.length > 0)
     throw new CommandError(
       1,
-      `the datastore holds this cluster, and ${others.length} of its records are not in the file, or other there (${some(others)}): nothing was written; put single resources back with margayctl apply, take an empty datastore, or replace what has the same name with --force, which leaves who has which addresses`,
+      `the datastore holds ${theirs ? 'this cluster' : 'records already'}, and ${others.length} of its records are not in the file, or other there (${some(others)}): nothing was written; put single resources back with margayctl apply, take an empty datastore, or replace what has the same name with --force, which leaves who has which addresses`,
     )
 }
 

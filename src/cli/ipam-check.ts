@@ -122,19 +122,32 @@ export function isToldBetter({ kind, object }: Row, ofNode: readonly Row[]): boo
 }
 
 async function nodeRows(context: Context, fix: boolean): Promise<readonly Row[]> {
+  const { socket } = context.config().api
+  const notLooked = (where: string, object: string, text: string): Row => ({
+    where,
+    kind: 'not-looked',
+    object,
+    state: 'yours',
+    text,
+  })
   try {
-    const { node, findings } = await call(context.config().api.socket, fix ? '/v1/ipam/fix' : '/v1/ipam/check', {})
-    return findings.map(({ kind, object, text, fixed, fixable, refused }) => ({
-      where: node,
-      kind,
-      object,
-      state: fixed ? 'fixed' : refused ? 'refused' : fixable ? 'fixable' : 'yours',
-      text: withRefusal(text, refused),
-    }))
+    const { node, findings } = await call(socket, fix ? '/v1/ipam/fix' : '/v1/ipam/check', {})
+    const { datastore } = await call(socket, '/v1/status', {})
+    const apart = `this node goes by what it knew of the cluster before, and that was not compared: ${datastore.text ?? datastore.state}`
+    return [
+      ...(datastore.state === 'in sync' ? [] : [notLooked(node, 'datastore', apart)]),
+      ...findings.map(({ kind, object, text, fixed, fixable, refused }) => ({
+        where: node,
+        kind,
+        object,
+        state: fixed ? ('fixed' as const) : refused ? ('refused' as const) : fixable ? ('fixable' as const) : ('yours' as const),
+        text: withRefusal(text, refused),
+      })),
+    ]
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 0) throw error
     const text = `what its pods have and what its kernel routes was not looked at, so nothing is known of it: ${error.message}`
-    return [{ where: context.config().node.name, kind: 'not-looked', object: 'pods and routes', state: 'yours', text }]
+    return [notLooked(context.config().node.name, 'pods and routes', text)]
   }
 }
 

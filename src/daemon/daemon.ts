@@ -568,7 +568,8 @@ export class Daemon {
         ...[this.#cluster.held, this.#bgp.routing?.guard.held].flatMap(text => text ?? []),
         ...this.#snapshots.problems,
         ...this.#address.problems,
-        ...this.#tunnels.telling(this.#intent.problems),
+        // Before anything of the cluster is known, that is what is wrong, and the datastore's state says it.
+        ...(this.#knowsCluster() ? this.#tunnels.telling(this.#intent.problems) : []),
         ...this.#bgp.problems,
         ...this.#tunnels.problems,
         ...this.#wireguard.problems,

@@ -248,13 +248,17 @@ export class IpamCheck {
   async #staleCopies(): Promise<readonly Found[]> {
     const { ipam } = this.#ports
     let mending: Promise<readonly string[]> | undefined
-    const names = await ipam.staleCopies().catch(noneIfAway)
-    return names.map(name => ({
-      kind: 'stale-copy',
-      object: name,
-      text: 'what is noted of the addresses of this node is not what it has given: somebody else changed or deleted the note, or it could not be written yet. The node writes it anew within five minutes.',
-      repair: async () => (await (mending ??= ipam.mendCopies())).includes(name),
-    }))
+    const copies = await ipam.staleCopies().catch(noneIfAway)
+    return copies.map(({ name, unreadable }) => {
+      const finding = { kind: 'stale-copy', object: name } as const
+      if (unreadable !== undefined)
+        return { ...finding, text: `what is noted of the addresses of this node cannot be read: ${unreadable}` }
+      return {
+        ...finding,
+        text: 'what is noted of the addresses of this node is not what it has given: somebody else changed or deleted the note, or it could not be written yet. The node writes it anew within five minutes.',
+        repair: async () => (await (mending ??= ipam.mendCopies())).includes(name),
+      }
+    })
   }
 
   #ofRoute(route: Route): Found {
@@ -283,7 +287,7 @@ function asRefusal(error: unknown): string {
   throw error
 }
 
-function noneIfAway(error: unknown): readonly string[] {
+function noneIfAway(error: unknown): readonly never[] {
   if (error instanceof IpamError && error.code === 'unreachable') return []
   throw error
 }

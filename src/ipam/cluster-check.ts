@@ -7,7 +7,8 @@ import { strangeRecord, unknownKinds, unknownText } from './known-kinds.ts'
 import { readStored } from '../resources/index.ts'
 import { allEntries, type ClaimedBlock } from './claims.ts'
 import { outsideName, podOf } from './outside.ts'
-import { type AddressRow, blockKind, blockName, copyKind, nodeOfCopy, readBlock, readCopy } from './records.ts'
+import { holds } from './pools.ts'
+import { type AddressRow, blockKind, blockName, copyKind, nodeOfCopy, prefixOfName, readBlock, readCopy } from './records.ts'
 
 export interface ClusterFinding {
   readonly kind: 'duplicate' | 'dead-node' | 'no-pool' | 'no-block' | 'orphan-copy' | 'unreadable' | 'unknown-kind'
@@ -164,6 +165,8 @@ interface Use {
   readonly row: AddressRow
   /** In no block of the node. */
   readonly isOutside: boolean
+  /** Noted for a block that it does not lie in. */
+  readonly isMisplaced: boolean
 }
 
 /** Two nodes that note one address, and those that have one in no block of theirs. */
@@ -172,7 +175,11 @@ function ofAddresses(copies: readonly Entry[], blocks: readonly ClaimedBlock[]):
     const node = nodeOfCopy(value)
     if (node === undefined) return []
     const isOutside = name === outsideName(node)
-    return readCopy(value, node).map(([address, row]) => ({ address, node, row, isOutside }))
+    const prefix = isOutside ? undefined : prefixOfName(name)
+    return readCopy(value, node).map(([address, row]) => {
+      const isMisplaced = prefix !== undefined && !holds(prefix, address)
+      return { address, node, row, isOutside, isMisplaced }
+    })
   })
   return [...Map.groupBy(uses, ({ address }) => address)].flatMap(([address, of]): ClusterFinding[] => {
     const on = new Set(of.map(({ node }) => node))
@@ -182,6 +189,11 @@ function ofAddresses(copies: readonly Entry[], blocks: readonly ClaimedBlock[]):
     const block = parsed && blocks.find(({ prefix }) => contains(prefix, parsed))
     const pods = of.map(({ node, row }) => `${podOf(row)} on node "${node}"`).join(' and ')
     const whose = block && `its block ${block.cidr} is node "${block.node}"'s`
+    const wrong = of.find(({ isMisplaced }) => isMisplaced)
+    if (on.size > 1 && wrong) {
+      const text = `${pods} are noted with it, but for node "${wrong.node}" in a block that it does not lie in: somebody changed that note. Delete no pod; margayctl ipam check --fix on node "${wrong.node}" writes it anew.`
+      return [{ kind: 'duplicate', object: address, text }]
+    }
     if (on.size > 1) {
       const losers = of
         .filter(({ node }) => node !== block?.node)

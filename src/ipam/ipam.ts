@@ -14,7 +14,7 @@ import { IpamError } from './errors.ts'
 import { LocalRecords } from './local.ts'
 import { type Elsewhere, elsewhere, isOutsideName } from './outside.ts'
 import { decommissionedText, OwnBlocks } from './own-blocks.ts'
-import { OwnCopies } from './own-copies.ts'
+import { OwnCopies, type StaleCopy } from './own-copies.ts'
 import { familiesFor } from './pools.ts'
 import { Together } from './together.ts'
 import { isAway, reach } from './reach.ts'
@@ -206,11 +206,9 @@ export class Ipam {
     if (this.#local.complete) this.#copies.changed(this.#blocks.list().map(({ cidr }) => cidr))
   }
 
-  /** Names of the copies that do not say what this node's store does. */
-  staleCopies(): Promise<readonly string[]> {
-    return this.#alone(() =>
-      this.#reach('read the copies', async () => (await this.#copies.stale()).map(({ name }) => name)),
-    )
+  /** The copies that do not say what this node's store does. */
+  staleCopies(): Promise<readonly StaleCopy[]> {
+    return this.#alone(() => this.#reach('read the copies', () => this.#copies.stale()))
   }
 
   /** Writes them anew, and answers their names. */

@@ -17,6 +17,8 @@ export interface StaleCopy {
   readonly name: string
   /** Of the block; absent: of the addresses outside the blocks. */
   readonly cidr?: string
+  /** Why nobody can read it, and what to do: it is not written over. */
+  readonly unreadable?: string
 }
 
 export class OwnCopies {
@@ -93,13 +95,14 @@ export class OwnCopies {
     await this.flush()
     const { datastore, node } = this.#options
     const found: StaleCopy[] = []
-    for (const { cidr, prefix } of this.#blocks.list()) {
-      const name = blockName(prefix)
-      if (!isSaid(this.#copyOf(cidr), (await datastore.get(copyKind, name))?.value)) found.push({ name, cidr })
+    const compare = async (stale: StaleCopy, copy: AddressCopy | undefined): Promise<void> => {
+      const { value, unreadable } = (await datastore.get(copyKind, stale.name)) ?? {}
+      if (!isSaid(copy, value)) found.push({ ...stale, ...(unreadable !== undefined && { unreadable }) })
     }
-    const name = outsideName(node)
+    for (const { cidr, prefix } of this.#blocks.list())
+      await compare({ name: blockName(prefix), cidr }, this.#copyOf(cidr))
     const outside = outsideCopy(node, this.#detailed(this.#rowsOutside()))
-    if (outside && !isSaid(outside, (await datastore.get(copyKind, name))?.value)) found.push({ name })
+    if (outside) await compare({ name: outsideName(node) }, outside)
     return found
   }
 

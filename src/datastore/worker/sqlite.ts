@@ -109,10 +109,10 @@ function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-/** What a node's own store had is in the datastore and the kernel as well; a copy of it would lack the pods that came since. */
+/** What a node's own store had is in the datastore and the kernel as well. */
 function afterDamage(what: string): string {
   return what === 'node store'
-    ? 'Move the file away and start margayd: it learns its pods anew from the datastore and the kernel. Put no older copy of the file there: pods that are younger would be cut off.'
+    ? 'Move the file away and start margayd: it learns its pods anew from the datastore and the kernel. An older copy of the file does as well: what came since is learned in the same way.'
     : 'Stop Margay, move the file away and restore it from a backup.'
 }
 
