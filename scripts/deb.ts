@@ -2,6 +2,7 @@
 // Node goes into it, for Debian's own is older than margayd needs.
 
 import { execFileSync } from 'node:child_process'
+import { hash } from 'node:crypto'
 import {
   chmodSync,
   copyFileSync,
@@ -15,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
@@ -24,6 +25,7 @@ execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', 'script
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly version: string }
 const architecture = execFileSync('dpkg', ['--print-architecture'], { encoding: 'utf8' }).trim()
 const root = mkdtempSync(join(tmpdir(), 'margay-deb-'))
+chmodSync(root, 0o755) // it is / in the package
 
 /** Puts a file of this tree into the package. */
 function put(from: string, to: string, mode = 0o644): void {
@@ -76,6 +78,11 @@ try {
   for (const script of ['postinst', 'prerm', 'postrm']) put(`packaging/debian/${script}`, `DEBIAN/${script}`, 0o755)
   writeFileSync(join(root, 'DEBIAN/conffiles'), '/etc/margay/margayd.yaml\n')
   writeFileSync(join(root, 'DEBIAN/control'), control)
+  // What `dpkg -V` compares with.
+  const files = globSync('{usr,lib}/**/*', { cwd: root, withFileTypes: true }).filter(entry => entry.isFile())
+  const sums = files.map(entry => join(relative(root, entry.parentPath), entry.name)).toSorted()
+  const hashed = sums.map(path => `${hash('md5', readFileSync(join(root, path)))}  ${path}\n`)
+  writeFileSync(join(root, 'DEBIAN/md5sums'), hashed.join(''))
   const file = `dist/margay_${version}_${architecture}.deb`
   execFileSync('dpkg-deb', ['--root-owner-group', '-Zzstd', '-z9', '--build', root, file], { stdio: 'ignore' })
   console.log(file)

@@ -51,6 +51,14 @@ margayctl apply -f /tmp/resources.yaml`)
   await machine.exec('ping', '-c1', '-W10', address)
 })
 
+t.test('while a daemon runs that systemd did not start, the package stays, and says what to do', async t => {
+  const { code, stdout, stderr } = await machine.tryExec('dpkg', '-r', 'margay')
+  t.not(code, 0)
+  t.match(stdout + stderr, /margayd.*stop it first/)
+  t.match(await machine.exec('dpkg', '-V', 'margay'), /^(?!.*\/usr)/s, 'each of its files is as it was made')
+  t.equal((await machine.tryExec('margayctl', 'cni', 'check')).code, 0, 'and runtimes find it')
+})
+
 t.test('removed, the node is as it was; purged, it has forgotten', async t => {
   await stop()
   t.not(await inKernel(), '', 'routes and pods outlast the daemon')
@@ -63,6 +71,9 @@ t.test('removed, the node is as it was; purged, it has forgotten', async t => {
     [],
     'but its configuration and what it remembers',
   )
+  await machine.exec('dpkg', '-i', file)
+  t.match(await machine.exec('ls', '/etc/systemd/system'), /^(?!.*margayd\.service)/s, 'put back, it can be started')
+  await machine.exec('dpkg', '-r', 'margay')
   await machine.exec('dpkg', '-P', 'margay')
   t.same(await machine.changed(), [])
 })
