@@ -18,9 +18,18 @@ export function plainAddress(text: string): string {
 /** The zone of a link-local address counts only if both have one. */
 export function sameAddress(a: string, b: string): boolean {
   if (a === b) return true
-  const [textA, zoneA] = plainAddress(a).split('%')
-  const [textB, zoneB] = plainAddress(b).split('%')
-  return textA === textB && (zoneA === undefined || zoneB === undefined || zoneA === zoneB)
+  const [left, right] = [zoned(a), zoned(b)]
+  return left.bare === right.bare && sameZone(left.zone, right.zone)
+}
+
+/** An address in one notation, and its zone. */
+export function zoned(address: string): { readonly bare: string; readonly zone: string | undefined } {
+  const [bare, zone] = plainAddress(address).split('%')
+  return { bare, zone }
+}
+
+export function sameZone(a: string | undefined, b: string | undefined): boolean {
+  return a === undefined || b === undefined || a === b
 }
 
 /** A router or cluster id as an unsigned number. */

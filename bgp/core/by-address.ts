@@ -1,6 +1,6 @@
 // Things by the address they are at, whatever the notation.
 
-import { plainAddress } from './addresses.ts'
+import { sameZone, zoned } from './addresses.ts'
 
 interface Entry<T> {
   readonly value: T
@@ -16,7 +16,7 @@ export class ByAddress<T> {
     if (this.#places.get(value) === address) return
     this.delete(value)
     this.#places.set(value, address)
-    const { bare, zone } = split(address)
+    const { bare, zone } = zoned(address)
     const entries = this.#entries.get(bare)
     if (entries) entries.push({ value, zone })
     else this.#entries.set(bare, [{ value, zone }])
@@ -26,7 +26,7 @@ export class ByAddress<T> {
     const address = this.#places.get(value)
     if (address === undefined) return
     this.#places.delete(value)
-    const { bare } = split(address)
+    const { bare } = zoned(address)
     const left = this.#entries.get(bare)?.filter(entry => entry.value !== value) ?? []
     if (left.length > 0) this.#entries.set(bare, left)
     else this.#entries.delete(bare)
@@ -34,15 +34,8 @@ export class ByAddress<T> {
 
   /** All that are there. The zone of a link-local address counts only if both have one. */
   at(address: string): T[] {
-    const { bare, zone } = split(address)
+    const { bare, zone } = zoned(address)
     const entries = this.#entries.get(bare) ?? []
-    return entries.flatMap(each =>
-      zone === undefined || each.zone === undefined || zone === each.zone ? [each.value] : [],
-    )
+    return entries.flatMap(each => (sameZone(zone, each.zone) ? [each.value] : []))
   }
-}
-
-function split(address: string): { readonly bare: string; readonly zone: string | undefined } {
-  const [bare, zone] = plainAddress(address).split('%')
-  return { bare, zone }
 }

@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import t from 'tap'
 import { buildStub } from '../../cni-plugin/stub/build.ts'
 import { parseConfig } from '../api/config.ts'
@@ -32,6 +32,17 @@ t.test('install, check, uninstall', async t => {
   install(at, config)
   t.same(uninstall(at), [conf, executable], 'the configuration goes first')
   t.same(uninstall(at), [])
+})
+
+t.test('the link that a package brought stays as it is', async t => {
+  const at = options(t.testdir())
+  mkdirSync(at.binDir, { recursive: true })
+  symlinkSync(resolve('dist/margay-cni'), join(at.binDir, 'margay-cni'))
+  const conf = join(at.confDir, '10-margay.conflist')
+  t.same(install(at, config), [conf])
+  t.match(await findFaults(at, config), { length: 1, 0: /margayd/ }, 'only the daemon is missing')
+  t.same(uninstall(at), [conf])
+  t.same(readdirSync(at.binDir), ['margay-cni'])
 })
 
 t.test('what differs from the usual is in the configuration, and plugins after ours', async t => {

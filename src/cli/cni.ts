@@ -11,8 +11,10 @@ import {
   constants,
   copyFileSync,
   existsSync,
+  lstatSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -75,19 +77,21 @@ export function install(options: Options, { cni }: Pick<DaemonConfig, 'cni'>): r
   const { binDir, confDir } = options
   const [executable, conf] = [join(binDir, executableName), join(confDir, confName)]
   refuseOptions(options)
+  const isThere = isOfPackage(executable)
   try {
     makeFolder(resolve(binDir))
     makeFolder(resolve(confDir))
-    place(executable, half => {
-      copyFileSync(ownExecutable(), half)
-      chmodSync(half, 0o755)
-    })
+    if (!isThere)
+      place(executable, half => {
+        copyFileSync(ownExecutable(), half)
+        chmodSync(half, 0o755)
+      })
     place(conf, half => writeFileSync(half, `${JSON.stringify(conflist(options, cni), null, 2)}\n`, { mode: 0o644 }))
   } catch (error) {
     if (error instanceof CommandError) throw error
     throw new CommandError(1, `the CNI plugin cannot be installed: ${(error as Error).message}`)
   }
-  return [executable, conf]
+  return isThere ? [conf] : [executable, conf]
 }
 
 /** What a runtime would take for a network that is ready, while every ADD failed. */
@@ -134,10 +138,15 @@ function isExecutable(path: string): boolean {
 /** Gives the paths that were removed. */
 export function uninstall({ binDir, confDir }: Places): readonly string[] {
   return [join(confDir, confName), join(binDir, executableName)].filter(path => {
-    if (!existsSync(path)) return false
+    if (!existsSync(path) || isOfPackage(path)) return false
     rmSync(path)
     return true
   })
+}
+
+/** A link to our own executable, as the Debian package brings it, and takes it away. */
+function isOfPackage(path: string): boolean {
+  return existsSync(path) && lstatSync(path).isSymbolicLink() && realpathSync(path) === realpathSync(ownExecutable())
 }
 
 interface Conflist {

@@ -147,6 +147,10 @@ export class Cluster {
   /** One event after the other; before a deletion or another identity counts, the store has to show that it is this cluster's. */
   #hear(event: WatchEvent): void {
     this.#told.push(event)
+    this.#obey()
+  }
+
+  #obey(): void {
     while (!this.#asking && this.#told.length > 0) {
       if (this.#told.some(touchesIdentity)) this.#asking = this.#ask(this.#told.splice(0))
       else for (const one of this.#told.splice(0)) this.#apply(one)
@@ -168,7 +172,7 @@ export class Cluster {
     else this.#told = []
     this.#asking = undefined
     if (doubt !== undefined) this.#relist.abort()
-    else for (const event of this.#told.splice(0)) this.#hear(event)
+    else this.#obey()
   }
 
   /** By the record in the store, as `doubt`. */

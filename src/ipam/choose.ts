@@ -120,7 +120,9 @@ export class Chooser {
   }
 
   #allTaken(pools: readonly IPPoolResource[]): string {
-    return `pool ${namesOf(pools)}: every block is taken, and those of node "${this.#options.node}" are full.`
+    const { node } = this.#options
+    const own = this.#blocks.list().some(({ prefix }) => pools.some(pool => contains(rangeOf(pool), prefix)))
+    return `pool ${namesOf(pools)}: every block is taken, and ${own ? `those of node "${node}" are full` : `none of them by node "${node}"`}.`
   }
 
   #limit(): string {

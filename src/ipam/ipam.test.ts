@@ -179,6 +179,9 @@ t.test('a full cluster is told with the pool and the next step', async t => {
     message:
       'pool "small" (10.42.0.0/30): every block is taken, and those of node "a" are full. Add a pool, or free addresses: margayctl ipam show',
   })
+  await t.rejects(testNode('c', datastore, pools).ipam.assign({ ...owner(1), ...four }), {
+    message: /every block is taken, and none of them by node "c"\. Add a pool/,
+  })
 })
 
 t.test('pools: disabled ones and those for other nodes give nothing new, and lose nothing', async t => {
