@@ -140,7 +140,13 @@ async function nodeRows(context: Context, fix: boolean): Promise<readonly Row[]>
         where: node,
         kind,
         object,
-        state: fixed ? ('fixed' as const) : refused ? ('refused' as const) : fixable ? ('fixable' as const) : ('yours' as const),
+        state: fixed
+          ? ('fixed' as const)
+          : refused
+            ? ('refused' as const)
+            : fixable
+              ? ('fixable' as const)
+              : ('yours' as const),
         text: withRefusal(text, refused),
       })),
     ]

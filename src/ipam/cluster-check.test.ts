@@ -80,22 +80,25 @@ t.test('records that agree, and those that do not', async t => {
   t.notOk(later.some(({ kind }) => kind === 'no-pool' || kind === 'orphan-copy'))
 })
 
-t.test('an address that a note has for a block that it does not lie in: the note is wrong, and no pod has to go', async t => {
-  const datastore = new MemoryDatastore()
-  const pools = [pool('v4', '10.42.0.0/24')]
-  await datastore.create('IPPool', 'v4', pools[0])
-  for (const name of ['n1', 'n2']) {
-    await datastore.create('Node', name, {})
-    const { ipam } = testNode(name, datastore, pools)
-    await ipam.load()
-    await ipam.assign({ ...owner(1), families: [4], label: `web/${name}` })
-    await ipam.stop()
-  }
-  const copies = (await datastore.list(copyKind)).entries
-  const of = (node: string) => copies.find(({ value }) => (value as { node: string }).node === node)!
-  const addresses = { ...(of('n1').value as { addresses: object }).addresses }
-  await datastore.update(copyKind, of('n2').name, { ...(of('n2').value as object), addresses }, of('n2').version)
-  t.match(await checkCluster(datastore), [
-    { kind: 'duplicate', text: /for node "n2" in a block that it does not lie in.*Delete no pod.*on node "n2"/ },
-  ])
-})
+t.test(
+  'an address that a note has for a block that it does not lie in: the note is wrong, and no pod has to go',
+  async t => {
+    const datastore = new MemoryDatastore()
+    const pools = [pool('v4', '10.42.0.0/24')]
+    await datastore.create('IPPool', 'v4', pools[0])
+    for (const name of ['n1', 'n2']) {
+      await datastore.create('Node', name, {})
+      const { ipam } = testNode(name, datastore, pools)
+      await ipam.load()
+      await ipam.assign({ ...owner(1), families: [4], label: `web/${name}` })
+      await ipam.stop()
+    }
+    const copies = (await datastore.list(copyKind)).entries
+    const of = (node: string) => copies.find(({ value }) => (value as { node: string }).node === node)!
+    const addresses = { ...(of('n1').value as { addresses: object }).addresses }
+    await datastore.update(copyKind, of('n2').name, { ...(of('n2').value as object), addresses }, of('n2').version)
+    t.match(await checkCluster(datastore), [
+      { kind: 'duplicate', text: /for node "n2" in a block that it does not lie in.*Delete no pod.*on node "n2"/ },
+    ])
+  },
+)

@@ -8,7 +8,16 @@ import { readStored } from '../resources/index.ts'
 import { allEntries, type ClaimedBlock } from './claims.ts'
 import { outsideName, podOf } from './outside.ts'
 import { holds } from './pools.ts'
-import { type AddressRow, blockKind, blockName, copyKind, nodeOfCopy, prefixOfName, readBlock, readCopy } from './records.ts'
+import {
+  type AddressRow,
+  blockKind,
+  blockName,
+  copyKind,
+  nodeOfCopy,
+  prefixOfName,
+  readBlock,
+  readCopy,
+} from './records.ts'
 
 export interface ClusterFinding {
   readonly kind: 'duplicate' | 'dead-node' | 'no-pool' | 'no-block' | 'orphan-copy' | 'unreadable' | 'unknown-kind'
