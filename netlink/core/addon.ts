@@ -22,8 +22,19 @@ export interface Addon {
     mutesOwnRoutes: boolean,
     callback: () => void,
   ): NativeSocket | number
-  /** Hands a job to the thread; `bytes` are copied. 0 or a negative errno. */
-  submit(socket: NativeSocket, kind: number, id: number, group: number, bytes: Uint8Array | undefined): number
+  /**
+   * Hands a job to the thread; `bytes` are copied. With a `visit` that is not 0 it is done in that namespace (an fd); jobs in a row with the
+   * same number are one visit. 0 or a negative errno.
+   */
+  submit(
+    socket: NativeSocket,
+    kind: number,
+    id: number,
+    group: number,
+    bytes: Uint8Array | undefined,
+    visit: number,
+    namespace: number,
+  ): number
   /** First whether there is more (1), else wait for the callback; then five values an item: kind, id, code (an errno), count, bytes. About `limit` octets at a time. */
   take(socket: NativeSocket, limit: number): readonly (number | Uint8Array | undefined)[]
   /** Whether the socket keeps the process alive. */

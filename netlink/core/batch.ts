@@ -6,7 +6,7 @@ import { errnoName, errnoText, NetlinkError } from './errno.ts'
 import { errorAttribute, headerLength, littleEndian, message as messageType } from './protocol.ts'
 import { Attributes, type Message, readMessages } from './reader.ts'
 import { ScatteredRun, type Scattering, type SendSlice } from './scattered.ts'
-import type { NetlinkSocket } from './socket.ts'
+import type { Requests } from './socket.ts'
 import type { MessageWriter } from './writer.ts'
 
 export interface Failure {
@@ -58,7 +58,7 @@ export function extendedText(message: Message): string | undefined {
  * then is that request's outcome. One that fails stops no other.
  */
 export async function sendBatch<T>(
-  socket: NetlinkSocket,
+  socket: Requests,
   requests: readonly T[],
   encode: (writer: MessageWriter, request: T, sequence: number) => void,
   scattering?: Scattering,
@@ -118,7 +118,7 @@ function encodeSlice<T>(
 }
 
 async function sendSlice(
-  socket: NetlinkSocket,
+  socket: Requests,
   messages: Uint8Array,
   sent: readonly number[],
   indexOf: (sequence: number) => number,

@@ -5,7 +5,7 @@ import { extendedText, failureOf } from './batch.ts'
 import { errnoName, errnoText, NetlinkError } from './errno.ts'
 import { flag, littleEndian, message as messageType } from './protocol.ts'
 import { type Message, readMessages } from './reader.ts'
-import type { NetlinkSocket } from './socket.ts'
+import type { Requests } from './socket.ts'
 import { MessageWriter } from './writer.ts'
 
 const attempts = 20
@@ -18,7 +18,7 @@ export type Query = (writer: MessageWriter, flags: number, sequence: number) => 
  * @throws NetlinkError with the kernel's code; EINTR if the table changed during each of twenty dumps
  */
 export async function dump<T>(
-  socket: NetlinkSocket,
+  socket: Requests,
   query: Query,
   decode: (message: Message) => T | undefined,
 ): Promise<T[]> {
@@ -31,7 +31,7 @@ export async function dump<T>(
 
 /** The one entry that `query` asks for; undefined if there is none (`absent` lists the codes that say so). */
 export async function get<T>(
-  socket: NetlinkSocket,
+  socket: Requests,
   query: Query,
   decode: (message: Message) => T | undefined,
   absent: readonly string[],
@@ -45,7 +45,7 @@ export async function get<T>(
 }
 
 async function ask<T>(
-  socket: NetlinkSocket,
+  socket: Requests,
   kind: 'batch' | 'dump',
   query: Query,
   decode: (message: Message) => T | undefined,

@@ -18,6 +18,27 @@ export interface SocketOptions {
   readonly mutesOwnRoutes?: boolean
 }
 
+/** What requests are sent by: a socket with its thread, or a visit (visit.ts). */
+export interface Requests {
+  readonly closed: boolean
+  /** For tasks of `inOrder`, each of which clears it. */
+  readonly writer: MessageWriter
+  sequences(count: number): number
+  inOrder<T>(task: () => Promise<T>): Promise<T>
+  submit(
+    kind: 'batch' | 'dump' | 'transaction',
+    bytes: Uint8Array,
+    onData: (bytes: Uint8Array) => void,
+  ): Promise<JobEnd>
+  close(): Promise<void>
+}
+
+/** Another namespace than the socket's, by an fd of it; jobs in a row with the same number are one visit. */
+export interface Destination {
+  readonly number: number
+  readonly fd: number
+}
+
 /** Who hears of multicast messages. */
 export interface EventSink {
   events(bytes: Uint8Array): void
@@ -39,8 +60,7 @@ interface PendingJob {
 /** Octets of answers and events handled in one turn of the event loop. */
 const turnBytes = 128 * 1024
 
-export class NetlinkSocket {
-  /** For tasks of `inOrder`, each of which clears it. */
+export class NetlinkSocket implements Requests {
   readonly writer = new MessageWriter()
   readonly #native: NativeSocket
   readonly #pending = new Map<number, PendingJob>()
@@ -99,14 +119,16 @@ export class NetlinkSocket {
 
   /**
    * Sends messages; `onData` gets all answers but the acknowledgements of success. `bytes` may be used again at once.
-   * A `transaction` reaches the kernel in one piece; its last message asks for an acknowledgement (NLM_F_ACK).
+   * A `transaction` reaches the kernel in one piece; its last message asks for an acknowledgement (NLM_F_ACK). `to`: done there, by the
+   * thread of this socket.
    */
   submit(
     kind: 'batch' | 'dump' | 'transaction',
     bytes: Uint8Array,
     onData: (bytes: Uint8Array) => void,
+    to?: Destination,
   ): Promise<JobEnd> {
-    return this.#submit(job[kind], 0, bytes, onData)
+    return this.#submit(job[kind], 0, bytes, onData, to)
   }
 
   /** No more calls are taken. */
@@ -144,10 +166,16 @@ export class NetlinkSocket {
     return this.#ended.promise
   }
 
-  #submit(kind: number, group: number, bytes: Uint8Array | undefined, onData: PendingJob['onData']): Promise<JobEnd> {
+  #submit(
+    kind: number,
+    group: number,
+    bytes: Uint8Array | undefined,
+    onData: PendingJob['onData'],
+    { number: visit, fd }: Destination = { number: 0, fd: -1 },
+  ): Promise<JobEnd> {
     if (this.#closed) return Promise.reject(new NetlinkError('EBADF', 'the netlink socket is closed; open another one'))
     const id = this.sequences(1)
-    const code = addon().submit(this.#native, kind, id, group, bytes)
+    const code = addon().submit(this.#native, kind, id, group, bytes, visit, fd)
     if (code !== 0)
       return Promise.reject(new NetlinkError(errnoName(code), `netlink message: ${errnoText(errnoName(code))}`))
     const { promise, resolve, reject } = deferred<JobEnd>()

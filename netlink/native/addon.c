@@ -181,10 +181,10 @@ static napi_value socket_open(napi_env env, napi_callback_info info) {
   return external;
 }
 
-/* submit(socket, kind, id, group, bytes | undefined): 0 | -errno */
+/* submit(socket, kind, id, group, bytes | undefined, visit, namespace): 0 | -errno */
 static napi_value socket_submit(napi_env env, napi_callback_info info) {
-  napi_value values[5];
-  if (!arguments(env, info, 5, values)) return number(env, -EINVAL);
+  napi_value values[7];
+  if (!arguments(env, info, 7, values)) return number(env, -EINVAL);
   struct handle *handle = handle_argument(env, values[0]);
   if (!handle || handle->callback_ended) return number(env, -EBADF);
   void *bytes = NULL;
@@ -193,7 +193,8 @@ static napi_value socket_submit(napi_env env, napi_callback_info info) {
   if (napi_is_typedarray(env, values[4], &typed) == napi_ok && typed)
     napi_get_typedarray_info(env, values[4], NULL, &length, &bytes, NULL, NULL);
   return number(env, -netlink_socket_submit(handle->socket, (enum job_kind)uint_of(env, values[1]),
-                                            uint_of(env, values[2]), uint_of(env, values[3]), bytes, length));
+                                            uint_of(env, values[2]), uint_of(env, values[3]), bytes, length,
+                                            uint_of(env, values[5]), int_of(env, values[6])));
 }
 
 /* take(socket, limit): [whether there is more, kind, id, code, count, bytes | undefined, kind, …] */

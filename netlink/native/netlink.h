@@ -44,6 +44,8 @@ struct job {
   enum job_kind kind;
   uint32_t id;
   uint32_t group;
+  uint32_t visit;   /* 0: done where the socket is. Jobs in a row with the same number are one visit to a namespace */
+  int namespace_fd; /* of the visit; closed with the job */
   size_t length;
   unsigned char bytes[];
 };
@@ -62,6 +64,10 @@ struct netlink_socket {
   /* The thread's own. */
   int requests; /* answers to what we ask */
   int events;   /* multicast groups; -1 until the first join, so that a flood of events never costs an answer */
+  int visited;  /* as `requests`, in the namespace that is visited; -1: none is */
+  uint32_t visit;
+  int home;     /* the thread's first namespace; -1 until it leaves that */
+  bool away;    /* it is not there */
   unsigned char *buffer;
 
   pthread_mutex_t lock; /* guards what follows */
@@ -75,9 +81,9 @@ struct netlink_socket {
 
 int netlink_socket_start(struct netlink_socket *socket);
 void netlink_socket_stop(struct netlink_socket *socket);
-/* 0, or an errno if the messages' lengths do not add up. Copies `bytes`. */
+/* 0, or an errno, as if the messages' lengths do not add up. Copies `bytes`, and with a `visit` the descriptor of its namespace. */
 int netlink_socket_submit(struct netlink_socket *socket, enum job_kind kind, uint32_t id, uint32_t group,
-                          const unsigned char *bytes, size_t length);
+                          const unsigned char *bytes, size_t length, uint32_t visit, int namespace_fd);
 /* Unlinks items of about `limit` octets; the caller frees them with netlink_item_free. Unless there are `more`, `notify` is called anew. */
 struct item *netlink_socket_take(struct netlink_socket *socket, size_t limit, bool *more);
 void netlink_item_free(struct item *item);

@@ -3,11 +3,16 @@
 //
 // A job's messages go out in chunks. Only a chunk's last message asks for an acknowledgement; the kernel reports the errors of
 // the others unasked (netlink_rcv_skb), so silence is success, and a full receive buffer cannot eat an answer.
+//
+// A job may be done in another namespace than the socket's: the thread visits it, with a socket made there, for as long as jobs of that visit
+// follow each other. A socket stays in the namespace that it was made in, wherever the thread is, so a way home that failed harms
+// nothing; it is tried again before anything is done that depends on it.
 
 #include "netlink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -127,11 +132,17 @@ static void wake(struct netlink_socket *s) {
 }
 
 int netlink_socket_submit(struct netlink_socket *s, enum job_kind kind, uint32_t id, uint32_t group,
-                          const unsigned char *bytes, size_t length) {
+                          const unsigned char *bytes, size_t length, uint32_t visit, int namespace_fd) {
   if (kind != JOB_JOIN && kind != JOB_LEAVE && !well_formed(bytes, length)) return EINVAL;
   struct job *job = malloc(sizeof *job + length);
   if (!job) return ENOMEM;
-  *job = (struct job){.kind = kind, .id = id, .group = group, .length = length};
+  int own_fd = visit == 0 ? -1 : fcntl(namespace_fd, F_DUPFD_CLOEXEC, 3);
+  if (visit != 0 && own_fd < 0) {
+    int code = errno;
+    free(job);
+    return code;
+  }
+  *job = (struct job){.kind = kind, .id = id, .group = group, .visit = visit, .namespace_fd = own_fd, .length = length};
   if (length > 0) memcpy(job->bytes, bytes, length);
   pthread_mutex_lock(&s->lock);
   if (s->last_job) s->last_job->next = job;
@@ -140,6 +151,11 @@ int netlink_socket_submit(struct netlink_socket *s, enum job_kind kind, uint32_t
   pthread_mutex_unlock(&s->lock);
   wake(s);
   return 0;
+}
+
+static void job_free(struct job *job) {
+  if (job && job->namespace_fd >= 0) close(job->namespace_fd);
+  free(job);
 }
 
 static struct job *next_job(struct netlink_socket *s, bool *stop) {
@@ -270,29 +286,66 @@ static bool collect(struct netlink_socket *s, const struct job *job, size_t leng
   return ended;
 }
 
+/* ---- visits ---- */
+
+static int go_home(struct netlink_socket *s) {
+  if (!s->away) return 0;
+  if (setns(s->home, CLONE_NEWNET) != 0) return errno;
+  s->away = false;
+  return 0;
+}
+
+static void end_visit(struct netlink_socket *s) {
+  if (s->visited >= 0) close(s->visited);
+  s->visited = -1;
+  s->visit = 0;
+  go_home(s); /* else the namespace lives on until it succeeds */
+}
+
+/* The thread is where the job has to be done; 0 or an errno. */
+static int be_there(struct netlink_socket *s, const struct job *job) {
+  if (job->visit == s->visit) return job->visit == 0 ? go_home(s) : 0;
+  end_visit(s);
+  if (job->visit == 0) return go_home(s);
+  if (s->home < 0) s->home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+  if (s->home < 0 || setns(job->namespace_fd, CLONE_NEWNET) != 0) return errno;
+  s->away = true;
+  int fd = open_netlink(s->protocol, REQUEST_BUFFER);
+  if (fd < 0) {
+    end_visit(s);
+    return -fd;
+  }
+  s->visited = fd;
+  s->visit = job->visit;
+  return 0;
+}
+
+/* ---- doing jobs ---- */
+
 /* Sends bytes [from, to) and waits until the kernel has answered the last of them; 0 or an errno. */
 static int exchange(struct netlink_socket *s, struct job *job, size_t from, size_t to, uint32_t first, uint32_t last) {
   struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+  int requests = s->visit == 0 ? s->requests : s->visited;
   for (;;) {
-    if (sendto(s->requests, job->bytes + from, to - from, 0, (struct sockaddr *)&kernel, sizeof kernel) >= 0) break;
+    if (sendto(requests, job->bytes + from, to - from, 0, (struct sockaddr *)&kernel, sizeof kernel) >= 0) break;
     if (errno != EINTR) return errno;
   }
   for (;;) {
-    ssize_t length = receive(s, s->requests);
+    ssize_t length = receive(s, requests);
     if (length < 0) return (int)-length;
     if (length > 0) {
       if (collect(s, job, (size_t)length, first, last)) return 0;
       continue;
     }
     if (stopping(s)) return ECANCELED;
-    wait_for(s, s->requests);
+    wait_for(s, requests);
   }
 }
 
 static void perform(struct netlink_socket *s, struct job *job) {
   size_t from = 0;
   uint32_t answered = 0;
-  int code = 0;
+  int code = be_there(s, job);
   bool whole = job->kind == JOB_TRANSACTION;
   while (from < job->length && code == 0) {
     size_t to = from, header_at = from;
@@ -321,8 +374,8 @@ static void perform(struct netlink_socket *s, struct job *job) {
 }
 
 static void change_membership(struct netlink_socket *s, const struct job *job) {
-  int code = 0;
-  if (s->events < 0) {
+  int code = be_there(s, job);
+  if (code == 0 && s->events < 0) {
     int fd = open_netlink(s->protocol, s->receive_buffer);
     if (fd < 0) code = -fd;
     else s->events = fd;
@@ -353,20 +406,24 @@ static void *run(void *argument) {
       if (job->kind == JOB_JOIN || job->kind == JOB_LEAVE) change_membership(s, job);
       else perform(s, job);
     }
-    free(job);
+    job_free(job);
     if (stop) break;
-    if (!job) wait_for(s, -1);
+    if (job) continue;
+    end_visit(s);
+    wait_for(s, -1);
   }
   if (s->requests >= 0) close(s->requests);
   if (s->events >= 0) close(s->events);
-  s->requests = s->events = -1;
+  if (s->visited >= 0) close(s->visited);
+  if (s->home >= 0) close(s->home);
+  s->requests = s->events = s->visited = s->home = -1;
   push(s, ITEM_CLOSED, 0, 0, 0, NULL, 0);
   s->ended(s);
   return NULL;
 }
 
 int netlink_socket_start(struct netlink_socket *s) {
-  s->requests = s->events = -1;
+  s->requests = s->events = s->visited = s->home = -1;
   pthread_mutex_init(&s->lock, NULL);
   s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   s->buffer = malloc(BUFFER_BYTES);
@@ -401,7 +458,7 @@ void netlink_socket_destroy(struct netlink_socket *s) {
   netlink_socket_ended(s);
   for (struct job *job = s->first_job, *next; job; job = next) {
     next = job->next;
-    free(job);
+    job_free(job);
   }
   for (struct item *item = s->first_item, *next; item; item = next) {
     next = item->next;

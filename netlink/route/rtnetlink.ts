@@ -5,7 +5,8 @@ import { dump, get as getOne, type Query } from '../core/dump.ts'
 import { NetlinkError } from '../core/errno.ts'
 import { type Namespace, openNamespace } from '../core/namespace.ts'
 import type { Message } from '../core/reader.ts'
-import { NetlinkSocket } from '../core/socket.ts'
+import { NetlinkSocket, type Requests } from '../core/socket.ts'
+import { Visit } from '../core/visit.ts'
 import type { MessageWriter } from '../core/writer.ts'
 import type {
   FdbEntry,
@@ -49,6 +50,15 @@ export interface OpenOptions {
 }
 
 /**
+ * Opens rtnetlink in a network namespace for a few questions: that takes a tenth of the processor time, `watch` is refused, and calls wait
+ * for those of other visits. Keeps the namespace alive until it is closed.
+ * @throws NetlinkError if the namespace is missing or is none; that it may not be entered is said by the calls
+ */
+export async function visit(netns: Namespace): Promise<Rtnetlink> {
+  return new RouteSocket(await Visit.open(netns, NETLINK_ROUTE))
+}
+
+/**
  * Opens rtnetlink in a network namespace. The open socket keeps the namespace alive, also after its name is gone. Pending calls
  * and subscriptions keep the process alive, an idle socket does not.
  * @throws NetlinkError if the namespace is missing, is none, or may not be entered
@@ -58,12 +68,13 @@ export async function open(options: OpenOptions = {}): Promise<Rtnetlink> {
 }
 
 class RouteSocket implements Rtnetlink {
-  readonly #socket: NetlinkSocket
-  readonly #monitor: Monitor
+  readonly #socket: Requests
+  /** A visit has none. */
+  readonly #monitor: Monitor | undefined
 
-  constructor(socket: NetlinkSocket) {
+  constructor(socket: NetlinkSocket | Visit) {
     this.#socket = socket
-    this.#monitor = new Monitor(socket)
+    this.#monitor = socket instanceof NetlinkSocket ? new Monitor(socket) : undefined
   }
 
   links(): Promise<readonly Link[]> {
@@ -153,7 +164,9 @@ class RouteSocket implements Rtnetlink {
     }
   }
 
-  watch(groups: readonly Group[], handler: (event: NetlinkEvent) => void): Promise<() => Promise<void>> {
+  async watch(groups: readonly Group[], handler: (event: NetlinkEvent) => void): Promise<() => Promise<void>> {
+    if (!this.#monitor)
+      throw new NetlinkError('EOPNOTSUPP', 'a namespace that is only visited cannot be watched: use `open`')
     return this.#monitor.watch(groups, handler)
   }
 

@@ -11,7 +11,7 @@ import type { Iptables } from './filters/iptables.ts'
 import type { Rtnetlink } from '../../netlink/types.ts'
 
 export interface Kernel {
-  /** rtnetlink in a namespace, which tells nothing of its own IPv4 routes. The caller closes it. Rejects if the namespace cannot be entered. */
+  /** rtnetlink in a namespace. The node's own tells nothing of its own IPv4 routes, another's is not watched. The caller closes it. Rejects if there is no such namespace. */
   open(netns?: string): Promise<Rtnetlink>
   /** nftables of the node's own namespace. The caller closes it. Rejects with the kernel's code where there is none. */
   openNetfilter(): Promise<Netfilter>

@@ -9,6 +9,7 @@ import {
   openNetfilter,
   openWireguard,
   readSysctls,
+  visit,
   writeSysctls,
 } from '../../netlink/index.ts'
 import { linuxIptables } from './filters/iptables.ts'
@@ -17,7 +18,7 @@ import type { Kernel } from './kernel.ts'
 /** `netns`: the node's namespace, a path or a name of `ip netns`; default: that of the process. */
 export function linuxKernel(netns?: string): Kernel {
   return {
-    open: path => open({ netns: path ?? netns, mutesOwnRoutes: true }),
+    open: path => (path === undefined ? open({ netns, mutesOwnRoutes: true }) : visit(path)),
     iptables: linuxIptables(netns),
     openNetfilter: () => openNetfilter({ netns }),
     openFou: () => openFou({ netns }),
