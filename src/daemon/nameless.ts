@@ -10,7 +10,6 @@ import type { NodeStore } from '../datastore/node-store.ts'
 import type { Ipam, Owner } from '../ipam/index.ts'
 import { endpointKey, type Endpoint } from '../model/endpoint.ts'
 import type { Log } from './log.ts'
-import { isTunnelOwner } from './tunnels.ts'
 import type { Turns } from './turns.ts'
 
 /** Of the node's own store: the attachments that runtimes were told of. */
@@ -32,7 +31,7 @@ export interface Named extends Owner {
   readonly netns?: string
 }
 
-/** Every nameless pod that an address's record names becomes that one; of the others nobody else is held to have their addresses. */
+/** Every nameless pod that an address's record names becomes that one. */
 export async function nameKnown(ports: NamelessPorts, turns: Turns): Promise<void> {
   const { ipam, endpoints } = ports
   for (const endpoint of endpoints.all.filter(each => each.isPartial && !isNameless(each)))
@@ -43,12 +42,6 @@ export async function nameKnown(ports: NamelessPorts, turns: Turns): Promise<voi
   for (const [key, { network, containerId, ifName, label }] of owners) {
     const owner = { network, containerId, ifName, ...(label !== undefined && { label }) }
     if (devices.has(hostDeviceName(owner))) await turns.run(key, () => nameOne(ports, owner))
-  }
-  for (const { addresses } of endpoints.all.filter(isNameless)) {
-    const others = ipam.show().addresses.filter(row => addresses.includes(row.address) && !isTunnelOwner(row))
-    // Whoever is not attached has no device, so the kernel tells better than the record.
-    const wrong = others.filter(row => row.containerId !== '' && !endpoints.get(row)).map(({ address }) => address)
-    await ipam.rename(wrong, nobody)
   }
 }
 
@@ -101,5 +94,3 @@ async function complete({ ipam, endpoints, nodeStore }: NamelessPorts, pod: Owne
   await nodeStore.commit([{ do: 'put', table: endpointsTable, key: endpointKey(pod), value: whole }])
   await endpoints.name(whole)
 }
-
-const nobody: Owner = { network: '', containerId: '', ifName: '' }
