@@ -18,6 +18,8 @@ export interface DaemonStatus {
     readonly text?: string
     /** While it is in sync and takes no writes: what every write fails with, with cause and next step. */
     readonly refusal?: { readonly code: StoreErrorCode; readonly text: string }
+    /** What its last complete list would remove at once, and is held back. */
+    readonly held?: string
   }
   /** False until the first complete view of datastore and peers is in the kernel. */
   readonly inSync: boolean

@@ -1,6 +1,12 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t from 'tap'
 import { parseConfig } from '../api/config.ts'
+import type { DaemonStatus } from '../api/contract.ts'
+import { type Handlers, serve } from '../api/server.ts'
 import { MemoryDatastore } from '../datastore/memory.ts'
+import { copyKind } from '../ipam/records.ts'
 import { checkIpam } from './ipam-check.ts'
 
 for (const fix of [false, true])
@@ -25,3 +31,36 @@ for (const fix of [false, true])
       { where: 'n1', kind: 'not-looked', object: 'pods and routes', state: 'yours', text: /is it running/ },
     ])
   })
+
+t.test('records that this node does not believe: that is said, and none of them is put right', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'margay-check-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const socket = join(folder, 'api.sock')
+  const datastore = { type: 'etcd', state: 'in sync', held: 'records would go' } as const
+  const handlers: Partial<Handlers> = {
+    '/v1/status': () => ({ node: 'n1', datastore }) as DaemonStatus,
+    '/v1/ipam/fix': () => ({ node: 'n1', findings: [] }),
+  }
+  const server = await serve(socket, handlers as Handlers)
+  t.teardown(() => server.close())
+  const store = new MemoryDatastore()
+  await store.create(copyKind, '10-42-0-0-26', { node: 'n2', cidr: '10.42.0.0/26', addresses: {} })
+  const context = {
+    format: () => 'json' as const,
+    config: () => parseConfig(`api: { socket: ${socket} }`, 'margayd.yaml', 'n1'),
+    datastore: async () => store,
+  }
+  const written = t.capture(process.stdout, 'write', () => true)
+  await checkIpam(context, { fix: true }).catch(() => undefined)
+  written.restore()
+  const rows = JSON.parse(
+    written()
+      .flatMap(({ args: [text] }) => (String(text).startsWith('[') ? [text] : []))
+      .join(''),
+  ) as unknown
+  t.match(rows, [
+    { where: 'n1', kind: 'not-looked', object: 'datastore', text: /records would go/ },
+    { where: 'cluster', kind: 'orphan-copy', state: 'fixable' },
+  ])
+  t.ok(await store.get(copyKind, '10-42-0-0-26'))
+})

@@ -29,12 +29,32 @@ const asked = 32
 const betweenLooks = 1_000
 
 export async function checkIpam(context: Context, { fix }: { readonly fix: boolean }): Promise<void> {
-  const ofCluster = await clusterRows(context, fix)
+  const apart = await apartRow(context)
+  // What this node does not believe may be half of an import: nothing of it is put right by guesses.
+  const ofCluster = await clusterRows(context, fix && !apart)
   const ofNode = await nodeRows(context, fix)
-  const rows = [...ofCluster.filter(row => !isToldBetter(row, ofNode)), ...ofNode]
+  const rows = [...(apart ? [apart] : []), ...ofCluster.filter(row => !isToldBetter(row, ofNode)), ...ofNode]
   print(context.format(), rows, () => checkText(rows, fix))
   const left = rows.filter(({ state }) => state !== 'fixed').length
   if (left > 0) throw new CommandError(1, `${left} ${left === 1 ? 'finding' : 'findings'}`)
+}
+
+/** What this node's daemon has against the datastore; undefined: nothing, or it does not answer. */
+async function apartRow(context: Context): Promise<Row | undefined> {
+  try {
+    const { node, datastore } = await call(context.config().api.socket, '/v1/status', {})
+    const { state, text, held } = datastore
+    if (state === 'in sync' && held === undefined) return undefined
+    const what = `this node goes by what it knew of the cluster before, and that was not compared; of the cluster's records nothing is put right meanwhile: ${held ?? text ?? state}`
+    return notLooked(node, 'datastore', what)
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 0) return undefined
+    throw error
+  }
+}
+
+function notLooked(where: string, object: string, text: string): Row {
+  return { where, kind: 'not-looked', object, state: 'yours', text }
 }
 
 async function clusterRows(context: Context, fix: boolean): Promise<readonly Row[]> {
@@ -122,34 +142,15 @@ export function isToldBetter({ kind, object }: Row, ofNode: readonly Row[]): boo
 }
 
 async function nodeRows(context: Context, fix: boolean): Promise<readonly Row[]> {
-  const { socket } = context.config().api
-  const notLooked = (where: string, object: string, text: string): Row => ({
-    where,
-    kind: 'not-looked',
-    object,
-    state: 'yours',
-    text,
-  })
   try {
-    const { node, findings } = await call(socket, fix ? '/v1/ipam/fix' : '/v1/ipam/check', {})
-    const { datastore } = await call(socket, '/v1/status', {})
-    const apart = `this node goes by what it knew of the cluster before, and that was not compared: ${datastore.text ?? datastore.state}`
-    return [
-      ...(datastore.state === 'in sync' ? [] : [notLooked(node, 'datastore', apart)]),
-      ...findings.map(({ kind, object, text, fixed, fixable, refused }) => ({
-        where: node,
-        kind,
-        object,
-        state: fixed
-          ? ('fixed' as const)
-          : refused
-            ? ('refused' as const)
-            : fixable
-              ? ('fixable' as const)
-              : ('yours' as const),
-        text: withRefusal(text, refused),
-      })),
-    ]
+    const { node, findings } = await call(context.config().api.socket, fix ? '/v1/ipam/fix' : '/v1/ipam/check', {})
+    return findings.map(({ kind, object, text, fixed, fixable, refused }) => ({
+      where: node,
+      kind,
+      object,
+      state: fixed ? 'fixed' : refused ? 'refused' : fixable ? 'fixable' : 'yours',
+      text: withRefusal(text, refused),
+    }))
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 0) throw error
     const text = `what its pods have and what its kernel routes was not looked at, so nothing is known of it: ${error.message}`

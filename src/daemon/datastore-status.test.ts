@@ -5,7 +5,7 @@ import { datastoreStatus } from './datastore-status.ts'
 
 t.test('what keeps writes off is told as long as it lasts', async t => {
   const store = new MemoryDatastore()
-  const status = () => datastoreStatus('etcd', { state: 'in sync', text: undefined }, store)
+  const status = () => datastoreStatus('etcd', { state: 'in sync', text: undefined, held: undefined }, store)
   t.same(await status(), { type: 'etcd', state: 'in sync' })
   await store.create(lockKind, lockName, { by: 'op1', since: 'noon', reason: 'new disks' })
   const refusal = {
@@ -21,12 +21,12 @@ t.test('what keeps writes off is told as long as it lasts', async t => {
 
 t.test('a store that is lost says so itself, and one that hangs holds nobody up', async t => {
   const hanging = { tryWrite: () => new Promise<void>(() => {}) }
-  t.same(await datastoreStatus('etcd', { state: 'lost', text: 'no answer' }, hanging), {
+  t.same(await datastoreStatus('etcd', { state: 'lost', text: 'no answer', held: undefined }, hanging), {
     type: 'etcd',
     state: 'lost',
     text: 'no answer',
   })
-  t.match(await datastoreStatus('etcd', { state: 'in sync', text: undefined }, hanging, 1), {
+  t.match(await datastoreStatus('etcd', { state: 'in sync', text: undefined, held: undefined }, hanging, 1), {
     refusal: { code: 'unreachable', text: /has not answered/ },
   })
 })

@@ -13,13 +13,19 @@ type DatastoreStatus = DaemonStatus['datastore']
 /** Never rejects. */
 export async function datastoreStatus(
   type: DatastoreStatus['type'],
-  cluster: Pick<Cluster, 'state' | 'text'>,
+  cluster: Pick<Cluster, 'state' | 'text' | 'held'>,
   datastore: Pick<Datastore, 'tryWrite'>,
   wait = patience,
 ): Promise<DatastoreStatus> {
   const refusal = cluster.state === 'in sync' ? await refusalOf(datastore, wait) : undefined
-  const { state, text } = cluster
-  return { type, state, ...(text !== undefined && { text }), ...(refusal && { refusal }) }
+  const { state, text, held } = cluster
+  return {
+    type,
+    state,
+    ...(text !== undefined && { text }),
+    ...(refusal && { refusal }),
+    ...(held !== undefined && { held }),
+  }
 }
 
 async function refusalOf(datastore: Pick<Datastore, 'tryWrite'>, wait: number): Promise<DatastoreStatus['refusal']> {
