@@ -87,7 +87,7 @@ function importedText({ created, replaced, same, kept, isOtherCluster }: Importe
     ? `${counts}; the datastore held another cluster, and daemons of that one believe nothing of it now: put back an export of theirs, or stop them and remove their stateDir`
     : counts
   if (kept.length === 0) return text
-  return `${text}, ${kept.length} left as they are, for nodes give addresses by them: ${some(kept)}; to have the file's instead, take an empty datastore`
+  return `${text}, ${kept.length} left as they are, for nodes give addresses by them: ${some(kept)}${kept.length > SHOWN ? ' (-o json names all)' : ''}; to have the file's instead, take an empty datastore`
 }
 
 function read(file: string): string {
@@ -239,5 +239,6 @@ async function requireRoom(store: Datastore, records: readonly ExportedRecord[])
 
 /** The first of a list. */
 function some(list: readonly string[]): string {
-  return list.length > SHOWN ? `${list.slice(0, SHOWN).join(', ')}, …` : list.join(', ')
+  const more = list.length - SHOWN
+  return more > 0 ? `${list.slice(0, SHOWN).join(', ')} and ${more} more` : list.join(', ')
 }
