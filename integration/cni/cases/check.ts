@@ -30,6 +30,11 @@ const damages: readonly Damage[] = [
   },
   { what: 'the link', says: /eth0 is down/, do: ({ pod }) => [[pod, 'ip', 'link', 'set', 'eth0', 'down']] },
   {
+    what: 'the gateway, as tuning does with a MAC',
+    says: /no permanent neighbour 169\.254\.1\.1 dev eth0, so no IPv4/,
+    do: ({ pod }) => [[pod, 'ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:00:77']],
+  },
+  {
     what: 'a setting',
     says: /accept_ra is 1, not 0/,
     do: ({ pod }) => [[pod, 'sysctl', '-qw', 'net.ipv6.conf.eth0.accept_ra=1']],
@@ -85,9 +90,11 @@ export function check(t: Test, world: CniWorld, version: Version): void {
     const result = await network.add(container)
     const pod = container.containerId.split('-')[0]
     await world.lab.exec(pod, 'ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:00:77')
+    const gateway = ['169.254.1.1', 'dev', 'eth0', 'lladdr', 'ee:ee:ee:ee:ee:ee', 'nud', 'permanent']
+    await world.lab.exec(pod, 'ip', 'neighbour', 'replace', ...gateway)
     await world.lab.exec(pod, 'ip', 'route', 'add', '192.0.2.0/24', 'dev', 'eth0')
     await network.check(container)
-    t.pass('a MAC that tuning changed, and a route more, are no fault')
+    t.pass('a MAC that somebody changed, and a route more, are no fault')
 
     const foreign = { ...network.result(container), ips: [{ address: '10.48.255.1/32', interface: 1 }] }
     const answer = await world.call('CHECK', version, container, { prevResult: foreign })

@@ -1,15 +1,15 @@
 // CNI CHECK's eyes: is the attachment still as it was made? What others added beside it does not matter, and a chained plugin may have
 // changed the pod's MAC and MTU: they are compared where somebody asked for them.
 
-import type { InterfaceAddress, Link, Route, Rtnetlink } from '../../../netlink/types.ts'
+import type { InterfaceAddress, Link, Neighbour, Route, Rtnetlink } from '../../../netlink/types.ts'
 import { type Endpoint, endpointName, type PodRoute } from '../../model/endpoint.ts'
 import type { Kernel, Sysctl } from '../kernel.ts'
-import { isHostDevice } from './names.ts'
+import { hostMac, isHostDevice } from './names.ts'
 import { reversePathFilter } from './source-check.ts'
 import * as wiring from './wiring.ts'
 
 export interface EndpointProblem {
-  readonly part: 'netns' | 'host device' | 'pod device' | 'address' | 'pod route' | 'host route' | 'sysctl'
+  readonly part: 'netns' | 'host device' | 'pod device' | 'address' | 'pod route' | 'gateway' | 'host route' | 'sysctl'
   /** One sentence with the next step. */
   readonly text: string
 }
@@ -71,6 +71,12 @@ async function checkPod(
   for (const { dst, metric } of wanted)
     if (!routes.some(route => route.dst === dst && leavesBy(route, far) && (metric ?? route.metric) === route.metric))
       problems.push(problem(endpoint, 'pod route', `the pod has no route ${dst} dev ${far.name}`))
+  // Nobody answers for it: the entry goes with the device's MAC, or when the device is set down.
+  const { v4 } = wiring.familiesOf(endpoint.addresses)
+  if (v4 && !(await pod.neighbours(4)).some(each => isGateway(each, far)))
+    problems.push(
+      problem(endpoint, 'gateway', `the pod has no permanent neighbour ${wiring.gateway4} dev ${far.name}, so no IPv4`),
+    )
   // A pod may forward if it likes.
   const settings = wiring.podSettings(endpoint, false)
   return [...problems, ...(await checkSettings(kernel, endpoint, settings, endpoint.netns))]
@@ -104,6 +110,10 @@ async function checkSettings(
 
 function holds(addresses: readonly InterfaceAddress[], link: Link, address: string): boolean {
   return addresses.some(one => one.link === link.index && one.cidr.split('/')[0] === address)
+}
+
+function isGateway({ link, address, mac, state }: Neighbour, far: Link): boolean {
+  return link === far.index && address === wiring.gateway4 && state === 'permanent' && mac === hostMac
 }
 
 function leavesBy(route: Route, link: Link): boolean {

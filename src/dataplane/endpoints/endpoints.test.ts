@@ -379,6 +379,21 @@ for (const [where, open, skip] of [
       }
     })
 
+    t.test('CHECK names the gateway that a pod has lost', async t => {
+      await using world = await open()
+      await using plane = await start(world.kernel)
+      const netns = await world.addPod('a')
+      t.ok((await plane.endpoints.add(request(netns))).ok)
+      const endpoint = plane.endpoints.get(request(netns))!
+      t.same(await plane.endpoints.check(endpoint), [])
+      await using pod = await world.kernel.open(netns)
+      const [neighbour] = await pod.neighbours(4)
+      t.same(await pod.apply([{ do: 'neighbour.delete', neighbour }]), [{ ok: true }])
+      t.match(await plane.endpoints.check(endpoint), [
+        { part: 'gateway', text: /no permanent neighbour 169\.254\.1\.1 dev eth0, so no IPv4; delete the pod/ },
+      ])
+    })
+
     t.test('a sysctl is kept as the kernel shows it, and a value that it does not take is named', async t => {
       await using world = await open()
       await using plane = await start(world.kernel)
@@ -539,7 +554,12 @@ for (const [where, open, skip] of [
       await using pod = await world.kernel.open(netns)
       const { index: link } = (await pod.link(endpoint.ifName))!
       const [mac, mtu] = ['02:00:00:00:00:09', endpoint.mtu - 100]
-      t.same(await pod.apply([{ do: 'link.set', link, change: { mac, mtu } }]), [{ ok: true }])
+      const [neighbour] = await pod.neighbours(4)
+      const changed = await pod.apply([
+        { do: 'link.set', link, change: { mac, mtu } },
+        { do: 'neighbour.replace', neighbour }, // a real kernel takes it with the MAC
+      ])
+      t.same(changed, [{ ok: true }, { ok: true }])
       const texts = (await plane.endpoints.check(endpoint, asked)).map(({ text }) => text)
       t.match(texts, [`eth0 has the MAC ${mac}, not ${endpoint.mac}`, `eth0 has an MTU of ${mtu}, not ${endpoint.mtu}`])
       t.equal(texts.length, 2)
