@@ -12,9 +12,9 @@ import { type Fight, Fights } from '../fights.ts'
 import type { Hit, KernelMirror, MirrorChange } from '../mirror.ts'
 import { BackOff } from './back-off.ts'
 import { decide, type Step } from './decide.ts'
-import { DesiredRoutes, type FibChange, type Winner } from './desired.ts'
 import { Outcomes } from './outcomes.ts'
 import { deletionOf, describe, metricOf, sameRoute, toRoute } from './route.ts'
+import { type FibChange, type Flight, type Row, RowQueue, Rows, type Winner, winnerOf } from './rows.ts'
 import * as say from './sentences.ts'
 
 export interface RouteTableOptions {
@@ -47,7 +47,8 @@ const settleFor = 20
 const unrestFor = 5_000
 const rememberedUnrest = 1_000
 
-interface Planned {
+interface Planned extends Flight {
+  readonly row: Row
   readonly prefix: string
   readonly winner: Winner | undefined
   readonly step: Exclude<Step, { do: 'nothing' | 'hold' }>
@@ -59,7 +60,7 @@ export class RouteTable {
   readonly #mirror: KernelMirror
   readonly #clock: Clock
   readonly #auditEvery: number
-  readonly #desired = new DesiredRoutes()
+  readonly #rows = new Rows()
   readonly #ready = new Set<FibClass>()
   readonly #synced = new Set<FibClass>()
   readonly #backOff: BackOff
@@ -68,16 +69,12 @@ export class RouteTable {
   readonly #hits = new Map<string, Hit>()
   /** When a link, by name, or an address last came, changed or went. */
   readonly #unrest = new Map<string, number>()
-  readonly #outcomes = new Outcomes(prefix => this.#urgent.has(prefix) || this.#dirty.has(prefix))
+  readonly #outcomes = new Outcomes(prefix => (this.#rows.at(prefix)?.waits ?? 0) > 0)
 
   /** To be judged: pods before all else. */
-  readonly #urgent = new Set<string>()
-  readonly #dirty = new Set<string>()
-  /** Where the walk over `#dirty` is: one from the start would pass by all that were taken out before. */
-  #walk: SetIterator<string> | undefined
+  readonly #urgent = new RowQueue(1)
+  readonly #dirty = new RowQueue(2)
   readonly #held = new Set<string>()
-  /** What is on its way to the kernel; undefined: a delete. */
-  readonly #inFlight = new Map<string, Route | undefined>()
   /** The kernel may have flushed routes silently: read the table before the next delete. */
   #stale = false
   /** Events were lost, so others may hold what the mirror shows as ours: read the table before the next replace, too. */
@@ -99,27 +96,27 @@ export class RouteTable {
     this.#clock = options.clock
     this.#auditEvery = options.auditEvery
     this.#fights = new Fights(options.clock)
-    this.#backOff = new BackOff(options.clock, prefixes => this.#touch(prefixes))
+    this.#backOff = new BackOff(options.clock, prefixes => this.#ask(prefixes))
     this.#unlisten = this.#mirror.onChange(change => this.#heard(change))
-    this.#touch(this.#mirror.oursPrefixes)
+    this.#ask(this.#mirror.oursPrefixes)
     this.#armAudit()
   }
 
   /** The complete list of what a class wants; what it wanted before and is not listed goes. */
   set(owner: FibClass, entries: Iterable<FibEntry>): void {
-    this.#wish(this.#desired.set(owner, entries), owner === 'endpoint')
+    this.#wish(this.#rows.set(owner, entries), owner === 'endpoint')
   }
 
   /** Changes some of what a class wants. */
   patch(owner: FibClass, changes: Iterable<FibChange>): void {
-    this.#wish(this.#desired.patch(owner, changes), owner === 'endpoint')
+    this.#wish(this.#rows.patch(owner, changes), owner === 'endpoint')
   }
 
   /** The class's entries may be added, though its list may not be complete yet. */
   ready(owner: FibClass): void {
     if (this.#ready.has(owner)) return
     this.#ready.add(owner)
-    this.#touch(this.#desired.prefixes())
+    this.#touch(this.#rows.wanted())
     this.#release()
   }
 
@@ -152,7 +149,7 @@ export class RouteTable {
   /** What becomes of each prefix at its next turn, which is asked for now. Rejects never; a closed table says `failed`. */
   settle(prefixes: readonly string[]): Promise<readonly FibResult[]> {
     const results = prefixes.map(prefix => this.#outcomes.next(prefix))
-    this.#touch(prefixes, true)
+    this.#ask(prefixes, true)
     return Promise.all(results)
   }
 
@@ -171,10 +168,10 @@ export class RouteTable {
   get counts(): RouteCounts {
     return {
       wanted: {
-        endpoint: this.#desired.size('endpoint'),
-        tunnel: this.#desired.size('tunnel'),
-        bgp: this.#desired.size('bgp'),
-        block: this.#desired.size('block'),
+        endpoint: this.#rows.size('endpoint'),
+        tunnel: this.#rows.size('tunnel'),
+        bgp: this.#rows.size('bgp'),
+        block: this.#rows.size('block'),
       },
       installed: this.#mirror.oursCount,
       conflicts: this.#outcomes.count('conflict'),
@@ -221,19 +218,26 @@ export class RouteTable {
 
   // What makes prefixes dirty.
 
-  #wish(prefixes: readonly string[], urgent: boolean): void {
-    if (this.#hits.size > 0) for (const prefix of prefixes) this.#hits.delete(prefix)
-    this.#touch(prefixes, urgent)
+  #wish(rows: readonly Row[], urgent: boolean): void {
+    if (this.#hits.size > 0) for (const { prefix } of rows) this.#hits.delete(prefix)
+    this.#touch(rows, urgent)
   }
 
-  #touch(prefixes: Iterable<string>, urgent = false): void {
+  #touch(rows: Iterable<Row>, urgent = false): void {
     const queue = urgent ? this.#urgent : this.#dirty
-    for (const prefix of prefixes) queue.add(prefix)
+    for (const row of rows) queue.add(row)
     if (queue.size > 0) this.#wake()
   }
 
+  #ask(prefixes: Iterable<string>, urgent = false): void {
+    this.#touch(
+      Array.from(prefixes, prefix => this.#rows.obtain(prefix)),
+      urgent,
+    )
+  }
+
   #release(): void {
-    this.#touch(this.#held)
+    this.#ask(this.#held)
     this.#held.clear()
   }
 
@@ -245,7 +249,7 @@ export class RouteTable {
         if (change.hit?.by) this.#invalidate()
         return this.#heardRoute(change.prefix)
       case 'link':
-        if (change.renamed) this.#touch(this.#desired.prefixes())
+        if (change.renamed) this.#touch(this.#rows.wanted())
         if (!change.isRise && this.#mirror.usesLink(change.link.index)) this.#invalidate()
         return this.#hurry(change.link.name)
       case 'address':
@@ -264,7 +268,7 @@ export class RouteTable {
   #hurry(device: string | undefined, source?: string): void {
     this.#noteUnrest(device, source)
     this.#backOff.hurry(prefix => {
-      const entry = this.#desired.winner(prefix)?.entry
+      const entry = this.#winner(prefix)?.entry
       return (
         entry === undefined ||
         entry.nextHops.some(hop => hop.device === device) ||
@@ -274,13 +278,14 @@ export class RouteTable {
   }
 
   #heardRoute(prefix: string): void {
-    if (this.#inFlight.has(prefix)) {
-      const sent = this.#inFlight.get(prefix)
+    const row = this.#rows.obtain(prefix)
+    if (row.flight) {
+      const { sent } = row.flight
       const now = this.#mirror.ours(prefix)
       if (sent && now ? sameRoute(sent, now) : sent === now) return
       return this.#invalidate() // somebody writes it at the same time: ask the kernel who came last
     }
-    this.#dirty.add(prefix)
+    this.#dirty.add(row)
     this.#wake(settleFor)
   }
 
@@ -366,32 +371,28 @@ export class RouteTable {
     const batch: Planned[] = []
     const results: FibResult[] = []
     let units = 0
-    const isFull = () => batch.length >= batchSize || units++ >= unitsPerTurn
-    const take = (prefix: string) => {
-      if (this.#inFlight.has(prefix)) return // judged anew when its answer is in
-      this.#urgent.delete(prefix)
-      this.#dirty.delete(prefix)
-      this.#judge(prefix, batch, results)
-    }
-    for (const prefix of this.#urgent) {
-      if (isFull()) return { batch, results }
-      take(prefix)
-    }
-    while (!isFull()) {
-      this.#walk ??= this.#dirty.values()
-      const next = this.#walk.next()
-      if (next.done) {
-        this.#walk = undefined
-        break
+    for (const queue of [this.#urgent, this.#dirty]) {
+      while (batch.length < batchSize && units++ < unitsPerTurn) {
+        const row = queue.next()
+        if (!row) break
+        this.#urgent.drop(row)
+        this.#dirty.drop(row)
+        this.#judge(row, batch, results)
+        this.#rows.release(row)
       }
-      take(next.value)
     }
     return { batch, results }
   }
 
-  #judge(prefix: string, batch: Planned[], results: FibResult[]): void {
-    this.#held.delete(prefix)
-    const winner = this.#desired.winner(prefix)
+  #winner(prefix: string): Winner | undefined {
+    const row = this.#rows.at(prefix)
+    return row && winnerOf(row)
+  }
+
+  #judge(row: Row, batch: Planned[], results: FibResult[]): void {
+    const { prefix } = row
+    if (this.#held.size > 0) this.#held.delete(prefix)
+    const winner = winnerOf(row)
     const route = winner && toRoute(winner.entry, this.#mirror.mark, name => this.#mirror.linkNamed(name))
     if (route && 'missing' in route) {
       const wait = this.#backOff.failed(prefix)
@@ -425,25 +426,25 @@ export class RouteTable {
         return
       case 'yield':
         this.#backOff.succeeded(prefix)
-        if (step.remove) batch.push(planned(prefix, winner, step, 'route.delete', deletionOf(step.remove)))
+        if (step.remove) batch.push(planned(row, winner, step, 'route.delete', deletionOf(step.remove)))
         else if (this.#mirror.ours(prefix)) this.#held.add(prefix)
         if (!step.remove) results.push(this.#conflict(prefix, winner, step.holder))
         return
       case 'delete':
-        batch.push(planned(prefix, winner, step, 'route.delete', deletionOf(step.route)))
+        batch.push(planned(row, winner, step, 'route.delete', deletionOf(step.route)))
         return
       case 'probe':
         this.#mirror.noteProbed(step.route)
-        batch.push(planned(prefix, winner, step, 'route.delete', deletionOf(step.route)))
+        batch.push(planned(row, winner, step, 'route.delete', deletionOf(step.route)))
         return
       case 'prune':
-        batch.push(planned(prefix, winner, step, 'route.delete', step.route))
+        batch.push(planned(row, winner, step, 'route.delete', step.route))
         return
       case 'add':
       case 'replace': {
         const wait = this.#fights.wait(prefix)
         const fight = wait > 0 ? this.#fights.at(prefix) : undefined
-        if (!fight) return void batch.push(planned(prefix, winner, step, `route.${step.do}`, step.route))
+        if (!fight) return void batch.push(planned(row, winner, step, `route.${step.do}`, step.route))
         this.#backOff.postpone(prefix, wait)
         results.push(this.#fought(prefix, fight))
       }
@@ -475,7 +476,7 @@ export class RouteTable {
 
   #fought(prefix: string, { by, count }: Fight<Route>): FibResult {
     const { mark } = this.#mirror
-    return { prefix, state: 'conflict', text: say.fight(this.#desired.winner(prefix)?.entry, prefix, count, by, mark) }
+    return { prefix, state: 'conflict', text: say.fight(this.#winner(prefix)?.entry, prefix, count, by, mark) }
   }
 
   #aboveSynced(owner: FibClass): boolean {
@@ -484,15 +485,18 @@ export class RouteTable {
   }
 
   async #write(batch: readonly Planned[]): Promise<void> {
-    for (const { prefix, step } of batch)
-      this.#inFlight.set(prefix, 'route' in step && step.do !== 'delete' ? step.route : undefined)
     const answers = await this.#send(batch.map(one => one.operation))
     const results: FibResult[] = []
     batch.forEach((one, i) => {
       const result = this.#answered(one, answers[i])
       if (result) results.push(result)
     })
-    for (const { prefix } of batch) this.#inFlight.delete(prefix)
+    for (const { row } of batch) {
+      row.flight = undefined
+      this.#urgent.landed(row)
+      this.#dirty.landed(row)
+      this.#rows.release(row)
+    }
     this.#outcomes.report(results)
   }
 
@@ -506,17 +510,17 @@ export class RouteTable {
     }
   }
 
-  #answered({ prefix, winner, step }: Planned, answer: Result): FibResult | undefined {
+  #answered({ row, prefix, winner, step }: Planned, answer: Result): FibResult | undefined {
     if (step.do === 'prune' && (answer.ok || answer.errno === 'ESRCH')) {
       this.#mirror.noteTwinGone(step.route)
-      this.#dirty.add(prefix)
+      this.#dirty.add(row)
       return undefined
     }
     if (step.do === 'probe') {
       const isForeign = !answer.ok && answer.errno === 'ESRCH'
       this.#mirror.noteProbe(step.route, answer.ok ? 'gone' : isForeign ? 'foreign' : 'unknown')
       if (answer.ok || isForeign) {
-        this.#dirty.add(prefix)
+        this.#dirty.add(row)
         return undefined
       }
     }
@@ -527,7 +531,7 @@ export class RouteTable {
       if (step.do === 'add' || step.do === 'replace') this.#mirror.noteWritten(step.route)
       else this.#mirror.noteDeleted(prefix)
       if ((step.do === 'delete' || step.do === 'yield') && this.#mirror.ours(prefix)) {
-        this.#dirty.add(prefix) // there was another behind it
+        this.#dirty.add(row) // there was another behind it
         return undefined
       }
       if (step.do === 'yield' && !step.holder.protocol) this.#stale = true // now the kernel names its owner
@@ -555,12 +559,16 @@ export class RouteTable {
   }
 }
 
+/** The row's way to the kernel begins. */
 function planned(
-  prefix: string,
+  row: Row,
   winner: Winner | undefined,
   step: Planned['step'],
   verb: 'route.add' | 'route.replace' | 'route.delete',
   route: Route,
 ): Planned {
-  return { prefix, winner, step, operation: { do: verb, route } }
+  const sent = 'route' in step && step.do !== 'delete' ? step.route : undefined
+  const flight: Planned = { row, prefix: row.prefix, sent, winner, step, operation: { do: verb, route } }
+  row.flight = flight
+  return flight
 }
