@@ -7,6 +7,7 @@ import {
   indexOf,
   parseAddress,
   packedPrefix4,
+  prefixText4,
   parsePrefix,
   subnetAt,
 } from './index.ts'
@@ -100,3 +101,11 @@ for (const text of [
     const four = prefix?.family === 4 ? prefix : undefined
     t.equal(packedPrefix4(text), four ? Buffer.from(four.octets).readUInt32BE() * 64 + four.length : -1)
   })
+
+t.test('the text of an IPv4 prefix from its number', async t => {
+  for (const text of ['0.0.0.0/0', '10.42.0.0/26', '192.0.2.255/32', '255.255.255.254/31', '128.0.0.0/1']) {
+    const packed = packedPrefix4(text)
+    t.equal(prefixText4(Math.floor(packed / 64), packed % 64), text)
+    t.equal(prefixText4(Math.floor(packed / 64) | 0, packed % 64), text, 'as a signed number')
+  }
+})

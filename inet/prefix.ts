@@ -48,6 +48,16 @@ export function packedPrefix4(text: string): number {
   return word < 0 || length === undefined || word % 2 ** (32 - length) !== 0 ? -1 : word * 64 + length
 }
 
+const octetTexts = Array.from({ length: 256 }, (_, octet) => `${octet}.`)
+/** By length: last octets with it. */
+const lastTexts: (readonly string[] | undefined)[] = []
+
+/** The text of an IPv4 prefix from its address as a number: of many prefixes it is put together from pieces that are there. */
+export function prefixText4(word: number, length: number): string {
+  const last = (lastTexts[length] ??= Array.from({ length: 256 }, (_, octet) => `${octet}/${length}`))
+  return octetTexts[word >>> 24] + octetTexts[(word >>> 16) & 255] + octetTexts[(word >>> 8) & 255] + last[word & 255]
+}
+
 function hasHostBits(octets: Uint8Array, length: number): boolean {
   for (let i = length >> 3; i < octets.length; i++) {
     const mask = i === length >> 3 ? 0xff >> (length & 7) : 0xff

@@ -3,7 +3,7 @@
 // IPv4 and IPv6 differ in the number of 32-bit address words only (1 or 4). An id is freed by whoever knows that no
 // cursor will ask for it any more; a freed id is given out again.
 
-import { addressFrom, formatPrefix, parsePrefix } from '../../inet/index.ts'
+import { addressFrom, formatPrefix, prefixText4, parsePrefix } from '../../inet/index.ts'
 import { type Column, column, FIRST, type Octets, resized, roundUp, type Words } from './columns.ts'
 import { mix, ShardedIndex } from './sharded-index.ts'
 
@@ -160,10 +160,7 @@ export class PrefixTable extends ShardedIndex {
 
   /** `10.42.0.0/26`. */
   text(id: number): string {
-    if (!this.#wide) {
-      const word = this.#a0[id] | 0
-      return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}/${this.#length[id]}`
-    }
+    if (!this.#wide) return prefixText4(this.#a0[id] | 0, this.#length[id])
     const octets = new Uint8Array(this.bits / 8 + 1)
     this.putNlri(id, octets, 0)
     const { family, octets: address } = addressFrom(octets.subarray(1))

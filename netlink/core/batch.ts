@@ -63,7 +63,7 @@ export async function sendBatch<T>(
   encode: (writer: MessageWriter, request: T, sequence: number) => void,
   scattering?: Scattering,
 ): Promise<Outcome[]> {
-  const outcomes = Array.from<Outcome>({ length: requests.length }).fill(done)
+  const outcomes = requests.map(() => done)
   const slices: Promise<void>[] = []
   const send: SendSlice = (messages, sent, indexOf) => {
     const slice = sendSlice(socket, messages, sent, indexOf, outcomes)

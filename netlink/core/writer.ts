@@ -53,6 +53,15 @@ export class MessageWriter {
     this.#bytes[at] = value
   }
 
+  octets4(a: number, b: number, c: number, d: number): void {
+    const at = this.#claim(4)
+    const bytes = this.#bytes
+    bytes[at] = a
+    bytes[at + 1] = b
+    bytes[at + 2] = c
+    bytes[at + 3] = d
+  }
+
   u16(value: number): void {
     const at = this.#claim(2)
     this.#view.setUint16(at, value, littleEndian)

@@ -106,17 +106,13 @@ function write(
   const length = dst?.length ?? packed % 64
   const table = whole(route.table ?? MAIN, 1, 0xffffffff, 'table', of)
   const only = route.nextHops.length === 1 ? route.nextHops[0] : undefined
-  writer.u8(afOf(family))
   const from = route.from === undefined ? undefined : prefixOf(route.from, 'from', of)
   if (from && (from.family !== 6 || family !== 6))
     throw new InvalidRequest(`route "${of}": from "${route.from}" is for IPv6 routes, and an IPv6 prefix`)
-  writer.u8(length)
-  writer.u8(from?.length ?? 0)
-  writer.u8(whole(route.tos ?? 0, 0, 255, 'tos', of))
-  writer.u8(table < 256 ? table : 0)
-  writer.u8(whole(head.protocol, 0, 255, 'protocol', of))
-  writer.u8(family === 4 ? scopeNumber(head.scope) : 0)
-  writer.u8(head.type)
+  const tos = whole(route.tos ?? 0, 0, 255, 'tos', of)
+  const protocol = whole(head.protocol, 0, 255, 'protocol', of)
+  writer.octets4(afOf(family), length, from?.length ?? 0, tos)
+  writer.octets4(table < 256 ? table : 0, protocol, family === 4 ? scopeNumber(head.scope) : 0, head.type)
   writer.u32(only?.onlink ? RTNH_F_ONLINK : 0)
 
   if (dst && length > 0) writer.attribute(attribute.dst, dst.octets)
@@ -164,7 +160,7 @@ function writePath(writer: MessageWriter, family: IpFamily, hop: RouteNextHop, o
     if (hop.link === undefined) throw new InvalidRequest(`route "${of}": a next hop has neither gateway nor link`)
     return
   }
-  const word = family === 4 ? wordOf4(hop.gateway) : -1
+  const word = family === 4 ? gatewayWord(hop.gateway) : -1
   if (word >= 0) return writer.attributeU32be(attribute.gateway, word)
   const gateway = addressOf(hop.gateway, 'gateway', of)
   if (gateway.family === family) {
@@ -176,6 +172,18 @@ function writePath(writer: MessageWriter, family: IpFamily, hop: RouteNextHop, o
     via.set(gateway.octets, 2)
     writer.attribute(attribute.via, via)
   }
+}
+
+/** Most routes lead by the gateway of the one before. */
+let lastGateway = ''
+let lastWord = -1
+
+function gatewayWord(text: string): number {
+  if (text !== lastGateway) {
+    lastWord = wordOf4(text)
+    lastGateway = text
+  }
+  return lastWord
 }
 
 function typeNumber(route: Route): number {

@@ -62,6 +62,7 @@ export function decide(s: Situation, mark: Mark): Step {
  * endpoints, a connected or foreign route for the prefix has precedence whatever its metric (design §2).
  */
 function precedingForeign(owner: FibClass, foreign: readonly Route[], mark: Mark): Route | undefined {
+  if (foreign.length === 0) return undefined
   return foreign.find(route => hasKeyOf(route, mark)) ?? (owner === 'endpoint' ? undefined : foreign.find(untagged))
 }
 
