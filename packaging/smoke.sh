@@ -53,6 +53,8 @@ kernel >/root/kernel
 try 'nor a route, an interface or a rule in the kernel' test ! -s /root/kernel
 sysctl -a 2>/dev/null | grep '^net\.' | grep -v 'random\|inode\|max_\|_mem' | sort >/root/sysctls-after
 try 'nor a setting' diff /root/sysctls /root/sysctls-after
+try 'put back, it starts' sh -c 'dpkg -i /root/margay.deb && systemctl start margayd && systemctl is-enabled margayd'
+try 'and is removed again' dpkg -r margay
 try 'it is purged' dpkg -P margay
 kill %1 %2
 ip netns delete web
