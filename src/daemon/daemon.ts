@@ -164,7 +164,6 @@ export class Daemon {
       settings: () => this.#ipamSettings(),
       details: owner => detailsOf(this.#dataplane.endpoints.get(owner)),
       patience: 10_000,
-      looksAhead: true,
     })
     this.#blockKeeper = new BlockKeeper({
       node: config.node.name,

@@ -146,19 +146,6 @@ const longer: readonly (Story & { readonly name: string })[] = [
     crashes: 1,
     losses: 1,
   },
-  ...[
-    { name: 'a cut', ...none, cuts: 1 },
-    { name: 'a crash', ...none, crashes: 1 },
-    { name: 'a lost disk', ...none, losses: 1 },
-  ].map(({ name, ...faults }) => ({
-    name: `a node claims ahead while it gives and lets go, another wants the block; with ${name}`,
-    nodes: [
-      { name: 'a', pools: two, actions: [assign(1), release(1), tidy, assign(2)] },
-      { name: 'b', pools: whole, actions: [assign(1)] },
-    ],
-    looksAhead: true,
-    ...faults,
-  })),
   { name: 'the backup of a store is put back, with a cut', ...putBack },
   {
     name: 'a split breaks off, its giver goes on and loses its disk',
@@ -296,7 +283,6 @@ const large = fc.record({
   cuts: fc.integer({ min: 0, max: 6 }),
   crashes: fc.integer({ min: 0, max: 3 }),
   losses: fc.integer({ min: 0, max: 1 }),
-  looksAhead: fc.boolean(),
 })
 
 t.test('random schedules of longer stories', async t => {

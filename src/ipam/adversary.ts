@@ -49,8 +49,6 @@ export interface Story {
   readonly stepsOfDisk?: boolean
   /** Name of a node that another one has asked for a part of a block before all begins; then nobody else asks. */
   readonly asked?: string
-  /** Nodes claim blocks ahead. */
-  readonly looksAhead?: boolean
 }
 
 interface Call {
@@ -79,8 +77,7 @@ class NodeRun {
   ipam: Ipam | undefined
   next = 0
   busy = false
-  /** Two at most: one may be of a claim ahead. */
-  calls: readonly Call[] = []
+  call: Call | undefined
   /** All that this life of the node has seen: two runs that agree in it are the same from here on. */
   seen = ''
   constructor(plan: NodePlan) {
@@ -107,7 +104,6 @@ export class World {
   readonly #stepsOfDisk: boolean
   /** Without anybody who serves, nobody asks: that spares many schedules that are alike. */
   readonly #asks: boolean
-  readonly #looksAhead: boolean
 
   constructor(story: Story) {
     this.#isBlind = story.isBlind ?? false
@@ -118,7 +114,6 @@ export class World {
     this.#losses = story.losses
     this.#restores = story.restores ?? 0
     const serves = story.nodes.some(({ actions }) => actions.some(action => action.do === 'serve'))
-    this.#looksAhead = story.looksAhead ?? false
     this.#asks = serves && story.asked === undefined
     if (story.asked === undefined) return
     const value: BlockRequest = { node: 'another', from: story.asked, family: 4, ranges: ['10.42.0.0/16'] }
@@ -155,9 +150,9 @@ export class World {
 
   #choicesOf(node: NodeRun): Choice[] {
     const { name, actions } = node.plan
-    const { calls } = node
+    const { call } = node
     const choices: Choice[] = []
-    for (const call of calls) {
+    if (call) {
       choices.push({ name: `${name} ${call.text}`, take: () => this.#answer(call) })
       if (this.#cuts > 0 && !call.isOfDisk) {
         const cut = (arrives: boolean) => () => {
@@ -169,8 +164,7 @@ export class World {
         choices.push({ name: `${name} cut before ${call.text}`, take: cut(false) })
         if (call.isWrite) choices.push({ name: `${name} answer lost of ${call.text}`, take: cut(true) })
       }
-    }
-    if (!node.busy && node.next < actions.length) {
+    } else if (!node.busy && node.next < actions.length) {
       const action = actions[node.next]
       choices.push({
         name: `${name} begins ${action.do}${'id' in action ? ` ${action.id}` : ''}`,
@@ -178,14 +172,14 @@ export class World {
       })
     }
     // A crash between two actions is no other than one at the first call of the next.
-    for (const call of this.#crashes > 0 ? calls : [])
+    if (call && this.#crashes > 0)
       for (const arrives of call.isWrite ? [false, true] : [false])
         choices.push({
           name: `${name} crashes ${arrives ? 'after' : 'before'} ${call.text}`,
           take: () => {
             this.#crashes--
             if (arrives) attempt(call.run)
-            this.#late.push(...late(calls).filter(each => each !== call || !arrives))
+            else if (call.isWrite && !call.isOfDisk) this.#late.push(call)
             this.#start(node)
           },
         })
@@ -194,7 +188,7 @@ export class World {
         name: `${name} loses its store`,
         take: () => {
           this.#losses--
-          this.#late.push(...late(calls))
+          if (call?.isWrite && !call.isOfDisk) this.#late.push(call)
           node.store = new MemoryNodeStore()
           this.#start(node)
         },
@@ -205,7 +199,7 @@ export class World {
         name: `${name} loses its store for the backup`,
         take: () => {
           this.#restores--
-          this.#late.push(...late(calls))
+          if (call?.isWrite && !call.isOfDisk) this.#late.push(call)
           node.store = backup
           node.backup = undefined
           this.#start(node, true)
@@ -236,7 +230,7 @@ export class World {
   #start(node: NodeRun, isBehind = false): void {
     const { name, pools } = node.plan
     const life = {}
-    node.calls = []
+    node.call = undefined
     node.busy = true
     node.seen = `life ${JSON.stringify([...node.store.tables].map(([table, rows]) => [table, ...rows]))} `
     const ipam = new Ipam({
@@ -252,7 +246,6 @@ export class World {
       now: () => new Date(Date.UTC(2026, 0, 1)),
       timer: () => () => undefined,
       ...(this.#asks && { patience: 0 }),
-      looksAhead: this.#looksAhead,
     })
     node.ipam = ipam
     // What the kernel shows: the pods live on when their daemon dies.
@@ -357,13 +350,13 @@ export class World {
         if (!ipam) continue
         node.busy = true
         void this.#attempt(node, ipam, () => work(node, ipam))
-        for (await settle(); isAtWork(node); await settle()) this.#answer(node.calls[0])
+        for (await settle(); node.busy; await settle()) if (node.call) this.#answer(node.call)
       }
       this.#look()
     }
     for (const node of this.#nodes) {
       this.#start(node)
-      for (await settle(); isAtWork(node); await settle()) this.#answer(node.calls[0])
+      for (await settle(); node.busy; await settle()) if (node.call) this.#answer(node.call)
     }
     await finish(async (node, ipam) => {
       await ipam.refresh()
@@ -387,12 +380,7 @@ export class World {
   #state(): string {
     const records = [...this.#records.values()].map(({ kind, name, version, value }) => [kind, name, version, value])
     const late = this.#late.map(({ text, node }) => `${node.plan.name} ${text}`)
-    const nodes = this.#nodes.map(node => [
-      node.seen,
-      node.next,
-      node.calls.map(({ text }) => text),
-      node.backup && rowsOf(node.backup),
-    ])
+    const nodes = this.#nodes.map(node => [node.seen, node.next, node.call?.text, node.backup && rowsOf(node.backup)])
     const budget = [this.#cuts, this.#crashes, this.#losses, this.#restores]
     return JSON.stringify([records.map(each => JSON.stringify(each)).toSorted(), late, nodes, [...this.told], budget])
   }
@@ -400,7 +388,7 @@ export class World {
   // ---- the datastore -----------------------------------------------------------------------------------------------------------
 
   #answer(call: Call): void {
-    call.node.calls = call.node.calls.filter(each => each !== call)
+    call.node.call = undefined
     try {
       const value = call.run()
       call.node.seen += `${call.text} ${JSON.stringify(value)} `
@@ -413,13 +401,12 @@ export class World {
 
   #commit(node: NodeRun, run: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
-      const call: Call = { node, text: 'commit', isWrite: true, isOfDisk: true, run, resolve: () => resolve(), reject }
-      node.calls = [...node.calls, call]
+      node.call = { node, text: 'commit', isWrite: true, isOfDisk: true, run, resolve: () => resolve(), reject }
     })
   }
 
   #unreachable(call: Call): void {
-    call.node.calls = call.node.calls.filter(each => each !== call)
+    call.node.call = undefined
     call.node.seen += `${call.text} cut `
     call.reject(new StoreError('unreachable', 'cut'))
   }
@@ -433,7 +420,7 @@ export class World {
     const ask = <T>(text: string, isWrite: boolean, run: () => T): Promise<T> =>
       new Promise((resolve, reject) => {
         if (!isAlive()) return // nobody is there to ask, or to hear
-        node.calls = [...node.calls, { node, text, isWrite, run, resolve: value => resolve(value as T), reject }]
+        node.call = { node, text, isWrite, run, resolve: value => resolve(value as T), reject }
       })
     const key = (kind: string, name: string): string => `${kind}/${name}`
     const put = (kind: string, name: string, value: unknown): Version => {
@@ -476,17 +463,6 @@ export class World {
       close: async () => undefined,
     }
   }
-}
-
-/** Whether the node, whose calls are answered one after another now, has something to do. */
-function isAtWork({ busy, calls }: NodeRun): boolean {
-  if (busy && calls.length === 0) throw new Error('a node is busy and asks for nothing')
-  return calls.length > 0
-}
-
-/** Writes of a node that has died, which may arrive yet. */
-function late(calls: readonly Call[]): readonly Call[] {
-  return calls.filter(({ isWrite, isOfDisk }) => isWrite && !isOfDisk)
 }
 
 /** A store that a dead process writes to no more, and whose commits may have to wait. */

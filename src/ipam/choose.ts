@@ -47,11 +47,6 @@ export class Chooser {
     return undefined
   }
 
-  /** Where whoever asks for nothing in particular gets an address from; none: there is an obstacle. */
-  usual(family: IpFamily): readonly IPPoolResource[] {
-    return this.obstacle([family]) === undefined ? this.#pools(family, {}) : []
-  }
-
   async #any(family: IpFamily, request: AssignRequest): Promise<AssignedAddress> {
     const pools = this.#pools(family, request)
     const inOrder = request.pools !== undefined

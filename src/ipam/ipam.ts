@@ -8,7 +8,6 @@
 // that are given and taken back while the disk is busy are one change (together.ts): many pods at once wait for it once.
 
 import type { IpFamily } from '../../inet/index.ts'
-import { Pace } from './ahead.ts'
 import { Chooser } from './choose.ts'
 import { allBlocks, allEntries } from './claims.ts'
 import { IpamError } from './errors.ts'
@@ -30,15 +29,12 @@ export class Ipam {
   readonly #chooser: Chooser
   readonly #copies: OwnCopies
   readonly #together: Together
-  readonly #pace = new Pace()
   #stale = true
   /** When the last change began, ISO 8601: the clock may be set back. */
   #latest = ''
   /** What the last `load` found in use, by address. */
   #found: ReadonlyMap<string, AddressInUse> = new Map()
   #turn: Promise<unknown> = Promise.resolve()
-  /** What is claimed ahead becomes the node's own. */
-  #settling: Promise<unknown> = Promise.resolve()
 
   constructor(options: IpamOptions) {
     this.#options = options
@@ -54,7 +50,6 @@ export class Ipam {
       beReady: () => this.#beReady(),
       now: () => this.#now(),
       changed: cidrs => this.#changed(cidrs),
-      given: addresses => this.#lookAhead(addresses),
     })
   }
 
@@ -94,7 +89,6 @@ export class Ipam {
   refresh(records?: () => readonly { readonly cidr: string; readonly node: string }[]): Promise<void> {
     return this.#alone(() =>
       this.#reach('compare its blocks', async () => {
-        await this.#blocks.settleAhead()
         if (records && this.#local.complete && this.#blocks.agree(records())) return
         if (this.#local.complete) await this.#blocks.reconcile()
         else {
@@ -109,7 +103,6 @@ export class Ipam {
   /** Ends the work under way and writes the pending copies if the datastore takes them. */
   async stop(): Promise<void> {
     await this.#turn
-    await this.#settling
     await this.#copies.flush()
   }
 
@@ -365,27 +358,6 @@ export class Ipam {
     for (const address of addresses) this.#blocks.of(address)?.free(address, at)
     this.#changed(addresses.flatMap(address => this.#blocks.of(address)?.cidr ?? []))
     return addresses
-  }
-
-  /** Claims a block if the free addresses will be given soon, going by those that were given of late. */
-  #lookAhead(addresses: Iterable<string>): void {
-    if (!this.#options.looksAhead) return
-    const families = Map.groupBy(addresses, (address): IpFamily => (address.includes(':') ? 6 : 4))
-    const now = Date.parse(this.#now())
-    for (const [family, { length }] of families) {
-      const soon = this.#pace.given(family, length, now)
-      const pools = this.#chooser.usual(family)
-      if (pools.length === 0 || this.#pace.isQuiet(now) || this.#blocks.isAtLimit(family)) continue
-      if (this.#blocks.room(pools) > soon) continue
-      const claiming = this.#blocks.claimAhead(pools)
-      if (!claiming) return
-      this.#settling = claiming
-        .then(found => {
-          if (!found) this.#pace.failed(now)
-          return this.#alone(() => this.#blocks.settleAhead())
-        })
-        .catch(() => undefined) // the record is there, and the next look at the records takes it over
-    }
   }
 
   /** Addresses of these blocks have changed, or such that lie in none. */

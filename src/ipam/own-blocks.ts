@@ -18,7 +18,6 @@ import { allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claim
 import { IpamError } from './errors.ts'
 import type { LocalRecords } from './local.ts'
 import { pieceAround } from './parts.ts'
-import { decommissioned } from './decommission.ts'
 import { idleBlocks, isAtLimit } from './holdings.ts'
 import { blockAround, holds, rangeOf } from './pools.ts'
 import { reconcileBlocks } from './reconcile.ts'
@@ -35,8 +34,6 @@ export class OwnBlocks {
   /** Blocks of the node's store that another node's record names, and that node (empty: they were freed): never given from. */
   #stranded: ReadonlyMap<string, string> = new Map()
   #decommissionedAt: string | undefined
-  /** What is being claimed ahead. It never rejects. */
-  #ahead: Promise<ClaimedBlock | undefined> | undefined
   #told = ''
 
   constructor(options: IpamOptions, local: LocalRecords) {
@@ -128,68 +125,24 @@ export class OwnBlocks {
     pools: readonly IPPoolResource[],
     inOrder = false,
   ): Promise<{ readonly block?: Block; readonly asked?: string }> {
-    await this.settleAhead()
-    const ahead = this.withRoom(pools, inOrder)
-    if (ahead) return { block: ahead }
-    const all = await allBlocks(this.#options.datastore)
+    const { datastore, node, settings } = this.#options
+    const all = await allBlocks(datastore)
     await this.reconcile(all)
     this.#mustBelong()
     const found = this.withRoom(pools, inOrder)
     if (found) return { block: found }
-    const claimed = await this.#claimNext(pools, all)
-    if (claimed) return { block: await this.#adopt(claimed) }
-    if (this.isAtLimit(rangeOf(pools[0]).family)) return {}
-    if (this.#options.patience === undefined) return {}
-    const asked = await this.#requests.ask(pools.map(rangeOf), all, this.#time())
-    return asked === undefined ? {} : { asked }
-  }
-
-  /** How many addresses of the pools are free in own blocks, also such that rest or are reserved. */
-  room(pools: readonly IPPoolResource[]): number {
-    const ranges = pools.map(rangeOf)
-    const usable = this.list().filter(({ prefix }) => ranges.some(range => contains(range, prefix)))
-    return usable.reduce((sum, block) => sum + block.size - block.used, 0)
-  }
-
-  /**
-   * Begins to claim a block of the pools beside what the node does meanwhile; `settleAhead` makes it an own one. Answers whether there is one
-   * to settle, once that is known; at once, and undefined, if one is being claimed already.
-   */
-  claimAhead(pools: readonly IPPoolResource[]): Promise<boolean> | undefined {
-    if (this.#ahead) return undefined
-    const claiming = this.#tryAhead(pools).catch(() => undefined) // whoever needs a block will be told why there is none
-    this.#ahead = claiming
-    return claiming.then(claimed => claimed !== undefined)
-  }
-
-  /** What was begun of a claim ahead comes to its end: before anything else looks at records of blocks. */
-  async settleAhead(): Promise<void> {
-    const claimed = await this.#ahead
-    this.#ahead = undefined
-    if (claimed) await this.#adopt(claimed)
-  }
-
-  /** If anything has to be brought in line first, that is for a claim that somebody waits for. */
-  async #tryAhead(pools: readonly IPPoolResource[]): Promise<ClaimedBlock | undefined> {
-    const { datastore, node } = this.#options
-    const all = await allBlocks(datastore)
-    if (!this.agree(all) || (await decommissioned(datastore, node))) return undefined
-    return this.#claimNext(pools, all)
-  }
-
-  /** A new block, or a part of one; undefined: there is none, or the node owns as many as it may. `all`: every block of the cluster. */
-  async #claimNext(pools: readonly IPPoolResource[], all: readonly ClaimedBlock[]): Promise<ClaimedBlock | undefined> {
-    const { datastore, node, settings } = this.#options
     const taken = [...all, ...this.#local.blocks]
     for (const pool of pools) {
-      if (this.isAtLimit(rangeOf(pool).family)) return undefined
+      if (this.isAtLimit(rangeOf(pool).family)) return {}
       const unusable = settings?.().reserved ?? []
       const claimed = await claimNext(datastore, { pool, taken, unusable, node, claimedAt: this.#now() })
       if (!claimed) continue
       this.#requests.served()
-      return claimed
+      return { block: await this.#adopt(claimed) }
     }
-    return undefined
+    if (this.#options.patience === undefined) return {}
+    const asked = await this.#requests.ask(pools.map(rangeOf), all, this.#time())
+    return asked === undefined ? {} : { asked }
   }
 
   /**
@@ -230,7 +183,6 @@ export class OwnBlocks {
   async growAround(text: string, pool: IPPoolResource): Promise<{ readonly block?: Block; readonly owner: string }> {
     const { datastore, node } = this.#options
     const whole = blockAround(text, pool)
-    await this.settleAhead()
     const all = await allBlocks(datastore)
     const holder = all.find(other => holds(other.prefix, text))
     if (holder && holder.node !== node) return { owner: holder.node }
@@ -247,10 +199,9 @@ export class OwnBlocks {
     return claimed.node === node ? { block: await this.#adopt(claimed), owner: node } : { owner: claimed.node }
   }
 
-  /** Brings the own blocks in line with the datastore's records; `all` were read when no claim ahead was under way. */
+  /** Brings the own blocks in line with the datastore's records. */
   async reconcile(all?: readonly ClaimedBlock[]): Promise<void> {
     const { datastore, node } = this.#options
-    if (!all) await this.settleAhead()
     const records = all ?? (await allBlocks(datastore))
     const { stranded, decommissionedAt } = await reconcileBlocks({ datastore, node, local: this.#local }, records)
     // At the end, at once: an outage on the way leaves what was known in force.
@@ -269,7 +220,6 @@ export class OwnBlocks {
 
   /** Stops using an empty block, then gives it back. */
   async giveBack(block: Block): Promise<void> {
-    await this.settleAhead()
     await this.#local.removeBlock(block.cidr, address => holds(block.prefix, address))
     this.#blocks.delete(block.cidr)
     this.#tell()

@@ -22,8 +22,6 @@ export interface TogetherOptions {
   readonly now: () => string
   /** Addresses of these blocks have changed, or such that lie in none. */
   readonly changed: (cidrs: readonly string[]) => void
-  /** These have come into use. */
-  readonly given: (addresses: Iterable<string>) => void
 }
 
 type Asked = { readonly owner: Owner; readonly reject: (error: unknown) => void } & (
@@ -159,7 +157,7 @@ export class Together {
   }
 
   async #write({ rows, released, blocks, asked, answers }: Commit): Promise<void> {
-    const { local, blocks: own, changed, given, now } = this.#options
+    const { local, blocks: own, changed, now } = this.#options
     const at = now()
     try {
       if (rows.size + released.length > 0) await local.change(rows, released, at)
@@ -174,7 +172,6 @@ export class Together {
     }
     if (rows.size + released.length > 0) changed([...blocks])
     for (const answer of answers) answer()
-    if (rows.size > 0) given(rows.keys())
   }
 
   #describe(address: string): AssignedAddress {

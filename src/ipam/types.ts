@@ -25,8 +25,6 @@ export interface IpamOptions {
   readonly timer?: Timer
   /** Milliseconds that `assign` waits for what other nodes are asked for; 0: it asks and fails. Default: none is asked. */
   readonly patience?: number
-  /** Whether a block is claimed before the last address is given, while many are. Default: no. */
-  readonly looksAhead?: boolean
 }
 
 /** Calls `look` in so many milliseconds, unless it is cancelled by what comes back. */
