@@ -3,7 +3,7 @@
 import t from 'tap'
 import type { NewLink } from '../../netlink/types.ts'
 import { FakeKernel } from '../dataplane/fake-kernel.ts'
-import { hostMac } from '../dataplane/endpoints/names.ts'
+import { hostDeviceName, hostMac } from '../dataplane/endpoints/names.ts'
 import { addressesInUse } from './in-use.ts'
 import { tunnelOwner } from './tunnels.ts'
 
@@ -40,8 +40,22 @@ t.test('addresses on devices of ours, and none on a stranger that only has such 
   await address(await add({ name: 'margay-vxlan4', kind: 'vxlan', id: 4096 }), '10.42.0.5/32')
   await address(await add({ ...pair, name: 'margay-ipip', peer: { name: 'y' } }), '10.42.0.6/32')
 
-  t.same(await addressesInUse(kernel, 81), [
-    { address: '10.42.0.1', device: 'mgy0123456789a' },
-    { address: '10.42.0.5', owner: tunnelOwner('margay-vxlan4') },
-  ])
+  const owner = { network: 'pods', containerId: 'c1', ifName: 'eth0' }
+  const named = await add({ ...pair, name: hostDeviceName(owner), mac: hostMac, peer: { name: 'z' } })
+  await route(named, '10.42.0.7/32', 81)
+
+  const found = await addressesInUse(kernel, 81)
+  t.same(
+    found.map(({ mayBeOf: _, ...rest }) => rest),
+    [
+      { address: '10.42.0.1', device: 'mgy0123456789a' },
+      { address: '10.42.0.7', device: hostDeviceName(owner) },
+      { address: '10.42.0.5', owner: tunnelOwner('margay-vxlan4') },
+    ],
+  )
+  t.same(
+    found.map(({ mayBeOf }) => mayBeOf?.(owner)),
+    [false, true, undefined],
+    'whose a device is follows from its name',
+  )
 })
