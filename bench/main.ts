@@ -1,6 +1,7 @@
 // `npm run bench`: scenario by scenario, device by device, round by round, and then docs/performance.md.
 //
-//     npm run bench                           each scenario at its standard size, and Margay at smaller ones; ends within ten minutes
+//     npm run bench                           each scenario at its standard size beside the fastest others, and Margay at smaller ones;
+//                                             ends within ten minutes
 //     npm run bench -- --full                 all devices at all sizes, three rounds
 //     npm run bench -- --quick                each scenario at its smallest size, once; nothing is written
 //         --only full-table,churn             these scenarios
@@ -61,6 +62,7 @@ interface Cell {
 const names = (list: string | undefined): readonly string[] | undefined => list?.split(',')
 const chosen = scenarios.filter(({ name }) => names(options.only)?.includes(name) ?? true)
 const named = contenders.filter(({ name }) => names(options.devices)?.includes(name) ?? true)
+const isShort = !options.full && !options.quick && options.size === undefined && options.devices === undefined
 const rounds = Number(options.rounds ?? (options.quick ? 1 : 3))
 
 /** Sizes, and who is measured at each. */
@@ -69,9 +71,14 @@ function cellsOf(scenario: Scenario): Cell[] {
   const sizes = [0, 1, 2].filter(size => only === undefined || size === only)
   return sizes.flatMap(size => {
     const isMain = options.full || size === (only ?? scenario.standard)
+    const { others, isOneSize = false } = isShort ? (scenario.short ?? {}) : {}
+    if (isOneSize && size !== scenario.standard) return []
     const asked = scenario.contenders ?? devices.map(({ name }) => name)
     const all = named.filter(({ name }) => asked.includes(name))
-    const usual = all.filter(({ name }) => options.full || options.devices !== undefined || !SLOW.includes(name))
+    const isAsked = options.full || options.devices !== undefined
+    const usual = all.filter(
+      ({ name }) => isAsked || name === 'margay' || (others?.includes(name) ?? !SLOW.includes(name)),
+    )
     const own = usual.filter(({ name }) => name === 'margay')
     const who: (Contender | undefined)[] = isMain ? [...usual] : size < scenario.standard ? own : []
     if (isMain && isOneToOne(scenario, size)) who.unshift(undefined)

@@ -7,7 +7,7 @@ import { Generator } from './generator/process.ts'
 import type { Host } from '../integration/interop/kit/lan.ts'
 import { end, Network, usageOf } from './network.ts'
 import { Fib } from './fib.ts'
-import type { Measured, TrafficScenario } from './scenarios/index.ts'
+import type { Change, Measured, TrafficScenario } from './scenarios/index.ts'
 
 export type Outcome =
   { readonly rows: readonly Measured[] } | { readonly rows: readonly Measured[]; readonly failed: string }
@@ -59,7 +59,7 @@ export async function measure(
       const start = performance.now()
       if (restart) device?.restart?.(network.device)
       const { row, seconds, cpu, octets } = await generator.phase({ phase, limit })
-      if (restart && device) await settled(device, network.device, limit)
+      if (restart && device) await settled(device, network.device, limit, announced(changes))
       else await fib?.after(changes, limit)
       const wall = fib ? (performance.now() - start) / 1000 : seconds
       const { memory, cpu: after } = usageOf(network.device)
@@ -81,10 +81,17 @@ export async function measure(
   }
 }
 
-/** Resolves when a device says that it has taken in all; at once if it says no such thing. `limit`: seconds. */
-export async function settled(device: Device, host: Host, limit: number): Promise<void> {
+function announced(changes: readonly Change[]): number {
+  return changes.reduce((sum, { kind, from, to }) => sum + (kind === 'announce' ? to - from : 0), 0)
+}
+
+/**
+ * Resolves when a device says that it has taken in all; at once if it says no such thing. `limit`: seconds. `routes`: how many it has to
+ * have by then.
+ */
+export async function settled(device: Device, host: Host, limit: number, routes = 0): Promise<void> {
   const end = performance.now() + limit * 1000
-  while (device.isSettled && !(await device.isSettled(host))) {
+  while (device.isSettled && !(await device.isSettled(host, routes))) {
     if (performance.now() > end) throw new Error(`it is not in sync after ${limit} s`)
     await sleep(50)
   }

@@ -54,6 +54,7 @@ net.add(
 /** What is in use. Node does not count the memory of columns, which grows in place. */
 function inUse(): number {
   globalThis.gc?.()
+  globalThis.gc?.() // what the first found dead may hold columns still
   const { heapUsed, arrayBuffers } = process.memoryUsage()
   const grown = columns.reduce((sum, each) => sum + (each.deref()?.byteLength ?? 0), 0)
   return heapUsed + arrayBuffers + grown

@@ -13,9 +13,13 @@ export const bird: Device = {
     host.file('bird.conf', configuration(plan))
     run(host)
   },
-  isSettled: async host => {
+  // Its recovery may be over, by its own word, before it has read what its peer says.
+  isSettled: async (host, routes) => {
     const [status, protocols] = [await ask(host, 'show', 'status'), await ask(host, 'show', 'protocols')]
-    return status.includes('Daemon is up') && !status.includes('recovery') && !/ (start|wait) /.test(protocols)
+    if (!status.includes('Daemon is up') || status.includes('recovery') || / (start|wait) /.test(protocols))
+      return false
+    const [, count] = /^(?:Total: )?(\d+) of \d+ routes/m.exec(await ask(host, 'show', 'route', 'count')) ?? []
+    return Number(count ?? 0) >= routes
   },
   stop: async host => {
     await ask(host, 'graceful', 'restart')

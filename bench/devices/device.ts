@@ -46,8 +46,11 @@ export interface Device {
   start(host: Host, plan: DevicePlan): Promise<void> | void
   /** Milliseconds of its longest turn of the event loop since this was last asked. */
   longestTurn?(host: Host): Promise<number>
-  /** Whether it has taken in all that its neighbours have told, and the kernel has what follows. */
-  isSettled?(host: Host): Promise<boolean>
+  /**
+   * Whether it has taken in all that its neighbours have told, at least `routes` where its own word does not mean that, and the kernel has
+   * what follows.
+   */
+  isSettled?(host: Host, routes: number): Promise<boolean>
   /** Ends it so that the kernel keeps its routes; resolves when it has ended. */
   stop?(host: Host): Promise<void>
   /** Starts it anew, with the files that are there. */

@@ -22,5 +22,6 @@ export const addPath: TrafficScenario = {
   targets: { 'ADD-PATH': { wall: 1 } },
   sizes: [paths(5_000), paths(20_000), paths(100_000)],
   standard: 2,
+  short: { others: ['frr'] },
   contenders: ['margay', 'bird', 'frr', 'openbgpd'],
 }

@@ -24,4 +24,5 @@ export const churn: TrafficScenario = {
   targets: { 'churn, gone': { wall: 0.8 }, 'churn, back': { wall: 0.8 } },
   sizes: [flap(10_000), flap(30_000), flap(100_000)],
   standard: 2,
+  short: { others: ['bird'] },
 }

@@ -26,6 +26,7 @@ export const fullTable: TrafficScenario = {
   targets: { 'full table': { wall: 0.5, memory: 200 }, withdraw: { wall: 0.7 } },
   sizes: [ipv4(10_000), ipv4(100_000), ipv4(1_000_000)],
   standard: 2,
+  short: { others: ['bird'] },
 }
 
 export const ipv6Table: TrafficScenario = {
@@ -34,4 +35,5 @@ export const ipv6Table: TrafficScenario = {
   targets: { IPv6: { wall: 0.6 } },
   sizes: [ipv6(20_000), ipv6(60_000), ipv6(200_000)],
   standard: 2,
+  short: { others: ['bird'] },
 }

@@ -26,6 +26,7 @@ export const idle: TrafficScenario = {
   targets: { idle: { cpu: 1 } },
   sizes: [sessions(100), sessions(300), sessions(1_000)],
   standard: 2,
+  short: { others: ['bird'], isOneSize: true },
   contenders: ['margay', 'bird', 'frr', 'openbgpd', 'gobgp'],
 }
 
@@ -56,5 +57,6 @@ export const idleUnderLoad: TrafficScenario = {
   },
   sizes: [loaded(10_000), loaded(100_000), loaded(1_000_000)],
   standard: 2,
+  short: { others: [], isOneSize: true },
   contenders: ['margay', 'bird', 'frr'],
 }

@@ -22,4 +22,5 @@ export const many: TrafficScenario = {
   targets: { many: { wall: 0.6, cpu: 0.6 } },
   sizes: [allToAll(30, 1_000), allToAll(100, 1_000), allToAll(500, 200)],
   standard: 1,
+  short: { others: ['frr'] },
 }

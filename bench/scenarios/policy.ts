@@ -17,5 +17,6 @@ export const policy: TrafficScenario = {
   targets: { 'dense policy': { wall: 1 } },
   sizes: [filtered(10_000), filtered(100_000), filtered(1_000_000)],
   standard: 2,
+  short: { others: ['bird'] },
   contenders: ['margay', 'bird', 'frr', 'openbgpd'],
 }

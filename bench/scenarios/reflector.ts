@@ -18,4 +18,5 @@ export const reflector: TrafficScenario = {
   targets: { reflector: { wall: 0.6, cpu: 0.6 } },
   sizes: [reflect(5_000), reflect(20_000), reflect(100_000)],
   standard: 2,
+  short: { others: ['frr'] },
 }

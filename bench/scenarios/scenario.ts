@@ -80,6 +80,13 @@ interface Described {
   readonly standard: 0 | 1 | 2
   /** Who is measured, by name; default: all devices. */
   readonly contenders?: readonly string[]
+  /** What the short set leaves out, which has ten minutes for all. */
+  readonly short?: {
+    /** The others beside Margay: who was the fastest whenever all were measured. Default: all but the slow ones. */
+    readonly others?: readonly string[]
+    /** No smaller sizes: they last as long. */
+    readonly isOneSize?: true
+  }
 }
 
 /** Messages of BGP through a device, by the generator. */
