@@ -44,8 +44,8 @@ const spaces: Readonly<Record<Family, Space>> = {
     to: 224 * 2 ** 24,
     // prettier-ignore
     lengths: [[24, 60], [23, 10], [22, 11], [21, 5.5], [20, 4.5], [19, 3], [18, 2], [17, 0.8], [16, 0.8], [32, 0.4]],
-    // The lan of the bench, and the loopback.
-    isExcluded: unit => unit >>> 24 === 10 || unit >>> 24 === 127,
+    // The lan of the bench, the loopback, and link-local addresses, which are no routes.
+    isExcluded: unit => unit >>> 24 === 10 || unit >>> 24 === 127 || unit >>> 16 === 0xa9fe,
   },
   'ipv6-unicast': {
     bits: 48,

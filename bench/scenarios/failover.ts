@@ -111,19 +111,32 @@ async function pull(size: number, contender: string, options: RunOptions): Promi
   }
 }
 
-/** Resolves `all` with the time, in milliseconds since 1970, at which the kernel had told of so many routes by the first leg alone. */
-function countMoves(netns: string, count: number) {
+/**
+ * Counts the routes of which the kernel tells that they lead by the first leg alone. Of very many in a short time it loses some, so that
+ * after a second without any the table itself says whether all have moved; the time is that of the last one all the same.
+ */
+function countMoves(netns: string) {
   const monitor = spawn('ip', ['-rc', String(1 << 28), '-n', netns, 'monitor', 'route'])
   let moved = 0
+  let last = 0
   let rest = ''
-  const all = new Promise<number>(resolve => {
-    monitor.stdout.on('data', (text: Buffer) => {
-      const lines = (rest + text.toString('latin1')).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) if (/^\d\S* via 10\.210\.0\.1 /.test(line)) moved++
-      if (moved >= count) resolve(performance.timeOrigin + performance.now())
-    })
+  monitor.stdout.on('data', (text: Buffer) => {
+    const lines = (rest + text.toString('latin1')).split('\n')
+    rest = lines.pop() ?? ''
+    const some = lines.filter(line => /^\d\S* via 10\.210\.0\.1 /.test(line)).length
+    moved += some
+    if (some > 0) last = performance.now()
   })
+  /** Resolves with the time, in milliseconds since 1970; undefined: after so many seconds not all had moved. */
+  const all = async (count: number, haveMoved: () => Promise<boolean>, limit: number): Promise<number | undefined> => {
+    const end = performance.now() + limit * 1000
+    while (moved < count) {
+      if (performance.now() > end) return undefined
+      if (moved > 0 && performance.now() > last + 1_000 && (await haveMoved())) break
+      await sleep(20)
+    }
+    return performance.timeOrigin + last
+  }
   return { all, end: () => void monitor.kill() }
 }
 
@@ -131,11 +144,15 @@ function countMoves(netns: string, count: number) {
 async function mute(size: number, contender: string, options: RunOptions): Promise<Measured> {
   const { network, generators, ways } = await raise(size, contender, options)
   try {
-    const moves = countMoves(network.device.netns, routes[size])
+    const moves = countMoves(network.device.netns)
     await sleep(500)
     const before = usageOf(network.device)
     const given = await generators[1].silence(options.limit)
-    const all = await Promise.race([moves.all, sleep(options.limit * 1000)])
+    const haveMoved = async (): Promise<boolean> => {
+      const { both, first } = await ways()
+      return both === 0 && first === routes[size]
+    }
+    const all = await moves.all(routes[size], haveMoved, options.limit)
     moves.end()
     if (all === undefined) throw new Error(`not all routes were moved after ${options.limit} s`)
     const after = usageOf(network.device)
