@@ -18,6 +18,7 @@ export const memory: OwnScenario = {
   targets: { 'memory, receiver': { count: 1 } },
   sizes: counts.map((units): Size => ({ label: thousands(units), units })) as [Size, Size, Size],
   standard: 2,
+  short: { isOneSize: true },
   rows,
   contenders: ['margay'],
   run: async size => {
