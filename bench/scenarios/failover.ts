@@ -130,12 +130,12 @@ function countMoves(netns: string) {
   /** Resolves with the time, in milliseconds since 1970; undefined: after so many seconds not all had moved. */
   const all = async (count: number, haveMoved: () => Promise<boolean>, limit: number): Promise<number | undefined> => {
     const end = performance.now() + limit * 1000
-    while (moved < count) {
+    for (;;) {
+      const isQuiet = moved > 0 && performance.now() > last + 1_000
+      if (moved >= count || (isQuiet && (await haveMoved()))) return performance.timeOrigin + last
       if (performance.now() > end) return undefined
-      if (moved > 0 && performance.now() > last + 1_000 && (await haveMoved())) break
       await sleep(20)
     }
-    return performance.timeOrigin + last
   }
   return { all, end: () => void monitor.kill() }
 }
