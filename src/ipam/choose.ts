@@ -121,8 +121,13 @@ export class Chooser {
 
   #allTaken(pools: readonly IPPoolResource[]): string {
     const { node } = this.#options
-    const own = this.#blocks.list().some(({ prefix }) => pools.some(pool => contains(rangeOf(pool), prefix)))
-    return `pool ${namesOf(pools)}: every block is taken, and ${own ? `those of node "${node}" are full` : `none of them by node "${node}"`}.`
+    const hasOwn = this.#ownOf(pools).length > 0
+    return `pool ${namesOf(pools)}: every block is taken, and ${hasOwn ? `those of node "${node}" are full` : `none of them by node "${node}"`}.`
+  }
+
+  /** Own blocks that lie in these pools. */
+  #ownOf(pools: readonly IPPoolResource[]) {
+    return this.#blocks.list().filter(({ prefix }) => pools.some(pool => contains(rangeOf(pool), prefix)))
   }
 
   #limit(): string {
@@ -135,7 +140,7 @@ export class Chooser {
     const [{ family }] = pools.map(rangeOf)
     const isLimited = this.#blocks.isAtLimit(family)
     const own = this.#blocks.list().filter(({ prefix }) => prefix.family === family)
-    const usable = own.filter(({ prefix }) => pools.some(pool => contains(rangeOf(pool), prefix)))
+    const usable = this.#ownOf(pools)
     const which =
       usable.length === own.length
         ? 'they are full'

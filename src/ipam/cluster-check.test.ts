@@ -5,7 +5,8 @@ import { checkCluster } from './cluster-check.ts'
 import { blockKind, copyKind } from './records.ts'
 import { owner, pool, testNode } from './testing.ts'
 
-t.test('records that agree, and those that do not', async t => {
+/** Of which each has a pod. */
+async function twoNodes(): Promise<MemoryDatastore> {
   const datastore = new MemoryDatastore()
   const pools = [pool('v4', '10.42.0.0/24')]
   await datastore.create('IPPool', 'v4', pools[0])
@@ -16,6 +17,11 @@ t.test('records that agree, and those that do not', async t => {
     await ipam.assign({ ...owner(1), families: [4], label: `web/${name}` })
     await ipam.stop()
   }
+  return datastore
+}
+
+t.test('records that agree, and those that do not', async t => {
+  const datastore = await twoNodes()
   t.same(await checkCluster(datastore), [])
 
   const [block] = (await datastore.list(blockKind)).entries
@@ -83,16 +89,7 @@ t.test('records that agree, and those that do not', async t => {
 t.test(
   'an address that a note has for a block that it does not lie in: the note is wrong, and no pod has to go',
   async t => {
-    const datastore = new MemoryDatastore()
-    const pools = [pool('v4', '10.42.0.0/24')]
-    await datastore.create('IPPool', 'v4', pools[0])
-    for (const name of ['n1', 'n2']) {
-      await datastore.create('Node', name, {})
-      const { ipam } = testNode(name, datastore, pools)
-      await ipam.load()
-      await ipam.assign({ ...owner(1), families: [4], label: `web/${name}` })
-      await ipam.stop()
-    }
+    const datastore = await twoNodes()
     const copies = (await datastore.list(copyKind)).entries
     const of = (node: string) => copies.find(({ value }) => (value as { node: string }).node === node)!
     const addresses = { ...(of('n1').value as { addresses: object }).addresses }

@@ -131,9 +131,9 @@ export class Together {
   }
 
   async #choose(request: AssignRequest, commit: Commit, resolve: (assigned: Assigned) => void): Promise<void> {
-    const { blocks, chooser, beReady, now } = this.#options
+    const { local, blocks, chooser, beReady, now } = this.#options
     // What a store that is not whole knows of the owner is sound, and needs no datastore; what it does not know may be in the copies.
-    if (this.#missing(request).families.length > 0) await beReady()
+    if (!local.complete && this.#missing(request).families.length > 0) await beReady()
     const { had, families } = this.#missing(request)
     if (families.length === 0) return void commit.answers.push(() => resolve({ addresses: had, repeated: true }))
     const chosen: AssignedAddress[] = []
