@@ -6,6 +6,7 @@ import type { Facts } from '../model/facts.ts'
 import { fibClasses } from '../model/fib.ts'
 import { vxlanMac } from '../model/tunnel.ts'
 import { Dataplane } from './dataplane.ts'
+import { hostDeviceName } from './endpoints/names.ts'
 import { podSources } from './endpoints/sources.ts'
 import { linuxKernel } from './linux.ts'
 import type { NodeSetup } from './node-setup.ts'
@@ -83,6 +84,35 @@ t.test('pods, node and fabric reach each other, without bridge and default route
   t.match(await namespaces.run(path, 'ip', 'route', 'get', '10.42.0.2'), 'src 10.0.1.7', 'and is told otherwise')
   t.notMatch(await namespaces.run(path, 'ip', '-d', 'link'), /bridge/)
   t.notMatch(await namespaces.run(path, 'ip', 'route'), /default/)
+})
+
+t.test('of a pod that is detached neither end is there, and it may be attached again at once', { skip }, async t => {
+  await using namespaces = new TestNamespaces()
+  const { path, plane } = await node(namespaces)
+  await using _ = plane
+  const pods = await Promise.all(
+    Array.from({ length: 20 }, async (_, i) => ({
+      network: 'pods',
+      containerId: `c${i}`,
+      ifName: 'eth0',
+      netns: await namespaces.add(`p${i}`),
+      addresses: [`10.42.0.${i + 2}`],
+      mtu: 1400,
+    })),
+  )
+  for (let round = 0; round < 3; round++) {
+    for (const { ok } of await Promise.all(pods.map(pod => plane.endpoints.add(pod)))) t.ok(ok)
+    await Promise.all(
+      pods.map(async (pod, i) => {
+        t.match(await plane.endpoints.remove(pod), { ok: true, removed: true })
+        if (i % 5 !== 0) return
+        t.notOk(await namespaces.succeeds(pod.netns, 'ip', 'link', 'show', 'eth0'))
+        t.notOk(await namespaces.succeeds(path, 'ip', 'link', 'show', hostDeviceName(pod)))
+        t.notMatch(await namespaces.run(path, 'ip', 'route'), `${pod.addresses[0]} `)
+      }),
+    )
+  }
+  t.notMatch(await namespaces.run(path, 'ip', '-o', 'link'), /mgy/)
 })
 
 t.test('an address that no pod has is answered with an error, and nothing loops', { skip }, async t => {

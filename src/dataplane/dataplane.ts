@@ -80,6 +80,7 @@ export class Dataplane implements AsyncDisposable {
     })
     this.endpoints = new Endpoints({
       kernel,
+      mirror,
       routes: this.routes,
       guard: this.#guard,
       settings: this.#settings,

@@ -9,6 +9,7 @@ import type { Link, Rtnetlink } from '../../../netlink/types.ts'
 import { type Endpoint, endpointKey, endpointName } from '../../model/endpoint.ts'
 import type { FibEntry } from '../../model/fib.ts'
 import { ensureSysctls, type Kernel } from '../kernel.ts'
+import type { KernelMirror } from '../mirror.ts'
 import type { RouteTable } from '../routes/route-table.ts'
 import type { Settings } from '../settings.ts'
 import { Attacher } from './attach.ts'
@@ -42,6 +43,8 @@ export interface Adoption {
 
 export interface EndpointsOptions {
   readonly kernel: Kernel
+  /** Tells which devices are gone. */
+  readonly mirror: KernelMirror
   readonly routes: RouteTable
   /** Keeps host ends as they are made here. */
   readonly guard: HostEndGuard
@@ -67,13 +70,13 @@ export class Endpoints {
   #sources: PodSources = {}
   #ready = false
 
-  constructor({ kernel, routes, guard, settings, setUnchecked }: EndpointsOptions) {
+  constructor({ kernel, mirror, routes, guard, settings, setUnchecked }: EndpointsOptions) {
     this.#kernel = kernel
     this.#routes = routes
     this.#guard = guard
     this.#settings = settings
     this.#setUnchecked = setUnchecked
-    this.#deletion = new DeviceDeletion(kernel)
+    this.#deletion = new DeviceDeletion(kernel, mirror)
     this.#attacher = new Attacher(kernel, routes, this.#deletion)
   }
 
