@@ -1,6 +1,7 @@
 // DELs that found no daemon, or got no answer of it. The stub wrote each as a file (stub/spool.c); here they are done: all before the
 // first call, those of an attachment before it is attached anew, and again and again what came while the daemon ran.
 
+import { existsSync, readdirSync } from 'node:fs'
 import { readFile, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CniBackend } from './backend.ts'
@@ -23,7 +24,7 @@ export class Spool implements Owed {
   /** Does every DEL and removes its file; a sentence for each that could not be done, which stays unless it can never be done. */
   async replay(): Promise<readonly string[]> {
     const problems: string[] = []
-    for (const name of await this.#entries()) {
+    for (const name of this.#entries()) {
       const [container = '', interfaceName = ''] = name.split(':')
       const problem = await this.#queue.run(keyOf(container, interfaceName), () => this.#do(name))
       if (problem !== undefined) problems.push(problem)
@@ -37,7 +38,7 @@ export class Spool implements Owed {
    */
   async before(containerId: string, ifName: string): Promise<void> {
     const start = `${containerId}:${ifName}:`
-    for (const name of await this.#entries()) {
+    for (const name of this.#entries()) {
       if (!name.startsWith(start)) continue
       const problem = await this.#do(name)
       if (problem !== undefined)
@@ -49,13 +50,17 @@ export class Spool implements Owed {
     }
   }
 
-  /** Names of the stub's files that are complete. */
-  async #entries(): Promise<readonly string[]> {
-    const names = await readdir(this.#dir).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return []
+  /** Names of the stub's files that are complete. Asked before each ADD, of a folder that is hardly ever there: a thread would cost more. */
+  #entries(): readonly string[] {
+    if (!existsSync(this.#dir)) return []
+    try {
+      return readdirSync(this.#dir)
+        .filter(name => name.endsWith('.del'))
+        .toSorted()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
       throw error
-    })
-    return names.filter(name => name.endsWith('.del')).toSorted()
+    }
   }
 
   async #do(name: string): Promise<string | undefined> {

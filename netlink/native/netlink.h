@@ -56,7 +56,7 @@ struct netlink_socket {
   int protocol;
   int receive_buffer;
   bool mutes_own_routes; /* no event of an IPv4 route that this socket itself changed */
-  int wake; /* eventfd: a job waits or `stop` is set */
+  int wake; /* eventfd: a job came while there was none, or `stop` is set */
   pthread_t thread;
   void (*notify)(struct netlink_socket *); /* called on the thread when the queue is no longer empty */
   void (*ended)(struct netlink_socket *);  /* the thread's last act */
@@ -72,6 +72,7 @@ struct netlink_socket {
 
   pthread_mutex_t lock; /* guards what follows */
   bool stop;
+  bool out_of_jobs; /* the thread has found none, so it has to be woken for the next one */
   bool notified;   /* JavaScript knows that the queue holds something */
   bool dropping;   /* ITEM_OVERRUN is queued and not yet taken: events are thrown away */
   size_t event_bytes;

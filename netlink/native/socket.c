@@ -148,8 +148,10 @@ int netlink_socket_submit(struct netlink_socket *s, enum job_kind kind, uint32_t
   if (s->last_job) s->last_job->next = job;
   else s->first_job = job;
   s->last_job = job;
+  bool sleeps = s->out_of_jobs;
+  s->out_of_jobs = false;
   pthread_mutex_unlock(&s->lock);
-  wake(s);
+  if (sleeps) wake(s); /* else it looks for the next job by itself */
   return 0;
 }
 
@@ -166,6 +168,7 @@ static struct job *next_job(struct netlink_socket *s, bool *stop) {
     s->first_job = job->next;
     if (!job->next) s->last_job = NULL;
   }
+  s->out_of_jobs = job == NULL;
   pthread_mutex_unlock(&s->lock);
   return job;
 }

@@ -76,13 +76,19 @@ export function addressText(octets: Uint8Array): string {
 export function macOctets(text: string): Uint8Array {
   if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text))
     throw new InvalidRequest(`MAC address "${text}" is not of the form 02:00:00:00:00:01`)
-  return Uint8Array.from(text.split(':'), part => Number.parseInt(part, 16))
+  const octets = new Uint8Array(6)
+  for (let i = 0; i < 6; i++) octets[i] = Number.parseInt(text.slice(3 * i, 3 * i + 2), 16)
+  return octets
 }
 
 export function macText(octets: Uint8Array): string | undefined {
   if (octets.length === 0) return undefined
-  return Array.from(octets, octet => octet.toString(16).padStart(2, '0')).join(':')
+  let text = hexadecimal[octets[0]]
+  for (let i = 1; i < octets.length; i++) text += `:${hexadecimal[octets[i]]}`
+  return text
 }
+
+const hexadecimal = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'))
 
 /** As `macOctets`; where the link layer is IPv4 (GRE) four of them. */
 export function linkLayerOctets(text: string): Uint8Array {

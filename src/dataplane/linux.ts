@@ -17,6 +17,8 @@ import type { Kernel } from './kernel.ts'
 
 /** `netns`: the node's namespace, a path or a name of `ip netns`; default: that of the process. */
 export function linuxKernel(netns?: string): Kernel {
+  /** Of the process, which stays in its namespace. */
+  let own: string | undefined
   return {
     open: path => (path === undefined ? open({ netns, mutesOwnRoutes: true }) : visit(path)),
     iptables: linuxIptables(netns),
@@ -26,7 +28,7 @@ export function linuxKernel(netns?: string): Kernel {
     openWireguard: () => openWireguard({ netns }),
     async identify(path = netns) {
       try {
-        return namespaceId(path ?? '/proc/self/ns/net')
+        return path === undefined ? (own ??= namespaceId('/proc/self/ns/net')) : namespaceId(path)
       } catch {
         return undefined
       }

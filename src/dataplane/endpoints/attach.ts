@@ -174,7 +174,7 @@ async function lookAt(pod: Rtnetlink, { addresses }: Endpoint) {
 function someMac(): string {
   const octets = randomBytes(6)
   octets[0] = (octets[0] & 0xfc) | 0x02
-  return Array.from(octets, octet => octet.toString(16).padStart(2, '0')).join(':')
+  return octets.toString('hex').replaceAll(/..\B/g, '$&:')
 }
 
 function pairOf({ hostDevice, ifName, netns, mtu, mac }: Endpoint & { readonly mac: string }): Operation {

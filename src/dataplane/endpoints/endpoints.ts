@@ -211,7 +211,8 @@ export class Endpoints {
   remove(id: EndpointId): Promise<RemoveOutcome> {
     return this.#inTurn(id, async () => {
       const endpoint = this.get(id)
-      this.#drop(hostDeviceName(id))
+      const hostDevice = hostDeviceName(id)
+      this.#drop(hostDevice)
       // First the routes, then the device: otherwise the route table would put back what goes with the device, or would have to look
       // whether it went.
       if (endpoint) {
@@ -222,7 +223,7 @@ export class Endpoints {
         )
         await this.#routes.settle(prefixes)
       }
-      const outcome = await this.#deletion.delete(hostDeviceName(id))
+      const outcome = await this.#deletion.delete(hostDevice)
       if (endpoint && outcome.ok) this.#forget(endpoint)
       if (endpoint?.sourceCheck === false) await this.#tellUnchecked()
       return outcome
