@@ -108,6 +108,29 @@ t.test('an import that was broken off is finished by another', async t => {
   await store.close()
 })
 
+t.test('an import that is broken off leaves no identity by which daemons would believe what is there', async t => {
+  const [from, into] = ['from', 'into'].map(name =>
+    openEmbeddedDatastore(join(t.testdir({}), `${name}.db`), { create: true }),
+  )
+  await from.create('ClusterInformation', 'default', { clusterGUID: 'a-b-c' })
+  for (const name of ['p1', 'p2']) await from.create('IPPool', name, { spec: {} })
+  const records = readExport(await textOf(from), 'x.jsonl')
+  let left = 2
+  const dying = new Proxy(into, {
+    get: (store, key) => {
+      if (key === 'create' && left-- === 0) return () => Promise.reject(new Error('killed'))
+      const value: unknown = Reflect.get(store, key)
+      return typeof value === 'function' ? value.bind(store) : value
+    },
+  })
+  await t.rejects(importAll(dying, records, false), { message: 'killed' })
+  t.equal((await into.list('IPPool')).entries.length, 2)
+  t.equal(await into.get('ClusterInformation', 'default'), undefined)
+  t.match(await importAll(into, records, false), { created: 1, same: 2 })
+  t.match((await into.get('ClusterInformation', 'default'))?.value, { clusterGUID: 'a-b-c' })
+  await Promise.all([from.close(), into.close()])
+})
+
 t.test('into a datastore that was emptied, and to which records were applied since', async t => {
   const store = openEmbeddedDatastore(join(t.testdir(), 'cluster.db'), { create: true })
   await store.create('ClusterInformation', 'default', { clusterGUID: 'a-b-c' })

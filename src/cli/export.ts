@@ -98,7 +98,7 @@ function read(file: string): string {
   }
 }
 
-/** The identity first: an import that ends half way has begun this cluster and no other. */
+/** The identity first. */
 async function exportedKinds(store: Datastore): Promise<readonly string[]> {
   const others = (await store.kinds()).filter(kind => kind !== identityKind && kind !== lockKind)
   return [identityKind, ...others]
@@ -180,7 +180,7 @@ export async function importAll(
   const kept: string[] = []
   let isOtherCluster: true | undefined
   const counts = { created: 0, replaced: 0, same: 0 }
-  for (const { kind, name, value } of records) {
+  for (const { kind, name, value } of await inOrder(store, records)) {
     const rival = kind === blockKind ? rivalOf(blocks, value) : undefined
     if (rival) {
       kept.push(`${nameOf(kind, name)} (${rival.cidr} is ${rival.node}'s)`)
@@ -197,6 +197,16 @@ export async function importAll(
     }
   }
   return { ...counts, kept, ...(isOtherCluster && { isOtherCluster }) }
+}
+
+/**
+ * A store without an identity gets it last: until then no daemon of that cluster believes what is there, so an import that ends half way
+ * takes nothing from anybody. One that holds another cluster changes its identity first: what follows is no business of its daemons.
+ */
+async function inOrder(store: Datastore, records: readonly ExportedRecord[]): Promise<readonly ExportedRecord[]> {
+  if (await store.get(clusterIdentity.kind, clusterIdentity.name)) return records
+  const isIdentity = ({ kind }: ExportedRecord): boolean => kind === identityKind
+  return [...records.filter(record => !isIdentity(record)), ...records.filter(isIdentity)]
 }
 
 /** The block of another node in the store that a block of the file overlaps. */
