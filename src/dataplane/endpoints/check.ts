@@ -62,7 +62,7 @@ async function checkPod(
   if (!far.up) problems.push(problem(endpoint, 'pod device', `${far.name} is down`))
   problems.push(...checkAsked(far, endpoint, asked))
   const [addresses, routes] = [await pod.addresses(), await pod.routes()]
-  for (const address of endpoint.addresses)
+  for (const address of endpoint.addresses.map(wiring.hostCidr))
     if (!holds(addresses, far, address)) problems.push(problem(endpoint, 'address', `${far.name} lacks ${address}`))
   // Of a pod whose record was lost it is not known which routes, and which settings, were asked for.
   const wanted: readonly PodRoute[] = endpoint.isPartial
@@ -72,10 +72,20 @@ async function checkPod(
     if (!routes.some(route => route.dst === dst && leavesBy(route, far) && (metric ?? route.metric) === route.metric))
       problems.push(problem(endpoint, 'pod route', `the pod has no route ${dst} dev ${far.name}`))
   // Nobody answers for it: the entry goes with the device's MAC, or when the device is set down.
-  const { v4 } = wiring.familiesOf(endpoint.addresses)
+  const { v4, v6 } = wiring.familiesOf(endpoint.addresses)
   if (v4 && !(await pod.neighbours(4)).some(each => isGateway(each, far)))
     problems.push(
       problem(endpoint, 'gateway', `the pod has no permanent neighbour ${wiring.gateway4} dev ${far.name}, so no IPv4`),
+    )
+  // For IPv6's the node answers; but who has put another in its place is believed before it.
+  const stranger = v6 && (await pod.neighbours(6)).find(each => isStranger(each, far))
+  if (stranger)
+    problems.push(
+      problem(
+        endpoint,
+        'gateway',
+        `the pod's permanent neighbour ${wiring.gateway6} dev ${far.name} has the MAC ${stranger.mac ?? 'none'}, not ${hostMac}, so no IPv6`,
+      ),
     )
   // A pod may forward if it likes.
   const settings = wiring.podSettings(endpoint, false)
@@ -109,11 +119,15 @@ async function checkSettings(
 }
 
 function holds(addresses: readonly InterfaceAddress[], link: Link, address: string): boolean {
-  return addresses.some(one => one.link === link.index && one.cidr.split('/')[0] === address)
+  return addresses.some(({ link: on, cidr }) => on === link.index && cidr === address)
 }
 
 function isGateway({ link, address, mac, state }: Neighbour, far: Link): boolean {
   return link === far.index && address === wiring.gateway4 && state === 'permanent' && mac === hostMac
+}
+
+function isStranger({ link, address, mac, state }: Neighbour, far: Link): boolean {
+  return link === far.index && address === wiring.gateway6 && state === 'permanent' && mac !== hostMac
 }
 
 function leavesBy(route: Route, link: Link): boolean {

@@ -392,6 +392,34 @@ for (const [where, open, skip] of [
       t.match(await plane.endpoints.check(endpoint), [
         { part: 'gateway', text: /no permanent neighbour 169\.254\.1\.1 dev eth0, so no IPv4; delete the pod/ },
       ])
+      t.same(await pod.apply([{ do: 'neighbour.replace', neighbour }]), [{ ok: true }])
+      const ipv6 = (await pod.neighbours(6)).find(({ address }) => address === gateway6)!
+      const stranger = { ...ipv6, mac: '02:00:00:00:00:99' }
+      t.same(await pod.apply([{ do: 'neighbour.replace', neighbour: stranger }]), [{ ok: true }])
+      t.match(await plane.endpoints.check(endpoint), [
+        {
+          part: 'gateway',
+          text: /neighbour fe80::ecee:eeff:feee:eeee dev eth0 has the MAC 02:00:00:00:00:99.*so no IPv6/,
+        },
+      ])
+    })
+
+    t.test('CHECK names an address that has become a subnet', async t => {
+      await using world = await open()
+      await using plane = await start(world.kernel)
+      const netns = await world.addPod('a')
+      t.ok((await plane.endpoints.add(request(netns))).ok)
+      const endpoint = plane.endpoints.get(request(netns))!
+      await using pod = await world.kernel.open(netns)
+      const made = (await pod.addresses()).find(({ cidr }) => cidr === '10.42.0.2/32')!
+      const routes = (await pod.routes()).filter(({ dst, table }) => !dst.includes(':') && table !== 255)
+      const wider = { ...made, cidr: '10.42.0.2/24' }
+      await pod.apply([
+        { do: 'address.add', address: wider },
+        { do: 'address.delete', address: made },
+        ...routes.map(route => ({ do: 'route.replace', route }) as const),
+      ])
+      t.match(await plane.endpoints.check(endpoint), [{ part: 'address', text: /eth0 lacks 10\.42\.0\.2\/32;/ }])
     })
 
     t.test('a sysctl is kept as the kernel shows it, and a value that it does not take is named', async t => {
