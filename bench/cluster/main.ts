@@ -26,7 +26,7 @@ const REFLECTORS = 2
 
 class Cluster {
   readonly #topology: Topology
-  readonly #net = new Simulation(1)
+  readonly #net = new Simulation(1, 0)
   readonly #speakers = new Map<string, SimulatedSpeaker>()
   readonly #before = inUse()
 

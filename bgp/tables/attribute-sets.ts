@@ -66,6 +66,8 @@ export const DEFAULT_LOCAL_PREF = 100
 
 const ARENA_STEP = 1 << 20
 const ARENA_RESERVE = 1 << 29
+/** Octets of an arena that reserves nothing. */
+const ARENA_FIRST = 1 << 16
 /** An arena that shrinks is copied; a larger one than this keeps its memory, for the copy would be a long turn. */
 const GIVEN_BACK = 32 << 20
 const NOWHERE = 0xffffffff
@@ -135,7 +137,7 @@ export class AttributeSets extends ShardedIndex {
     this.#references = words()
     this.#hash = words()
     this.#offset = words()
-    this.#arena = column(Uint8Array, ARENA_STEP, ARENA_RESERVE)
+    this.#arena = column(Uint8Array, reserve > 0 ? ARENA_STEP : ARENA_FIRST, reserve > 0 ? ARENA_RESERVE : 0)
     this.#words = wordsOf(this.#arena)
   }
 
@@ -322,7 +324,7 @@ export class AttributeSets extends ShardedIndex {
     const size = recordLength(to - from)
     const offset = this.#top
     if (offset + size > this.#arena.length) {
-      this.#resizeArena(Math.ceil((offset + size) / ARENA_STEP) * ARENA_STEP)
+      this.#resizeArena(roundUp(offset + size, ARENA_STEP))
     }
     this.#words[offset >> 2] = id
     this.#words[(offset >> 2) + 1] = to - from

@@ -1,7 +1,9 @@
 // Columns: typed arrays that grow in place.
 //
 // A column reserves address space for its configured maximum and commits only what it uses, so growing neither copies
-// nor makes a long turn. Where the reservation is refused (a limit on virtual memory) or exceeded, growing copies.
+// nor makes a long turn. Where the reservation is refused (a limit on virtual memory) or exceeded, growing copies. A column
+// with nothing to reserve is plain memory as long as it is small: each reservation is a mapped area of its own, of which
+// Linux gives a process 65,530 (vm.max_map_count), and a simulation has thousands of speakers.
 //
 // The buffers are shared ones, though no other thread sees them: V8 reads a view of fixed length over memory that cannot
 // shrink as fast as any array, and one over a resizable ArrayBuffer five times slower. So a column that grows is
@@ -19,6 +21,9 @@ export const STEP = 256 * 1024
 
 /** Entries that a column begins with: most speakers have a few hundred prefixes, and what is committed counts for the garbage collector. */
 export const FIRST = 4096
+
+/** Octets of a column without a reservation from which on it gets one when it grows. */
+const PLAIN = 1 << 20
 
 /** A column of zeros with `entries` entries, that can grow to `reserve` entries without a copy. */
 export function column(type: Uint32ArrayConstructor, entries: number, reserve: number): Words
@@ -43,18 +48,20 @@ export function resized<T extends Column>(column: T, entries: number): T {
     buffer.grow(bytes)
     return new type(buffer, 0, entries)
   }
-  const most = Math.max(bytes * 2, buffer.growable ? buffer.maxByteLength : 0)
+  const most = buffer.growable || bytes > PLAIN ? Math.max(bytes * 2, buffer.maxByteLength) : bytes
   const copy = new type(reserved(bytes, most), 0, entries)
   copy.set(entries < column.length ? column.subarray(0, entries) : column)
   return copy
 }
 
-/** The number of entries to grow to so that `entries` fit. */
-export function roundUp(entries: number): number {
-  return Math.ceil(entries / STEP) * STEP
+/** The number of entries to grow to so that `entries` fit: twice as many each time, later in steps. */
+export function roundUp(entries: number, step = STEP): number {
+  if (entries > step / 2) return Math.ceil(entries / step) * step
+  return Math.max(FIRST, 1 << (32 - Math.clz32(entries - 1)))
 }
 
 function reserved(bytes: number, maxByteLength: number): SharedArrayBuffer {
+  if (maxByteLength <= bytes) return new SharedArrayBuffer(bytes)
   try {
     return new SharedArrayBuffer(bytes, { maxByteLength })
   } catch {

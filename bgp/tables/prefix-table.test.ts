@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import t from 'tap'
 import { nlriOctets } from '../wire/nlri.ts'
-import { column, resized } from './columns.ts'
+import { column, FIRST, resized, roundUp, STEP } from './columns.ts'
 import { DirtyQueue } from './dirty-queue.ts'
 import { PrefixTable } from './prefix-table.ts'
 
@@ -18,6 +18,21 @@ t.test('columns keep their content while they grow, with and without a reservati
     t.equal(values[9], 10)
     t.equal(resized(values, 5)[4], 5)
   }
+})
+
+t.test('without a reservation small columns are plain memory, and large ones grow in place after a while', async t => {
+  let values = column(Uint32Array, FIRST, 0)
+  const sizes: number[] = []
+  let copies = 0
+  while (values.length < 3 * STEP) {
+    t.equal(values.buffer.growable, values.length > STEP, `${values.length} entries`)
+    const { buffer } = values
+    values = resized(values, roundUp(values.length + 1))
+    sizes.push(values.length)
+    if (values.buffer !== buffer) copies++
+  }
+  t.same(sizes, [2, 4, 8, 16, 32, 64, 128, 192].map(times => times * FIRST))
+  t.equal(copies, 7)
 })
 
 const v4 = fc.tuple(fc.nat(3), fc.nat(255), fc.integer({ min: 0, max: 32 })).map(([a, b, length]) => {

@@ -13,7 +13,11 @@ export class Simulation {
   readonly network: MemoryNetwork
   readonly #random: Random
 
-  constructor(seed = 1) {
+  /** Prefixes to reserve address space for, per speaker and family; 0: thousands of speakers fit into a process. */
+  readonly maxPrefixes: number | undefined
+
+  constructor(seed = 1, maxPrefixes?: number) {
+    this.maxPrefixes = maxPrefixes
     this.#random = new Random(seed)
     this.network = new MemoryNetwork(this.clock, this.#random.seed())
   }
@@ -49,7 +53,7 @@ export class SimulatedSpeaker {
     const { clock, network } = simulation
     const transport = network.host(...addresses)
     const report = (one: Report) => void this.reports.push(one)
-    this.engine = new Engine({ seed, now: clock.now() })
+    this.engine = new Engine({ seed, now: clock.now(), maxPrefixes: simulation.maxPrefixes })
     const turned = () => {
       for (const callback of this.#turns) callback()
     }
