@@ -4,14 +4,17 @@
 // it was written, so nothing has to be told when a set is freed, and two memos cannot keep each other's sets alive.
 
 import type { AttributeSets } from '../tables/attribute-sets.ts'
-import { type Column, column, FIRST, resized } from '../tables/columns.ts'
+import { type Column, column, resized } from '../tables/columns.ts'
+
+/** Entries to begin with: each session has a memo, and in a mesh of nodes each of them has a few sets. */
+const LEAST = 64
 
 export class SetMemo {
   readonly #sets: AttributeSets
   /** Serial of the key; 0 = empty. */
-  #key = column(Uint32Array, FIRST, 0)
-  #value = column(Uint32Array, FIRST, 0)
-  #serial = column(Uint32Array, FIRST, 0)
+  #key = column(Uint32Array, 0, 0)
+  #value = column(Uint32Array, 0, 0)
+  #serial = column(Uint32Array, 0, 0)
 
   constructor(sets: AttributeSets) {
     this.#sets = sets
@@ -26,7 +29,8 @@ export class SetMemo {
 
   put(set: number, value: number): void {
     if (set >= this.#key.length) {
-      const grown = <T extends Column>(old: T): T => resized(old, this.#sets.capacity)
+      const entries = Math.min(this.#sets.capacity, 2 * set + LEAST)
+      const grown = <T extends Column>(old: T): T => resized(old, entries)
       this.#key = grown(this.#key)
       this.#value = grown(this.#value)
       this.#serial = grown(this.#serial)

@@ -2,7 +2,7 @@
 // are, and remembered.
 
 import type { AttributeSets } from '../tables/attribute-sets.ts'
-import { column, FIRST, resized } from '../tables/columns.ts'
+import { column, resized } from '../tables/columns.ts'
 import type { Rule, SetId } from '../types.ts'
 import type { RouteMatch } from './match.ts'
 import { SetMemo } from './memo.ts'
@@ -20,7 +20,7 @@ export class RuleRun {
   readonly #rules: readonly CompiledRule[]
   /** Undefined where no rule looks at the set. */
   readonly #memo: SetMemo | undefined
-  #verdicts = column(Uint8Array, FIRST, 0)
+  #verdicts = column(Uint8Array, 0, 0)
 
   /** Only the first of them, and then alone, may ask for more than the set. */
   constructor(sets: AttributeSets, rules: readonly CompiledRule[]) {
@@ -38,7 +38,8 @@ export class RuleRun {
     if (known < 0) {
       const result = this.#work(set)
       memo.put(set, result)
-      if (set >= this.#verdicts.length) this.#verdicts = resized(this.#verdicts, this.#sets.capacity)
+      if (set >= this.#verdicts.length)
+        this.#verdicts = resized(this.#verdicts, Math.min(this.#sets.capacity, 2 * set + 256))
       this.#verdicts[set] = result === 0 ? 0 : verdicts.indexOf(this.verdict as (typeof verdicts)[number])
       return result
     }

@@ -31,7 +31,10 @@ t.test('without a reservation small columns are plain memory, and large ones gro
     sizes.push(values.length)
     if (values.buffer !== buffer) copies++
   }
-  t.same(sizes, [2, 4, 8, 16, 32, 64, 128, 192].map(times => times * FIRST))
+  t.same(
+    sizes,
+    [2, 4, 8, 16, 32, 64, 128, 192].map(times => times * FIRST),
+  )
   t.equal(copies, 7)
 })
 
