@@ -6,8 +6,8 @@
 import type { AttributeSets } from '../tables/attribute-sets.ts'
 import { type Column, column, resized } from '../tables/columns.ts'
 
-/** Entries to begin with: each session has a memo, and in a mesh of nodes each of them has a few sets. */
-const LEAST = 64
+/** Entries of a column that is to hold this set: few at first, for each session has such columns, and in a mesh of nodes few sets. */
+export const roomFor = (sets: AttributeSets, set: number): number => Math.min(sets.capacity, 2 * set + 64)
 
 export class SetMemo {
   readonly #sets: AttributeSets
@@ -29,7 +29,7 @@ export class SetMemo {
 
   put(set: number, value: number): void {
     if (set >= this.#key.length) {
-      const entries = Math.min(this.#sets.capacity, 2 * set + LEAST)
+      const entries = roomFor(this.#sets, set)
       const grown = <T extends Column>(old: T): T => resized(old, entries)
       this.#key = grown(this.#key)
       this.#value = grown(this.#value)

@@ -5,7 +5,7 @@ import type { AttributeSets } from '../tables/attribute-sets.ts'
 import { column, resized } from '../tables/columns.ts'
 import type { Rule, SetId } from '../types.ts'
 import type { RouteMatch } from './match.ts'
-import { SetMemo } from './memo.ts'
+import { roomFor, SetMemo } from './memo.ts'
 import type { CompiledRule } from './rule.ts'
 
 /** As the column of verdicts has them. `reject` needs no number: there is no set then. */
@@ -38,8 +38,7 @@ export class RuleRun {
     if (known < 0) {
       const result = this.#work(set)
       memo.put(set, result)
-      if (set >= this.#verdicts.length)
-        this.#verdicts = resized(this.#verdicts, Math.min(this.#sets.capacity, 2 * set + 256))
+      if (set >= this.#verdicts.length) this.#verdicts = resized(this.#verdicts, roomFor(this.#sets, set))
       this.#verdicts[set] = result === 0 ? 0 : verdicts.indexOf(this.verdict as (typeof verdicts)[number])
       return result
     }

@@ -98,7 +98,7 @@ function read(file: string): string {
   }
 }
 
-/** The identity first. */
+/** The identity first, as an import into the store of another cluster wants it. */
 async function exportedKinds(store: Datastore): Promise<readonly string[]> {
   const others = (await store.kinds()).filter(kind => kind !== identityKind && kind !== lockKind)
   return [identityKind, ...others]
@@ -205,8 +205,8 @@ export async function importAll(
  */
 async function inOrder(store: Datastore, records: readonly ExportedRecord[]): Promise<readonly ExportedRecord[]> {
   if (await store.get(clusterIdentity.kind, clusterIdentity.name)) return records
-  const isIdentity = ({ kind }: ExportedRecord): boolean => kind === identityKind
-  return [...records.filter(record => !isIdentity(record)), ...records.filter(isIdentity)]
+  const isIdentity = ({ kind }: ExportedRecord): number => Number(kind === identityKind)
+  return records.toSorted((a, b) => isIdentity(a) - isIdentity(b))
 }
 
 /** The block of another node in the store that a block of the file overlaps. */

@@ -73,18 +73,18 @@ async function checkPod(
       problems.push(problem(endpoint, 'pod route', `the pod has no route ${dst} dev ${far.name}`))
   // Nobody answers for it: the entry goes with the device's MAC, or when the device is set down.
   const { v4, v6 } = wiring.familiesOf(endpoint.addresses)
-  if (v4 && !(await pod.neighbours(4)).some(each => isGateway(each, far)))
+  if (v4 && permanent(await pod.neighbours(4), far, wiring.gateway4)?.mac !== hostMac)
     problems.push(
       problem(endpoint, 'gateway', `the pod has no permanent neighbour ${wiring.gateway4} dev ${far.name}, so no IPv4`),
     )
   // For IPv6's the node answers; but who has put another in its place is believed before it.
-  const stranger = v6 && (await pod.neighbours(6)).find(each => isStranger(each, far))
-  if (stranger)
+  const answers = v6 && permanent(await pod.neighbours(6), far, wiring.gateway6)
+  if (answers && answers.mac !== hostMac)
     problems.push(
       problem(
         endpoint,
         'gateway',
-        `the pod's permanent neighbour ${wiring.gateway6} dev ${far.name} has the MAC ${stranger.mac ?? 'none'}, not ${hostMac}, so no IPv6`,
+        `the pod's permanent neighbour ${wiring.gateway6} dev ${far.name} has the MAC ${answers.mac ?? 'none'}, not ${hostMac}, so no IPv6`,
       ),
     )
   // A pod may forward if it likes.
@@ -122,12 +122,11 @@ function holds(addresses: readonly InterfaceAddress[], link: Link, address: stri
   return addresses.some(({ link: on, cidr }) => on === link.index && cidr === address)
 }
 
-function isGateway({ link, address, mac, state }: Neighbour, far: Link): boolean {
-  return link === far.index && address === wiring.gateway4 && state === 'permanent' && mac === hostMac
-}
-
-function isStranger({ link, address, mac, state }: Neighbour, far: Link): boolean {
-  return link === far.index && address === wiring.gateway6 && state === 'permanent' && mac !== hostMac
+/** The pod's entry for a gateway, if it is one that the kernel does not learn anew. */
+function permanent(neighbours: readonly Neighbour[], far: Link, gateway: string): Neighbour | undefined {
+  return neighbours.find(
+    ({ link, address, state }) => link === far.index && address === gateway && state === 'permanent',
+  )
 }
 
 function leavesBy(route: Route, link: Link): boolean {
