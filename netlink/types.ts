@@ -228,7 +228,8 @@ export type Operation =
   | { readonly do: 'address.add' | 'address.replace' | 'address.delete'; readonly address: InterfaceAddress }
   /** add = NLM_F_EXCL, replace = NLM_F_CREATE|NLM_F_REPLACE. */
   | { readonly do: 'route.add' | 'route.replace' | 'route.delete'; readonly route: Route }
-  | { readonly do: 'neighbour.replace' | 'neighbour.delete'; readonly neighbour: Neighbour }
+  /** set: without NLM_F_CREATE, so ENOENT says that there is none. */
+  | { readonly do: 'neighbour.replace' | 'neighbour.set' | 'neighbour.delete'; readonly neighbour: Neighbour }
   /** Entries are permanent. */
   | { readonly do: 'fdb.replace' | 'fdb.delete'; readonly entry: FdbEntry }
 

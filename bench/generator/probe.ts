@@ -8,12 +8,14 @@ import { open } from '../../netlink/index.ts'
 
 export const PORT = 9_900
 /** Packets a millisecond, about: one to each address in turn. */
-const BURST = 4
+export const BURST = 4
 
 export interface Sent {
   readonly packets: number
   /** Number of the first packet that was sent when the loss of the carrier was known. */
   readonly event: number
+  /** When each burst of `BURST` packets was sent, in milliseconds since 1970. */
+  readonly bursts: readonly number[]
 }
 
 const tell = (message: unknown): void => void process.send?.(message)
@@ -23,12 +25,14 @@ async function send(addresses: readonly string[], link: string): Promise<void> {
   await new Promise<void>(resolve => socket.bind(0, resolve))
   let packets = 0
   let event = -1
+  const bursts: number[] = []
   const netlink = await open()
   await netlink.watch(['link'], change => {
     if (change.type !== 'link.put' || change.link.name !== link || change.link.carrier || event >= 0) return
     event = packets
   })
   const timer = setInterval(() => {
+    bursts.push(performance.timeOrigin + performance.now())
     for (let i = 0; i < BURST; i++) {
       const number = Buffer.alloc(4)
       number.writeUInt32BE(packets)
@@ -39,7 +43,7 @@ async function send(addresses: readonly string[], link: string): Promise<void> {
   tell('ready')
   process.on('message', () => {
     clearInterval(timer)
-    setTimeout(() => tell({ packets, event } satisfies Sent), 300)
+    setTimeout(() => tell({ packets, event, bursts } satisfies Sent), 300)
   })
 }
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { Host } from '../../integration/interop/kit/lan.ts'
 import { devices } from '../devices/index.ts'
 import { device as station, legOf, peerStation } from '../generator/addresses.ts'
-import type { Sent } from '../generator/probe.ts'
+import { BURST, PORT, type Sent } from '../generator/probe.ts'
 import { Generator } from '../generator/process.ts'
 import { makeTable, prefixText } from '../generator/table.ts'
 import { settled } from '../measure.ts'
@@ -14,7 +14,7 @@ import { Network, usageOf } from '../network.ts'
 import { type Measured, type OwnScenario, type RunOptions, type Size, thousands } from './scenario.ts'
 import { routes } from './two-legs.ts'
 
-const rows = ['failover, carrier', 'failover, neighbour'] as const
+const rows = ['failover, carrier', 'failover, neighbour', 'failover, routes'] as const
 /** Routes that packets are sent by. */
 const PROBED = 64
 const probe = fileURLToPath(new URL('../generator/probe.ts', import.meta.url))
@@ -84,23 +84,31 @@ async function start(host: Host, ...words: readonly string[]) {
   }
 }
 
+/** Packets to addresses that both neighbours have, by both. */
+async function sendProbes(network: Network, size: number) {
+  const table = makeTable('ipv4-unicast', [{ prefixes: routes[size], sets: routes[size] * 0.15 }])
+  const chosen = Array.from({ length: PROBED }, (_, i) => prefixText(table, Math.floor((i * routes[size]) / PROBED)))
+  for (const host of network.generators)
+    await host.exec('sh', '-c', chosen.map(prefix => `ip route add local ${prefix} dev lo`).join('; '))
+  const receivers = await Promise.all(network.generators.map(host => start(host, 'receive')))
+  const sender = await start(network.device, 'send', chosen.map(prefix => prefix.split('/')[0]).join(','), 'eth1')
+  return async () => {
+    const sent = await sender.ask<Sent>()
+    const came = new Set((await Promise.all(receivers.map(each => each.ask<number[]>()))).flat())
+    for (const each of [sender, ...receivers]) each.end()
+    return { ...sent, came }
+  }
+}
+
 /** The second cable is pulled while packets go by both: how many of those that were sent after the loss was known did not arrive. */
 async function pull(size: number, contender: string, options: RunOptions): Promise<Measured> {
   const { network } = await raise(size, contender, options)
   try {
-    const table = makeTable('ipv4-unicast', [{ prefixes: routes[size], sets: routes[size] * 0.15 }])
-    const chosen = Array.from({ length: PROBED }, (_, i) => prefixText(table, Math.floor((i * routes[size]) / PROBED)))
-    const [dead, alive] = [network.generators[1], network.generators[0]]
-    for (const host of [dead, alive])
-      await host.exec('sh', '-c', chosen.map(prefix => `ip route add local ${prefix} dev lo`).join('; '))
-    const receivers = [await start(alive, 'receive'), await start(dead, 'receive')]
-    const sender = await start(network.device, 'send', chosen.map(prefix => prefix.split('/')[0]).join(','), 'eth1')
+    const stop = await sendProbes(network, size)
     await sleep(1_000)
-    await dead.exec('ip', 'link', 'set', 'eth0', 'down')
+    await network.generators[1].exec('ip', 'link', 'set', 'eth0', 'down')
     await sleep(3_000)
-    const { packets, event } = await sender.ask<Sent>()
-    const came = new Set((await Promise.all(receivers.map(each => each.ask<number[]>()))).flat())
-    for (const each of [sender, ...receivers]) each.end()
+    const { packets, event, came } = await stop()
     if (event < 0) throw new Error('nobody heard that the carrier was lost')
     if (came.size < event / 2) throw new Error(`${came.size} of ${event} packets arrived before the cable was pulled`)
     let lost = 0
@@ -140,13 +148,30 @@ function countMoves(netns: string) {
   return { all, end: () => void monitor.kill() }
 }
 
-/** The second neighbour falls silent: how long after its session was given up all routes lead by the first alone. */
-async function mute(size: number, contender: string, options: RunOptions): Promise<Measured> {
+/**
+ * A machine that is dead to all but the session's TCP, so that it still sees its end: it takes no packets, asks for no address and tells
+ * none.
+ */
+async function kill(host: Host): Promise<void> {
+  const link = await host.exec('ip', '-o', 'neigh', 'show', legOf(1))
+  const mac = /lladdr (\S+)/.exec(link)?.[1] ?? ''
+  await host.exec('ip', 'neigh', 'replace', legOf(1), 'lladdr', mac, 'dev', 'eth0', 'nud', 'permanent')
+  const rules = `table netdev dead { chain in { type filter hook ingress device eth0 priority 0; ether type arp drop; udp dport ${PORT} drop; }; }`
+  await host.exec('nft', rules)
+}
+
+/**
+ * The second neighbour dies: how long after its session was given up the last packet was sent that it lost, and until when all routes
+ * lead by the first alone.
+ */
+async function mute(size: number, contender: string, options: RunOptions): Promise<readonly Measured[]> {
   const { network, generators, ways } = await raise(size, contender, options)
   try {
     const moves = countMoves(network.device.netns)
-    await sleep(500)
+    const stop = await sendProbes(network, size)
+    await sleep(1_000)
     const before = usageOf(network.device)
+    await kill(network.generators[1])
     const given = await generators[1].silence(options.limit)
     const haveMoved = async (): Promise<boolean> => {
       const { both, first } = await ways()
@@ -159,7 +184,15 @@ async function mute(size: number, contender: string, options: RunOptions): Promi
     const { both, first } = await ways()
     if (both > 0 || first !== routes[size])
       throw new Error(`${both} routes have both ways yet, ${first} the first alone`)
-    return { row: rows[1], wall: (all - given) / 1000, cpu: after.cpu - before.cpu, memory: after.memory }
+    const { packets, bursts, came } = await stop()
+    const timeOf = (packet: number): number => bursts[Math.floor(packet / BURST)]
+    let last = given
+    for (let i = 0; i < packets; i++) if (!came.has(i)) last = Math.max(last, timeOf(i))
+    const usage = { cpu: after.cpu - before.cpu, memory: after.memory }
+    return [
+      { row: rows[1], wall: (last - given) / 1000, ...usage },
+      { row: rows[2], wall: (all - given) / 1000, ...usage },
+    ]
   } finally {
     network.remove()
   }
@@ -168,11 +201,14 @@ async function mute(size: number, contender: string, options: RunOptions): Promi
 export const failover: OwnScenario = {
   name: 'failover',
   words:
-    'A node has every route by two neighbours, each at a cable of its own. One cable loses its carrier while 4 packets a millisecond go by both: counted is what was sent after the kernel had told of the loss and did not arrive. Or one neighbour falls silent (hold time 6 s): the time from the end of its session until the kernel has no route by it.',
+    'A node has every route by two neighbours, each at a cable of its own. One cable loses its carrier while 4 packets a millisecond go by both: counted is what was sent after the kernel had told of the loss and did not arrive. Or one neighbour dies behind a cable that keeps its carrier (hold time 6 s): the time from the end of its session until the last packet that is still sent to it, and until the kernel has no route by it.',
   targets: { 'failover, carrier': { count: 0 }, 'failover, neighbour': { seconds: 0.02 } },
   sizes: routes.map((units): Size => ({ label: thousands(units), units })) as [Size, Size, Size],
   standard: 1,
   rows,
   contenders: ['margay', 'bird'],
-  run: async (size, contender, options) => [await pull(size, contender, options), await mute(size, contender, options)],
+  run: async (size, contender, options) => [
+    await pull(size, contender, options),
+    ...(await mute(size, contender, options)),
+  ],
 }

@@ -1,7 +1,7 @@
 // What a peer tells the operator: its state as a whole, why it is down, and what it reports.
 
 import type { Family, Report, State } from '../types.ts'
-import { CEASE, cease, type Notification, notificationText } from '../wire/notification.ts'
+import { CEASE, cease, HOLD_TIMER_EXPIRED, type Notification, notificationText } from '../wire/notification.ts'
 import type { Fault } from '../wire/verdict.ts'
 import type { Ends } from './explain.ts'
 import * as explain from './explain.ts'
@@ -29,6 +29,8 @@ export class Journal {
   #isFresh = false
   /** The last error is the reason in a NOTIFICATION, theirs or ours. */
   #hasReason = false
+  /** The hold timer of the session ran out. */
+  #isSilent = false
   /** The last such reason, until a session comes up again. */
   #reason: string | undefined
   readonly #repeats = new Repeats()
@@ -46,11 +48,13 @@ export class Journal {
     this.state = to
     this.since = this.#host.now
     const why = from === 'Established' && this.#isFresh ? `: ${this.lastError}` : ''
+    const silent = from === 'Established' && this.#isSilent
     if (to === 'Established') {
-      this.#hasReason = this.#isFresh = false
+      this.#hasReason = this.#isFresh = this.#isSilent = false
       this.#reason = undefined
     }
-    this.#report({ type: 'state', peer: this.#name, from, to, text: this.#say(`${from} -> ${to}${why}`) })
+    const text = this.#say(`${from} -> ${to}${why}`)
+    this.#report({ type: 'state', peer: this.#name, from, to, ...(silent && { silent }), text })
   }
 
   /** A connection could not be made. Told once, not at every attempt. */
@@ -87,6 +91,7 @@ export class Journal {
     const text = explain.sent(ends, why)
     if (!administrative) this.#refused(text)
     const { code, subcode } = why
+    if (code === HOLD_TIMER_EXPIRED) this.#isSilent = true
     if (code === CEASE && subcode === cease.collision) return
     this.#error(code, subcode, true, `${text} (${notificationText(why)} sent)`)
   }

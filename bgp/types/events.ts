@@ -40,7 +40,15 @@ export type State = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' |
 
 /** Something an operator may want to know. `text` is one sentence, ready to print. */
 export type Report =
-  | { readonly type: 'state'; readonly peer: string; readonly from: State; readonly to: State; readonly text: string }
+  | {
+      readonly type: 'state'
+      readonly peer: string
+      readonly from: State
+      readonly to: State
+      /** It was Established, and nothing was heard of the peer within the hold time (RFC 4271 §6.5): it may well be dead. */
+      readonly silent?: true
+      readonly text: string
+    }
   | {
       readonly type: 'sessionError'
       readonly peer: string

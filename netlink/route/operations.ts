@@ -40,6 +40,7 @@ const table: { readonly [D in Do]: Row<D> } = {
   'route.replace': { type: rtm.route, flags: replace, write: (w, o) => writeRoute(w, o.route) },
   'route.delete': { type: rtm.route + del, flags: 0, write: (w, o) => writeRouteDelete(w, o.route) },
   'neighbour.replace': { type: rtm.neighbour, flags: replace, write: (w, o) => writeNeighbour(w, o.neighbour) },
+  'neighbour.set': { type: rtm.neighbour, flags: flag.replace, write: (w, o) => writeNeighbour(w, o.neighbour) },
   'neighbour.delete': { type: rtm.neighbour + del, flags: 0, write: (w, o) => writeNeighbour(w, o.neighbour) },
   'fdb.replace': { type: rtm.neighbour, flags: replace, write: (w, o) => writeFdbEntry(w, o.entry) },
   'fdb.delete': { type: rtm.neighbour + del, flags: 0, write: (w, o) => writeFdbEntry(w, o.entry) },

@@ -29,6 +29,8 @@ export interface BgpPorts {
   readonly routeMtu: () => number | undefined
   readonly patch: (updates: readonly FibUpdate[]) => void
   readonly kernel: () => KernelOutcomes
+  /** Nothing was heard of a peer within its hold time. `device`: of an address that is one link's only. */
+  readonly silent: (address: string, device: string | undefined) => void
   /** All learned routes are gone: the speaker begins anew. */
   readonly clear: () => void
 }
@@ -208,11 +210,20 @@ export class Bgp {
     this.#problems = problems
   }
 
+  #tellSilent(peer: string): void {
+    const [address, device] =
+      this.peers()
+        .find(({ name }) => name === peer)
+        ?.address.split('%') ?? []
+    if (address) this.#ports.silent(address, device)
+  }
+
   /** Sessions that come and go are told each time; what repeats itself once a minute. */
   #report(report: Report): void {
     const { log } = this.#ports
     const peer = 'peer' in report ? report.peer : undefined
     if (report.type === 'state') {
+      if (report.silent) this.#tellSilent(report.peer)
       if (report.to === 'Established') log.info(report.text, { peer })
       else if (report.from === 'Established') log.warn(report.text, { peer })
       else log.debug(report.text, { peer, from: report.from, to: report.to })

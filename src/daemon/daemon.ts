@@ -224,6 +224,7 @@ export class Daemon {
       routeMtu: () => this.#config.dataplane.mtu,
       patch: updates => this.#dataplane.routes.patch('bgp', updates),
       kernel: () => this.#dataplane.routes,
+      silent: (address, device) => void this.#passOver(address, device),
       clear: () => this.#dataplane.routes.set('bgp', []),
     })
     this.#wireguard = new WireguardKeys({
@@ -512,6 +513,18 @@ export class Daemon {
     this.#fabric = fabric
     for (const problem of problems) this.#log.warn(problem)
     await this.#settingRecords.note(previous, facts.links)
+  }
+
+  async #passOver(address: string, device: string | undefined): Promise<void> {
+    try {
+      const isDone = await this.#dataplane.neighbourSilent(address, device)
+      if (isDone) this.#log.info('routes pass a silent neighbour over until it answers', { address, device })
+    } catch (error) {
+      this.#log.warn('a silent neighbour is not passed over; its routes go one by one', {
+        address,
+        reason: String(error),
+      })
+    }
   }
 
   // ---- small questions -----------------------------------------------------------------------------------------

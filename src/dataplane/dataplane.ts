@@ -23,6 +23,7 @@ import { OwnTable } from './routes/own-table.ts'
 import { defaultMark, mainTable, type Mark } from './routes/route.ts'
 import { RouteTable } from './routes/route-table.ts'
 import { Settings } from './settings.ts'
+import { passOver } from './silent-neighbour.ts'
 
 export interface DataplaneOptions {
   readonly kernel: Kernel
@@ -50,7 +51,7 @@ export class Dataplane implements AsyncDisposable {
   readonly #settings: Settings
   readonly #guard: HostEndGuard
   readonly #reversePath: ReversePath
-  #unaddressed: readonly string[] = []
+  #fabric: FabricDevices = { all: [] }
   readonly #kernel: Kernel
   readonly #socket: Rtnetlink
   readonly #mirror: KernelMirror
@@ -114,7 +115,7 @@ export class Dataplane implements AsyncDisposable {
 
   /** Forwarding, and ECMP that follows the carrier of the fabric's devices. Both stay so until `restoreNode`. Returns what to write back. */
   async setUpNode(fabric: FabricDevices): Promise<NodeSetup> {
-    this.#unaddressed = fabric.unaddressed ?? []
+    this.#fabric = fabric
     const setup = await setUpNode(this.#kernel, fabric)
     this.#settings.keepNode(setup.settings)
     return setup
@@ -125,13 +126,24 @@ export class Dataplane implements AsyncDisposable {
     return restoreNode(this.#kernel, previous)
   }
 
+  /**
+   * A next hop says nothing any more: from now on no route with another one leads to it, until it answers the kernel again. To be called
+   * before the routes themselves are changed, which takes longer the more there are. `device`: of an address that is one link's only.
+   * False: the kernel knew no such neighbour by asking.
+   */
+  async neighbourSilent(address: string, device?: string): Promise<boolean> {
+    const names = device === undefined ? this.#fabric.all : [device]
+    const links = names.flatMap(name => this.#mirror.linkNamed(name)?.index ?? [])
+    return (await passOver(this.#socket, address, links)).some(({ ok }) => ok)
+  }
+
   /** Sentences for what is not as it should be on this node, and what to do. Routes have theirs (`routes.trouble`). */
   get problems(): readonly string[] {
     return [
       ...this.#guard.problems,
       ...this.#taken(),
       ...this.#settings.problems,
-      ...filteredAnyway(this.facts.current.reversePathFilter ?? 0, this.#unaddressed, this.#unchecked()),
+      ...filteredAnyway(this.facts.current.reversePathFilter ?? 0, this.#fabric.unaddressed ?? [], this.#unchecked()),
       ...this.tunnels.problems,
       ...this.filters.problems,
       ...(this.ownTable?.problems ?? []),

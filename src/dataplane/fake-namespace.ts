@@ -203,8 +203,9 @@ export class FakeNamespace {
       case 'route.delete':
         return this.#deleteRoute(operation.route)
       case 'neighbour.replace':
+      case 'neighbour.set':
         if (!this.#links.has(operation.neighbour.link)) return 'ENODEV'
-        this.#forgetNeighbour(operation.neighbour)
+        if (!this.#forgetNeighbour(operation.neighbour) && operation.do === 'neighbour.set') return 'ENOENT'
         this.#neighbours.push(operation.neighbour)
         this.#tell({ type: 'neighbour.put', neighbour: operation.neighbour })
         return undefined

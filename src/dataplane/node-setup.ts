@@ -37,6 +37,8 @@ function wholeNode(fabric: readonly string[]): readonly Sysctl[] {
     { name: 'net/ipv6/conf/all/forwarding', value: '1', optional: true },
     { name: 'net/ipv4/fib_multipath_hash_policy', value: '1' },
     { name: 'net/ipv6/fib_multipath_hash_policy', value: '1', optional: true },
+    // No packet goes to a next hop that does not answer ARP, of those that a route has; IPv6 does so by itself.
+    { name: 'net/ipv4/fib_multipath_use_neigh', value: '1', optional: true },
     ...fabric.flatMap(
       device =>
         [
