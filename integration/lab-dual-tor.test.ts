@@ -1,5 +1,6 @@
 // Two racks with two top-of-rack routers each, BIRD in one and FRR in the other: every way is used, and none is missed when it goes.
 
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { blocksOf, everyPairReaches } from './kit/expect.ts'
 import { localPrefOf, losesNothing, reaches, sharesLoad } from './kit/fabric.ts'
@@ -124,6 +125,32 @@ t.test('a router dies: every node leaves it, and comes back with it', async t =>
   for (const { a } of racks) await lab.startRouter(a)
   await lab.established()
   await isWhole()
+})
+
+t.test('a router falls silent behind cables that keep their carrier: nodes pass it over, until it answers', async t => {
+  const said = (node: string) =>
+    readFileSync(lab.dir.log(node, 'margayd'), 'utf8').split('pass a silent neighbour over').length
+  const before = lab.nodes.map(said)
+  for (const { a } of racks) {
+    const devices = lab.topology.hosts.find(({ name }) => name === a)!.links.map(({ device }) => device)
+    const chain = (hook: string) =>
+      `chain ${hook} { type filter hook ${hook} devices = { ${devices.join(', ')} } priority 0; drop; };`
+    await lab.exec(a, 'nft', `table netdev silent { ${chain('ingress')} ${chain('egress')} }`)
+  }
+  for (const [i, node] of lab.nodes.entries())
+    await eventually(`${node} tells of it`, async () => said(node) > before[i], 60)
+  for (const { node, beside, b, far } of racks) {
+    await reaches(lab, node, { [beside]: by(node, b), [far]: by(node, b) })
+    await reaches(lab, beside, { [node]: by(beside, b) })
+    await reaches(lab, 'spine', { [node]: by('spine', b) })
+  }
+  await losesNothing(t, lab, pairs)
+  for (const { a } of racks) await lab.exec(a, 'nft', 'delete table netdev silent')
+  await lab.established()
+  await isWhole()
+  for (const { node, far } of racks)
+    for (const address of Object.values(lab.addresses(`${far}-p1`)))
+      t.ok(await sharesLoad(lab, node, address as string, ['eth0', 'eth1']), `${node} to ${address}`)
 })
 
 t.test('a node is drained: both routers hear of it and prefer any other way', async t => {

@@ -69,6 +69,8 @@ t.test('a lost link ends the session by the hold timer, at both ends; it comes b
   net.run(3)
   t.not(a.peer(B).state, 'Established')
   t.match(a.peer(B).lastError, /hold timer expired: nothing was heard from 10\.0\.0\.2/)
+  const ends = () => a.reports.filter(report => report.type === 'state' && report.from === 'Established')
+  t.match(ends(), [{ silent: true }], 'it may be dead')
   t.same(b.best(), [], 'its routes are gone')
   net.run(30)
   t.match(a.peer(B).lastError, /no answer from 10\.0\.0\.2:179/)

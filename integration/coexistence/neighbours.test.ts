@@ -131,7 +131,7 @@ async function seen(): Promise<Seen> {
 const ours = /mgy|margay|proto 81|^anycast |^33:33:(00:00:00:02|ff:00:00:00) /
 /** What margayd sets and says so (docs/configuration.md): a node that forwards, ECMP on the links to the fabric. */
 const declared =
-  /^net\.ipv[46]\.fib_multipath_hash_policy|^net\.ipv6\.conf\..*\.forwarding|\.eth0\.ignore_routes_with_linkdown/
+  /^net\.ipv[46]\.fib_multipath_hash_policy|^net\.ipv4\.fib_multipath_use_neigh|^net\.ipv6\.conf\..*\.forwarding|\.eth0\.ignore_routes_with_linkdown/
 
 /** Without our table of nftables, which `nft` prints as a block. */
 function withoutOurs(all: Seen, ruleset: string): Seen {

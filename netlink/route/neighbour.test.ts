@@ -37,6 +37,18 @@ t.test('neighbours are set, dumped as given, seen by `ip` and deleted', async t 
     (await netlink.neighbours(4)).filter(n => n.link === link),
     [changed],
   )
+  const failed: Neighbour = { link, address: 'fd00::2', state: 'failed' }
+  t.match(
+    await netlink.apply([
+      { do: 'neighbour.set', neighbour: failed },
+      { do: 'neighbour.set', neighbour: { ...failed, address: 'fd00::9' } },
+    ]),
+    [{ ok: true }, { ok: false, errno: 'ENOENT' }],
+  )
+  t.match(
+    (await netlink.neighbours(6)).find(n => n.address === 'fd00::2'),
+    { state: 'failed' },
+  )
   const results = await netlink.apply([
     { do: 'neighbour.delete', neighbour: proxy },
     { do: 'neighbour.delete', neighbour: changed },

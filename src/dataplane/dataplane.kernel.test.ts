@@ -310,6 +310,7 @@ t.test('the node forwards, whatever others do to its settings, and is put back a
     'net.ipv4.ip_forward',
     'net.ipv6.conf.all.forwarding',
     'net.ipv4.fib_multipath_hash_policy',
+    'net.ipv4.fib_multipath_use_neigh',
     'net.ipv4.conf.eth0.ignore_routes_with_linkdown',
   ]
   for (const name of names) t.equal(await read(name), '1', name)
@@ -328,6 +329,7 @@ t.test('the node forwards, whatever others do to its settings, and is put back a
   t.same(setup.previous.map(one => one.name).toSorted(), [
     'net/ipv4/conf/eth0/ignore_routes_with_linkdown',
     'net/ipv4/fib_multipath_hash_policy',
+    'net/ipv4/fib_multipath_use_neigh',
     'net/ipv4/ip_forward',
     'net/ipv6/conf/all/forwarding',
     'net/ipv6/conf/eth0/accept_ra',

@@ -127,7 +127,7 @@ export class Dataplane implements AsyncDisposable {
   }
 
   /**
-   * A next hop says nothing any more: from now on no route with another one leads to it, until it answers the kernel again. To be called
+   * A next hop says nothing any more: from now on no route of IPv4 with another one leads to it, until it answers the kernel again. To be called
    * before the routes themselves are changed, which takes longer the more there are. `device`: of an address that is one link's only.
    * False: the kernel knew no such neighbour by asking.
    */

@@ -37,7 +37,7 @@ function wholeNode(fabric: readonly string[]): readonly Sysctl[] {
     { name: 'net/ipv6/conf/all/forwarding', value: '1', optional: true },
     { name: 'net/ipv4/fib_multipath_hash_policy', value: '1' },
     { name: 'net/ipv6/fib_multipath_hash_policy', value: '1', optional: true },
-    // No packet goes to a next hop that does not answer ARP, of those that a route has; IPv6 does so by itself.
+    // Of several next hops, those that do not answer ARP are passed over. IPv6 has no such thing on a node that forwards.
     { name: 'net/ipv4/fib_multipath_use_neigh', value: '1', optional: true },
     ...fabric.flatMap(
       device =>
