@@ -32,7 +32,7 @@ cat >/root/resources.yaml <<'END'
 END
 try 'resources are applied' margayctl apply -f /root/resources.yaml
 try 'the service starts' systemctl start margayd
-try 'margayctl reaches it' within 60 margayctl status
+try 'margayctl reaches it at once' margayctl status
 try 'runtimes find it' sh -c 'margayctl cni install && ip netns add web'
 try 'a pod by its name in /run/netns is attached' within 60 plugin ADD web /run/netns/web
 sleep infinity & # a process with every right, as a container's first one is before it gives them up
@@ -54,7 +54,11 @@ try 'nor a route, an interface or a rule in the kernel' test ! -s /root/kernel
 sysctl -a 2>/dev/null | grep '^net\.' | grep -v 'random\|inode\|max_\|_mem' | sort >/root/sysctls-after
 try 'nor a setting' diff /root/sysctls /root/sysctls-after
 try 'put back, it starts' sh -c 'dpkg -i /root/margay.deb && systemctl start margayd && systemctl is-enabled margayd'
-try 'and is removed again' dpkg -r margay
+try 'a pod is attached again' within 60 plugin ADD web /run/netns/web
+echo 'node: [' >/etc/margay/margayd.yaml
+try 'and is removed again, though nobody can read its file' dpkg -r margay
+kernel >/root/kernel
+try 'with its routes, interfaces and rules' test ! -s /root/kernel
 try 'it is purged' dpkg -P margay
 kill %1 %2
 ip netns delete web

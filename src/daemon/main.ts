@@ -6,6 +6,7 @@ import { ConfigError, type DaemonConfig, defaultConfigFile, loadConfig } from '.
 import { version } from '../api/version.ts'
 import { Daemon } from './daemon.ts'
 import { createLog } from './log.ts'
+import { tellReady } from './service-manager.ts'
 
 const usage = `usage: margayd [--config FILE]
 
@@ -47,6 +48,7 @@ async function main(): Promise<number> {
   } catch (error) {
     return refuse(error instanceof Error ? error.message : String(error))
   }
+  tellReady(lasting)
   process.on('SIGHUP', () => {
     try {
       const next = loadConfig(file, hostname())

@@ -8,6 +8,7 @@
 
 import { randomInt } from 'node:crypto'
 import type { Link, Operation, Result, Rtnetlink } from '../../../netlink/types.ts'
+import { type Endpoint, endpointName } from '../../model/endpoint.ts'
 import type { Kernel } from '../kernel.ts'
 import type { KernelMirror } from '../mirror.ts'
 import { type EndpointError, errorOf } from './errors.ts'
@@ -112,6 +113,20 @@ export class DeviceDeletion {
   #goneOf({ index }: Link): Promise<void> {
     return new Promise(resolve => this.#leaving.set(index, resolve))
   }
+}
+
+/**
+ * Deletes the pod's end, for a pair whose host end is no longer in the node's namespace: somebody moved it away. The kernel takes the host
+ * end along, wherever it is.
+ */
+export async function deleteFarEnd(kernel: Kernel, endpoint: Endpoint): Promise<RemoveOutcome> {
+  const { netns, ifName, mac } = endpoint
+  if (mac === undefined || (await kernel.identify(netns)) === undefined) return { ok: true, removed: false }
+  await using pod = await kernel.open(netns)
+  const link = await pod.link(ifName)
+  if (link?.kind !== 'veth' || link.mac !== mac) return { ok: true, removed: false }
+  const results = await deleteLinks(pod, [link])
+  return outcomeOf(`${ifName} of ${endpointName(endpoint)}`, link, results.get(link.index))
 }
 
 /** What became of each, by its index. */

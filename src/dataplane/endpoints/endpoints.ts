@@ -14,7 +14,7 @@ import type { RouteTable } from '../routes/route-table.ts'
 import type { Settings } from '../settings.ts'
 import { Attacher } from './attach.ts'
 import { type Asked, checkEndpoint, type EndpointProblem } from './check.ts'
-import { DeviceDeletion, type RemoveOutcome } from './delete.ts'
+import { deleteFarEnd, DeviceDeletion, type RemoveOutcome } from './delete.ts'
 import { type EndpointError, errorOf, Refused } from './errors.ts'
 import type { HostEndGuard } from './guard.ts'
 import { type EndpointId, hostDeviceName, isHostDevice, isNameless, podAddress } from './names.ts'
@@ -223,11 +223,21 @@ export class Endpoints {
         )
         await this.#routes.settle(prefixes)
       }
-      const outcome = await this.#deletion.delete(hostDevice)
+      const deleted = await this.#deletion.delete(hostDevice)
+      const isElsewhere = deleted.ok && !deleted.removed && endpoint !== undefined
+      const outcome = isElsewhere ? await this.#removeFarEnd(endpoint) : deleted
       if (endpoint && outcome.ok) this.#forget(endpoint)
       if (endpoint?.sourceCheck === false) await this.#tellUnchecked()
       return outcome
     })
+  }
+
+  async #removeFarEnd(endpoint: Endpoint): Promise<RemoveOutcome> {
+    try {
+      return await deleteFarEnd(this.#kernel, endpoint)
+    } catch (thrown) {
+      return { ok: false, error: errorOf(`endpoint ${endpointName(endpoint)}`, thrown) }
+    }
   }
 
   /** What was begun is done. Pods stay. */
