@@ -60,7 +60,7 @@ t.test('records that this node does not believe: that is said, and none of them 
   ) as unknown
   t.match(rows, [
     { where: 'n1', kind: 'not-looked', object: 'datastore', text: /records would go/ },
-    { where: 'cluster', kind: 'orphan-copy', state: 'fixable' },
+    { where: 'cluster', kind: 'orphan-copy', state: 'yours' },
   ])
   t.ok(await store.get(copyKind, '10-42-0-0-26'))
 })

@@ -31,7 +31,7 @@ const betweenLooks = 1_000
 export async function checkIpam(context: Context, { fix }: { readonly fix: boolean }): Promise<void> {
   const apart = await apartRow(context)
   // What this node does not believe may be half of an import: nothing of it is put right by guesses.
-  const ofCluster = await clusterRows(context, fix && !apart)
+  const ofCluster = await clusterRows(context, { fix, mayFix: !apart })
   const ofNode = await nodeRows(context, fix)
   const rows = [...(apart ? [apart] : []), ...ofCluster.filter(row => !isToldBetter(row, ofNode)), ...ofNode]
   print(context.format(), rows, () => checkText(rows, fix))
@@ -57,14 +57,17 @@ function notLooked(where: string, object: string, text: string): Row {
   return { where, kind: 'not-looked', object, state: 'yours', text }
 }
 
-async function clusterRows(context: Context, fix: boolean): Promise<readonly Row[]> {
+async function clusterRows(
+  context: Context,
+  { fix, mayFix }: { readonly fix: boolean; readonly mayFix: boolean },
+): Promise<readonly Row[]> {
   const store = await context.datastore({ create: false })
   try {
     const nodes = new Map((await listNodes(store)).map(node => [node.name, node]))
     const rows: Row[] = []
     for (const { repair, kind, object, text, node } of await lasting(store)) {
-      const outcome = fix && (await repair?.().catch(asRefusal))
-      const state = outcome === true ? 'fixed' : outcome ? 'refused' : repair ? 'fixable' : 'yours'
+      const outcome = fix && mayFix && (await repair?.().catch(asRefusal))
+      const state = outcome === true ? 'fixed' : outcome ? 'refused' : repair && mayFix ? 'fixable' : 'yours'
       const what = kind === 'dead-node' ? `${text} ${seenOf(nodes, node)}` : text
       rows.push({ where: 'cluster', kind, object, state, text: withRefusal(what, outcome) })
     }
