@@ -572,21 +572,25 @@ for (const [where, open, skip] of [
       t.ok((await plane.endpoints.add(request(await world.addPod('b')))).ok, 'its addresses are free')
     })
 
-    t.test('a pod whose host end somebody moved away loses its end all the same', { skip: where === 'real' ? false : 'the fake kernel moves no devices' }, async t => {
-      await using world = await open()
-      const node = world.nodePath ?? ''
-      await using plane = await start(world.kernel)
-      const netns = await world.addPod('a')
-      const elsewhere = await world.addPod('elsewhere')
-      const outcome = await plane.endpoints.add(request(netns))
-      if (!outcome.ok) throw new Error(outcome.error.text)
-      const { hostDevice } = outcome.endpoint
-      execFileSync('ip', ['-n', basename(node), 'link', 'set', hostDevice, 'netns', basename(elsewhere)])
-      t.same(await plane.endpoints.remove(outcome.endpoint), { ok: true, removed: true })
-      t.same(await leftIn(world.kernel, netns), [])
-      t.same(await leftIn(world.kernel, elsewhere), [])
-      t.same(await plane.endpoints.remove(outcome.endpoint), { ok: true, removed: false }, 'and again')
-    })
+    t.test(
+      'a pod whose host end somebody moved away loses its end all the same',
+      { skip: where === 'real' ? false : 'the fake kernel moves no devices' },
+      async t => {
+        await using world = await open()
+        const node = world.nodePath ?? ''
+        await using plane = await start(world.kernel)
+        const netns = await world.addPod('a')
+        const elsewhere = await world.addPod('elsewhere')
+        const outcome = await plane.endpoints.add(request(netns))
+        if (!outcome.ok) throw new Error(outcome.error.text)
+        const { hostDevice } = outcome.endpoint
+        execFileSync('ip', ['-n', basename(node), 'link', 'set', hostDevice, 'netns', basename(elsewhere)])
+        t.same(await plane.endpoints.remove(outcome.endpoint), { ok: true, removed: true })
+        t.same(await leftIn(world.kernel, netns), [])
+        t.same(await leftIn(world.kernel, elsewhere), [])
+        t.same(await plane.endpoints.remove(outcome.endpoint), { ok: true, removed: false }, 'and again')
+      },
+    )
 
     t.test('CHECK compares the MAC and the MTU that were asked for, and those only', async t => {
       await using world = await open()
