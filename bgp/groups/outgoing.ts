@@ -63,6 +63,19 @@ export interface Shape {
   readonly extendedMessages: boolean
 }
 
+/** No attribute's value is longer. */
+const LONGEST = 1 << 16
+
+/** What values are written to on the way into a result: all of this thread, as none is looked at when the result is there. */
+const shared = {
+  asPath: new Uint8Array(LONGEST),
+  clusterList: new Uint8Array(LONGEST),
+  extended: new Uint8Array(LONGEST),
+  wide: new Uint8Array(LONGEST),
+  scratch: new Uint8Array(LONGEST),
+  behind: new Uint8Array(LONGEST),
+}
+
 /** Holds one result at a time, so that all groups of a family can share its buffers. */
 export class Outgoing {
   /** The attributes are `octets[0, length)`, with NEXT_HOP among them where NLRI are classic. */
@@ -83,22 +96,19 @@ export class Outgoing {
   readonly #edits: Edit[] = []
   #count = 0
 
-  readonly #asPath = edit(asPath, 1 << 16)
-  readonly #as4Path = edit(as4Path, 1 << 16)
+  readonly #asPath = edit(asPath, shared.asPath)
+  readonly #as4Path = edit(as4Path, shared.behind)
   readonly #nextHop = edit(nextHop, 4)
   readonly #noMed = edit(med, 0)
   readonly #noLocalPref = edit(localPref, 0)
   readonly #defaultLocalPref = edit(localPref, 4)
   readonly #originator = edit(originatorId, 4)
-  readonly #clusterList = edit(clusterList, 1 << 16)
+  readonly #clusterList = edit(clusterList, shared.clusterList)
   readonly #noOriginator = edit(originatorId, 0)
   readonly #noClusterList = edit(clusterList, 0)
   readonly #aggregator = edit(aggregator, 6)
   readonly #as4Aggregator = edit(as4Aggregator, 8)
-  readonly #wide = new Uint8Array(1 << 16)
-  readonly #scratch = new Uint8Array(1 << 16)
-  readonly #behind = new Uint8Array(1 << 16)
-  readonly #extended = edit(extendedCommunities, 1 << 16)
+  readonly #extended = edit(extendedCommunities, shared.extended)
   readonly #noAigp = edit(aigp, 0)
   readonly #onlyToCustomer = edit(onlyToCustomer, 4)
 
@@ -180,7 +190,7 @@ export class Outgoing {
     const from = isThere ? walker.from : 0
     const to = isThere ? walker.to : 0
     const path = this.#asPath
-    const out = fourOctetAs ? path.value : this.#wide
+    const out = fourOctetAs ? path.value : shared.wide
     const length = this.#ownPath(sets.octets, from, to, (sets.flags[set] & HAS_MEMBERS) !== 0, out)
     path.length = length
     if (fourOctetAs) return path
@@ -188,8 +198,7 @@ export class Outgoing {
     path.length = narrowed.length
     this.#as4Path.length = -1
     if (!narrowed.lossy) return path
-    this.#as4Path.value = this.#behind
-    this.#as4Path.length = rewriteAsPath(WITHOUT_MEMBERS, out, 0, length, this.#behind) // RFC 6793 §3
+    this.#as4Path.length = rewriteAsPath(WITHOUT_MEMBERS, out, 0, length, this.#as4Path.value) // RFC 6793 §3
     return path
   }
 
@@ -199,14 +208,14 @@ export class Outgoing {
     if (shape.kind === 'ibgp') return prependAs(octets, from, to, 0, 0, out)
     if (shape.kind === 'confed-ebgp') return prependAs(octets, from, to, shape.localAs, 1, out, AS_CONFED_SEQUENCE)
     if (shape.peerAs !== 0 || hasMembers) {
-      to = rewriteAsPath(shape, octets, from, to, this.#scratch)
+      to = rewriteAsPath(shape, octets, from, to, shared.scratch)
       from = 0
-      octets = this.#scratch
+      octets = shared.scratch
     }
     if (shape.asBehind !== 0) {
-      to = prependAs(octets, from, to, shape.asBehind, 1, this.#behind)
+      to = prependAs(octets, from, to, shape.asBehind, 1, shared.behind)
       from = 0
-      octets = this.#behind
+      octets = shared.behind
     }
     return prependAs(octets, from, to, shape.localAs, 1, out)
   }
@@ -280,8 +289,8 @@ const NO_SHAPE: Shape = {
   extendedMessages: false,
 }
 
-function edit(type: { readonly code: number; readonly flags: number }, size: number): Edit {
-  return { code: type.code, flags: type.flags, value: new Uint8Array(size), length: 0 }
+function edit(type: { readonly code: number; readonly flags: number }, room: number | Uint8Array): Edit {
+  return { ...type, value: typeof room === 'number' ? new Uint8Array(room) : room, length: 0 }
 }
 
 /**

@@ -14,17 +14,20 @@ export interface Edit {
   length: number
 }
 
-/** Longer than any set after prepending, reflection, and the AS4_PATH beside an AS_PATH; no value outgrows its length. */
-const LONGEST = 1 << 18
+/** Octets of an attribute before its value: flags, code, and a length of two octets (RFC 4271 §4.3). */
+const HEADER = 4
+/** Room at first: a set is seldom longer. */
+const ROOM = 4096
 
 export class Rewriter {
   /** The result is `octets[0, length)`. */
-  readonly octets = new Uint8Array(LONGEST)
+  octets = new Uint8Array(ROOM)
   length = 0
   readonly #walker = new AttributeWalker()
 
   /** Rewrites `source[from, to)` by the first `count` edits, which ascend by code. */
   run(source: Uint8Array, from: number, to: number, edits: readonly Edit[], count = edits.length): void {
+    this.#makeRoom(to - from, edits, count)
     const { octets } = this
     const walker = this.#walker.reset(source, from, to)
     let at = 0
@@ -39,6 +42,12 @@ export class Rewriter {
     }
     while (next < count) at = this.#put(edits[next++], at)
     this.length = at
+  }
+
+  #makeRoom(length: number, edits: readonly Edit[], count: number): void {
+    let needed = length
+    for (let i = 0; i < count; i++) needed += HEADER + Math.max(0, edits[i].length)
+    if (needed > this.octets.length) this.octets = new Uint8Array(2 * needed)
   }
 
   #put(edit: Edit, at: number): number {

@@ -20,7 +20,7 @@ type ViewType<T extends Column> = new (buffer: SharedArrayBuffer, offset: number
 export const STEP = 256 * 1024
 
 /** Entries that a column begins with: most speakers have a few hundred prefixes, and what is committed counts for the garbage collector. */
-export const FIRST = 4096
+export const FIRST = 512
 
 /** Octets of a column without a reservation from which on it gets one when it grows. */
 const PLAIN = 1 << 20
