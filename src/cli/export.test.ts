@@ -26,19 +26,22 @@ t.test('out of a file, into etcd', async t => {
 
   const text = await textOf(from)
   const read = (text: string) => readExport(text, 'x.jsonl')
-  t.same(await importAll(into, read(text), false), { created: 7, replaced: 0, same: 0, kept: [] }, 'all but the lock')
+  const whole = { created: 7, replaced: 0, same: 0, kept: [] }
+  t.same(await importAll(into, read(text), { force: false, write: false }), whole)
+  t.same(await into.kinds(), [], 'asked only, nothing is written')
+  t.same(await importAll(into, read(text), { force: false }), whole, 'all but the lock')
   t.equal(await textOf(into), text, 'what comes out again is the same')
   t.same(
-    await importAll(into, read(text), false),
+    await importAll(into, read(text), { force: false }),
     { created: 0, replaced: 0, same: 7, kept: [] },
     'once more changes nothing',
   )
 
   const other = text.replace('a-b-c', 'd-e-f')
-  await t.rejects(importAll(into, read(other), false), {
+  await t.rejects(importAll(into, read(other), { force: false }), {
     message: /holds a cluster already \(ClusterInformation, IPPool, SomeKindOfLater\): nothing was written/,
   })
-  const replaced = await importAll(into, read(other), true)
+  const replaced = await importAll(into, read(other), { force: true })
   t.same(replaced, { created: 0, replaced: 1, same: 6, kept: [], isOtherCluster: true })
   t.throws(() => read('noise'), { message: /x\.jsonl:1 is not JSON: nothing was written/ })
   t.throws(() => read('{"margayExport":9}\n'), { message: /is no export of this version/ })
@@ -81,11 +84,11 @@ t.test('into a cluster that lives: who has which addresses stays as it is there'
   await store.update('AddressCopy', '10-42-0-0-26', copy('10.42.0.1', '10.42.0.2'), old!.version)
   const before = await textOf(store)
 
-  await t.rejects(importAll(store, records, false), {
+  await t.rejects(importAll(store, records, { force: false }), {
     message: /holds this cluster, and 3 of its records .*block "10-42-8-7-32".*: nothing was written; .*--force/,
   })
   t.equal(await textOf(store), before)
-  t.match(await importAll(store, records, true), {
+  t.match(await importAll(store, records, { force: true }), {
     created: 0,
     replaced: 0,
     kept: [
@@ -104,7 +107,7 @@ t.test('an import that was broken off is finished by another', async t => {
   for (const name of ['p1', 'p2']) await store.create('IPPool', name, { spec: {} })
   const records = readExport(await textOf(store), 'x.jsonl')
   await store.delete('IPPool', 'p2')
-  t.match(await importAll(store, records, false), { created: 1, replaced: 0, same: 2 })
+  t.match(await importAll(store, records, { force: false }), { created: 1, replaced: 0, same: 2 })
   await store.close()
 })
 
@@ -123,10 +126,10 @@ t.test('an import that is broken off leaves no identity by which daemons would b
       return typeof value === 'function' ? value.bind(store) : value
     },
   })
-  await t.rejects(importAll(dying, records, false), { message: 'killed' })
+  await t.rejects(importAll(dying, records, { force: false }), { message: 'killed' })
   t.equal((await into.list('IPPool')).entries.length, 2)
   t.equal(await into.get('ClusterInformation', 'default'), undefined)
-  t.match(await importAll(into, records, false), { created: 1, same: 2 })
+  t.match(await importAll(into, records, { force: false }), { created: 1, same: 2 })
   t.match((await into.get('ClusterInformation', 'default'))?.value, { clusterGUID: 'a-b-c' })
   await Promise.all([from.close(), into.close()])
 })
@@ -139,9 +142,11 @@ t.test('into a datastore that was emptied, and to which records were applied sin
   for (const kind of ['ClusterInformation', 'IPPool'])
     for (const { name, version } of (await store.list(kind)).entries) await store.delete(kind, name, version)
   const applied = await store.create('IPPool', 'p1', { spec: { disabled: true } })
-  await t.rejects(importAll(store, records, false), { message: /holds records already, and 1 .*ippool "p1"/ })
+  await t.rejects(importAll(store, records, { force: false }), {
+    message: /holds records already, and 1 .*ippool "p1"/,
+  })
   await store.update('IPPool', 'p1', { spec: {} }, applied)
-  t.match(await importAll(store, records, false), { created: 2, replaced: 0, same: 1 })
+  t.match(await importAll(store, records, { force: false }), { created: 2, replaced: 0, same: 1 })
   await store.close()
 })
 

@@ -2,7 +2,7 @@
 //
 // The cluster's identity goes along, so daemons that knew the old store take the new one for theirs. The lock does not.
 
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import type { Command } from 'commander'
 import { clusterIdentity, type Datastore, type Entry, lockKind, StoreError } from '../datastore/contract.ts'
@@ -51,7 +51,7 @@ export function registerExport(program: Command, context: Context): void {
       'also into a datastore that holds a cluster: what has the same name is replaced, but for who has which addresses',
     )
     .option('--from-calico-etcd <endpoints>', "instead of a file: the resources in Calico's etcd, https://HOST:PORT,…")
-    .option('--dry-run', 'from Calico: only say what would be done')
+    .option('--dry-run', 'only say what would be done')
     .option('--ca <file>', "who signed the certificates of Calico's etcd")
     .option('--cert <file>', 'client certificate for it')
     .option('--key <file>', 'its key')
@@ -69,14 +69,15 @@ export function registerExport(program: Command, context: Context): void {
           return importFromCalico(context, { endpoints: fromCalicoEtcd, ...access }, { dryRun, force })
         if (file === undefined) return
         const records = readExport(read(file), file === '-' ? 'standard input' : file)
-        await withDatastore(
-          context,
-          async store => {
-            const counts = await importAll(store, records, force)
-            print(context.format(), counts, () => importedText(counts))
-          },
-          { create: true },
-        )
+        const tell = (counts: Imported): void =>
+          print(context.format(), counts, () => `${importedText(counts)}${dryRun ? '\nnothing is written yet' : ''}`)
+        const { datastore } = context.config()
+        // What is only asked begins no store.
+        if (dryRun && datastore.type === 'embedded' && !existsSync(datastore.path))
+          return tell({ created: records.length, replaced: 0, same: 0, kept: [] })
+        await withDatastore(context, async store => tell(await importAll(store, records, { force, write: !dryRun })), {
+          create: !dryRun,
+        })
       },
     )
 }
@@ -173,7 +174,7 @@ export interface Imported {
 export async function importAll(
   store: Datastore,
   records: readonly ExportedRecord[],
-  force: boolean,
+  { force, write = true }: { readonly force: boolean; readonly write?: boolean },
 ): Promise<Imported> {
   if (!force) await requireRoom(store, records)
   const blocks = await allBlocks(store)
@@ -186,12 +187,12 @@ export async function importAll(
       kept.push(`${nameOf(kind, name)} (${rival.cidr} is ${rival.node}'s)`)
       continue
     }
-    const found = await createOrFind(store, kind, name, value)
+    const found = write ? await createOrFind(store, kind, name, value) : await store.get(kind, name)
     if (!found) counts.created++
     else if (isDeepStrictEqual(found.value, value)) counts.same++
     else if (kind === copyKind) kept.push(`${nameOf(kind, name)} (its node keeps it)`)
     else {
-      await store.update(kind, name, value, found.version)
+      if (write) await store.update(kind, name, value, found.version)
       counts.replaced++
       if (kind === identityKind) isOtherCluster = true
     }

@@ -92,7 +92,7 @@ t.test('again, and not over what differs', async t => {
   await calico.put(key.replace('rack1-tor', 'new')).value(other)
   t.match(await run('--from-calico-etcd', endpoints), {
     code: 1,
-    out: /bgppeer "rack1-tor": there already, and different/,
+    out: /bgppeer "rack1-tor": there already, and different\n(?:  changed .*\n)*  changed   spec\.asNumber: 65101 there, 65102 in Calico\n/,
     err: /bgppeer "rack1-tor": the datastore has another of that name: nothing was written; --force/,
   })
   t.equal(await specOf('BGPPeer', 'new'), undefined, 'all or nothing')
@@ -112,9 +112,32 @@ t.test('what does not fit what is there is not taken', async t => {
   const overlap = { kind: 'IPPool', metadata: { name: 'theirs' }, spec: { cidr: '172.16.0.0/16' } }
   const { objects } = await importCalico(
     store,
-    { objects: [overlap], blocks: [], unreadable: [] },
+    { objects: [overlap], blocks: [], unreadable: [], others: {} },
     { write: true, force: true },
   )
   t.match(objects, [{ does: 'not taken', why: /cidr 172\.16\.0\.0\/16 overlaps pool "ours"/ }])
   t.equal(await store.get('IPPool', 'theirs'), undefined)
+})
+
+t.test('of two keys that say one name, that with its name is meant', async t => {
+  const peer = { kind: 'BGPPeer', metadata: { name: 'twin' }, spec: { peerIP: '10.0.7.1', asNumber: 65107 } }
+  const at = (name: string) => `/calico/resources/v3/projectcalico.org/bgppeers/${name}`
+  const { objects } = await importCalico(
+    store,
+    {
+      objects: [
+        { ...peer, key: at('other') },
+        { ...peer, key: at('twin') },
+      ],
+      blocks: [],
+      unreadable: [],
+      others: {},
+    },
+    { write: true, force: false },
+  )
+  t.match(objects, [
+    { does: 'not taken', why: /bgppeers\/other, and \S+bgppeers\/twin has that name, too/ },
+    { does: 'create' },
+  ])
+  t.ok(await store.get('BGPPeer', 'twin'))
 })

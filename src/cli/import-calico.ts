@@ -1,5 +1,5 @@
 // `margayctl import --from-calico-etcd`: the resources of a Calico cluster, read out of its etcd and never written there. All that can be
-// taken is written, or nothing.
+// taken is written, or nothing: where the datastore fails amid it, the same command goes on from there.
 
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -13,7 +13,7 @@ import {
   readCalicoKeys,
   withoutPoolsInUse,
 } from '../resources/calico/index.ts'
-import { allKinds, type AnyResource, formatProblem, kinds, validateAll } from '../resources/index.ts'
+import { allKinds, type AnyResource, formatProblem, kinds, whatFits } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { CommandError, print } from './output.ts'
 import { changeOf, keyOf, put, readAll, unreadText } from './stored-resources.ts'
@@ -38,6 +38,8 @@ export interface CalicoImport {
   readonly objects: readonly Imported[]
   /** Keys of Calico's that cannot be read. */
   readonly unreadable: readonly string[]
+  /** Keys of Calico's that are no resources, by what they are. */
+  readonly others: CalicoStore['others']
 }
 
 /** The verb. */
@@ -111,33 +113,69 @@ export async function importCalico(
   if (unread.length > 0) throw new CommandError(1, `${unread.map(unreadText).join('\n')}\nNothing was written.`)
   const { planned, told } = beside(existing, calico, force)
   const isHeld = told.objects.some(({ does }) => does === 'differs')
-  if (write && !isHeld)
-    for (const { conversion, change } of planned)
-      if (conversion.resource && change) await put(store, conversion.resource, change)
+  if (!write || isHeld) return told
+  const writes = planned.flatMap(({ conversion: { resource }, change }) =>
+    resource && change && change.do !== 'nothing' ? [{ resource, change }] : [],
+  )
+  for (const [done, { resource, change }] of writes.entries()) {
+    try {
+      await put(store, resource, change)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      throw new CommandError(
+        1,
+        `${keyOf(resource)}: ${error.message}\n${done} of ${writes.length} objects are written; the same command goes on from there.`,
+      )
+    }
+  }
   return told
 }
 
 /** What an import would do beside the resources that are there, and how that is told. */
 function beside(existing: readonly AnyResource[], calico: CalicoStore, force: boolean) {
-  const conversions = calico.objects.map(object => withoutPoolsInUse(fromCalico(object), calico.blocks))
+  const conversions = withoutNamesakes(calico.objects).map(({ object, why }) =>
+    why === undefined
+      ? withoutPoolsInUse(fromCalico(object), calico.blocks)
+      : { ...withoutResource(fromCalico(object)), changed: [], leftOut: [], why },
+  )
   const fitting = withoutMisfits(conversions, existing)
-  const planned = fitting.map(conversion => ({ conversion, ...plan(conversion, existing, force) }))
-  const objects = planned.map(({ conversion, does }) => ({ ...withoutResource(conversion), does }))
-  const told: CalicoImport = { objects, unreadable: calico.unreadable }
+  const before = new Map(existing.map(each => [keyOf(each), each]))
+  const planned = fitting.map(conversion => ({ conversion, ...plan(conversion, before, force) }))
+  const objects = planned.map(({ conversion, does, lost }) => {
+    const { changed, ...rest } = withoutResource(conversion)
+    return { ...rest, changed: [...changed, ...lost], does }
+  })
+  const told: CalicoImport = { objects, unreadable: calico.unreadable, others: calico.others }
   return { planned, told }
 }
 
 /** Objects that do not fit the others, there or here, are not taken. */
 function withoutMisfits(conversions: readonly Conversion[], existing: readonly AnyResource[]): readonly Conversion[] {
-  for (let taken = conversions; ;) {
-    const written = taken.flatMap(({ resource }) => resource ?? [])
-    const [misfit] = validateAll(existing, written)
-    if (!misfit) return taken
-    taken = taken.map(conversion => {
-      if (conversion.resource !== misfit.resource) return conversion
-      return { ...withoutResource(conversion), why: formatProblem(misfit.problem).replaceAll(/\s+/g, ' ') }
-    })
-  }
+  const problems = whatFits(
+    existing,
+    conversions.flatMap(({ resource }) => resource ?? []),
+  )
+  return conversions.map(conversion => {
+    const problem = conversion.resource && problems.get(conversion.resource)
+    if (!problem) return conversion
+    const why = formatProblem(problem).replaceAll(/\s+/g, ' ')
+    return { ...withoutResource(conversion), changed: [], leftOut: [], why }
+  })
+}
+
+/** Of several objects of one kind and name that with the key of that name, or the first, is meant. */
+function withoutNamesakes(objects: CalicoStore['objects']) {
+  const namesakes = Map.groupBy(objects, ({ kind, metadata }) => `${kind} ${metadata.name}`)
+  return objects.map(object => {
+    const of = namesakes.get(`${object.kind} ${object.metadata.name}`) ?? []
+    const meant = of.find(({ key, metadata }) => key?.endsWith(`/${metadata.name}`)) ?? of[0]
+    // Those of namespaces may be called the same, and none of them is taken.
+    const isOther = Object.hasOwn(kinds, object.kind) && meant !== object
+    const why = isOther
+      ? `its key is ${object.key ?? 'another'}, and ${meant.key ?? 'another key'} has that name, too`
+      : undefined
+    return { object, why }
+  })
 }
 
 function withoutResource(conversion: Conversion): Omit<Conversion, 'resource'> {
@@ -145,15 +183,34 @@ function withoutResource(conversion: Conversion): Omit<Conversion, 'resource'> {
   return { object, kind, ...(why !== undefined && { why }), changed, leftOut }
 }
 
-function plan({ resource }: Conversion, existing: readonly AnyResource[], force: boolean) {
-  if (!resource) return { does: 'not taken' } as const
-  const change = changeOf(
-    resource,
-    existing.find(each => keyOf(each) === keyOf(resource)),
-  )
-  if (change.do === 'nothing') return { does: 'equal', change } as const
-  if (change.do === 'create') return { does: 'create', change } as const
-  return { does: force ? 'replace' : 'differs', change } as const
+function plan({ resource }: Conversion, before: ReadonlyMap<string, AnyResource>, force: boolean) {
+  if (!resource) return { does: 'not taken', lost: [] } as const
+  const old = before.get(keyOf(resource))
+  const change = changeOf(resource, old)
+  if (change.do === 'nothing') return { does: 'equal', change, lost: [] } as const
+  if (change.do === 'create' || !old) return { does: 'create', change, lost: [] } as const
+  return { does: force ? 'replace' : 'differs', change, lost: differences(old, change.value, force) } as const
+}
+
+/** Sentences: what stands there, and what Calico's object says instead. */
+function differences(old: AnyResource, value: unknown, force: boolean): readonly string[] {
+  const told = (leaf: unknown): string => (leaf === undefined ? 'nothing' : JSON.stringify(leaf))
+  const [theirs, ours] = [leavesOf(value), leavesOf(old)]
+  return [...new Set([...ours.keys(), ...theirs.keys()])]
+    .filter(path => path !== 'metadata.resourceVersion' && told(ours.get(path)) !== told(theirs.get(path)))
+    .map(
+      path =>
+        `${path}: ${told(ours.get(path))} there, ${told(theirs.get(path))} ${force ? 'from now on' : 'in Calico'}`,
+    )
+}
+
+/** By their paths; a list is a leaf. */
+function leavesOf(value: unknown, path = ''): ReadonlyMap<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return new Map([[path, value]])
+  const entries = Object.entries(value).flatMap(([key, each]) => [
+    ...leavesOf(each, path === '' ? key : `${path}.${key}`),
+  ])
+  return new Map(entries)
 }
 
 const heads: { readonly [D in Imported['does']]: string } = {
@@ -165,7 +222,7 @@ const heads: { readonly [D in Imported['does']]: string } = {
 }
 
 /** For people: every object, with what is not as Calico has it. Kinds without a counterpart are counted. */
-export function importText({ objects, unreadable }: CalicoImport): string {
+export function importText({ objects, unreadable, others }: CalicoImport): string {
   const known = objects.filter(({ kind }) => Object.hasOwn(kinds, kind))
   const strange = Map.groupBy(
     objects.filter(object => !known.includes(object)),
@@ -178,6 +235,15 @@ export function importText({ objects, unreadable }: CalicoImport): string {
       ...leftOut.map(text => `  left out  ${text}`),
     ]),
     ...[...strange].map(([kind, of]) => `${kind} (${of.length}): not taken: ${of[0].why ?? ''}`),
+    ...Object.entries(others).map(([is, keys]) => `${is} (${keys.length}): not taken: ${whyNotKeys(is, keys)}`),
     ...unreadable.map(key => `${key}: not taken: it cannot be read`),
   ].join('\n')
+}
+
+/** Keys that are named one by one. */
+const SHOWN = 3
+
+function whyNotKeys(is: string, keys: readonly string[]): string {
+  if (is !== 'other keys') return 'Calico keeps its own state there'
+  return `no resources: ${keys.slice(0, SHOWN).join(', ')}${keys.length > SHOWN ? ', …' : ''}`
 }

@@ -59,7 +59,8 @@ export interface PodRoute {
 
 /** What people know the pod by. */
 export function endpointName(endpoint: Endpoint): string {
-  return endpoint.label ?? endpointKey(endpoint)
+  // One whose name was lost is known by its device alone.
+  return endpoint.label ?? (endpoint.network === '' ? endpoint.containerId : endpointKey(endpoint))
 }
 
 /** The key of an endpoint within its node. */

@@ -6,6 +6,7 @@ import {
   parseResources,
   validateAgainst,
   validateAll,
+  whatFits,
 } from './index.ts'
 
 const read = (kind: string, name: string, spec: object): AnyResource => {
@@ -152,4 +153,33 @@ t.test('two objects for one router are refused where a node is selected by both,
     t.equal(problems.length > 0, refused, JSON.stringify(selection))
     if (refused) t.match(problems[0].what, /peerIP 10\.9\.1\.1 is already the peer of node "a1" in bgppeer "tor-a"/)
   }
+})
+
+t.test(
+  'of objects that do not fit together the first are taken, and a peer knows nodes that come after it',
+  async t => {
+    const wanted = [
+      peer('itself', { node: 'a', peerIP: '10.9.0.1', asNumber: 64512 }),
+      pool('over-a', '10.9.0.0/24'),
+      node('a', '10.9.0.1/24'),
+      node('b', '10.9.0.1/24'),
+      node('c', '10.9.0.2/24'),
+    ]
+    const fits = whatFits([], wanted)
+    t.same(
+      wanted.map(each => fits.get(each) === undefined),
+      [false, false, true, false, true],
+    )
+    t.match(fits.get(wanted[1])?.what, /holds the address of node "a"/)
+  },
+)
+
+t.test('thousands of nodes and peers are looked at by what they have in common', async t => {
+  const nodes = Array.from({ length: 2_000 }, (_, i) => node(`m${i}`, `10.8.${(i >> 8) + 1}.${i & 255}/16`))
+  const peers = nodes.map(({ metadata }, i) =>
+    peer(`p${i}`, { node: metadata.name, peerIP: '10.7.0.1', asNumber: 64601 }),
+  )
+  t.same(validateAll([], [...nodes, ...peers]), [])
+  const [twin] = validateAll([...nodes, ...peers], [node('twin', '10.8.4.7/16')])
+  t.match(twin.problem.what, /10\.8\.4\.7 is the address of node "m775"/)
 })

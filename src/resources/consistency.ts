@@ -1,6 +1,7 @@
 // Whether a sound object fits the others of the cluster.
 //
-// Each rule looks at the object to be written and at those that are there, and says what would go wrong. One list a kind.
+// Each rule looks at the object to be written and at those that are there, and says what would go wrong. One list a kind. A cluster has
+// thousands of nodes and peers, so they are found by what the rules ask for: names, addresses, sessions.
 
 import {
   type Address,
@@ -29,44 +30,120 @@ export function validateAll(
   existing: readonly AnyResource[],
   written: readonly AnyResource[],
 ): { readonly resource: AnyResource; readonly problem: Problem }[] {
-  const after = [...existing.filter(old => !written.some(resource => isSame(old, resource))), ...written]
-  return written.flatMap(resource => {
-    const others = after.filter(other => !isSame(other, resource))
-    const before = existing.find(old => isSame(old, resource))
-    const findings = (rules[resource.kind] as Rule<AnyResource>)(resource, others, before)
-    const object = nameOf(resource.kind, resource.metadata.name)
-    return findings.map(finding => ({ resource, problem: { object, ...finding } }))
-  })
+  const names = new Set(written.map(keyOf))
+  const before = new Map(existing.map(old => [keyOf(old), old]))
+  const after = new Cluster([...existing.filter(old => !names.has(keyOf(old))), ...written])
+  return written.flatMap(resource =>
+    problemsOf(resource, after, before.get(keyOf(resource))).map(problem => ({ resource, problem })),
+  )
 }
 
-function isSame(a: AnyResource, b: AnyResource): boolean {
-  return a.kind === b.kind && a.metadata.name === b.metadata.name
+/**
+ * For each of several that are to be written together what keeps it out, undefined if nothing: it has to fit those that are there and
+ * those that are taken before it. Nodes are taken first, then pools, then peers.
+ */
+export function whatFits(
+  existing: readonly AnyResource[],
+  wanted: readonly AnyResource[],
+): ReadonlyMap<AnyResource, Problem | undefined> {
+  const names = new Set(wanted.map(keyOf))
+  const before = new Map(existing.map(old => [keyOf(old), old]))
+  const taken = new Cluster(existing.filter(old => !names.has(keyOf(old))))
+  const rank = ({ kind }: AnyResource): number => ['Node', 'IPPool', 'BGPPeer'].indexOf(kind)
+  const ordered = wanted.toSorted((a, b) => rank(a) - rank(b))
+  return new Map(
+    ordered.map(resource => {
+      const old = before.get(keyOf(resource))
+      const problem = problemsOf(resource, taken, old).at(0)
+      const stays = problem ? old : resource
+      if (stays) taken.add(stays)
+      return [resource, problem]
+    }),
+  )
+}
+
+function problemsOf(resource: AnyResource, cluster: Cluster, before: AnyResource | undefined): Problem[] {
+  const object = nameOf(resource.kind, resource.metadata.name)
+  const findings = (rules[resource.kind] as Rule<AnyResource>)(resource, cluster, before)
+  return findings.map(finding => ({ object, ...finding }))
+}
+
+function keyOf({ kind, metadata }: AnyResource): string {
+  return `${kind} ${metadata.name}`
+}
+
+/** The cluster as it will be. */
+class Cluster {
+  readonly pools: IPPoolResource[] = []
+  readonly nodes: NodeResource[] = []
+  /** BGPConfiguration's. */
+  asNumber: number = defaultAs
+  readonly #named = new Map<string, NodeResource[]>()
+  readonly #at = new Map<string, NodeResource[]>()
+  readonly #peers = new Map<string, BGPPeerResource[]>()
+
+  constructor(resources: readonly AnyResource[]) {
+    for (const resource of resources) this.add(resource)
+  }
+
+  add(resource: AnyResource): void {
+    if (resource.kind === 'IPPool') this.pools.push(resource)
+    if (resource.kind === 'BGPConfiguration') this.asNumber = resource.spec.asNumber
+    if (resource.kind === 'BGPPeer') collect(this.#peers, sessionOf(resource).key, resource)
+    if (resource.kind !== 'Node') return
+    this.nodes.push(resource)
+    collect(this.#named, resource.metadata.name, resource)
+    for (const { text } of addressesOf(resource)) collect(this.#at, text, resource)
+  }
+
+  named(name: string): readonly NodeResource[] {
+    return this.#named.get(name) ?? []
+  }
+
+  /** Nodes that have the address, in its shortest form, as their own. */
+  at(address: string | undefined): readonly NodeResource[] {
+    return (address !== undefined && this.#at.get(address)) || []
+  }
+
+  /** Peers with the same `peerIP`, or `peerSelector`. */
+  like(peer: BGPPeerResource): readonly BGPPeerResource[] {
+    return this.#peers.get(sessionOf(peer).key) ?? []
+  }
+}
+
+function collect<V>(map: Map<string, V[]>, key: string, value: V): void {
+  const list = map.get(key)
+  if (list) list.push(value)
+  else map.set(key, [value])
 }
 
 type Finding = Omit<Problem, 'object' | 'place'>
-type Rule<R> = (resource: R, others: readonly AnyResource[], before: R | undefined) => readonly Finding[]
+/** Whatever of the cluster has the name of `resource` is `resource` itself. */
+type Rule<R> = (resource: R, cluster: Cluster, before: R | undefined) => readonly Finding[]
 
 const rules: { readonly [K in Kind]: Rule<ResourceOf<K>> } = {
-  IPPool: (pool, others, before) => [
+  IPPool: (pool, { pools, nodes }, before) => [
     ...unchanged(pool, before),
-    ...ofKind(others, 'IPPool').flatMap(other => apart(pool, other)),
-    ...ofKind(others, 'Node').flatMap(node => outsidePool(['spec', 'cidr'], `cidr ${pool.spec.cidr}`, node, pool)),
+    ...others(pools, pool).flatMap(other => apart(pool, other)),
+    ...nodes.flatMap(node => outsidePool(['spec', 'cidr'], `cidr ${pool.spec.cidr}`, node, pool)),
   ],
-  Node: (node, others) => [
-    ...ofKind(others, 'Node').flatMap(other => ownAddresses(node, other)),
-    ...ofKind(others, 'IPPool').flatMap(pool => outsidePool(undefined, undefined, node, pool)),
+  Node: (node, cluster) => [
+    ...addressesOf(node).flatMap(own => others(cluster.at(own.text), node).map(other => ownAddress(own, other))),
+    ...cluster.pools.flatMap(pool => outsidePool(undefined, undefined, node, pool)),
   ],
-  BGPPeer: (peer, others) => [
-    ...ofKind(others, 'Node').flatMap(node => [...notItself(peer, node), ...rightAs(peer, node, others)]),
-    ...ofKind(others, 'BGPPeer').flatMap(other => once(peer, other, ofKind(others, 'Node'))),
+  BGPPeer: (peer, cluster) => [
+    ...cluster
+      .at(addressOf(peer))
+      .flatMap(node => [...notItself(peer, node), ...rightAs(peer, node, cluster.asNumber)]),
+    ...others(cluster.like(peer), peer).flatMap(other => once(peer, other, cluster)),
   ],
   BGPConfiguration: () => [],
   IPAMConfiguration: () => [],
   IPReservation: () => [],
 }
 
-function ofKind<K extends Kind>(resources: readonly AnyResource[], kind: K): ResourceOf<K>[] {
-  return resources.filter((resource): resource is Extract<AnyResource, ResourceOf<K>> => resource.kind === kind)
+function others<R extends AnyResource>(resources: readonly R[], resource: R): readonly R[] {
+  return resources.filter(({ metadata }) => metadata.name !== resource.metadata.name)
 }
 
 // ---- pools -------------------------------------------------------------------------------------------------------------------
@@ -108,11 +185,11 @@ function outsidePool(
 ): Finding[] {
   return addressesOf(node)
     .filter(({ address }) => contains(range(pool), address))
-    .map(({ field, text, address }) => ({
+    .map(({ field, written, text }) => ({
       path: path ?? ['spec', 'bgp', field],
       what: what
-        ? `${what} holds the address of node "${node.metadata.name}" (${formatAddress(address)})`
-        : `bgp.${field} ${text} lies in pool "${pool.metadata.name}" (${pool.spec.cidr})`,
+        ? `${what} holds the address of node "${node.metadata.name}" (${text})`
+        : `bgp.${field} ${written} lies in pool "${pool.metadata.name}" (${pool.spec.cidr})`,
       why: 'An address of a pool may be given to a pod at any time.',
       fix: path ? "Choose a range apart from the nodes' own subnets." : 'Choose an address outside the pools.',
     }))
@@ -124,38 +201,53 @@ const addressFields = ['ipv4Address', 'ipv6Address'] as const
 
 interface NodeAddress {
   readonly field: (typeof addressFields)[number]
-  readonly text: string
+  /** As it is written. */
+  readonly written: string
   readonly address: Address
+  /** In its shortest form, without a length. */
+  readonly text: string
 }
 
-function addressesOf(node: NodeResource): NodeAddress[] {
-  return addressFields.flatMap(field => {
-    const text = node.spec.bgp?.[field]
-    return text === undefined ? [] : [{ field, text, address: parsed(parseInterfaceAddress(text), text).address }]
+/** They are asked for once a pool. */
+const knownAddresses = new WeakMap<NodeResource, readonly NodeAddress[]>()
+
+function addressesOf(node: NodeResource): readonly NodeAddress[] {
+  const known = knownAddresses.get(node)
+  if (known) return known
+  const found = addressFields.flatMap(field => {
+    const written = node.spec.bgp?.[field]
+    if (written === undefined) return []
+    const { address } = parsed(parseInterfaceAddress(written), written)
+    return [{ field, written, address, text: formatAddress(address) }]
   })
+  knownAddresses.set(node, found)
+  return found
 }
 
-function ownAddresses(node: NodeResource, other: NodeResource): Finding[] {
-  const taken = addressesOf(other).map(({ address }) => formatAddress(address))
-  return addressesOf(node)
-    .filter(({ address }) => taken.includes(formatAddress(address)))
-    .map(({ field, address }) => ({
-      path: ['spec', 'bgp', field],
-      what: `bgp.${field} ${formatAddress(address)} is the address of node "${other.metadata.name}"`,
-      why: 'Sessions and next hops tell nodes apart by their addresses.',
-      fix: `Write this node's own address, or delete node "${other.metadata.name}" if it is gone.`,
-    }))
+function ownAddress({ field, text }: NodeAddress, other: NodeResource): Finding {
+  return {
+    path: ['spec', 'bgp', field],
+    what: `bgp.${field} ${text} is the address of node "${other.metadata.name}"`,
+    why: 'Sessions and next hops tell nodes apart by their addresses.',
+    fix: `Write this node's own address, or delete node "${other.metadata.name}" if it is gone.`,
+  }
 }
 
 // ---- peers -------------------------------------------------------------------------------------------------------------------
 
-function peersAt(peer: BGPPeerResource, node: NodeResource): boolean {
-  const address = peer.spec.peerIP === undefined ? undefined : splitAddressAndPort(peer.spec.peerIP)?.address
-  return addressesOf(node).some(own => formatAddress(own.address) === address)
+function addressOf({ spec: { peerIP } }: BGPPeerResource): string | undefined {
+  return peerIP === undefined ? undefined : splitAddressAndPort(peerIP)?.address
 }
 
+/** What says who is at the other end, and how two peers are known to mean the same. */
+function sessionOf({ spec }: BGPPeerResource) {
+  const field = spec.peerIP === undefined ? 'peerSelector' : 'peerIP'
+  return { field, key: `${field} ${spec[field]}` } as const
+}
+
+/** `node`: the one that has the peer's address. */
 function notItself(peer: BGPPeerResource, node: NodeResource): Finding[] {
-  if (peer.spec.node !== node.metadata.name || !peersAt(peer, node)) return []
+  if (peer.spec.node !== node.metadata.name) return []
   return [
     {
       path: ['spec', 'peerIP'],
@@ -166,9 +258,8 @@ function notItself(peer: BGPPeerResource, node: NodeResource): Finding[] {
   ]
 }
 
-function rightAs(peer: BGPPeerResource, node: NodeResource, others: readonly AnyResource[]): Finding[] {
-  if (!peersAt(peer, node)) return []
-  const common = ofKind(others, 'BGPConfiguration')[0]?.spec.asNumber ?? defaultAs
+/** `node`: the one that has the peer's address. */
+function rightAs(peer: BGPPeerResource, node: NodeResource, common: number): Finding[] {
   const asNumber = node.spec.bgp?.asNumber ?? common
   if (peer.spec.asNumber === asNumber) return []
   return [
@@ -184,11 +275,14 @@ function rightAs(peer: BGPPeerResource, node: NodeResource, others: readonly Any
 const defaultAs = kinds.BGPConfiguration.spec.entries.asNumber.default
 
 /** Two objects for one session would each want to set it up, and the loser's settings would silently mean nothing. */
-function once(peer: BGPPeerResource, other: BGPPeerResource, nodes: readonly NodeResource[]): Finding[] {
-  const field = peer.spec.peerIP === undefined ? 'peerSelector' : 'peerIP'
-  if (peer.spec[field] === undefined || peer.spec[field] !== other.spec[field]) return []
+function once(peer: BGPPeerResource, other: BGPPeerResource, cluster: Cluster): Finding[] {
+  const { field } = sessionOf(peer)
+  const sides = [peer.spec.node, other.spec.node]
+  if (peer.spec[field] === undefined || (sides.every(side => side !== undefined) && sides[0] !== sides[1])) return []
   const sameSide = peer.spec.node === other.spec.node && peer.spec.nodeSelector === other.spec.nodeSelector
-  const shared = nodes.filter(node => isAt(peer, node) && isAt(other, node)).map(node => node.metadata.name)
+  const [side = other.spec.node] = sides
+  const candidates = side === undefined ? cluster.nodes : cluster.named(side)
+  const shared = candidates.filter(node => isAt(peer, node) && isAt(other, node)).map(node => node.metadata.name)
   if (!sameSide && shared.length === 0) return []
   const where = shared.length > 0 ? `node ${shared.map(name => `"${name}"`).join(', ')}` : 'the same nodes'
   return [

@@ -104,3 +104,59 @@ t.test('nothing that a store may hold ends the import', async t => {
       t.not(resource === undefined, why === undefined, `${kind}: it is taken, or there is a reason: ${why}`)
     }
 })
+
+const keyOf = (plural: string, name: string): string => `/calico/resources/v3/projectcalico.org/${plural}/${name}`
+const stored = (kind: string, metadata: object, spec: unknown): string => JSON.stringify({ kind, metadata, spec })
+
+t.test(
+  'blocks are told by key, by record and by affinity, and disable any pool that they have addresses of',
+  async t => {
+    const { blocks, unreadable, others } = readCalicoKeys([
+      { key: '/calico/ipam/v2/assignment/ipv4/block/10.77.0.0-26', value: '{}' },
+      { key: '/calico/ipam/v2/host/n1/ipv4/block/10.78.0.0-26', value: '{"state":"pending"}' },
+      { key: '/calico/ipam/v2/assignment/ipv4/block/10.79.0.0-99', value: '{"cidr":"10.79.0.0/26"}' },
+      { key: '/calico/ipam/v2/assignment/ipv4/block/strange', value: '{}' },
+      { key: '/calico/ipam/v2/handle/x', value: '{}' },
+      { key: '/calico/v1/some', value: '' },
+    ])
+    t.same(blocks, ['10.77.0.0/26', '10.78.0.0/26', '10.79.0.0/26'])
+    t.same(unreadable, ['/calico/ipam/v2/assignment/ipv4/block/strange'])
+    t.match(others, { blocks: { length: 3 }, 'affinities of blocks': { length: 1 }, handles: { length: 1 } })
+    t.same(others['other keys'], ['/calico/v1/some'])
+    for (const cidr of ['10.77.0.0/27', '10.78.0.0/16', '10.79.0.0/26'])
+      t.match(withoutPoolsInUse(given('IPPool', { cidr }), blocks), { resource: { spec: { disabled: true } } }, cidr)
+    t.match(withoutPoolsInUse(given('IPPool', { cidr: '10.76.0.0/16' }), blocks), {
+      resource: { spec: { disabled: false } },
+    })
+  },
+)
+
+t.test("Kubernetes' bookkeeping is read over, and what is being deleted is not taken", async t => {
+  const odd = { finalizers: ['x'], generateName: 'y', managedFields: [], namespace: '', uid: '1' }
+  const { objects, unreadable } = readCalicoKeys([
+    { key: keyOf('nodes', 'n1'), value: stored('Node', { name: 'n1', labels: { rack: 'r1' }, ...odd }, {}) },
+    { key: keyOf('nodes', 'n2'), value: stored('Node', { name: 'n2', deletionTimestamp: '2026-11-01T00:00:00Z' }, {}) },
+    { key: keyOf('nodes', 'n3'), value: stored('Node', { name: 'n3' }, 'a text') },
+  ])
+  t.match(objects.map(fromCalico), [
+    { resource: { metadata: { name: 'n1', labels: { rack: 'r1' } } } },
+    { resource: undefined, why: /Calico is deleting it/ },
+  ])
+  t.same(unreadable, [keyOf('nodes', 'n3')])
+})
+
+t.test('what is not as it should be is told, not read over', async t => {
+  const cidr = '10.1.0.0/16'
+  t.match(given('IPPool', { cidr, 'nat-outgoing': 'yes' }), { resource: undefined, why: /natOutgoing yes is neither true nor false/ })
+  t.match(given('IPPool', { cidr, ipip: { enabled: 'true' } }), { resource: undefined, why: /ipip\.enabled is "true"/ })
+  t.match(given('IPReservation', { reservedCIDRs: '10.0.0.0/8' }), { resource: undefined, why: /reservedCIDRs/ })
+  t.match(given('Node', { wireguard: { interfaceIPv4Address: '10.1.1.1' } }), { leftOut: [/^wireguard: /] })
+  const peer = { peerIP: '10.0.1.1', asNumber: 65001 }
+  t.match(given('BGPPeer', { ...peer, password: {} }), { changed: [/^no password/] })
+  const secretKeyRef = { name: '../../x', key: 'k' }
+  t.match(given('BGPPeer', { ...peer, password: { secretKeyRef } }), {
+    resource: undefined,
+    why: /"\.\.\/\.\.\/x" names no/,
+  })
+  for (const kind of ['__proto__', 'constructor']) t.equal(given(kind, {}).why, `Margay has no ${kind}`)
+})

@@ -29,6 +29,8 @@ export interface CalicoObject {
   readonly kind: string
   readonly metadata: Readonly<Record<string, unknown>> & { readonly name: string }
   readonly spec: Readonly<Record<string, unknown>>
+  /** In Calico's etcd. */
+  readonly key?: string
 }
 
 /** Never fails. */
@@ -39,8 +41,10 @@ export function fromCalico({ kind: theirs, metadata, spec }: CalicoObject): Conv
   if (!Object.hasOwn(kinds, kind)) return none(whyNot(kind))
   const rewritten = rewrite(kind, metadata.name, spec)
   if (rewritten.why !== undefined) return none(rewritten.why)
-  const leftOut: string[] = []
-  const value = { apiVersion: calicoApiVersion, kind, metadata, spec: structuredClone(rewritten.spec) }
+  const { deletionTimestamp, ...kept } = metadata
+  if (deletionTimestamp !== undefined) return none('Calico is deleting it (deletionTimestamp)')
+  const leftOut = [...(rewritten.leftOut ?? [])]
+  const value = { apiVersion: calicoApiVersion, kind, metadata: kept, spec: structuredClone(rewritten.spec) }
   for (;;) {
     const parsed = parseResource(value)
     if (parsed.ok) return { object, kind, resource: parsed.resource, changed: rewritten.changed, leftOut }

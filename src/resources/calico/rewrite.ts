@@ -8,6 +8,8 @@ export interface Rewritten {
   readonly spec: Spec
   /** Sentences. */
   readonly changed: readonly string[]
+  /** Sentences. */
+  readonly leftOut?: readonly string[]
   /** The object cannot be taken; one sentence. */
   readonly why?: string
 }
@@ -34,11 +36,13 @@ function pool(given: Spec): Rewritten {
     changed.push(`cidr: ${cidr}, which is the network that ${String(spec['cidr'])} lies in`)
     spec['cidr'] = cidr
   }
-  if (nat === true && spec['natOutgoing'] === undefined) {
-    changed.push('natOutgoing: true, which stood there under its old name nat-outgoing')
-    spec['natOutgoing'] = true
+  if (nat !== undefined && spec['natOutgoing'] === undefined) {
+    if (nat === true) changed.push('natOutgoing: true, which stood there under its old name nat-outgoing')
+    spec['natOutgoing'] = nat
   }
-  const old = ipip as { readonly enabled?: boolean; readonly mode?: string } | undefined
+  const old = ipip as { readonly enabled?: unknown; readonly mode?: string } | null | undefined
+  if (old?.enabled !== undefined && typeof old.enabled !== 'boolean')
+    return { spec, changed, why: `ipip.enabled is ${JSON.stringify(old.enabled)}, and neither true nor false` }
   if (old?.enabled === true && (spec['ipipMode'] ?? '') === '') {
     spec['ipipMode'] = old.mode === 'cross-subnet' ? 'CrossSubnet' : 'Always'
     changed.push(`ipipMode: ${String(spec['ipipMode'])}, which stood there in its old form ipip`)
@@ -60,8 +64,9 @@ function pool(given: Spec): Rewritten {
 
 function node(given: Spec): Rewritten {
   const changed: string[] = []
-  const { wireguard: _, bgp: theirs, ...rest } = given as Record<string, unknown>
-  if (theirs === undefined || theirs === null) return { spec: rest, changed }
+  const { wireguard, bgp: theirs, ...rest } = given as Record<string, unknown>
+  const leftOut = wireguard === undefined ? [] : ["wireguard: Margay's nodes make keys and addresses of their own."]
+  if (theirs === undefined || theirs === null) return { spec: rest, changed, leftOut }
   if (typeof theirs !== 'object' || Array.isArray(theirs)) return { spec: given, changed }
   const bgp: Record<string, unknown> = { ...theirs }
   for (const [field, length] of [
@@ -78,7 +83,7 @@ function node(given: Spec): Rewritten {
     }
   }
   if (bgp['routeReflectorClusterID'] === '') delete bgp['routeReflectorClusterID']
-  return { spec: { ...rest, bgp }, changed }
+  return { spec: { ...rest, bgp }, changed, leftOut }
 }
 
 function peer(given: Spec, name: string): Rewritten {
@@ -96,8 +101,14 @@ function peer(given: Spec, name: string): Rewritten {
   }
   const secret = (password as { readonly secretKeyRef?: { readonly name?: string; readonly key?: string } } | undefined)
     ?.secretKeyRef
+  if (password !== undefined && password !== null && !secret)
+    changed.push('no password, as password names no secret (secretKeyRef)')
   if (secret) {
-    const file = `/etc/margay/bgp/${secret.name ?? name}/${secret.key ?? 'password'}`
+    const parts = [secret.name ?? name, secret.key ?? 'password']
+    const strange = parts.find(part => !/^[\w-][\w.-]*$/.test(part))
+    if (strange !== undefined)
+      return { spec, changed, why: `password.secretKeyRef: ${JSON.stringify(strange)} names no secret or key of one` }
+    const file = `/etc/margay/bgp/${parts.join('/')}`
     spec['password'] = { file }
     changed.push(
       `password.file: ${file}, as Margay reads no Kubernetes secrets; put the key of secret ${secret.name ?? ''} there on each node, or the session stays down`,
@@ -116,7 +127,9 @@ function configuration(spec: Spec, name: string): Rewritten {
 
 function reservation(spec: Spec): Rewritten {
   const { reservedCIDRs } = spec
-  if (!Array.isArray(reservedCIDRs)) return { spec: { ...spec, reservedCIDRs: [] }, changed: [] }
+  if (reservedCIDRs === undefined || reservedCIDRs === null)
+    return { spec: { ...spec, reservedCIDRs: [] }, changed: [] }
+  if (!Array.isArray(reservedCIDRs)) return { spec, changed: [] } // the reader refuses it
   const changed: string[] = []
   const cidrs = reservedCIDRs.map((text: unknown) => {
     const cidr = networkOf(text)

@@ -28,5 +28,5 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** One sentence, without a full stop. */
 export function whyNot(kind: string): string {
-  return reasons[kind] ?? `Margay has no ${kind}`
+  return Object.hasOwn(reasons, kind) ? reasons[kind] : `Margay has no ${kind}`
 }
