@@ -147,7 +147,10 @@ t.test("Kubernetes' bookkeeping is read over, and what is being deleted is not t
 
 t.test('what is not as it should be is told, not read over', async t => {
   const cidr = '10.1.0.0/16'
-  t.match(given('IPPool', { cidr, 'nat-outgoing': 'yes' }), { resource: undefined, why: /natOutgoing yes is neither true nor false/ })
+  t.match(given('IPPool', { cidr, 'nat-outgoing': 'yes' }), {
+    resource: undefined,
+    why: /natOutgoing yes is neither true nor false/,
+  })
   t.match(given('IPPool', { cidr, ipip: { enabled: 'true' } }), { resource: undefined, why: /ipip\.enabled is "true"/ })
   t.match(given('IPReservation', { reservedCIDRs: '10.0.0.0/8' }), { resource: undefined, why: /reservedCIDRs/ })
   t.match(given('Node', { wireguard: { interfaceIPv4Address: '10.1.1.1' } }), { leftOut: [/^wireguard: /] })
