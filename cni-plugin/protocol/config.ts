@@ -64,7 +64,7 @@ export function readValidAttachments({ json }: NetworkConfig): readonly Target[]
   if (!Array.isArray(value)) throw invalid(key, value, 'is no list', 'It lists objects with containerID and ifname.')
   return value.map((each: unknown) => {
     const { containerID, ifname } = asObject(each) ?? {}
-    if (typeof containerID === 'string' && typeof ifname === 'string')
+    if (typeof containerID === 'string' && typeof ifname === 'string' && containerID !== '' && ifname !== '')
       return { containerId: containerID, ifName: ifname }
     throw invalid(key, each, 'is no attachment', 'It needs containerID and ifname.')
   })

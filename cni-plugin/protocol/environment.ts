@@ -98,7 +98,10 @@ export function readArgs(env: Environment): ReadonlyMap<string, string> {
     const equals = pair.indexOf('=')
     if (equals < 1)
       throw new CniError(code.invalidEnvironment, `CNI_ARGS has ${JSON.stringify(pair)}, which is not KEY=VALUE.`)
-    args.set(pair.slice(0, equals), pair.slice(equals + 1))
+    const [key, value] = [pair.slice(0, equals), pair.slice(equals + 1)]
+    // Who asks for an address of each family may do so in two words.
+    const before = key === 'IP' ? args.get(key) : undefined
+    args.set(key, before === undefined ? value : `${before},${value}`)
   }
   return args
 }

@@ -125,6 +125,13 @@ for (const version of versions) {
     await call(t, backend, 'ADD', conf(version, { name: 'other' }), { CNI_CONTAINERID: 'c3' })
     const nobody = { CNI_CONTAINERID: undefined, CNI_IFNAME: undefined, CNI_NETNS: undefined }
 
+    for (const nothing of [
+      { containerID: '', ifname: '' },
+      { containerID: 'c1', ifname: '' },
+    ]) {
+      const { out } = await call(t, backend, 'GC', conf(version, { 'cni.dev/valid-attachments': [nothing] }), nobody)
+      t.match(out, { code: 7, msg: /is no attachment/ }, 'names of nothing free nothing')
+    }
     t.equal((await call(t, backend, 'GC', conf(version), nobody)).out, undefined)
     t.equal(backend.endpoints.size, 3, 'a runtime that does not say what is valid frees nothing')
     await call(t, backend, 'GC', conf(version, valid), nobody)
@@ -318,6 +325,7 @@ t.test('what a runtime may ask for', async t => {
       { addresses: ['10.42.0.78', 'fd00:42::78'], mac: '02:42:0a:00:00:02' },
     ],
     [{}, { args: { cni: { ips: ['10.42.0.79'] } }, mtu: 1400 }, { addresses: ['10.42.0.79'], mtu: 1400 }],
+    [{ CNI_ARGS: 'IP=fd00:42::77;IP=10.42.0.77' }, {}, { addresses: ['fd00:42::77', '10.42.0.77'] }],
     [{}, { sourceCheck: false }, { sourceCheck: false }],
     [{}, { args: { cni: { sourceCheck: false } } }, { sourceCheck: false }],
     [{}, { sourceCheck: false, args: { cni: { sourceCheck: true } } }, { sourceCheck: undefined }],

@@ -49,6 +49,16 @@ t.test('what cannot be meant', async t => {
   })
 })
 
+t.test("what Calico's etcd has against the command is said by its options", async t => {
+  const passwordFile = join(t.testdir({ password: 'secret' }), 'password')
+  await t.rejects(readCalico({ endpoints, username: 'u', passwordFile }), {
+    message: /etcd has no users: leave --username out/,
+  })
+  await t.rejects(readCalico({ endpoints, ca: '/nowhere/ca.pem' }), {
+    message: /\/nowhere\/ca\.pem.*cannot be read \(ENOENT\).*correct the option/,
+  })
+})
+
 t.test('told, then taken', async t => {
   for (const [key, value] of calicoKeys) await calico.put(key).value(value)
   const { header: untouched } = await calico.getAll().prefix('/calico/').exec()

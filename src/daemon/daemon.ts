@@ -107,6 +107,7 @@ export class Daemon {
   #fabric = ''
   #mark: Mark | undefined
   #planTimer: NodeJS.Immediate | undefined
+  #isStopping = false
   #syncTimer: NodeJS.Timeout | undefined
   #api: Server | undefined
   #cni: CniServer | undefined
@@ -343,6 +344,7 @@ export class Daemon {
 
   /** Stops serving and leaves routes, pods and the neighbours' view of us in place. */
   async stop(): Promise<void> {
+    this.#isStopping = true
     clearInterval(this.#syncTimer)
     clearImmediate(this.#planTimer)
     this.#blockKeeper.close()
@@ -390,6 +392,8 @@ export class Daemon {
 
   /** Changes of one turn are planned together. */
   #planSoon(): void {
+    // What is stopped must not be begun again by news of a datastore that comes back meanwhile.
+    if (this.#isStopping) return
     this.#planTimer ??= setImmediate(() => {
       this.#planTimer = undefined
       this.#replan().catch((error: unknown) =>

@@ -53,6 +53,10 @@ t.test('routes', async t => {
       { dst: 'fd00:9::/48', mtu: 1400 },
     ],
   })
+  t.throws(() => askedRoutes(request({ routes: [{ dst: '10.9.0.0/16' }, { dst: '10.9.0.0/16' }] })), {
+    code: 7,
+    message: /10\.9\.0\.0\/16 twice/,
+  })
   t.throws(() => askedRoutes(request({ routes: [{ dst: '10.9.0.0/16', gateway: '10.9.0.1' }] })), {
     code: 7,
     message: /gw 10\.9\.0\.1.*169\.254\.1\.1/,

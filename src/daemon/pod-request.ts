@@ -72,6 +72,15 @@ export function askedRoutes({ routes = [] }: AddRequest): Pick<Endpoint, 'routes
       )
     return { dst, ...(mtu !== undefined && { mtu }), ...(metric !== undefined && { metric }) }
   })
+  const twice = made.find(
+    (route, i) => made.findIndex(each => each.dst === route.dst && each.metric === route.metric) !== i,
+  )
+  if (twice)
+    throw new CniError(
+      code.invalidConfig,
+      `Network configuration: ipam.routes has ${twice.dst} twice.`,
+      'Leave one out, or give it another priority.',
+    )
   return { routes: made }
 }
 

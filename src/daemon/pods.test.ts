@@ -150,6 +150,31 @@ t.test('a node that lost its store keeps its pods and gives none of their addres
   }
 })
 
+t.test('a DEL that comes before a lost store is known again holds, whatever the copies say', async t => {
+  for (const restarts of [false, true]) {
+    const here = machine()
+    const first = await run(here)
+    await addPod(here, first, 'a')
+    const { endpoint } = await addPod(here, first, 'b')
+    await first.stop() // writes the copies
+    here.datastore.fail('away')
+    const after = { ...here, nodeStore: new MemoryNodeStore() }
+    let later = await run(after, true)
+    await later.pods.del(key('a'))
+    if (restarts) {
+      await later.stop()
+      later = await run(after)
+    }
+    here.datastore.fail()
+    await later.ipam.refresh()
+    await later.pods.nameKnown()
+    const held = later.ipam.show().addresses.map(row => row.address)
+    t.same(held.toSorted(), [...endpoint.addresses].toSorted(), restarts ? 'also over a restart' : 'those of the other')
+    t.same(await after.nodeStore.all('ended'), [])
+    await later.stop()
+  }
+})
+
 t.test(
   'a node that lost its store believes its kernel rather than a copy that tells other addresses of a pod',
   async t => {

@@ -58,10 +58,15 @@ export interface PodsOptions {
   readonly peers: ReadinessOptions['peers']
 }
 
+/** Of the node's own store: keys of attachments that ended before it knew all addresses. */
+const endedTable = 'ended'
+
 export class Pods implements CniBackend {
   readonly #options: PodsOptions
   readonly #readiness: Readiness
   readonly #turns = new Turns()
+  /** Ended while the node's store did not know all addresses: a copy may tell of theirs later. By `endpointKey`. */
+  readonly #ended = new Map<string, AttachmentKey>()
   #recovered = false
 
   constructor(options: PodsOptions) {
@@ -131,6 +136,7 @@ export class Pods implements CniBackend {
     await ipam.releaseExcept(row => !isUnfinished(row))
     for (const name of strays) log.info('device of an unfinished ADD deleted', { device: name })
     for (const problem of problems) log.warn(problem)
+    for (const { key, value } of await nodeStore.all(endedTable)) this.#ended.set(key, value as AttachmentKey)
     this.#recovered = true
     await this.nameKnown()
     return adoption
@@ -165,7 +171,25 @@ export class Pods implements CniBackend {
 
   /** Nameless pods become those whose owners are known now: for the daemon, when the datastore's copies may have been read. */
   async nameKnown(): Promise<void> {
-    if (this.#recovered) await nameKnown(this.#options, this.#turns)
+    if (!this.#recovered) return
+    await nameKnown(this.#options, this.#turns)
+    if (this.#options.ipam.isWhole) await this.#endKnown()
+  }
+
+  /** Addresses of pods that ended before the store knew of them. */
+  async #endKnown(): Promise<void> {
+    const { ipam, endpoints, nodeStore, log } = this.#options
+    for (const [id, key] of this.#ended)
+      await this.#turns.run(id, async () => {
+        const released = endpoints.get(key) ? [] : await ipam.release(key)
+        await nodeStore.commit([{ do: 'delete', table: endedTable, key: id }])
+        this.#ended.delete(id)
+        if (released.length > 0)
+          log.info('addresses of a pod that ended before they were known released', {
+            pod: nameOf(key),
+            addresses: released.join(','),
+          })
+      })
   }
 
   async #add(request: AddRequest, signal: AbortSignal): Promise<Attachment> {
@@ -210,6 +234,7 @@ export class Pods implements CniBackend {
 
   async #del(key: AttachmentKey): Promise<void> {
     const { ipam, endpoints, nodeStore, log } = this.#options
+    const isUnsure = !ipam.isWhole
     const endpoint = endpoints.get(key)
     const outcome = await endpoints.remove(key)
     if (!outcome.ok) throw new CniError(code.tryAgainLater, outcome.error.text)
@@ -220,7 +245,14 @@ export class Pods implements CniBackend {
       await ipam.releaseExcept(row => !endpoint.addresses.includes(row.address))
       keys.push(endpointKey(endpoint))
     }
-    await nodeStore.commit(keys.map(each => ({ do: 'delete', table, key: each })))
+    const { network, containerId, ifName } = key
+    await nodeStore.commit([
+      ...keys.map(each => ({ do: 'delete', table, key: each }) as const),
+      ...(isUnsure
+        ? [{ do: 'put', table: endedTable, key: keys[0], value: { network, containerId, ifName } } as const]
+        : []),
+    ])
+    if (isUnsure) this.#ended.set(keys[0], { network, containerId, ifName })
     if (outcome.removed) log.info('pod detached', { pod: nameOf(key) })
   }
 

@@ -1,5 +1,6 @@
 // Keys of an etcd that is not ours, to read them once.
 
+import { StoreError } from './contract.ts'
 import type { EtcdSettings } from './etcd/settings.ts'
 
 export interface ForeignKey {
@@ -27,9 +28,30 @@ export async function readForeignEtcd(
       if (!page.more || !last) return found
       from = Buffer.concat([last.key, Buffer.from([0])])
     }
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    throw new StoreError(error.code, byOptions(error.message))
   } finally {
     client.close()
   }
+}
+
+/** What sentences call by its place in margayd.yaml, and by which option of a command it is said here. */
+const options: readonly (readonly [RegExp, string])[] = [
+  [/remove datastore\.auth from margayd\.yaml, or begin with users: etcdctl auth enable/, 'leave --username out'],
+  [/datastore\.auth and the password it names/, '--username and what --password-file holds'],
+  [/set datastore\.auth(?!\.)/, 'give --username and --password-file'],
+  [/datastore\.auth\.passwordFile/g, '--password-file'],
+  [
+    /datastore\.tls and http or https in datastore\.endpoints/,
+    '--ca, --cert, --key, and http or https of the endpoints',
+  ],
+  [/datastore\.tls\.(ca|cert|key)/g, '--$1'],
+  [/the datastore section of margayd\.yaml/, 'the option'],
+]
+
+function byOptions(sentence: string): string {
+  return options.reduce((text, [place, option]) => text.replace(place, option), sentence)
 }
 
 /** What follows all keys with the prefix; its last octet is an ASCII character. */

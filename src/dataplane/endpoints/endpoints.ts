@@ -170,9 +170,17 @@ export class Endpoints {
         return { ok: true, endpoint: attached }
       } catch (thrown) {
         for (const address of reserved) this.#addresses.delete(address)
-        return { ok: false, error: errorOf(`endpoint ${endpointName(endpoint)}`, thrown) }
+        return { ok: false, error: await this.#faultOf(endpoint, thrown) }
       }
     })
+  }
+
+  /** Where the pod has gone meanwhile, whatever the kernel said last, that is why. */
+  async #faultOf({ netns, ...endpoint }: Endpoint, thrown: unknown): Promise<EndpointError> {
+    const name = endpointName({ netns, ...endpoint })
+    const error = errorOf(`endpoint ${name}`, thrown)
+    if (error.code !== 'kernel-refused' || (await this.#kernel.identify(netns)) !== undefined) return error
+    return { code: 'netns-missing', text: `endpoint ${name}: the pod's namespace went away meanwhile; start it again` }
   }
 
   /** One that was known in part, by its device alone at the least, is this endpoint from now on. False: no such is known so. */

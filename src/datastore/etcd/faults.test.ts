@@ -170,6 +170,22 @@ t.test('one endpoint of several is dead from the start', async t => {
   }
 })
 
+t.test('a watch that is given up while it lists ends, also when etcd answers again', async t => {
+  const etcd = await TestEtcd.start(t)
+  const store = openEtcdDatastore(etcd.settings({ timeout: 20_000 }))
+  t.teardown(() => store.close())
+  await store.get('Node', 'n')
+  const [member] = etcd.members
+  member.signal('SIGSTOP')
+  const stop = new AbortController()
+  const events = store.watch(['Node'], stop.signal)[Symbol.asyncIterator]()
+  const first = events.next()
+  await sleep(200)
+  stop.abort()
+  member.signal('SIGCONT')
+  t.match(await first, { done: true })
+})
+
 t.test('nobody answers', async t => {
   const store = openEtcdDatastore({ endpoints: ['http://127.0.0.1:9'], prefix: '/m', pageSize: 10, timeout: 5_000 })
   await t.rejects(store.get('Node', 'n'), {

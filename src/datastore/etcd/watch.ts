@@ -61,6 +61,7 @@ async function* follow(
   const stream = await client.openWatch()
   const cancel = (): void => stream.cancel()
   signal.addEventListener('abort', cancel, { once: true })
+  if (signal.aborted) cancel() // while it was listed
   // A member that takes the stream and says nothing is as good as none.
   const silent = setTimeout(cancel, client.settings.timeout)
   try {
