@@ -176,10 +176,10 @@ export class Endpoints {
   }
 
   /** Where the pod has gone meanwhile, whatever the kernel said last, that is why. */
-  async #faultOf({ netns, ...endpoint }: Endpoint, thrown: unknown): Promise<EndpointError> {
-    const name = endpointName({ netns, ...endpoint })
+  async #faultOf(endpoint: Endpoint, thrown: unknown): Promise<EndpointError> {
+    const name = endpointName(endpoint)
     const error = errorOf(`endpoint ${name}`, thrown)
-    if (error.code !== 'kernel-refused' || (await this.#kernel.identify(netns)) !== undefined) return error
+    if (error.code !== 'kernel-refused' || (await this.#kernel.identify(endpoint.netns)) !== undefined) return error
     return { code: 'netns-missing', text: `endpoint ${name}: the pod's namespace went away meanwhile; start it again` }
   }
 
