@@ -12,6 +12,18 @@ const run = promisify(execFile)
 /** Octets of V8's heap at most, in MB. */
 const HEAP = 16_384
 
+interface Ended {
+  readonly code?: number | string
+  readonly signal?: string
+  readonly stderr?: string
+}
+
+/** What stands in a table: neither a command line nor a stack. */
+function whyEnded({ code, signal, stderr = '' }: Ended): string {
+  const said = stderr.split('\n').find(line => /Error|FATAL|what\(\)/.test(line))
+  return `the process ended (${signal ?? code}${said === undefined ? '' : `: ${said.trim()}`})`
+}
+
 function cluster(
   topology: 'mesh' | 'reflectors',
   nodes: readonly [number, number, number],
@@ -31,7 +43,10 @@ function cluster(
     contenders: ['margay'],
     run: async (size): Promise<readonly Measured[]> => {
       const options = ['--expose-gc', '--disable-warning=ExperimentalWarning', `--max-old-space-size=${HEAP}`]
-      const { stdout } = await run(process.execPath, [...options, main, topology, String(nodes[size])])
+      const argv = [...options, main, topology, String(nodes[size])]
+      const { stdout } = await run(process.execPath, argv).catch((error: unknown) => {
+        throw new Error(whyEnded(error as Ended))
+      })
       return (JSON.parse(stdout) as Step[]).map(({ what, wall, cpu, memory, updates, theory }) => ({
         row: row(what),
         wall,
