@@ -29,7 +29,7 @@ export interface Options {
   /** Packets a second under which the mode changes, of each flow. */
   readonly rate: number
   /** What else has to be true of a case, while the lab has it. */
-  readonly then?: (t: Test, lab: TestLab, each: Case) => Promise<void>
+  readonly then?: (t: Test, lab: TestLab, each: Case, probe: Probe | undefined) => Promise<void>
 }
 
 /** Rows of the table. The first case has no tunnels, so that its pods get the whole MTU of the wire and each path's own limit is met. */
@@ -77,7 +77,7 @@ export async function matrix(t: Test, { cases, tag, bare, rate, then }: Options)
         })
       })
       await Promise.all(cells)
-      await then?.(t, lab, each)
+      await then?.(t, lab, each, probe)
     })
   }
   return rows

@@ -95,14 +95,16 @@ async function everyKind(t: Test): Promise<readonly Row[]> {
     // A kernel holds back 128 packets for a WireGuard node that has not answered yet: in the machine, where all nodes share one slow
     // processor, so few a second that this is four seconds' worth.
     rate: inMachine ? 30 : 1000,
-    then: async (t, lab, { wrapping, mode }) => {
+    then: async (t, lab, { wrapping, mode }, probe) => {
       if (mode !== 'Always' || !wrapping) return
       const { title, device } = wrapping
       if (!['FoU', 'GUE', 'WireGuard'].includes(title)) return
       await tunnelsSurvive(t, lab, [{ family: 'ipv4', device: device('ipv4') }])
       if (title !== 'WireGuard') return
       t.match(await lab.exec('n1', 'ip', 'route'), sealed, 'no default route takes what no tunnel carries')
-      await rotationLosesNothing(t, lab)
+      // What it sends would have to wait, too.
+      const rotate = () => rotationLosesNothing(t, lab)
+      await (probe ? probe.rest(rotate) : rotate())
       await t.test('the devices that the kernel makes by itself are left as they were made', async t => {
         t.notMatch(await lab.exec('n1', 'ip', '-o', 'link', 'show', 'type', 'ipip'), /tunl0.*[<,]UP/)
         t.notMatch(await lab.exec('n1', 'ip', '-o', 'link', 'show', 'type', 'gre'), /gre0.*[<,]UP/)

@@ -113,6 +113,16 @@ export class Probe {
     }
   }
 
+  /** Sends nothing while `work` is done. */
+  async rest(work: () => Promise<void>): Promise<void> {
+    for (const end of this.#ends) end.signal('SIGSTOP')
+    try {
+      await work()
+    } finally {
+      for (const end of this.#ends) end.signal('SIGCONT')
+    }
+  }
+
   /** What each flow loses from now until the function that it returns is called, which resolves when that is known. */
   async measure(): Promise<() => Promise<readonly Loss[]>> {
     const begin = await this.#flows()
@@ -148,11 +158,14 @@ function within(ranges: readonly Range[], [from, to]: Range): number {
 class End {
   readonly #input: Writable
   readonly #lines: Interface
+  /** To the program itself: nothing stands between it and this process. */
+  readonly signal: (name: NodeJS.Signals) => void
   #asked: Promise<unknown> = Promise.resolve()
 
-  private constructor({ stdin, stdout }: ChildProcessByStdio<Writable, Readable, null>) {
-    this.#input = stdin
-    this.#lines = createInterface(stdout)
+  private constructor(child: ChildProcessByStdio<Writable, Readable, null>) {
+    this.#input = child.stdin
+    this.#lines = createInterface(child.stdout)
+    this.signal = name => void child.kill(name)
   }
 
   static async start(t: Test, lab: TestLab, pod: string, { port, perSecond, targets }: EndOptions): Promise<End> {
