@@ -108,10 +108,10 @@ export async function end(host: Host, signal: NodeJS.Signals = 'SIGTERM'): Promi
   for (let tries = 0; pidsOf(host).length > 0 && tries < 400; tries++) await sleep(50)
 }
 
-/** What all processes of a host have used. */
-export function usageOf(host: Pick<Host, 'netns'>): Usage {
+/** What all processes of a host have used. `without`: those in its namespace that are not its own. */
+export function usageOf(host: Pick<Host, 'netns'>, without: readonly (number | undefined)[] = []): Usage {
   let [ticks, kilobytes] = [0, 0]
-  for (const pid of pidsOf(host)) {
+  for (const pid of pidsOf(host).filter(each => !without.includes(each))) {
     const [, rest = ''] = read(`/proc/${pid}/stat`).split(') ')
     const fields = rest.split(' ')
     ticks += Number(fields[11] ?? 0) + Number(fields[12] ?? 0)

@@ -81,6 +81,8 @@ async function start(host: Host, ...words: readonly string[]) {
       return next<T>()
     },
     end: () => child.disconnect(),
+    // `ip netns exec` becomes it.
+    pid: child.pid,
   }
 }
 
@@ -92,19 +94,20 @@ async function sendProbes(network: Network, size: number) {
     await host.exec('sh', '-c', chosen.map(prefix => `ip route add local ${prefix} dev lo`).join('; '))
   const receivers = await Promise.all(network.generators.map(host => start(host, 'receive')))
   const sender = await start(network.device, 'send', chosen.map(prefix => prefix.split('/')[0]).join(','), 'eth1')
-  return async () => {
+  const stop = async () => {
     const sent = await sender.ask<Sent>()
     const came = new Set((await Promise.all(receivers.map(each => each.ask<number[]>()))).flat())
     for (const each of [sender, ...receivers]) each.end()
     return { ...sent, came }
   }
+  return { stop, senders: [sender.pid] }
 }
 
 /** The second cable is pulled while packets go by both: how many of those that were sent after the loss was known did not arrive. */
 async function pull(size: number, contender: string, options: RunOptions): Promise<Measured> {
   const { network } = await raise(size, contender, options)
   try {
-    const stop = await sendProbes(network, size)
+    const { stop } = await sendProbes(network, size)
     await sleep(1_000)
     await network.generators[1].exec('ip', 'link', 'set', 'eth0', 'down')
     await sleep(3_000)
@@ -168,9 +171,9 @@ async function mute(size: number, contender: string, options: RunOptions): Promi
   const { network, generators, ways } = await raise(size, contender, options)
   try {
     const moves = countMoves(network.device.netns)
-    const stop = await sendProbes(network, size)
+    const { stop, senders } = await sendProbes(network, size)
     await sleep(1_000)
-    const before = usageOf(network.device)
+    const before = usageOf(network.device, senders)
     await kill(network.generators[1])
     const given = await generators[1].silence(options.limit)
     const haveMoved = async (): Promise<boolean> => {
@@ -180,7 +183,7 @@ async function mute(size: number, contender: string, options: RunOptions): Promi
     const all = await moves.all(routes[size], haveMoved, options.limit)
     moves.end()
     if (all === undefined) throw new Error(`not all routes were moved after ${options.limit} s`)
-    const after = usageOf(network.device)
+    const after = usageOf(network.device, senders)
     const { both, first } = await ways()
     if (both > 0 || first !== routes[size])
       throw new Error(`${both} routes have both ways yet, ${first} the first alone`)
