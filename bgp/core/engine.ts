@@ -296,6 +296,11 @@ export class Engine {
     return Array.from(this.#peers.values(), peer => peer.status())
   }
 
+  /** Of one peer; undefined: there is none of that name. */
+  statusOf(name: string): PeerStatus | undefined {
+    return this.#peers.get(name)?.status()
+  }
+
   counters(): PeerCounters[] {
     return Array.from(this.#peers.values(), peer => peer.counters.view(peer.name))
   }

@@ -91,7 +91,7 @@ export class SimulatedSpeaker {
   }
 
   peer(name: string): PeerStatus {
-    const found = this.engine.status().find(peer => peer.name === name)
+    const found = this.engine.statusOf(name)
     if (!found) throw new Error(`no peer ${name}`)
     return found
   }

@@ -13,10 +13,10 @@ import {
   readCalicoKeys,
   withoutPoolsInUse,
 } from '../resources/calico/index.ts'
-import { allKinds, type AnyResource, formatProblem, kinds, whatFits } from '../resources/index.ts'
+import { allKinds, type AnyResource, formatProblem, keyOf, kinds, whatFits } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { CommandError, print } from './output.ts'
-import { changeOf, keyOf, put, readAll, unreadText } from './stored-resources.ts'
+import { changeOf, put, readAll, unreadText } from './stored-resources.ts'
 
 /** How Calico's etcd is reached; paths of files. */
 export interface CalicoAccess {

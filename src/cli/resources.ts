@@ -11,6 +11,7 @@ import {
   formatProblem,
   formatResources,
   type Kind,
+  keyOf,
   kindNamed,
   kinds,
   type ParsedFile,
@@ -22,7 +23,7 @@ import { type Context, withDatastore } from './context.ts'
 import { columnsOf } from './columns.ts'
 import { listed, livenessColumns } from './node-list.ts'
 import { type Column, CommandError, table } from './output.ts'
-import { changeOf, keyOf, put, readAll, resourceOf, type Unread, unreadText } from './stored-resources.ts'
+import { changeOf, put, readAll, resourceOf, type Unread, unreadText } from './stored-resources.ts'
 
 export function registerResources(program: Command, context: Context): void {
   program

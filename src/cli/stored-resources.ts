@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Datastore, Entry } from '../datastore/contract.ts'
 import { allEntries } from '../ipam/claims.ts'
-import { type AnyResource, type Kind, nameOf, readStored } from '../resources/index.ts'
+import { type AnyResource, type Kind, keyOf, readStored } from '../resources/index.ts'
 import { CommandError } from './output.ts'
 
 /** A record that is no resource of its kind. */
@@ -54,11 +54,6 @@ export function unreadText({ object, why }: Pick<Unread, 'object' | 'why'>): str
 
 function withVersion(resource: AnyResource, { version }: Entry): AnyResource {
   return { ...resource, metadata: { ...resource.metadata, resourceVersion: version } }
-}
-
-/** `ippool "default"` */
-export function keyOf({ kind, metadata }: AnyResource): string {
-  return nameOf(kind, metadata.name)
 }
 
 /**

@@ -211,10 +211,7 @@ export class Bgp {
   }
 
   #tellSilent(peer: string): void {
-    const [address, device] =
-      this.peers()
-        .find(({ name }) => name === peer)
-        ?.address.split('%') ?? []
+    const [address, device] = this.#speaker?.engine.statusOf(peer)?.address.split('%') ?? []
     if (address) this.#ports.silent(address, device)
   }
 

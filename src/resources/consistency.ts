@@ -30,9 +30,8 @@ export function validateAll(
   existing: readonly AnyResource[],
   written: readonly AnyResource[],
 ): { readonly resource: AnyResource; readonly problem: Problem }[] {
-  const names = new Set(written.map(keyOf))
-  const before = new Map(existing.map(old => [keyOf(old), old]))
-  const after = new Cluster([...existing.filter(old => !names.has(keyOf(old))), ...written])
+  const { before, untouched } = beside(existing, written)
+  const after = new Cluster([...untouched, ...written])
   return written.flatMap(resource =>
     problemsOf(resource, after, before.get(keyOf(resource))).map(problem => ({ resource, problem })),
   )
@@ -46,9 +45,8 @@ export function whatFits(
   existing: readonly AnyResource[],
   wanted: readonly AnyResource[],
 ): ReadonlyMap<AnyResource, Problem | undefined> {
-  const names = new Set(wanted.map(keyOf))
-  const before = new Map(existing.map(old => [keyOf(old), old]))
-  const taken = new Cluster(existing.filter(old => !names.has(keyOf(old))))
+  const { before, untouched } = beside(existing, wanted)
+  const taken = new Cluster(untouched)
   const rank = ({ kind }: AnyResource): number => ['Node', 'IPPool', 'BGPPeer'].indexOf(kind)
   const ordered = wanted.toSorted((a, b) => rank(a) - rank(b))
   return new Map(
@@ -62,14 +60,22 @@ export function whatFits(
   )
 }
 
+/** What is there, by `keyOf`, and what of it no object to be written has the name of. */
+function beside(existing: readonly AnyResource[], written: readonly AnyResource[]) {
+  const names = new Set(written.map(keyOf))
+  const before = new Map(existing.map(old => [keyOf(old), old]))
+  return { before, untouched: existing.filter(old => !names.has(keyOf(old))) }
+}
+
 function problemsOf(resource: AnyResource, cluster: Cluster, before: AnyResource | undefined): Problem[] {
-  const object = nameOf(resource.kind, resource.metadata.name)
+  const object = keyOf(resource)
   const findings = (rules[resource.kind] as Rule<AnyResource>)(resource, cluster, before)
   return findings.map(finding => ({ object, ...finding }))
 }
 
-function keyOf({ kind, metadata }: AnyResource): string {
-  return `${kind} ${metadata.name}`
+/** `ippool "default"` */
+export function keyOf({ kind, metadata }: AnyResource): string {
+  return nameOf(kind, metadata.name)
 }
 
 /** The cluster as it will be. */

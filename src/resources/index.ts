@@ -1,6 +1,6 @@
 // The resources of a cluster: schema, defaults, validation, selectors, YAML. No I/O.
 
-export { validateAgainst, validateAll, whatFits } from './consistency.ts'
+export { keyOf, validateAgainst, validateAll, whatFits } from './consistency.ts'
 export * from './kind.ts'
 export { allKinds, type AnyResource, type Kind, kinds, kindNamed, type ResourceOf } from './kinds/index.ts'
 export type { BGPConfigurationResource, BGPConfigurationSpec } from './kinds/bgp-configuration.ts'
