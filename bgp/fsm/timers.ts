@@ -10,7 +10,8 @@ const SLOT_MS = 128
 export type TimerId = number
 
 export class TimerWheel {
-  readonly #slots: TimerId[][] = Array.from({ length: SLOTS }, () => [])
+  /** Most are empty, and a simulation has thousands of wheels. */
+  readonly #slots: (TimerId[] | undefined)[] = Array.from({ length: SLOTS }, () => undefined)
   /** By timer: when it is due (Infinity = not armed), and the slot that holds its entry (-1 = none). */
   readonly #due: number[] = []
   readonly #slot: number[] = []
@@ -77,7 +78,7 @@ export class TimerWheel {
     const from = Math.floor(this.#now / SLOT_MS)
     let farthest = Infinity
     for (let i = 0; i < SLOTS; i++) {
-      for (const id of this.#slots[(from + i) % SLOTS]) farthest = Math.min(farthest, this.#due[id])
+      for (const id of this.#slots[(from + i) % SLOTS] ?? []) farthest = Math.min(farthest, this.#due[id])
       // Nothing in a later slot of this round is due before the end of this one.
       if (farthest < (from + i + 1) * SLOT_MS) return farthest
     }
@@ -87,8 +88,8 @@ export class TimerWheel {
   /** Takes what is due out of a slot, and puts what is due later where it belongs. */
   #sweep(slot: number, now: number, due: TimerId[]): void {
     const entries = this.#slots[slot]
-    if (entries.length === 0) return
-    this.#slots[slot] = []
+    if (!entries) return
+    this.#slots[slot] = undefined
     for (const id of entries) {
       if (this.#slot[id] !== slot) continue // it has another entry by now
       this.#slot[id] = -1
@@ -101,6 +102,6 @@ export class TimerWheel {
     const slot = Math.floor(Math.max(this.#due[id], this.#now) / SLOT_MS) % SLOTS
     if (this.#slot[id] === slot) return
     this.#slot[id] = slot
-    this.#slots[slot].push(id)
+    ;(this.#slots[slot] ??= []).push(id)
   }
 }

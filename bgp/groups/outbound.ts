@@ -29,13 +29,15 @@ interface Dump {
  */
 type Refresh = 'asked' | 'walk' | number
 
+/** Chunks that nobody holds, for all families and all speakers of the process. */
+const pool = new ChunkPool()
+
 export class GroupTables implements Outbound, Downstream {
   readonly #rib: LocRib
   readonly #family: Family
   readonly #clusterId: number
   readonly #limits: Limits
   readonly #reserve: number
-  readonly #pool = new ChunkPool()
   readonly #groups = new Map<string, Group>()
   readonly #closing: Group[] = []
   readonly #members: (Member | undefined)[] = []
@@ -119,7 +121,7 @@ export class GroupTables implements Outbound, Downstream {
 
   peerUp(session: Session, traits: PeerTraits): void {
     if (session.peer === null) return
-    const member = new Member(session, this.#groupFor(traits), this.#pool, this.#wake)
+    const member = new Member(session, this.#groupFor(traits), pool, this.#wake)
     this.#members[session.peer] = member
     this.#dumps.set(member, { stage: 'decide', mark: this.#rib.undecided.put })
     member.wake()
@@ -249,7 +251,7 @@ export class GroupTables implements Outbound, Downstream {
       rules,
       outgoing,
       writer,
-      pool: this.#pool,
+      pool,
       limits: this.#limits,
       reserve: this.#reserve,
       most: traits.mostOut,

@@ -167,10 +167,10 @@ export class Outgoing {
 
   #chooseNextHop(set: number, from: Session): Uint8Array {
     const { kind, nextHop: mode, self } = this.#shape
-    const given = this.#sets.nextHops.octets(this.#sets.nextHop[set])
-    if (given.length === 0) return self
     const ours = mode === 'self' || (mode === 'auto' && kind === 'ebgp' && from.kind !== 'local')
     if (ours && !this.#shape.keepsNextHop) return self
+    const given = this.#sets.nextHops.octets(this.#sets.nextHop[set])
+    if (given.length === 0) return self
     // RFC 2545 §3: a link-local next hop says nothing beyond the link that it came from.
     const address = addressOf(given)
     return isLinkLocal(address) ? self : address

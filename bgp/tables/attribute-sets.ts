@@ -67,7 +67,7 @@ export const DEFAULT_LOCAL_PREF = 100
 const ARENA_STEP = 1 << 20
 const ARENA_RESERVE = 1 << 29
 /** Octets of an arena that reserves nothing. */
-const ARENA_FIRST = 1 << 16
+const ARENA_FIRST = 1 << 12
 /** An arena that shrinks is copied; a larger one than this keeps its memory, for the copy would be a long turn. */
 const GIVEN_BACK = 32 << 20
 const NOWHERE = 0xffffffff

@@ -5,7 +5,7 @@
 
 import { column, FIRST, type Octets, resized, roundUp } from './columns.ts'
 
-const BLOCK = 4096
+const BLOCK = 1024
 
 export class DirtyQueue {
   /** Ids taken so far, and ids put so far: a mark that the consumer passes when `taken` reaches it. */
