@@ -57,8 +57,12 @@ class Cluster {
     this.#speakers.delete(name)
   }
 
+  /** A second at a time, since what the speakers report is kept by nobody. */
   run(seconds: number): void {
-    this.#net.run(seconds)
+    for (let second = 0; second < seconds; second++) {
+      this.#net.run(1)
+      for (const { reports } of this.#speakers.values()) reports.length = 0
+    }
   }
 
   /** UPDATEs that those still there have sent. */

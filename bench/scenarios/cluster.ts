@@ -12,6 +12,9 @@ const run = promisify(execFile)
 /** Octets of V8's heap at most, in MB. */
 const HEAP = 16_384
 
+/** The C library gives back what it has free: memory in use is what is told. */
+const ENVIRONMENT = { MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' }
+
 interface Ended {
   readonly code?: number | string
   readonly signal?: string
@@ -44,9 +47,11 @@ function cluster(
     run: async (size): Promise<readonly Measured[]> => {
       const options = ['--expose-gc', '--disable-warning=ExperimentalWarning', `--max-old-space-size=${HEAP}`]
       const argv = [...options, main, topology, String(nodes[size])]
-      const { stdout } = await run(process.execPath, argv).catch((error: unknown) => {
-        throw new Error(whyEnded(error as Ended))
-      })
+      const { stdout } = await run(process.execPath, argv, { env: { ...process.env, ...ENVIRONMENT } }).catch(
+        (error: unknown) => {
+          throw new Error(whyEnded(error as Ended))
+        },
+      )
       return (JSON.parse(stdout) as Step[]).map(({ what, wall, cpu, memory, updates, theory }) => ({
         row: row(what),
         wall,

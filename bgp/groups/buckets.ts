@@ -44,15 +44,18 @@ export class Buckets {
 
   /** Hands over each bucket and its prefixes, then is empty. Withdrawals come first. */
   drain(begin: (bucket: Bucket) => void, add: (prefix: number) => void): void {
-    for (const withdrawals of [true, false]) {
-      for (let i = 0; i < this.#count; i++) {
-        const bucket = this.#buckets[i]
-        if ((bucket.set === 0) === withdrawals) this.#hand(bucket, begin, add)
+    try {
+      for (const withdrawals of [true, false]) {
+        for (let i = 0; i < this.#count; i++) {
+          const bucket = this.#buckets[i]
+          if ((bucket.set === 0) === withdrawals) this.#hand(bucket, begin, add)
+        }
       }
+    } finally {
+      this.size = this.#count = 0
+      this.#heads.fill(0)
+      this.#last = undefined
     }
-    this.size = this.#count = 0
-    this.#heads.fill(0)
-    this.#last = undefined
   }
 
   /** A function of its own, called often: V8 compiles it well, which it does not do to a loop within the one call of a slice. */

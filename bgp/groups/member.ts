@@ -33,6 +33,9 @@ interface Former {
   readonly upTo: number
 }
 
+/** Of whichever member is in `#walkOn`, which leaves them empty: a mesh has thousands of members that say nothing. */
+const buckets = new Buckets()
+
 export class Member {
   readonly session: Session
   group: Group
@@ -43,7 +46,6 @@ export class Member {
 
   readonly #wake: (member: Member) => void
   readonly #own: OwnRuns
-  readonly #buckets = new Buckets()
   /** Every change up to this flush has been handed over, except what `#walk` has still to bring. */
   #position = 0
   #walk: Walk | undefined
@@ -155,10 +157,10 @@ export class Member {
     const { group } = this
     const { writer } = group
     const { end } = group
-    for (let looked = 0; looked < LOOK && walk.next < end && this.#buckets.size < ENCODE; looked++) {
+    for (let looked = 0; looked < LOOK && walk.next < end && buckets.size < ENCODE; looked++) {
       this.#compare(walk.next++, walk)
     }
-    this.#buckets.drain(
+    buckets.drain(
       bucket => {
         writer.end()
         group.begin(bucket.set, bucket.slot, this.#own)
@@ -183,10 +185,10 @@ export class Member {
     const has = set !== 0 && source !== session.slot
     if (has) {
       if (changed <= walk.announceAfter || changed > walk.upTo) return
-      if (!this.#knows(row, set, source)) this.#buckets.add(row, set, source, 'except')
+      if (!this.#knows(row, set, source)) buckets.add(row, set, source, 'except')
     } else if (changed > walk.withdrawAfter || this.#mayHave(row)) {
       // Also of later rows: one that the session itself became the source of may never be mentioned to it in the ring.
-      this.#buckets.add(row, 0, source, 'only')
+      buckets.add(row, 0, source, 'only')
     }
   }
 

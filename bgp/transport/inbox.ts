@@ -4,6 +4,8 @@
 /** Buffers that idle connections gave back, so that a busy one need not make its own each time. */
 const spare: Uint8Array<ArrayBuffer>[] = []
 const SPARE = 65536
+const smallSpare: Uint8Array<ArrayBuffer>[] = []
+const SMALL = 4096
 const nothing = new Uint8Array(0)
 
 export class Inbox {
@@ -26,9 +28,10 @@ export class Inbox {
     this.from += count
     if (this.from < this.to) return
     this.from = this.to = 0
-    // An idle session keeps no large buffer.
-    if (this.octets.length <= 4096) return
-    if (this.octets.length === SPARE && spare.length < 8) spare.push(this.octets)
+    // An idle session keeps no buffer.
+    const { octets } = this
+    if (octets.length === SPARE && spare.length < 8) spare.push(octets)
+    if (octets.length === SMALL && smallSpare.length < 64) smallSpare.push(octets)
     this.octets = nothing
   }
 
@@ -44,6 +47,6 @@ export class Inbox {
 
 /** Room for so many octets: small for small messages, else at least 64 KiB. */
 function buffer(needed: number): Uint8Array<ArrayBuffer> {
-  if (needed <= 4096) return new Uint8Array(4096)
+  if (needed <= SMALL) return smallSpare.pop() ?? new Uint8Array(SMALL)
   return needed <= SPARE ? (spare.pop() ?? new Uint8Array(SPARE)) : new Uint8Array(2 * needed)
 }
