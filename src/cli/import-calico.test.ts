@@ -151,3 +151,45 @@ t.test('of two keys that say one name, that with its name is meant', async t => 
   ])
   t.ok(await store.get('BGPPeer', 'twin'))
 })
+
+t.test("Calico's two names of one kind, and its address manager's own record", async t => {
+  const configs = [
+    ['ipamconfigs', 'IPAMConfig', 4],
+    ['ipamconfigurations', 'IPAMConfiguration', 7],
+  ] as const
+  for (const [plural, kind, maxBlocksPerHost] of configs)
+    await calico
+      .put(`/calico/resources/v3/projectcalico.org/${plural}/default`)
+      .value(JSON.stringify({ kind, metadata: { name: 'default' }, spec: { maxBlocksPerHost } }))
+  const taken = async () => {
+    const into = openEmbeddedDatastore(join(t.testdir(), 'cluster.db'), { create: true })
+    const read = await readCalico({ endpoints })
+    const counts = async (write: boolean) => {
+      const { objects } = await importCalico(into, read, { write, force: false })
+      return objects.filter(({ kind }) => kind === 'IPAMConfiguration')
+    }
+    const [asked, done, again] = [await counts(false), await counts(true), await counts(false)]
+    const { spec } = (await into.get('IPAMConfiguration', 'default'))?.value as { readonly spec: object }
+    await into.close()
+    t.same(done, asked, 'it is written as it was told')
+    t.same(new Set(again.map(({ does }) => does)), new Set(['equal', 'not taken']), 'and then it is there')
+    return { done, spec }
+  }
+  const three = await taken()
+  t.match(three.spec, { maxBlocksPerHost: 8 })
+  t.match(three.done, [
+    { does: 'create', changed: [/strictAffinity/] },
+    {
+      does: 'not taken',
+      why: /ipamconfigs\/default, and \/calico\/ipam\/v2\/config is what Calico's address manager goes by/,
+    },
+    { does: 'not taken', why: /ipamconfigurations\/default, and \/calico\/ipam\/v2\/config/ },
+  ])
+  await calico.delete().key('/calico/ipam/v2/config')
+  const two = await taken()
+  t.match(two.spec, { maxBlocksPerHost: 4 })
+  t.match(two.done, [
+    { does: 'create' },
+    { does: 'not taken', why: /ipamconfigurations\/default, and \S+ipamconfigs\/default has that name, too/ },
+  ])
+})

@@ -10,6 +10,7 @@ import {
   type CalicoStore,
   type Conversion,
   fromCalico,
+  meantOf,
   readCalicoKeys,
   withoutPoolsInUse,
 } from '../resources/calico/index.ts'
@@ -133,7 +134,7 @@ export async function importCalico(
 
 /** What an import would do beside the resources that are there, and how that is told. */
 function beside(existing: readonly AnyResource[], calico: CalicoStore, force: boolean) {
-  const conversions = withoutNamesakes(calico.objects).map(({ object, why }) =>
+  const conversions = meantOf(calico.objects).map(({ object, why }) =>
     why === undefined
       ? withoutPoolsInUse(fromCalico(object), calico.blocks)
       : { ...withoutResource(fromCalico(object)), changed: [], leftOut: [], why },
@@ -160,21 +161,6 @@ function withoutMisfits(conversions: readonly Conversion[], existing: readonly A
     if (!problem) return conversion
     const why = formatProblem(problem).replaceAll(/\s+/g, ' ')
     return { ...withoutResource(conversion), changed: [], leftOut: [], why }
-  })
-}
-
-/** Of several objects of one kind and name that with the key of that name, or the first, is meant. */
-function withoutNamesakes(objects: CalicoStore['objects']) {
-  const namesakes = Map.groupBy(objects, ({ kind, metadata }) => `${kind} ${metadata.name}`)
-  return objects.map(object => {
-    const of = namesakes.get(`${object.kind} ${object.metadata.name}`) ?? []
-    const meant = of.find(({ key, metadata }) => key?.endsWith(`/${metadata.name}`)) ?? of[0]
-    // Those of namespaces may be called the same, and none of them is taken.
-    const isOther = Object.hasOwn(kinds, object.kind) && meant !== object
-    const why = isOther
-      ? `its key is ${object.key ?? 'another'}, and ${meant.key ?? 'another key'} has that name, too`
-      : undefined
-    return { object, why }
   })
 }
 

@@ -1,7 +1,7 @@
 // What of a Calico cluster is taken, changed and left out.
 
 import t from 'tap'
-import { type CalicoObject, type Conversion, fromCalico, readCalicoKeys, withoutPoolsInUse } from './index.ts'
+import { type CalicoObject, type Conversion, fromCalico, meantOf, readCalicoKeys, withoutPoolsInUse } from './index.ts'
 import { calicoKeys } from './testing.ts'
 
 const store = readCalicoKeys(calicoKeys.map(([key, value]) => ({ key, value })))
@@ -162,4 +162,29 @@ t.test('what is not as it should be is told, not read over', async t => {
     why: /"\.\.\/\.\.\/x" names no/,
   })
   for (const kind of ['__proto__', 'constructor']) t.equal(given(kind, {}).why, `Margay has no ${kind}`)
+})
+
+t.test('of several objects that would become one, one is meant', async t => {
+  const config = '/calico/ipam/v2/config'
+  const [short, long] = [keyOf('ipamconfigs', 'default'), keyOf('ipamconfigurations', 'default')]
+  const values = new Map([
+    [config, '{"strict_affinity":false,"maxBlocksPerHost":20}'],
+    [short, stored('IPAMConfig', { name: 'default' }, { maxBlocksPerHost: 4 })],
+    [long, stored('IPAMConfiguration', { name: 'default' }, { maxBlocksPerHost: 7 })],
+  ])
+  for (const { keys, meant } of [
+    { keys: [short, long], meant: short },
+    { keys: [long], meant: long },
+    { keys: [config, short], meant: config },
+    { keys: [short, long, config], meant: config },
+  ]) {
+    const { objects } = readCalicoKeys(keys.map(key => ({ key, value: values.get(key) ?? '' })))
+    t.equal(objects.length, keys.length, 'each has a place in the report')
+    for (const { object, why } of meantOf(objects))
+      if (object.key === meant) t.equal(why, undefined)
+      else {
+        t.match(why, `its key is ${object.key}, and ${meant}`)
+        t.equal(why?.includes("Calico's address manager goes by"), meant === config)
+      }
+  }
 })

@@ -33,9 +33,14 @@ export interface CalicoObject {
   readonly key?: string
 }
 
+/** Calico has one of its kinds under two names. */
+export function ourKind(theirs: string): string {
+  return theirs === 'IPAMConfig' ? 'IPAMConfiguration' : theirs
+}
+
 /** Never fails. */
 export function fromCalico({ kind: theirs, metadata, spec }: CalicoObject): Conversion {
-  const kind = theirs === 'IPAMConfig' ? 'IPAMConfiguration' : theirs
+  const kind = ourKind(theirs)
   const object = nameOf(kind, metadata.name)
   const none = (why: string): Conversion => ({ object, kind, why, changed: [], leftOut: [] })
   if (!Object.hasOwn(kinds, kind)) return none(whyNot(kind))

@@ -2,4 +2,5 @@
 
 export { type CalicoObject, type Conversion, fromCalico } from './convert.ts'
 export { calicoPrefix, type CalicoStore, readCalicoKeys } from './keys.ts'
+export { meantOf } from './namesakes.ts'
 export { withoutPoolsInUse } from './pools-in-use.ts'

@@ -23,7 +23,8 @@ export interface CalicoStore {
 
 const resource = /^\/calico\/resources\/v3\/projectcalico\.org\/([^/]+)\/(?:[^/]+\/)?([^/]+)$/
 const block = /^\/calico\/ipam\/v2\/(?:assignment|host\/[^/]+)\/ipv[46]\/block\/([^/]+)$/
-const ipamConfig = '/calico/ipam/v2/config'
+/** What Calico's own IPAM goes by; resources that say the same are for people. */
+export const ipamConfigKey = '/calico/ipam/v2/config'
 
 /** What keys are, by how they begin. */
 const states: readonly (readonly [start: string, is: string])[] = [
@@ -39,11 +40,10 @@ export function readCalicoKeys(keys: readonly { readonly key: string; readonly v
   const blocks: string[] = []
   const unreadable: string[] = []
   const others: Record<string, string[]> = {}
-  let config: CalicoObject | undefined
   for (const { key, value } of keys) {
     const [, , name] = resource.exec(key) ?? []
     const [, ofBlock] = block.exec(key) ?? []
-    if (name === undefined && key !== ipamConfig) {
+    if (name === undefined && key !== ipamConfigKey) {
       const [, is = 'other keys'] = states.find(([start]) => key.startsWith(start)) ?? []
       ;(others[is] ??= []).push(key)
       const found = ofBlock === undefined ? [] : cidrsOf(ofBlock, value)
@@ -53,17 +53,12 @@ export function readCalicoKeys(keys: readonly { readonly key: string; readonly v
     }
     const read = objectOf(value)
     if (!read) unreadable.push(key)
-    else if (name === undefined) config = { kind: 'IPAMConfiguration', metadata: { name: 'default' }, spec: read }
+    else if (name === undefined)
+      objects.push({ kind: 'IPAMConfiguration', metadata: { name: 'default' }, spec: read, key })
     else if (typeof read['kind'] !== 'string' || !isMapOrNothing(read['spec'])) unreadable.push(key)
     else objects.push({ kind: read['kind'], metadata: metadataOf(read, name), spec: mapOf(read['spec']), key })
   }
-  const isThere = objects.some(({ kind }) => kind === 'IPAMConfiguration' || kind === 'IPAMConfig')
-  return {
-    objects: config && !isThere ? [...objects, config] : objects,
-    blocks: [...new Set(blocks)],
-    unreadable,
-    others,
-  }
+  return { objects, blocks: [...new Set(blocks)], unreadable, others }
 }
 
 /** What a block's key says, `10.0.0.0-26`, and what its record does: which of them Calico goes by does not matter here. */
