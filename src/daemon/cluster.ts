@@ -223,7 +223,7 @@ export class Cluster {
         return
       case 'lost':
         this.#isKnown = false
-        this.#become('lost', event.reason)
+        this.#become('lost', `${event.reason.replace(/\.$/, '')}; what is known stays in force`)
         break
     }
     this.#changed(changed)
@@ -278,7 +278,7 @@ export class Cluster {
 
   #become(state: ClusterState, text?: string): void {
     if (state !== this.#state) {
-      if (state === 'lost') this.#log.warn('datastore lost; what is known stays in force', { reason: text })
+      if (state === 'lost') this.#log.warn('datastore lost', { reason: text })
       else this.#log.info('datastore in sync', { records: this.#entries.size })
     }
     this.#state = state

@@ -1,5 +1,6 @@
 // Keys of an etcd that is not ours, to read them once.
 
+import type { IRangeRequest, IRangeResponse } from 'etcd3'
 import { StoreError } from './contract.ts'
 import type { EtcdSettings } from './etcd/settings.ts'
 
@@ -8,7 +9,7 @@ export interface ForeignKey {
   readonly value: string
 }
 
-/** Every key that begins with `prefix`, in order, page by page at one revision. Fails with a StoreError. */
+/** Every key that begins with `prefix`, in order, at one revision. Fails with a StoreError. */
 export async function readForeignEtcd(
   settings: Omit<EtcdSettings, 'prefix'>,
   prefix: string,
@@ -17,22 +18,59 @@ export async function readForeignEtcd(
   const { EtcdClient } = await import('./etcd/client.ts')
   const client = new EtcdClient({ ...settings, prefix })
   try {
-    const found: ForeignKey[] = []
-    let revision: string | undefined
-    for (let from = Buffer.from(prefix); ;) {
-      const request = { key: from, range_end: endOf(prefix), limit: settings.pageSize, revision }
-      const page = await client.run((etcd, options) => etcd.kv.range(request, options))
-      revision ??= page.header.revision
-      found.push(...page.kvs.map(({ key, value }) => ({ key: key.toString('utf8'), value: value.toString('utf8') })))
-      const last = page.kvs.at(-1)
-      if (!page.more || !last) return found
-      from = Buffer.concat([last.key, Buffer.from([0])])
-    }
+    return await readPages(
+      request => client.run((etcd, options) => etcd.kv.range(request, options)),
+      prefix,
+      settings.pageSize,
+    )
   } catch (error) {
     if (!(error instanceof StoreError)) throw error
     throw new StoreError(error.code, byOptions(error.message))
   } finally {
     client.close()
+  }
+}
+
+/** So often the read begins anew, and so much longer its pages are each time: of what fits into one page nothing is ever compacted. */
+const reads = 4
+const longer = 8
+
+/**
+ * Page by page at the revision of the first. An etcd that is written to all the time may be compacted amid that, and what was read is of no
+ * use then: the next read is at the revision of its own first page. `ask`: a range of etcd; what it throws is passed on.
+ */
+export async function readPages(
+  ask: (request: IRangeRequest) => Promise<IRangeResponse>,
+  prefix: string,
+  pageSize: number,
+): Promise<readonly ForeignKey[]> {
+  const { isCompacted } = await import('./etcd/errors.ts')
+  for (let read = 0; read < reads; read++)
+    try {
+      return await readOnce(ask, prefix, pageSize * longer ** read)
+    } catch (error) {
+      if (!isCompacted(error)) throw error
+    }
+  throw new StoreError(
+    'conflict',
+    `etcd was compacted amid each of ${reads} reads of the keys below ${prefix}, so what had been read was no whole any more. Run the command again; if that does not help, have nothing compact etcd for as long as it takes: etcdctl compact in a timer, or a short --auto-compaction-retention.`,
+  )
+}
+
+async function readOnce(
+  ask: (request: IRangeRequest) => Promise<IRangeResponse>,
+  prefix: string,
+  limit: number,
+): Promise<readonly ForeignKey[]> {
+  const found: ForeignKey[] = []
+  let revision: string | undefined
+  for (let from = Buffer.from(prefix); ;) {
+    const page = await ask({ key: from, range_end: endOf(prefix), limit, revision })
+    revision ??= page.header.revision
+    found.push(...page.kvs.map(({ key, value }) => ({ key: key.toString('utf8'), value: value.toString('utf8') })))
+    const last = page.kvs.at(-1)
+    if (!page.more || !last) return found
+    from = Buffer.concat([last.key, Buffer.from([0])])
   }
 }
 

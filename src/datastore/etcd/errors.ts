@@ -93,7 +93,7 @@ export function faultOf(error: unknown, where: string, outdated?: () => string |
   return { code: 'unreachable', passes: true, refused, silent: { where, said }, reason }
 }
 
-const hint = 'check that it runs and can be reached; what is known stays in force'
+const hint = 'check that it runs and can be reached'
 
 /** The last word on a call: `last` ended it, `all` are what the endpoints said last, one each. */
 export function ofAll(last: Fault, all: readonly Fault[]): string {
