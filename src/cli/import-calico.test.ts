@@ -169,14 +169,14 @@ t.test("Calico's two names of one kind, and its address manager's own record", a
       return objects.filter(({ kind }) => kind === 'IPAMConfiguration')
     }
     const [asked, done, again] = [await counts(false), await counts(true), await counts(false)]
-    const { spec } = (await into.get('IPAMConfiguration', 'default'))?.value as { readonly spec: object }
+    const stored = (await into.get('IPAMConfiguration', 'default'))?.value
     await into.close()
     t.same(done, asked, 'it is written as it was told')
     t.same(new Set(again.map(({ does }) => does)), new Set(['equal', 'not taken']), 'and then it is there')
-    return { done, spec }
+    return { done, stored }
   }
   const three = await taken()
-  t.match(three.spec, { maxBlocksPerHost: 8 })
+  t.match(three.stored, { spec: { maxBlocksPerHost: 8 } })
   t.match(three.done, [
     { does: 'create', changed: [/strictAffinity/] },
     {
@@ -187,7 +187,7 @@ t.test("Calico's two names of one kind, and its address manager's own record", a
   ])
   await calico.delete().key('/calico/ipam/v2/config')
   const two = await taken()
-  t.match(two.spec, { maxBlocksPerHost: 4 })
+  t.match(two.stored, { spec: { maxBlocksPerHost: 4 } })
   t.match(two.done, [
     { does: 'create' },
     { does: 'not taken', why: /ipamconfigurations\/default, and \S+ipamconfigs\/default has that name, too/ },
