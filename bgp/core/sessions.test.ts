@@ -52,6 +52,39 @@ t.test('what is agreed on: the smaller hold time, and router ids', t => {
   t.end()
 })
 
+t.test('keepalives of many sessions go out together, each of them in time', t => {
+  const net = new Simulation(3)
+  const others = Array.from({ length: 100 }, (_, i) => `10.0.1.${i + 1}`)
+  const peers = Object.fromEntries(others.map(other => [other, { remoteAs: 65002, holdTime: 9 }]))
+  const a = speaker(net, A, 65001, peers)
+  for (const other of others) speaker(net, other, 65002, { [A]: 65001 })
+  t.ok(net.runUntil(() => others.every(other => established([a, other])), 30))
+  net.run(5)
+  const sent = (): number[] => a.engine.counters().map(({ out }) => out.keepalive)
+  let before = sent()
+  const last = others.map(() => -1)
+  const gaps: number[] = []
+  let moments = 0
+  for (let ms = 0; ms < 9_000; ms++) {
+    net.run(0.001)
+    const now = sent()
+    const those = now.flatMap((count, i) => (count > before[i] ? [i] : []))
+    if (those.length > 0) moments++
+    for (const i of those) {
+      if (last[i] >= 0) gaps.push(ms - last[i])
+      last[i] = ms
+    }
+    before = now
+  }
+  t.ok(gaps.length > 200, `${gaps.length} keepalives after others`)
+  t.ok(
+    Math.min(...gaps) >= 2_249 && Math.max(...gaps) <= 3_001,
+    `${Math.min(...gaps)} to ${Math.max(...gaps)} ms apart`,
+  )
+  t.ok(moments <= 97, `at ${moments} moments`)
+  t.end()
+})
+
 t.test('a passive peer is never dialed but accepts', t => {
   const { net, up, b } = pair(1, {}, { passive: true })
   t.ok(net.runUntil(up, 20))

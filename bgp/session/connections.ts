@@ -398,13 +398,27 @@ export class Connections {
   #again(connection: Connection, timer: ConnectionTimer): void {
     const { period } = connection.timers[timer]
     if (period === 0) return this.disarm(connection, timer)
-    const after = exact.includes(timer) ? period : this.#host.random.jitter(period)
-    this.#host.arm(this.#owner.peer, connection, timer, this.#host.now + after)
+    const { random, now } = this.#host
+    const at = now + (exact.includes(timer) ? period : random.jitter(period))
+    this.#host.arm(this.#owner.peer, connection, timer, timer === 'keepalive' ? beatBefore(at, now, period) : at)
   }
 
   disarm(connection: Connection, timer: ConnectionTimer): void {
     this.#host.wheel.disarm(connection.timers[timer].id)
   }
+}
+
+/** Parts of a period at whose ends keepalives are sent. */
+const BEATS = 32
+
+/**
+ * The last beat before `at`, but no sooner than jitter may be (RFC 4271 §10): the keepalives of a thousand sessions wake the process
+ * a few times a second, each beat with those of many sessions, and not once for each.
+ */
+function beatBefore(at: number, now: number, period: number): number {
+  const beat = period / BEATS
+  const before = Math.floor(at / beat) * beat
+  return before - now < 0.75 * period ? before + beat : before
 }
 
 /** Timers without jitter (RFC 4271 §10): what they bound was told to the peer, or told by it. */

@@ -128,6 +128,7 @@ export class TcpConn implements Conn {
 
   write(chunks: readonly Uint8Array[], done: () => void): boolean {
     const socket = this.#socket
+    if (chunks.length === 1) return socket.write(chunks[0], done)
     const last = chunks.length - 1
     let flowing = true
     socket.cork()
