@@ -112,7 +112,7 @@ export interface IpamFinding {
    * that nothing records. `duplicate`: two have one. `stray-route`: a route to a pod's device that nobody owns. `nameless`: a pod's
    * device whose record was lost, and nothing has told whose it is. `no-block`: a pod with an address that lies in no block of its node.
    * `orphan-copy`: a copy in the datastore that names the node for a block that is not its own. `stale-copy`: one that does not say
-   * which addresses the node has given.
+   * which addresses the node has given. `unreadable`: one with entries that nobody can read.
    */
   readonly kind:
     | 'leak'
@@ -124,6 +124,7 @@ export interface IpamFinding {
     | 'no-block'
     | 'orphan-copy'
     | 'stale-copy'
+    | 'unreadable'
   /** An address, several with blanks between them, or a route. */
   readonly object: string
   /** What is wrong, and the next step. */

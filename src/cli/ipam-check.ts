@@ -139,7 +139,7 @@ function seenOf(nodes: ReadonlyMap<string, ListedNode>, name = ''): string {
 /** A node sees its own pods and copies themselves. */
 export function isToldBetter({ kind, object }: Row, ofNode: readonly Row[]): boolean {
   return (
-    ['duplicate', 'no-block', 'orphan-copy'].includes(kind) &&
+    ['duplicate', 'no-block', 'orphan-copy', 'unreadable'].includes(kind) &&
     ofNode.some(row => row.kind === kind && row.object === object)
   )
 }

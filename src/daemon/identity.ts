@@ -25,6 +25,6 @@ export function guidOf(entries: Records): string | undefined {
 }
 
 export function guidIn(entry: Entry | undefined): string | undefined {
-  const { clusterGUID } = (entry?.value ?? {}) as { readonly clusterGUID?: string }
-  return clusterGUID
+  const { clusterGUID } = (entry?.value ?? {}) as { readonly clusterGUID?: unknown }
+  return typeof clusterGUID === 'string' ? clusterGUID : undefined
 }

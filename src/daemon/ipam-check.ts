@@ -10,6 +10,7 @@ import { deletionOf, isMarked, type Mark } from '../dataplane/routes/route.ts'
 import { type Elsewhere, type Ipam, IpamError, type IpamSnapshot } from '../ipam/index.ts'
 import { type Endpoint, endpointKey } from '../model/endpoint.ts'
 import type { Link, Route } from '../../netlink/types.ts'
+import { isOfCopies, ofCopies } from './ipam-check-copies.ts'
 import { outsideFinding } from './ipam-outside.ts'
 import type { Pods } from './pods.ts'
 import { isTunnelOwner } from './tunnels.ts'
@@ -38,7 +39,7 @@ interface View {
   readonly outside: ReadonlyMap<string, Elsewhere>
 }
 
-interface Found extends IpamFinding {
+export interface Found extends IpamFinding {
   /**
    * Puts it right, and answers whether that was still called for; fails with an IpamError where the datastore does not let it. Absent:
    * nobody but the operator can.
@@ -56,9 +57,9 @@ export class IpamCheck {
   /** What is wrong on this node. With `fix`, what is provable is put right. `only`: kinds to look at. */
   async run({ fix, only }: { readonly fix: boolean; readonly only?: readonly IpamFinding['kind'][] }) {
     const isWanted = ({ kind }: IpamFinding): boolean => only?.includes(kind) ?? true
-    const orphans = only?.includes('orphan-copy') === false ? [] : await this.#orphanCopies()
-    const stale = only?.includes('stale-copy') === false ? [] : await this.#staleCopies()
-    const found = [...this.#compare(await this.#look()), ...orphans, ...stale].filter(isWanted)
+    // For them the datastore is asked.
+    const copies = only && !only.some(isOfCopies) ? [] : await ofCopies(this.#ports.ipam)
+    const found = [...this.#compare(await this.#look()), ...copies].filter(isWanted)
     const findings: IpamFinding[] = []
     for (const { repair, ...finding } of found) {
       const outcome = fix && (await repair?.().catch(asRefusal))
@@ -231,36 +232,6 @@ export class IpamCheck {
     }
   }
 
-  /** None while the datastore cannot be read: the check of the cluster says that. */
-  async #orphanCopies(): Promise<readonly Found[]> {
-    const { ipam } = this.#ports
-    let sweep: Promise<readonly string[]> | undefined
-    const names = await ipam.orphanCopies().catch(noneIfAway)
-    return names.map(name => ({
-      kind: 'orphan-copy',
-      object: name,
-      text: 'addresses are noted for this node in a block that is not its own: margayd was killed when the block went. It deletes the note within the hour.',
-      repair: async () => (await (sweep ??= ipam.sweepCopies())).includes(name),
-    }))
-  }
-
-  /** None while the datastore cannot be read. */
-  async #staleCopies(): Promise<readonly Found[]> {
-    const { ipam } = this.#ports
-    let mending: Promise<readonly string[]> | undefined
-    const copies = await ipam.staleCopies().catch(noneIfAway)
-    return copies.map(({ name, unreadable }) => {
-      const finding = { kind: 'stale-copy', object: name } as const
-      if (unreadable !== undefined)
-        return { ...finding, text: `what is noted of the addresses of this node cannot be read: ${unreadable}` }
-      return {
-        ...finding,
-        text: 'what is noted of the addresses of this node is not what it has given: somebody else changed or deleted the note, or it could not be written yet. The node writes it anew within five minutes.',
-        repair: async () => (await (mending ??= ipam.mendCopies())).includes(name),
-      }
-    })
-  }
-
   #ofRoute(route: Route): Found {
     const { kernel, ipam } = this.#ports
     return {
@@ -284,11 +255,6 @@ export class IpamCheck {
 
 function asRefusal(error: unknown): string {
   if (error instanceof IpamError && error.code === 'unreachable') return error.message
-  throw error
-}
-
-function noneIfAway(error: unknown): readonly never[] {
-  if (error instanceof IpamError && error.code === 'unreachable') return []
   throw error
 }
 

@@ -128,8 +128,9 @@ function isKind(kind: string): kind is Kind {
 }
 
 function blockOf(entry: Entry): OwnedBlock[] {
-  const { cidr, node } = (entry.value ?? {}) as Partial<OwnedBlock>
-  return typeof cidr === 'string' && typeof node === 'string' ? [{ cidr, node }] : []
+  const { cidr, node } = (entry.value ?? {}) as Partial<Record<keyof OwnedBlock, unknown>>
+  const isPrefix = typeof cidr === 'string' && parsePrefix(cidr) !== undefined
+  return isPrefix && typeof node === 'string' ? [{ cidr, node }] : []
 }
 
 function useOf(entry: Entry): readonly TunnelUse[] {

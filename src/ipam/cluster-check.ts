@@ -8,6 +8,7 @@ import { readStored } from '../resources/index.ts'
 import { allEntries, type ClaimedBlock } from './claims.ts'
 import { outsideName, podOf } from './outside.ts'
 import { holds } from './pools.ts'
+import { strangeEntries, whyStrange } from './strange.ts'
 import {
   type AddressRow,
   blockKind,
@@ -44,6 +45,7 @@ export async function checkCluster(datastore: Datastore): Promise<readonly Clust
   const blocks = entries.flatMap(({ value }) => readBlock(value) ?? [])
   return [
     ...[...spoiledPools, ...spoiledBlocks, ...spoiledCopies].map(unreadable),
+    ...copies.flatMap(strange),
     ...(await ofUnknownKinds(datastore)),
     ...overlapping(blocks),
     ...blocks.filter(({ node }) => !nodes.has(node)).map(withoutNode),
@@ -78,6 +80,15 @@ function unreadable(entry: Entry): ClusterFinding {
   const { kind, name } = entry
   const reason = entry.unreadable ?? whyUnread(entry)
   return { kind: 'unreadable', object: name, text: `this ${kind} record cannot be read: ${reason}.` }
+}
+
+/** Of a copy that can be read but for some entries. */
+function strange({ name, value }: Entry): readonly ClusterFinding[] {
+  const node = nodeOfCopy(value) ?? ''
+  const entries = strangeEntries(value, node)
+  if (entries.length === 0) return []
+  const text = `of this ${copyKind} record not all can be read: ${whyStrange({ name, entries }, node)}.`
+  return [{ kind: 'unreadable', object: name, node, text }]
 }
 
 function whyUnread(entry: Entry): string {

@@ -1,10 +1,12 @@
 // Copies of a node's addresses in the datastore: for reading, and for a node that lost its own store.
 //
-// Best effort: nobody waits for them, a burst of changes is written once, and what could not be written is tried again.
+// Best effort: nobody waits for them, a burst of changes is written once, and what could not be written is tried again. Entries that nobody
+// can read stay in a copy as they are, until an operator has it written anew.
 
 import { isDeepStrictEqual } from 'node:util'
 import { type Datastore, type Entry, StoreError } from '../datastore/contract.ts'
 import { type AddressCopy, copyKind, nodeOfCopy } from './records.ts'
+import { type StrangeEntry, strangeEntries } from './strange.ts'
 import type { IpamOptions, Timer } from './types.ts'
 
 const writeAfter = 250
@@ -14,8 +16,10 @@ export class Copies {
   readonly #datastore: Datastore
   readonly #node: string
   readonly #timer: Timer
-  /** Name of the block -> its copy as it should be; undefined: none. */
-  readonly #pending = new Map<string, () => AddressCopy | undefined>()
+  /** By the name of the block. */
+  readonly #pending = new Map<string, Pending>()
+  /** As they were seen last. */
+  readonly #strange = new Map<string, readonly StrangeEntry[]>()
   #cancel: (() => void) | undefined
   #writing: Promise<void> = Promise.resolve()
 
@@ -25,10 +29,20 @@ export class Copies {
     this.#timer = timer
   }
 
-  /** The addresses of a block have changed; `now` tells the copy when it is written. */
-  changed(name: string, now: () => AddressCopy | undefined): void {
-    this.#pending.set(name, now)
+  /** The addresses of a block have changed; `now` tells the copy when it is written. `isAnew`: without what nobody can read. */
+  changed(name: string, now: Pending['now'], isAnew = false): void {
+    this.#pending.set(name, { now, isAnew: isAnew || this.#pending.get(name)?.isAnew === true })
     this.#schedule(writeAfter)
+  }
+
+  /** Whether a copy as it is stored says what it should, beside what nobody can read. */
+  agrees(name: string, copy: AddressCopy | undefined, value: unknown): boolean {
+    return isSaid(this.#kept(name, copy, value), value)
+  }
+
+  /** Entries that nobody can read, by the name of the copy. */
+  get strange(): ReadonlyMap<string, readonly StrangeEntry[]> {
+    return this.#strange
   }
 
   /** Writes what is pending; resolves also if that failed. */
@@ -55,25 +69,43 @@ export class Copies {
   async #writePending(): Promise<void> {
     const pending = [...this.#pending]
     this.#pending.clear()
-    for (const [name, now] of pending) {
+    for (const [name, { now, isAnew }] of pending) {
       try {
-        await this.#write(name, now())
+        await this.#write(name, now(), isAnew)
       } catch {
-        if (!this.#pending.has(name)) this.#pending.set(name, now)
+        if (!this.#pending.has(name)) this.#pending.set(name, { now, isAnew })
         this.#schedule(retryAfter)
       }
     }
   }
 
-  async #write(name: string, copy: AddressCopy | undefined): Promise<void> {
+  async #write(name: string, plain: AddressCopy | undefined, isAnew: boolean): Promise<void> {
     const found = await this.#datastore.get(copyKind, name)
+    const copy = isAnew ? plain : this.#kept(name, plain, found?.value)
     if (copy && found && isSaid(copy, found.value)) return
     if (copy && found) await this.#datastore.update(copyKind, name, copy, found.version)
     else if (copy) await this.#datastore.create(copyKind, name, copy)
     // By now the block, and so the copy, may be another node's.
     else if (found && nodeOfCopy(found.value) === this.#node)
       await this.#datastore.delete(copyKind, name, found.version)
+    if (isAnew || !copy) this.#strange.delete(name)
   }
+
+  /** With the entries that are stored and that nobody can read, but for addresses of which this node knows more. */
+  #kept(name: string, copy: AddressCopy | undefined, value: unknown): AddressCopy | undefined {
+    if (!copy) return undefined
+    const strange = strangeEntries(value, this.#node).filter(({ address }) => !Object.hasOwn(copy.addresses, address))
+    if (strange.length === 0) this.#strange.delete(name)
+    else this.#strange.set(name, strange)
+    const entries = strange.map(({ address, value: entry }) => [address, entry] as const)
+    return { ...copy, addresses: { ...Object.fromEntries(entries), ...copy.addresses } as AddressCopy['addresses'] }
+  }
+}
+
+interface Pending {
+  /** The copy as it should be; undefined: none. */
+  readonly now: () => AddressCopy | undefined
+  readonly isAnew: boolean
 }
 
 const realTimer: Timer = (ms, look) => {

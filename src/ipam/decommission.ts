@@ -7,6 +7,7 @@
 import type { Datastore } from '../datastore/contract.ts'
 import { StoreError } from '../datastore/contract.ts'
 import { allBlocks, allEntries, unclaim } from './claims.ts'
+import { isMap } from './address-row.ts'
 import { blockName, copyKind, nodeOfCopy, readCopy } from './records.ts'
 
 /** Name of the record: that of the node. Nobody watches it. */
@@ -60,9 +61,10 @@ export async function forgetDecommission(datastore: Datastore, node: string): Pr
 }
 
 function readDecommission(value: unknown): DecommissionRecord | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  const { node, at, blocks } = value as Partial<DecommissionRecord>
-  return typeof node === 'string' && typeof at === 'string' && Array.isArray(blocks) ? { node, at, blocks } : undefined
+  if (!isMap(value)) return undefined
+  const { node, at, blocks } = value
+  if (typeof node !== 'string' || typeof at !== 'string' || !Array.isArray(blocks)) return undefined
+  return { node, at, blocks: blocks.filter(block => typeof block === 'string') }
 }
 
 async function deleteIfThere(datastore: Datastore, kind: string, name: string): Promise<void> {

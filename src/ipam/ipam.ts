@@ -8,6 +8,7 @@
 // that are given and taken back while the disk is busy are one change (together.ts): many pods at once wait for it once.
 
 import type { IpFamily } from '../../inet/index.ts'
+import { nobodysRow } from './address-row.ts'
 import { Chooser } from './choose.ts'
 import { allBlocks, allEntries } from './claims.ts'
 import { IpamError } from './errors.ts'
@@ -19,6 +20,7 @@ import { familiesFor } from './pools.ts'
 import { Together } from './together.ts'
 import { isAway, reach } from './reach.ts'
 import { type AddressRow, copyKind, type Owner, ownerKey, readCopy } from './records.ts'
+import { type StrangeCopy, strangeText } from './strange.ts'
 import type { AddressInUse, Assigned, AssignRequest, IpamOptions, IpamSnapshot, OwnBlock, Timer } from './types.ts'
 
 /** Call `load` first. Every call fails with an IpamError. */
@@ -218,6 +220,16 @@ export class Ipam {
     )
   }
 
+  /** The copies of this node that have entries which nobody can read. */
+  strangeCopies(): readonly StrangeCopy[] {
+    return this.#copies.strange()
+  }
+
+  /** Writes them anew without those, and answers their names. */
+  discardStrange(): Promise<readonly string[]> {
+    return this.#alone(() => this.#reach('write its copies anew', () => this.#copies.discardStrange()))
+  }
+
   // ---- blocks ----------------------------------------------------------------------------------------------------------------
 
   /** The blocks that records name as this node's: those it may announce. */
@@ -300,7 +312,11 @@ export class Ipam {
       node: this.#options.node,
       blocks: this.owned(),
       addresses,
-      problems: [...this.#blocks.problems(), ...(this.expelled ? [this.expelled] : [])],
+      problems: [
+        ...this.#blocks.problems(),
+        ...(this.expelled ? [this.expelled] : []),
+        ...this.strangeCopies().map(copy => strangeText(copy, this.#options.node)),
+      ],
     }
   }
 
@@ -414,4 +430,4 @@ const pause: Timer = (ms, look) => {
   return () => clearTimeout(timer)
 }
 
-const nobody: Owner = { network: '', containerId: '', ifName: '' }
+const nobody: Owner = nobodysRow

@@ -3,6 +3,7 @@
 import { compareAddresses, parseAddress } from '../../inet/index.ts'
 import type { NodeStore, NodeStoreChange } from '../datastore/node-store.ts'
 import type { ClaimedBlock } from './claims.ts'
+import { nobodysRow, readRow } from './address-row.ts'
 import { IpamError } from './errors.ts'
 import { type AddressRow, type Owner, ownerKey, readBlock, tables } from './records.ts'
 
@@ -43,7 +44,7 @@ export class LocalRecords {
     await this.#commit(future.map(([key]) => ({ do: 'put', table: tables.freed, key, value: now })))
     const freed = stored.map(([key, at]) => [key, at > now ? now : at] as const)
     const blocks = (await this.#all(tables.blocks)).flatMap(row => readBlock(row.value) ?? [])
-    this.#addresses = new Map(rows.map(row => [row.key, row.value as AddressRow]))
+    this.#addresses = new Map(rows.map(row => [row.key, readRow(row.value) ?? nobodysRow]))
     this.#owned.clear()
     for (const [address, row] of this.#addresses) this.#own(address, row)
     this.#freed = new Map(freed.toSorted(([, a], [, b]) => (a < b ? -1 : a > b ? 1 : 0)))

@@ -1,13 +1,14 @@
 // What the copies of this node say: its addresses block by block, and those outside its blocks.
 
 import { allEntries } from './claims.ts'
-import { Copies, isSaid } from './copies.ts'
+import { Copies } from './copies.ts'
 import type { LocalRecords } from './local.ts'
 import { type CopiesOfNode, copiesOfNode, dispensable } from './orphans.ts'
 import { outsideCopy, outsideName } from './outside.ts'
 import type { OwnBlocks } from './own-blocks.ts'
 import { holds } from './pools.ts'
 import { type AddressCopy, type AddressRow, blockName, copyKind } from './records.ts'
+import type { StrangeCopy } from './strange.ts'
 import type { Prefix } from '../../inet/index.ts'
 import type { Entry } from '../datastore/contract.ts'
 import type { IpamOptions } from './types.ts'
@@ -97,7 +98,8 @@ export class OwnCopies {
     const found: StaleCopy[] = []
     const compare = async (stale: StaleCopy, copy: AddressCopy | undefined): Promise<void> => {
       const { value, unreadable } = (await datastore.get(copyKind, stale.name)) ?? {}
-      if (!isSaid(copy, value)) found.push({ ...stale, ...(unreadable !== undefined && { unreadable }) })
+      if (!this.#copies.agrees(stale.name, copy, value))
+        found.push({ ...stale, ...(unreadable !== undefined && { unreadable }) })
     }
     for (const { cidr, prefix } of this.#blocks.list())
       await compare({ name: blockName(prefix), cidr }, this.#copyOf(cidr))
@@ -115,6 +117,24 @@ export class OwnCopies {
     if (stale.some(({ cidr }) => cidr === undefined)) this.#writeOutside()
     const left = new Set((await this.stale()).map(({ name }) => name))
     return stale.filter(({ name }) => !left.has(name))
+  }
+
+  /** Entries of the copies that nobody can read, as they were seen last. */
+  strange(): readonly StrangeCopy[] {
+    return [...this.#copies.strange].map(([name, entries]) => ({ name, entries }))
+  }
+
+  /** Writes those copies anew without them, and answers their names. The node's store knows what is in use. Fails with a StoreError. */
+  async discardStrange(): Promise<readonly string[]> {
+    if (!this.#local.complete) return []
+    const names = this.strange().map(({ name }) => name)
+    if (names.length === 0) return names
+    await this.#options.datastore.tryWrite()
+    for (const { cidr, prefix } of this.#blocks.list())
+      if (names.includes(blockName(prefix))) this.#copies.changed(blockName(prefix), () => this.#copyOf(cidr), true)
+    if (names.includes(outsideName(this.#options.node))) this.#writeOutside(true)
+    await this.flush()
+    return names.filter(name => !this.#copies.strange.has(name))
   }
 
   flush(): Promise<void> {
@@ -144,9 +164,9 @@ export class OwnCopies {
     return Object.fromEntries(detailed)
   }
 
-  #writeOutside(): void {
+  #writeOutside(isAnew = false): void {
     const { node } = this.#options
-    this.#copies.changed(outsideName(node), () => outsideCopy(node, this.#detailed(this.#rowsOutside())))
+    this.#copies.changed(outsideName(node), () => outsideCopy(node, this.#detailed(this.#rowsOutside())), isAnew)
   }
 
   #rowsOutside(): ReadonlyMap<string, AddressRow> {

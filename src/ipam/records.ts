@@ -6,6 +6,7 @@
 
 import { formatPrefix, parsePrefix, type Prefix } from '../../inet/index.ts'
 import type { EndpointDetails } from '../model/endpoint.ts'
+import { isAddress, isMap, readRow } from './address-row.ts'
 
 export const blockKind = 'Block'
 /** Nobody watches these. */
@@ -78,13 +79,18 @@ export function readBlock(value: unknown): (BlockRecord & { readonly prefix: Pre
 
 /** Whose a copy is; undefined: somebody else wrote it. */
 export function nodeOfCopy(value: unknown): string | undefined {
-  const node = (value as { readonly node?: unknown } | null)?.node
-  return typeof node === 'string' ? node : undefined
+  return isMap(value) && typeof value.node === 'string' && isMap(value.addresses) ? value.node : undefined
 }
 
-/** Reads the addresses of a copy, if it is this node's. */
+/** Reads the addresses of a copy, if it is this node's: what nobody can read is left out. */
 export function readCopy(value: unknown, node: string): readonly [string, AddressRow][] {
-  if (typeof value !== 'object' || value === null) return []
-  const copy = value as Partial<AddressCopy>
-  return copy.node === node && copy.addresses ? Object.entries(copy.addresses) : []
+  return entriesOfCopy(value, node).flatMap(([address, entry]): [string, AddressRow][] => {
+    const row = readRow(entry)
+    return row && isAddress(address) ? [[address, row]] : []
+  })
+}
+
+/** As they are stored, whatever they are. */
+export function entriesOfCopy(value: unknown, node: string): readonly [string, unknown][] {
+  return isMap(value) && nodeOfCopy(value) === node && isMap(value.addresses) ? Object.entries(value.addresses) : []
 }
