@@ -8,17 +8,12 @@ import type { Command } from 'commander'
 import { clusterIdentity, type Datastore, type Entry, lockKind, StoreError } from '../datastore/contract.ts'
 import { overlaps } from '../../inet/index.ts'
 import { allBlocks, allEntries, type ClaimedBlock } from '../ipam/claims.ts'
-import { blockKind, copyKind, readBlock } from '../ipam/records.ts'
-import { nameOf } from '../resources/index.ts'
+import { blockKind, copyKind, nodeOfCopy, readBlock } from '../ipam/records.ts'
+import { nameOf, printable } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { type CalicoAccess, importFromCalico } from './import-calico.ts'
 import { CommandError, print } from './output.ts'
-
-interface ExportedRecord {
-  readonly kind: string
-  readonly name: string
-  readonly value: unknown
-}
+import { type ExportedRecord, isOfOneStore, prefixOfCopy, requireSound } from './sound-records.ts'
 
 interface ImportOptions extends Omit<CalicoAccess, 'endpoints'> {
   readonly force?: boolean
@@ -68,27 +63,51 @@ export function registerExport(program: Command, context: Context): void {
         if (fromCalicoEtcd !== undefined)
           return importFromCalico(context, { endpoints: fromCalicoEtcd, ...access }, { dryRun, force })
         if (file === undefined) return
-        const records = readExport(read(file), file === '-' ? 'standard input' : file)
+        const shown = file === '-' ? 'standard input' : file
+        const records = readExport(read(file), shown)
         const tell = (counts: Imported): void =>
           print(context.format(), counts, () => `${importedText(counts)}${dryRun ? '\nnothing is written yet' : ''}`)
         const { datastore } = context.config()
         // What is only asked begins no store.
         if (dryRun && datastore.type === 'embedded' && !existsSync(datastore.path))
-          return tell({ created: records.length, replaced: 0, same: 0, kept: [] })
-        await withDatastore(context, async store => tell(await importAll(store, records, { force, write: !dryRun })), {
-          create: !dryRun,
-        })
+          return tell(await importNowhere(records, shown))
+        // A store that has nothing but the file's records has no say; and what is refused begins none.
+        if (!force) await requireSound(undefined, records, shown)
+        await withDatastore(
+          context,
+          async store => {
+            if (force) await requireSound(store, records, shown)
+            tell(await importAll(store, records, { force, write: !dryRun }))
+          },
+          { create: !dryRun },
+        )
       },
     )
 }
 
-function importedText({ created, replaced, same, kept, isOtherCluster }: Imported): string {
-  const counts = `${created} created, ${replaced} replaced, ${same} equal`
-  const text = isOtherCluster
-    ? `${counts}; the datastore held another cluster, and daemons of that one believe nothing of it now: put back an export of theirs, or stop them and remove their stateDir`
-    : counts
-  if (kept.length === 0) return text
-  return `${text}, ${kept.length} left as they are, for nodes give addresses by them: ${some(kept)}${kept.length > SHOWN ? ' (-o json names all)' : ''}; to have the file's instead, take an empty datastore`
+/** What an import would do to a store that is still to begin. */
+async function importNowhere(records: readonly ExportedRecord[], file: string): Promise<Imported> {
+  await requireSound(undefined, records, file)
+  const { written, left } = parted(records)
+  return { created: written.length, replaced: 0, same: 0, kept: [], ...left }
+}
+
+function importedText({ created, replaced, same, kept, left = [], isOtherCluster }: Imported): string {
+  const named = (list: readonly string[]) => `${some(list)}${list.length > SHOWN ? ' (-o json names all)' : ''}`
+  return [
+    `${created} created, ${replaced} replaced, ${same} equal`,
+    ...(isOtherCluster
+      ? [
+          '; the datastore held another cluster, and daemons of that one believe nothing of it now: put back an export of theirs, or stop them and remove their stateDir',
+        ]
+      : []),
+    ...(kept.length > 0
+      ? [
+          `, ${kept.length} left as they are, for nodes give addresses by them: ${named(kept)}; to have the file's instead, take an empty datastore`,
+        ]
+      : []),
+    ...(left.length > 0 ? [`; not written, as a lock and signs of life are no records: ${named(left)}`] : []),
+  ].join('')
 }
 
 function read(file: string): string {
@@ -118,7 +137,7 @@ export async function* exportAll(store: Datastore): AsyncGenerator<string, void>
             `${nameOf(kind, name)} in the datastore cannot be read, so what was printed is no whole export: ${unreadable}`,
           )
         count++
-        yield JSON.stringify({ kind, name, value } satisfies ExportedRecord)
+        yield JSON.stringify({ kind, name, value } satisfies Omit<ExportedRecord, 'line'>)
       }
       next = page.next
     }
@@ -144,7 +163,7 @@ export function readExport(text: string, file: string): readonly ExportedRecord[
     const { kind, name, value } = record
     if (typeof kind !== 'string' || typeof name !== 'string')
       throw new CommandError(1, `${file}:${i + 2} is no record of Margay: nothing was written; export again`)
-    return { kind, name, value }
+    return { kind, name, value, line: i + 2 }
   })
 }
 
@@ -163,6 +182,8 @@ export interface Imported {
   readonly same: number
   /** Left as the datastore has them, for they say who has which addresses: `block "10-42-0-0-26" (it is n2's)`. */
   readonly kept: readonly string[]
+  /** Lines of the file that are written nowhere: what they say is of one store only. */
+  readonly left?: readonly string[]
   /** The datastore held another cluster before. */
   readonly isOtherCluster?: true
 }
@@ -173,18 +194,19 @@ export interface Imported {
  */
 export async function importAll(
   store: Datastore,
-  records: readonly ExportedRecord[],
+  all: readonly ExportedRecord[],
   { force, write = true }: { readonly force: boolean; readonly write?: boolean },
 ): Promise<Imported> {
+  const { written: records, left } = parted(all)
   if (!force) await requireRoom(store, records)
   const blocks = await allBlocks(store)
   const kept: string[] = []
   let isOtherCluster: true | undefined
   const counts = { created: 0, replaced: 0, same: 0 }
   for (const { kind, name, value } of await inOrder(store, records)) {
-    const rival = kind === blockKind ? rivalOf(blocks, value) : undefined
+    const rival = rivalOf(blocks, kind, value)
     if (rival) {
-      kept.push(`${nameOf(kind, name)} (${rival.cidr} is ${rival.node}'s)`)
+      kept.push(`${printable(nameOf(kind, name))} (${rival.cidr} is ${rival.node}'s)`)
       continue
     }
     const found = write ? await createOrFind(store, kind, name, value) : await store.get(kind, name)
@@ -197,7 +219,13 @@ export async function importAll(
       if (kind === identityKind) isOtherCluster = true
     }
   }
-  return { ...counts, kept, ...(isOtherCluster && { isOtherCluster }) }
+  return { ...counts, kept, ...left, ...(isOtherCluster && { isOtherCluster }) }
+}
+
+/** What is of one store only stays with it. */
+function parted(records: readonly ExportedRecord[]) {
+  const left = records.filter(isOfOneStore).map(({ kind, name }) => printable(nameOf(kind, name)))
+  return { written: records.filter(record => !isOfOneStore(record)), left: left.length > 0 ? { left } : {} }
 }
 
 /**
@@ -210,10 +238,12 @@ async function inOrder(store: Datastore, records: readonly ExportedRecord[]): Pr
   return records.toSorted((a, b) => isIdentity(a) - isIdentity(b))
 }
 
-/** The block of another node in the store that a block of the file overlaps. */
-function rivalOf(blocks: readonly ClaimedBlock[], value: unknown): ClaimedBlock | undefined {
-  const own = readBlock(value)
-  return own && blocks.find(({ node, prefix }) => node !== own.node && overlaps(prefix, own.prefix))
+/** The block of another node in the store that a block of the file, or that of a copy there, overlaps. */
+function rivalOf(blocks: readonly ClaimedBlock[], kind: string, value: unknown): ClaimedBlock | undefined {
+  const node = kind === blockKind ? readBlock(value)?.node : kind === copyKind ? nodeOfCopy(value) : undefined
+  const own = kind === blockKind ? readBlock(value)?.prefix : prefixOfCopy(value)
+  if (node === undefined || !own) return undefined
+  return blocks.find(other => other.node !== node && overlaps(other.prefix, own))
 }
 
 async function createOrFind(store: Datastore, kind: string, name: string, value: unknown): Promise<Entry | undefined> {

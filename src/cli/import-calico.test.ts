@@ -9,7 +9,7 @@ import t from 'tap'
 import { TestEtcd } from '../datastore/etcd/testing.ts'
 import { openEmbeddedDatastore } from '../datastore/index.ts'
 import { calicoKeys } from '../resources/calico/testing.ts'
-import { importCalico, readCalico } from './import-calico.ts'
+import { importCalico, importText, readCalico } from './import-calico.ts'
 import { program } from './testing.ts'
 
 const etcd = await TestEtcd.start(t)
@@ -192,4 +192,14 @@ t.test("Calico's two names of one kind, and its address manager's own record", a
     { does: 'create' },
     { does: 'not taken', why: /ipamconfigurations\/default, and \S+ipamconfigs\/default has that name, too/ },
   ])
+})
+
+t.test('a name of many lines forges none', async t => {
+  const name = 'x\nippool "fake": taken\u001b[2J'
+  const objects = ['IPPool', name].map(kind => ({ kind, metadata: { name }, spec: { cidr: '10.19.0.0/16' } }))
+  const read = { objects, blocks: [], unreadable: [`/calico/${name}`], others: { 'other keys': [`/calico/${name}`] } }
+  const lines = importText(await importCalico(store, read, { write: false, force: false })).split('\n')
+  t.equal(lines.length, 4)
+  t.match(lines[0], /^ippool "x ippool "fake": taken \[2J": not taken: metadata\.name/)
+  for (const line of lines) t.notMatch(line, /\p{Cc}/u)
 })

@@ -14,7 +14,7 @@ import {
   readCalicoKeys,
   withoutPoolsInUse,
 } from '../resources/calico/index.ts'
-import { allKinds, type AnyResource, formatProblem, keyOf, kinds, whatFits } from '../resources/index.ts'
+import { allKinds, type AnyResource, formatProblem, keyOf, kinds, printable, whatFits } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { CommandError, print } from './output.ts'
 import { changeOf, put, readAll, unreadText } from './stored-resources.ts'
@@ -54,7 +54,7 @@ export async function importFromCalico(
     throw error
   })
   const tell = (done: CalicoImport): void => {
-    const held = done.objects.filter(({ does }) => does === 'differs').map(({ object }) => object)
+    const held = done.objects.filter(({ does }) => does === 'differs').map(({ object }) => printable(object))
     print(context.format(), done, () => importText(done))
     if (held.length > 0)
       throw new CommandError(
@@ -216,13 +216,15 @@ export function importText({ objects, unreadable, others }: CalicoImport): strin
   )
   return [
     ...known.flatMap(({ object, does, why, changed, leftOut }) => [
-      `${object}: ${heads[does]}${why === undefined ? '' : `: ${why}`}`,
-      ...changed.map(text => `  changed   ${text}`),
-      ...leftOut.map(text => `  left out  ${text}`),
+      printable(`${object}: ${heads[does]}${why === undefined ? '' : `: ${why}`}`),
+      ...changed.map(text => `  changed   ${printable(text)}`),
+      ...leftOut.map(text => `  left out  ${printable(text)}`),
     ]),
-    ...[...strange].map(([kind, of]) => `${kind} (${of.length}): not taken: ${of[0].why ?? ''}`),
-    ...Object.entries(others).map(([is, keys]) => `${is} (${keys.length}): not taken: ${whyNotKeys(is, keys)}`),
-    ...unreadable.map(key => `${key}: not taken: it cannot be read`),
+    ...[...strange].map(([kind, of]) => printable(`${kind} (${of.length}): not taken: ${of[0].why ?? ''}`)),
+    ...Object.entries(others).map(([is, keys]) =>
+      printable(`${is} (${keys.length}): not taken: ${whyNotKeys(is, keys)}`),
+    ),
+    ...unreadable.map(key => printable(`${key}: not taken: it cannot be read`)),
   ].join('\n')
 }
 
