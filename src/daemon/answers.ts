@@ -13,6 +13,7 @@ import type { Intent } from '../model/intent.ts'
 import type { Bgp } from './bgp.ts'
 import type { Cluster } from './cluster.ts'
 import { datastoreStatus } from './datastore-status.ts'
+import { downSessions } from './down-sessions.ts'
 import type { Drain } from './drain.ts'
 import { explain, prefixesAround } from './explain.ts'
 import { ipamAnswers, type IpamRooms } from './ipam-answers.ts'
@@ -79,12 +80,7 @@ export function createHandlers(rooms: Rooms): Handlers {
                 `${trouble.length} prefixes have no route of ours in force, of which ${shownConflicts} are listed; margayctl route get ADDRESS says why for each`,
               ]
             : []),
-          ...peers
-            .filter(peer => peer.state !== 'Established')
-            .map(
-              peer =>
-                `session ${peer.name} (${peer.address}) is ${peer.state}: ${peer.lastError ?? 'it has not come up yet'}`,
-            ),
+          ...downSessions(peers),
         ],
       }
     },
