@@ -26,7 +26,7 @@ export const idle: TrafficScenario = {
   targets: { idle: { cpu: 1 } },
   sizes: [sessions(100), sessions(300), sessions(1_000)],
   standard: 2,
-  short: { others: ['bird'], isOneSize: true },
+  short: { others: ['gobgp'], isOneSize: true },
   contenders: ['margay', 'bird', 'frr', 'openbgpd', 'gobgp'],
 }
 
