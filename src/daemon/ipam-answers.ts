@@ -3,7 +3,7 @@
 import { parseAddress } from '../../inet/index.ts'
 import type { Handlers } from '../api/server.ts'
 import { RequestError } from '../api/server.ts'
-import { type Ipam, IpamError } from '../ipam/index.ts'
+import { type Ipam, IpamError, type IpamSnapshot } from '../ipam/index.ts'
 import { endpointKey } from '../model/endpoint.ts'
 import type { IpamCheck } from './ipam-check.ts'
 import type { Pods } from './pods.ts'
@@ -59,8 +59,12 @@ export function ipamAnswers({ node, ipam, pods, ipamCheck, keepBlocks }: IpamRoo
     },
 
     '/v1/ipam/gc': async () => {
+      const before = ipam.show().addresses
       const findings = await ipamCheck.run({ fix: true, only: ['leak', 'no-endpoint'] })
-      const released = findings.filter(({ fixed }) => fixed).flatMap(({ object }) => object.split(' '))
+      // A pod that is gone may have been recorded with what another one has by now.
+      const fixed = new Set(findings.filter(each => each.fixed).flatMap(({ object }) => object.split(' ')))
+      const still = new Set(ipam.show().addresses.map(givingOf))
+      const released = before.filter(row => fixed.has(row.address) && !still.has(givingOf(row))).map(row => row.address)
       try {
         return { node, released, blocks: await ipam.releaseEmptyBlocks(keepBlocks()) }
       } catch (error) {
@@ -71,4 +75,9 @@ export function ipamAnswers({ node, ipam, pods, ipamCheck, keepBlocks }: IpamRoo
       }
     },
   }
+}
+
+/** Of one address, told from others of it. */
+function givingOf(row: IpamSnapshot['addresses'][number]): string {
+  return `${row.address} ${endpointKey(row)} ${row.since}`
 }

@@ -93,7 +93,7 @@ export class IpamCheck {
   }
 
   #compare(view: View): readonly Found[] {
-    const { records, rows, routes, before, moved } = view
+    const { records, rows, routes, before, moved, devices } = view
     const holders = Map.groupBy(
       records.flatMap(record => record.addresses.map(address => ({ address, record }))),
       ({ address }) => address,
@@ -102,7 +102,7 @@ export class IpamCheck {
     const known = new Set([...holders.keys(), ...rows.map(({ address }) => address), ...before])
     return [
       ...[...holders].flatMap(([address, of]) => {
-        const pods = of.map(({ record }) => record)
+        const pods = of.map(({ record }) => record).filter(({ hostDevice }) => devices.has(hostDevice))
         return pods.length > 1 && pods.every(rests) ? [twice(address, pods)] : []
       }),
       ...records.filter(rests).flatMap(record => this.#ofRecord(record, view)),
@@ -174,7 +174,7 @@ export class IpamCheck {
   #ofNameless(record: Endpoint, rows: View['rows'], moved: View['moved']): readonly Found[] {
     const { pods } = this.#ports
     const { hostDevice, addresses } = record
-    const owner = rows.find(row => hostDeviceName(row) === hostDevice)
+    const owner = rows.find(row => row.network !== '' && hostDeviceName(row) === hostDevice)
     if (owner && moved.has(endpointKey(owner))) return []
     const text = `a pod is attached by ${hostDevice}, and its name was lost with the store of this node. It has its network`
     const object = addresses.join(' ')

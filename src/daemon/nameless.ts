@@ -38,7 +38,12 @@ export async function nameKnown(ports: NamelessPorts, turns: Turns): Promise<voi
     await turns.run(endpointKey(endpoint), () => complete(ports, endpoint))
   const devices = new Set(endpoints.all.filter(isNameless).map(({ hostDevice }) => hostDevice))
   if (devices.size === 0) return
-  const owners = new Map(ipam.show().addresses.map(row => [endpointKey(row), row]))
+  const owners = new Map(
+    ipam
+      .show()
+      .addresses.filter(({ network }) => network !== '')
+      .map(row => [endpointKey(row), row]),
+  )
   for (const [key, { network, containerId, ifName, label }] of owners) {
     const owner = { network, containerId, ifName, ...(label !== undefined && { label }) }
     if (devices.has(hostDeviceName(owner))) await turns.run(key, () => nameOne(ports, owner))

@@ -67,6 +67,8 @@ export class Pods implements CniBackend {
   readonly #turns = new Turns()
   /** Ended while the node's store did not know all addresses: a copy may tell of theirs later. By `endpointKey`. */
   readonly #ended = new Map<string, AttachmentKey>()
+  /** Records of nameless pods whose devices were gone at the start, by device: a DEL may still come, or a copy name them. */
+  readonly #gone = new Map<string, Endpoint>()
   #recovered = false
 
   constructor(options: PodsOptions) {
@@ -107,7 +109,9 @@ export class Pods implements CniBackend {
     }
     // Nobody is told that these lack their devices.
     for (const record of gone) await endpoints.remove(record)
-    const found = [...adopted, ...lost.filter(record => !gone.includes(record)), ...unknown]
+    const left = lost.filter(record => !gone.includes(record))
+    for (const record of left.filter(isNameless)) this.#gone.set(record.hostDevice, record)
+    const found = [...adopted, ...left, ...unknown]
     if (is !== 'whole') {
       await nodeStore.commit([
         ...gone.map(record => ({ do: 'delete', table, key: endpointKey(record) }) as const),
@@ -236,6 +240,8 @@ export class Pods implements CniBackend {
     const { ipam, endpoints, nodeStore, log } = this.#options
     const isUnsure = !ipam.isWhole
     const endpoint = endpoints.get(key)
+    const device = hostDeviceName(key)
+    const gone = endpoint ? undefined : this.#gone.get(device)
     const outcome = await endpoints.remove(key)
     if (!outcome.ok) throw new CniError(code.tryAgainLater, outcome.error.text)
     await ipam.release(key)
@@ -245,6 +251,13 @@ export class Pods implements CniBackend {
       await ipam.releaseExcept(row => !endpoint.addresses.includes(row.address))
       keys.push(endpointKey(endpoint))
     }
+    if (gone) {
+      // By now others may have addresses that it had.
+      const isIts = (row: AddressRow & { readonly address: string }): boolean =>
+        row.containerId === '' ? gone.addresses.includes(row.address) : hostDeviceName(row) === device
+      await ipam.releaseExcept(row => !isIts(row))
+      keys.push(endpointKey(gone))
+    }
     const { network, containerId, ifName } = key
     await nodeStore.commit([
       ...keys.map(each => ({ do: 'delete', table, key: each }) as const),
@@ -253,6 +266,7 @@ export class Pods implements CniBackend {
         : []),
     ])
     if (isUnsure) this.#ended.set(keys[0], { network, containerId, ifName })
+    this.#gone.delete(device)
     if (outcome.removed) log.info('pod detached', { pod: nameOf(key) })
   }
 

@@ -17,8 +17,12 @@ export const hostMac = 'ee:ee:ee:ee:ee:ee'
 /** What every host end's name begins with. */
 export const hostDevicePrefix = 'mgy'
 
-/** `mgy` and 11 hexadecimal digits, from the key alone: whoever knows the key finds the device without any record. */
+/**
+ * `mgy` and 11 hexadecimal digits, from the key alone: whoever knows the key finds the device without any record. Who is known by its device
+ * alone has that.
+ */
 export function hostDeviceName(id: EndpointId): string {
+  if (id.network === '' && id.ifName === '' && isHostDeviceName(id.containerId)) return id.containerId
   return `${hostDevicePrefix}${hash('sha256', endpointKey(id)).slice(0, 11)}`
 }
 
