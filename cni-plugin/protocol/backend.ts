@@ -61,8 +61,8 @@ export interface CheckRequest extends AttachmentKey {
   readonly mtus?: readonly number[]
 }
 
-/** `container`: a network namespace other than the daemon's own. */
-export type NamespaceKind = 'container' | 'host' | 'missing' | 'other'
+/** `container`: a network namespace other than the daemon's own; `unreadable`: it may be one, and cannot be looked at. */
+export type NamespaceKind = 'container' | 'host' | 'missing' | 'unreadable' | 'other'
 
 export interface CniBackend {
   /**

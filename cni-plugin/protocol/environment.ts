@@ -91,7 +91,13 @@ export const inArgs =
   (value: unknown, reason: string, fix: string): CniError =>
     new CniError(code.invalidEnvironment, `CNI_ARGS: ${key} ${JSON.stringify(value)} ${reason}.`, fix)
 
-/** CNI_ARGS, `K=V;K=V`. Keys that mean nothing to us are left alone, whether or not IgnoreUnknown says so. */
+/** What to do where a key comes twice. */
+export const oneValue = 'An interface has one: ask for one.'
+
+/** Keys that say one thing each. */
+const single: ReadonlySet<string> = new Set(['MAC', 'K8S_POD_NAMESPACE', 'K8S_POD_NAME'])
+
+/** CNI_ARGS, `K=V;K=V`. A key may come twice if it says the same twice. Keys that mean nothing to us are left alone, whether or not IgnoreUnknown says so. */
 export function readArgs(env: Environment): ReadonlyMap<string, string> {
   const args = new Map<string, string>()
   for (const pair of (env.CNI_ARGS ?? '').split(';').filter(each => each !== '')) {
@@ -100,8 +106,10 @@ export function readArgs(env: Environment): ReadonlyMap<string, string> {
       throw new CniError(code.invalidEnvironment, `CNI_ARGS has ${JSON.stringify(pair)}, which is not KEY=VALUE.`)
     const [key, value] = [pair.slice(0, equals), pair.slice(equals + 1)]
     // Who asks for an address of each family may do so in two words.
-    const before = key === 'IP' ? args.get(key) : undefined
-    args.set(key, before === undefined ? value : `${before},${value}`)
+    const before = args.get(key)
+    if (before !== undefined && before !== value && single.has(key))
+      throw inArgs(key)(value, `comes after ${JSON.stringify(before)}`, oneValue)
+    args.set(key, before === undefined || key !== 'IP' ? value : `${before},${value}`)
   }
   return args
 }

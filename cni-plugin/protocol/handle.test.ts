@@ -213,6 +213,17 @@ t.test('bad calls name what is wrong', async t => {
     ['a bad name', 'ADD', conf('1.0.0', { name: 'a b' }), {}, { code: 7, msg: /name "a b"/ }],
     ['a bad MTU', 'ADD', conf('1.0.0', { mtu: '1500' }), {}, { code: 7, msg: /mtu "1500"/ }],
     ['a bad flag', 'ADD', conf('1.0.0', { sourceCheck: 'no' }), {}, { code: 7, msg: /sourceCheck "no" is neither/ }],
+    ...[
+      'IP=10.42.0.7;IP=10.42.0.8',
+      'MAC=02:00:00:00:00:01;MAC=02:00:00:00:00:02',
+      'K8S_POD_NAME=a;K8S_POD_NAME=b',
+    ].map((args): readonly [string, string, string, object, object] => [
+      `two words for one thing: ${args}`,
+      'ADD',
+      ok,
+      { CNI_ARGS: args },
+      { code: 4, msg: /CNI_ARGS: \w+ ".*" (is a second one of its family|comes after)/ },
+    ]),
     [
       'a bad address',
       'ADD',
@@ -325,6 +336,7 @@ t.test('what a runtime may ask for', async t => {
       { addresses: ['10.42.0.78', 'fd00:42::78'], mac: '02:42:0a:00:00:02' },
     ],
     [{}, { args: { cni: { ips: ['10.42.0.79'] } }, mtu: 1400 }, { addresses: ['10.42.0.79'], mtu: 1400 }],
+    [{ CNI_ARGS: 'IP=10.42.0.77;IP=10.42.0.77;X=1;X=2' }, {}, { addresses: ['10.42.0.77'] }],
     [{ CNI_ARGS: 'IP=fd00:42::77;IP=10.42.0.77' }, {}, { addresses: ['fd00:42::77', '10.42.0.77'] }],
     [{}, { sourceCheck: false }, { sourceCheck: false }],
     [{}, { args: { cni: { sourceCheck: false } } }, { sourceCheck: false }],

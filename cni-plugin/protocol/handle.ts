@@ -7,7 +7,7 @@ import { readAddConfig, readAddresses, readMac } from './add-config.ts'
 import type { AddConfig } from './add-config.ts'
 import { readConfig, readJson, readPrevResult, readValidAttachments } from './config.ts'
 import type { NetworkConfig } from './config.ts'
-import { inArgs, readArgs, readCommand, readNewTarget, readTarget, requireVariables } from './environment.ts'
+import { inArgs, oneValue, readArgs, readCommand, readNewTarget, readTarget, requireVariables } from './environment.ts'
 import type { Environment } from './environment.ts'
 import { CniError, code, errorObject } from './errors.ts'
 import { writeResult } from './result.ts'
@@ -123,10 +123,16 @@ function addRequest(env: Environment, network: string, config: AddConfig): AddRe
   const args = readArgs(env)
   const [namespace, name] = [args.get('K8S_POD_NAMESPACE'), args.get('K8S_POD_NAME')]
   const ips = args.get('IP')?.split(',')
-  const asked = readAddresses(
-    ips?.filter(each => each !== ''),
-    inArgs('IP'),
-  )
+  const asked = [
+    ...new Set(
+      readAddresses(
+        ips?.filter(each => each !== ''),
+        inArgs('IP'),
+      ),
+    ),
+  ]
+  const second = asked.find((each, i) => asked.findIndex(other => isSix(other) === isSix(each)) !== i)
+  if (second !== undefined) throw inArgs('IP')(second, 'is a second one of its family', oneValue)
   return {
     network,
     ...readNewTarget(env),
@@ -158,6 +164,12 @@ async function requireContainer(netns: string, backend: CniBackend): Promise<voi
       )
     case 'missing':
       throw new CniError(code.invalidEnvironment, `${shown} does not exist.`, 'The container may have ended meanwhile.')
+    case 'unreadable':
+      throw new CniError(
+        code.invalidEnvironment,
+        `${shown} cannot be looked at.`,
+        'margayd may not read it, or the path is too long or a loop of links: see ls -lL of it on the node.',
+      )
     case 'other':
       throw new CniError(code.invalidEnvironment, `${shown} is no network namespace.`)
   }
