@@ -72,7 +72,7 @@ export function registerExport(program: Command, context: Context): void {
         if (dryRun && datastore.type === 'embedded' && !existsSync(datastore.path))
           return tell(await importNowhere(records, shown))
         // A store that has nothing but the file's records has no say; and what is refused begins none.
-        if (!force) await requireSound(undefined, records, shown)
+        if (!force) warn(await requireSound(undefined, records, shown))
         await withDatastore(
           context,
           async store => {
@@ -87,9 +87,18 @@ export function registerExport(program: Command, context: Context): void {
 
 /** What an import would do to a store that is still to begin. */
 async function importNowhere(records: readonly ExportedRecord[], file: string): Promise<Imported> {
-  await requireSound(undefined, records, file)
+  warn(await requireSound(undefined, records, file))
   const { written, left } = parted(records)
   return { created: written.length, replaced: 0, same: 0, kept: [], ...left }
+}
+
+/** What the cluster of the file lived with: written nevertheless. */
+function warn(misfits: readonly string[]): void {
+  const more = misfits.length > SHOWN ? ` (and ${misfits.length - SHOWN} more)` : ''
+  if (misfits.length === 0) return
+  process.stderr.write(
+    `${misfits.slice(0, SHOWN).join('\n')}${more}\nwritten as the file has it: put it right with margayctl apply\n`,
+  )
 }
 
 function importedText({ created, replaced, same, kept, left = [], isOtherCluster }: Imported): string {

@@ -38,12 +38,16 @@ export function isOfOneStore({ kind }: ExportedRecord): boolean {
   return kind === lockKind || kind.startsWith('~')
 }
 
-/** Throws `CommandError` unless all of them are. `store`: undefined while there is none. `file`: its name to show. */
+/**
+ * Throws `CommandError` unless all of them are. `store`: the one with a cluster that they go into; undefined: they become one of their own.
+ * Such a cluster had in it what does not fit together, and lives with it: that is answered, as sentences, and keeps nobody from putting
+ * back what he has. `file`: its name to show.
+ */
 export async function requireSound(
   store: Datastore | undefined,
   all: readonly ExportedRecord[],
   file: string,
-): Promise<void> {
+): Promise<readonly string[]> {
   const records = all.filter(record => !isOfOneStore(record))
   const at = ({ kind, name, line }: ExportedRecord, what: string): string =>
     `${file}:${line}: ${printable(nameOf(kind, name))}: ${printable(what)}`
@@ -61,13 +65,11 @@ export async function requireSound(
   const unreadable = store ? await unreadableOf(store, records) : []
   const before = new Map(existing.map(each => [keyOf(each), each]))
   const written = [...resources.keys()].filter(resource => !isSame(before.get(keyOf(resource)), resource))
-  refuse([
-    ...inTheWay.map(unreadText),
-    ...unreadable,
-    ...validateAll(existing, written).map(({ resource, problem }) =>
-      formatProblem({ ...problem, place: { file, line: resources.get(resource)?.line ?? 1, column: 1 } }),
-    ),
-  ])
+  const misfits = validateAll(existing, written).map(({ resource, problem }) =>
+    formatProblem({ ...problem, place: { file, line: resources.get(resource)?.line ?? 1, column: 1 } }),
+  )
+  refuse([...inTheWay.map(unreadText), ...unreadable, ...(store ? misfits : [])])
+  return misfits
 }
 
 function refuse(problems: readonly string[]): void {
