@@ -99,3 +99,15 @@ t.test(
     ])
   },
 )
+
+t.test('a pod that two copies of its node name is one pod', async t => {
+  const datastore = await twoNodes()
+  const [block] = (await datastore.list(blockKind)).entries.filter(
+    ({ value }) => (value as { node: string }).node === 'n1',
+  )
+  const copy = (await datastore.get(copyKind, block.name))!.value as { addresses: Record<string, object> }
+  await datastore.create(copyKind, 'n1.outside', { node: 'n1', addresses: copy.addresses })
+  await datastore.update(blockKind, block.name, { ...(block.value as object), node: 'n2' }, block.version)
+  const told = (await checkCluster(datastore)).find(({ kind }) => kind === 'no-block')?.text
+  t.match(told, /^web\/n1 on node "n1" has it, and its block .* is node "n2"'s/)
+})

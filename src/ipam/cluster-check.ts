@@ -207,7 +207,7 @@ function ofAddresses(copies: readonly Entry[], blocks: readonly ClaimedBlock[]):
     if (on.size < 2 && !outside) return []
     const parsed = parseAddress(address)
     const block = parsed && blocks.find(({ prefix }) => contains(prefix, parsed))
-    const pods = of.map(({ node, row }) => `${podOf(row)} on node "${node}"`).join(' and ')
+    const pods = [...new Set(of.map(({ node, row }) => `${podOf(row)} on node "${node}"`))].join(' and ')
     const whose = block && `its block ${block.cidr} is node "${block.node}"'s`
     const wrong = of.find(({ isMisplaced }) => isMisplaced)
     if (on.size > 1 && wrong) {

@@ -194,7 +194,7 @@ async function apply(
     if (operation.do === 'route.add' && result.errno === 'EEXIST')
       throw new Refused(
         'interface-exists',
-        `endpoint ${endpointName(endpoint)}: the pod has a route ${operation.route.dst} already, by another interface; give this one another priority in ipam.routes of the network, or leave it out`,
+        `endpoint ${endpointName(endpoint)}: the pod has a route ${operation.route.dst} already, by another interface or another of its own; give this one another priority in ipam.routes of the network, or leave it out`,
       )
     throw refusal(endpoint, what, result)
   }
