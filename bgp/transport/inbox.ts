@@ -6,6 +6,8 @@ const spare: Uint8Array<ArrayBuffer>[] = []
 const SPARE = 65536
 const smallSpare: Uint8Array<ArrayBuffer>[] = []
 const SMALL = 4096
+/** Room for keepalives and short updates, which a session keeps: whatever is made anew counts for V8's collector, and its turns with it. */
+const TINY = 256
 const nothing = new Uint8Array(0)
 
 export class Inbox {
@@ -28,8 +30,9 @@ export class Inbox {
     this.from += count
     if (this.from < this.to) return
     this.from = this.to = 0
-    // An idle session keeps no buffer.
+    // An idle session keeps no larger buffer.
     const { octets } = this
+    if (octets.length <= TINY) return
     if (octets.length === SPARE && spare.length < 8) spare.push(octets)
     if (octets.length === SMALL && smallSpare.length < 64) smallSpare.push(octets)
     this.octets = nothing
@@ -47,6 +50,7 @@ export class Inbox {
 
 /** Room for so many octets: small for small messages, else at least 64 KiB. */
 function buffer(needed: number): Uint8Array<ArrayBuffer> {
+  if (needed <= TINY) return new Uint8Array(TINY)
   if (needed <= SMALL) return smallSpare.pop() ?? new Uint8Array(SMALL)
   return needed <= SPARE ? (spare.pop() ?? new Uint8Array(SPARE)) : new Uint8Array(2 * needed)
 }
