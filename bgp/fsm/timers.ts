@@ -78,7 +78,8 @@ export class TimerWheel {
     const from = Math.floor(this.#now / SLOT_MS)
     let farthest = Infinity
     for (let i = 0; i < SLOTS; i++) {
-      for (const id of this.#slots[(from + i) % SLOTS] ?? []) farthest = Math.min(farthest, this.#due[id])
+      const entries = this.#slots[(from + i) % SLOTS]
+      if (entries) for (const id of entries) farthest = Math.min(farthest, this.#due[id])
       // Nothing in a later slot of this round is due before the end of this one.
       if (farthest < (from + i + 1) * SLOT_MS) return farthest
     }

@@ -61,7 +61,8 @@ export class NextHops {
   readonly #told = new Map<string, Told>()
   readonly #touched: number[] = []
   readonly #texts: (string | undefined)[] = Array.from({ length: TEXTS }, () => undefined)
-  readonly #textOf = new Uint32Array(TEXTS)
+  /** By place: whose text is kept there; 0: nobody's. */
+  readonly #textIds = new Uint32Array(TEXTS)
   #last = 0
 
   constructor(size: 4 | 16 = 4) {
@@ -96,7 +97,7 @@ export class NextHops {
     this.#pairs.delete(id)
     if (this.#isForeign(octets)) this.foreign--
     this.#flags[id] &= ~TOUCHED
-    if (this.#textOf[id % TEXTS] === id) this.#textOf[id % TEXTS] = 0
+    if (this.#textIds[id % TEXTS] === id) this.#textIds[id % TEXTS] = 0
     if (this.#last === id) this.#last = 0
     this.#free.push(id)
   }
@@ -109,11 +110,11 @@ export class NextHops {
   /** The address by which it is shown and told of; empty for "our own". */
   text(id: number): string {
     const place = id % TEXTS
-    const kept = this.#textOf[place] === id ? this.#texts[place] : undefined
+    const kept = this.#textIds[place] === id ? this.#texts[place] : undefined
     if (kept !== undefined) return kept
     const text = this.textOf(this.octets(id))
     this.#texts[place] = text
-    this.#textOf[place] = id
+    this.#textIds[place] = id
     return text
   }
 

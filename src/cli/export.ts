@@ -249,10 +249,11 @@ async function inOrder(store: Datastore, records: readonly ExportedRecord[]): Pr
 
 /** The block of another node in the store that a block of the file, or that of a copy there, overlaps. */
 function rivalOf(blocks: readonly ClaimedBlock[], kind: string, value: unknown): ClaimedBlock | undefined {
-  const node = kind === blockKind ? readBlock(value)?.node : kind === copyKind ? nodeOfCopy(value) : undefined
-  const own = kind === blockKind ? readBlock(value)?.prefix : prefixOfCopy(value)
-  if (node === undefined || !own) return undefined
-  return blocks.find(other => other.node !== node && overlaps(other.prefix, own))
+  const block = kind === blockKind ? readBlock(value) : undefined
+  const node = kind === copyKind ? nodeOfCopy(value) : block?.node
+  const prefix = kind === copyKind ? prefixOfCopy(value) : block?.prefix
+  if (node === undefined || !prefix) return undefined
+  return blocks.find(other => other.node !== node && overlaps(other.prefix, prefix))
 }
 
 async function createOrFind(store: Datastore, kind: string, name: string, value: unknown): Promise<Entry | undefined> {
