@@ -98,7 +98,8 @@ export class RouteTable {
     this.#fights = new Fights(options.clock)
     this.#backOff = new BackOff(options.clock, prefixes => this.#ask(prefixes))
     this.#unlisten = this.#mirror.onChange(change => this.#heard(change))
-    this.#ask(this.#mirror.oursPrefixes)
+    // What was found stays until every class has told what it wants: nothing to judge before.
+    for (const prefix of this.#mirror.oursPrefixes) this.#held.add(prefix)
     this.#armAudit()
   }
 
@@ -116,7 +117,6 @@ export class RouteTable {
   ready(owner: FibClass): void {
     if (this.#ready.has(owner)) return
     this.#ready.add(owner)
-    this.#touch(this.#rows.wanted())
     this.#release()
   }
 
@@ -236,9 +236,15 @@ export class RouteTable {
     )
   }
 
+  /** Has those judged again that may have waited for what is so now. What nobody wants waits for the last class. */
   #release(): void {
-    this.#ask(this.#held)
-    this.#held.clear()
+    const all = this.#mayDelete ? [...this.#held] : [...this.#held].filter(prefix => this.#winner(prefix))
+    for (const prefix of all) this.#held.delete(prefix)
+    this.#ask(all)
+  }
+
+  get #mayDelete(): boolean {
+    return this.#synced.size === fibClasses.length && !this.#stale
   }
 
   #heard(change: MirrorChange): void {
@@ -408,7 +414,7 @@ export class RouteTable {
         foreign: this.#mirror.foreign(prefix),
         mayAdd: winner !== undefined && this.#ready.has(winner.class),
         mayReplace: winner !== undefined && this.#aboveSynced(winner.class) && !this.#blind,
-        mayDelete: this.#synced.size === fibClasses.length && !this.#stale,
+        mayDelete: this.#mayDelete,
       },
       this.#mirror.mark,
     )
