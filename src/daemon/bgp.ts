@@ -31,6 +31,8 @@ export interface BgpPorts {
   readonly kernel: () => KernelOutcomes
   /** Nothing was heard of a peer within its hold time. `device`: of an address that is one link's only. */
   readonly silent: (address: string, device: string | undefined) => void
+  /** A peer has told its last route. */
+  readonly told: () => void
   /** All learned routes are gone: the speaker begins anew. */
   readonly clear: () => void
 }
@@ -227,7 +229,10 @@ export class Bgp {
       return
     }
     if (report.type === 'listen') this.#deaf = report.listening ? undefined : report.text
-    if (report.type === 'endOfRib') return log.debug(report.text, { peer })
+    if (report.type === 'endOfRib') {
+      log.debug(report.text, { peer })
+      return this.#ports.told()
+    }
     if (report.type === 'stale' && report.kept) return log.info(report.text, { peer })
     const key = `${report.type} ${peer ?? ''} ${report.text}`
     const now = performance.now()

@@ -60,9 +60,11 @@ import { WireguardKeys } from './wireguard.ts'
 
 /** Table of the node's store for what the daemon itself remembers. */
 const aboutTable = 'daemon'
-/** Milliseconds between looks at whether all is in sync. */
+/** Milliseconds between looks at whether all is in sync; and where all have told what they have, and it is only not taken in yet. */
 const syncEvery = 250
+const takenInAfter = 10
 const theDatastore = 'the datastore'
+const underWay = 'routes under way'
 
 interface Mark {
   /** Linux's boot id: the kernel's state is that of our last run only within one boot. */
@@ -226,6 +228,7 @@ export class Daemon {
       patch: updates => this.#dataplane.routes.patch('bgp', updates),
       kernel: () => this.#dataplane.routes,
       silent: (address, device) => void this.#passOver(address, device),
+      told: () => this.#lookAtSyncIn(takenInAfter),
       clear: () => this.#dataplane.routes.set('bgp', []),
     })
     this.#wireguard = new WireguardKeys({
@@ -319,7 +322,7 @@ export class Daemon {
     this.#cluster.start()
     this.#blockKeeper.start()
     this.#presence.start(store, mark === undefined)
-    this.#syncTimer = setInterval(() => this.#lookAtSync(), syncEvery)
+    this.#lookAtSyncIn(syncEvery)
 
     this.#api = await serve(this.#config.api.socket, this.#handlers(), text => this.#log.warn(text))
     const { socket, spoolDir } = this.#config.cni
@@ -345,7 +348,7 @@ export class Daemon {
   /** Stops serving and leaves routes, pods and the neighbours' view of us in place. */
   async stop(): Promise<void> {
     this.#isStopping = true
-    clearInterval(this.#syncTimer)
+    clearTimeout(this.#syncTimer)
     clearImmediate(this.#planTimer)
     this.#blockKeeper.close()
     this.#presence.close()
@@ -490,7 +493,12 @@ export class Daemon {
     if (this.#synced) return []
     const datastore = this.#cluster.state === 'in sync' ? [] : [theDatastore]
     const peers = waitedFor(this.#bgp.peers(), this.#bgp.age)
-    return [...datastore, ...peers, ...(this.#bgp.busy ? ['routes under way'] : [])]
+    return [...datastore, ...peers, ...(this.#bgp.busy ? [underWay] : [])]
+  }
+
+  #lookAtSyncIn(delay: number): void {
+    clearTimeout(this.#syncTimer)
+    if (!this.#synced && !this.#isStopping) this.#syncTimer = setTimeout(() => this.#lookAtSync(), delay)
   }
 
   #lookAtSync(): void {
@@ -498,9 +506,9 @@ export class Daemon {
     const waitingFor = this.#waitingFor()
     // The peers have told all: what they say may be added and replaced, also while the datastore is away.
     if (this.#knowsCluster() && waitingFor.every(what => what === theDatastore)) this.#dataplane.routes.ready('bgp')
-    if (waitingFor.length > 0) return
+    if (waitingFor.length > 0)
+      return this.#lookAtSyncIn(waitingFor.every(what => what === underWay) ? takenInAfter : syncEvery)
     this.#synced = true
-    clearInterval(this.#syncTimer)
     this.#dataplane.routes.inSync('bgp')
     this.#log.info('in sync', { routes: this.#dataplane.routes.counts.installed })
     void this.#blockKeeper.learn()

@@ -270,8 +270,9 @@ export class KernelMirror {
         changed.set(prefix, hitBy(twins.get(prefix)?.[0]))
       else if (!sameLists(this.foreign(prefix), foreign.get(prefix) ?? [])) changed.set(prefix, undefined)
     }
-    for (const map of [ours, foreign]) for (const prefix of map.keys()) await look(prefix)
-    for (const map of [this.#ours, this.#foreign]) for (const prefix of map.keys()) await look(prefix)
+    // The first reading is told to nobody.
+    const looked = this.#listeners.size > 0 ? [ours, foreign, this.#ours, this.#foreign] : []
+    for (const map of looked) for (const prefix of map.keys()) await look(prefix)
     for (const prefix of touched) {
       restore(ours, prefix, this.#ours.get(prefix))
       restore(twins, prefix, this.#twins.get(prefix))
