@@ -102,6 +102,27 @@ t.test('what the last run left goes only when every class is in sync', async t =
   )
 })
 
+t.test('what nobody wants yet of the last run is judged once, when the last class is in sync', async t => {
+  const w = await world()
+  const first = await start(t, w)
+  first.routes.set('bgp', [via('10.42.1.0/26', '10.0.1.1'), via('10.42.2.0/26', '10.0.1.1')])
+  await first.routes.idle()
+  await first.close()
+
+  const second = await start(t, w, [])
+  const results: FibResult[] = []
+  second.routes.onResults(list => results.push(...list))
+  t.equal(second.routes.obstacle('10.42.1.0/26')?.state, 'held', 'and can be asked about meanwhile')
+  second.routes.patch('bgp', [{ prefix: '10.42.2.0/26', entry: via('10.42.2.0/26', '10.0.1.1') }])
+  for (const owner of ['endpoint', 'tunnel', 'block', 'bgp'] as const) {
+    second.routes.inSync(owner)
+    await second.routes.idle()
+  }
+  const about = (prefix: string) => results.filter(result => result.prefix === prefix).map(({ state }) => state)
+  t.same(about('10.42.1.0/26'), ['removed'])
+  t.same(about('10.42.2.0/26'), ['installed'])
+})
+
 t.test('a route of the last run that a higher class may still want is not replaced', async t => {
   const w = await world()
   const first = await start(t, w)
