@@ -167,6 +167,7 @@ export class Daemon {
       settings: () => this.#ipamSettings(),
       details: owner => detailsOf(this.#dataplane.endpoints.get(owner)),
       patience: 10_000,
+      warn: text => log.warn(text),
     })
     this.#blockKeeper = new BlockKeeper({
       node: config.node.name,

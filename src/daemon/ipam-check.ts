@@ -11,7 +11,7 @@ import { type Elsewhere, type Ipam, IpamError, type IpamSnapshot } from '../ipam
 import { type Endpoint, endpointKey } from '../model/endpoint.ts'
 import type { Link, Route } from '../../netlink/types.ts'
 import { isOfCopies, ofCopies } from './ipam-check-copies.ts'
-import { outsideFinding } from './ipam-outside.ts'
+import { heldFindings, outsideFinding } from './ipam-outside.ts'
 import type { Pods } from './pods.ts'
 import { isTunnelOwner } from './tunnels.ts'
 
@@ -59,7 +59,8 @@ export class IpamCheck {
     const isWanted = ({ kind }: IpamFinding): boolean => only?.includes(kind) ?? true
     // For them the datastore is asked.
     const copies = only && !only.some(isOfCopies) ? [] : await ofCopies(this.#ports.ipam)
-    const found = [...this.#compare(await this.#look()), ...copies].filter(isWanted)
+    const held = heldFindings(this.#ports.ipam)
+    const found: readonly Found[] = [...this.#compare(await this.#look()), ...held, ...copies].filter(isWanted)
     const findings: IpamFinding[] = []
     for (const { repair, ...finding } of found) {
       const outcome = fix && (await repair?.().catch(asRefusal))

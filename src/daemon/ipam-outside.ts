@@ -1,7 +1,9 @@
-// Findings about an attached pod whose address lies in no block of its node, so that another node may have given it, or give it.
+// Findings about an attached pod whose address lies in no block of its node, so that another node may have given it, or give it: on the
+// pod's node, and on that which has the block.
 
 import type { IpamFinding } from '../api/contract.ts'
-import type { Elsewhere } from '../ipam/index.ts'
+import type { Elsewhere, Ipam } from '../ipam/index.ts'
+import { outsideName } from '../ipam/outside.ts'
 
 export interface OutsidePod {
   /** As people call it. */
@@ -38,6 +40,15 @@ export function outsideFinding({ pod, node, address, where, isExpelled }: Outsid
     : 'its block went back to its pool, and whoever claims it has it'
   return found(
     'no-block',
-    `pod ${pod} on node "${node}" has it, and ${whose}: another pod may be given it at any time. ${next}`,
+    `pod ${pod} on node "${node}" has it, and ${whose}: another pod may be given it at any time, unless that node knows of this one. ${next}`,
   )
+}
+
+/** Of this node's blocks: what it gives to nobody. */
+export function heldFindings(ipam: Pick<Ipam, 'held'>): readonly IpamFinding[] {
+  return [...ipam.held].map(([address, { node, pod }]) => ({
+    kind: 'no-block',
+    object: address,
+    text: `${pod} on node "${node}" has it, and this node took its block over, which somebody gave it by hand. It gives the address to nobody as long as AddressCopy "${outsideName(node)}" notes it. Delete that pod; if the machine is off for good: margayctl node decommission ${node}.`,
+  }))
 }

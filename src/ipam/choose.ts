@@ -83,6 +83,11 @@ export class Chooser {
         throw refuse(`its block belongs to node "${grown.owner}". Run the pod there, or choose another address.`)
       block = grown.block
     }
+    const other = this.#blocks.held.get(wanted)
+    if (other)
+      throw refuse(
+        `pod ${other.pod} of node "${other.node}" has it, which noted that in the datastore. Choose another address, or delete that pod.`,
+      )
     if (!block.isFree(wanted)) throw refuse('another pod has it. Delete that pod first, or choose another address.')
     return { family, address: wanted, block: block.cidr, pool: block.pool }
   }

@@ -233,7 +233,7 @@ function ofAddresses(copies: readonly Entry[], blocks: readonly ClaimedBlock[]):
             kind: 'no-block',
             object: address,
             node,
-            text: `${pods} has it, and ${why}: another pod may be given it at any time. Delete that pod; if the machine is off for good: margayctl node decommission ${node}.`,
+            text: `${pods} has it, and ${why}: another pod may be given it at any time, unless that node knows of this one. Delete that pod; if the machine is off for good: margayctl node decommission ${node}.`,
           },
         ]
   })

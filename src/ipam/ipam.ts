@@ -13,6 +13,7 @@ import { Chooser } from './choose.ts'
 import { allBlocks, allEntries } from './claims.ts'
 import { IpamError } from './errors.ts'
 import { LocalRecords } from './local.ts'
+import type { Held } from './others.ts'
 import { type Elsewhere, elsewhere, isOutsideName } from './outside.ts'
 import { decommissionedText, OwnBlocks } from './own-blocks.ts'
 import { OwnCopies, type StaleCopy } from './own-copies.ts'
@@ -242,6 +243,11 @@ export class Ipam {
     return this.#local.complete
   }
 
+  /** Addresses of own blocks that pods of other nodes have, so that they are given to nobody. */
+  get held(): Held {
+    return this.#blocks.held
+  }
+
   /** Why this node may give no address at all: it is no member of the cluster any more. Undefined: it is, as far as known. */
   get expelled(): string | undefined {
     const at = this.#blocks.decommissionedAt
@@ -260,6 +266,7 @@ export class Ipam {
   releaseEmptyBlocks(keep: number, after = 0): Promise<readonly string[]> {
     return this.#alone(async () => {
       if (!this.#local.complete) return [] // a block that looks empty may not be
+      await this.#reach('ask what others have of its blocks', () => this.#blocks.lookAtHeld())
       const going = this.#blocks.idle(
         { keep, after },
         this.#options.pools().filter(({ spec }) => !spec.disabled),
@@ -314,6 +321,7 @@ export class Ipam {
       addresses,
       problems: [
         ...this.#blocks.problems(),
+        ...this.#blocks.heldTexts(),
         ...(this.expelled ? [this.expelled] : []),
         ...this.strangeCopies().map(copy => strangeText(copy, this.#options.node)),
       ],

@@ -5,6 +5,7 @@ import type { NodeStore, NodeStoreChange } from '../datastore/node-store.ts'
 import type { ClaimedBlock } from './claims.ts'
 import { nobodysRow, readRow } from './address-row.ts'
 import { IpamError } from './errors.ts'
+import { type Held, readHeld } from './others.ts'
 import { type AddressRow, type Owner, ownerKey, readBlock, tables } from './records.ts'
 
 /** Key in the table `about` of a store that is older than what is in use. */
@@ -19,6 +20,7 @@ export class LocalRecords {
   /** Address -> when it was released, oldest first. */
   #freed = new Map<string, string>()
   #blocks = new Map<string, ClaimedBlock>()
+  #held: Held = new Map()
   #complete = false
 
   constructor(store: NodeStore, node: string) {
@@ -44,11 +46,13 @@ export class LocalRecords {
     await this.#commit(future.map(([key]) => ({ do: 'put', table: tables.freed, key, value: now })))
     const freed = stored.map(([key, at]) => [key, at > now ? now : at] as const)
     const blocks = (await this.#all(tables.blocks)).flatMap(row => readBlock(row.value) ?? [])
+    const held = (await this.#all(tables.held)).map(row => [row.key, readHeld(row.value)] as const)
     this.#addresses = new Map(rows.map(row => [row.key, readRow(row.value) ?? nobodysRow]))
     this.#owned.clear()
     for (const [address, row] of this.#addresses) this.#own(address, row)
     this.#freed = new Map(freed.toSorted(([, a], [, b]) => (a < b ? -1 : a > b ? 1 : 0)))
     this.#blocks = new Map(blocks.map(block => [block.cidr, block]))
+    this.#held = new Map(held.flatMap(([address, by]) => (by ? [[address, by] as const] : [])))
     this.#complete = typeof owner === 'string' && about.every(row => row.key !== isBehind)
   }
 
@@ -68,6 +72,11 @@ export class LocalRecords {
 
   get blocks(): Iterable<ClaimedBlock> {
     return this.#blocks.values()
+  }
+
+  /** Addresses of own blocks that pods of other nodes have. */
+  get held(): Held {
+    return this.#held
   }
 
   addressesOf(owner: Owner): string[] {
@@ -133,9 +142,28 @@ export class LocalRecords {
     if (key !== undefined && owned?.size === 0) this.#owned.delete(key)
   }
 
-  async putBlock(block: ClaimedBlock): Promise<void> {
-    await this.#commit([putBlock(block)])
+  /** `held`: addresses of it that pods of other nodes have. */
+  async putBlock(block: ClaimedBlock, held: Held = new Map()): Promise<void> {
+    await this.#commit([putBlock(block), ...putHeld(held)])
     this.#blocks.set(block.cidr, block)
+    this.#held = new Map([...this.#held, ...held])
+  }
+
+  /** `held`: all of them from now on. Those that are no longer held count as released at `at` (ISO 8601). */
+  async hold(held: Held, at: string): Promise<void> {
+    const gone = [...this.#held.keys()].filter(address => !held.has(address))
+    await this.#commit([
+      ...putHeld(held),
+      ...gone.flatMap((key): NodeStoreChange[] => [
+        { do: 'delete', table: tables.held, key },
+        { do: 'put', table: tables.freed, key, value: at },
+      ]),
+    ])
+    this.#held = held
+    for (const address of gone) {
+      this.#freed.delete(address)
+      this.#freed.set(address, at)
+    }
   }
 
   /**
@@ -148,13 +176,16 @@ export class LocalRecords {
     parts: readonly ClaimedBlock[] = [],
   ): Promise<void> {
     const freed = [...this.#freed.keys()].filter(gone)
+    const held = [...this.#held.keys()].filter(gone)
     await this.#commit([
       { do: 'delete', table: tables.blocks, key: cidr },
+      ...held.map((key): NodeStoreChange => ({ do: 'delete', table: tables.held, key })),
       ...freed.map((key): NodeStoreChange => ({ do: 'delete', table: tables.freed, key })),
       ...parts.map(putBlock),
     ])
     this.#blocks.delete(cidr)
     for (const address of freed) this.#freed.delete(address)
+    if (held.length > 0) this.#held = new Map([...this.#held].filter(([address]) => !gone(address)))
     for (const part of parts) this.#blocks.set(part.cidr, part)
   }
 
@@ -172,6 +203,10 @@ function putRows(rows: ReadonlyMap<string, AddressRow>): NodeStoreChange[] {
     { do: 'put', table: tables.addresses, key, value },
     { do: 'delete', table: tables.freed, key },
   ])
+}
+
+function putHeld(held: Held): NodeStoreChange[] {
+  return [...held].map(([key, value]): NodeStoreChange => ({ do: 'put', table: tables.held, key, value }))
 }
 
 function putBlock(block: ClaimedBlock): NodeStoreChange {

@@ -2,6 +2,7 @@
 //
 // The datastore's record decides. The copy lets a node go on whose datastore is down.
 
+import { isDeepStrictEqual } from 'node:util'
 import {
   type Address,
   contains,
@@ -17,6 +18,7 @@ import { Block, type GivingRules } from './block.ts'
 import { allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claims.ts'
 import { IpamError } from './errors.ts'
 import type { LocalRecords } from './local.ts'
+import { type Held, heldStill, heldText } from './others.ts'
 import { pieceAround } from './parts.ts'
 import { idleBlocks, isAtLimit } from './holdings.ts'
 import { blockAround, holds, rangeOf } from './pools.ts'
@@ -203,11 +205,41 @@ export class OwnBlocks {
   async reconcile(all?: readonly ClaimedBlock[]): Promise<void> {
     const { datastore, node } = this.#options
     const records = all ?? (await allBlocks(datastore))
+    const known = this.#local.held
     const { stranded, decommissionedAt } = await reconcileBlocks({ datastore, node, local: this.#local }, records)
     // At the end, at once: an outage on the way leaves what was known in force.
     this.#decommissionedAt = decommissionedAt
     this.#stranded = stranded
     this.rebuild()
+    await this.lookAtHeld()
+    const isNew = [...this.#local.held.keys()].some(address => !known.has(address))
+    if (isNew) for (const text of this.heldTexts()) this.#options.warn?.(text)
+  }
+
+  /** Whether the addresses of own blocks that pods of other nodes had are theirs still. Asks the datastore only where there are any. */
+  async lookAtHeld(): Promise<void> {
+    const { held, addresses } = this.#local
+    if (held.size === 0) return
+    const noted = await heldStill(this.#options.datastore, held)
+    const now = new Map([...noted].filter(([address]) => this.of(address) && !addresses.has(address)))
+    if (isDeepStrictEqual(now, held)) return
+    await this.#local.hold(now, this.#now())
+    this.rebuild()
+  }
+
+  /** Addresses of own blocks that are not given, as pods of other nodes have them. */
+  get held(): Held {
+    return this.#local.held
+  }
+
+  /** The same as sentences, with the next step. */
+  heldTexts(): readonly string[] {
+    const ofBlock = Map.groupBy(this.#local.held, ([address, { node }]) => `${this.of(address)?.cidr} ${node}`)
+    return [...ofBlock.values()].flatMap(of => {
+      const [[address, { node }]] = of
+      const block = this.of(address)
+      return block ? [heldText(block.prefix, node, of)] : []
+    })
   }
 
   /** Whether the own blocks are those that records name as this node's, so that there is nothing to bring in line. */
@@ -234,7 +266,7 @@ export class OwnBlocks {
       const address = parseAddress(text)
       return address && blockOf(blocks, address)?.cidr
     }
-    const used = Map.groupBy(this.#local.addresses.keys(), cidrOf)
+    const used = Map.groupBy([...this.#local.addresses.keys(), ...this.#local.held.keys()], cidrOf)
     const freed = Map.groupBy(this.#local.freed, ([address]) => cidrOf(address))
     this.#blocks = new Map(
       blocks.map(block => [block.cidr, new Block(block, used.get(block.cidr) ?? [], freed.get(block.cidr) ?? [])]),

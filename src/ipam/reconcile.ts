@@ -1,11 +1,13 @@
 // The blocks of a node's own store compared with the datastore's records, which decide (docs/ipam.md, rules 2, 3 and 6).
 
 import { overlaps } from '../../inet/index.ts'
-import type { Datastore } from '../datastore/contract.ts'
-import { affirm, claim, type ClaimedBlock, isUnreadable, unclaim } from './claims.ts'
+import type { Datastore, Entry } from '../datastore/contract.ts'
+import { affirm, allEntries, claim, type ClaimedBlock, isUnreadable, unclaim } from './claims.ts'
 import { decommissioned, forgetDecommission } from './decommission.ts'
 import type { LocalRecords } from './local.ts'
+import { type Held, heldIn } from './others.ts'
 import { holds } from './pools.ts'
+import { copyKind } from './records.ts'
 
 export interface Reconciled {
   /** Blocks of the own store that another node's record names, and that node (empty: they were freed): never given from. */
@@ -24,6 +26,13 @@ export async function reconcileBlocks(
 ): Promise<Reconciled> {
   const known = new Set([...local.blocks].map(block => block.cidr))
   const unknown = records.filter(each => each.node === node && !known.has(each.cidr))
+  let copies: readonly Entry[] | undefined
+  /** What its own pods have by the own store is not among them. */
+  const heldOf = async ({ prefix: block }: ClaimedBlock): Promise<Held> => {
+    copies ??= await allEntries(datastore, copyKind)
+    const held = await heldIn(datastore, copies, { block, node })
+    return new Map([...held].filter(([address]) => !local.addresses.has(address)))
+  }
   // Of a block and parts of it the block prevails, unless the own store knows the parts: a split that broke off.
   for (const record of unknown.toSorted((a, b) => a.prefix.length - b.prefix.length)) {
     if ([...local.blocks].some(block => overlaps(block.prefix, record.prefix))) {
@@ -32,7 +41,7 @@ export async function reconcileBlocks(
     }
     const isInUse = [...local.addresses.keys()].some(address => holds(record.prefix, address))
     const affirmed = await affirm(datastore, record.prefix, node, isInUse)
-    if (affirmed) await local.putBlock(affirmed)
+    if (affirmed) await local.putBlock(affirmed, await heldOf(affirmed))
   }
   const gone = await decommissioned(datastore, node)
   const stranded = new Map<string, string>()

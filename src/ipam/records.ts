@@ -13,7 +13,7 @@ export const blockKind = 'Block'
 export const copyKind = 'AddressCopy'
 
 /** Tables of the node's store. */
-export const tables = { addresses: 'addresses', freed: 'freed', blocks: 'blocks', about: 'ipam' } as const
+export const tables = { addresses: 'addresses', freed: 'freed', blocks: 'blocks', held: 'held', about: 'ipam' } as const
 
 /** Who has an address: one interface of one container. */
 export interface Owner {

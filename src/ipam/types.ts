@@ -25,6 +25,8 @@ export interface IpamOptions {
   readonly timer?: Timer
   /** Milliseconds that `assign` waits for what other nodes are asked for; 0: it asks and fails. Default: none is asked. */
   readonly patience?: number
+  /** Is told, once, what an operator should know: sentences with the next step. */
+  readonly warn?: (text: string) => void
 }
 
 /** Calls `look` in so many milliseconds, unless it is cancelled by what comes back. */
