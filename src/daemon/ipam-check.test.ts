@@ -137,30 +137,34 @@ t.test('a pod whose block another node has is told with what to do, and so is a 
   ])
 })
 
-t.test('an address of a pod elsewhere, in a block that somebody gave this node by hand, is told until it is free', async t => {
-  const { check, datastore, ipam } = await node()
-  const other = testNode('n2', datastore, [pool('v4', '10.42.0.0/24')])
-  await other.ipam.load()
-  const [{ address, block }] = (await other.ipam.assign({ ...key('x'), families: [4], label: 'lab/x' })).addresses
-  await other.ipam.stop()
-  const name = block.replaceAll(/[./]/g, '-')
-  const record = await datastore.get('Block', name)
-  await datastore.update('Block', name, { ...(record?.value as object), node: 'n1' }, record?.version)
-  await ipam.refresh()
-  t.match(await check.run({ fix: true }), [
-    {
-      kind: 'no-block',
-      object: address,
-      fixable: false,
-      text: /^lab\/x on node "n2" has it, .* Delete that pod; .* margayctl node decommission n2\.$/,
-    },
-  ])
-  await other.ipam.refresh()
-  await other.ipam.release(key('x'))
-  await other.ipam.stop()
-  await ipam.releaseEmptyBlocks(1)
-  t.same(await found(check, false), [])
-})
+t.test(
+  'an address of a pod elsewhere, in a block that somebody gave this node by hand, is told until it is free',
+  async t => {
+    const { check, datastore, ipam } = await node()
+    const other = testNode('n2', datastore, [pool('v4', '10.42.0.0/24')])
+    await other.ipam.load()
+    const [{ address, block }] = (await other.ipam.assign({ ...key('x'), families: [4], label: 'lab/x' })).addresses
+    await other.ipam.stop()
+    const name = block.replaceAll(/[./]/g, '-')
+    const record = await datastore.get('Block', name)
+    if (!record) throw new Error('no record')
+    await datastore.update('Block', name, { ...(record.value as object), node: 'n1' }, record.version)
+    await ipam.refresh()
+    t.match(await check.run({ fix: true }), [
+      {
+        kind: 'no-block',
+        object: address,
+        fixable: false,
+        text: /^lab\/x on node "n2" has it, .* Delete that pod; .* margayctl node decommission n2\.$/,
+      },
+    ])
+    await other.ipam.refresh()
+    await other.ipam.release(key('x'))
+    await other.ipam.stop()
+    await ipam.releaseEmptyBlocks(1)
+    t.same(await found(check, false), [])
+  },
+)
 
 t.test('a copy that somebody else changed is told, and written anew', async t => {
   const { check, datastore, ipam } = await node()
