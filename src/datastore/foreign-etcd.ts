@@ -85,6 +85,10 @@ const options: readonly (readonly [RegExp, string])[] = [
     '--ca, --cert, --key, and http or https of the endpoints',
   ],
   [/datastore\.tls\.(ca|cert|key)/g, '--$1'],
+  [
+    /grant its role readwrite: etcdctl role grant-permission ROLE readwrite/,
+    'grant its role read: etcdctl role grant-permission ROLE read',
+  ],
   [/the datastore section of margayd\.yaml/, 'the option'],
 ]
 

@@ -172,12 +172,19 @@ t.test('a user with a password, over TLS', async t => {
       message: /does not know this user with this password/,
     },
     { settings: { auth, tls: { ...tls, ca: at('wrong.pem') } }, message: /no agreement on certificates/ },
-    { settings: { auth, prefix: '/other' }, message: /this user of etcd may not do that/ },
+    { settings: { auth, prefix: '/other' }, message: /user node of etcd may not do that/ },
+    { settings: {}, message: /user right-node of etcd may not do that: .* \/margay\/ --prefix/ },
   ]) {
     const refused = openEtcdDatastore(etcd.settings({ timeout: 5000, ...settings }))
     await t.rejects(refused.get('Node', 'n'), { code: 'unauthorised', message })
     await refused.close()
   }
+  const root = ['--user', 'root:secret']
+  await etcd.ctl(...root, 'user', 'add', 'right-node', '--no-password')
+  await etcd.ctl(...root, 'user', 'grant-role', 'right-node', 'margay')
+  const byName = openEtcdDatastore(etcd.settings({}))
+  t.match(await byName.get('Node', 'n'), { value: 1 }, 'the name in its certificate is a user')
+  await byName.close()
 })
 
 /** The log-in at a member that hangs has to leave time for another one. */
@@ -221,7 +228,7 @@ t.test('users, and a password that changes', async t => {
     },
     {
       settings: { prefix: '/other', auth: { username: 'node', passwordFile: join(folder, 'password') } },
-      message: /this user of etcd may not do that: grant its role readwrite/,
+      message: /user node of etcd may not do that: grant its role readwrite: .* ROLE readwrite \/other\/ --prefix/,
     },
   ]) {
     const store = open(settings)

@@ -9,7 +9,7 @@ import { noop } from 'cockatiel'
 import { Etcd3, type IWatchRequest, type IWatchResponse } from 'etcd3'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreError } from '../contract.ts'
-import { checkFiles, type Credentials, outdated, readCredentials } from './credentials.ts'
+import { checkFiles, type Credentials, outdated, readCredentials, userOf } from './credentials.ts'
 import { type Fault, faultOf, isCompacted, ofAll } from './errors.ts'
 import { withoutAddressAsServerName } from './server-name.ts'
 import type { EtcdSettings } from './settings.ts'
@@ -124,13 +124,13 @@ export class EtcdClient {
   }
 
   #faultAt(at: number, error: unknown): Fault {
-    const { endpoints } = this.settings
+    const { endpoints, prefix } = this.settings
     const credentials = this.#credentials
-    const fault = faultOf(
-      error,
-      endpoints[at] ?? '',
-      () => credentials && outdated(this.settings, credentials, Date.now()),
-    )
+    const fault = faultOf(error, endpoints[at] ?? '', () => ({
+      prefix: prefix.replace(/\/$/, ''),
+      user: userOf(this.settings, credentials),
+      outdated: credentials && outdated(this.settings, credentials, Date.now()),
+    }))
     // A token or certificate that is not taken any more: begin anew, with what the files hold now.
     if (fault.code === 'unauthorised') this.#closeAll()
     if (fault.passes && this.#endpoint === at) this.#endpoint = (at + 1) % endpoints.length

@@ -64,6 +64,12 @@ export function outdated(settings: EtcdSettings, { tls }: Credentials, now: numb
   return undefined
 }
 
+/** As whom etcd takes this node: by its password, else by the CN of its certificate, if it has either. */
+export function userOf({ auth }: EtcdSettings, credentials: Credentials | undefined): string | undefined {
+  if (auth || credentials?.tls.cert === undefined) return auth?.username
+  return new X509Certificate(credentials.tls.cert).toLegacyObject().subject.CN?.toString()
+}
+
 function passwordOf(auth: EtcdSettings['auth']): string | undefined {
   if (!auth) return undefined
   if (auth.passwordFile !== undefined)

@@ -23,9 +23,26 @@ export interface Fault {
 /** The revision that was asked for is gone: read anew. */
 export class Compacted extends Error {}
 
+/** Whose call it was. */
+export interface Caller {
+  /** As etcd knows the user. Undefined: whoever calls has no name. */
+  readonly user?: string
+  /** What the dates of its own certificate say, which the other side does not tell: a sentence. */
+  readonly outdated?: string
+  /** All keys are below it. */
+  readonly prefix?: string
+}
+
+const notAllowed = ({ user, prefix = 'PREFIX' }: Caller): string =>
+  `${user === undefined ? 'this user' : `user ${user}`} of etcd may not do that: grant its role readwrite: etcdctl role grant-permission ROLE readwrite ${prefix}/ --prefix (its roles: etcdctl user get ${user ?? 'USER'})`
+
 const noAgreement = 'no agreement on certificates: check datastore.tls and http or https in datastore.endpoints'
 
-const table: readonly (readonly [pattern: RegExp, fault: Omit<Fault, 'reason'>, next?: string])[] = [
+const table: readonly (readonly [
+  pattern: RegExp,
+  fault: Omit<Fault, 'reason'>,
+  next?: string | ((caller: Caller) => string),
+])[] = [
   [
     /database space exceeded|NOSPACE/i,
     { code: 'unreachable', passes: false },
@@ -36,11 +53,7 @@ const table: readonly (readonly [pattern: RegExp, fault: Omit<Fault, 'reason'>, 
     { code: 'unauthorised', passes: false },
     'etcd does not know this user with this password: correct datastore.auth and the password it names',
   ],
-  [
-    /permission denied|PermissionDenied/i,
-    { code: 'unauthorised', passes: false },
-    'this user of etcd may not do that: grant its role readwrite on the prefix, or read where an import reads: etcdctl role grant-permission ROLE readwrite|read PREFIX/ --prefix',
-  ],
+  [/permission denied|PermissionDenied/i, { code: 'unauthorised', passes: false }, notAllowed],
   [
     /user name is empty|user name not found/i,
     { code: 'unauthorised', passes: false },
@@ -64,14 +77,14 @@ const table: readonly (readonly [pattern: RegExp, fault: Omit<Fault, 'reason'>, 
   [
     /self.signed certificate|unable to (get|verify)|ERR_TLS_CERT_ALTNAME|certificate|bad certificate|alert|SSL routines|wrong version number/i,
     { code: 'unauthorised', passes: true },
-    noAgreement,
+    ({ outdated }) => outdated ?? noAgreement,
   ],
   [/Client network socket disconnected before secure TLS/i, { code: 'unauthorised', passes: true }, 'no TLS there'],
   [/invalid auth token|revision in header is old|Unauthenticated/i, { code: 'unauthorised', passes: true }],
 ]
 
-/** `where`: the endpoint. `outdated`: what is known of the dates of the node's own certificate, which the other side does not tell. */
-export function faultOf(error: unknown, where: string, outdated?: () => string | undefined): Fault {
+/** `where`: the endpoint. */
+export function faultOf(error: unknown, where: string, caller: () => Caller = () => ({})): Fault {
   // A sentence of ours: who passes it on ends it.
   if (error instanceof StoreError) return { code: error.code, passes: false, reason: error.message.replace(/\.$/, '') }
   // The file may be half written.
@@ -86,7 +99,7 @@ export function faultOf(error: unknown, where: string, outdated?: () => string |
         : {
             ...fault,
             isExplained: true,
-            reason: `${(next === noAgreement && outdated?.()) || next} (${where}: ${said})`,
+            reason: `${typeof next === 'string' ? next : next(caller())} (${where}: ${said})`,
           }
   const refused = /No connection established|ECONNREFUSED/.test(text)
   const reason = `etcd at ${where} does not answer: ${said}; ${hint}`
