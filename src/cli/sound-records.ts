@@ -7,7 +7,7 @@ import { type Datastore, lockKind } from '../datastore/contract.ts'
 import { allEntries, type ClaimedBlock } from '../ipam/claims.ts'
 import { isStrange } from '../ipam/known-kinds.ts'
 import { outsideName } from '../ipam/outside.ts'
-import { blockKind, blockName, copyKind, nodeOfCopy, readBlock } from '../ipam/records.ts'
+import { blockKind, blockName, copyKind, misnamedBlock, nodeOfCopy, readBlock } from '../ipam/records.ts'
 import {
   allKinds,
   type AnyResource,
@@ -115,9 +115,9 @@ function twice(records: readonly ExportedRecord[]): readonly (readonly [Exported
 /** Blocks and copies are found by their names. */
 function strange(record: ExportedRecord): readonly string[] {
   const { kind, name, value } = record
+  const block = kind === blockKind ? misnamedBlock(record) : undefined
+  if (block) return [`the block ${block.cidr} is called ${blockName(block.prefix)}`]
   if (isStrange({ ...record, version: '' as never })) return ['it has not the fields of a record of its kind']
-  const block = kind === blockKind ? readBlock(value) : undefined
-  if (block && name !== blockName(block.prefix)) return [`the block ${block.cidr} is called ${blockName(block.prefix)}`]
   const node = kind === copyKind ? nodeOfCopy(value) : undefined
   if (node === undefined) return []
   const prefix = prefixOfCopy(value)

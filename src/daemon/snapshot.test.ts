@@ -57,6 +57,16 @@ t.test('a record that cannot be read any more is in force as it was read last, a
   t.end()
 })
 
+t.test('a block of which a record tells that has another name is nobody’s, and reported', t => {
+  const snapshots = new SnapshotBuilder()
+  const entry = { kind: 'Block', version: '1' as Version, value: { cidr: '10.42.0.0/26', node: 'n1', pool: 'p' } }
+  const names = ['10-42-0-0-26', '10-42-0-64-26']
+  const { blocks } = snapshots.update(['Block'], () => names.map(name => ({ ...entry, name })))
+  t.same(blocks, [{ cidr: '10.42.0.0/26', node: 'n1' }])
+  t.match(snapshots.problems, [/^block "10-42-0-64-26" .* is left out: .* nobody can claim 10\.42\.0\.64\/26/])
+  t.end()
+})
+
 t.test('a record that is none of its kind is reported, whatever the kind', t => {
   for (const kind of watchedKinds.filter(each => each !== 'BlockRequest')) {
     const snapshots = new SnapshotBuilder()

@@ -51,7 +51,7 @@ export class Chooser {
     const pools = this.#pools(family, request)
     const inOrder = request.pools !== undefined
     const own = this.#blocks.withRoom(pools, inOrder)
-    const { block, asked } = own
+    const { block, asked, spoiled } = own
       ? { block: own }
       : await reach(this.#options.node, `claim a block for an IPv${family} address`, () =>
           this.#blocks.grow(pools, inOrder),
@@ -59,7 +59,7 @@ export class Chooser {
     const address = block && this.#blocks.nextOf(block)
     if (block && address !== undefined) return { family, address, block: block.cidr, pool: block.pool }
     if (asked !== undefined) throw new IpamError('asked', this.#asked(pools, asked))
-    throw new IpamError('exhausted', this.#exhausted(pools))
+    throw new IpamError('exhausted', [this.#exhausted(pools), ...(spoiled === undefined ? [] : [spoiled])].join('; '))
   }
 
   async #named(family: IpFamily, wanted: string, request: AssignRequest): Promise<AssignedAddress> {
@@ -74,6 +74,7 @@ export class Chooser {
       const grown = await reach(this.#options.node, `claim the block of ${wanted}`, () =>
         this.#blocks.growAround(wanted, pool),
       )
+      if (grown.spoiled !== undefined) throw refuse(grown.spoiled)
       if (!grown.block && grown.owner === '')
         throw new IpamError(
           'exhausted',

@@ -14,13 +14,13 @@ import type { Datastore, Entry } from '../datastore/contract.ts'
 import { StoreError } from '../datastore/contract.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import { gaps } from './parts.ts'
-import { blockKind, blockName, type BlockRecord, prefixOfName, readBlock } from './records.ts'
+import { blockKind, blockName, blockOfEntry, type BlockRecord, prefixOfName, readBlock } from './records.ts'
 
 export type ClaimedBlock = NonNullable<ReturnType<typeof readBlock>>
 
 /** Every block record of the cluster. Fails with a StoreError. */
 export async function allBlocks(datastore: Datastore): Promise<readonly ClaimedBlock[]> {
-  return (await allEntries(datastore, blockKind)).flatMap(entry => readBlock(entry.value) ?? [])
+  return (await allEntries(datastore, blockKind)).flatMap(entry => blockOfEntry(entry) ?? [])
 }
 
 export async function allEntries(datastore: Datastore, kind: string): Promise<readonly Entry[]> {
@@ -43,6 +43,8 @@ export interface ClaimRequest {
   readonly node: string
   /** ISO 8601. */
   readonly claimedAt: string
+  /** Is told of blocks that nobody can have: their records cannot be read. */
+  readonly onSpoiled?: (block: ClaimedBlock) => void
 }
 
 /**
@@ -52,7 +54,7 @@ export interface ClaimRequest {
  */
 export async function claimNext(
   datastore: Datastore,
-  { pool, taken, unusable, node, claimedAt }: ClaimRequest,
+  { pool, taken, unusable, node, claimedAt, onSpoiled }: ClaimRequest,
 ): Promise<ClaimedBlock | undefined> {
   const range = parsePrefix(pool.spec.cidr)
   if (!range) return undefined
@@ -68,12 +70,14 @@ export async function claimNext(
     if (unusable.some(reserved => contains(reserved, block))) continue
     const claimed = await claim(datastore, block, pool.metadata.name, node, claimedAt)
     if (claimed.node === node) return claimed
+    if (claimed.node === '') onSpoiled?.(claimed)
   }
   const prefixes = taken.map(({ prefix }) => prefix)
   for (const part of gaps(range, length, prefixes)) {
     if (unusable.some(reserved => contains(reserved, part))) continue
     const claimed = await claim(datastore, part, pool.metadata.name, node, claimedAt)
     if (claimed.node === node) return claimed
+    if (claimed.node === '') onSpoiled?.(claimed)
   }
   return undefined
 }
@@ -95,7 +99,7 @@ export async function claim(
       if (!(error instanceof StoreError) || error.code !== 'exists') throw error
     }
     const found = await datastore.get(blockKind, blockName(prefix))
-    const owner = readBlock(found?.value)
+    const owner = found && blockOfEntry(found)
     if (owner?.node === node) return (await affirm(datastore, prefix, node)) ?? { ...record, node: '', prefix }
     if (owner) return owner
     if (found) return { ...record, node: '', prefix } // a record that is none of ours: nobody's to give
@@ -105,7 +109,7 @@ export async function claim(
 /** Whether the block has a record that this Margay cannot read, as a newer one's. */
 export async function isUnreadable(datastore: Datastore, prefix: Prefix): Promise<boolean> {
   const found = await datastore.get(blockKind, blockName(prefix))
-  return found !== undefined && readBlock(found.value) === undefined
+  return found !== undefined && blockOfEntry(found) === undefined
 }
 
 /**
@@ -120,7 +124,7 @@ export async function affirm(
 ): Promise<ClaimedBlock | undefined> {
   for (;;) {
     const found = await datastore.get(blockKind, blockName(prefix))
-    const block = readBlock(found?.value)
+    const block = found && blockOfEntry(found)
     if (!found || block?.node !== node) return undefined
     try {
       await datastore.update(blockKind, blockName(prefix), found.value, found.version)
@@ -144,7 +148,7 @@ async function withoutRival(datastore: Datastore, mine: ClaimedBlock): Promise<C
 }
 
 async function rivalOf(datastore: Datastore, mine: ClaimedBlock): Promise<ClaimedBlock | undefined> {
-  const all = (await allEntries(datastore, blockKind)).flatMap(entry => readBlock(entry.value) ?? unread(entry) ?? [])
+  const all = (await allEntries(datastore, blockKind)).flatMap(entry => blockOfEntry(entry) ?? unread(entry) ?? [])
   return all.find(other => other.node !== mine.node && overlaps(other.prefix, mine.prefix))
 }
 
@@ -156,10 +160,15 @@ function unread({ name }: Entry): ClaimedBlock | undefined {
 
 /** Gives a block back. Nothing happens if it is not this node's. */
 export async function unclaim(datastore: Datastore, prefix: Prefix, node: string): Promise<void> {
-  const found = await datastore.get(blockKind, blockName(prefix))
+  await deleteOf(datastore, blockName(prefix), node)
+}
+
+/** Deletes a record that names the node, whichever block it tells of. */
+export async function deleteOf(datastore: Datastore, name: string, node: string): Promise<void> {
+  const found = await datastore.get(blockKind, name)
   if (!found || readBlock(found.value)?.node !== node) return
   try {
-    await datastore.delete(blockKind, blockName(prefix), found.version)
+    await datastore.delete(blockKind, name, found.version)
   } catch (error) {
     if (!isMoved(error)) throw error // else: it was taken from this node meanwhile
   }

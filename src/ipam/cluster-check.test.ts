@@ -2,6 +2,8 @@ import t from 'tap'
 import { lockKind, lockName, type Version } from '../datastore/contract.ts'
 import { MemoryDatastore } from '../datastore/memory.ts'
 import { checkCluster } from './cluster-check.ts'
+import { blocksOfNode, freeBlocks } from './decommission.ts'
+import { isStrange } from './known-kinds.ts'
 import { blockKind, copyKind } from './records.ts'
 import { owner, pool, testNode } from './testing.ts'
 
@@ -29,8 +31,13 @@ t.test('records that agree, and those that do not', async t => {
   const copy = (await datastore.get(copyKind, block.name))!.value as { addresses: Record<string, object> }
   const [[address, row]] = Object.entries(copy.addresses)
   const inside = `${cidr.split('/')[0]}/28`
-  await datastore.create(blockKind, 'inside', { cidr: inside, node: 'n3', pool: 'v4', claimedAt: '' })
-  await datastore.create(blockKind, 'outside', { cidr: '10.99.0.0/26', node: 'n1', pool: 'old', claimedAt: '' })
+  await datastore.create(blockKind, inside.replaceAll(/[./]/g, '-'), {
+    cidr: inside,
+    node: 'n3',
+    pool: 'v4',
+    claimedAt: '',
+  })
+  await datastore.create(blockKind, '10-99-0-0-26', { cidr: '10.99.0.0/26', node: 'n1', pool: 'old', claimedAt: '' })
   await datastore.create(blockKind, 'broken', 'what is this')
   await datastore.create(copyKind, 'left', { node: 'n4', cidr: '10.42.9.0/26', addresses: { [address]: row } })
   for (const name of ['a', 'b', 'c d', 'e']) await datastore.create('Widget', name, { of: 'somebody else' })
@@ -84,6 +91,50 @@ t.test('records that agree, and those that do not', async t => {
     'what a newer Margay wrote stays',
   )
   t.notOk(later.some(({ kind }) => kind === 'no-pool' || kind === 'orphan-copy'))
+})
+
+t.test('a record that is not called as its block is nobody’s, and told', async t => {
+  const pools = [pool('v4', '10.42.0.0/30', { blockSize: 31 })]
+  const datastore = new MemoryDatastore()
+  await datastore.create('IPPool', 'v4', pools[0])
+  await datastore.create('Node', 'n1', {})
+  const node = testNode('n1', datastore, pools)
+  await node.ipam.load()
+  const [first] = (await node.ipam.assign({ ...owner(1), families: [4], requested: ['10.42.0.0'] })).addresses
+  await node.ipam.stop()
+  // It tells of the block that n1 has by the record that is in order.
+  const value = { cidr: first.block, node: 'n9', pool: 'v4', claimedAt: '' }
+  for (const name of ['10-42-0-2-31', 'somewhere']) await datastore.create(blockKind, name, value)
+  const text = {
+    '10-42-0-2-31': `this Block record cannot be read: it says that node "n9" has block 10.42.0.0/31, whose record is called 10-42-0-0-31. Nobody has a block by it, and until it is deleted nobody can claim 10.42.0.2/31. Find out what wrote it, and delete the record: margayctl datastore delete Block 10-42-0-2-31.`,
+    somewhere: `this Block record cannot be read: it says that node "n9" has block 10.42.0.0/31, whose record is called 10-42-0-0-31. Nobody has a block by it. Find out what wrote it, and delete the record: margayctl datastore delete Block somewhere.`,
+  }
+  t.same(
+    await checkCluster(datastore),
+    Object.entries(text).map(([object, each]) => ({ kind: 'unreadable', object, text: each })),
+  )
+
+  await node.ipam.refresh()
+  t.match(node.ipam.owned(), [{ cidr: first.block }], 'whose block it is stays so')
+  const another = { ...owner(2), families: [4] } as const
+  await t.rejects(node.ipam.assign({ ...another, requested: ['10.42.0.2'] }), {
+    code: 'not-available',
+    message:
+      /^address 10\.42\.0\.2: the record of block 10\.42\.0\.2\/31 in the datastore cannot be read: it says that node "n9" has .* delete Block 10-42-0-2-31$/,
+  })
+  await node.ipam.assign(another)
+  await t.rejects(node.ipam.assign({ ...owner(3), families: [4] }), {
+    code: 'exhausted',
+    message: /are full.*; the record of block 10\.42\.0\.2\/31 .*margayctl datastore delete Block 10-42-0-2-31$/,
+  })
+  t.ok(isStrange((await datastore.get(blockKind, '10-42-0-2-31'))!), 'so the command deletes it')
+  t.same(
+    (await blocksOfNode(datastore, 'n9')).map(({ cidr }) => cidr),
+    ['10.42.0.0/31', '10.42.0.0/31'],
+  )
+  await freeBlocks(datastore, 'n9', '2026-01-02T00:00:00.000Z')
+  t.same(await checkCluster(datastore), [], 'and so does a decommission of its node')
+  t.match((await node.ipam.assign({ ...owner(3), families: [4] })).addresses, [{ block: '10.42.0.2/31' }])
 })
 
 t.test(

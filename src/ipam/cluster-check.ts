@@ -13,10 +13,10 @@ import {
   type AddressRow,
   blockKind,
   blockName,
+  blockOfEntry,
   copyKind,
   nodeOfCopy,
   prefixOfName,
-  readBlock,
   readCopy,
 } from './records.ts'
 
@@ -37,12 +37,12 @@ export interface ClusterFinding {
 
 /** Fails with a StoreError. */
 export async function checkCluster(datastore: Datastore): Promise<readonly ClusterFinding[]> {
-  const [entries, spoiledBlocks] = apart(await allEntries(datastore, blockKind), ({ value }) => readBlock(value))
+  const [entries, spoiledBlocks] = apart(await allEntries(datastore, blockKind), blockOfEntry)
   const [copies, spoiledCopies] = apart(await allEntries(datastore, copyKind), ({ value }) => nodeOfCopy(value))
   const nodes = new Set((await allEntries(datastore, 'Node')).map(({ name }) => name))
   const [poolEntries, spoiledPools] = apart(await allEntries(datastore, 'IPPool'), rangeOf)
   const pools = poolEntries.flatMap(entry => rangeOf(entry) ?? [])
-  const blocks = entries.flatMap(({ value }) => readBlock(value) ?? [])
+  const blocks = entries.flatMap(entry => blockOfEntry(entry) ?? [])
   return [
     ...[...spoiledPools, ...spoiledBlocks, ...spoiledCopies].map(unreadable),
     ...copies.flatMap(strange),

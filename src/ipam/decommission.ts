@@ -6,9 +6,9 @@
 
 import type { Datastore } from '../datastore/contract.ts'
 import { StoreError } from '../datastore/contract.ts'
-import { allBlocks, allEntries, unclaim } from './claims.ts'
+import { allEntries, deleteOf } from './claims.ts'
 import { isMap } from './address-row.ts'
-import { blockName, copyKind, nodeOfCopy, readCopy } from './records.ts'
+import { blockKind, blockName, copyKind, nodeOfCopy, readBlock, readCopy } from './records.ts'
 
 /** Name of the record: that of the node. Nobody watches it. */
 export const decommissionKind = 'Decommission'
@@ -31,13 +31,13 @@ export interface HeldBlock {
 export async function blocksOfNode(datastore: Datastore, node: string): Promise<readonly HeldBlock[]> {
   const copies = await allEntries(datastore, copyKind)
   const used = new Map(copies.map(({ name, value }) => [name, readCopy(value, node).length]))
-  const own = (await allBlocks(datastore)).filter(block => block.node === node)
+  const own = await blocksOf(datastore, node)
   return own.map(({ cidr, prefix }) => ({ cidr, used: used.get(blockName(prefix)) ?? 0 }))
 }
 
 /** Leaves word, then frees every block of the node. May be repeated after a failure. Answers their CIDRs. */
 export async function freeBlocks(datastore: Datastore, node: string, at: string): Promise<readonly string[]> {
-  const own = (await allBlocks(datastore)).filter(block => block.node === node)
+  const own = await blocksOf(datastore, node)
   const cidrs = own.map(({ cidr }) => cidr)
   const found = await datastore.get(decommissionKind, node)
   const earlier = readDecommission(found?.value)?.blocks ?? []
@@ -46,8 +46,16 @@ export async function freeBlocks(datastore: Datastore, node: string, at: string)
   else await datastore.create(decommissionKind, node, record)
   for (const { name, value } of await allEntries(datastore, copyKind))
     if (nodeOfCopy(value) === node) await deleteIfThere(datastore, copyKind, name)
-  for (const { prefix } of own) await unclaim(datastore, prefix, node)
+  for (const { name } of own) await deleteOf(datastore, name, node)
   return cidrs
+}
+
+/** Also those whose records have other blocks' names. */
+async function blocksOf(datastore: Datastore, node: string) {
+  return (await allEntries(datastore, blockKind)).flatMap(({ name, value }) => {
+    const block = readBlock(value)
+    return block?.node === node ? [{ ...block, name }] : []
+  })
 }
 
 /** The word left for a node; undefined: none. */

@@ -1,13 +1,15 @@
 // Records of kinds that this Margay does not know: a newer one wrote them, or another program did that has the same prefix or file. They
 // are kept as they are, exported, and named to the operator, for nothing else here looks at them.
 
+import { formatPrefix } from '../../inet/index.ts'
 import { clusterIdentity, type Datastore, deletion, type Entry, lockKind } from '../datastore/contract.ts'
 import { handoverKind, readHandover } from '../model/handover.ts'
 import { readTunnelUse, tunnelUseKind } from '../model/tunnel-use.ts'
 import { allKinds } from '../resources/index.ts'
+import { show } from '../resources/problem.ts'
 import { allEntries } from './claims.ts'
 import { decommissionKind } from './decommission.ts'
-import { blockKind, copyKind, nodeOfCopy, readBlock } from './records.ts'
+import { blockKind, blockName, blockOfEntry, copyKind, misnamedBlock, nodeOfCopy, prefixOfName } from './records.ts'
 import { requestKind } from './requests.ts'
 
 const known: ReadonlySet<string> = new Set([
@@ -28,7 +30,7 @@ export function isKnownKind(kind: string): boolean {
 
 /** Of records that are no resources: what they have to be. Undefined is answered for those that are not. */
 const readers: Readonly<Record<string, (entry: Entry) => unknown>> = {
-  [blockKind]: ({ value }) => readBlock(value),
+  [blockKind]: blockOfEntry,
   [copyKind]: ({ value }) => nodeOfCopy(value),
   [handoverKind]: ({ name, value }) => readHandover(name, value),
   [tunnelUseKind]: ({ name, value }) => readTunnelUse(name, value),
@@ -41,8 +43,17 @@ export function isStrange(entry: Entry): boolean {
 }
 
 /** Why such a record cannot be read, and the next step, without a full stop. */
-export function strangeRecord({ kind, name }: Pick<Entry, 'kind' | 'name'>): string {
-  return `it has not the fields of one. Find out what wrote it, and delete the record: ${deletion(kind, name)}`
+export function strangeRecord(entry: Pick<Entry, 'kind' | 'name' | 'value'>): string {
+  const { kind, name } = entry
+  const block = kind === blockKind ? misnamedBlock(entry) : undefined
+  const why = block ? whyMisnamed(name, block) : 'it has not the fields of one'
+  return `${why}. Find out what wrote it, and delete the record: ${deletion(kind, name)}`
+}
+
+function whyMisnamed(name: string, { cidr, node, prefix }: NonNullable<ReturnType<typeof misnamedBlock>>): string {
+  const kept = prefixOfName(name)
+  const meanwhile = kept ? `, and until it is deleted nobody can claim ${formatPrefix(kept)}` : ''
+  return `it says that node "${show(node)}" has block ${cidr}, whose record is called ${blockName(prefix)}. Nobody has a block by it${meanwhile}`
 }
 
 export interface UnknownKind {

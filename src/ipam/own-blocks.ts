@@ -17,12 +17,14 @@ import type { IPPoolResource } from '../resources/index.ts'
 import { Block, type GivingRules } from './block.ts'
 import { allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claims.ts'
 import { IpamError } from './errors.ts'
+import { strangeRecord } from './known-kinds.ts'
 import type { LocalRecords } from './local.ts'
 import { type Held, heldStill, heldText } from './others.ts'
 import { pieceAround } from './parts.ts'
 import { idleBlocks, isAtLimit } from './holdings.ts'
 import { blockAround, holds, rangeOf } from './pools.ts'
 import { reconcileBlocks } from './reconcile.ts'
+import { blockKind, blockName } from './records.ts'
 import { answered, Requests, requestsTo } from './requests.ts'
 import { splitBlock } from './split.ts'
 import type { IpamOptions, OwnBlock } from './types.ts'
@@ -121,12 +123,12 @@ export class OwnBlocks {
 
   /**
    * Asks the datastore for a block with room: one that is already ours, else a new one, else a part of one. If all are taken, asks
-   * another node to leave a part of one of its own; `asked`: which.
+   * another node to leave a part of one of its own; `asked`: which. `spoiled`: a sentence about a block that nobody can have.
    */
   async grow(
     pools: readonly IPPoolResource[],
     inOrder = false,
-  ): Promise<{ readonly block?: Block; readonly asked?: string }> {
+  ): Promise<{ readonly block?: Block; readonly asked?: string; readonly spoiled?: string }> {
     const { datastore, node, settings } = this.#options
     const all = await allBlocks(datastore)
     await this.reconcile(all)
@@ -134,17 +136,19 @@ export class OwnBlocks {
     const found = this.withRoom(pools, inOrder)
     if (found) return { block: found }
     const taken = [...all, ...this.#local.blocks]
+    let spoiled: ClaimedBlock | undefined
+    const onSpoiled = (block: ClaimedBlock): void => void (spoiled ??= block)
     for (const pool of pools) {
       if (this.isAtLimit(rangeOf(pool).family)) return {}
       const unusable = settings?.().reserved ?? []
-      const claimed = await claimNext(datastore, { pool, taken, unusable, node, claimedAt: this.#now() })
+      const claimed = await claimNext(datastore, { pool, taken, unusable, node, claimedAt: this.#now(), onSpoiled })
       if (!claimed) continue
       this.#requests.served()
       return { block: await this.#adopt(claimed) }
     }
-    if (this.#options.patience === undefined) return {}
-    const asked = await this.#requests.ask(pools.map(rangeOf), all, this.#time())
-    return asked === undefined ? {} : { asked }
+    const asked =
+      this.#options.patience === undefined ? undefined : await this.#requests.ask(pools.map(rangeOf), all, this.#time())
+    return { ...(asked !== undefined && { asked }), ...(spoiled && { spoiled: await this.#whySpoiled(spoiled) }) }
   }
 
   /**
@@ -181,8 +185,11 @@ export class OwnBlocks {
     return served
   }
 
-  /** Claims the block of the pool around an address, and says who has it. */
-  async growAround(text: string, pool: IPPoolResource): Promise<{ readonly block?: Block; readonly owner: string }> {
+  /** Claims the block of the pool around an address, and says who has it, or why nobody can (`spoiled`: a sentence). */
+  async growAround(
+    text: string,
+    pool: IPPoolResource,
+  ): Promise<{ readonly block?: Block; readonly owner: string; readonly spoiled?: string }> {
     const { datastore, node } = this.#options
     const whole = blockAround(text, pool)
     const all = await allBlocks(datastore)
@@ -198,7 +205,8 @@ export class OwnBlocks {
     const prefix = address && pieceAround(address, whole.length, taken)
     if (!prefix) return { owner: node }
     const claimed = await claim(datastore, prefix, pool.metadata.name, node, this.#now())
-    return claimed.node === node ? { block: await this.#adopt(claimed), owner: node } : { owner: claimed.node }
+    if (claimed.node === node) return { block: await this.#adopt(claimed), owner: node }
+    return { owner: claimed.node, ...(claimed.node === '' && { spoiled: await this.#whySpoiled(claimed) }) }
   }
 
   /** Brings the own blocks in line with the datastore's records. */
@@ -280,6 +288,13 @@ export class OwnBlocks {
     const block = this.#blocks.get(claimed.cidr)
     if (!block) throw new Error(`block ${claimed.cidr} was claimed and is not there`)
     return block
+  }
+
+  /** Why nobody can have a block, and the next step. */
+  async #whySpoiled({ cidr, prefix }: ClaimedBlock): Promise<string> {
+    const found = await this.#options.datastore.get(blockKind, blockName(prefix))
+    const why = found ? (found.unreadable ?? strangeRecord(found)) : 'it is gone by now: try again'
+    return `the record of block ${cidr} in the datastore cannot be read: ${why}`
   }
 
   /** Who is no member of the cluster claims nothing of it. */

@@ -5,6 +5,7 @@
 // an address (design, promise 4).
 
 import { formatPrefix, parsePrefix, type Prefix } from '../../inet/index.ts'
+import type { Entry } from '../datastore/contract.ts'
 import type { EndpointDetails } from '../model/endpoint.ts'
 import { isAddress, isMap, readRow } from './address-row.ts'
 
@@ -75,6 +76,17 @@ export function readBlock(value: unknown): (BlockRecord & { readonly prefix: Pre
   const prefix = typeof cidr === 'string' ? parsePrefix(cidr) : undefined
   if (!prefix || typeof node !== 'string' || typeof pool !== 'string') return undefined
   return { cidr: formatPrefix(prefix), node, pool, claimedAt: typeof claimedAt === 'string' ? claimedAt : '', prefix }
+}
+
+/** Reads a block's record where it is kept; undefined also for one that has not its block's name: nobody would find it. */
+export function blockOfEntry(entry: Pick<Entry, 'name' | 'value'>): ReturnType<typeof readBlock> {
+  const block = readBlock(entry.value)
+  return block && blockName(block.prefix) === entry.name ? block : undefined
+}
+
+/** The block that a record tells of which has not that block's name; undefined: it has, or tells of none. */
+export function misnamedBlock(entry: Pick<Entry, 'name' | 'value'>): ReturnType<typeof readBlock> {
+  return blockOfEntry(entry) ? undefined : readBlock(entry.value)
 }
 
 /** Whose a copy is; undefined: somebody else wrote it. */
