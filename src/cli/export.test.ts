@@ -101,6 +101,29 @@ t.test('into a cluster that lives: who has which addresses stays as it is there'
   await store.close()
 })
 
+t.test('a block that a node claims while the import runs stays with that node', async t => {
+  const store = openEmbeddedDatastore(join(t.testdir(), 'cluster.db'), { create: true })
+  const block = (node: string) => ({ cidr: '10.42.0.0/26', node, pool: 'p', claimedAt: '' })
+  await store.create('ClusterInformation', 'default', { clusterGUID: 'a-b-c' })
+  const given = await store.create('Block', '10-42-0-0-26', block('n1'))
+  const records = readExport(await textOf(store), 'x.jsonl')
+  await store.delete('Block', '10-42-0-0-26', given)
+  const slow = new Proxy(store, {
+    get: (store, key) => {
+      const value: unknown = Reflect.get(store, key)
+      if (typeof value !== 'function') return value
+      if (key !== 'create') return value.bind(store)
+      return async (kind: string, name: string, record: unknown) => {
+        if (kind === 'Block') await store.create(kind, name, block('n2'))
+        return store.create(kind, name, record)
+      }
+    },
+  })
+  t.match(await importAll(slow, records, { force: true }), { replaced: 0, kept: [/10-42-0-0-26" \(it is n2's\)/] })
+  t.match((await store.get('Block', '10-42-0-0-26'))?.value, { node: 'n2' })
+  await store.close()
+})
+
 t.test('an import that was broken off is finished by another', async t => {
   const store = openEmbeddedDatastore(join(t.testdir(), 'cluster.db'), { create: true })
   await store.create('ClusterInformation', 'default', { clusterGUID: 'a-b-c' })
@@ -118,17 +141,20 @@ t.test('an import that is broken off leaves no identity by which daemons would b
   await from.create('ClusterInformation', 'default', { clusterGUID: 'a-b-c' })
   for (const name of ['p1', 'p2']) await from.create('IPPool', name, { spec: {} })
   const records = readExport(await textOf(from), 'x.jsonl')
-  let left = 2
   const dying = new Proxy(into, {
     get: (store, key) => {
-      if (key === 'create' && left-- === 0) return () => Promise.reject(new Error('killed'))
+      if (key === 'update') return () => Promise.reject(new Error('killed'))
       const value: unknown = Reflect.get(store, key)
       return typeof value === 'function' ? value.bind(store) : value
     },
   })
   await t.rejects(importAll(dying, records, { force: false }), { message: 'killed' })
   t.equal((await into.list('IPPool')).entries.length, 2)
-  t.equal(await into.get('ClusterInformation', 'default'), undefined)
+  t.strictSame((await into.get('ClusterInformation', 'default'))?.value, { importOf: { clusterGUID: 'a-b-c' } })
+  await t.rejects(textOf(into), { message: /an import into this datastore has begun and not ended/ })
+  const other = readExport((await textOf(from)).replace('a-b-c', 'd-e-f'), 'y.jsonl')
+  await t.rejects(importAll(into, other, { force: false }), { message: /the import of another file .* not ended/ })
+  t.match(await importAll(into, records, { force: false, write: false }), { created: 1, same: 2 })
   t.match(await importAll(into, records, { force: false }), { created: 1, same: 2 })
   t.match((await into.get('ClusterInformation', 'default'))?.value, { clusterGUID: 'a-b-c' })
   await Promise.all([from.close(), into.close()])

@@ -5,7 +5,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import type { Command } from 'commander'
-import { clusterIdentity, type Datastore, type Entry, lockKind, StoreError } from '../datastore/contract.ts'
+import {
+  clusterIdentity,
+  type Datastore,
+  type Entry,
+  lockKind,
+  StoreError,
+  unfinishedImport,
+} from '../datastore/contract.ts'
 import { overlaps } from '../../inet/index.ts'
 import { allBlocks, allEntries, type ClaimedBlock } from '../ipam/claims.ts'
 import { blockKind, copyKind, nodeOfCopy, readBlock } from '../ipam/records.ts'
@@ -145,6 +152,11 @@ export async function* exportAll(store: Datastore): AsyncGenerator<string, void>
             1,
             `${nameOf(kind, name)} in the datastore cannot be read, so what was printed is no whole export: ${unreadable}`,
           )
+        if (unfinishedImport(value))
+          throw new CommandError(
+            1,
+            'an import into this datastore has begun and not ended, so what it holds is no whole cluster: run the same margayctl import again',
+          )
         count++
         yield JSON.stringify({ kind, name, value } satisfies Omit<ExportedRecord, 'line'>)
       }
@@ -212,16 +224,25 @@ export async function importAll(
   const kept: string[] = []
   let isOtherCluster: true | undefined
   const counts = { created: 0, replaced: 0, same: 0 }
-  for (const { kind, name, value } of await inOrder(store, records)) {
+  const identity = await store.get(identityKind, clusterIdentity.name)
+  const isNew = !identity || unfinishedImport(identity.value) !== undefined
+  if (isNew && write) await begin(store, identity, records)
+  for (const { kind, name, value } of isNew ? identityLast(records) : records) {
     const rival = rivalOf(blocks, kind, value)
     if (rival) {
       kept.push(`${printable(nameOf(kind, name))} (${rival.cidr} is ${rival.node}'s)`)
       continue
     }
     const found = write ? await createOrFind(store, kind, name, value) : await store.get(kind, name)
-    if (!found) counts.created++
-    else if (isDeepStrictEqual(found.value, value)) counts.same++
+    const owner = kind === blockKind && found ? readBlock(found.value)?.node : undefined
+    if (!found || unfinishedImport(found.value)) {
+      if (found && write) await store.update(kind, name, value, found.version)
+      counts.created++
+    } else if (isDeepStrictEqual(found.value, value)) counts.same++
     else if (kind === copyKind) kept.push(`${nameOf(kind, name)} (its node keeps it)`)
+    // Claimed since the blocks were listed.
+    else if (owner !== undefined && owner !== readBlock(value)?.node)
+      kept.push(`${printable(nameOf(kind, name))} (it is ${owner}'s)`)
     else {
       if (write) await store.update(kind, name, value, found.version)
       counts.replaced++
@@ -231,6 +252,15 @@ export async function importAll(
   return { ...counts, kept, ...left, ...(isOtherCluster && { isOtherCluster }) }
 }
 
+/** What stands in the place of the identity until all is written. */
+async function begin(store: Datastore, found: Entry | undefined, records: readonly ExportedRecord[]): Promise<void> {
+  const own = records.find(({ kind }) => kind === identityKind)
+  const marker = { importOf: own?.value ?? {} }
+  if (!own || isDeepStrictEqual(found?.value, marker)) return
+  if (found) await store.update(identityKind, clusterIdentity.name, marker, found.version)
+  else await store.create(identityKind, clusterIdentity.name, marker)
+}
+
 /** What is of one store only stays with it. */
 function parted(records: readonly ExportedRecord[]) {
   const left = records.filter(isOfOneStore).map(({ kind, name }) => printable(nameOf(kind, name)))
@@ -238,11 +268,10 @@ function parted(records: readonly ExportedRecord[]) {
 }
 
 /**
- * A store without an identity gets it last: until then no daemon of that cluster believes what is there, so an import that ends half way
- * takes nothing from anybody. One that holds another cluster changes its identity first: what follows is no business of its daemons.
+ * A store without an identity gets it last: until then no daemon believes what is there, so an import that ends half way takes nothing
+ * from anybody. One that holds another cluster changes its identity first: what follows is no business of its daemons.
  */
-async function inOrder(store: Datastore, records: readonly ExportedRecord[]): Promise<readonly ExportedRecord[]> {
-  if (await store.get(clusterIdentity.kind, clusterIdentity.name)) return records
+function identityLast(records: readonly ExportedRecord[]): readonly ExportedRecord[] {
   const isIdentity = ({ kind }: ExportedRecord): number => Number(kind === identityKind)
   return records.toSorted((a, b) => isIdentity(a) - isIdentity(b))
 }
@@ -271,14 +300,20 @@ async function requireRoom(store: Datastore, records: readonly ExportedRecord[])
   const kinds = (await store.kinds()).filter(kind => kind !== lockKind)
   const own = records.find(record => record.kind === identityKind)
   const [theirs] = (await store.list(identityKind, { limit: 1 })).entries
+  const begun = unfinishedImport(theirs?.value)
   // Without an identity it is what was applied since a datastore was emptied, or before the first daemon.
-  if (theirs && !(own && isDeepStrictEqual(theirs.value, own.value)))
+  if (begun && !isDeepStrictEqual(begun.importOf, own?.value))
+    throw new CommandError(
+      1,
+      'the import of another file into this datastore has begun and not ended: nothing was written; run that one again, or take an empty datastore',
+    )
+  if (theirs && !begun && !(own && isDeepStrictEqual(theirs.value, own.value)))
     throw new CommandError(
       1,
       `the datastore holds a cluster already (${kinds.join(', ')}): nothing was written; take an empty one, or replace what has the same name with --force`,
     )
   const others: string[] = []
-  for (const kind of kinds)
+  for (const kind of kinds.filter(each => !begun || each !== identityKind))
     for (const { name, value } of await allEntries(store, kind))
       if (!isDeepStrictEqual(wanted.get(`${kind}/${name}`), value)) others.push(nameOf(kind, name))
   if (others.length > 0)

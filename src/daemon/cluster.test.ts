@@ -214,6 +214,23 @@ t.test(
   },
 )
 
+t.test('a node that was in no cluster takes the records of an import for one when all are there', async t => {
+  const datastore = new MemoryDatastore()
+  const marker = await datastore.create('ClusterInformation', 'default', { importOf: { clusterGUID: 'a-b-c' } })
+  await datastore.create('Node', 'n1', {})
+  const { cluster } = open(datastore, new MemoryNodeStore())
+  cluster.start()
+  await until(() => cluster.state === 'lost')
+  t.match(cluster.text, /an import into the datastore has begun and not ended.* run the same margayctl import again/)
+  t.match(await cluster.doubt(), /an import/, 'and writes nothing there')
+  t.same(cluster.list('Node'), [])
+  await datastore.create('Node', 'n2', {})
+  await datastore.update('ClusterInformation', 'default', { clusterGUID: 'a-b-c' }, marker)
+  await until(() => cluster.state === 'in sync')
+  t.equal(cluster.list('Node').length, 2)
+  await cluster.stop()
+})
+
 t.test('a deletion waits for the store to answer whose it is; if it does not, a complete list tells', async t => {
   const { datastore, cluster } = await inSync()
   const get = datastore.get.bind(datastore)

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { clusterIdentity as identity, type Datastore, type Entry, type WatchEvent } from '../datastore/contract.ts'
 import type { NodeStore } from '../datastore/node-store.ts'
 import { Checkpoint, keyOf } from './checkpoint.ts'
-import { guidIn, guidOf, nameCluster, strangeText } from './identity.ts'
+import { guidIn, guidOf, nameCluster, strangeText, unfinishedText } from './identity.ts'
 import type { Log } from './log.ts'
 import { type Records, ResyncGuard, secondListAfter } from './resync-guard.ts'
 
@@ -195,6 +195,8 @@ export class Cluster {
     switch (event.type) {
       case 'snapshot': {
         const listed = new Map(event.entries.map(entry => [keyOf(entry), entry]))
+        const unfinished = unfinishedText(listed)
+        if (unfinished !== undefined) return this.#becomeForeign(unfinished)
         const [mine, theirs] = [guidOf(this.#entries), guidOf(listed)]
         if (mine !== undefined && mine !== theirs) return this.#becomeForeign(strangeText(theirs))
         this.#isForeign = false

@@ -54,6 +54,19 @@ export const lockName = 'default'
 /** The record that tells one cluster from another: made by the first daemon, never changed (Calico's kind and field). */
 export const clusterIdentity = { kind: 'ClusterInformation', name: 'default' } as const
 
+/**
+ * In the place of an identity while an import is under way, with that of the cluster whose records it writes: who was in that cluster finds
+ * no identity yet, and who was in none takes the records for no cluster before all are there.
+ */
+export interface UnfinishedImport {
+  readonly importOf: unknown
+}
+
+/** Undefined: what stands in the place of the identity is one. */
+export function unfinishedImport(value: unknown): UnfinishedImport | undefined {
+  return typeof value === 'object' && value !== null && 'importOf' in value ? value : undefined
+}
+
 /** The command that deletes a record of any kind. */
 export function deletion(kind: string, name: string): string {
   return `margayctl datastore delete ${[kind, name].map(asWord).join(' ')}`
