@@ -1,7 +1,13 @@
 // Which cluster a store holds: one record says it, made by the first daemon.
 
 import { randomUUID } from 'node:crypto'
-import { clusterIdentity as identity, type Datastore, type Entry, StoreError, unfinishedImport } from '../datastore/contract.ts'
+import {
+  clusterIdentity as identity,
+  type Datastore,
+  type Entry,
+  StoreError,
+  unfinishedImport,
+} from '../datastore/contract.ts'
 import { keyOf } from './checkpoint.ts'
 import type { Log } from './log.ts'
 import type { Records } from './resync-guard.ts'
