@@ -5,7 +5,8 @@ import type { Command } from 'commander'
 import { type Entry, lockKind, lockName, StoreError } from '../datastore/contract.ts'
 import { type Lock, readLock } from '../datastore/lock.ts'
 import { isKnownKind, isStrange } from '../ipam/known-kinds.ts'
-import { blockKind, copyKind, readBlock } from '../ipam/records.ts'
+import { outsideName } from '../ipam/outside.ts'
+import { blockKind, copyKind, nodeOfCopy, readBlock } from '../ipam/records.ts'
 import { allKinds, readStored } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { CommandError, print } from './output.ts'
@@ -60,7 +61,7 @@ export function registerDatastore(program: Command, context: Context): void {
 }
 
 /** Why nobody should delete the record by hand, and what to do instead; undefined: it is no record that Margay can use. */
-function stays(entry: Entry): string | undefined {
+export function stays(entry: Entry): string | undefined {
   const { kind, name, value, unreadable, newer } = entry
   if (unreadable !== undefined) return newer === undefined ? undefined : unreadable
   if (!isKnownKind(kind) || isStrange(entry)) return undefined
@@ -68,7 +69,12 @@ function stays(entry: Entry): string | undefined {
     const node = readBlock(value)?.node ?? ''
     return `node "${node}" has it by this record, and gives it back by itself; if that machine is off for good: margayctl node decommission ${node}`
   }
-  if (kind === copyKind) return 'it can be read; if nobody needs it: margayctl ipam check --fix'
+  if (kind === copyKind) {
+    const node = nodeOfCopy(value) ?? ''
+    return name === outsideName(node)
+      ? `node "${node}" notes the addresses of its pods outside its blocks there, and deletes it when they have ended; if that machine is off for good: margayctl node decommission ${node}`
+      : 'it can be read; if nobody needs it: margayctl ipam check --fix'
+  }
   if (kind === lockKind) return 'it is the lock: margayctl datastore unlock'
   const resource = allKinds.find(each => each === kind)
   if (!resource) return 'it is one of those that daemons write, and they delete it themselves'

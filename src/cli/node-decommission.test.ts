@@ -1,6 +1,9 @@
 import t from 'tap'
 import { MemoryDatastore } from '../datastore/memory.ts'
-import { planFor, planText } from './node-decommission.ts'
+import { checkCluster } from '../ipam/cluster-check.ts'
+import { copyKind } from '../ipam/records.ts'
+import { stays } from './datastore.ts'
+import { decommission, planFor, planText } from './node-decommission.ts'
 
 t.test(
   'a node whose Node cannot be read is not taken for one without, and what is not known of it is said',
@@ -23,5 +26,26 @@ t.test(
     await store.delete('Node', 'torn')
     t.match(planText(await planFor(store, 'torn'), { signs: [], unasked: [] }), /whose Node is gone already/)
     await t.rejects(planFor(store, 'none'), { message: /there is no node "none"/ })
+  },
+)
+
+t.test(
+  'of a node that is no more a note of its addresses is left: whoever meets it is led to what takes it away',
+  async t => {
+    const store = new MemoryDatastore()
+    const row = { network: 'n', containerId: 'c', ifName: 'eth0', pool: 'v4', since: '', label: 'lab/p' }
+    await store.create(copyKind, 'gone.outside', { node: 'gone', cidr: '', addresses: { '10.42.0.7': row } })
+    const next = /margayctl node decommission gone/
+    t.match(await checkCluster(store), [{ kind: 'no-block', object: '10.42.0.7', text: next }])
+    const entry = await store.get(copyKind, 'gone.outside')
+    t.match(entry && stays(entry), next)
+    const plan = await planFor(store, 'gone')
+    t.same(planText(plan, { signs: [], unasked: [] }).split('\n'), [
+      'node "gone", whose Node is gone already',
+      '  note "gone.outside" goes, of addresses outside its blocks (1 in use when it was written)',
+    ])
+    await decommission(store, plan)
+    t.same(await checkCluster(store), [])
+    t.equal(await store.get(copyKind, 'gone.outside'), undefined)
   },
 )

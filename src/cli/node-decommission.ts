@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander'
 import { type ClusterStore, type Datastore, type Sign, StoreError } from '../datastore/index.ts'
-import { blocksOfNode, freeBlocks, type HeldBlock } from '../ipam/index.ts'
+import { blocksOfNode, copiesBesideBlocks, freeBlocks, type HeldBlock, type HeldCopy } from '../ipam/index.ts'
 import { handoverKind } from '../model/handover.ts'
 import { tunnelUseKind } from '../model/tunnel-use.ts'
 import { type NodeResource, parseResource, readStored } from '../resources/index.ts'
@@ -18,6 +18,8 @@ export interface Plan {
   /** Names of the BGPPeers that are for this node alone. */
   readonly peers: readonly string[]
   readonly blocks: readonly HeldBlock[]
+  /** Notes of addresses outside its blocks. */
+  readonly copies: readonly HeldCopy[]
   readonly sign?: Sign
 }
 
@@ -69,15 +71,17 @@ export async function planFor(store: ClusterStore, name: string): Promise<Plan> 
   const entry = await store.get('Node', name)
   const stored = entry && readStored('Node', entry)
   const blocks = await blocksOfNode(store, name)
+  const copies = await copiesBesideBlocks(store, name)
   const peers = await peersOf(store, name)
   const sign = (await store.signs()).find(each => each.name === name)
-  if (!entry && blocks.length === 0 && peers.length === 0 && !sign)
+  if (!entry && blocks.length + copies.length + peers.length === 0 && !sign)
     throw new CommandError(3, `there is no node "${name}", and nothing is kept for one: margayctl get nodes lists them`)
   return {
     name,
     ...(stored && (stored.ok ? { node: stored.resource } : { unread: stored.why })),
     peers,
     blocks,
+    copies,
     ...(sign && { sign }),
   }
 }
@@ -97,7 +101,7 @@ async function peersOf(store: Datastore, name: string): Promise<readonly string[
 }
 
 /** The Node goes first, so that its peers let go of it; a repetition ends what was broken off. */
-async function decommission(store: ClusterStore, { name, peers }: Plan): Promise<void> {
+export async function decommission(store: ClusterStore, { name, peers }: Plan): Promise<void> {
   await deleteIfThere(store, 'Node', name)
   for (const peer of peers) await deleteIfThere(store, 'BGPPeer', peer)
   for (const kind of [tunnelUseKind, handoverKind]) await deleteIfThere(store, kind, name)
@@ -114,7 +118,7 @@ async function deleteIfThere(store: Datastore, kind: string, name: string): Prom
 }
 
 /** What would go, and what speaks against it. */
-export function planText({ name, node, unread, peers, blocks }: Plan, { signs, unasked }: Life): string {
+export function planText({ name, node, unread, peers, blocks, copies }: Plan, { signs, unasked }: Life): string {
   return [
     `node "${name}"${node || unread !== undefined ? '' : ', whose Node is gone already'}`,
     ...(node ? [`  its Node goes`] : []),
@@ -127,6 +131,10 @@ export function planText({ name, node, unread, peers, blocks }: Plan, { signs, u
     ...peers.map(peer => `  bgppeer "${peer}" goes, which is for this node alone`),
     ...blocks.map(
       ({ cidr, used }) => `  block ${cidr} goes back to its pool (${used} in use when it was last heard of)`,
+    ),
+    ...copies.map(
+      ({ name: copy, used }) =>
+        `  note "${copy}" goes, of addresses outside its blocks (${used} in use when it was written)`,
     ),
     ...signs.map(sign => `  ! alive? ${sign}`),
     ...unasked.map(sentence => `  ! not known: ${sentence}`),

@@ -35,7 +35,23 @@ export async function blocksOfNode(datastore: Datastore, node: string): Promise<
   return own.map(({ cidr, prefix }) => ({ cidr, used: used.get(blockName(prefix)) ?? 0 }))
 }
 
-/** Leaves word, then frees every block of the node. May be repeated after a failure. Answers their CIDRs. */
+export interface HeldCopy {
+  /** Of the record. */
+  readonly name: string
+  /** Addresses in use by it. */
+  readonly used: number
+}
+
+/** Copies that name a node beside those of its blocks: of addresses outside them, and what is left over. Fails with a StoreError. */
+export async function copiesBesideBlocks(datastore: Datastore, node: string): Promise<readonly HeldCopy[]> {
+  const own = new Set((await blocksOf(datastore, node)).map(({ prefix }) => blockName(prefix)))
+  const copies = await allEntries(datastore, copyKind)
+  return copies
+    .filter(({ name, value }) => nodeOfCopy(value) === node && !own.has(name))
+    .map(({ name, value }) => ({ name, used: readCopy(value, node).length }))
+}
+
+/** Leaves word, then frees every block of the node and deletes its copies. May be repeated after a failure. Answers their CIDRs. */
 export async function freeBlocks(datastore: Datastore, node: string, at: string): Promise<readonly string[]> {
   const own = await blocksOf(datastore, node)
   const cidrs = own.map(({ cidr }) => cidr)
