@@ -74,7 +74,7 @@ export function readAddresses(value: unknown, refuse = inConfig('ips')): readonl
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
   return list.map(each => {
     const parsed = typeof each === 'string' ? (parseAddress(each) ?? parseInterfaceAddress(each)?.address) : undefined
-    if (!parsed) throw refuse(each, 'is no address', 'Write it like 10.42.0.5.')
+    if (!parsed) throw refuse(each, 'is no address', 'Write it like 10.42.0.5, or leave it out.')
     return formatAddress(parsed)
   })
 }

@@ -231,6 +231,15 @@ t.test('bad calls name what is wrong', async t => {
       { CNI_ARGS: 'IP=10.42.0' },
       { code: 4, msg: /CNI_ARGS: IP "10\.42\.0" is no address/ },
     ],
+    ...['IP=', 'IgnoreUnknown=1;IP=;K8S_POD_NAME=a', 'IP=10.42.0.7,', 'IP=10.42.0.7;IP='].map(
+      (args): readonly [string, string, string, object, object] => [
+        `no address: ${args}`,
+        'ADD',
+        ok,
+        { CNI_ARGS: args },
+        { code: 4, msg: /CNI_ARGS: IP "" is no address/, details: /like 10\.42\.0\.5, or leave it out/ },
+      ],
+    ),
     [
       'a bad address in the configuration',
       'ADD',

@@ -122,15 +122,8 @@ function addRequest(env: Environment, network: string, config: AddConfig): AddRe
   const { pools, routes, sysctls, mtu, sourceCheck } = config
   const args = readArgs(env)
   const [namespace, name] = [args.get('K8S_POD_NAMESPACE'), args.get('K8S_POD_NAME')]
-  const ips = args.get('IP')?.split(',')
-  const asked = [
-    ...new Set(
-      readAddresses(
-        ips?.filter(each => each !== ''),
-        inArgs('IP'),
-      ),
-    ),
-  ]
+  // Who writes the key means an address: without one, the pod would get any.
+  const asked = [...new Set(readAddresses(args.get('IP')?.split(','), inArgs('IP')))]
   const second = asked.find((each, i) => asked.findIndex(other => isSix(other) === isSix(each)) !== i)
   if (second !== undefined) throw inArgs('IP')(second, 'is a second one of its family', oneValue)
   return {
