@@ -8,6 +8,7 @@ t.test('empty blocks go back as the IPAMConfiguration says, and only in sync', a
   const calls: unknown[] = []
   let isInSync = false
   let failure: Error | undefined
+  let looks = 0
   const request = { node: 'n2', from: 'n1', family: 4, ranges: ['10.42.0.0/16'] }
   const entry: Entry = { kind: 'BlockRequest', name: 'n2.ipv4', version: '1' as Version, value: request }
   let requests: readonly Entry[] = []
@@ -22,6 +23,10 @@ t.test('empty blocks go back as the IPAMConfiguration says, and only in sync', a
         calls.push('serve')
         if (failure) throw failure
         return []
+      },
+      lookAhead: async () => {
+        looks++
+        if (failure) throw failure
       },
       mendCopies: async () => {
         calls.push('mend')
@@ -48,6 +53,7 @@ t.test('empty blocks go back as the IPAMConfiguration says, and only in sync', a
   t.same(calls, [[2, 7_000], 'mend', 'sweep'])
   await keeper.look()
   t.same(calls.slice(3), [[2, 7_000]], 'copies are not compared or swept at each look')
+  t.equal(looks, 2, 'a block is claimed ahead at each look, where one is wanted')
   failure = new Error('away')
   await t.resolves(keeper.look(), 'tried again at the next look')
 

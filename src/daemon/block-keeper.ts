@@ -1,6 +1,6 @@
-// What becomes of own blocks: empty ones go back to their pool, and others that find none are left parts of those with room. Looked
-// at now and then, and requests of others at once; copies more rarely: those that somebody else changed or deleted, which are written anew,
-// and those that are left over, for which all of the cluster's have to be read.
+// What becomes of own blocks: empty ones go back to their pool, one more is claimed where few addresses are left, and others that find none
+// are left parts of those with room. Looked at now and then, and requests of others at once; copies more rarely: those that somebody else
+// changed or deleted, which are written anew, and those that are left over, for which all of the cluster's have to be read.
 // Done only while the datastore is in sync.
 
 import type { Ipam } from '../ipam/index.ts'
@@ -18,7 +18,7 @@ const sweepEvery = 3_600_000
 
 export interface BlockKeeperPorts {
   readonly node: string
-  readonly ipam: Pick<Ipam, 'releaseEmptyBlocks' | 'serveRequests' | 'sweepCopies' | 'mendCopies'>
+  readonly ipam: Pick<Ipam, 'releaseEmptyBlocks' | 'lookAhead' | 'serveRequests' | 'sweepCopies' | 'mendCopies'>
   /** What a store that is not whole lacks is read, and pods are named by it. Rejects if the datastore cannot be read. */
   readonly learn: () => Promise<void>
   /** The datastore's records of a kind, as watched. */
@@ -59,6 +59,11 @@ export class BlockKeeper {
         log.info('empty block given back', { block })
     } catch (error) {
       log.warn('empty blocks not given back', { reason: String(error) })
+    }
+    try {
+      await ipam.lookAhead()
+    } catch (error) {
+      log.warn('not looked whether a block is wanted soon', { reason: String(error) })
     }
     if (performance.now() - this.#mendedAt >= mendEvery) await this.#mend()
     if (performance.now() - this.#sweptAt >= sweepEvery) await this.#sweep()

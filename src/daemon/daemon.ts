@@ -168,6 +168,10 @@ export class Daemon {
       details: owner => detailsOf(this.#dataplane.endpoints.get(owner)),
       patience: 10_000,
       warn: text => log.warn(text),
+      ahead: () =>
+        this.#cluster.state === 'in sync' && this.#drain.obstacle === undefined
+          ? this.#snapshots.current.blocks
+          : undefined,
     })
     this.#blockKeeper = new BlockKeeper({
       node: config.node.name,

@@ -9,6 +9,9 @@ import { pool } from './testing.ts'
 const two = [pool('v4', '10.42.0.0/30', { blockSize: 31 })]
 const one = [pool('v4', '10.42.0.0/31', { blockSize: 31 })]
 const whole = [pool('v4', '10.42.0.0/30', { blockSize: 30 })]
+/** Large enough that a block is claimed ahead. */
+const four = [pool('v4', '10.42.0.0/29', { blockSize: 31 })]
+const halves = [pool('v4', '10.42.0.0/29', { blockSize: 30 })]
 const assign = (id: number): Action => ({ do: 'assign', id: String(id) })
 const release = (id: number): Action => ({ do: 'release', id: String(id) })
 const tidy: Action = { do: 'tidy' }
@@ -17,6 +20,7 @@ const copy: Action = { do: 'copy' }
 const serve: Action = { do: 'serve' }
 const sweep: Action = { do: 'sweep' }
 const backUp: Action = { do: 'back up' }
+const lookAhead: Action = { do: 'look ahead' }
 
 const none = { cuts: 0, crashes: 0, losses: 0 }
 const stories: readonly (Story & { readonly name: string })[] = [
@@ -94,6 +98,30 @@ const stories: readonly (Story & { readonly name: string })[] = [
     ],
     ...none,
   },
+  {
+    name: 'a node claims ahead while it gives and lets go; with one cut',
+    nodes: [{ name: 'a', pools: four, actions: [assign(1), lookAhead, assign(2), release(1), tidy, assign(3)] }],
+    looksAhead: true,
+    ...none,
+    cuts: 1,
+  },
+  {
+    name: 'the same with a crash, before the record, or between the record and the store',
+    nodes: [{ name: 'a', pools: four, actions: [assign(1), lookAhead, assign(2), assign(3), refresh] }],
+    looksAhead: true,
+    stepsOfDisk: true,
+    ...none,
+    crashes: 1,
+  },
+  {
+    name: 'two nodes claim ahead where their blocks have two sizes',
+    nodes: [
+      { name: 'a', pools: four, actions: [assign(1), lookAhead, assign(2)] },
+      { name: 'b', pools: halves, actions: [assign(1)] },
+    ],
+    looksAhead: true,
+    ...none,
+  },
 ]
 
 /** a's backup knows a block that c, whose search begins where a's does, has by now. */
@@ -146,6 +174,23 @@ const longer: readonly (Story & { readonly name: string })[] = [
     crashes: 1,
     losses: 1,
   },
+  ...[
+    { name: 'a cut', ...none, cuts: 1 },
+    { name: 'a crash', ...none, crashes: 1 },
+    { name: 'a lost disk', ...none, losses: 1 },
+  ].map(({ name, ...faults }) => ({
+    name: `a node claims ahead while it gives and lets go, another wants the block; with ${name}`,
+    nodes: [
+      {
+        name: 'a',
+        pools: four,
+        actions: [assign(1), lookAhead, assign(2), release(1), tidy, refresh, assign(3), assign(4)],
+      },
+      { name: 'b', pools: halves, actions: [assign(1), assign(2), lookAhead, assign(3)] },
+    ],
+    looksAhead: true,
+    ...faults,
+  })),
   { name: 'the backup of a store is put back, with a cut', ...putBack },
   {
     name: 'a split breaks off, its giver goes on and loses its disk',
@@ -270,20 +315,25 @@ const action = fc.oneof(
   { weight: 3, arbitrary: fc.integer({ min: 0, max: 3 }).map(release) },
   { weight: 3, arbitrary: fc.constantFrom(tidy, refresh, copy, serve) },
 )
-const large = fc.record({
-  nodes: fc.tuple(
-    ...(['a', 'b', 'c'] as const).map(name =>
-      fc.record({
-        name: fc.constant(name),
-        pools: fc.constantFrom(two, two, whole, whole),
-        actions: fc.array(action, { minLength: 2, maxLength: 12 }),
-      }),
+const large = (pools: fc.Arbitrary<typeof two>, looksAhead: boolean): fc.Arbitrary<Story> =>
+  fc.record({
+    nodes: fc.tuple(
+      ...(['a', 'b', 'c'] as const).map(name =>
+        fc.record({
+          name: fc.constant(name),
+          pools,
+          actions: fc.array(looksAhead ? fc.oneof({ weight: 4, arbitrary: action }, fc.constant(lookAhead)) : action, {
+            minLength: 2,
+            maxLength: 12,
+          }),
+        }),
+      ),
     ),
-  ),
-  cuts: fc.integer({ min: 0, max: 6 }),
-  crashes: fc.integer({ min: 0, max: 3 }),
-  losses: fc.integer({ min: 0, max: 1 }),
-})
+    cuts: fc.integer({ min: 0, max: 6 }),
+    crashes: fc.integer({ min: 0, max: 3 }),
+    losses: fc.integer({ min: 0, max: 1 }),
+    looksAhead: fc.constant(looksAhead),
+  })
 
 t.test('random schedules of longer stories', async t => {
   const runs = Number(process.env['ADVERSARY_RUNS'] ?? 100)
@@ -300,14 +350,18 @@ t.test('random schedules of longer stories', async t => {
     })
 })
 
-t.test('random schedules of large stories', async t => {
-  const runs = Number(process.env['ADVERSARY_RUNS'] ?? 200)
-  await fc.assert(
-    fc.asyncProperty(large, fc.infiniteStream(fc.nat(10_000)), async (story, numbers) => {
-      const world = await playBy(story, numbers)
-      if (world.faults.length > 0) throw new Error(told(world))
-    }),
-    { numRuns: runs },
-  )
-  t.pass(`${runs} schedules`)
-})
+for (const { name, stories } of [
+  { name: 'random schedules of large stories', stories: large(fc.constantFrom(two, two, whole, whole), false) },
+  { name: 'the same with blocks that are claimed ahead', stories: large(fc.constantFrom(four, four, halves), true) },
+])
+  t.test(name, async t => {
+    const runs = Number(process.env['ADVERSARY_RUNS'] ?? 200)
+    await fc.assert(
+      fc.asyncProperty(stories, fc.infiniteStream(fc.nat(10_000)), async (story, numbers) => {
+        const world = await playBy(story, numbers)
+        if (world.faults.length > 0) throw new Error(told(world))
+      }),
+      { numRuns: runs },
+    )
+    t.pass(`${runs} schedules`)
+  })

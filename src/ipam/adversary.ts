@@ -22,7 +22,7 @@ import { owner } from './testing.ts'
 
 export type Action =
   | { readonly do: 'assign' | 'release'; readonly id: string }
-  | { readonly do: 'tidy' | 'refresh' | 'copy' | 'serve' | 'sweep' | 'back up' }
+  | { readonly do: 'tidy' | 'refresh' | 'copy' | 'serve' | 'sweep' | 'back up' | 'look ahead' }
 
 export interface NodePlan {
   readonly name: string
@@ -49,6 +49,8 @@ export interface Story {
   readonly stepsOfDisk?: boolean
   /** Name of a node that another one has asked for a part of a block before all begins; then nobody else asks. */
   readonly asked?: string
+  /** Nodes claim blocks ahead. */
+  readonly looksAhead?: boolean
 }
 
 interface Call {
@@ -77,7 +79,8 @@ class NodeRun {
   ipam: Ipam | undefined
   next = 0
   busy = false
-  call: Call | undefined
+  /** Two at most: one may be of a claim ahead. */
+  calls: readonly Call[] = []
   /** All that this life of the node has seen: two runs that agree in it are the same from here on. */
   seen = ''
   constructor(plan: NodePlan) {
@@ -104,6 +107,7 @@ export class World {
   readonly #stepsOfDisk: boolean
   /** Without anybody who serves, nobody asks: that spares many schedules that are alike. */
   readonly #asks: boolean
+  readonly #looksAhead: boolean
 
   constructor(story: Story) {
     this.#isBlind = story.isBlind ?? false
@@ -114,6 +118,7 @@ export class World {
     this.#losses = story.losses
     this.#restores = story.restores ?? 0
     const serves = story.nodes.some(({ actions }) => actions.some(action => action.do === 'serve'))
+    this.#looksAhead = story.looksAhead ?? false
     this.#asks = serves && story.asked === undefined
     if (story.asked === undefined) return
     const value: BlockRequest = { node: 'another', from: story.asked, family: 4, ranges: ['10.42.0.0/16'] }
@@ -150,9 +155,9 @@ export class World {
 
   #choicesOf(node: NodeRun): Choice[] {
     const { name, actions } = node.plan
-    const { call } = node
+    const { calls } = node
     const choices: Choice[] = []
-    if (call) {
+    for (const call of calls) {
       choices.push({ name: `${name} ${call.text}`, take: () => this.#answer(call) })
       if (this.#cuts > 0 && !call.isOfDisk) {
         const cut = (arrives: boolean) => () => {
@@ -164,7 +169,8 @@ export class World {
         choices.push({ name: `${name} cut before ${call.text}`, take: cut(false) })
         if (call.isWrite) choices.push({ name: `${name} answer lost of ${call.text}`, take: cut(true) })
       }
-    } else if (!node.busy && node.next < actions.length) {
+    }
+    if (!node.busy && node.next < actions.length) {
       const action = actions[node.next]
       choices.push({
         name: `${name} begins ${action.do}${'id' in action ? ` ${action.id}` : ''}`,
@@ -172,14 +178,14 @@ export class World {
       })
     }
     // A crash between two actions is no other than one at the first call of the next.
-    if (call && this.#crashes > 0)
+    for (const call of this.#crashes > 0 ? calls : [])
       for (const arrives of call.isWrite ? [false, true] : [false])
         choices.push({
           name: `${name} crashes ${arrives ? 'after' : 'before'} ${call.text}`,
           take: () => {
             this.#crashes--
             if (arrives) attempt(call.run)
-            else if (call.isWrite && !call.isOfDisk) this.#late.push(call)
+            this.#late.push(...late(calls).filter(each => each !== call || !arrives))
             this.#start(node)
           },
         })
@@ -188,7 +194,7 @@ export class World {
         name: `${name} loses its store`,
         take: () => {
           this.#losses--
-          if (call?.isWrite && !call.isOfDisk) this.#late.push(call)
+          this.#late.push(...late(calls))
           node.store = new MemoryNodeStore()
           this.#start(node)
         },
@@ -199,7 +205,7 @@ export class World {
         name: `${name} loses its store for the backup`,
         take: () => {
           this.#restores--
-          if (call?.isWrite && !call.isOfDisk) this.#late.push(call)
+          this.#late.push(...late(calls))
           node.store = backup
           node.backup = undefined
           this.#start(node, true)
@@ -230,7 +236,7 @@ export class World {
   #start(node: NodeRun, isBehind = false): void {
     const { name, pools } = node.plan
     const life = {}
-    node.call = undefined
+    node.calls = []
     node.busy = true
     node.seen = `life ${JSON.stringify([...node.store.tables].map(([table, rows]) => [table, ...rows]))} `
     const ipam = new Ipam({
@@ -246,6 +252,7 @@ export class World {
       now: () => new Date(Date.UTC(2026, 0, 1)),
       timer: () => () => undefined,
       ...(this.#asks && { patience: 0 }),
+      ...(this.#looksAhead && { ahead: () => [] }),
     })
     node.ipam = ipam
     // What the kernel shows: the pods live on when their daemon dies.
@@ -294,6 +301,8 @@ export class World {
           return void (await ipam.sweepCopies())
         case 'back up':
           return void (node.backup = new MemoryNodeStore(structuredClone(node.store.tables)))
+        case 'look ahead':
+          return ipam.lookAhead()
         case 'serve':
           return void (await ipam.serveRequests())
       }
@@ -350,13 +359,13 @@ export class World {
         if (!ipam) continue
         node.busy = true
         void this.#attempt(node, ipam, () => work(node, ipam))
-        for (await settle(); node.busy; await settle()) if (node.call) this.#answer(node.call)
+        for (await settle(); isAtWork(node); await settle()) this.#answer(node.calls[0])
       }
       this.#look()
     }
     for (const node of this.#nodes) {
       this.#start(node)
-      for (await settle(); node.busy; await settle()) if (node.call) this.#answer(node.call)
+      for (await settle(); isAtWork(node); await settle()) this.#answer(node.calls[0])
     }
     await finish(async (node, ipam) => {
       await ipam.refresh()
@@ -380,7 +389,12 @@ export class World {
   #state(): string {
     const records = [...this.#records.values()].map(({ kind, name, version, value }) => [kind, name, version, value])
     const late = this.#late.map(({ text, node }) => `${node.plan.name} ${text}`)
-    const nodes = this.#nodes.map(node => [node.seen, node.next, node.call?.text, node.backup && rowsOf(node.backup)])
+    const nodes = this.#nodes.map(node => [
+      node.seen,
+      node.next,
+      node.calls.map(({ text }) => text),
+      node.backup && rowsOf(node.backup),
+    ])
     const budget = [this.#cuts, this.#crashes, this.#losses, this.#restores]
     return JSON.stringify([records.map(each => JSON.stringify(each)).toSorted(), late, nodes, [...this.told], budget])
   }
@@ -388,7 +402,7 @@ export class World {
   // ---- the datastore -----------------------------------------------------------------------------------------------------------
 
   #answer(call: Call): void {
-    call.node.call = undefined
+    call.node.calls = call.node.calls.filter(each => each !== call)
     try {
       const value = call.run()
       call.node.seen += `${call.text} ${JSON.stringify(value)} `
@@ -401,12 +415,13 @@ export class World {
 
   #commit(node: NodeRun, run: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
-      node.call = { node, text: 'commit', isWrite: true, isOfDisk: true, run, resolve: () => resolve(), reject }
+      const call: Call = { node, text: 'commit', isWrite: true, isOfDisk: true, run, resolve: () => resolve(), reject }
+      node.calls = [...node.calls, call]
     })
   }
 
   #unreachable(call: Call): void {
-    call.node.call = undefined
+    call.node.calls = call.node.calls.filter(each => each !== call)
     call.node.seen += `${call.text} cut `
     call.reject(new StoreError('unreachable', 'cut'))
   }
@@ -420,7 +435,7 @@ export class World {
     const ask = <T>(text: string, isWrite: boolean, run: () => T): Promise<T> =>
       new Promise((resolve, reject) => {
         if (!isAlive()) return // nobody is there to ask, or to hear
-        node.call = { node, text, isWrite, run, resolve: value => resolve(value as T), reject }
+        node.calls = [...node.calls, { node, text, isWrite, run, resolve: value => resolve(value as T), reject }]
       })
     const key = (kind: string, name: string): string => `${kind}/${name}`
     const put = (kind: string, name: string, value: unknown): Version => {
@@ -463,6 +478,17 @@ export class World {
       close: async () => undefined,
     }
   }
+}
+
+/** Whether the node, whose calls are answered one after another now, has something to do. */
+function isAtWork({ busy, calls }: NodeRun): boolean {
+  if (busy && calls.length === 0) throw new Error('a node is busy and asks for nothing')
+  return calls.length > 0
+}
+
+/** Writes of a node that has died, which may arrive yet. */
+function late(calls: readonly Call[]): readonly Call[] {
+  return calls.filter(({ isWrite, isOfDisk }) => isWrite && !isOfDisk)
 }
 
 /** A store that a dead process writes to no more, and whose commits may have to wait. */

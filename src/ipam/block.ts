@@ -76,11 +76,20 @@ export class Block {
   /** The address to give next; it stays free until it is taken. */
   next(rules: GivingRules): Candidate | undefined {
     for (const i of this.#free) {
-      const address = addressAt(this.prefix, i)
-      if (this.#rests(i, rules) || rules.reserved.some(range => contains(range, address))) continue
-      return { address: formatAddress(address), freeSince: this.#freedAt.get(i) ?? -Infinity }
+      if (this.#rests(i, rules) || this.#isReserved(i, rules)) continue
+      return { address: formatAddress(addressAt(this.prefix, i)), freeSince: this.#freedAt.get(i) ?? -Infinity }
     }
     return undefined
+  }
+
+  /** How many addresses can be given, at most one more than `most`. */
+  room(rules: GivingRules, most: number): number {
+    let count = 0
+    for (const i of this.#free) {
+      if (count > most) break
+      if (!this.#rests(i, rules) && !this.#isReserved(i, rules)) count++
+    }
+    return count
   }
 
   /** When its last address in use was released, or the block was claimed if none was; milliseconds since 1970. */
@@ -93,16 +102,17 @@ export class Block {
     return cooldown > 0 && at !== undefined && now - at < cooldown
   }
 
+  #isReserved(i: number, { reserved }: GivingRules): boolean {
+    return reserved.some(range => contains(range, addressAt(this.prefix, i)))
+  }
+
   /**
    * The greatest part that another node may have: all free, nothing in it rests or is reserved, at most a quarter of what is free
    * here, or one address.
    */
   sparePart(rules: GivingRules): Prefix | undefined {
     const { prefix } = this
-    const isSpare = (i: number): boolean =>
-      this.#free.has(i) &&
-      !this.#rests(i, rules) &&
-      !rules.reserved.some(range => contains(range, addressAt(prefix, i)))
+    const isSpare = (i: number): boolean => this.#free.has(i) && !this.#rests(i, rules) && !this.#isReserved(i, rules)
     const most = Math.max(1, Math.floor(this.#free.size / 4))
     for (let length = prefix.length; length <= bitsOf(prefix.family); length++) {
       const count = subnetCount(prefix, length)

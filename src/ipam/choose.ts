@@ -47,6 +47,16 @@ export class Chooser {
     return undefined
   }
 
+  /** Where such pods get addresses of the family from; none: there is an obstacle. */
+  poolsOf(family: IpFamily, want: Pick<AssignRequest, 'namespace' | 'pools'>): readonly IPPoolResource[] {
+    try {
+      return this.#pools(family, want)
+    } catch (error) {
+      if (error instanceof IpamError) return []
+      throw error
+    }
+  }
+
   async #any(family: IpFamily, request: AssignRequest): Promise<AssignedAddress> {
     const pools = this.#pools(family, request)
     const inOrder = request.pools !== undefined

@@ -24,17 +24,21 @@ function shareOf({ prefix }: Block, pools: readonly IPPoolResource[]): number {
 
 /**
  * Those that have been empty for `wait` milliseconds, as long as `keep` of their pool have room; of a pool that is none of `pools`, which
- * are those in use, all.
+ * are those in use, all. Of these go no more than `isLacking` allows, which is asked of what stays.
  */
 export function idleBlocks(
   all: readonly Block[],
   { now, wait, keep }: { readonly now: number; readonly wait: number; readonly keep: number },
   pools: readonly IPPoolResource[],
+  isLacking: (pool: IPPoolResource, staying: readonly Block[]) => boolean = () => false,
 ): Block[] {
   const isIdle = (block: Block): boolean => block.used === 0 && (wait === 0 || now - block.emptySince() >= wait)
   return [...Map.groupBy(all, block => block.pool)].flatMap(([pool, blocks]) => {
-    const isInUse = pools.some(({ metadata }) => metadata.name === pool)
-    const spare = blocks.filter(block => block.hasFree).length - (isInUse ? keep : 0)
-    return blocks.filter(isIdle).slice(0, Math.max(0, spare))
+    const inUse = pools.find(({ metadata }) => metadata.name === pool)
+    const spare = blocks.filter(block => block.hasFree).length - (inUse ? keep : 0)
+    const going = blocks.filter(isIdle).slice(0, Math.max(0, spare))
+    if (!inUse) return going
+    const without = (count: number): Block[] => blocks.filter(block => !going.slice(0, count).includes(block))
+    return going.slice(0, going.findLastIndex((_, i) => !isLacking(inUse, without(i + 1))) + 1)
   })
 }

@@ -9,6 +9,7 @@
 
 import type { IpFamily } from '../../inet/index.ts'
 import { nobodysRow } from './address-row.ts'
+import { Ahead } from './ahead.ts'
 import { Chooser } from './choose.ts'
 import { allBlocks, allEntries } from './claims.ts'
 import { IpamError } from './errors.ts'
@@ -32,6 +33,7 @@ export class Ipam {
   readonly #chooser: Chooser
   readonly #copies: OwnCopies
   readonly #together: Together
+  readonly #ahead: Ahead
   #stale = true
   /** When the last change began, ISO 8601: the clock may be set back. */
   #latest = ''
@@ -53,6 +55,16 @@ export class Ipam {
       beReady: () => this.#beReady(),
       now: () => this.#now(),
       changed: cidrs => this.#changed(cidrs),
+      given: requests => this.#ahead.given(requests),
+    })
+    this.#ahead = new Ahead({
+      options,
+      local: this.#local,
+      blocks: this.#blocks,
+      chooser: this.#chooser,
+      alone: work => this.#alone(work),
+      now: () => Date.parse(this.#now()),
+      timer: options.timer ?? pause,
     })
   }
 
@@ -67,6 +79,7 @@ export class Ipam {
   load({ inUse = [], disowned = [], isBehind = false }: Found = {}): Promise<void> {
     this.#stale = true
     return this.#alone(async () => {
+      await this.#blocks.settleAhead()
       this.#found = new Map(inUse.map(each => [each.address, each]))
       if (isBehind) await this.#local.distrust()
       const unknown = inUse.filter(({ address }) => !this.#local.addresses.has(address) || disowned.includes(address))
@@ -89,9 +102,11 @@ export class Ipam {
    * Compares the own blocks with the datastore. For the daemon, when the datastore is back or an own record has changed. `records`: the
    * blocks of the cluster as they were last heard of; if those of this node are its own blocks, the datastore is not asked.
    */
-  refresh(records?: () => readonly { readonly cidr: string; readonly node: string }[]): Promise<void> {
+  async refresh(records?: () => readonly { readonly cidr: string; readonly node: string }[]): Promise<void> {
+    await this.#ahead.settled() // while others go on: the record that has changed is likely to be that one's
     return this.#alone(() =>
       this.#reach('compare its blocks', async () => {
+        await this.#blocks.settleAhead()
         if (records && this.#local.complete && this.#blocks.agree(records())) return
         if (this.#local.complete) await this.#blocks.reconcile()
         else {
@@ -105,7 +120,9 @@ export class Ipam {
 
   /** Ends the work under way and writes the pending copies if the datastore takes them. */
   async stop(): Promise<void> {
+    this.#ahead.close()
     await this.#turn
+    await this.#ahead.settled()
     await this.#copies.flush()
   }
 
@@ -267,10 +284,11 @@ export class Ipam {
     return this.#alone(async () => {
       if (!this.#local.complete) return [] // a block that looks empty may not be
       await this.#reach('ask what others have of its blocks', () => this.#blocks.lookAtHeld())
-      const going = this.#blocks.idle(
-        { keep, after },
-        this.#options.pools().filter(({ spec }) => !spec.disabled),
-      )
+      const pools = this.#options.pools().filter(({ spec }) => !spec.disabled)
+      const idle = () => this.#blocks.idle({ keep, after }, pools)
+      if (idle().length === 0) return []
+      await this.#blocks.settleAhead()
+      const going = idle()
       // Before the node's store lets go of any: a lock would leave records of blocks that nobody gives from.
       if (going.length > 0) await this.#reach('give back a block', () => this.#options.datastore.tryWrite())
       for (const block of going) {
@@ -279,6 +297,11 @@ export class Ipam {
       }
       return going.map(block => block.cidr)
     })
+  }
+
+  /** Claims a block before it is needed, if few addresses are left: for the daemon, when nothing else happens. */
+  lookAhead(): Promise<void> {
+    return this.#ahead.look()
   }
 
   /**

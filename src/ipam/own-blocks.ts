@@ -13,11 +13,13 @@ import {
   type Prefix,
   sizeOf,
 } from '../../inet/index.ts'
-import type { IPPoolResource } from '../resources/index.ts'
+import { type IPPoolResource, selects } from '../resources/index.ts'
+import { mayClaimAhead, roomToKeep } from './ahead.ts'
 import { Block, type GivingRules } from './block.ts'
 import { allBlocks, claim, type ClaimedBlock, claimNext, unclaim } from './claims.ts'
 import { IpamError } from './errors.ts'
 import { strangeRecord } from './known-kinds.ts'
+import { decommissioned } from './decommission.ts'
 import type { LocalRecords } from './local.ts'
 import { type Held, heldStill, heldText } from './others.ts'
 import { pieceAround } from './parts.ts'
@@ -38,6 +40,8 @@ export class OwnBlocks {
   /** Blocks of the node's store that another node's record names, and that node (empty: they were freed): never given from. */
   #stranded: ReadonlyMap<string, string> = new Map()
   #decommissionedAt: string | undefined
+  /** What is being claimed ahead. It never rejects. */
+  #ahead: Promise<ClaimedBlock | undefined> | undefined
   #told = ''
 
   constructor(options: IpamOptions, local: LocalRecords) {
@@ -109,6 +113,25 @@ export class OwnBlocks {
     return best?.block
   }
 
+  /** How many addresses of the pools can be given without asking the datastore, as far as that is no more than `most`. */
+  room(pools: readonly IPPoolResource[], most: number): number {
+    const ranges = pools.map(rangeOf)
+    return this.#roomIn(
+      this.list().filter(({ prefix }) => ranges.some(range => contains(range, prefix))),
+      most,
+    )
+  }
+
+  #roomIn(blocks: readonly Block[], most: number): number {
+    const rules = this.#rules()
+    let count = 0
+    for (const block of blocks) {
+      if (count > most) break
+      count += block.room(rules, most - count)
+    }
+    return count
+  }
+
   /** Whether the node owns as many blocks as it may. */
   isAtLimit(family: IpFamily): boolean {
     return isAtLimit(family, this.list(), this.#options.pools(), this.#options.settings?.().maxBlocks ?? 0)
@@ -118,7 +141,19 @@ export class OwnBlocks {
   idle({ after, keep }: { readonly after: number; readonly keep: number }, pools: readonly IPPoolResource[]): Block[] {
     // Its next owner does not know what rests in it.
     const wait = Math.max(after, this.#options.settings?.().cooldown ?? 0)
-    return idleBlocks(this.list(), { now: this.#time(), wait, keep }, pools)
+    const isLacking = (pool: IPPoolResource, staying: readonly Block[]): boolean =>
+      keep > 0 && this.#isLacking(pool, staying)
+    return idleBlocks(this.list(), { now: this.#time(), wait, keep }, pools, isLacking)
+  }
+
+  /** Whether a block would be claimed ahead again soon, if only these were left of the pool. */
+  #isLacking(pool: IPPoolResource, staying: readonly Block[]): boolean {
+    const { ahead, labels } = this.#options
+    const taken = ahead?.()
+    const isOurs = selects(pool.spec.nodeSelector, labels()) && pool.spec.allowedUses.includes('Workload')
+    if (!taken || !isOurs) return false
+    const most = roomToKeep(pool)
+    return this.#roomIn(staying, most) <= most && mayClaimAhead(pool, taken, 0)
   }
 
   /**
@@ -130,6 +165,9 @@ export class OwnBlocks {
     inOrder = false,
   ): Promise<{ readonly block?: Block; readonly asked?: string; readonly spoiled?: string }> {
     const { datastore, node, settings } = this.#options
+    await this.settleAhead()
+    const ahead = this.withRoom(pools, inOrder)
+    if (ahead) return { block: ahead }
     const all = await allBlocks(datastore)
     await this.reconcile(all)
     this.#mustBelong()
@@ -149,6 +187,32 @@ export class OwnBlocks {
     const asked =
       this.#options.patience === undefined ? undefined : await this.#requests.ask(pools.map(rangeOf), all, this.#time())
     return { ...(asked !== undefined && { asked }), ...(spoiled && { spoiled: await this.#whySpoiled(spoiled) }) }
+  }
+
+  /**
+   * Begins to claim a block of the pool beside what the node does meanwhile, in a change or at the end of one; `settleAhead` makes it an own
+   * one. Answers whether there is one to settle. Not to be called while another one is claimed ahead.
+   */
+  claimAhead(pool: IPPoolResource): Promise<boolean> {
+    const claiming = this.#tryAhead(pool).catch(() => undefined) // whoever needs a block will be told why there is none
+    this.#ahead = claiming
+    return claiming.then(claimed => claimed !== undefined)
+  }
+
+  /** What was begun of a claim ahead comes to its end: before anything else looks at records of blocks. */
+  async settleAhead(): Promise<void> {
+    const claimed = await this.#ahead
+    this.#ahead = undefined
+    if (claimed) await this.#adopt(claimed)
+  }
+
+  /** If anything has to be brought in line first, that is for a claim that somebody waits for. */
+  async #tryAhead(pool: IPPoolResource): Promise<ClaimedBlock | undefined> {
+    const { datastore, node, settings } = this.#options
+    const all = await allBlocks(datastore)
+    if (!this.agree(all) || !mayClaimAhead(pool, all) || (await decommissioned(datastore, node))) return undefined
+    const unusable = settings?.().reserved ?? []
+    return claimNext(datastore, { pool, taken: all, unusable, node, claimedAt: this.#now() })
   }
 
   /**
@@ -192,6 +256,7 @@ export class OwnBlocks {
   ): Promise<{ readonly block?: Block; readonly owner: string; readonly spoiled?: string }> {
     const { datastore, node } = this.#options
     const whole = blockAround(text, pool)
+    await this.settleAhead()
     const all = await allBlocks(datastore)
     const holder = all.find(other => holds(other.prefix, text))
     if (holder && holder.node !== node) return { owner: holder.node }
@@ -209,9 +274,10 @@ export class OwnBlocks {
     return { owner: claimed.node, ...(claimed.node === '' && { spoiled: await this.#whySpoiled(claimed) }) }
   }
 
-  /** Brings the own blocks in line with the datastore's records. */
+  /** Brings the own blocks in line with the datastore's records; `all` were read while none was claimed ahead. */
   async reconcile(all?: readonly ClaimedBlock[]): Promise<void> {
     const { datastore, node } = this.#options
+    if (!all) await this.settleAhead()
     const records = all ?? (await allBlocks(datastore))
     const known = this.#local.held
     const { stranded, decommissionedAt } = await reconcileBlocks({ datastore, node, local: this.#local }, records)
@@ -260,6 +326,7 @@ export class OwnBlocks {
 
   /** Stops using an empty block, then gives it back. */
   async giveBack(block: Block): Promise<void> {
+    await this.settleAhead()
     await this.#local.removeBlock(block.cidr, address => holds(block.prefix, address))
     this.#blocks.delete(block.cidr)
     this.#tell()

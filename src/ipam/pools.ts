@@ -1,6 +1,14 @@
 // Which pools a node may take addresses from.
 
-import { contains, type IpFamily, parseAddress, parsePrefix, type Prefix, prefixOf } from '../../inet/index.ts'
+import {
+  contains,
+  type IpFamily,
+  overlaps,
+  parseAddress,
+  parsePrefix,
+  type Prefix,
+  prefixOf,
+} from '../../inet/index.ts'
 import { type IPPoolResource, type Labels, type PoolUse, selects } from '../resources/index.ts'
 
 /** Who wants addresses. */
@@ -69,6 +77,12 @@ export function rangeOf(pool: IPPoolResource): Prefix {
   const range = parsePrefix(pool.spec.cidr)
   if (!range) throw new Error(`pool ${pool.metadata.name} has the CIDR ${pool.spec.cidr}, which is none`)
   return range
+}
+
+/** How much of the range is taken, from 0 to 1. */
+export function shareTaken(range: Prefix, taken: readonly Prefix[]): number {
+  const shares = taken.map(prefix => (overlaps(range, prefix) ? Math.min(1, 2 ** (range.length - prefix.length)) : 0))
+  return shares.reduce((sum, share) => sum + share, 0)
 }
 
 /** The block of the pool that holds an address of its range. */

@@ -22,6 +22,8 @@ export interface TogetherOptions {
   readonly now: () => string
   /** Addresses of these blocks have changed, or such that lie in none. */
   readonly changed: (cidrs: readonly string[]) => void
+  /** These have got addresses. */
+  readonly given: (requests: readonly AssignRequest[]) => void
 }
 
 type Asked = { readonly owner: Owner; readonly reject: (error: unknown) => void } & (
@@ -157,7 +159,7 @@ export class Together {
   }
 
   async #write({ rows, released, blocks, asked, answers }: Commit): Promise<void> {
-    const { local, blocks: own, changed, now } = this.#options
+    const { local, blocks: own, changed, given, now } = this.#options
     const at = now()
     try {
       if (rows.size + released.length > 0) await local.change(rows, released, at)
@@ -172,6 +174,7 @@ export class Together {
     }
     if (rows.size + released.length > 0) changed([...blocks])
     for (const answer of answers) answer()
+    if (rows.size > 0) given(asked.flatMap(({ give }) => give ?? []))
   }
 
   #describe(address: string): AssignedAddress {

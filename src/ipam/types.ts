@@ -27,6 +27,11 @@ export interface IpamOptions {
   readonly patience?: number
   /** Is told, once, what an operator should know: sentences with the next step. */
   readonly warn?: (text: string) => void
+  /**
+   * The blocks of the cluster as they were last heard of; undefined: no block is claimed before it is needed, now. Default: none ever is
+   * (ahead.ts).
+   */
+  readonly ahead?: () => readonly { readonly cidr: string }[] | undefined
 }
 
 /** Calls `look` in so many milliseconds, unless it is cancelled by what comes back. */

@@ -33,7 +33,7 @@ const spec = v.strictObject({
   keepBlocks: v.optional(
     described(
       integer('number', 0, 1_000, 'It is a number of blocks.'),
-      'So many blocks with a free address a node keeps of each pool, even if they are empty, so that the next pods need no datastore.',
+      'So many blocks with a free address a node keeps of each pool, even if they are empty, so that the next pods need no datastore; 0: none, nor is one claimed before it is needed.',
     ),
     1,
   ),
