@@ -1,11 +1,13 @@
 // Nodes whose datastore is a real etcd: they start from it, and whatever happens to it, pods keep their network and new ones come.
 
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { socketOf } from '../src/lab/etcd.ts'
+import { nodeFiles } from '../src/lab/nodes.ts'
 import { everyPairReaches } from './kit/expect.ts'
 import { eventually, TestLab } from './kit/lab.ts'
 
@@ -156,6 +158,30 @@ t.test('an etcd whose quota is used up', async t =>
     await etcdctl('alarm', 'disarm')
     await lab.apply('n1', pool)
     await datastoreIs('in sync')
+  }),
+)
+
+t.test('a node that loses its store while no write goes through', async t =>
+  underTraffic(t, async () => {
+    await lab.margayctl('n1', 'datastore', 'lock', '--reason', 'new disks')
+    await lab.kill('n1', 'margayd')
+    const { stateDir } = nodeFiles(lab.dir, 'n1')
+    await rm(stateDir, { recursive: true })
+    await mkdir(stateDir)
+    lab.startNode('n1')
+    const isInSync = async () => (await lab.ask('n1', '/v1/status', {}).catch(() => undefined))?.inSync === true
+    await eventually('n1 is in sync', isInSync, limit)
+    await sleep(3_000) // what it does not announce is gone at n2 by then
+    t.match(
+      (await lab.margayctl('n1', 'ipam', 'show')).stdout,
+      /its own store is new .* blocks with pods stay announced/,
+    )
+    await lab.margayctl('n1', 'datastore', 'unlock')
+    await eventually(
+      'n1 takes over its blocks',
+      async () => (await lab.ask('n1', '/v1/ipam', {})).blocks.length === 2,
+      limit,
+    )
   }),
 )
 

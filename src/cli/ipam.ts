@@ -54,7 +54,8 @@ export function registerIpam(program: Command, context: Context): void {
 
 export function ipamText(view: IpamView): string {
   const problems = view.problems.map(problem => `! ${problem}`).join('\n')
-  const noBlock = `${view.node} owns no block${view.expelled === undefined ? ': it claims one with its next pod' : ''}`
+  const claims = view.expelled === undefined && view.addresses.length === 0
+  const noBlock = `${view.node} owns no block${claims ? ': it claims one with its next pod' : ''}`
   return [...tables(view, noBlock), ...(problems === '' ? [] : [problems])].join('\n\n')
 }
 

@@ -48,7 +48,9 @@ export class Checkpoint {
   }
 
   async #write(records: Records): Promise<void> {
-    const puts = [...records].filter(([key, entry]) => this.#saved.get(key)?.version !== entry.version)
+    const puts = [...records].filter(
+      ([key, entry]) => this.#saved.get(key)?.version !== entry.version && !isNestedBeyond(deepest, entry.value),
+    )
     const deletes = [...this.#saved.keys()].filter(key => !records.has(key))
     if (puts.length + deletes.length === 0) return
     try {
@@ -63,4 +65,12 @@ export class Checkpoint {
       })
     }
   }
+}
+
+/** Deeper than any record of ours, and less deep than what cannot be copied to another thread. */
+const deepest = 200
+
+function isNestedBeyond(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some(each => isNestedBeyond(levels - 1, each))
 }

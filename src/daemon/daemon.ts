@@ -283,8 +283,9 @@ export class Daemon {
     const { routes, facts } = this.#dataplane
     const mark = (await this.#nodeStore.all(aboutTable)).find(row => row.key === 'mark')?.value as Mark | undefined
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-    this.#restarting = mark?.boot === boot
-    this.#forwarding = this.#restarting && routes.counts.installed > 0
+    // Routes of ours are of a run since the machine began, also where the store that knew it was lost.
+    this.#forwarding = routes.counts.installed > 0
+    this.#restarting = this.#forwarding || mark?.boot === boot
     const store = mark?.store ?? randomUUID()
     this.#mark = { ...mark, boot, store }
     await this.#cluster.load()
@@ -428,7 +429,11 @@ export class Daemon {
 
   /** Own blocks that are not announced: those that a drain withdraws, and those that the node does not hold any more. */
   #withdrawn(): readonly string[] {
-    const held = this.#ipam.owned().map(({ cidr }) => cidr)
+    // A node whose own store was lost holds no block before the datastore takes writes. Where its pods are, it still announces.
+    const used = this.#ipam.isWhole
+      ? []
+      : this.#ipam.show().addresses.map(({ address }) => `${address}/${address.includes(':') ? 128 : 32}`)
+    const held = [...this.#ipam.owned().map(({ cidr }) => cidr), ...used]
     return [...this.#drain.withdrawn, ...unconfirmed(this.#snapshots.current.blocks, this.#config.node.name, held)]
   }
 

@@ -14,6 +14,34 @@ t.test('a block that a checkpoint names as ours is not announced unless the node
   t.end()
 })
 
+t.test('a block that no pool could have is nobody’s: its node would announce what is not the pods’', t => {
+  for (const [name, cidr] of [
+    ['0-0-0-0-0', '0.0.0.0/0'],
+    ['10-0-0-0-8', '10.0.0.0/8'],
+    ['---0', '::/0'],
+  ]) {
+    const snapshots = new SnapshotBuilder()
+    const entry = { kind: 'Block', name, version: '!1' as Version, value: { node: 'n1', cidr, pool: 'p' } }
+    t.match(
+      snapshots.update(['Block'], () => [entry]),
+      { blocks: [] },
+    )
+    t.match(snapshots.problems, [/it has not the fields of one, or a prefix larger than any/])
+  }
+  t.end()
+})
+
+t.test('a record whose name would forge lines is told in one', t => {
+  const snapshots = new SnapshotBuilder()
+  const entry = { kind: 'IPPool', name: '\x1b[31mred\nx', version: '!1' as Version, value: {} }
+  snapshots.update(['IPPool'], () => [entry, { ...entry, name: '' }])
+  const [forged, nameless] = snapshots.problems
+  t.match(forged, /^ippool " \[31mred x" in the datastore cannot be read/)
+  t.notMatch(forged, /\p{Cc}/u)
+  t.match(nameless, /margayctl delete ippool ''$/)
+  t.end()
+})
+
 t.test('a record that cannot be read is left out and reported', t => {
   for (const [kind, object] of [
     ['IPPool', 'ippool "p"'],

@@ -8,7 +8,7 @@ import { emptySnapshot } from '../plan/snapshot.ts'
 import { type Kind, nameOf, readStored, type ResourceOf } from '../resources/index.ts'
 import type { Entry } from '../datastore/contract.ts'
 import { strangeRecord } from '../ipam/known-kinds.ts'
-import { misnamedBlock } from '../ipam/records.ts'
+import { isBlock, misnamedBlock } from '../ipam/records.ts'
 import { requestKind } from '../ipam/requests.ts'
 
 /** Kind of the records by which nodes own blocks. */
@@ -131,8 +131,8 @@ function isKind(kind: string): kind is Kind {
 function blockOf(entry: Entry): OwnedBlock[] {
   if (entry.unreadable === undefined && misnamedBlock(entry)) return []
   const { cidr, node } = (entry.value ?? {}) as Partial<Record<keyof OwnedBlock, unknown>>
-  const isPrefix = typeof cidr === 'string' && parsePrefix(cidr) !== undefined
-  return isPrefix && typeof node === 'string' ? [{ cidr, node }] : []
+  const prefix = typeof cidr === 'string' ? parsePrefix(cidr) : undefined
+  return prefix && isBlock(prefix) && typeof node === 'string' ? [{ cidr: String(cidr), node }] : []
 }
 
 function useOf(entry: Entry): readonly TunnelUse[] {

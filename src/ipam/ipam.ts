@@ -345,6 +345,7 @@ export class Ipam {
       problems: [
         ...this.#blocks.problems(),
         ...this.#blocks.heldTexts(),
+        ...(this.#local.complete || addresses.length === 0 ? [] : [unsureText(this.#options.node)]),
         ...(this.expelled ? [this.expelled] : []),
         ...this.strangeCopies().map(copy => strangeText(copy, this.#options.node)),
       ],
@@ -441,6 +442,11 @@ export class Ipam {
     this.#turn = turn.catch(() => undefined)
     return turn
   }
+}
+
+/** The pods of a node whose store is new or older go on; what keeps it from more is with the datastore, and told there. */
+function unsureText(node: string): string {
+  return `node "${node}": its own store is new or older than its pods, so it gives no address and takes over no block before the datastore is there and takes writes; blocks with pods stay announced. Why it does not: margayctl status.`
 }
 
 /** What was found in use at a start. */

@@ -46,7 +46,9 @@ export function isStrange(entry: Entry): boolean {
 export function strangeRecord(entry: Pick<Entry, 'kind' | 'name' | 'value'>): string {
   const { kind, name } = entry
   const block = kind === blockKind ? misnamedBlock(entry) : undefined
-  const why = block ? whyMisnamed(name, block) : 'it has not the fields of one'
+  const none =
+    kind === blockKind ? 'it has not the fields of one, or a prefix larger than any' : 'it has not the fields of one'
+  const why = block ? whyMisnamed(name, block) : none
   return `${why}. Find out what wrote it, and delete the record: ${deletion(kind, name)}`
 }
 

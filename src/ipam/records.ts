@@ -7,6 +7,7 @@
 import { formatPrefix, parsePrefix, type Prefix } from '../../inet/index.ts'
 import type { Entry } from '../datastore/contract.ts'
 import type { EndpointDetails } from '../model/endpoint.ts'
+import { blockSizes } from '../resources/index.ts'
 import { isAddress, isMap, readRow } from './address-row.ts'
 
 export const blockKind = 'Block'
@@ -69,12 +70,18 @@ export function prefixOfName(name: string): Prefix | undefined {
   return asWritten('.') ?? asWritten(':')
 }
 
+/** No pool has blocks larger than these: whoever wrote such a record, a node would announce what is not the pods'. */
+export function isBlock(prefix: Prefix): boolean {
+  return prefix.length >= blockSizes[prefix.family].min
+}
+
 /** Reads a record of the datastore; undefined if it is none (somebody else wrote it). */
 export function readBlock(value: unknown): (BlockRecord & { readonly prefix: Prefix }) | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { cidr, node, pool, claimedAt } = value as Partial<Record<keyof BlockRecord, unknown>>
   const prefix = typeof cidr === 'string' ? parsePrefix(cidr) : undefined
   if (!prefix || typeof node !== 'string' || typeof pool !== 'string') return undefined
+  if (!isBlock(prefix)) return undefined
   return { cidr: formatPrefix(prefix), node, pool, claimedAt: typeof claimedAt === 'string' ? claimedAt : '', prefix }
 }
 

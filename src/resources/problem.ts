@@ -56,9 +56,9 @@ export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
 }
 
-/** `ippool "rack-2"`, as every message calls an object. */
+/** `ippool "rack-2"`, as every message calls an object. Whoever writes into the datastore may have given it any name. */
 export function nameOf(kind: string, name: string): string {
-  return `${kind.toLowerCase()} "${name}"`
+  return printable(`${kind.toLowerCase()} "${name}"`)
 }
 
 /** The field as people write it: `cidr`, `bgp.asNumber`, `metadata.labels`. The leading `spec` goes without saying. */

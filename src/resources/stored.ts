@@ -29,7 +29,8 @@ export function readStored<K extends Kind>(kind: K, { name, value, unreadable }:
       ? `its metadata.name is ${JSON.stringify(printable(parsed.resource.metadata.name))}, so nobody would find it under the name that is shown`
       : `it says it is a ${parsed.resource.kind}`
     : parsed.problems.map(problem => printable(problem.what)).join('; ')
-  const next = `apply it anew, or delete it: margayctl delete ${kind.toLowerCase()} ${name}`
+  const word = /^[\w.-]+$/.test(name) ? name : `'${printable(name)}'`
+  const next = `apply it anew, or delete it: margayctl delete ${kind.toLowerCase()} ${word}`
   return { ok: false, object, why: `${what}; ${next}` }
 }
 
