@@ -3,6 +3,7 @@
 // One pod's wish goes before the network's. It comes by `runtimeConfig` (capabilities), by `args.cni`, or, where the runtime hands
 // over the pod's annotations (containerd and CRI-O do, as a capability), by those of Calico.
 
+import { hostMac } from '../../src/model/endpoint.ts'
 import { formatAddress, formatPrefix, parseAddress, parseInterfaceAddress, parsePrefix } from '../../inet/index.ts'
 import type { AskedRoute, PoolNames } from './backend.ts'
 import { asObject, inConfig, invalid } from './config.ts'
@@ -88,6 +89,7 @@ export function readMac(value: unknown, refuse = inConfig('mac')): string | unde
   if (parseInt(value.slice(0, 2), 16) & 1)
     throw refuse(value, 'is a multicast address, which no interface can have', fix)
   if (/^[0:]+$/.test(value)) throw refuse(value, 'is all zero, which no interface can have', fix)
+  if (value.toLowerCase() === hostMac) throw refuse(value, "is that of the node's ends, by which pods reach it", fix)
   return value.toLowerCase()
 }
 

@@ -41,6 +41,13 @@ for (const version of versions) {
     t.same(out, { cniVersion: version, supportedVersions })
   })
 
+  t.test(`${version}: a pod's name forges no line`, async t => {
+    const backend = new FakeBackend()
+    const forged = { CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=\x1b[31mweb\nfake' }
+    await call(t, backend, 'ADD', conf(version), forged)
+    t.equal(backend.endpoints.get('pods/c1/eth0')?.label, 'shop/ [31mweb fake')
+  })
+
   t.test(`${version}: ADD, CHECK, DEL`, async t => {
     const backend = new FakeBackend()
     const { out } = await call(t, backend, 'ADD', conf(version, { dns: { nameservers: ['10.42.0.53'] } }), {
@@ -252,6 +259,7 @@ t.test('bad calls name what is wrong', async t => {
         ['mac', 'no MAC address', '02:42:0a:2a:00'],
         ['mac', 'a multicast address', '01:00:00:00:00:01'],
         ['mac', 'all zero', '00:00:00:00:00:00'],
+        ['mac', "that of the node's ends", 'EE:ee:ee:ee:ee:ee'],
       ] as const
     ).flatMap(([key, what, mac]) => [
       [

@@ -2,6 +2,7 @@
 //
 // On stdout there is the result of ADD or VERSION, or an error object, or nothing.
 
+import { printable } from '../../src/resources/index.ts'
 import type { AddRequest, Attachment, AttachmentKey, CniBackend } from './backend.ts'
 import { readAddConfig, readAddresses, readMac } from './add-config.ts'
 import type { AddConfig } from './add-config.ts'
@@ -130,7 +131,7 @@ function addRequest(env: Environment, network: string, config: AddConfig): AddRe
     network,
     ...readNewTarget(env),
     netns: env.CNI_NETNS ?? '',
-    label: namespace !== undefined && name !== undefined ? `${namespace}/${name}` : undefined,
+    label: namespace !== undefined && name !== undefined ? printable(`${namespace}/${name}`) : undefined,
     // nerdctl asks for IPv4 by the one and for IPv6 by the other.
     addresses: [...asked, ...config.addresses.filter(each => !asked.some(other => isSix(other) === isSix(each)))],
     pools,

@@ -82,6 +82,44 @@ class UnreadableDatastore extends MemoryDatastore {
   }
 }
 
+t.test(
+  'a record that becomes none of its kind keeps what was read last, and one that never was any has nothing',
+  async t => {
+    const datastore = new MemoryDatastore()
+    const nodeStore = new MemoryNodeStore()
+    const isSound = ({ value }: Entry): boolean => value !== null
+    const make = () =>
+      new Cluster({
+        datastore,
+        nodeStore,
+        kinds: ['Node'],
+        log,
+        onChange: () => undefined,
+        guardPercent: () => 50,
+        unsound: entry => (isSound(entry) ? undefined : 'it is none'),
+      })
+    const version = await datastore.create('Node', 'n1', { a: 1 })
+    await datastore.create('Node', 'n2', null)
+    const first = make()
+    first.start()
+    await until(() => first.state === 'in sync')
+    const spoiled = await datastore.update('Node', 'n1', null, version)
+    await until(() => first.list('Node')[0]?.unreadable !== undefined)
+    const kept = { name: 'n1', value: { a: 1 }, unreadable: 'it is none' }
+    t.match(first.list('Node'), [kept, { name: 'n2', value: null }], 'an edit')
+    await first.stop()
+    const second = make()
+    await second.load()
+    second.start()
+    await until(() => second.state === 'in sync')
+    t.match(second.list('Node'), [kept, { name: 'n2', value: null }], 'a list after a restart')
+    await datastore.update('Node', 'n1', { a: 2 }, spoiled)
+    await until(() => second.list('Node')[0]?.unreadable === undefined)
+    t.match(second.list('Node'), [{ name: 'n1', value: { a: 2 } }], 'until it is one again')
+    await second.stop()
+  },
+)
+
 t.test('a lost datastore changes nothing, and its next snapshot is compared with what is held', async t => {
   const datastore = new MemoryDatastore()
   await datastore.create('Node', 'n1', {})

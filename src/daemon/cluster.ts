@@ -23,6 +23,7 @@ export class Cluster {
   readonly #onChange: (kinds: ReadonlySet<string>) => void
   readonly #stopped = new AbortController()
   readonly #guard: ResyncGuard
+  readonly #unsound: (entry: Entry) => string | undefined
   readonly #secondListAfter: number
   #entries = new Map<string, Entry>()
   /** Begins the watch anew, so that a complete list comes. */
@@ -47,11 +48,14 @@ export class Cluster {
     readonly kinds: readonly string[]
     readonly log: Log
     readonly onChange: (kinds: ReadonlySet<string>) => void
+    /** Why a record is none of its kind, with the next step; undefined: it is one. Default: all are. */
+    readonly unsound?: (entry: Entry) => string | undefined
     /** Of the records of one sort: the share that a complete list may remove at once. */
     readonly guardPercent: () => number
     /** Milliseconds until a list that is held back is asked for again. Default: a minute. */
     readonly secondListAfter?: number
   }) {
+    this.#unsound = options.unsound ?? (() => undefined)
     this.#secondListAfter = options.secondListAfter ?? secondListAfter
     this.#guard = new ResyncGuard({
       percent: options.guardPercent,
@@ -231,10 +235,15 @@ export class Cluster {
     this.#changed(changed)
   }
 
-  /** A record that cannot be read, as a newer Margay's, takes nothing away: it keeps the value that was read last. */
+  /** A record that cannot be read, as a newer Margay's, or that is none of its kind takes nothing away: it keeps the value that was read last. */
   #asLastRead(entry: Entry): Entry {
     const known = this.#entries.get(keyOf(entry))
-    return entry.unreadable === undefined || known === undefined ? entry : { ...entry, value: known.value }
+    if (!known) return entry
+    if (known.version === entry.version && known.unreadable === entry.unreadable) return known
+    const unreadable = entry.unreadable ?? this.#unsound(entry)
+    if (unreadable === undefined) return entry
+    const hasBeenRead = entry.unreadable !== undefined || this.#unsound(known) === undefined
+    return hasBeenRead ? { ...entry, unreadable, value: known.value } : entry
   }
 
   /** A record was changed by itself: that may be the recovery from what is held back. */

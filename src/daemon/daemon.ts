@@ -51,7 +51,7 @@ import { PresenceKeeper } from './presence.ts'
 import { compareConfigs, type Reload } from './reload.ts'
 import { wireguardKeyOf } from './reset.ts'
 import { SettingRecords } from './setting-records.ts'
-import { blockKind, SnapshotBuilder, unconfirmed, watchedKinds } from './snapshot.ts'
+import { blockKind, SnapshotBuilder, unconfirmed, unsound, watchedKinds } from './snapshot.ts'
 import { storeAge } from './store-age.ts'
 import { deferredFor, waitedFor } from './sync.ts'
 import { TunnelUseKeeper } from './tunnel-use.ts'
@@ -155,6 +155,7 @@ export class Daemon {
       kinds: watchedKinds,
       log,
       onChange: kinds => this.#clusterChanged(kinds),
+      unsound,
       guardPercent: () => bgpSettings(this.#snapshots.current.bgpConfigurations).guardPercent,
     })
     this.#datastore = believed(opened.datastore, () => this.#cluster.doubt())

@@ -1,9 +1,10 @@
 // What counts as ours when nothing but the kernel tells: name, kind and MAC, not a name alone.
 
+import { hostMac } from '../model/endpoint.ts'
 import t from 'tap'
 import type { NewLink } from '../../netlink/types.ts'
 import { FakeKernel } from '../dataplane/fake-kernel.ts'
-import { hostDeviceName, hostMac } from '../dataplane/endpoints/names.ts'
+import { hostDeviceName } from '../dataplane/endpoints/names.ts'
 import { addressesInUse } from './in-use.ts'
 import { tunnelOwner } from './tunnels.ts'
 

@@ -7,7 +7,7 @@ import type { OwnedBlock, Snapshot } from '../plan/snapshot.ts'
 import { emptySnapshot } from '../plan/snapshot.ts'
 import { type Kind, nameOf, readStored, type ResourceOf } from '../resources/index.ts'
 import type { Entry } from '../datastore/contract.ts'
-import { strangeRecord } from '../ipam/known-kinds.ts'
+import { isStrange, strangeRecord } from '../ipam/known-kinds.ts'
 import { isBlock, misnamedBlock } from '../ipam/records.ts'
 import { requestKind } from '../ipam/requests.ts'
 
@@ -51,6 +51,14 @@ interface Unread {
   readonly text: string
   /** Nothing of it is in force: it has never been read either. */
   readonly isLeftOut: boolean
+}
+
+/** Why a record is none of its kind, with the next step, without a full stop; undefined: it is one. */
+export function unsound(entry: Entry): string | undefined {
+  const { kind, name, value } = entry
+  if (records.has(kind)) return isStrange(entry) ? strangeRecord(entry) : undefined
+  const stored = isKind(kind) ? readStored(kind, { name, value }) : undefined
+  return stored && !stored.ok ? stored.why : undefined
 }
 
 export class SnapshotBuilder {

@@ -2,6 +2,7 @@
 // them, to host ends of pods, to settings and to the packet filter, in the end all is as wanted, what is not ours is as others left
 // it, and not a message more was sent than the oracle says.
 
+import { hostMac } from '../model/endpoint.ts'
 import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
 import t from 'tap'
@@ -12,7 +13,7 @@ import type { FilterRules } from '../model/intent.ts'
 import { type Tunnel, vxlanMac } from '../model/tunnel.ts'
 import { Dataplane } from './dataplane.ts'
 import type { DesiredTunnel } from './encapsulation/tunnels.ts'
-import { hostDeviceName, hostMac } from './endpoints/names.ts'
+import { hostDeviceName } from './endpoints/names.ts'
 import { gateway6, hostSettings } from './endpoints/wiring.ts'
 import { type FakeWorld, fakeWorld, settle } from './fake-world.ts'
 import { tableOf } from './filters/table.ts'

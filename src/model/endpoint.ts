@@ -71,3 +71,6 @@ export function endpointKey(e: {
 }): string {
   return `${e.network}/${e.containerId}/${e.ifName}`
 }
+
+/** Every host end has it, so one neighbour entry serves all pods; fe80::ecee:eeff:feee:eeee follows from it (EUI-64). */
+export const hostMac = 'ee:ee:ee:ee:ee:ee'

@@ -2,9 +2,9 @@
 // changed the pod's MAC and MTU: they are compared where somebody asked for them.
 
 import type { InterfaceAddress, Link, Neighbour, Route, Rtnetlink } from '../../../netlink/types.ts'
-import { type Endpoint, endpointName, type PodRoute } from '../../model/endpoint.ts'
+import { type Endpoint, endpointName, type PodRoute, hostMac } from '../../model/endpoint.ts'
 import type { Kernel, Sysctl } from '../kernel.ts'
-import { hostMac, isHostDevice } from './names.ts'
+import { isHostDevice } from './names.ts'
 import { reversePathFilter } from './source-check.ts'
 import * as wiring from './wiring.ts'
 

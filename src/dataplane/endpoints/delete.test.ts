@@ -1,12 +1,12 @@
 // Host ends that go together.
 
+import { hostMac } from '../../model/endpoint.ts'
 import t from 'tap'
 import type { Rtnetlink } from '../../../netlink/types.ts'
 import { FakeKernel } from '../fake-kernel.ts'
 import { KernelMirror } from '../mirror.ts'
 import { defaultMark } from '../routes/route.ts'
 import { DeviceDeletion } from './delete.ts'
-import { hostMac } from './names.ts'
 
 const names = Array.from({ length: 7 }, (_, i) => `mgy0000000000${i}`)
 

@@ -4,12 +4,11 @@
 // because its other end went with it: that is told for as long as the pod is there.
 
 import type { Link, LinkChange, Neighbour, NetlinkEvent, Operation, Rtnetlink } from '../../../netlink/types.ts'
-import { type Endpoint, endpointName } from '../../model/endpoint.ts'
+import { type Endpoint, endpointName, hostMac } from '../../model/endpoint.ts'
 import type { Clock } from '../clock.ts'
 import type { Kernel } from '../kernel.ts'
 import type { KernelMirror, MirrorChange } from '../mirror.ts'
 import { Undone } from '../undone.ts'
-import { hostMac } from './names.ts'
 import { familiesOf, gateway6, gatewayOperation, hostOperations } from './wiring.ts'
 
 export interface GuardOptions {

@@ -3,16 +3,13 @@
 import { hash } from 'node:crypto'
 import { isLinkLocal, parseAddress } from '../../../inet/index.ts'
 import type { Link, Route } from '../../../netlink/types.ts'
-import { type Endpoint, endpointKey } from '../../model/endpoint.ts'
+import { type Endpoint, endpointKey, hostMac } from '../../model/endpoint.ts'
 
 export interface EndpointId {
   readonly network: string
   readonly containerId: string
   readonly ifName: string
 }
-
-/** Every host end has it, so one neighbour entry serves all pods; fe80::ecee:eeff:feee:eeee follows from it (EUI-64). */
-export const hostMac = 'ee:ee:ee:ee:ee:ee'
 
 /** What every host end's name begins with. */
 export const hostDevicePrefix = 'mgy'

@@ -15,11 +15,10 @@
 
 import { familyOf } from '../../../inet/index.ts'
 import type { InterfaceAddress, Operation } from '../../../netlink/types.ts'
-import type { Endpoint, PodRoute } from '../../model/endpoint.ts'
+import { type Endpoint, type PodRoute, hostMac } from '../../model/endpoint.ts'
 import type { FibEntry } from '../../model/fib.ts'
 import type { Sysctl } from '../kernel.ts'
 import { askedOf } from './asked-sysctls.ts'
-import { hostMac } from './names.ts'
 import type { ReversePathFilter } from './source-check.ts'
 import type { PodSources } from './sources.ts'
 
