@@ -15,12 +15,12 @@ import {
 } from '../datastore/contract.ts'
 import { overlaps } from '../../inet/index.ts'
 import { allBlocks, allEntries, type ClaimedBlock } from '../ipam/claims.ts'
-import { blockKind, copyKind, nodeOfCopy, readBlock } from '../ipam/records.ts'
-import { nameOf, printable } from '../resources/index.ts'
+import { blockKind, copyKind, nodeOfCopy, prefixOfCopy, readBlock } from '../ipam/records.ts'
+import { firstOf, nameOf, printable } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { type CalicoAccess, importFromCalico } from './import-calico.ts'
 import { CommandError, print } from './output.ts'
-import { type ExportedRecord, isOfOneStore, prefixOfCopy, requireSound } from './sound-records.ts'
+import { type ExportedRecord, isOfOneStore, requireSound } from './sound-records.ts'
 
 interface ImportOptions extends Omit<CalicoAccess, 'endpoints'> {
   readonly force?: boolean
@@ -79,12 +79,13 @@ export function registerExport(program: Command, context: Context): void {
         if (dryRun && datastore.type === 'embedded' && !existsSync(datastore.path))
           return tell(await importNowhere(records, shown))
         // A store that has nothing but the file's records has no say; and what is refused begins none.
-        if (!force) warn(await requireSound(undefined, records, shown))
+        const misfits = force ? [] : await requireSound(undefined, records, shown)
         await withDatastore(
           context,
           async store => {
             if (force) await requireSound(store, records, shown)
             tell(await importAll(store, records, { force, write: !dryRun }))
+            warn(misfits, { dryRun })
           },
           { create: !dryRun },
         )
@@ -94,22 +95,23 @@ export function registerExport(program: Command, context: Context): void {
 
 /** What an import would do to a store that is still to begin. */
 async function importNowhere(records: readonly ExportedRecord[], file: string): Promise<Imported> {
-  warn(await requireSound(undefined, records, file))
+  warn(await requireSound(undefined, records, file), { dryRun: true })
   const { written, left } = parted(records)
   return { created: written.length, replaced: 0, same: 0, kept: [], ...left }
 }
 
 /** What the cluster of the file lived with: written nevertheless. */
-function warn(misfits: readonly string[]): void {
-  const more = misfits.length > SHOWN ? ` (and ${misfits.length - SHOWN} more)` : ''
+function warn(misfits: readonly string[], { dryRun }: { readonly dryRun: boolean }): void {
   if (misfits.length === 0) return
-  process.stderr.write(
-    `${misfits.slice(0, SHOWN).join('\n')}${more}\nwritten as the file has it: put it right with margayctl apply\n`,
-  )
+  const what = dryRun
+    ? 'it would be written as the file has it: put it right in the file before, or with margayctl apply after'
+    : 'written as the file has it: put it right with margayctl apply'
+  process.stderr.write(`${firstOf(misfits, SHOWN, '\n')}\n${what}\n`)
 }
 
 function importedText({ created, replaced, same, kept, left = [], isOtherCluster }: Imported): string {
-  const named = (list: readonly string[]) => `${some(list)}${list.length > SHOWN ? ' (-o json names all)' : ''}`
+  const named = (list: readonly string[]) =>
+    `${firstOf(list, SHOWN)}${list.length > SHOWN ? ' (-o json names all)' : ''}`
   return [
     `${created} created, ${replaced} replaced, ${same} equal`,
     ...(isOtherCluster
@@ -319,12 +321,6 @@ async function requireRoom(store: Datastore, records: readonly ExportedRecord[])
   if (others.length > 0)
     throw new CommandError(
       1,
-      `the datastore holds ${theirs ? 'this cluster' : 'records already'}, and ${others.length} of its records are not in the file, or other there (${some(others)}): nothing was written; put single resources back with margayctl apply, take an empty datastore, or replace what has the same name with --force, which leaves who has which addresses`,
+      `the datastore holds ${theirs ? 'this cluster' : 'records already'}, and ${others.length} of its records are not in the file, or other there (${firstOf(others, SHOWN)}): nothing was written; put single resources back with margayctl apply, take an empty datastore, or replace what has the same name with --force, which leaves who has which addresses`,
     )
-}
-
-/** The first of a list. */
-function some(list: readonly string[]): string {
-  const more = list.length - SHOWN
-  return more > 0 ? `${list.slice(0, SHOWN).join(', ')} and ${more} more` : list.join(', ')
 }

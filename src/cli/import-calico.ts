@@ -14,7 +14,16 @@ import {
   readCalicoKeys,
   withoutPoolsInUse,
 } from '../resources/calico/index.ts'
-import { allKinds, type AnyResource, formatProblem, keyOf, kinds, printable, whatFits } from '../resources/index.ts'
+import {
+  allKinds,
+  type AnyResource,
+  firstOf,
+  formatProblem,
+  keyOf,
+  kinds,
+  printable,
+  whatFits,
+} from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { CommandError, print } from './output.ts'
 import { changeOf, put, readAll, unreadText } from './stored-resources.ts'
@@ -233,5 +242,5 @@ const SHOWN = 3
 
 function whyNotKeys(is: string, keys: readonly string[]): string {
   if (is !== 'other keys') return 'Calico keeps its own state there'
-  return `no resources: ${keys.slice(0, SHOWN).join(', ')}${keys.length > SHOWN ? ', …' : ''}`
+  return `no resources: ${firstOf(keys, SHOWN)}`
 }

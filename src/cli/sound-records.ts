@@ -2,15 +2,16 @@
 // copies that they are called as they are found, and of blocks that no two nodes have one address.
 
 import { isDeepStrictEqual } from 'node:util'
-import { comparePrefixes, overlaps, parsePrefix } from '../../inet/index.ts'
+import { comparePrefixes, overlaps } from '../../inet/index.ts'
 import { type Datastore, lockKind } from '../datastore/contract.ts'
 import { allEntries, type ClaimedBlock } from '../ipam/claims.ts'
 import { isStrange } from '../ipam/known-kinds.ts'
 import { outsideName } from '../ipam/outside.ts'
-import { blockKind, blockName, copyKind, misnamedBlock, nodeOfCopy, readBlock } from '../ipam/records.ts'
+import { blockKind, blockName, copyKind, misnamedBlock, nodeOfCopy, prefixOfCopy, readBlock } from '../ipam/records.ts'
 import {
   allKinds,
   type AnyResource,
+  firstOf,
   formatProblem,
   keyOf,
   nameOf,
@@ -74,10 +75,9 @@ export async function requireSound(
 
 function refuse(problems: readonly string[]): void {
   if (problems.length === 0) return
-  const more = problems.length > SHOWN ? [`and ${problems.length - SHOWN} more`] : []
   const next =
     'Nothing was written: put that right where it was exported, or in the file, whose last line counts the others.'
-  throw new CommandError(1, [...problems.slice(0, SHOWN), ...more, next].join('\n'))
+  throw new CommandError(1, `${firstOf(problems, SHOWN, '\n')}\n${next}`)
 }
 
 function isSame(before: AnyResource | undefined, resource: AnyResource): boolean {
@@ -123,12 +123,6 @@ function strange(record: ExportedRecord): readonly string[] {
   const prefix = prefixOfCopy(value)
   const called = prefix ? blockName(prefix) : outsideName(node)
   return name === called ? [] : [`such a copy of node "${node}" is called ${called}`]
-}
-
-/** Of which block it is; undefined: of addresses outside the node's blocks. */
-export function prefixOfCopy(value: unknown) {
-  const { cidr } = (value ?? {}) as { readonly cidr?: unknown }
-  return typeof cidr === 'string' ? parsePrefix(cidr) : undefined
 }
 
 /** Blocks that overlap lie within each other, so in their order those around one are those before it. */

@@ -6,7 +6,7 @@ import { clusterIdentity, type Datastore, deletion, type Entry, lockKind } from 
 import { handoverKind, readHandover } from '../model/handover.ts'
 import { readTunnelUse, tunnelUseKind } from '../model/tunnel-use.ts'
 import { allKinds } from '../resources/index.ts'
-import { show } from '../resources/problem.ts'
+import { firstOf, show } from '../resources/problem.ts'
 import { allEntries } from './claims.ts'
 import { decommissionKind } from './decommission.ts'
 import { blockKind, blockName, blockOfEntry, copyKind, misnamedBlock, nodeOfCopy, prefixOfName } from './records.ts'
@@ -78,7 +78,5 @@ const shown = 3
 export function unknownText({ kind, names }: UnknownKind): string {
   const [first, ...more] = names
   if (first === undefined) return 'another program wrote something there that is no record. It stays as it is.'
-  const list = [first, ...more.slice(0, shown - 1)].join(', ')
-  const rest = names.length > shown ? ` and ${names.length - shown} more` : ''
-  return `this Margay knows no such kind, so a newer one wrote these records, or another program: ${list}${rest}. They stay as they are. If nobody needs them: ${deletion(kind, first)}${more.length > 0 ? ', and so on' : ''}.`
+  return `this Margay knows no such kind, so a newer one wrote these records, or another program: ${firstOf(names, shown)}. They stay as they are. If nobody needs them: ${deletion(kind, first)}${more.length > 0 ? ', and so on' : ''}.`
 }

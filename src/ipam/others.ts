@@ -6,6 +6,7 @@
 
 import { formatPrefix, type Prefix } from '../../inet/index.ts'
 import { type Datastore, type Entry, StoreError } from '../datastore/contract.ts'
+import { firstOf } from '../resources/problem.ts'
 import { isMap } from './address-row.ts'
 import { outsideName, podOf } from './outside.ts'
 import { holds } from './pools.ts'
@@ -91,7 +92,6 @@ const shown = 3
 
 /** Of one block and one other node. */
 export function heldText(block: Prefix, node: string, addresses: readonly (readonly [string, HeldAddress])[]): string {
-  const named = addresses.slice(0, shown).map(([address, { pod }]) => `${address} (${pod})`)
-  const more = addresses.length > shown ? ` and ${addresses.length - shown} more` : ''
-  return `block ${formatPrefix(block)}: this node took it over, and pods of node "${node}" have addresses in it: ${named.join(', ')}${more}. They are given to nobody as long as AddressCopy "${outsideName(node)}" notes them. Delete those pods; if that machine is off for good: margayctl node decommission ${node}.`
+  const named = addresses.map(([address, { pod }]) => `${address} (${pod})`)
+  return `block ${formatPrefix(block)}: this node took it over, and pods of node "${node}" have addresses in it: ${firstOf(named, shown)}. They are given to nobody as long as AddressCopy "${outsideName(node)}" notes them. Delete those pods; if that machine is off for good: margayctl node decommission ${node}.`
 }

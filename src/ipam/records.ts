@@ -101,6 +101,11 @@ export function nodeOfCopy(value: unknown): string | undefined {
   return isMap(value) && typeof value.node === 'string' && isMap(value.addresses) ? value.node : undefined
 }
 
+/** Of which block a copy is; undefined: of addresses outside the node's blocks. */
+export function prefixOfCopy(value: unknown): Prefix | undefined {
+  return isMap(value) && typeof value.cidr === 'string' ? parsePrefix(value.cidr) : undefined
+}
+
 /** Reads the addresses of a copy, if it is this node's: what nobody can read is left out. */
 export function readCopy(value: unknown, node: string): readonly [string, AddressRow][] {
   return entriesOfCopy(value, node).flatMap(([address, entry]): [string, AddressRow][] => {

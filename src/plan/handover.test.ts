@@ -68,6 +68,14 @@ t.test('a mesh gives way to reflectors when all nodes have what they need', asyn
       waits: /nodes n2/,
     },
     {
+      name: 'many other nodes are not in sync: how many is told',
+      change: { others: Array.from({ length: 8 }, (_, i) => said(`m${i}`, 'old', 'old')) },
+      kept: stays,
+      isInSync: true,
+      isDone: false,
+      waits: /nodes m0, m1, m2, m3, m4 and 3 more have changed/,
+    },
+    {
       name: 'another node needs its sessions still',
       change: { others: [said('n2', 'new', 'old')] },
       kept: stays,

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import type { PeerConfig, PeerStatus } from '../../bgp/types.ts'
 import type { Handover } from '../model/handover.ts'
-import type { BGPPeerResource } from '../resources/index.ts'
+import { type BGPPeerResource, firstOf } from '../resources/index.ts'
 import type { BgpSettings } from './settings.ts'
 import type { NodeSpeaker } from './speakers.ts'
 
@@ -18,6 +18,8 @@ type Peers = ReadonlyMap<string, PeerConfig>
 export const blocksAwaited = 10_000
 /** For all of it. Milliseconds. */
 export const handoverDeadline = 60_000
+/** Names that are told one by one. */
+const SHOWN = 5
 
 export interface HandoverView {
   readonly digest: string
@@ -61,11 +63,11 @@ export function planHandover(view: HandoverView): HandoverPlan {
   const isOver = (isDone && undone.length === 0) || view.since >= handoverDeadline
   const kept = isOver ? [] : going
   const reason = !isInSync
-    ? `${unready(view).slice(0, 5).join(', ') || 'those that take their place'} have told all routes`
+    ? `${firstOf(unready(view), SHOWN) || 'those that take their place'} have told all routes`
     : lone === undefined || isDone
-      ? `nodes ${[...new Set([...late, ...undone])].slice(0, 5).join(', ')} have changed as well`
+      ? `nodes ${firstOf([...new Set([...late, ...undone])], SHOWN)} have changed as well`
       : `another way to ${lone} is known`
-  const waits = kept.length === 0 ? [] : [`sessions ${kept.slice(0, 5).join(', ')} stay until ${reason}`]
+  const waits = kept.length === 0 ? [] : [`sessions ${firstOf(kept, SHOWN)} stay until ${reason}`]
   return { kept, isInSync, isDone, areAllInSync, waits }
 }
 

@@ -3,7 +3,7 @@
 import { formatAddress, type InterfaceAddress } from '../../inet/index.ts'
 import type { TunnelKind, TunnelRule } from '../model/tunnel.ts'
 import { wireguardPort } from '../model/wireguard.ts'
-import { tunnelModes } from '../resources/index.ts'
+import { firstOf, tunnelModes } from '../resources/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
 import type { NodeSpeaker } from './speakers.ts'
 import type { End } from './tunnel-ends.ts'
@@ -14,7 +14,7 @@ export function lateText(
 ): readonly string[] {
   const late = [...remotes.filter(({ instead }) => instead).map(({ nextHop }) => nextHop), ...bare]
   if (late.length === 0) return []
-  const list = someOf(late)
+  const list = firstOf(late, 5)
   const unheard =
     kind === 'wireguard'
       ? `, or the two have not met: margayctl wireguard shows who has, and UDP port ${wireguardPort(family)} has to be open between them`
@@ -27,14 +27,14 @@ export function keptBackText(ends: readonly End[], device: string, family: 4 | 6
   const late = ends.filter(({ hasKey }) => hasKey).map(({ text }) => text)
   if (late.length === 0) return []
   return [
-    `packets to ${someOf(late)} do not leave until this node and that one have met by ${device}, because they are never sent there in the open: margayctl wireguard shows who has, and UDP port ${wireguardPort(family)} has to be open between them`,
+    `packets to ${firstOf(late, 5)} do not leave until this node and that one have met by ${device}, because they are never sent there in the open: margayctl wireguard shows who has, and UDP port ${wireguardPort(family)} has to be open between them`,
   ]
 }
 
 /** Why a device that no pool asks for stays. `senders`: nodes that still send by it. */
 export function waitText(device: string, senders: readonly string[]): string {
   if (senders.length === 0) return `device ${device} stays: a node takes packets by no other way yet`
-  return `device ${device} stays until it is heard of ${someOf(senders)} that nothing is sent by it any more; of a node that is off, it does no harm`
+  return `device ${device} stays until it is heard of ${firstOf(senders, 5)} that nothing is sent by it any more; of a node that is off, it does no harm`
 }
 
 export function withoutAddress(local: NodeSpeaker, pool: IPPoolResource, kind: TunnelKind, family: 4 | 6): string {
@@ -48,10 +48,6 @@ export function withoutSubnet(
   own: InterfaceAddress,
 ): string {
   return `node "${local.name}": its address ${formatAddress(own.address)}/${own.length} has no subnet, so ippool "${pool.metadata.name}" (${fieldOf(kind)} CrossSubnet) is tunnelled to every node; write the length of its subnet in bgp.ipv${own.address.family}Address, or Always.`
-}
-
-function someOf(all: readonly string[]): string {
-  return all.slice(0, 5).join(', ') + (all.length > 5 ? ` and ${all.length - 5} more` : '')
 }
 
 function fieldOf(kind: TunnelKind): string {

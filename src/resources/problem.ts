@@ -56,6 +56,13 @@ export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
 }
 
+/** The first of a list, and how many more there are; `between`: a line each, or in one. */
+export function firstOf(list: readonly string[], most: number, between: ', ' | '\n' = ', '): string {
+  const more = list.length - most
+  const first = list.slice(0, most).join(between)
+  return more > 0 ? `${first}${between === '\n' ? between : ' '}and ${more} more` : first
+}
+
 /** `ippool "rack-2"`, as every message calls an object. Whoever writes into the datastore may have given it any name. */
 export function nameOf(kind: string, name: string): string {
   return printable(`${kind.toLowerCase()} "${name}"`)
