@@ -1,15 +1,25 @@
 // Records of kinds that this Margay does not know: a newer one wrote them, or another program did that has the same prefix or file. They
 // are kept as they are, exported, and named to the operator, for nothing else here looks at them.
 
-import { formatPrefix } from '../../inet/index.ts'
+import { formatPrefix, parsePrefix } from '../../inet/index.ts'
 import { clusterIdentity, type Datastore, deletion, type Entry, lockKind } from '../datastore/contract.ts'
 import { handoverKind, readHandover } from '../model/handover.ts'
 import { readTunnelUse, tunnelUseKind } from '../model/tunnel-use.ts'
 import { allKinds } from '../resources/index.ts'
 import { firstOf, show } from '../resources/problem.ts'
+import { isMap } from './address-row.ts'
 import { allEntries } from './claims.ts'
 import { decommissionKind } from './decommission.ts'
-import { blockKind, blockName, blockOfEntry, copyKind, misnamedBlock, nodeOfCopy, prefixOfName } from './records.ts'
+import {
+  blockKind,
+  blockName,
+  blockOfEntry,
+  copyKind,
+  isBlock,
+  misnamedBlock,
+  nodeOfCopy,
+  prefixOfName,
+} from './records.ts'
 import { requestKind } from './requests.ts'
 
 const known: ReadonlySet<string> = new Set([
@@ -46,10 +56,14 @@ export function isStrange(entry: Entry): boolean {
 export function strangeRecord(entry: Pick<Entry, 'kind' | 'name' | 'value'>): string {
   const { kind, name } = entry
   const block = kind === blockKind ? misnamedBlock(entry) : undefined
-  const none =
-    kind === blockKind ? 'it has not the fields of one, or a prefix larger than any' : 'it has not the fields of one'
-  const why = block ? whyMisnamed(name, block) : none
+  const size = kind === blockKind && isTooLarge(entry.value) ? ', or a prefix larger than any' : ''
+  const why = block ? whyMisnamed(name, block) : `it has not the fields of one${size}`
   return `${why}. Find out what wrote it, and delete the record: ${deletion(kind, name)}`
+}
+
+function isTooLarge(value: unknown): boolean {
+  const prefix = isMap(value) && typeof value.cidr === 'string' ? parsePrefix(value.cidr) : undefined
+  return prefix !== undefined && !isBlock(prefix)
 }
 
 function whyMisnamed(name: string, { cidr, node, prefix }: NonNullable<ReturnType<typeof misnamedBlock>>): string {
