@@ -7,7 +7,7 @@ import type { DaemonStatus } from '../api/contract.ts'
 import { type Handlers, serve } from '../api/server.ts'
 import { MemoryDatastore } from '../datastore/memory.ts'
 import { copyKind } from '../ipam/records.ts'
-import { checkIpam } from './ipam-check.ts'
+import { checkIpam, checkText } from './ipam-check.ts'
 
 for (const fix of [false, true])
   t.test(`what nobody looked at does not agree${fix ? ', nor is it put right' : ''}: the daemon is down`, async t => {
@@ -63,4 +63,15 @@ t.test('records that this node does not believe: that is said, and none of them 
     { where: 'cluster', kind: 'orphan-copy', state: 'yours' },
   ])
   t.ok(await store.get(copyKind, '10-42-0-0-26'))
+})
+
+t.test('what is fixable while the datastore takes no writes is said to wait for that', t => {
+  const rows = [{ where: 'n1', kind: 'leak', object: '10.42.0.1', state: 'fixable', text: 'nobody has it' }] as const
+  t.match(checkText(rows, { fix: false }), /--fix puts right what is fixable$/)
+  const refusal = 'The datastore was locked (new disks).'
+  t.match(
+    checkText(rows, { fix: false, refusal }),
+    /fixable when the datastore takes writes again: The .* \(new disks\)\.$/,
+  )
+  t.end()
 })

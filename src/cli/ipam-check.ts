@@ -29,26 +29,26 @@ const asked = 32
 const betweenLooks = 1_000
 
 export async function checkIpam(context: Context, { fix }: { readonly fix: boolean }): Promise<void> {
-  const apart = await apartRow(context)
+  const { apart, refusal } = await standing(context)
   // What this node does not believe may be half of an import: nothing of it is put right by guesses.
   const ofCluster = await clusterRows(context, { fix, mayFix: !apart })
   const ofNode = await nodeRows(context, fix)
   const rows = [...(apart ? [apart] : []), ...ofCluster.filter(row => !isToldBetter(row, ofNode)), ...ofNode]
-  print(context.format(), rows, () => checkText(rows, fix))
+  print(context.format(), rows, () => checkText(rows, { fix, refusal }))
   const left = rows.filter(({ state }) => state !== 'fixed').length
   if (left > 0) throw new CommandError(1, `${left} ${left === 1 ? 'finding' : 'findings'}`)
 }
 
-/** What this node's daemon has against the datastore; undefined: nothing, or it does not answer. */
-async function apartRow(context: Context): Promise<Row | undefined> {
+/** What this node's daemon has against the datastore, and that against writes; neither: nothing, or the daemon does not answer. */
+async function standing(context: Context): Promise<{ readonly apart?: Row; readonly refusal?: string }> {
   try {
     const { node, datastore } = await call(context.config().api.socket, '/v1/status', {})
-    const { state, text, held } = datastore
-    if (state === 'in sync' && held === undefined) return undefined
+    const { state, text, held, refusal } = datastore
+    if (state === 'in sync' && held === undefined) return { ...(refusal && { refusal: refusal.text }) }
     const what = `this node goes by what it knew of the cluster before, and that was not compared; of the cluster's records nothing is put right meanwhile: ${held ?? text ?? state}`
-    return notLooked(node, 'datastore', what)
+    return { apart: notLooked(node, 'datastore', what) }
   } catch (error) {
-    if (error instanceof ApiError && error.status === 0) return undefined
+    if (error instanceof ApiError && error.status === 0) return {}
     throw error
   }
 }
@@ -161,7 +161,11 @@ async function nodeRows(context: Context, fix: boolean): Promise<readonly Row[]>
   }
 }
 
-export function checkText(rows: readonly Row[], fix: boolean): string {
+/** `refusal`: why the datastore takes no writes. */
+export function checkText(
+  rows: readonly Row[],
+  { fix, refusal }: { readonly fix: boolean; readonly refusal?: string | undefined },
+): string {
   if (rows.length === 0) return 'blocks, addresses, pods and routes agree'
   const shown = table<Row>(
     [
@@ -174,5 +178,7 @@ export function checkText(rows: readonly Row[], fix: boolean): string {
     rows,
   )
   const fixable = rows.some(({ state }) => state === 'fixable')
-  return fixable && !fix ? `${shown}\n\nmargayctl ipam check --fix puts right what is fixable` : shown
+  if (!fixable || fix) return shown
+  const when = refusal === undefined ? '' : ` when the datastore takes writes again: ${refusal}`
+  return `${shown}\n\nmargayctl ipam check --fix puts right what is fixable${when}`
 }
