@@ -2,9 +2,10 @@
 // to wait.
 //
 // It is claimed when few addresses are left where pods have just got theirs from, and that waits for a moment without new pods while it can:
-// what follows a claim, a plan and an announcement, takes as long as a pod or more. Only the datastore's part of it is done beside what the node gives meanwhile (OwnBlocks.claimAhead): nothing else that looks at records of blocks
-// begins before it has ended, and the block becomes the node's own by a change like any other. None is claimed where blocks are scarce:
-// beyond half of a pool they are for those who need them now.
+// what follows a claim, a plan and an announcement, takes as long as a pod or more. Only the datastore's part of it is done beside what the
+// node gives meanwhile (OwnBlocks.claimAhead): nothing else that looks at records of blocks begins before it has ended, and the block
+// becomes the node's own by a change like any other. None is claimed where blocks are scarce: beyond half of a pool they are for those who
+// need them now.
 
 import { bitsOf, type IpFamily, parsePrefix } from '../../inet/index.ts'
 import type { IPPoolResource } from '../resources/index.ts'
