@@ -92,6 +92,11 @@ export class Attributes {
     return this.length >= 4 ? this.#view.getUint32(this.#from) : 0
   }
 
+  /** An IPv4 address as a number of 32 bits; -1 if the value is none. */
+  word(): number {
+    return this.#to - this.#from === 4 ? this.#view.getUint32(this.#from) : -1
+  }
+
   /** A view of the value, not a copy. */
   octets(): Uint8Array {
     return this.#bytes.subarray(this.#from, this.#to)

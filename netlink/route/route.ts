@@ -240,9 +240,12 @@ export function readRoute(message: Message): Route | undefined {
   let dst: Uint8Array | undefined
   let src: Uint8Array | undefined
   let gateway: string | undefined
+  /** Of IPv4: the same, or the prefix, not as text yet. */
+  let gatewayAt = -1
+  let dstAt = -1
   let link: number | undefined
   let table = view.getUint8(from + 4)
-  let hops: RouteNextHop[] | undefined
+  let hops: readonly RouteNextHop[] | undefined
   let metric: number | undefined
   let source: string | undefined
   let metrics: ReturnType<typeof readMetrics> | undefined
@@ -252,14 +255,18 @@ export function readRoute(message: Message): Route | undefined {
   while (a.next()) {
     switch (a.type) {
       case attribute.dst:
-        dst = a.octets()
+        dstAt = a.word()
+        if (dstAt < 0) dst = a.octets()
         break
       case attribute.src:
         src = a.octets()
         break
       case attribute.gateway:
+        gatewayAt = a.word()
+        if (gatewayAt < 0) gateway = addressText(a.octets())
+        break
       case attribute.via:
-        gateway = addressText(a.type === attribute.via ? a.octets().subarray(2) : a.octets())
+        gateway = addressText(a.octets().subarray(2))
         break
       case attribute.link:
         link = a.u32()
@@ -286,10 +293,12 @@ export function readRoute(message: Message): Route | undefined {
       case attribute.cacheInfo:
         further ||= expires(a.octets())
         break
-      case attribute.multipath:
-        hops = []
-        further = readHops(a, hops) || further
+      case attribute.multipath: {
+        const several: RouteNextHop[] = []
+        further = readHops(a, several) || further
+        hops = several
         break
+      }
       case attribute.nextHopId:
         nextHopId = a.u32()
         break
@@ -297,10 +306,12 @@ export function readRoute(message: Message): Route | undefined {
     }
   }
   if (pathless.has(type)) hops = []
+  else if (!hops && gatewayAt >= 0) hops = hopsBy(gatewayAt, flags, link)
   else if (!hops) hops = gateway === undefined && link === undefined ? [] : [nextHop(flags, gateway, link)]
   const tos = view.getUint8(from + 3)
+  const address = dstAt >= 0 ? text4(dstAt) : formatAddress(dst ?? new Uint8Array(family === AF_INET ? 4 : 16))
   return {
-    dst: `${formatAddress(dst ?? new Uint8Array(family === AF_INET ? 4 : 16))}/${view.getUint8(from + 1)}`,
+    dst: `${address}/${view.getUint8(from + 1)}`,
     type,
     table,
     protocol: view.getUint8(from + 5),
@@ -314,6 +325,19 @@ export function readRoute(message: Message): Route | undefined {
     ...(nextHopId !== undefined && { nextHopId }),
     ...((further || metrics?.further) && { further: true }),
   }
+}
+
+/** Most routes lead by the gateway of the one before, and have its next hop, too: of a table of thousands there are few lists. */
+let lastBy = { gateway: -1, flags: 0, link: 0 as number | undefined, hops: [] as readonly RouteNextHop[] }
+
+function hopsBy(gateway: number, flags: number, link: number | undefined): readonly RouteNextHop[] {
+  if (gateway !== lastBy.gateway || flags !== lastBy.flags || link !== lastBy.link)
+    lastBy = { gateway, flags, link, hops: [nextHop(flags, text4(gateway), link)] }
+  return lastBy.hops
+}
+
+function text4(word: number): string {
+  return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`
 }
 
 function nextHop(flags: number, gateway?: string, link?: number, weight = 1): RouteNextHop {
