@@ -272,6 +272,16 @@ const found: readonly (Story & { readonly name: string; readonly steps: readonly
     ],
   },
   {
+    name: 'a node takes over the block that it claimed before a crash, and reads a copy that its owner of before has not deleted yet',
+    nodes: [
+      { name: 'a', pools: one, actions: [assign(1), copy, release(1), tidy] },
+      { name: 'b', pools: one, actions: [assign(1)] },
+    ],
+    ...none,
+    crashes: 1,
+    steps: ['a begins tidy', 'a delete Block', 'b create Block', 'b crashes before list Block'],
+  },
+  {
     name: 'the backup of a store is put back while the datastore is away, and another node has a block of it',
     ...putBack,
     steps: [

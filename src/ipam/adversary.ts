@@ -369,6 +369,7 @@ export class World {
     }
     await finish(async (node, ipam) => {
       await ipam.refresh()
+      await ipam.sweepCopies() // as a daemon does once at its start
       for (const key of this.told.keys()) {
         const [name, id] = key.split(' ')
         if (name !== node.plan.name) continue
