@@ -1,10 +1,14 @@
 // Findings about the copies of this node's addresses in the datastore: those that are left over, that say something else than the node's own
 // store, or of which nobody can read all. None while the datastore cannot be read: the check of the cluster says that.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { IpamFinding } from '../api/contract.ts'
 import { type Ipam, IpamError } from '../ipam/index.ts'
 import { strangeText } from '../ipam/strange.ts'
 import type { Found } from './ipam-check.ts'
+
+/** Milliseconds. */
+const betweenLooks = 500
 
 export function isOfCopies(kind: IpamFinding['kind']): boolean {
   return ['orphan-copy', 'stale-copy', 'unreadable'].includes(kind)
@@ -30,7 +34,7 @@ async function orphanCopies(ipam: Ipam): Promise<readonly Found[]> {
 
 async function staleCopies(ipam: Ipam): Promise<readonly Found[]> {
   let mending: Promise<readonly string[]> | undefined
-  const copies = await ipam.staleCopies().catch(noneIfAway)
+  const copies = await lastingCopies(ipam).catch(noneIfAway)
   return copies.map(({ name, unreadable }) => {
     const finding = { kind: 'stale-copy', object: name } as const
     if (unreadable !== undefined)
@@ -41,6 +45,14 @@ async function staleCopies(ipam: Ipam): Promise<readonly Found[]> {
       repair: async () => (await (mending ??= ipam.mendCopies())).includes(name),
     }
   })
+}
+
+/** What two looks find: a pod that comes or goes has its details a moment before they are noted. */
+async function lastingCopies(ipam: Ipam): ReturnType<Ipam['staleCopies']> {
+  const before = new Set((await ipam.staleCopies()).map(({ name }) => name))
+  if (before.size === 0) return []
+  await sleep(betweenLooks)
+  return (await ipam.staleCopies()).filter(({ name }) => before.has(name))
 }
 
 function strangeCopies(ipam: Ipam): readonly Found[] {
