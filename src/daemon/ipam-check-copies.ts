@@ -47,12 +47,15 @@ async function staleCopies(ipam: Ipam): Promise<readonly Found[]> {
   })
 }
 
-/** What two looks find: a pod that comes or goes has its details a moment before they are noted. */
+/** What two looks find of the same addresses: a pod that comes or goes has its details a moment before they are noted. */
 async function lastingCopies(ipam: Ipam): ReturnType<Ipam['staleCopies']> {
-  const before = new Set((await ipam.staleCopies()).map(({ name }) => name))
+  const before = new Map((await ipam.staleCopies()).map(({ name, differing }) => [name, differing]))
   if (before.size === 0) return []
   await sleep(betweenLooks)
-  return (await ipam.staleCopies()).filter(({ name }) => before.has(name))
+  return (await ipam.staleCopies()).filter(({ name, differing }) => {
+    const first = before.get(name)
+    return first && (first.length === 0 || differing.length === 0 || differing.some(each => first.includes(each)))
+  })
 }
 
 function strangeCopies(ipam: Ipam): readonly Found[] {

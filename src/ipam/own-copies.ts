@@ -1,5 +1,7 @@
 // What the copies of this node say: its addresses block by block, and those outside its blocks.
 
+import { isDeepStrictEqual } from 'node:util'
+import { isMap } from './address-row.ts'
 import { allEntries } from './claims.ts'
 import { Copies } from './copies.ts'
 import type { LocalRecords } from './local.ts'
@@ -18,6 +20,8 @@ export interface StaleCopy {
   readonly name: string
   /** Of the block; absent: of the addresses outside the blocks. */
   readonly cidr?: string
+  /** The addresses of which it says something else; none: it is of another node or block. */
+  readonly differing: readonly string[]
   /** Why nobody can read it, and what to do: it is not written over. */
   readonly unreadable?: string
 }
@@ -96,10 +100,10 @@ export class OwnCopies {
     await this.flush()
     const { datastore, node } = this.#options
     const found: StaleCopy[] = []
-    const compare = async (stale: StaleCopy, copy: AddressCopy | undefined): Promise<void> => {
+    const compare = async (stale: Omit<StaleCopy, 'differing'>, copy: AddressCopy | undefined): Promise<void> => {
       const { value, unreadable } = (await datastore.get(copyKind, stale.name)) ?? {}
       if (!this.#copies.agrees(stale.name, copy, value))
-        found.push({ ...stale, ...(unreadable !== undefined && { unreadable }) })
+        found.push({ ...stale, differing: differing(copy, value), ...(unreadable !== undefined && { unreadable }) })
     }
     for (const { cidr, prefix } of this.#blocks.list())
       await compare({ name: blockName(prefix), cidr }, this.#copyOf(cidr))
@@ -172,4 +176,15 @@ export class OwnCopies {
   #rowsOutside(): ReadonlyMap<string, AddressRow> {
     return new Map([...this.#local.addresses].filter(([address]) => !this.#blocks.of(address)))
   }
+}
+
+function differing(copy: AddressCopy | undefined, value: unknown): readonly string[] {
+  const [ours, theirs] = [copy?.addresses ?? {}, addressesOf(value)]
+  const all = new Set([...Object.keys(ours), ...Object.keys(theirs)])
+  return [...all].filter(address => !isDeepStrictEqual(ours[address], theirs[address]))
+}
+
+/** Of a copy as it is stored, whatever that is. */
+function addressesOf(value: unknown): Readonly<Record<string, unknown>> {
+  return isMap(value) && isMap(value.addresses) ? value.addresses : {}
 }
