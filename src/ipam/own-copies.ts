@@ -179,7 +179,9 @@ export class OwnCopies {
 }
 
 function differing(copy: AddressCopy | undefined, value: unknown): readonly string[] {
-  const [ours, theirs] = [copy?.addresses ?? {}, addressesOf(value)]
+  // As a datastore keeps it: without what is undefined.
+  const ours = addressesOf(JSON.parse(JSON.stringify(copy ?? null)))
+  const theirs = addressesOf(value)
   const all = new Set([...Object.keys(ours), ...Object.keys(theirs)])
   return [...all].filter(address => !isDeepStrictEqual(ours[address], theirs[address]))
 }

@@ -42,7 +42,7 @@ for (const [what, change] of Object.entries(hands))
     const differing = what === 'given to another node' ? [] : [at.address]
     const [stale] = await node.ipam.staleCopies()
     t.match(stale, { name: at.copy.name })
-    t.same(stale?.differing.slice(0, 1), differing)
+    t.same(stale?.differing.slice(0, 1), differing, 'and nothing else of it')
     t.same(await node.ipam.mendCopies(), [at.copy.name])
     t.same(await node.ipam.staleCopies(), [])
     t.same(await at.told(), [`${at.address} c1`])
