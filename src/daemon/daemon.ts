@@ -457,8 +457,10 @@ export class Daemon {
     // After a restart the kernel holds what the last run wrote: nothing is replaced before the peers have told all again.
     if (this.#knowsCluster() && !this.#forwarding) routes.ready('bgp')
     if (this.#knowsCluster()) this.#dataplane.filters.set(this.#intent.filters)
+    // By what the plan was made from: if the cluster comes to be known meanwhile, own blocks are in the next plan, and End-of-RIB after it.
+    const isComplete = this.#isComplete()
     await this.#setUpFabric(this.#dataplane.facts.current)
-    this.#complete = this.#isComplete()
+    this.#complete = isComplete
     const { speaker, ...intent } = this.#intent
     await this.#bgp.apply({ ...intent, speaker: this.#handover.apply(speaker, this.#plannedFrom) }, this.#complete)
     if (this.#cluster.state === 'in sync') this.#tellTunnels()
