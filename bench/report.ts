@@ -59,8 +59,8 @@ function summary(results: readonly Result[]): string[] {
     Object.entries(targets).map(([row, target]) => summaryRow(results, row, sizes[standard].label, target)),
   )
   return [
-    '| scenario | size | Margay | fastest other | ratio | target | CPU ratio | memory | |',
-    '|---|---|--:|--:|--:|--:|--:|--:|:-:|',
+    '| scenario | size | Margay | fastest other | ratio | target | CPU ratio | memory | | commit |',
+    '|---|---|--:|--:|--:|--:|--:|--:|:-:|---|',
     ...rows,
     '',
     '![Seconds by scenario and router](performance.svg)',
@@ -76,29 +76,37 @@ function summaryRow(results: readonly Result[], row: string, size: string, targe
   return `| ${[
     row,
     size,
-    ours ? told(ours) : '',
-    wall ? `${titleOf(wall.best.device)} ${told(wall.best)}` : '',
-    wall && median(wall.best.wall) > 0 ? wall.ratio.toFixed(2) : '',
+    ours ? told(ours, target) : '',
+    wall ? `${titleOf(wall.best.device)} ${told(wall.best, target)}` : '',
+    wall && target.wall !== undefined ? wall.ratio.toFixed(2) : '',
     words(target),
     cpu && median(cpu.best.cpu) > 0 ? `${cpu.ratio.toFixed(2)} of ${titleOf(cpu.best.device)}` : '',
     memory ? megabytes(memory) : '',
-    ours ? verdict(ours, target, wall, cpu) : '',
+    ours ? verdict(ours, target, { wall, cpu, bird: find(results, row, size, 'bird') }) : '',
+    ours?.commit ?? '',
   ].join(' | ')} |`
 }
 
-/** Its time, and what it counts. */
-function told(result: Result): string {
+/** Its time, what it counts, and of how many rounds. */
+function told(result: Result, { counts }: Target): string {
   const { wall, count } = result
   const time = median(wall) > 0 || !count ? [seconds(median(wall))] : []
-  return [...time, ...(result.count ? [counted(result)] : [])].join(', ')
+  return `${[...time, ...(result.count ? [counted(result, counts)] : [])].join(', ')} (×${wall.length})`
+}
+
+interface Others {
+  readonly wall: Comparison | undefined
+  readonly cpu: Comparison | undefined
+  readonly bird: Result | undefined
 }
 
 /** ✔ or ✘; nothing where what it is compared with was not measured. */
-function verdict(ours: Result, target: Target, wall: Comparison | undefined, cpu: Comparison | undefined): string {
+function verdict(ours: Result, target: Target, { wall, cpu, bird }: Others): string {
   const limits: readonly (readonly [number | undefined, number | undefined])[] = [
     [wall?.ratio, target.wall],
     [cpu?.ratio, target.cpu],
     [median(ours.memory), target.memory],
+    [bird && median(ours.memory) - median(bird.memory), target.overBird],
     [median(ours.wall), target.seconds],
     [ours.count && median(ours.count), target.count],
     [ours.count && median(ours.count), target.overTheory && (1 + target.overTheory) * (ours.theory ?? 0)],
@@ -108,14 +116,15 @@ function verdict(ours: Result, target: Target, wall: Comparison | undefined, cpu
   return asked.every(([found = Infinity, most = 0]) => found <= most) ? '✔' : '✘'
 }
 
-function words({ wall, cpu, memory, seconds: most, count, overTheory }: Target): string {
+function words({ wall, cpu, memory, overBird, seconds: most, count, counts = 'count', overTheory }: Target): string {
   const parts = [
     wall === undefined ? [] : `≤ ${wall}`,
     cpu === undefined ? [] : `CPU ≤ ${cpu}`,
     memory === undefined ? [] : `${memory} MB`,
+    overBird === undefined ? [] : `BIRD's + ${overBird} MB`,
     most === undefined ? [] : `≤ ${seconds(most)}`,
-    count === undefined ? [] : `count ≤ ${count}`,
-    overTheory === undefined ? [] : `count ≤ theory + ${100 * overTheory} %`,
+    count === undefined ? [] : `≤ ${count} ${counts}`,
+    overTheory === undefined ? [] : `${counts} ≤ theory + ${100 * overTheory} %`,
   ]
   return parts.flat().join(', ')
 }
@@ -135,7 +144,7 @@ function section(scenario: Scenario, results: readonly Result[]): string[] {
     ...contenders
       .filter(({ name }) => isThere(name))
       .map(({ name, title }) => {
-        const cells = sizes.map(({ label }) => cell(own, row, label, name))
+        const cells = sizes.map(({ label }) => cell(own, row, label, name, scenario.targets[row]?.counts))
         const version = own.find(each => each.device === name)?.version
         return `| ${title}${version ? ` ${version}` : ''} | ${cells.join(' | ')} | ${exponent(own, row, sizes, name)} |`
       }),
@@ -143,7 +152,7 @@ function section(scenario: Scenario, results: readonly Result[]): string[] {
   ])
 }
 
-function cell(results: readonly Result[], row: string, size: string, device: string): string {
+function cell(results: readonly Result[], row: string, size: string, device: string, counts?: string): string {
   const result = find(results, row, size, device)
   if (result) {
     const [wall, cpu, memory] = [median(result.wall), median(result.cpu), median(result.memory)]
@@ -151,7 +160,7 @@ function cell(results: readonly Result[], row: string, size: string, device: str
       ...(wall > 0 || !result.count ? [seconds(wall)] : []),
       ...(cpu > 0 ? [`CPU ${seconds(cpu)}`] : []),
       ...(memory > 0 ? [megabytes(memory)] : []),
-      ...(result.count ? [counted(result)] : []),
+      ...(result.count ? [counted(result, counts)] : []),
     ]
     return `${parts.join(', ')} (×${result.wall.length})`
   }
@@ -180,7 +189,9 @@ function generatorTable(results: readonly Result[]): string[] {
           each.row === direct.row && each.size === direct.size && each.device !== 'direct' && each.wall.length > 0,
       )
       const fastest = Math.min(...all.map(({ wall }) => median(wall)))
-      return `| ${direct.row} | ${direct.size} | ${seconds(median(direct.wall))} | ${seconds(fastest)} | ${(median(direct.wall) / fastest).toFixed(2)} |`
+      // A row whose time is how late something came says nothing about the generator.
+      const share = fastest > 0 ? (median(direct.wall) / fastest).toFixed(2) : '–'
+      return `| ${direct.row} | ${direct.size} | ${seconds(median(direct.wall))} | ${seconds(fastest)} | ${share} |`
     })
   const busy = scenarios.flatMap(({ targets, sizes, standard }) =>
     Object.keys(targets).flatMap(row => {
@@ -208,8 +219,8 @@ function generatorTable(results: readonly Result[]): string[] {
   ]
 }
 
-function counted({ count = [], theory }: Result): string {
-  return `count ${median(count)}${theory === undefined ? '' : ` (theory ${theory})`}`
+function counted({ count = [], theory }: Result, counts = 'counted'): string {
+  return `${median(count)} ${counts}${theory === undefined ? '' : ` (theory ${theory})`}`
 }
 
 const megabytes = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} MB`

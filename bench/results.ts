@@ -1,6 +1,7 @@
 // What runs have found: bench/results.json, of which docs/performance.md is made. A run replaces what it has measured and leaves
 // the rest.
 
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { format } from 'prettier'
@@ -23,6 +24,8 @@ export interface Result {
   readonly count?: readonly number[]
   /** What that has to be at least. */
   readonly theory?: number
+  /** On which commit it was measured. */
+  readonly commit?: string
   /** Why there is nothing. */
   readonly failed?: string
 }
@@ -41,7 +44,11 @@ export function readResults(): Result[] {
 export async function writeResults(fresh: readonly Result[]): Promise<Result[]> {
   const isFresh = (old: Result): boolean =>
     fresh.some(({ scenario, size }) => scenario === old.scenario && size === old.size)
-  const all = [...readResults().filter(old => !isFresh(old)), ...fresh]
+  const commit = execFileSync('git', ['rev-parse', '--short=7', 'HEAD'], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+  }).trim()
+  const all = [...readResults().filter(old => !isFresh(old)), ...fresh.map(each => ({ ...each, commit }))]
   writeFileSync(file, await format(JSON.stringify(all), { parser: 'json', printWidth: 120 }))
   return all
 }

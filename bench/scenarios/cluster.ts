@@ -46,7 +46,7 @@ function cluster(
     name,
     words,
     // A few messages more are no matter of growth.
-    targets: Object.fromEntries(steps.map(what => [row(what), { overTheory: 0.05 }])),
+    targets: Object.fromEntries(steps.map(what => [row(what), { overTheory: 0.05, counts: 'UPDATEs' }])),
     sizes: nodes.map((units): Size => ({ label: `${thousands(units)} nodes`, units })) as [Size, Size, Size],
     standard: 0,
     rows: steps.map(row),

@@ -15,7 +15,7 @@ export const memory: OwnScenario = {
   name: 'memory',
   words:
     'Octets a route, columns and objects, by what each peer adds to a speaker. The first brings all tables: Loc-RIB, Adj-RIB-In, Adj-RIB-Out of its update group, and attribute sets. A second one with the same prefixes brings an Adj-RIB-In and sets of its own, 15 to 100 prefixes; one that is told what others are told nothing; one with another view an Adj-RIB-Out.',
-  targets: { 'memory, receiver': { count: 1 } },
+  targets: { 'memory, receiver': { count: 1, counts: 'octets' } },
   sizes: counts.map((units): Size => ({ label: thousands(units), units })) as [Size, Size, Size],
   standard: 2,
   short: { isOneSize: true },

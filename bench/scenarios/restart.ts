@@ -18,7 +18,7 @@ export const restart: TrafficScenario = {
   name: 'restart',
   words:
     'A router whose kernel has all routes of its one peer is stopped, leaves them, and is started anew; the peer dials and tells the same. The time from the start until it says that it is in sync, and what it wrote into the kernel meanwhile.',
-  targets: { restart: { wall: 1, count: 0 } },
+  targets: { restart: { wall: 1, count: 0, counts: 'writes' } },
   sizes: [again(10_000), again(30_000), again(100_000)],
   standard: 2,
   contenders: ['margay', 'bird'],

@@ -136,8 +136,12 @@ export interface Target {
   readonly cpu?: number
   /** MB. */
   readonly memory?: number
+  /** MB more than BIRD takes. */
+  readonly overBird?: number
   readonly seconds?: number
   readonly count?: number
+  /** What is counted, behind the number: `ms`. */
+  readonly counts?: string
   /** The share by which what is counted is more than it has to be. */
   readonly overTheory?: number
 }
