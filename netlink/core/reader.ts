@@ -94,7 +94,7 @@ export class Attributes {
 
   /** An IPv4 address as a number of 32 bits; -1 if the value is none. */
   word(): number {
-    return this.#to - this.#from === 4 ? this.#view.getUint32(this.#from) : -1
+    return this.length === 4 ? this.u32be() : -1
   }
 
   /** A view of the value, not a copy. */

@@ -1,6 +1,6 @@
 // Routes (linux/rtnetlink.h): struct rtmsg and its attributes.
 
-import { formatAddress, packedPrefix4, wordOf4 } from '../../inet/index.ts'
+import { formatAddress, packedPrefix4, prefixText4, wordOf4 } from '../../inet/index.ts'
 import { InvalidRequest } from '../core/batch.ts'
 import { littleEndian } from '../core/protocol.ts'
 import { Attributes, type Message } from '../core/reader.ts'
@@ -309,9 +309,12 @@ export function readRoute(message: Message): Route | undefined {
   else if (!hops && gatewayAt >= 0) hops = hopsBy(gatewayAt, flags, link)
   else if (!hops) hops = gateway === undefined && link === undefined ? [] : [nextHop(flags, gateway, link)]
   const tos = view.getUint8(from + 3)
-  const address = dstAt >= 0 ? text4(dstAt) : formatAddress(dst ?? new Uint8Array(family === AF_INET ? 4 : 16))
+  const length = view.getUint8(from + 1)
   return {
-    dst: `${address}/${view.getUint8(from + 1)}`,
+    dst:
+      dstAt >= 0
+        ? prefixText4(dstAt, length)
+        : `${formatAddress(dst ?? new Uint8Array(family === AF_INET ? 4 : 16))}/${length}`,
     type,
     table,
     protocol: view.getUint8(from + 5),
@@ -332,12 +335,15 @@ let lastBy = { gateway: -1, flags: 0, link: 0 as number | undefined, hops: [] as
 
 function hopsBy(gateway: number, flags: number, link: number | undefined): readonly RouteNextHop[] {
   if (gateway !== lastBy.gateway || flags !== lastBy.flags || link !== lastBy.link)
-    lastBy = { gateway, flags, link, hops: [nextHop(flags, text4(gateway), link)] }
+    lastBy = {
+      gateway,
+      flags,
+      link,
+      hops: [
+        nextHop(flags, formatAddress(Uint8Array.of(gateway >>> 24, gateway >>> 16, gateway >>> 8, gateway)), link),
+      ],
+    }
   return lastBy.hops
-}
-
-function text4(word: number): string {
-  return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`
 }
 
 function nextHop(flags: number, gateway?: string, link?: number, weight = 1): RouteNextHop {

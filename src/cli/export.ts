@@ -11,12 +11,13 @@ import {
   type Entry,
   lockKind,
   StoreError,
+  type UnfinishedImport,
   unfinishedImport,
 } from '../datastore/contract.ts'
 import { overlaps } from '../../inet/index.ts'
 import { allBlocks, allEntries, type ClaimedBlock } from '../ipam/claims.ts'
 import { blockKind, copyKind, nodeOfCopy, prefixOfCopy, readBlock } from '../ipam/records.ts'
-import { firstOf, nameOf, printable } from '../resources/index.ts'
+import { firstOf, nameOf } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { type CalicoAccess, importFromCalico } from './import-calico.ts'
 import { CommandError, print } from './output.ts'
@@ -154,7 +155,7 @@ export async function* exportAll(store: Datastore): AsyncGenerator<string, void>
             1,
             `${nameOf(kind, name)} in the datastore cannot be read, so what was printed is no whole export: ${unreadable}`,
           )
-        if (unfinishedImport(value))
+        if (unfinishedImport({ kind, value }))
           throw new CommandError(
             1,
             'an import into this datastore has begun and not ended, so what it holds is no whole cluster: run the same margayctl import again',
@@ -227,24 +228,24 @@ export async function importAll(
   let isOtherCluster: true | undefined
   const counts = { created: 0, replaced: 0, same: 0 }
   const identity = await store.get(identityKind, clusterIdentity.name)
-  const isNew = !identity || unfinishedImport(identity.value) !== undefined
+  const isNew = !identity || unfinishedImport(identity) !== undefined
   if (isNew && write) await begin(store, identity, records)
   for (const { kind, name, value } of isNew ? identityLast(records) : records) {
     const rival = rivalOf(blocks, kind, value)
     if (rival) {
-      kept.push(`${printable(nameOf(kind, name))} (${rival.cidr} is ${rival.node}'s)`)
+      kept.push(`${nameOf(kind, name)} (${rival.cidr} is ${rival.node}'s)`)
       continue
     }
     const found = write ? await createOrFind(store, kind, name, value) : await store.get(kind, name)
     const owner = kind === blockKind && found ? readBlock(found.value)?.node : undefined
-    if (!found || unfinishedImport(found.value)) {
+    if (!found || unfinishedImport(found)) {
       if (found && write) await store.update(kind, name, value, found.version)
       counts.created++
     } else if (isDeepStrictEqual(found.value, value)) counts.same++
     else if (kind === copyKind) kept.push(`${nameOf(kind, name)} (its node keeps it)`)
     // Claimed since the blocks were listed.
     else if (owner !== undefined && owner !== readBlock(value)?.node)
-      kept.push(`${printable(nameOf(kind, name))} (it is ${owner}'s)`)
+      kept.push(`${nameOf(kind, name)} (it is ${owner}'s)`)
     else {
       if (write) await store.update(kind, name, value, found.version)
       counts.replaced++
@@ -257,15 +258,16 @@ export async function importAll(
 /** What stands in the place of the identity until all is written. */
 async function begin(store: Datastore, found: Entry | undefined, records: readonly ExportedRecord[]): Promise<void> {
   const own = records.find(({ kind }) => kind === identityKind)
-  const marker = { importOf: own?.value ?? {} }
-  if (!own || isDeepStrictEqual(found?.value, marker)) return
+  if (!own) return
+  const marker: UnfinishedImport = { importOf: own.value }
+  if (isDeepStrictEqual(found?.value, marker)) return
   if (found) await store.update(identityKind, clusterIdentity.name, marker, found.version)
   else await store.create(identityKind, clusterIdentity.name, marker)
 }
 
 /** What is of one store only stays with it. */
 function parted(records: readonly ExportedRecord[]) {
-  const left = records.filter(isOfOneStore).map(({ kind, name }) => printable(nameOf(kind, name)))
+  const left = records.filter(isOfOneStore).map(({ kind, name }) => nameOf(kind, name))
   return { written: records.filter(record => !isOfOneStore(record)), left: left.length > 0 ? { left } : {} }
 }
 
@@ -302,7 +304,7 @@ async function requireRoom(store: Datastore, records: readonly ExportedRecord[])
   const kinds = (await store.kinds()).filter(kind => kind !== lockKind)
   const own = records.find(record => record.kind === identityKind)
   const [theirs] = (await store.list(identityKind, { limit: 1 })).entries
-  const begun = unfinishedImport(theirs?.value)
+  const begun = unfinishedImport(theirs)
   // Without an identity it is what was applied since a datastore was emptied, or before the first daemon.
   if (begun && !isDeepStrictEqual(begun.importOf, own?.value))
     throw new CommandError(

@@ -51,7 +51,7 @@ export async function requireSound(
 ): Promise<readonly string[]> {
   const records = all.filter(record => !isOfOneStore(record))
   const at = ({ kind, name, line }: ExportedRecord, what: string): string =>
-    `${file}:${line}: ${printable(nameOf(kind, name))}: ${printable(what)}`
+    `${file}:${line}: ${nameOf(kind, name)}: ${printable(what)}`
   const { resources, problems } = readResources(records)
   refuse([
     ...records.flatMap(record => unstorable(record).map(what => at(record, what))),

@@ -28,7 +28,7 @@ export function strangeText(theirs: string | undefined): string {
 
 /** What stands in the way of taking the records for a cluster; undefined: nothing. */
 export function unfinishedText(entries: Records): string | undefined {
-  if (!unfinishedImport(entries.get(keyOf(identity))?.value)) return undefined
+  if (!unfinishedImport(entries.get(keyOf(identity)))) return undefined
   return 'an import into the datastore has begun and not ended, so its records are not all there: run the same margayctl import again'
 }
 

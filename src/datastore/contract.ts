@@ -62,9 +62,11 @@ export interface UnfinishedImport {
   readonly importOf: unknown
 }
 
-/** Undefined: what stands in the place of the identity is one. */
-export function unfinishedImport(value: unknown): UnfinishedImport | undefined {
-  return typeof value === 'object' && value !== null && 'importOf' in value ? value : undefined
+/** Of the record in the place of the identity. Undefined: it is one, or there is none. */
+export function unfinishedImport(entry: Pick<Entry, 'kind' | 'value'> | undefined): UnfinishedImport | undefined {
+  const { kind, value } = entry ?? {}
+  const isMarker = kind === clusterIdentity.kind && typeof value === 'object' && value !== null && 'importOf' in value
+  return isMarker ? value : undefined
 }
 
 /** The command that deletes a record of any kind. */
