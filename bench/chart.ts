@@ -1,6 +1,6 @@
 // The chart of docs/performance.md: a row of bars for each scenario at its standard size, on a logarithmic scale.
 
-import { contenders } from './contenders.ts'
+import { competitors } from './contenders.ts'
 import { median, type Result } from './results.ts'
 import { scenarios } from './scenarios/index.ts'
 
@@ -29,7 +29,7 @@ export function chart(results: readonly Result[]): string {
   const parts: string[] = []
   let y = TOP
   for (const { row, size } of rows) {
-    const bars = contenders.flatMap(({ name, title }) => {
+    const bars = competitors.flatMap(({ name, title }) => {
       const found = results.find(each => each.row === row && each.size === size && each.device === name)
       return found && found.wall.length > 0 && median(found.wall) > 0
         ? [{ name, title, value: median(found.wall) }]

@@ -129,7 +129,7 @@ async function run(cell: Cell): Promise<void> {
   const start = performance.now()
   const outcome = await outcomeOf(cell)
   cell.took = (performance.now() - start) / 1000
-  const who = `[${spent().toFixed(0).padStart(3)} s] ${scenario.name} ${scenario.sizes[size].label}  ${(contender?.title ?? 'generator alone').padEnd(16)}`
+  const who = `[${spent().toFixed(0).padStart(3)} s] ${scenario.name} ${scenario.sizes[size].label}  ${(contender?.title ?? 'generator alone').padEnd(18)} `
   if ('failed' in outcome) {
     cell.failed = outcome.failed.split('\n')[0]
     console.log(`${who}failed: ${outcome.failed}`)

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { format } from 'prettier'
 import { chart } from './chart.ts'
-import { contenders, titleOf } from './contenders.ts'
+import { competitors, contenders, titleOf } from './contenders.ts'
 import { median, readResults, type Result } from './results.ts'
 import { rowsOf, type Scenario, scenarios, type Target } from './scenarios/index.ts'
 
@@ -24,7 +24,7 @@ export async function writeReport(results: readonly Result[] = readResults()): P
   writeFileSync(docs('performance.svg'), chart(results))
 }
 
-const others = contenders.filter(({ name }) => name !== 'margay')
+const others = competitors.filter(({ name }) => name !== 'margay')
 
 /** The row of one device; undefined if it was not measured or failed. */
 function find(results: readonly Result[], row: string, size: string, device: string): Result | undefined {

@@ -1,7 +1,12 @@
-// Routes straight into the kernel, without BGP: netlink-ts beside iproute2's batch mode, each in a namespace of its own.
+// Routes straight into the kernel, without BGP: netlink-ts beside iproute2's batch mode, and beside what the kernel itself needs for the
+// messages of netlink-ts in their order (bench/netlink/floor.c), each in a namespace of its own.
 
 import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { open } from '../../netlink/index.ts'
 import type { Operation } from '../../netlink/types.ts'
 import { usageOfChildren } from '../network.ts'
@@ -48,6 +53,22 @@ const parties: Readonly<Record<string, Party>> = {
       execFileSync('ip', ['-n', netns, '-batch', '-'], { input })
       return { wall: (performance.now() - start) / 1000, cpu: usageOfChildren() - cpu }
     }),
+  'netlink-floor': async (netns, count) => {
+    const folder = mkdtempSync(join(tmpdir(), 'margay-bench-netlink-'))
+    try {
+      const program = join(folder, 'floor')
+      const source = fileURLToPath(new URL('../netlink/floor.c', import.meta.url))
+      execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', program, source]) // musl comes without the kernel's headers
+      const call = ['netns', 'exec', netns, program, String(count), 'ascending', 'scattered']
+      const lines = execFileSync('ip', call, { encoding: 'utf8' }).trim().split('\n')
+      return lines.map(line => {
+        const [wall, cpu] = line.split(' ').map(Number)
+        return { wall: wall / 1e6, cpu: cpu / 1e6 }
+      })
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
 }
 
 async function run(size: number, contender: string): Promise<readonly Measured[]> {
@@ -71,11 +92,12 @@ async function run(size: number, contender: string): Promise<readonly Measured[]
 
 export const netlink: OwnScenario = {
   name: 'netlink',
-  words: 'Routes into the kernel without BGP, by netlink-ts and by `ip -batch`: added, and deleted again.',
+  words:
+    "Routes into the kernel without BGP, by netlink-ts and by `ip -batch`: added, and deleted again. The kernel's floor is a program in C that sends what netlink-ts sends, in its order, prepared before the clock starts.",
   targets: { 'netlink, add': { wall: 0.25 }, 'netlink, delete': { wall: 0.25 } },
   sizes: counts.map((units): Size => ({ label: thousands(units), units })) as [Size, Size, Size],
   standard: 1,
   rows,
-  contenders: ['margay', 'ip-batch'],
+  contenders: ['margay', 'ip-batch', 'netlink-floor'],
   run,
 }
