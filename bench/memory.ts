@@ -1,8 +1,10 @@
 // What a route takes in the tables of the speaker, by what each further peer adds: a whole speaker on the in-memory network, and all that
-// its process has in use before and after. Prints one line of JSON: octets a route, by row.
+// its process has in use before and after; and what is the columns' of the tables that the first one brings. Prints one line of JSON:
+// octets a route, by row.
 //
 //     node --expose-gc bench/memory.ts PREFIXES
 
+import { growableAlive, octetsAlive } from './counts/columns.ts'
 import { Simulation } from '../bgp/core.ts'
 import { fullConfig } from '../bgp/simple-config.ts'
 import { acceptAll, type Policy } from '../bgp/types.ts'
@@ -11,15 +13,6 @@ import { addressOf, device, peerStation } from './generator/addresses.ts'
 import { makeTraffic } from './generator/traffic.ts'
 import { all } from './scenarios/scenario.ts'
 import type { Row } from './scenarios/memory.ts'
-
-const columns: WeakRef<SharedArrayBuffer>[] = []
-globalThis.SharedArrayBuffer = new Proxy(SharedArrayBuffer, {
-  construct(target, given): SharedArrayBuffer {
-    const buffer = Reflect.construct(target, given) as SharedArrayBuffer
-    columns.push(new WeakRef(buffer))
-    return buffer
-  },
-})
 
 const prefixes = Number(process.argv[2])
 const sender = { prefixes, sets: prefixes * 0.15, receives: false }
@@ -51,13 +44,12 @@ net.add(
   addressOf(device, family),
 )
 
-/** What is in use. Node does not count the memory of columns, which grows in place. */
+/** What is in use. */
 function inUse(): number {
   globalThis.gc?.()
   globalThis.gc?.() // what the first found dead may hold columns still
   const { heapUsed, arrayBuffers } = process.memoryUsage()
-  const grown = columns.reduce((sum, each) => sum + (each.deref()?.byteLength ?? 0), 0)
-  return heapUsed + arrayBuffers + grown
+  return heapUsed + arrayBuffers + growableAlive()
 }
 
 /** A peer comes, tells all it has, and is told all. */
@@ -72,8 +64,14 @@ function join(n: number): number {
   return (inUse() - before) / prefixes
 }
 
+const first = join(0)
+const columns = octetsAlive()
 const found: Record<Row, number> = {
-  'memory, first peer': join(0),
+  'memory, first peer': first,
+  'columns, Adj-RIB-In': columns['Adj-RIB-In'] / prefixes,
+  'columns, Loc-RIB': columns['Loc-RIB'] / prefixes,
+  'columns, Adj-RIB-Out': columns['Adj-RIB-Out'] / prefixes,
+  'columns, attribute sets': columns['attribute sets'] / prefixes,
   'memory, Adj-RIB-In': join(1),
   'memory, receiver': Math.max(join(2), join(3)),
   'memory, Adj-RIB-Out': join(4),

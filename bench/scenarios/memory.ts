@@ -5,17 +5,32 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type OwnScenario, type Size, thousands } from './scenario.ts'
 
-const rows = ['memory, first peer', 'memory, Adj-RIB-In', 'memory, receiver', 'memory, Adj-RIB-Out'] as const
+const rows = [
+  'memory, first peer',
+  'columns, Adj-RIB-In',
+  'columns, Loc-RIB',
+  'columns, Adj-RIB-Out',
+  'columns, attribute sets',
+  'memory, Adj-RIB-In',
+  'memory, receiver',
+  'memory, Adj-RIB-Out',
+] as const
 export type Row = (typeof rows)[number]
 
+const octets = { counts: 'octets' }
 const counts = [100_000, 300_000, 1_000_000]
 const main = fileURLToPath(new URL('../memory.ts', import.meta.url))
 
 export const memory: OwnScenario = {
   name: 'memory',
   words:
-    'Octets a route, columns and objects, by what each peer adds to a speaker. The first brings all tables: Loc-RIB, Adj-RIB-In, Adj-RIB-Out of its update group, and attribute sets. A second one with the same prefixes brings an Adj-RIB-In and sets of its own, 15 to 100 prefixes; one that is told what others are told nothing; one with another view an Adj-RIB-Out.',
-  targets: { 'memory, receiver': { count: 1, counts: 'octets' } },
+    'Octets a route, columns and objects, by what each peer adds to a speaker. The first brings all tables, and columns and hash indexes of each are told by themselves, too: Adj-RIB-In (paths), Loc-RIB (prefixes, how they are found, the best path of each), Adj-RIB-Out of its update group, and attribute sets, 15 to 100 prefixes, whose octets the other three share. A second one with the same prefixes brings an Adj-RIB-In and sets of its own; one that is told what others are told nothing; one with another view an Adj-RIB-Out.',
+  targets: {
+    'columns, Adj-RIB-In': octets,
+    'columns, Loc-RIB': octets,
+    'columns, Adj-RIB-Out': octets,
+    'memory, receiver': { ...octets, count: 1 },
+  },
   sizes: counts.map((units): Size => ({ label: thousands(units), units })) as [Size, Size, Size],
   standard: 2,
   short: { isOneSize: true },
