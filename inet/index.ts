@@ -2,5 +2,6 @@
 
 export * from './address.ts'
 export * from './prefix.ts'
+export * from './prefix-map.ts'
 export { specialRange, type SpecialRange, specialRangeWithin } from './special.ts'
 export { PrefixTable } from './table.ts'

@@ -3,6 +3,7 @@
 // A new reader gets the whole Loc-RIB first, then changes. What waits is a set of prefixes, so a slow reader sees the
 // last state of each only, and a prefix that came and went unseen is never mentioned.
 
+import type { PrefixKey } from '../../inet/index.ts'
 import type { ChangeCursor, ChangeView } from '../types.ts'
 import { column, FIRST, type Octets, resized, roundUp } from '../tables/columns.ts'
 import { DirtyQueue } from '../tables/dirty-queue.ts'
@@ -19,8 +20,8 @@ export class ChangeFeed implements ChangeCursor, Follower {
   size = 0
   /** One bit per prefix: the reader was told of chosen paths. */
   #told: Octets
-  /** Texts of the prefixes that the reader was told of: the same string each time, so that its maps need not hash it anew. */
-  readonly #texts: (string | undefined)[] = []
+  /** Of the prefixes that the reader was told of: the same each time, so that nothing is worked out of the prefix anew. */
+  readonly #keys: (PrefixKey | undefined)[] = []
   /** The last list of a single next hop. */
   #alone: readonly string[] = []
 
@@ -72,7 +73,9 @@ export class ChangeFeed implements ChangeCursor, Follower {
   #fill(prefix: number, into: ChangeView): void {
     const { prefixes, paths, sets, sessions } = this.#rib
     const best = prefixes.best[prefix]
-    into.prefix = this.#text(prefix, best !== 0)
+    const key = this.#key(prefix, best !== 0)
+    into.prefix = key.text
+    into.key = key
     into.peer = ''
     into.med = into.localPref = undefined
     into.blackhole = false
@@ -114,10 +117,10 @@ export class ChangeFeed implements ChangeCursor, Follower {
     return this.#alone
   }
 
-  #text(prefix: number, there: boolean): string {
-    const text = this.#texts[prefix] ?? this.#rib.prefixes.text(prefix)
-    this.#texts[prefix] = there ? text : undefined
-    return text
+  #key(prefix: number, there: boolean): PrefixKey {
+    const key = this.#keys[prefix] ?? this.#rib.prefixes.key(prefix)
+    this.#keys[prefix] = there ? key : undefined
+    return key
   }
 
   #wasTold(prefix: number): boolean {

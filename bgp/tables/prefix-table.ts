@@ -3,7 +3,7 @@
 // IPv4 and IPv6 differ in the number of 32-bit address words only (1 or 4). An id is freed by whoever knows that no
 // cursor will ask for it any more; a freed id is given out again.
 
-import { addressFrom, formatPrefix, prefixText4, parsePrefix } from '../../inet/index.ts'
+import { addressFrom, formatPrefix, type PrefixKey, prefixText4, parsePrefix } from '../../inet/index.ts'
 import { type Column, column, FIRST, type Octets, resized, roundUp, type Words } from './columns.ts'
 import { mix, ShardedIndex } from './sharded-index.ts'
 
@@ -165,6 +165,11 @@ export class PrefixTable extends ShardedIndex {
     this.putNlri(id, octets, 0)
     const { family, octets: address } = addressFrom(octets.subarray(1))
     return formatPrefix({ family, octets: address, length: this.#length[id] })
+  }
+
+  key(id: number): PrefixKey {
+    const text = this.text(id)
+    return this.#wide ? { text, word: 0, length: -1 } : { text, word: this.#a0[id] | 0, length: this.#length[id] }
   }
 
   protected override hashOf(id: number): number {

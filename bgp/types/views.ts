@@ -1,5 +1,7 @@
 // The RIB as a user reads it.
 
+import type { PrefixKey } from '../../inet/index.ts'
+
 /** One path of one prefix, read out of the columns. */
 export interface PathView {
   prefix: string
@@ -66,6 +68,8 @@ export type Table = 'in' | 'accepted' | 'loc' | 'out'
 /** A Loc-RIB change: the chosen paths of one prefix, or none. The object is reused: copy what you keep. */
 export interface ChangeView {
   prefix: string
+  /** The same for maps by prefix, which need not read the text then. */
+  key?: PrefixKey
   /** Empty: withdrawn. Next hops of the best path and of its ECMP set, in order, without doubles. */
   nextHops: readonly string[]
   /**

@@ -122,10 +122,7 @@ function write(
   if (route.metric !== undefined)
     writer.attributeU32(attribute.priority, whole(route.metric, 0, 0xffffffff, 'metric', of))
   if (route.source !== undefined) {
-    const source = addressOf(route.source, 'source', of)
-    if (source.family !== family)
-      throw new InvalidRequest(`route "${of}": source "${route.source}" is of another family`)
-    writer.attribute(attribute.source, source.octets)
+    writeSource(writer, family, route.source, of)
   }
   if (route.mtu !== undefined) {
     const metrics = writer.beginNest(attribute.metrics)
@@ -148,6 +145,14 @@ function write(
   } else if (head.pathless && family === 6) {
     writer.attributeU32(attribute.link, LOOPBACK)
   }
+}
+
+function writeSource(writer: MessageWriter, family: IpFamily, text: string, of: string): void {
+  const word = family === 4 ? sourceWord(text) : -1
+  if (word >= 0) return writer.attributeU32be(attribute.source, word)
+  const source = addressOf(text, 'source', of)
+  if (source.family !== family) throw new InvalidRequest(`route "${of}": source "${text}" is of another family`)
+  writer.attribute(attribute.source, source.octets)
 }
 
 function weight(hop: RouteNextHop, of: string): number {
@@ -174,16 +179,20 @@ function writePath(writer: MessageWriter, family: IpFamily, hop: RouteNextHop, o
   }
 }
 
-/** Most routes lead by the gateway of the one before. */
-let lastGateway = ''
-let lastWord = -1
+const gatewayWord = wordReader()
+const sourceWord = wordReader()
 
-function gatewayWord(text: string): number {
-  if (text !== lastGateway) {
-    lastWord = wordOf4(text)
-    lastGateway = text
+/** Reads IPv4 addresses as numbers (-1: none): most routes have the gateway and the source of the one before. */
+function wordReader(): (text: string) => number {
+  let last = ''
+  let word = -1
+  return text => {
+    if (text !== last) {
+      word = wordOf4(text)
+      last = text
+    }
+    return word
   }
-  return lastWord
 }
 
 function typeNumber(route: Route): number {

@@ -41,7 +41,7 @@ export class Fights<By> {
 
   /** Milliseconds until the object may be put right; 0: now. */
   wait(key: string): number {
-    const blows = this.#blows.get(key)
+    const blows = this.#blows.size > 0 ? this.#blows.get(key) : undefined
     return blows ? Math.max(0, blows.last + pauseAfter(blows.count) - this.#clock.now()) : 0
   }
 
@@ -59,7 +59,7 @@ export class Fights<By> {
 
   /** The object is not wanted any more. */
   forget(key: string): void {
-    this.#blows.delete(key)
+    if (this.#blows.size > 0) this.#blows.delete(key)
   }
 
   #isWarm({ count, last }: Blows<By>): boolean {

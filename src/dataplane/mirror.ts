@@ -6,6 +6,7 @@
 // event.
 
 import { isDeepStrictEqual } from 'node:util'
+import { keyOf, type PrefixKey, PrefixMap } from '../../inet/index.ts'
 import type { InterfaceAddress, Link, NetlinkEvent, Route, Rtnetlink } from '../../netlink/types.ts'
 import { nextTurn } from './clock.ts'
 import { isJoinable, isMarked, mainTable, type Mark, metricOf, restOf, sameRoute, sameWay } from './routes/route.ts'
@@ -47,14 +48,14 @@ export class KernelMirror {
   /** Links whose own events are still to come: until then, events of a namesake are older than they. */
   readonly #noted = new Set<number>()
   readonly #addresses = new Map<string, InterfaceAddress>()
-  #ours = new Map<string, Route>()
+  #ours = new PrefixMap<Route>()
   /** IPv4: further routes under our mark, behind ours (`ip route append`), as far as a reading has shown them. */
-  #twins = new Map<string, readonly Route[]>()
+  #twins = new PrefixMap<readonly Route[]>()
   /** IPv6: routes of ours of several next hops whose owner the kernel has told for the first only. */
   #mixed = new Set<string>()
   /** IPv6: the next hop of ours that is being taken away alone. */
   readonly #probed = new Map<string, Route>()
-  #foreign = new Map<string, readonly Route[]>()
+  #foreign = new PrefixMap<readonly Route[]>()
   /** How many next hops leave by a link, ours and others'. */
   #uses = new Map<number, number>()
   /** The same of ours alone. */
@@ -115,7 +116,7 @@ export class KernelMirror {
   }
 
   /** Our route for the prefix. */
-  ours(prefix: string): Route | undefined {
+  ours(prefix: string | PrefixKey): Route | undefined {
     return this.#ours.get(prefix)
   }
 
@@ -129,16 +130,16 @@ export class KernelMirror {
   }
 
   /** Routes under our mark that somebody has put beside ours. */
-  twins(prefix: string): readonly Route[] {
+  twins(prefix: string | PrefixKey): readonly Route[] {
     return this.#twins.get(prefix) ?? none
   }
 
   /** IPv6: others may have a part in our route. */
   isMixed(prefix: string): boolean {
-    return this.#mixed.has(prefix)
+    return this.#mixed.size > 0 && this.#mixed.has(prefix)
   }
 
-  foreign(prefix: string): readonly Route[] {
+  foreign(prefix: string | PrefixKey): readonly Route[] {
     return this.#foreign.get(prefix) ?? none
   }
 
@@ -167,14 +168,14 @@ export class KernelMirror {
   }
 
   /** The kernel acknowledged our route. */
-  noteWritten(route: Route): void {
-    this.#mixed.delete(route.dst)
-    this.#setOurs(route.dst, route)
+  noteWritten(route: Route, key: PrefixKey): void {
+    this.noteWhole(route.dst)
+    this.#setOurs(key, route)
   }
 
   /** Our route is what we want, next hop by next hop: nobody else is taken to have a part in it. */
   noteWhole(prefix: string): void {
-    this.#mixed.delete(prefix)
+    if (this.#mixed.size > 0) this.#mixed.delete(prefix)
   }
 
   /** This next hop alone will be taken out of our route. */
@@ -205,10 +206,10 @@ export class KernelMirror {
   }
 
   /** The kernel acknowledged the delete, or said that there was nothing to delete. */
-  noteDeleted(prefix: string): void {
-    const ours = this.#ours.get(prefix)
-    if (ours && this.#twins.has(prefix)) this.noteTwinGone(ours)
-    else if (ours) this.#setOurs(prefix, undefined)
+  noteDeleted(key: PrefixKey): void {
+    const ours = this.#ours.get(key)
+    if (ours && this.#twins.get(key)) this.noteTwinGone(ours)
+    else if (ours) this.#setOurs(key, undefined)
   }
 
   /** Reads links and addresses again and tells of differences. */
@@ -230,19 +231,19 @@ export class KernelMirror {
     try {
       const routes = await this.#kernel.routes({ table: this.mark.table })
       const inMain = this.mark.table === mainTable ? [] : await this.#kernel.routes({ table: mainTable })
-      const ours = new Map<string, Route>()
-      const twins = new Map<string, readonly Route[]>()
-      const foreign = new Map<string, Route[]>()
+      const ours = new PrefixMap<Route>()
+      const twins = new PrefixMap<readonly Route[]>()
+      const foreign = new PrefixMap<readonly Route[]>()
       for (let i = 0; i < routes.length + inMain.length; i++) {
         if (i % unitsPerTurn === unitsPerTurn - 1) await nextTurn()
         const route = i < routes.length ? routes[i] : inMain[i - routes.length]
         if (!this.#concerns(route)) continue
         for (const part of this.#partsOf(route)) {
+          const key = keyOf(part.dst)
           // The first of several is in force.
-          if (isMarked(part, this.mark) && ours.has(part.dst))
-            twins.set(part.dst, [...(twins.get(part.dst) ?? []), part])
-          else if (isMarked(part, this.mark)) ours.set(part.dst, part)
-          else foreign.set(part.dst, [...(foreign.get(part.dst) ?? []), part])
+          if (!isMarked(part, this.mark)) foreign.set(key, [...(foreign.get(key) ?? []), part])
+          else if (ours.get(key)) twins.set(key, [...(twins.get(key) ?? []), part])
+          else ours.set(key, part)
         }
       }
       const changed = await this.#swap(ours, twins, foreign, touched)
@@ -254,9 +255,9 @@ export class KernelMirror {
   }
 
   async #swap(
-    ours: Map<string, Route>,
-    twins: Map<string, readonly Route[]>,
-    foreign: Map<string, readonly Route[]>,
+    ours: PrefixMap<Route>,
+    twins: PrefixMap<readonly Route[]>,
+    foreign: PrefixMap<readonly Route[]>,
     touched: Set<string>,
   ): Promise<Map<string, Hit | undefined>> {
     const changed = new Map<string, Hit | undefined>()
@@ -278,7 +279,7 @@ export class KernelMirror {
       restore(twins, prefix, this.#twins.get(prefix))
       restore(foreign, prefix, this.#foreign.get(prefix))
     }
-    for (const [prefix, route] of ours) if (!touched.has(prefix)) this.#noteHeard(route)
+    for (const route of ours.values()) if (touched.size === 0 || !touched.has(route.dst)) this.#noteHeard(route)
     this.#ours = ours
     this.#twins = twins
     this.#foreign = foreign
@@ -424,14 +425,14 @@ export class KernelMirror {
   }
 
   #noteHeard(route: Route): void {
+    if (!isJoinable(route) || route.nextHops.length === 1) return this.noteWhole(route.dst)
     const known = this.#ours.get(route.dst)
-    if (!isJoinable(route) || route.nextHops.length === 1) this.#mixed.delete(route.dst)
-    else if (!known || !sameRoute(known, route)) this.#mixed.add(route.dst)
+    if (!known || !sameRoute(known, route)) this.#mixed.add(route.dst)
   }
 
-  #setOurs(prefix: string, route: Route | undefined): void {
+  #setOurs(prefix: string | PrefixKey, route: Route | undefined): void {
     const old = this.#ours.get(prefix)
-    if (!route) this.#mixed.delete(prefix)
+    if (!route) this.noteWhole(typeof prefix === 'string' ? prefix : prefix.text)
     if (old?.nextHops !== route?.nextHops) {
       for (const uses of [this.#uses, this.#ourUses]) {
         if (old) count(uses, old, -1)
@@ -509,7 +510,7 @@ function sameLists(a: readonly Route[], b: readonly Route[]): boolean {
   return a.length === b.length && a.every(route => b.some(other => sameRoute(route, other)))
 }
 
-function restore<V>(map: Map<string, V>, prefix: string, value: V | undefined): void {
+function restore<V extends object>(map: PrefixMap<V>, prefix: string | PrefixKey, value: V | undefined): void {
   if (value === undefined) map.delete(prefix)
   else map.set(prefix, value)
 }

@@ -4,8 +4,8 @@
 // routes that use it are judged anew. Nothing here does I/O: every call returns the entries that differ from before.
 
 import { isDeepStrictEqual } from 'node:util'
-import { contains, formatPrefix, parsePrefix } from '../../inet/index.ts'
-import type { Prefix } from '../../inet/index.ts'
+import { contains, formatPrefix, parsePrefix, prefixFrom, PrefixMap } from '../../inet/index.ts'
+import type { Prefix, PrefixKey } from '../../inet/index.ts'
 import type { NextHopState } from '../../bgp/types.ts'
 import type { Facts } from '../model/facts.ts'
 import { equalFibEntries } from '../model/fib.ts'
@@ -23,6 +23,8 @@ import { type ReadTunnelRule, throughTunnel } from './tunnel-rules.ts'
 /** A prefix with the next hops of its chosen paths, as the Loc-RIB feed gives it. */
 export interface LearnedRoute {
   readonly prefix: string
+  /** The same for maps. */
+  readonly key?: PrefixKey
   readonly nextHops: readonly string[]
   /** Shares of the load, one a next hop, in any unit; absent: equal ones. */
   readonly bandwidths?: readonly number[]
@@ -33,6 +35,8 @@ export interface LearnedRoute {
 /** What becomes of one prefix. Without an entry `reason` says why, unless the route is simply gone. */
 export interface FibUpdate {
   readonly prefix: string
+  /** The same for maps, if it was learned with one. */
+  readonly key?: PrefixKey
   readonly entry?: FibEntry
   readonly reason?: string
 }
@@ -53,6 +57,7 @@ interface HopSet {
 /** One a route of the Loc-RIB, so it has few fields, and nothing that could be worked out again. */
 interface Known {
   readonly text: string
+  readonly key: PrefixKey | undefined
   peer: string
   hops: HopSet
   admission: Admission
@@ -71,7 +76,7 @@ interface Admission {
 const admitted: Admission = {}
 
 export class Resolver {
-  readonly #routes = new Map<string, Known>()
+  readonly #routes = new PrefixMap<Known>()
   readonly #sets = new Map<string, HopSet>()
   readonly #tracker: HopTracker
   readonly #unwrapped = new Set<string>()
@@ -104,16 +109,16 @@ export class Resolver {
 
   /** Takes one Loc-RIB change; no next hops, or a route of our own, means withdrawn. Undefined: the FIB stays as it is. */
   learn(route: LearnedRoute): FibUpdate | undefined {
-    if (route.nextHops.length === 0 || route.peer === 'local') return this.forget(route.prefix)
-    const known = this.#find(route.prefix)
+    if (route.nextHops.length === 0 || route.peer === 'local') return this.#forget(this.#find(route.key ?? route.prefix))
+    const known = this.#find(route.key ?? route.prefix)
     if (known) return this.#relearn(known, route)
-    const prefix = parsePrefix(route.prefix)
+    const prefix = route.key ? prefixFrom(route.key) : parsePrefix(route.prefix)
     if (!prefix) return { prefix: route.prefix, reason: `${route.prefix} is no prefix` }
     const text = canonical(route.prefix, prefix)
     const hops = this.#join(route.nextHops, route.bandwidths)
     const admission = this.#admit(prefix)
-    const learned: Known = { text, peer: route.peer, hops, admission, entry: undefined, reason: undefined }
-    this.#routes.set(text, learned)
+    const learned: Known = { text, key: route.key, peer: route.peer, hops, admission, entry: undefined, reason: undefined }
+    this.#routes.set(route.key ?? text, learned)
     this.#judge(learned)
     if (learned.entry) this.#inForce++
     return updateOf(learned)
@@ -129,14 +134,18 @@ export class Resolver {
 
   /** The speaker has no path for the prefix any more. */
   forget(prefix: string): FibUpdate | undefined {
-    const known = this.#find(prefix)
+    return this.#forget(this.#find(prefix))
+  }
+
+  #forget(known: Known | undefined): FibUpdate | undefined {
     if (!known) return undefined
-    this.#routes.delete(known.text)
+    const { text, key } = known
+    this.#routes.delete(key ?? text)
     if (this.#unwrapped.size > 0) this.#unwrapped.delete(known.text)
     this.#leave(known.hops)
     if (!known.entry) return undefined
     this.#inForce--
-    return { prefix: known.text }
+    return key ? { prefix: text, key } : { prefix: text }
   }
 
   /** Links, addresses or foreign routes changed. Judges all routes only if a connected subnet or an own address came or went. */
@@ -203,11 +212,11 @@ export class Resolver {
   }
 
   /** A known prefix in its canonical form costs no parsing. */
-  #find(text: string): Known | undefined {
-    const known = this.#routes.get(text)
-    if (known || isCanonical4(text)) return known
-    const prefix = parsePrefix(text)
-    return prefix && this.#routes.get(canonical(text, prefix))
+  #find(of: string | PrefixKey): Known | undefined {
+    const known = this.#routes.get(of)
+    if (known || typeof of !== 'string' || isCanonical4(of)) return known
+    const prefix = parsePrefix(of)
+    return prefix && this.#routes.get(formatPrefix(prefix))
   }
 
   /** Counts one more user. */
@@ -380,8 +389,9 @@ function hopOptions({ rules, tunnelled }: ReadRules): ResolveOptions {
   return { throughDefault: rules.resolveThroughDefault ?? false, tunnelled }
 }
 
-function updateOf({ text: prefix, entry, reason }: Known): FibUpdate {
-  return entry ? { prefix, entry } : { prefix, reason }
+function updateOf({ text: prefix, key, entry, reason }: Known): FibUpdate {
+  if (entry) return key ? { prefix, key, entry } : { prefix, entry }
+  return key ? { prefix, key, reason } : { prefix, reason }
 }
 
 /** IPv4 has one notation. */

@@ -35,7 +35,7 @@ export class BackOff {
   }
 
   succeeded(prefix: string): void {
-    this.#waits.delete(prefix)
+    if (this.#waits.size > 0) this.#waits.delete(prefix)
   }
 
   /** The world changed: what failed and may work now is due at once. */

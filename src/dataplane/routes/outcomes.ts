@@ -44,8 +44,8 @@ export class Outcomes {
   report(results: readonly FibResult[]): void {
     for (const result of results) {
       if (result.state === 'conflict' || result.state === 'failed') this.#trouble.set(result.prefix, result)
-      else this.#trouble.delete(result.prefix)
-      const waiters = this.#waiters.get(result.prefix)
+      else if (this.#trouble.size > 0) this.#trouble.delete(result.prefix)
+      const waiters = this.#waiters.size > 0 ? this.#waiters.get(result.prefix) : undefined
       if (!waiters || this.#pending(result.prefix)) continue
       this.#waiters.delete(result.prefix)
       for (const resolve of waiters) resolve(result)

@@ -396,7 +396,7 @@ export class RouteTable {
   }
 
   #judge(row: Row, batch: Planned[], results: FibResult[]): void {
-    const { prefix } = row
+    const { prefix, key } = row
     if (this.#held.size > 0) this.#held.delete(prefix)
     const winner = winnerOf(row)
     const route = winner && toRoute(winner.entry, this.#mirror.mark, name => this.#mirror.linkNamed(name))
@@ -408,10 +408,10 @@ export class RouteTable {
     const step = decide(
       {
         wanted: winner && route && { class: winner.class, route },
-        ours: this.#mirror.ours(prefix),
-        twins: this.#mirror.twins(prefix),
+        ours: this.#mirror.ours(key),
+        twins: this.#mirror.twins(key),
         mixed: this.#mirror.isMixed(prefix),
-        foreign: this.#mirror.foreign(prefix),
+        foreign: this.#mirror.foreign(key),
         mayAdd: winner !== undefined && this.#ready.has(winner.class),
         mayReplace: winner !== undefined && this.#aboveSynced(winner.class) && !this.#blind,
         mayDelete: this.#mayDelete,
@@ -433,7 +433,7 @@ export class RouteTable {
       case 'yield':
         this.#backOff.succeeded(prefix)
         if (step.remove) batch.push(planned(row, winner, step, 'route.delete', deletionOf(step.remove)))
-        else if (this.#mirror.ours(prefix)) this.#held.add(prefix)
+        else if (this.#mirror.ours(key)) this.#held.add(prefix)
         if (!step.remove) results.push(this.#conflict(prefix, winner, step.holder))
         return
       case 'delete':
@@ -517,6 +517,7 @@ export class RouteTable {
   }
 
   #answered({ row, prefix, winner, step }: Planned, answer: Result): FibResult | undefined {
+    const { key } = row
     if (step.do === 'prune' && (answer.ok || answer.errno === 'ESRCH')) {
       this.#mirror.noteTwinGone(step.route)
       this.#dirty.add(row)
@@ -534,9 +535,9 @@ export class RouteTable {
     if (!answer.ok && answer.errno === 'ESRCH' && prefix.includes(':')) this.#stale = true
     if (answer.ok || (answer.errno === 'ESRCH' && (step.do === 'delete' || step.do === 'yield'))) {
       this.#backOff.succeeded(prefix)
-      if (step.do === 'add' || step.do === 'replace') this.#mirror.noteWritten(step.route)
-      else this.#mirror.noteDeleted(prefix)
-      if ((step.do === 'delete' || step.do === 'yield') && this.#mirror.ours(prefix)) {
+      if (step.do === 'add' || step.do === 'replace') this.#mirror.noteWritten(step.route, key)
+      else this.#mirror.noteDeleted(key)
+      if ((step.do === 'delete' || step.do === 'yield') && this.#mirror.ours(key)) {
         this.#dirty.add(row) // there was another behind it
         return undefined
       }

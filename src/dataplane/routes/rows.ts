@@ -1,11 +1,14 @@
 // One record a prefix: what every class wants there, and where it is on its way to the kernel. It is found by the prefix's text once and
 // handed on from there: of a hundred thousand routes, looking them up in one table after the other was most of the work.
 
+import { keyOf, type PrefixKey, PrefixMap } from '../../../inet/index.ts'
 import type { Route } from '../../../netlink/types.ts'
 import { equalFibEntries, type FibClass, fibClasses, type FibEntry } from '../../model/fib.ts'
 
 export interface FibChange {
   readonly prefix: string
+  /** The same for maps, from whoever has it. */
+  readonly key?: PrefixKey
   /** Absent: the class wants no route for the prefix any more. */
   readonly entry?: FibEntry
 }
@@ -18,6 +21,7 @@ export interface Winner {
 /** By class: what it wants. */
 export interface Row extends Record<FibClass, FibEntry | undefined> {
   readonly prefix: string
+  readonly key: PrefixKey
   /** The queues in which it waits, by their bits. */
   waits: number
   /** What is on its way to the kernel. */
@@ -30,7 +34,7 @@ export interface Flight {
 }
 
 export class Rows {
-  readonly #rows = new Map<string, Row>()
+  readonly #rows = new PrefixMap<Row>()
   readonly #sizes: Record<FibClass, number> = { endpoint: 0, tunnel: 0, bgp: 0, block: 0 }
   /** All rows of a class whose list was given as a whole; of others it is not kept. */
   readonly #listed = new Map<FibClass, ReadonlySet<Row>>()
@@ -54,8 +58,8 @@ export class Rows {
   patch(owner: FibClass, changes: Iterable<FibChange>): Row[] {
     this.#listed.delete(owner)
     const changed: Row[] = []
-    for (const { prefix, entry } of changes) {
-      const row = entry ? this.obtain(prefix) : this.#rows.get(prefix)
+    for (const { prefix, key = prefix, entry } of changes) {
+      const row = entry ? this.obtain(key) : this.#rows.get(key)
       if (row && this.#put(owner, row, entry)) changed.push(row)
     }
     return changed
@@ -65,18 +69,19 @@ export class Rows {
     return this.#rows.get(prefix)
   }
 
-  obtain(prefix: string): Row {
-    const known = this.#rows.get(prefix)
+  obtain(prefix: string | PrefixKey): Row {
+    const key = typeof prefix === 'string' ? keyOf(prefix) : prefix
+    const known = this.#rows.get(key)
     if (known) return known
     const none = undefined
-    const row: Row = { prefix, endpoint: none, tunnel: none, bgp: none, block: none, waits: 0, flight: none }
-    this.#rows.set(prefix, row)
+    const row: Row = { prefix: key.text, key, endpoint: none, tunnel: none, bgp: none, block: none, waits: 0, flight: none }
+    this.#rows.set(key, row)
     return row
   }
 
   /** Forgets the row if nobody wants anything there, and nothing is under way. */
   release(row: Row): void {
-    if (row.waits === 0 && !row.flight && !winnerOf(row)) this.#rows.delete(row.prefix)
+    if (row.waits === 0 && !row.flight && !winnerOf(row)) this.#rows.delete(row.key)
   }
 
   /** All where some class wants a route. */
