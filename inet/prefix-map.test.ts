@@ -19,7 +19,16 @@ t.test('a key is the same prefix by text and by numbers', async t => {
 
 t.test('neither family, lengths at one address nor the addresses around get into each other', async t => {
   const map = new PrefixMap<string>()
-  const texts = ['0.0.0.0/0', '0.0.0.0/8', '10.0.0.0/8', '10.0.0.0/9', '10.0.0.0/32', '255.255.255.255/32', '::/0', 'fd00::/8']
+  const texts = [
+    '0.0.0.0/0',
+    '0.0.0.0/8',
+    '10.0.0.0/8',
+    '10.0.0.0/9',
+    '10.0.0.0/32',
+    '255.255.255.255/32',
+    '::/0',
+    'fd00::/8',
+  ]
   for (const text of texts) map.set(text, text)
   t.equal(map.size, texts.length)
   for (const text of texts) t.equal(map.get(keyOf(text)), text)

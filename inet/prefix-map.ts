@@ -31,7 +31,7 @@ const initialSlots = 64
 const seed = Math.floor(Math.random() * 2 ** 32) | 0
 
 /** A text does instead of a key, and costs that it is read. */
-export class PrefixMap<V extends NonNullable<unknown>> {
+export class PrefixMap<V extends object | string | number> {
   /** Two words each: the address, and 64 times the number of the entry plus the length; both 0: empty. */
   #slots = new Int32Array(2 * initialSlots)
   /** By number, from 1 on. */

@@ -109,7 +109,8 @@ export class Resolver {
 
   /** Takes one Loc-RIB change; no next hops, or a route of our own, means withdrawn. Undefined: the FIB stays as it is. */
   learn(route: LearnedRoute): FibUpdate | undefined {
-    if (route.nextHops.length === 0 || route.peer === 'local') return this.#forget(this.#find(route.key ?? route.prefix))
+    if (route.nextHops.length === 0 || route.peer === 'local')
+      return this.#forget(this.#find(route.key ?? route.prefix))
     const known = this.#find(route.key ?? route.prefix)
     if (known) return this.#relearn(known, route)
     const prefix = route.key ? prefixFrom(route.key) : parsePrefix(route.prefix)
@@ -117,7 +118,15 @@ export class Resolver {
     const text = canonical(route.prefix, prefix)
     const hops = this.#join(route.nextHops, route.bandwidths)
     const admission = this.#admit(prefix)
-    const learned: Known = { text, key: route.key, peer: route.peer, hops, admission, entry: undefined, reason: undefined }
+    const learned: Known = {
+      text,
+      key: route.key,
+      peer: route.peer,
+      hops,
+      admission,
+      entry: undefined,
+      reason: undefined,
+    }
     this.#routes.set(route.key ?? text, learned)
     this.#judge(learned)
     if (learned.entry) this.#inForce++

@@ -74,7 +74,16 @@ export class Rows {
     const known = this.#rows.get(key)
     if (known) return known
     const none = undefined
-    const row: Row = { prefix: key.text, key, endpoint: none, tunnel: none, bgp: none, block: none, waits: 0, flight: none }
+    const row: Row = {
+      prefix: key.text,
+      key,
+      endpoint: none,
+      tunnel: none,
+      bgp: none,
+      block: none,
+      waits: 0,
+      flight: none,
+    }
     this.#rows.set(key, row)
     return row
   }
