@@ -5,13 +5,9 @@ import t from 'tap'
 import { ChunkPool } from '../../bgp/groups/chunks.ts'
 import { Outgoing } from '../../bgp/groups/outgoing.ts'
 import { CompiledPolicy } from '../../bgp/policy/compile.ts'
-import { fullConfig, type SimplePeer } from '../../bgp/simple-config.ts'
-import { Simulation } from '../../bgp/transport/simulation.ts'
 import { UpdateWriter } from '../../bgp/wire/update-writer.ts'
-import { addressOf, device, peerStation } from '../generator/addresses.ts'
-import { makeTraffic } from '../generator/traffic.ts'
 import { all, oneToMany, type Phase, type Shape } from '../scenarios/scenario.ts'
-import { CountedPeer } from './peer.ts'
+import { World } from './world.ts'
 
 interface Counts {
   /** UPDATEs that the receivers get, all together. */
@@ -43,39 +39,10 @@ function count<K extends string>(
   }
 }
 
-/** A device whose peers do what a shape says. */
-class World {
-  readonly #net = new Simulation(1)
-  readonly #peers: readonly CountedPeer[]
-  readonly #phases: ReturnType<typeof makeTraffic>['phases']
-
-  constructor(shape: Shape) {
-    const { family, kind, hasPaths } = shape
-    this.#phases = makeTraffic(shape, false).phases
-    this.#peers = shape.peers.map((_, n) => new CountedPeer(this.#net, n, kind, family, hasPaths))
-    const peers = shape.peers.map((_, n): SimplePeer => {
-      const station = peerStation(n, kind)
-      return {
-        address: addressOf(station, family),
-        remoteAs: station.asn,
-        families: [family],
-        nextHop: kind === 'ebgp' ? 'self' : 'auto',
-        reflectorClient: kind === 'reflector',
-        ...(hasPaths && { addPath: { [family]: { send: 'all' } } }),
-      }
-    })
-    const { asn, routerId } = device
-    this.#net.add(fullConfig({ asn, routerId, clusterId: routerId, peers }), addressOf(device, family))
-    this.#net.run(20)
-  }
-
-  phase(n: number): Counts {
-    for (const peer of this.#peers) peer.updates = 0
-    Object.assign(calls, { sets: 0, prefixes: 0, policy: 0, chunks: 0 })
-    for (const [peer, octets] of this.#phases[n].sends) this.#peers[peer].send(octets)
-    this.#net.run(10)
-    return { updates: this.#peers.reduce((sum, { updates }) => sum + updates, 0), ...calls }
-  }
+function phaseOf(world: World, n: number): Counts {
+  Object.assign(calls, { sets: 0, prefixes: 0, policy: 0, chunks: 0 })
+  const updates = world.phase(n)
+  return { updates, ...calls }
 }
 
 const PREFIXES = 4_000
@@ -144,7 +111,7 @@ for (const { name, shape, updates } of cases)
       { ...withdrawn, updates: updates[1] },
     ]
     for (const [n, limits] of most.entries()) {
-      const found = world.phase(n)
+      const found = phaseOf(world, n)
       for (const key of Object.keys(limits) as (keyof Counts)[])
         t.ok(found[key] <= limits[key], `phase ${n}: ${found[key]} ${key}, at most ${limits[key]}`)
       t.equal(found.updates > 0, n !== 1, 'the receivers hear of it')
