@@ -8,7 +8,7 @@ import { NetlinkError } from './errno.ts'
 export type NativeSocket = { readonly _: 'NativeSocket' }
 
 /** Kinds of job, as native/netlink.h numbers them. */
-export const job = { batch: 0, dump: 1, join: 2, leave: 3, transaction: 4 } as const
+export const job = { batch: 0, dump: 1, join: 2, leave: 3, transaction: 4, files: 5 } as const
 
 /** Kinds of item that `take` returns. */
 export const item = { opened: 0, data: 1, end: 2, event: 3, overrun: 4, closed: 5 } as const
@@ -77,11 +77,6 @@ export interface Addon {
   icmpEcho(to: string, octets: number, milliseconds: number): Promise<number>
   /** Sends echoes to all, again and again, from a thread of that namespace: whether each has answered, or a negative errno. */
   icmpEchoes(namespace: number, to: readonly string[], milliseconds: number): Promise<number | readonly boolean[]>
-  /** Reads (no value) and writes files on a thread of that namespace: an errno for all, or text or errno of each. */
-  sysctls(
-    namespace: number,
-    pathsAndValues: readonly (string | undefined)[],
-  ): Promise<number | readonly (number | string)[]>
 }
 
 let loaded: Addon | undefined

@@ -2,6 +2,9 @@
 
 import { endianness } from 'node:os'
 
+/** linux/netlink.h */
+export const NETLINK_ROUTE = 0
+
 export const littleEndian = endianness() === 'LE'
 
 /** struct nlmsghdr: length u32, type u16, flags u16, sequence u32, port u32. */

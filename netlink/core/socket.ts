@@ -131,6 +131,14 @@ export class NetlinkSocket implements Requests {
     return this.#submit(job[kind], 0, bytes, onData, to)
   }
 
+  /**
+   * Has files read and written as the socket's thread sees them: "r" path NUL, or "w" path NUL value NUL. `onData` gets for each errno and
+   * length, 32 bits each in the machine's order, and the text.
+   */
+  files(list: Uint8Array, onData: (bytes: Uint8Array) => void, to?: Destination): Promise<JobEnd> {
+    return this.#submit(job.files, 0, list, onData, to)
+  }
+
   /** No more calls are taken. */
   get closed(): boolean {
     return this.#closed

@@ -51,4 +51,18 @@ t.test('a missing namespace and a name that leaves /proc/sys are refused', async
   })
   for (const name of ['/proc/sys/net/ipv4/ip_forward', 'net/../../../etc/hostname', 'net//x', ''])
     await t.rejects(readSysctl(undefined, name), { code: 'EINVAL', message: /no name under \/proc\/sys/ })
+  const { path } = namespace(t)
+  await t.rejects(writeSysctl(path, forward, '1\0wother\0value'), { code: 'EINVAL', message: /NUL/ })
+  await t.rejects(readSysctl(path, `${forward}\0`), { code: 'EINVAL', message: /NUL/ })
+})
+
+t.test('many settings at once, more than one page of answers, come in order', async t => {
+  const { path } = namespace(t)
+  const names = ['net/ipv4/tcp_rmem', forward, 'net/ipv4/conf/none/forwarding', 'net/ipv4/ip_local_port_range']
+  const some = await readSysctls(path, names)
+  t.match(some, [/^\d+\t\d+\t\d+$/, /^[01]$/, { code: 'ENOENT' }, /^\d+\t\d+$/])
+  const all = await readSysctls(path, Array.from({ length: 4_000 }, () => names).flat())
+  t.equal(all.length, 16_000)
+  t.ok(all.every((one, i) => (one instanceof Error ? i % 4 === 2 : one === some[i % 4])))
+  t.same(await readSysctls(path, []), [])
 })

@@ -1,9 +1,10 @@
-// Sysctls of a network namespace. /proc/sys/net shows the namespace of the thread that opens it, so the addon reads and writes on
-// a thread that has entered the namespace and ends afterwards.
+// Sysctls of a network namespace. /proc/sys/net shows the namespace of the thread that opens it, so the thread of all visits reads and
+// writes them.
 
-import { addon } from './addon.ts'
 import { errnoName, errnoText, NetlinkError } from './errno.ts'
-import { entryRefused, type Namespace, openNamespace } from './namespace.ts'
+import { entryRefused, type Namespace } from './namespace.ts'
+import { littleEndian } from './protocol.ts'
+import { filesOf } from './visit.ts'
 
 /** One setting. `name`: as under /proc/sys, with slashes, because link names may have dots: `net/ipv4/conf/eth0.7/proxy_arp`. */
 export interface Sysctl {
@@ -13,18 +14,21 @@ export interface Sysctl {
   readonly optional?: boolean
 }
 
-async function visit(
-  netns: Namespace | undefined,
-  list: readonly (string | undefined)[],
-): Promise<(number | string)[]> {
-  const opened = openNamespace(netns)
-  try {
-    const results = await addon().sysctls(opened.fd, list)
-    if (typeof results === 'number') throw entryRefused(netns ?? 'self', results)
-    return [...results]
-  } finally {
-    opened.close()
-  }
+/** What files like `"r" path NUL` and `"w" path NUL value NUL` say, in order: text, or an errno, 0 for what was written. */
+async function visit(netns: Namespace | undefined, list: readonly string[]): Promise<(number | string)[]> {
+  if (list.length === 0) return []
+  const pages: Uint8Array[] = []
+  const { code } = await filesOf(netns, Buffer.from(list.join('')), bytes => pages.push(bytes))
+  if (code !== 0) throw entryRefused(netns ?? 'self', code)
+  const bytes = pages.length === 1 ? pages[0] : Buffer.concat(pages)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let at = 0
+  return list.map(one => {
+    const [errno, length] = [view.getUint32(at, littleEndian), view.getUint32(at + 4, littleEndian)]
+    const text = at + 8
+    at = text + length
+    return errno !== 0 || one.startsWith('w') ? errno : Buffer.from(bytes.subarray(text, at)).toString()
+  })
 }
 
 function refusal(netns: Namespace | undefined, name: string, errno: number, value?: string): NetlinkError {
@@ -45,10 +49,17 @@ function refusal(netns: Namespace | undefined, name: string, errno: number, valu
   )
 }
 
+/** The addon's texts end with a NUL. */
+function clean(name: string, text: string): string {
+  if (text.includes('\0'))
+    throw new NetlinkError('EINVAL', `sysctl ${JSON.stringify(name)}: neither name nor value has a NUL in it`)
+  return text
+}
+
 function pathOf(name: string): string {
   if (name.startsWith('/') || name.split('/').some(part => part === '' || part === '.' || part === '..'))
     throw new NetlinkError('EINVAL', `sysctl "${name}" is no name under /proc/sys, such as net/ipv4/ip_forward`)
-  return `/proc/sys/${name}`
+  return `/proc/sys/${clean(name, name)}`
 }
 
 /**
@@ -59,7 +70,7 @@ function pathOf(name: string): string {
 export async function writeSysctls(netns: Namespace | undefined, settings: readonly Sysctl[]): Promise<NetlinkError[]> {
   const results = await visit(
     netns,
-    settings.flatMap(({ name, value }) => [pathOf(name), String(value)]),
+    settings.map(({ name, value }) => `w${pathOf(name)}\0${clean(name, String(value))}\0`),
   )
   return results.flatMap((result, i) =>
     typeof result === 'number' && result !== 0 && !(settings[i].optional && errnoName(result) === 'ENOENT')
@@ -81,7 +92,7 @@ export async function readSysctls(
 ): Promise<(string | NetlinkError)[]> {
   const results = await visit(
     netns,
-    names.flatMap(name => [pathOf(name), undefined]),
+    names.map(name => `r${pathOf(name)}\0`),
   )
   return results.map((result, i) => (typeof result === 'string' ? result.trimEnd() : refusal(netns, names[i], result)))
 }

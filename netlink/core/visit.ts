@@ -1,9 +1,10 @@
 // A namespace for a few questions. A socket of its own needs a thread of its own, and to start and end one takes longer than all that a
 // container's namespace is asked for. So all visits of the process share one thread, which goes there, asks by a socket that it makes, and
-// leaves again when nothing more follows. What is asked of one namespace waits for what is asked of others meanwhile.
+// leaves again when nothing more follows. Sysctls are read and written there, too. What is asked of one namespace waits for what is asked of others meanwhile.
 
 import { NetlinkError } from './errno.ts'
 import { type Namespace, openNamespace } from './namespace.ts'
+import { NETLINK_ROUTE } from './protocol.ts'
 import { type JobEnd, NetlinkSocket, type Requests } from './socket.ts'
 import type { MessageWriter } from './writer.ts'
 
@@ -14,8 +15,7 @@ let visits = 0
 export class Visit implements Requests {
   readonly #thread: NetlinkSocket
   readonly #namespace: ReturnType<typeof openNamespace>
-  /** In an unsigned 32-bit number, and not 0. */
-  readonly #number = (visits++ % 0xffffffff) + 1
+  readonly #number = nextVisit()
   #closed = false
 
   private constructor(thread: NetlinkSocket, namespace: ReturnType<typeof openNamespace>) {
@@ -65,6 +65,26 @@ export class Visit implements Requests {
     this.#closed = true
     this.#namespace.close()
   }
+}
+
+/** Files as the thread of all visits sees them in that namespace (undefined: the process's own): see `NetlinkSocket.files`. */
+export async function filesOf(
+  netns: Namespace | undefined,
+  list: Uint8Array,
+  onData: (bytes: Uint8Array) => void,
+): Promise<JobEnd> {
+  const namespace = openNamespace(netns)
+  try {
+    const thread = await threadOf(NETLINK_ROUTE)
+    return await thread.files(list, onData, netns === undefined ? undefined : { number: nextVisit(), fd: namespace.fd })
+  } finally {
+    namespace.close()
+  }
+}
+
+/** In an unsigned 32-bit number, and not 0. */
+function nextVisit(): number {
+  return (visits++ % 0xffffffff) + 1
 }
 
 function threadOf(protocol: number): Promise<NetlinkSocket> {

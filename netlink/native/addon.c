@@ -276,82 +276,6 @@ static napi_value check_namespace(napi_env env, napi_callback_info info) {
   return number(env, -namespace_check(int_of(env, values[0])));
 }
 
-/* ---- sysctls: one turn on a thread of libuv's pool, which starts the one that enters the namespace ---- */
-
-struct sysctl_work {
-  napi_async_work work;
-  napi_deferred deferred;
-  int namespace_fd;
-  int code;
-  size_t count;
-  struct sysctl *list;
-};
-
-static void sysctl_execute(napi_env env, void *data) {
-  (void)env;
-  struct sysctl_work *work = data;
-  work->code = namespace_sysctls(work->namespace_fd, work->list, work->count);
-}
-
-static void sysctl_work_free(struct sysctl_work *work) {
-  for (size_t i = 0; i < work->count; i++) {
-    free(work->list[i].path);
-    free(work->list[i].value);
-    free(work->list[i].current);
-  }
-  if (work->namespace_fd >= 0) close(work->namespace_fd);
-  free(work->list);
-  free(work);
-}
-
-static void sysctl_complete(napi_env env, napi_status status, void *data) {
-  struct sysctl_work *work = data;
-  napi_value result;
-  if (status != napi_ok) work->code = ECANCELED;
-  if (work->code != 0) {
-    result = number(env, work->code);
-  } else {
-    napi_create_array_with_length(env, work->count, &result);
-    for (size_t i = 0; i < work->count; i++) {
-      napi_value one = number(env, work->list[i].code);
-      if (work->list[i].current) napi_create_string_utf8(env, work->list[i].current, NAPI_AUTO_LENGTH, &one);
-      napi_set_element(env, result, (uint32_t)i, one);
-    }
-  }
-  napi_resolve_deferred(env, work->deferred, result);
-  napi_delete_async_work(env, work->work);
-  sysctl_work_free(work);
-}
-
-/* sysctls(namespace, [path, value | undefined, …]): Promise<errno | (errno | text)[]> */
-static napi_value sysctls(napi_env env, napi_callback_info info) {
-  napi_value values[2], promise;
-  uint32_t length = 0;
-  if (!arguments(env, info, 2, values) || napi_get_array_length(env, values[1], &length) != napi_ok) return NULL;
-  struct sysctl_work *work = calloc(1, sizeof *work);
-  if (!work) abort();
-  int fd = int_of(env, values[0]);
-  work->namespace_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  work->count = length / 2;
-  work->list = calloc(work->count + 1, sizeof *work->list);
-  if (!work->list) abort();
-  for (uint32_t i = 0; i < work->count; i++) {
-    napi_value path, value;
-    napi_get_element(env, values[1], 2 * i, &path);
-    napi_get_element(env, values[1], 2 * i + 1, &value);
-    work->list[i].path = text_of(env, path);
-    work->list[i].value = text_of(env, value);
-  }
-  napi_create_promise(env, &work->deferred, &promise);
-  if (fd >= 0 && work->namespace_fd < 0) {
-    napi_resolve_deferred(env, work->deferred, number(env, errno));
-    sysctl_work_free(work);
-    return promise;
-  }
-  queue_work(env, "sysctls", sysctl_execute, sysctl_complete, work, &work->work);
-  return promise;
-}
-
 /* ---- TCP sockets ---- */
 
 static bool bool_of(napi_env env, napi_value value) {
@@ -614,7 +538,6 @@ NAPI_MODULE_INIT() {
       {"icmpEchoes", NULL, icmp_echoes_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"icmpEcho", NULL, icmp_echo_, NULL, NULL, NULL, napi_enumerable, NULL},
       {"tcpClose", NULL, tcp_close, NULL, NULL, NULL, napi_enumerable, NULL},
-      {"sysctls", NULL, sysctls, NULL, NULL, NULL, napi_enumerable, NULL},
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
   return exports;

@@ -30,39 +30,6 @@ int namespace_open(const char *path) {
   return fd;
 }
 
-static int write_all(int fd, const char *value) {
-  size_t length = strlen(value);
-  ssize_t written = write(fd, value, length);
-  if (written < 0) return errno;
-  return (size_t)written == length ? 0 : EIO;
-}
-
-static int read_all(int fd, char **into) {
-  size_t length = 0, capacity = 4096;
-  char *text = malloc(capacity + 1);
-  while (text) {
-    ssize_t got = read(fd, text + length, capacity - length);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) {
-      int code = got < 0 ? errno : 0;
-      if (code != 0) {
-        free(text);
-        return code;
-      }
-      text[length] = 0;
-      *into = text;
-      return 0;
-    }
-    length += (size_t)got;
-    if (length == capacity) {
-      char *larger = realloc(text, (capacity *= 2) + 1);
-      if (!larger) free(text);
-      text = larger;
-    }
-  }
-  return ENOMEM;
-}
-
 struct visit {
   int namespace_fd;
   void (*work)(void *);
@@ -92,28 +59,4 @@ int namespace_visit(int namespace_fd, void (*work)(void *), void *argument) {
   if (code != 0) return code;
   pthread_join(thread, NULL);
   return visit.code;
-}
-
-struct sysctls {
-  struct sysctl *list;
-  size_t count;
-};
-
-static void sysctls_run(void *argument) {
-  struct sysctls *sysctls = argument;
-  for (size_t i = 0; i < sysctls->count; i++) {
-    struct sysctl *s = &sysctls->list[i];
-    int fd = open(s->path, (s->value ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
-    if (fd < 0) {
-      s->code = errno;
-      continue;
-    }
-    s->code = s->value ? write_all(fd, s->value) : read_all(fd, &s->current);
-    close(fd);
-  }
-}
-
-int namespace_sysctls(int namespace_fd, struct sysctl *list, size_t count) {
-  struct sysctls sysctls = {list, count};
-  return namespace_visit(namespace_fd, sysctls_run, &sysctls);
 }

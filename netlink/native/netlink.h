@@ -5,7 +5,8 @@
 //   tcp.c        TCP sockets with options that Node has no name for
 //   echo.c       one ICMP echo of an exact size
 //   echoes.c     ICMP echoes to many
-//   namespace.c  network namespaces: check, enter on a thread of its own, sysctls
+//   namespace.c  network namespaces: check, enter on a thread of its own
+//   file.c       the files of sysctls, read and written whole
 
 #ifndef NETLINK_TS_H
 #define NETLINK_TS_H
@@ -36,8 +37,9 @@ struct item {
   unsigned char *bytes;
 };
 
-/* A transaction goes out as one datagram and asks for acknowledgements itself: its last message must. */
-enum job_kind { JOB_BATCH = 0, JOB_DUMP = 1, JOB_JOIN = 2, JOB_LEAVE = 3, JOB_TRANSACTION = 4 };
+/* A transaction goes out as one datagram and asks for acknowledgements itself: its last message must. Of files, `bytes` are
+   "r" path NUL, or "w" path NUL value NUL; the answer to each: errno and length, 32 bits each, and the text that was read. */
+enum job_kind { JOB_BATCH = 0, JOB_DUMP = 1, JOB_JOIN = 2, JOB_LEAVE = 3, JOB_TRANSACTION = 4, JOB_FILES = 5 };
 
 struct job {
   struct job *next;
@@ -100,14 +102,9 @@ int namespace_open(const char *path);
    done. */
 int namespace_visit(int namespace_fd, void (*work)(void *), void *argument);
 
-struct sysctl {
-  char *path;
-  char *value;   /* written if not NULL */
-  char *current; /* what was read, malloc'd; only if value is NULL */
-  int code;      /* 0 or errno */
-};
-/* Reads and writes files as a thread of that namespace sees them (fd -1: the process's own); an errno if it cannot be entered. */
-int namespace_sysctls(int namespace_fd, struct sysctl *list, size_t count);
+/* 0 or an errno. What is read is malloc'd, with a NUL after its `length`. */
+int file_write(const char *path, const char *value);
+int file_read(const char *path, char **text, size_t *length);
 
 /* A TCP socket that is neither connected nor listens yet. */
 struct tcp_request {

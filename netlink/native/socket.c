@@ -125,6 +125,17 @@ static bool well_formed(const unsigned char *bytes, size_t length) {
   return length > 0 && at == length;
 }
 
+/* The last path, or value, has its end. */
+static bool files_end(const unsigned char *bytes, size_t length) {
+  size_t at = 0;
+  while (at < length) {
+    int texts = bytes[at] == 'w' ? 2 : 1;
+    for (at++; texts > 0 && at < length; at++) texts -= bytes[at] == 0;
+    if (texts > 0) return false;
+  }
+  return length > 0;
+}
+
 static void wake(struct netlink_socket *s) {
   uint64_t one = 1;
   ssize_t ignored = write(s->wake, &one, sizeof one);
@@ -133,7 +144,8 @@ static void wake(struct netlink_socket *s) {
 
 int netlink_socket_submit(struct netlink_socket *s, enum job_kind kind, uint32_t id, uint32_t group,
                           const unsigned char *bytes, size_t length, uint32_t visit, int namespace_fd) {
-  if (kind != JOB_JOIN && kind != JOB_LEAVE && !well_formed(bytes, length)) return EINVAL;
+  bool fits = kind == JOB_JOIN || kind == JOB_LEAVE || (kind == JOB_FILES ? files_end(bytes, length) : well_formed(bytes, length));
+  if (!fits) return EINVAL;
   struct job *job = malloc(sizeof *job + length);
   if (!job) return ENOMEM;
   int own_fd = visit == 0 ? -1 : fcntl(namespace_fd, F_DUPFD_CLOEXEC, 3);
@@ -313,14 +325,19 @@ static int be_there(struct netlink_socket *s, const struct job *job) {
   if (s->home < 0) s->home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
   if (s->home < 0 || setns(job->namespace_fd, CLONE_NEWNET) != 0) return errno;
   s->away = true;
-  int fd = open_netlink(s->protocol, REQUEST_BUFFER);
-  if (fd < 0) {
-    end_visit(s);
-    return -fd;
-  }
-  s->visited = fd;
   s->visit = job->visit;
   return 0;
+}
+
+/* The socket by which to ask where the thread is, which a visit has only once something is asked: an fd or a negative errno. */
+static int asks(struct netlink_socket *s) {
+  if (s->visit == 0) return s->requests;
+  if (s->visited < 0) {
+    int fd = open_netlink(s->protocol, REQUEST_BUFFER);
+    if (fd < 0) return fd;
+    s->visited = fd;
+  }
+  return s->visited;
 }
 
 /* ---- doing jobs ---- */
@@ -328,7 +345,8 @@ static int be_there(struct netlink_socket *s, const struct job *job) {
 /* Sends bytes [from, to) and waits until the kernel has answered the last of them; 0 or an errno. */
 static int exchange(struct netlink_socket *s, struct job *job, size_t from, size_t to, uint32_t first, uint32_t last) {
   struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-  int requests = s->visit == 0 ? s->requests : s->visited;
+  int requests = asks(s);
+  if (requests < 0) return -requests;
   for (;;) {
     if (sendto(requests, job->bytes + from, to - from, 0, (struct sockaddr *)&kernel, sizeof kernel) >= 0) break;
     if (errno != EINTR) return errno;
@@ -376,6 +394,32 @@ static void perform(struct netlink_socket *s, struct job *job) {
   push(s, ITEM_END, job->id, code, answered, NULL, 0);
 }
 
+static void do_files(struct netlink_socket *s, struct job *job) {
+  int code = be_there(s, job);
+  uint32_t answered = 0;
+  for (size_t at = 0; at < job->length && code == 0; answered++) {
+    bool writes = job->bytes[at] == 'w';
+    const char *path = (const char *)job->bytes + at + 1;
+    at += 1 + strlen(path) + 1;
+    char *text = NULL;
+    size_t length = 0;
+    uint32_t head[2] = {0};
+    if (writes) {
+      const char *value = (const char *)job->bytes + at;
+      at += strlen(value) + 1;
+      head[0] = (uint32_t)file_write(path, value);
+    } else {
+      head[0] = (uint32_t)file_read(path, &text, &length);
+    }
+    head[1] = (uint32_t)length;
+    push(s, ITEM_DATA, job->id, 0, 0, head, sizeof head);
+    if (length > 0) push(s, ITEM_DATA, job->id, 0, 0, text, length);
+    free(text);
+    if (stopping(s)) code = ECANCELED;
+  }
+  push(s, ITEM_END, job->id, code, answered, NULL, 0);
+}
+
 static void change_membership(struct netlink_socket *s, const struct job *job) {
   int code = be_there(s, job);
   if (code == 0 && s->events < 0) {
@@ -407,6 +451,7 @@ static void *run(void *argument) {
     struct job *job = next_job(s, &stop);
     if (job && !stop && code == 0) {
       if (job->kind == JOB_JOIN || job->kind == JOB_LEAVE) change_membership(s, job);
+      else if (job->kind == JOB_FILES) do_files(s, job);
       else perform(s, job);
     }
     job_free(job);

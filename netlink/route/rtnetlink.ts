@@ -4,6 +4,7 @@ import { InvalidRequest, sendBatch } from '../core/batch.ts'
 import { dump, get as getOne, type Query } from '../core/dump.ts'
 import { NetlinkError } from '../core/errno.ts'
 import { type Namespace, openNamespace } from '../core/namespace.ts'
+import { NETLINK_ROUTE } from '../core/protocol.ts'
 import type { Message } from '../core/reader.ts'
 import { NetlinkSocket, type Requests } from '../core/socket.ts'
 import { Visit } from '../core/visit.ts'
@@ -34,8 +35,6 @@ import { writeOperation } from './operations.ts'
 import { matches, readRoute, type RouteFilter, writeRouteQuery } from './route.ts'
 import { readRule, writeRuleQuery } from './rule.ts'
 import { get, rtm } from './values.ts'
-
-const NETLINK_ROUTE = 0
 
 export interface OpenOptions {
   /** `/run/netns/x`, `/proc/42/ns/net`, a name of `ip netns` or an open fd. Default: the namespace of the process. */
