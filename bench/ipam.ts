@@ -13,6 +13,7 @@ import { MemoryNodeStore } from '../src/datastore/memory.ts'
 import type { NodeStore } from '../src/datastore/node-store.ts'
 import { Ipam } from '../src/ipam/index.ts'
 import { owner, pool } from '../src/ipam/testing.ts'
+import { percentile } from './results.ts'
 
 const [nodes, pods] = [Number(process.argv[2] ?? 1_000), Number(process.argv[3] ?? 110)]
 const folder = mkdtempSync(join(tmpdir(), 'margay-bench-ipam-'))
@@ -31,10 +32,8 @@ async function timed<T>(times: number[], work: () => Promise<T>): Promise<T> {
 }
 
 function row(what: string, times: readonly number[]): void {
-  const sorted = times.toSorted((a, b) => a - b)
-  const at = (share: number): string =>
-    (sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0).toFixed(3)
-  console.log(`${what.padEnd(52)} ${String(times.length).padStart(7)}  ${at(0.5).padStart(9)}  ${at(0.99).padStart(9)}`)
+  const at = (percent: number): string => (times.length > 0 ? percentile(times, percent) : 0).toFixed(3)
+  console.log(`${what.padEnd(52)} ${String(times.length).padStart(7)}  ${at(50).padStart(9)}  ${at(99).padStart(9)}`)
 }
 
 const heap = (): number => {

@@ -18,7 +18,7 @@ import { findPrograms } from '../../src/lab/programs.ts'
 import { LabDir } from '../../src/lab/state.ts'
 import { buildStub } from '../../cni-plugin/stub/build.ts'
 import { usageOf, usageOfChildren } from '../network.ts'
-import { median } from '../results.ts'
+import { median, percentile } from '../results.ts'
 import { type Measured, type OwnScenario, type Size, thousands } from './scenario.ts'
 
 const counts = [100, 300, 1_000]
@@ -146,9 +146,7 @@ async function comeAndGo(stage: Stage, side: Side, pods: number, label: string):
       PARALLEL,
       containers.map(container => `${command} ${container} ${netnsPath(container)}`),
     )
-    const sorted = each.toSorted((a, b) => a - b)
-    const count = sorted[Math.floor(0.99 * sorted.length)]
-    return { row: `pods, ${command}`, wall: all / 1_000, cpu, memory, count }
+    return { row: `pods, ${command}`, wall: all / 1_000, cpu, memory, count: percentile(each, 99) }
   })
 }
 
