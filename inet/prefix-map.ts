@@ -39,6 +39,10 @@ export class PrefixMap<V extends object | string | number> {
   readonly #values: (V | undefined)[] = [undefined]
   readonly #free: number[] = []
   #size4 = 0
+  /** The prefix that was looked for last, and where it is or would be: what is not there is often put there next. */
+  #lastWord = 0
+  #lastLength = -1
+  #lastAt = 0
   readonly #others = new Map<string, V>()
 
   get size(): number {
@@ -79,9 +83,9 @@ export class PrefixMap<V extends object | string | number> {
     return true
   }
 
-  *keys(): IterableIterator<string> {
-    for (const key of this.#keys) if (key) yield key.text
-    yield* this.#others.keys()
+  *keys(): IterableIterator<PrefixKey> {
+    for (const key of this.#keys) if (key) yield key
+    for (const text of this.#others.keys()) yield keyOf(text)
   }
 
   *values(): IterableIterator<V> {
@@ -100,10 +104,14 @@ export class PrefixMap<V extends object | string | number> {
 
   /** Where the prefix is, or would be. */
   #find(word: number, length: number): number {
+    if (word === this.#lastWord && length === this.#lastLength) return this.#lastAt
     const slots = this.#slots
     const mask = slots.length - 1
     let at = this.#home(word, length)
     while (slots[at + 1] !== 0 && (slots[at] !== word || (slots[at + 1] & 63) !== length)) at = (at + 2) & mask
+    this.#lastWord = word
+    this.#lastLength = length
+    this.#lastAt = at
     return at
   }
 
@@ -119,6 +127,7 @@ export class PrefixMap<V extends object | string | number> {
 
   /** Empties a slot, and moves up what would not be found across it. */
   #close(hole: number): void {
+    this.#lastLength = -1
     const slots = this.#slots
     const mask = slots.length - 1
     for (let at = (hole + 2) & mask; slots[at + 1] !== 0; at = (at + 2) & mask) {
@@ -134,6 +143,7 @@ export class PrefixMap<V extends object | string | number> {
   #grow(): void {
     const old = this.#slots
     this.#slots = new Int32Array(4 * old.length)
+    this.#lastLength = -1
     for (let from = 0; from < old.length; from += 2) {
       if (old[from + 1] === 0) continue
       const at = this.#find(old[from], old[from + 1] & 63)

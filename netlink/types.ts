@@ -1,6 +1,8 @@
 // The words of rtnetlink, read and written alike: what a dump returns can be given back to `apply`. Types only.
 // Sources: linux/if_link.h, if_addr.h, rtnetlink.h, neighbour.h.
 
+import type { PrefixKey } from '../inet/index.ts'
+
 /** Address family: 4 = AF_INET, 6 = AF_INET6. */
 export type IpFamily = 4 | 6
 
@@ -227,7 +229,8 @@ export type Operation =
   | { readonly do: 'links.delete'; readonly group: number }
   | { readonly do: 'address.add' | 'address.replace' | 'address.delete'; readonly address: InterfaceAddress }
   /** add = NLM_F_EXCL, replace = NLM_F_CREATE|NLM_F_REPLACE. */
-  | { readonly do: 'route.add' | 'route.replace' | 'route.delete'; readonly route: Route }
+  /** `key`: of the route's `dst`, from a caller with very many, so that nobody reads it again. */
+  | { readonly do: 'route.add' | 'route.replace' | 'route.delete'; readonly route: Route; readonly key?: PrefixKey }
   /** set: without NLM_F_CREATE, so ENOENT says that there is none. */
   | { readonly do: 'neighbour.replace' | 'neighbour.set' | 'neighbour.delete'; readonly neighbour: Neighbour }
   /** Entries are permanent. */

@@ -1,6 +1,6 @@
 // Routes (linux/rtnetlink.h): struct rtmsg and its attributes.
 
-import { formatAddress, packedPrefix4, prefixText4, wordOf4 } from '../../inet/index.ts'
+import { formatAddress, keyOf, type PrefixKey, prefixText4, wordOf4 } from '../../inet/index.ts'
 import { InvalidRequest } from '../core/batch.ts'
 import { littleEndian } from '../core/protocol.ts'
 import { Attributes, type Message } from '../core/reader.ts'
@@ -69,11 +69,11 @@ const typeNames = new Map(Object.entries(types).map(([name, value]) => [value, n
 const pathless: ReadonlySet<RouteType> = new Set<RouteType>(['blackhole', 'unreachable', 'prohibit', 'throw'])
 
 /** RTM_NEWROUTE. */
-export function writeRoute(writer: MessageWriter, route: Route): void {
+export function writeRoute(writer: MessageWriter, route: Route, key = keyOf(route.dst)): void {
   const type = route.type ?? 'unicast'
   if (pathless.has(type) && route.nextHops.length > 0)
     throw new InvalidRequest(`route "${route.dst}": a ${type} route has no next hop`)
-  write(writer, route, {
+  write(writer, route, key, {
     type: typeNumber(route),
     protocol: route.protocol ?? STATIC,
     scope: route.scope ?? defaultScope(type, route.nextHops),
@@ -84,8 +84,8 @@ export function writeRoute(writer: MessageWriter, route: Route): void {
  * RTM_DELROUTE: what is given must match. The kernel takes protocol 0 and metric 0 for any, and deletes the route of least metric
  * that matches; for IPv6 it looks at destination, table, metric, protocol and next hops only, hence the loopback of a blackhole.
  */
-export function writeRouteDelete(writer: MessageWriter, route: Route): void {
-  write(writer, route, {
+export function writeRouteDelete(writer: MessageWriter, route: Route, key = keyOf(route.dst)): void {
+  write(writer, route, key, {
     type: route.type === undefined ? 0 : typeNumber(route),
     protocol: route.protocol ?? 0,
     scope: route.scope ?? 'nowhere',
@@ -97,13 +97,13 @@ export function writeRouteDelete(writer: MessageWriter, route: Route): void {
 function write(
   writer: MessageWriter,
   route: Route,
+  key: PrefixKey,
   head: { readonly type: number; readonly protocol: number; readonly scope: Scope; readonly pathless?: boolean },
 ): void {
   const of = route.dst
-  const packed = packedPrefix4(of) // as almost always
-  const dst = packed < 0 ? prefixOf(of, 'route') : undefined
+  const dst = key.length < 0 ? prefixOf(of, 'route') : undefined
   const family = dst?.family ?? 4
-  const length = dst?.length ?? packed % 64
+  const length = dst?.length ?? key.length
   const table = whole(route.table ?? MAIN, 1, 0xffffffff, 'table', of)
   const only = route.nextHops.length === 1 ? route.nextHops[0] : undefined
   const from = route.from === undefined ? undefined : prefixOf(route.from, 'from', of)
@@ -116,7 +116,7 @@ function write(
   writer.u32(only?.onlink ? RTNH_F_ONLINK : 0)
 
   if (dst && length > 0) writer.attribute(attribute.dst, dst.octets)
-  else if (length > 0) writer.attributeU32be(attribute.dst, Math.floor(packed / 64))
+  else if (length > 0) writer.attributeU32be(attribute.dst, key.word)
   if (from && from.length > 0) writer.attribute(attribute.src, from.octets)
   if (table > 255) writer.attributeU32(attribute.table, table)
   if (route.metric !== undefined)

@@ -125,7 +125,7 @@ export class KernelMirror {
   }
 
   /** Prefixes of our routes. */
-  get oursPrefixes(): Iterable<string> {
+  get oursPrefixes(): Iterable<PrefixKey> {
     return this.#ours.keys()
   }
 
@@ -205,11 +205,13 @@ export class KernelMirror {
     restore(this.#twins, dst, twins.length > 0 ? twins : undefined)
   }
 
-  /** The kernel acknowledged the delete, or said that there was nothing to delete. */
-  noteDeleted(key: PrefixKey): void {
+  /** The kernel acknowledged the delete, or said that there was nothing to delete. Returns what was behind it. */
+  noteDeleted(key: PrefixKey): Route | undefined {
     const ours = this.#ours.get(key)
-    if (ours && this.#twins.get(key)) this.noteTwinGone(ours)
-    else if (ours) this.#setOurs(key, undefined)
+    if (!ours) return undefined
+    if (!this.#twins.get(key)) return void this.#setOurs(key, undefined)
+    this.noteTwinGone(ours)
+    return this.#ours.get(key)
   }
 
   /** Reads links and addresses again and tells of differences. */
@@ -262,18 +264,18 @@ export class KernelMirror {
   ): Promise<Map<string, Hit | undefined>> {
     const changed = new Map<string, Hit | undefined>()
     let units = 0
-    const look = async (prefix: string): Promise<void> => {
+    const look = async (key: PrefixKey): Promise<void> => {
       if (++units % unitsPerTurn === 0) await nextTurn()
-      const [before, after] = [this.#ours.get(prefix), ours.get(prefix)]
+      const { text } = key
+      const [before, after] = [this.#ours.get(key), ours.get(key)]
       if (!sameLists(listOf(before), listOf(after)))
-        changed.set(prefix, before && hitBy(after ?? foreign.get(prefix)?.find(other => sameKey(other, before))))
-      else if (!sameLists(this.twins(prefix), twins.get(prefix) ?? []))
-        changed.set(prefix, hitBy(twins.get(prefix)?.[0]))
-      else if (!sameLists(this.foreign(prefix), foreign.get(prefix) ?? [])) changed.set(prefix, undefined)
+        changed.set(text, before && hitBy(after ?? foreign.get(key)?.find(other => sameKey(other, before))))
+      else if (!sameLists(this.twins(key), twins.get(key) ?? [])) changed.set(text, hitBy(twins.get(key)?.[0]))
+      else if (!sameLists(this.foreign(key), foreign.get(key) ?? [])) changed.set(text, undefined)
     }
     // The first reading is told to nobody.
     const looked = this.#listeners.size > 0 ? [ours, foreign, this.#ours, this.#foreign] : []
-    for (const map of looked) for (const prefix of map.keys()) await look(prefix)
+    for (const map of looked) for (const key of map.keys()) await look(key)
     for (const prefix of touched) {
       restore(ours, prefix, this.#ours.get(prefix))
       restore(twins, prefix, this.#twins.get(prefix))

@@ -4,7 +4,7 @@
 // as old as the last look: one follows every change of a rule or a route, and looks take no more than a tenth of the time.
 
 import { isDeepStrictEqual } from 'node:util'
-import { familyOf, formatPrefix, parsePrefix, type Prefix, prefixOf } from '../../../inet/index.ts'
+import { familyOf, formatPrefix, parsePrefix, type Prefix, prefixFrom, prefixOf } from '../../../inet/index.ts'
 import type { IpFamily, Route, Rtnetlink, Rule } from '../../../netlink/types.ts'
 import type { FibResult } from '../../model/fib.ts'
 import { type Clock, nextTurn } from '../clock.ts'
@@ -125,13 +125,13 @@ export class OwnTable {
     const counts = { 4: 0, 6: 0 }
     const hidden = new Map<Route, string[]>()
     let units = 0
-    for (const text of mirror.oursPrefixes) {
+    for (const key of mirror.oursPrefixes) {
       if (++units % unitsPerTurn === 0) await nextTurn()
-      const ours = parsePrefix(text)
+      const ours = prefixFrom(key)
       if (!ours) continue
       counts[ours.family]++
       const [route] = this.#above(ours, ways[ours.family])
-      if (route) hidden.set(route, [...(hidden.get(route) ?? []), text])
+      if (route) hidden.set(route, [...(hidden.get(route) ?? []), key.text])
     }
     return [
       ...families

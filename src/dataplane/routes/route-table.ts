@@ -5,6 +5,7 @@
 // Events, link changes and the slow timer feed the same loop. No write happens before a class is `ready`, no delete
 // before every class is `inSync` (design §4, promises 1 to 3); held prefixes wait for that.
 
+import { type PrefixKey, PrefixMap } from '../../../inet/index.ts'
 import type { Link, Operation, Result, Route, Rtnetlink } from '../../../netlink/types.ts'
 import { type FibClass, fibClasses, type FibEntry, type FibResult } from '../../model/fib.ts'
 import { type Clock, nextTurn } from '../clock.ts'
@@ -74,7 +75,7 @@ export class RouteTable {
   /** To be judged: pods before all else. */
   readonly #urgent = new RowQueue(1)
   readonly #dirty = new RowQueue(2)
-  readonly #held = new Set<string>()
+  readonly #held = new PrefixMap<PrefixKey>()
   /** The kernel may have flushed routes silently: read the table before the next delete. */
   #stale = false
   /** Events were lost, so others may hold what the mirror shows as ours: read the table before the next replace, too. */
@@ -99,7 +100,7 @@ export class RouteTable {
     this.#backOff = new BackOff(options.clock, prefixes => this.#ask(prefixes))
     this.#unlisten = this.#mirror.onChange(change => this.#heard(change))
     // What was found stays until every class has told what it wants: nothing to judge before.
-    for (const prefix of this.#mirror.oursPrefixes) this.#held.add(prefix)
+    for (const key of this.#mirror.oursPrefixes) this.#held.set(key, key)
     this.#armAudit()
   }
 
@@ -161,7 +162,7 @@ export class RouteTable {
 
   /** Why the kernel does not hold what is wanted for a prefix; undefined: it does. */
   obstacle(prefix: string): FibResult | undefined {
-    if (this.#held.has(prefix)) return { prefix, state: 'held', text: say.held(prefix, this.waitingFor) }
+    if (this.#held.get(prefix)) return { prefix, state: 'held', text: say.held(prefix, this.waitingFor) }
     return this.#outcomes.troubleOf(prefix)
   }
 
@@ -229,7 +230,7 @@ export class RouteTable {
     if (queue.size > 0) this.#wake()
   }
 
-  #ask(prefixes: Iterable<string>, urgent = false): void {
+  #ask(prefixes: Iterable<string | PrefixKey>, urgent = false): void {
     this.#touch(
       Array.from(prefixes, prefix => this.#rows.obtain(prefix)),
       urgent,
@@ -238,8 +239,9 @@ export class RouteTable {
 
   /** Has those judged again that may have waited for what is so now. What nobody wants waits for the last class. */
   #release(): void {
-    const all = this.#mayDelete ? [...this.#held] : [...this.#held].filter(prefix => this.#winner(prefix))
-    for (const prefix of all) this.#held.delete(prefix)
+    const held = [...this.#held.values()]
+    const all = this.#mayDelete ? held : held.filter(key => this.#winner(key))
+    for (const key of all) this.#held.delete(key)
     this.#ask(all)
   }
 
@@ -390,14 +392,14 @@ export class RouteTable {
     return { batch, results }
   }
 
-  #winner(prefix: string): Winner | undefined {
+  #winner(prefix: string | PrefixKey): Winner | undefined {
     const row = this.#rows.at(prefix)
     return row && winnerOf(row)
   }
 
   #judge(row: Row, batch: Planned[], results: FibResult[]): void {
     const { prefix, key } = row
-    if (this.#held.size > 0) this.#held.delete(prefix)
+    this.#held.delete(key)
     const winner = winnerOf(row)
     const route = winner && toRoute(winner.entry, this.#mirror.mark, name => this.#mirror.linkNamed(name))
     if (route && 'missing' in route) {
@@ -427,13 +429,13 @@ export class RouteTable {
         return
       case 'hold':
         this.#backOff.succeeded(prefix)
-        this.#held.add(prefix)
+        this.#held.set(key, key)
         results.push({ prefix, state: 'held' })
         return
       case 'yield':
         this.#backOff.succeeded(prefix)
         if (step.remove) batch.push(planned(row, winner, step, 'route.delete', deletionOf(step.remove)))
-        else if (this.#mirror.ours(key)) this.#held.add(prefix)
+        else if (this.#mirror.ours(key)) this.#held.set(key, key)
         if (!step.remove) results.push(this.#conflict(prefix, winner, step.holder))
         return
       case 'delete':
@@ -536,8 +538,7 @@ export class RouteTable {
     if (answer.ok || (answer.errno === 'ESRCH' && (step.do === 'delete' || step.do === 'yield'))) {
       this.#backOff.succeeded(prefix)
       if (step.do === 'add' || step.do === 'replace') this.#mirror.noteWritten(step.route, key)
-      else this.#mirror.noteDeleted(key)
-      if ((step.do === 'delete' || step.do === 'yield') && this.#mirror.ours(key)) {
+      else if (this.#mirror.noteDeleted(key)) {
         this.#dirty.add(row) // there was another behind it
         return undefined
       }
@@ -575,7 +576,7 @@ function planned(
   route: Route,
 ): Planned {
   const sent = 'route' in step && step.do !== 'delete' ? step.route : undefined
-  const flight: Planned = { row, prefix: row.prefix, sent, winner, step, operation: { do: verb, route } }
+  const flight: Planned = { row, prefix: row.prefix, sent, winner, step, operation: { do: verb, route, key: row.key } }
   row.flight = flight
   return flight
 }

@@ -3,7 +3,7 @@
 
 import { keyOf, type PrefixKey, PrefixMap } from '../../../inet/index.ts'
 import type { Route } from '../../../netlink/types.ts'
-import { equalFibEntries, type FibClass, fibClasses, type FibEntry } from '../../model/fib.ts'
+import { equalFibEntries, type FibClass, type FibEntry } from '../../model/fib.ts'
 
 export interface FibChange {
   readonly prefix: string
@@ -65,7 +65,7 @@ export class Rows {
     return changed
   }
 
-  at(prefix: string): Row | undefined {
+  at(prefix: string | PrefixKey): Row | undefined {
     return this.#rows.get(prefix)
   }
 
@@ -90,12 +90,12 @@ export class Rows {
 
   /** Forgets the row if nobody wants anything there, and nothing is under way. */
   release(row: Row): void {
-    if (row.waits === 0 && !row.flight && !winnerOf(row)) this.#rows.delete(row.key)
+    if (row.waits === 0 && !row.flight && !isWanted(row)) this.#rows.delete(row.key)
   }
 
   /** All where some class wants a route. */
   *wanted(): Iterable<Row> {
-    for (const row of this.#rows.values()) if (winnerOf(row)) yield row
+    for (const row of this.#rows.values()) if (isWanted(row)) yield row
   }
 
   size(owner: FibClass): number {
@@ -112,12 +112,15 @@ export class Rows {
 }
 
 /** The first class, by the order of `fibClasses`, that wants a route. */
-export function winnerOf(row: Row): Winner | undefined {
-  for (const owner of fibClasses) {
-    const entry = row[owner]
-    if (entry) return { class: owner, entry }
-  }
-  return undefined
+export function winnerOf({ endpoint, tunnel, bgp, block }: Row): Winner | undefined {
+  if (endpoint) return { class: 'endpoint', entry: endpoint }
+  if (tunnel) return { class: 'tunnel', entry: tunnel }
+  if (bgp) return { class: 'bgp', entry: bgp }
+  return block && { class: 'block', entry: block }
+}
+
+function isWanted({ endpoint, tunnel, bgp, block }: Row): boolean {
+  return (endpoint ?? tunnel ?? bgp ?? block) !== undefined
 }
 
 /** Rows that wait to be judged, the longest first. One that is in flight has its turn when it has landed. */
