@@ -34,7 +34,10 @@ t.test('neither family, lengths at one address nor the addresses around get into
   for (const text of texts) t.equal(map.get(keyOf(text)), text)
   t.equal(map.get('10.0.0.0/10'), undefined)
   t.equal(map.get('fd00::/9'), undefined)
-  t.same(Array.from(map.keys(), ({ text }) => text), texts)
+  t.same(
+    Array.from(map.keys(), ({ text }) => text),
+    texts,
+  )
   t.same([...map.values()], texts)
   for (const text of texts) t.equal(map.delete(text), true)
   t.equal(map.delete('::/0'), false)

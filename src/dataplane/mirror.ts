@@ -208,10 +208,12 @@ export class KernelMirror {
   /** The kernel acknowledged the delete, or said that there was nothing to delete. Returns what was behind it. */
   noteDeleted(key: PrefixKey): Route | undefined {
     const ours = this.#ours.get(key)
-    if (!ours) return undefined
-    if (!this.#twins.get(key)) return void this.#setOurs(key, undefined)
-    this.noteTwinGone(ours)
-    return this.#ours.get(key)
+    if (ours && this.#twins.get(key)) {
+      this.noteTwinGone(ours)
+      return this.#ours.get(key)
+    }
+    if (ours) this.#setOurs(key, undefined)
+    return undefined
   }
 
   /** Reads links and addresses again and tells of differences. */
