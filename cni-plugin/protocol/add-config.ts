@@ -80,9 +80,9 @@ export function readAddresses(value: unknown, refuse = inConfig('ips')): readonl
   })
 }
 
-export function readMac(value: unknown, refuse = inConfig('mac')): string | undefined {
-  if (value === undefined || value === null || value === '') return undefined
-  const fix = 'Write it like 02:42:0a:2a:00:05.'
+export function readMac(value: unknown, refuse = inConfig('mac'), isNamed = false): string | undefined {
+  if (value === undefined || value === null || (value === '' && !isNamed)) return undefined
+  const fix = 'Write it like 02:42:0a:2a:00:05, or leave it out.'
   if (typeof value !== 'string' || !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value))
     throw refuse(value, 'is no MAC address', fix)
   // is_valid_ether_addr() of linux/etherdevice.h

@@ -56,9 +56,9 @@ export function readPrevResult({ json, version }: NetworkConfig): CniResult | un
   return json.prevResult === undefined || json.prevResult === null ? undefined : readResult(json.prevResult, version)
 }
 
-/** GC: what the runtime still knows of; undefined: it does not say. */
+/** GC: what the runtime still knows of; undefined: it does not say. SPEC 1.1.0 has both keys, libcni writes both. */
 export function readValidAttachments({ json }: NetworkConfig): readonly Target[] | undefined {
-  const key = 'cni.dev/valid-attachments'
+  const key = json['cni.dev/valid-attachments'] == null ? 'cni.dev/attachments' : 'cni.dev/valid-attachments'
   const value = json[key]
   if (value === undefined || value === null) return undefined
   if (!Array.isArray(value)) throw invalid(key, value, 'is no list', 'It lists objects with containerID and ifname.')

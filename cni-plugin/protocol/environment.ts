@@ -45,6 +45,9 @@ export function requireVariables(command: Command, env: Environment): void {
 /** Octets of a container's id with which the stub can keep a DEL for later (stub/main.c). */
 const longestKept = 128
 
+/** Names of settings for all links (Documentation/networking/ip-sysctl), and of patterns (dev_alloc_name() of net/core/dev.c). */
+const notForLinks = /^(all|default)$|%/
+
 /** Of an ADD, whose DEL has to succeed while margayd is down. */
 export function readNewTarget(env: Environment): Target {
   const target = readTarget(env)
@@ -53,6 +56,12 @@ export function readNewTarget(env: Environment): Target {
       code.invalidEnvironment,
       `CNI_CONTAINERID "${target.containerId.slice(0, 40)}…" has ${target.containerId.length} octets, and its DEL could not be kept while margayd is down.`,
       `Give it at most ${longestKept}.`,
+    )
+  if (notForLinks.test(target.ifName))
+    throw new CniError(
+      code.invalidEnvironment,
+      `CNI_IFNAME ${JSON.stringify(target.ifName)} is no name for a link: the kernel has its own use for it.`,
+      'Choose another, such as eth0.',
     )
   return target
 }

@@ -247,6 +247,21 @@ t.test('bad calls name what is wrong', async t => {
         { code: 4, msg: /CNI_ARGS: IP "" is no address/, details: /like 10\.42\.0\.5, or leave it out/ },
       ],
     ),
+    ['an empty MAC', 'ADD', ok, { CNI_ARGS: 'MAC=' }, { code: 4, msg: /MAC "" is no MAC address/ }],
+    ...['all', 'default', 'e%d'].map((name): readonly [string, string, string, object, object] => [
+      `a name that no link can have: ${name}`,
+      'ADD',
+      ok,
+      { CNI_IFNAME: name },
+      { code: 4, msg: new RegExp(`CNI_IFNAME "${name}" is no name for a link`) },
+    ]),
+    [
+      'a prevResult with an address that is none',
+      'ADD',
+      conf('1.0.0', { prevResult: { ips: [{ address: 'x' }] } }),
+      {},
+      { code: 7, msg: /"x" is no address with its length/ },
+    ],
     [
       'a bad address in the configuration',
       'ADD',
@@ -364,6 +379,29 @@ t.test('what a runtime may ask for', async t => {
     await call(t, backend, 'ADD', conf('1.0.0', more), env)
     t.match(backend.endpoints.get('pods/c1/eth0'), want)
   }
+})
+
+t.test('an error names the version that was asked for, and of a configuration without one the first', async t => {
+  for (const [stdin, version] of [
+    ['{}', '0.1.0'],
+    ['{"cniVersion":"","name":"a b"}', '0.1.0'],
+    ['{"cniVersion":"0.4.0"}', '0.4.0'],
+    ['{"cniVersion":5}', '1.1.0'],
+    ['{', '1.1.0'],
+  ]) {
+    const { stdout } = await handle({ env: { CNI_COMMAND: 'STATUS' }, stdin }, new FakeBackend())
+    t.equal((JSON.parse(stdout) as { readonly cniVersion: string }).cniVersion, version, stdin)
+  }
+})
+
+t.test('GC reads the list of attachments by either of its names', async t => {
+  const backend = new FakeBackend()
+  for (const id of ['c1', 'c2']) await call(t, backend, 'ADD', conf('1.1.0'), { CNI_CONTAINERID: id })
+  const list = [{ containerID: 'c1', ifname: 'eth0' }]
+  await call(t, backend, 'GC', conf('1.1.0', { 'cni.dev/attachments': list }))
+  t.same([...backend.endpoints.keys()], ['pods/c1/eth0'])
+  await call(t, backend, 'GC', conf('1.1.0', { 'cni.dev/valid-attachments': [], 'cni.dev/attachments': list }))
+  t.same([...backend.endpoints.keys()], [])
 })
 
 t.test('a person who runs it by hand learns what it is', async t => {

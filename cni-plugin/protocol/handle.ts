@@ -13,7 +13,7 @@ import type { Environment } from './environment.ts'
 import { CniError, code, errorObject } from './errors.ts'
 import { writeResult } from './result.ts'
 import type { CniResult, Dns } from './result.ts'
-import { allow, newestVersion, versionResult } from './versions.ts'
+import { allow, type CniVersion, newestVersion, oldestVersion, versionResult } from './versions.ts'
 
 export interface CniRequest {
   readonly env: Environment
@@ -47,7 +47,7 @@ export async function handle(
   try {
     return await run(request, backend, signal, owed)
   } catch (error) {
-    return { exitCode: 1, stdout: errorObject(answerVersion(request.stdin), error), stderr: '' }
+    return { exitCode: 1, stdout: errorObject(answerVersion(request.stdin, oldestVersion), error), stderr: '' }
   }
 }
 
@@ -58,7 +58,7 @@ async function run(
   owed: Owed | undefined,
 ): Promise<CniResponse> {
   const command = readCommand(env)
-  if (command === 'VERSION') return success(versionResult(answerVersion(stdin)))
+  if (command === 'VERSION') return success(versionResult(answerVersion(stdin, newestVersion)))
   requireVariables(command, env)
   const config = readConfig(stdin)
   allow(command, config.version)
@@ -137,7 +137,7 @@ function addRequest(env: Environment, network: string, config: AddConfig): AddRe
     pools,
     routes,
     sysctls,
-    mac: readMac(args.get('MAC'), inArgs('MAC')) ?? config.mac,
+    mac: readMac(args.get('MAC'), inArgs('MAC'), true) ?? config.mac,
     mtu,
     ...(sourceCheck === false && { sourceCheck }),
   }
@@ -228,10 +228,12 @@ async function check(env: Environment, config: NetworkConfig, backend: CniBacken
   })
 }
 
-/** The version to answer in, also when the rest of the configuration cannot be read. */
-function answerVersion(stdin: string): string {
-  const version = readJson(stdin)?.cniVersion
-  return typeof version === 'string' && /^\d+\.\d+\.\d+$/.test(version) ? version : newestVersion
+/** The version to answer in, also when the rest of the configuration cannot be read; `unnamed`: where a configuration names none. */
+function answerVersion(stdin: string, unnamed: CniVersion): string {
+  const json = readJson(stdin)
+  const version = json?.cniVersion
+  if (typeof version === 'string' && /^\d+\.\d+\.\d+$/.test(version)) return version
+  return json && (version === undefined || version === '') ? unnamed : newestVersion
 }
 
 function success(stdout = ''): CniResponse {

@@ -3,6 +3,7 @@
 // 0.1.0 and 0.2.0: `ip4`, `ip6`. From 0.3.0: lists of interfaces, ips and routes, `version` with every ip until 0.4.0.
 // From 1.1.0: mtu, socketPath and pciID of interfaces, and more about routes. Inside it is always the newest shape.
 
+import { parseInterfaceAddress } from '../../inet/index.ts'
 import { CniError, code } from './errors.ts'
 import { atLeast } from './versions.ts'
 import type { CniVersion } from './versions.ts'
@@ -82,7 +83,7 @@ export function readResult(value: unknown, version: CniVersion): CniResult {
   return {
     interfaces: list(json.interfaces, 'interfaces', 'name') as readonly Interface[],
     ips: (list(json.ips, 'ips', 'address') as readonly Ip[]).map(({ address, gateway, interface: index }) => ({
-      address,
+      address: checked(address),
       gateway,
       interface: index,
     })),
@@ -101,11 +102,17 @@ function readOldResult(json: Readonly<Record<string, unknown>>): CniResult {
     interfaces: [],
     ips: halves.map(({ ip, gateway }) => {
       if (typeof ip !== 'string') throw broken('an ip4 or ip6 has no ip')
-      return { address: ip, gateway }
+      return { address: checked(ip), gateway }
     }),
     routes: halves.flatMap(half => list(half.routes, 'routes', 'dst') as readonly Route[]),
     dns: dnsOf(json),
   }
+}
+
+function checked(address: string): string {
+  if (parseInterfaceAddress(address) === undefined)
+    throw broken(`${JSON.stringify(address)} is no address with its length`)
+  return address
 }
 
 function dnsOf({ dns }: Readonly<Record<string, unknown>>): Dns {

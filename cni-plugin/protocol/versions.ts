@@ -6,15 +6,17 @@ export const supportedVersions = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '
 export type CniVersion = (typeof supportedVersions)[number]
 
 export const newestVersion: CniVersion = '1.1.0'
+/** Of a configuration that names none, as libcni reads it. */
+export const oldestVersion: CniVersion = '0.1.0'
 
 export const commands = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'] as const
 export type Command = (typeof commands)[number]
 
 const since: Partial<Record<Command, CniVersion>> = { CHECK: '0.4.0', GC: '1.1.0', STATUS: '1.1.0' }
 
-/** The version of a configuration; one that names none is of 0.1.0, as libcni reads it. */
+/** The version of a configuration. */
 export function readVersion(value: unknown): CniVersion {
-  if (value === undefined || value === '') return '0.1.0'
+  if (value === undefined || value === '') return oldestVersion
   const version = supportedVersions.find(each => each === value)
   if (version) return version
   throw new CniError(

@@ -1,6 +1,7 @@
 // CNI CHECK's eyes: is the attachment still as it was made? What others added beside it does not matter, and a chained plugin may have
 // changed the pod's MAC and MTU: they are compared where somebody asked for them.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { InterfaceAddress, Link, Neighbour, Route, Rtnetlink } from '../../../netlink/types.ts'
 import { type Endpoint, endpointName, type PodRoute, hostMac } from '../../model/endpoint.ts'
 import type { Kernel, Sysctl } from '../kernel.ts'
@@ -38,13 +39,46 @@ async function checkHost(kernel: Kernel, node: Rtnetlink, endpoint: Endpoint): P
   if (!host || !isHostDevice(host))
     return [problem(endpoint, 'host device', `the node has no device ${endpoint.hostDevice} of ours`)]
   const problems = host.up ? [] : [problem(endpoint, 'host device', `${host.name} is down`)]
-  const routes = await node.routes({ table: 0 })
-  for (const { prefix } of wiring.endpointRoutes(endpoint))
-    if (!routes.some(route => route.dst === prefix && leavesBy(route, host)))
-      problems.push(problem(endpoint, 'host route', `the node has no route ${prefix} dev ${host.name}`))
+  problems.push(...(await checkRoutes(node, endpoint, host)))
   const rpFilter = await reversePathFilter(kernel, endpoint)
   const settings = wiring.hostSettings(host.name, wiring.familiesOf(endpoint.addresses), rpFilter)
   return [...problems, ...(await checkSettings(kernel, endpoint, settings))]
+}
+
+/** A route that somebody took away is back within a second: a pod need not go for that. */
+const LOOKS = 4
+const BETWEEN_LOOKS = 400
+
+async function checkRoutes(node: Rtnetlink, endpoint: Endpoint, host: Link): Promise<EndpointProblem[]> {
+  for (let look = 1; ; look++) {
+    const routes = await node.routes({ table: 0 })
+    const problems = wiring.endpointRoutes(endpoint).flatMap(({ prefix }) => {
+      const wrong = wrongWith(prefix, routes, host)
+      return wrong === undefined
+        ? []
+        : [
+            problem(
+              endpoint,
+              'host route',
+              wrong,
+              'margayd cannot put that right: margayctl status says what is in its way',
+            ),
+          ]
+    })
+    if (problems.length === 0 || look === LOOKS) return problems
+    await sleep(BETWEEN_LOOKS)
+  }
+}
+
+/** The route to a pod has to be there, and the first of its table: the kernel takes the one with the least metric. */
+function wrongWith(prefix: string, routes: readonly Route[], host: Link): string | undefined {
+  const all = routes.filter(route => route.dst === prefix && route.from === undefined)
+  const ours = all.find(route => leavesBy(route, host))
+  if (!ours) return `the node has no route ${prefix} dev ${host.name}`
+  const first = all.find(route => route.table === ours.table && (route.metric ?? 0) < (ours.metric ?? 0))
+  if (!first || leavesBy(first, host)) return undefined
+  const kind = first.type === undefined || first.type === 'unicast' ? '' : `${first.type} `
+  return `a route of another owner comes before that of the pod: ${kind}${prefix} metric ${first.metric ?? 0} proto ${first.protocol ?? 0}`
 }
 
 async function checkPod(
@@ -133,6 +167,11 @@ function leavesBy(route: Route, link: Link): boolean {
   return route.nextHops.some(hop => hop.link === link.index)
 }
 
-function problem(endpoint: Endpoint, part: EndpointProblem['part'], what: string): EndpointProblem {
-  return { part, text: `endpoint ${endpointName(endpoint)}: ${what}; delete the pod and start it again` }
+function problem(
+  endpoint: Endpoint,
+  part: EndpointProblem['part'],
+  what: string,
+  next = 'delete the pod and start it again',
+): EndpointProblem {
+  return { part, text: `endpoint ${endpointName(endpoint)}: ${what}; ${next}` }
 }

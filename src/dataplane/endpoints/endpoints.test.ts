@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { basename } from 'node:path'
 import t from 'tap'
-import type { Operation, Rtnetlink } from '../../../netlink/types.ts'
+import type { Operation, Route, Rtnetlink } from '../../../netlink/types.ts'
 import type { Endpoint } from '../../model/endpoint.ts'
 import { fibClasses } from '../../model/fib.ts'
 import { Dataplane } from '../dataplane.ts'
@@ -374,11 +374,33 @@ for (const [where, open, skip] of [
       for (const dst of ['10.42.0.2/32', 'fd00:42::2/128']) {
         const route = (await node.routes()).find(each => each.dst === dst)!
         t.same(await node.apply([{ do: 'route.delete', route }]), [{ ok: true }])
-        const text = `endpoint pods/c2/eth0: the node has no route ${dst} dev ${endpoint.hostDevice}; delete the pod and start it again`
+        const text = `endpoint pods/c2/eth0: the node has no route ${dst} dev ${endpoint.hostDevice}; margayd cannot put that right: margayctl status says what is in its way`
         t.same(await checkEndpoint(world.kernel, endpoint), [{ part: 'host route', text }])
         await node.apply([{ do: 'route.add', route }])
         t.same(await checkEndpoint(world.kernel, endpoint), [])
       }
+    })
+
+    t.test('CHECK waits for a route that is put back, and names one of another owner that comes before', async t => {
+      await using world = await open()
+      const netns = await world.addPod('a')
+      await using plane = await start(world.kernel)
+      t.ok((await plane.endpoints.add(request(netns))).ok)
+      const endpoint = plane.endpoints.get(request(netns))!
+      await using node = await world.kernel.open()
+      const route = (await node.routes()).find(({ dst }) => dst === '10.42.0.2/32')!
+      t.same(await node.apply([{ do: 'route.delete', route }]), [{ ok: true }])
+      t.same(await plane.endpoints.check(endpoint), [])
+      const hole: Route = { dst: route.dst, type: 'blackhole', metric: 7, protocol: 4, nextHops: [] }
+      t.same(await node.apply([{ do: 'route.add', route: hole }]), [{ ok: true }])
+      t.match(await plane.endpoints.check(endpoint), [
+        {
+          part: 'host route',
+          text: /another owner comes before.*: blackhole 10\.42\.0\.2\/32 metric 7 proto 4; margayd/,
+        },
+      ])
+      t.same(await node.apply([{ do: 'route.delete', route: hole }]), [{ ok: true }])
+      t.same(await plane.endpoints.check(endpoint), [])
     })
 
     t.test('CHECK names the gateway that a pod has lost', async t => {
