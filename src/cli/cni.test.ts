@@ -3,7 +3,8 @@ import { join, resolve } from 'node:path'
 import t from 'tap'
 import { buildStub } from '../../cni-plugin/stub/build.ts'
 import { parseConfig } from '../api/config.ts'
-import { findFaults, install, notesOn, uninstall } from './cni.ts'
+import { findFaults, notesOn } from './cni-faults.ts'
+import { install, uninstall } from './cni.ts'
 
 buildStub()
 
@@ -62,7 +63,52 @@ t.test('what differs from the usual is in the configuration, and plugins after o
   const faults = (await findFaults(at, config)).join('\n')
   t.match(faults, /names socket \/a\/cni\.sock, and margayd listens at \/run\/margay\/cni\.sock/)
   t.match(faults, /calls portmap, which is not in/)
+  t.match(faults, /names spoolDir \/a\/spool, and margayd looks for what was deleted without it in \/var\/lib\/margay/)
 })
+
+t.test('a plugin after ours that does not speak the version is named, before and after', async t => {
+  const at = options(t.testdir())
+  mkdirSync(at.binDir, { recursive: true })
+  const answer = JSON.stringify({ cniVersion: '1.0.0', supportedVersions: ['0.4.0', '1.0.0'] })
+  writeFileSync(join(at.binDir, 'portmap'), `#!/bin/sh\necho '${answer}'\n`, { mode: 0o755 })
+  const newer = { ...at, chain: 'portmap', cniVersion: '1.1.0' }
+  t.throws(() => install(newer, config), {
+    message: /portmap, which does not speak --cni-version 1\.1\.0: take 1\.0\.0/,
+  })
+  const [, conf] = install({ ...newer, cniVersion: '1.0.0' }, config)
+  t.match(await findFaults(at, config), { length: 1, 0: /margayd/ })
+  writeFileSync(conf, readFileSync(conf, 'utf8').replace('1.0.0', '1.1.0'))
+  t.match((await findFaults(at, config)).join('\n'), /cniVersion 1\.1\.0, which portmap does not speak/)
+})
+
+t.test(
+  'a file that is no conflist is told without words of JavaScript, and a link that leads nowhere goes',
+  async t => {
+    const at = options(t.testdir())
+    const [executable, conf] = install(at, config)
+    for (const text of [
+      'null',
+      '[]',
+      '{}',
+      '{"plugins":5}',
+      '{"plugins":[]}',
+      '{"plugins":[null]}',
+      '{"plugins":[{"type":5}]}',
+    ]) {
+      writeFileSync(conf, text)
+      t.match(
+        (await findFaults(at, config)).join('\n'),
+        /10-margay\.conflist has no list of plugins, each with a type: run/,
+        text,
+      )
+    }
+    writeFileSync(conf, '{"cniVersion":"1.0.0","name":"a","plugins":[{"type":"margay-cni"},{"type":"../x"}]}')
+    t.match((await findFaults(at, config)).join('\n'), /calls \.\.\/x, which is no name of an executable/)
+    rmSync(executable)
+    symlinkSync('/nowhere/margay-cni', executable)
+    t.same(uninstall(at), [conf, executable])
+  },
+)
 
 t.test('what a runtime would trip over', async t => {
   const at = options(t.testdir())

@@ -4,41 +4,26 @@
 // runtime sees the old file or the new one, whole. The configuration names socket and spool of this node's margayd where they are
 // not the usual ones.
 
-import { createHash } from 'node:crypto'
-import {
-  accessSync,
-  chmodSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  lstatSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { chmodSync, copyFileSync, existsSync, lstatSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { isContainerId } from '../../cni-plugin/protocol/environment.ts'
 import { defaultSocket, defaultSpoolDir } from '../../cni-plugin/protocol/socket.ts'
 import { supportedVersions } from '../../cni-plugin/protocol/versions.ts'
 import type { DaemonConfig } from '../api/config.ts'
-import { call } from '../api/client.ts'
+import { findFaults, notesOn } from './cni-faults.ts'
+import {
+  confName,
+  executableName,
+  isExecutable,
+  ownExecutable,
+  placing,
+  type Places,
+  versionsOf,
+} from './cni-places.ts'
 import type { Context } from './context.ts'
 import { CommandError, print } from './output.ts'
 import { makeFolder, place } from './whole-file.ts'
-
-const executableName = 'margay-cni'
-const confName = '10-margay.conflist'
-
-export interface Places {
-  /** Folder of executables, and of configurations. */
-  readonly binDir: string
-  readonly confDir: string
-}
 
 type Options = Places & { readonly cniVersion: string; readonly name: string; readonly chain?: string }
 
@@ -114,31 +99,20 @@ function refuseOptions({ name, cniVersion, chain, binDir }: Options): void {
         1,
         `--chain names ${type}, and there is no such executable in ${binDir}: ${placing(type, binDir)}; or leave it out`,
       )
-  }
-}
-
-/** How one of the common plugins gets into the folder: Debian keeps them elsewhere (containernetworking-plugins). */
-function placing(type: string, binDir: string): string {
-  const debian = join('/usr/lib/cni', type)
-  const link = `ln -s ${debian} ${binDir}/`
-  return existsSync(debian)
-    ? link
-    : `install it there (in Debian: apt-get install containernetworking-plugins, then ${link})`
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false
+    const spoken = versionsOf(join(binDir, type))
+    if (spoken && !spoken.includes(cniVersion))
+      throw new CommandError(
+        1,
+        `--chain names ${type}, which does not speak --cni-version ${cniVersion}: take ${spoken.at(-1) ?? 'another'}, the newest that it speaks, or leave it out`,
+      )
   }
 }
 
 /** Gives the paths that were removed. */
 export function uninstall({ binDir, confDir }: Places): readonly string[] {
   return [join(confDir, confName), join(binDir, executableName)].filter(path => {
-    if (!existsSync(path) || isOfPackage(path)) return false
+    // A link that leads nowhere is there, too.
+    if (!lstatSync(path, { throwIfNoEntry: false }) || isOfPackage(path)) return false
     rmSync(path)
     return true
   })
@@ -147,67 +121,6 @@ export function uninstall({ binDir, confDir }: Places): readonly string[] {
 /** A link to our own executable, as the Debian package brings it, and takes it away. */
 function isOfPackage(path: string): boolean {
   return existsSync(path) && lstatSync(path).isSymbolicLink() && realpathSync(path) === realpathSync(ownExecutable())
-}
-
-interface Conflist {
-  readonly cniVersion?: unknown
-  readonly name?: unknown
-  readonly plugins: readonly { readonly type: string; readonly socket?: string }[]
-}
-
-/** Sentences: what would keep a runtime from attaching pods here, and the next step. */
-export async function findFaults(places: Places, config: DaemonConfig): Promise<readonly string[]> {
-  const again = 'run margayctl cni install'
-  const executable = join(places.binDir, executableName)
-  const conf = join(places.confDir, confName)
-  const faults: string[] = []
-  try {
-    accessSync(executable, constants.X_OK)
-    if (digest(executable) !== digest(ownExecutable()))
-      faults.push(`${executable} is not the executable of this release: ${again}`)
-  } catch {
-    faults.push(`${executable} is not there, or cannot be executed: ${again}`)
-  }
-  try {
-    const { cniVersion, name, plugins } = JSON.parse(readFileSync(conf, 'utf8')) as Conflist
-    if (!supportedVersions.some(each => each === cniVersion))
-      faults.push(`${conf} has cniVersion ${String(cniVersion)}, which ${executableName} does not speak: ${again}`)
-    if (!isContainerId(String(name)))
-      faults.push(`${conf} has name "${String(name)}", which is no network name: ${again}`)
-    const own = plugins.find(each => each.type === executableName)
-    if (!own) faults.push(`${conf} does not call ${executableName}: ${again}`)
-    else if ((own.socket ?? defaultSocket) !== config.cni.socket)
-      faults.push(
-        `${conf} names socket ${own.socket ?? defaultSocket}, and margayd listens at ${config.cni.socket}: ${again}`,
-      )
-    for (const { type } of plugins)
-      if (!existsSync(join(places.binDir, type)))
-        faults.push(
-          `${conf} calls ${type}, which is not in ${places.binDir}: install it there, or take it out of the file`,
-        )
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
-    faults.push(`${conf} ${missing ? 'is not there' : `cannot be read (${(error as Error).message})`}: ${again}`)
-  }
-  const before = existsSync(places.confDir)
-    ? readdirSync(places.confDir).filter(name => /\.(conf|conflist|json)$/.test(name) && name < confName)
-    : []
-  if (before.length > 0)
-    faults.push(
-      `${join(places.confDir, before.toSorted()[0])} comes before ${confName}, and runtimes take the first: remove it, or rename it so that it comes later`,
-    )
-  await call(config.api.socket, '/v1/status', {}).catch((error: unknown) =>
-    faults.push(error instanceof Error ? error.message : String(error)),
-  )
-  return faults
-}
-
-/** Sentences: what only some runtimes trip over. */
-export function notesOn({ binDir }: Places): readonly string[] {
-  if (existsSync(join(binDir, 'loopback'))) return []
-  return [
-    `loopback is not in ${binDir}: containerd under a kubelet (CRI) makes no pod without it, other runtimes need none; where that one runs: ${placing('loopback', binDir)}`,
-  ]
 }
 
 function conflist({ name, cniVersion, chain }: Options, { socket, spoolDir }: DaemonConfig['cni']): object {
@@ -232,15 +145,3 @@ function pluginsAfter(chain = ''): readonly string[] {
 }
 
 const capabilityOf: Readonly<Record<string, string>> = { portmap: 'portMappings', bandwidth: 'bandwidth' }
-
-/** The executable that came with this command. */
-function ownExecutable(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    const found = [join(folder, executableName), join(folder, 'dist', executableName)].find(existsSync)
-    if (found !== undefined) return found
-    if (folder === dirname(folder))
-      throw new CommandError(1, `${executableName} is not beside margayctl: install it from the same release`)
-  }
-}
-
-const digest = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
