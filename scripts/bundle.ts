@@ -1,6 +1,6 @@
 // Makes bundles with rollup: each entry one file, what several of them need in shared/.
 
-import { rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import commonjsPlugin from '@rollup/plugin-commonjs'
@@ -59,5 +59,9 @@ export async function writeBundle({
     banner: chunk => (chunk.isEntry && programs.has(chunk.name) ? '#!/usr/bin/env node' : ''),
   })
   await build.close()
-  for (const name of launched) writeFileSync(join(into, `${name}.js`), launcher(name, `./shared/${name}.js`))
+  for (const name of launched) {
+    const path = join(into, `${name}.js`)
+    writeFileSync(path, launcher(name, `./shared/${name}.js`))
+    chmodSync(path, 0o755)
+  }
 }

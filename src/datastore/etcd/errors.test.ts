@@ -19,5 +19,13 @@ t.test('what etcd and gRPC say, in words that tell what to do', t => {
     ],
   ])
     t.equal(faultOf(new Error(said), where).reason.slice(0, reason.length), reason)
+  t.match(
+    faultOf(new Error('14 UNAVAILABLE: No connection established. Last error: null.'), 'http://10.0.0.1:2379').reason,
+    /check that it runs and can be reached, and if it speaks TLS, write https:/,
+  )
+  t.match(
+    faultOf(new Error('7 PERMISSION_DENIED: etcdserver: permission denied'), where, () => ({ user: 'n1' })).reason,
+    /if etcd has no such user: etcdctl user add n1 --no-password/,
+  )
   t.end()
 })

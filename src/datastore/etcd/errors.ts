@@ -34,7 +34,7 @@ export interface Caller {
 }
 
 const notAllowed = ({ user, prefix = 'PREFIX' }: Caller): string =>
-  `${user === undefined ? 'this user' : `user ${user}`} of etcd may not do that: grant its role readwrite: etcdctl role grant-permission ROLE readwrite ${prefix}/ --prefix (its roles: etcdctl user get ${user ?? 'USER'})`
+  `${user === undefined ? 'this user' : `user ${user}`} of etcd may not do that: grant its role readwrite: etcdctl role grant-permission ROLE readwrite ${prefix}/ --prefix (its roles: etcdctl user get ${user ?? 'USER'}; if etcd has no such user: etcdctl user add ${user ?? 'USER'} --no-password for one that comes with a certificate, then etcdctl user grant-role)`
 
 const noAgreement = 'no agreement on certificates: check datastore.tls and http or https in datastore.endpoints'
 
@@ -102,7 +102,8 @@ export function faultOf(error: unknown, where: string, caller: () => Caller = ()
             reason: `${typeof next === 'string' ? next : next(caller())} (${where}: ${said})`,
           }
   const refused = /No connection established|ECONNREFUSED/.test(text)
-  const reason = `etcd at ${where} does not answer: ${said}; ${hint}`
+  const isPerhapsTls = where.startsWith('http:') && /No connection established/.test(text) && !/ECONN/.test(text)
+  const reason = `etcd at ${where} does not answer: ${said}; ${hint}${isPerhapsTls ? ', and if it speaks TLS, write https://' : ''}`
   return { code: 'unreachable', passes: true, refused, silent: { where, said }, reason }
 }
 
