@@ -8,7 +8,6 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { systemClock } from '../../bgp/index.ts'
 import { type CniServer, listenCni } from '../../cni-plugin/protocol/server.ts'
 import { type DaemonConfig, routeMark } from '../api/config.ts'
 import { serve } from '../api/server.ts'
@@ -25,10 +24,8 @@ import { Ipam } from '../ipam/index.ts'
 import { requestKind } from '../ipam/requests.ts'
 import { ipamSettings, type IpamSettings } from '../ipam/settings.ts'
 import { detailsOf } from '../model/endpoint.ts'
-import type { Facts } from '../model/facts.ts'
 import type { FibEntry } from '../model/fib.ts'
 import type { Intent } from '../model/intent.ts'
-import { fabricLinks, withoutIpv4 } from '../plan/fabric.ts'
 import { createPlanner } from '../plan/planner.ts'
 import { emptySnapshot } from '../plan/snapshot.ts'
 import { bgpSettings } from '../plan/settings.ts'
@@ -40,6 +37,7 @@ import { BlockKeeper } from './block-keeper.ts'
 import { hasCheckpoint } from './checkpoint.ts'
 import { Cluster } from './cluster.ts'
 import { Drain } from './drain.ts'
+import { Fabric } from './fabric.ts'
 import { FormerAddresses } from './former.ts'
 import type { Log } from './log.ts'
 import { IpamCheck } from './ipam-check.ts'
@@ -53,18 +51,13 @@ import { wireguardKeyOf } from './reset.ts'
 import { SettingRecords } from './setting-records.ts'
 import { blockKind, SnapshotBuilder, unconfirmed, unsound, watchedKinds } from './snapshot.ts'
 import { storeAge } from './store-age.ts'
-import { deferredFor, waitedFor } from './sync.ts'
+import { SyncWatch } from './sync-watch.ts'
 import { TunnelUseKeeper } from './tunnel-use.ts'
 import { TunnelKeeper } from './tunnels.ts'
 import { WireguardKeys } from './wireguard.ts'
 
 /** Table of the node's store for what the daemon itself remembers. */
 const aboutTable = 'daemon'
-/** Milliseconds between looks at whether all is in sync; and where all have told what they have, and it is only not taken in yet. */
-const syncEvery = 250
-const takenInAfter = 10
-const theDatastore = 'the datastore'
-const underWay = 'routes under way'
 
 interface Mark {
   /** Linux's boot id: the kernel's state is that of our last run only within one boot. */
@@ -97,20 +90,17 @@ export class Daemon {
   readonly #mtu: Mtu
   readonly #former: FormerAddresses
   readonly #address: NodeAddress
+  readonly #sync: SyncWatch
+  readonly #fabric: Fabric
   readonly #planner: ReturnType<typeof createPlanner>
   #intent: Intent
   /** What the intent was made from: by now more may be known. */
   #plannedFrom = emptySnapshot
   #restarting = false
   #forwarding = false
-  #synced = false
-  /** End-of-RIB has been allowed. */
-  #complete = false
-  #fabric = ''
   #mark: Mark | undefined
   #planTimer: NodeJS.Immediate | undefined
   #isStopping = false
-  #syncTimer: NodeJS.Timeout | undefined
   #api: Server | undefined
   #cni: CniServer | undefined
 
@@ -234,7 +224,7 @@ export class Daemon {
       patch: updates => this.#dataplane.routes.patch('bgp', updates),
       kernel: () => this.#dataplane.routes,
       silent: (address, device) => void this.#passOver(address, device),
-      told: () => this.#lookAtSyncIn(takenInAfter),
+      told: () => this.#sync.toldAll(),
       clear: () => this.#dataplane.routes.set('bgp', []),
     })
     this.#wireguard = new WireguardKeys({
@@ -276,6 +266,17 @@ export class Daemon {
       isInSync: () => this.#cluster.state === 'in sync',
       log,
     })
+    this.#sync = new SyncWatch({
+      log,
+      bgp: this.#bgp,
+      routes: this.#dataplane.routes,
+      isClusterInSync: () => this.#cluster.state === 'in sync',
+      knowsCluster: () => this.#knowsCluster(),
+      tellers: () => (this.#restarting ? this.#intent.speaker : undefined),
+      onChange: () => this.#planSoon(),
+      onSync: () => void this.#blockKeeper.learn(),
+    })
+    this.#fabric = new Fabric({ dataplane: this.#dataplane, records: this.#settingRecords, log })
     this.#planner = createPlanner(config.node.name)
     this.#intent = this.#plan()
   }
@@ -329,7 +330,7 @@ export class Daemon {
     this.#cluster.start()
     this.#blockKeeper.start()
     this.#presence.start(store, mark === undefined)
-    this.#lookAtSyncIn(syncEvery)
+    this.#sync.start()
 
     this.#api = await serve(this.#config.api.socket, this.#handlers(), text => this.#log.warn(text))
     const { socket, spoolDir } = this.#config.cni
@@ -355,7 +356,7 @@ export class Daemon {
   /** Stops serving and leaves routes, pods and the neighbours' view of us in place. */
   async stop(): Promise<void> {
     this.#isStopping = true
-    clearTimeout(this.#syncTimer)
+    this.#sync.close()
     clearImmediate(this.#planTimer)
     this.#blockKeeper.close()
     this.#presence.close()
@@ -458,11 +459,11 @@ export class Daemon {
     if (this.#knowsCluster() && !this.#forwarding) routes.ready('bgp')
     if (this.#knowsCluster()) this.#dataplane.filters.set(this.#intent.filters)
     // By what the plan was made from: if the cluster comes to be known meanwhile, own blocks are in the next plan, and End-of-RIB after it.
-    const isComplete = this.#isComplete()
-    await this.#setUpFabric(this.#dataplane.facts.current)
-    this.#complete = isComplete
+    const isComplete = this.#sync.isComplete
+    await this.#fabric.setUp(this.#node()?.spec.bgp, this.#intent.speaker?.peers.values() ?? [])
+    this.#sync.planned(isComplete)
     const { speaker, ...intent } = this.#intent
-    await this.#bgp.apply({ ...intent, speaker: this.#handover.apply(speaker, this.#plannedFrom) }, this.#complete)
+    await this.#bgp.apply({ ...intent, speaker: this.#handover.apply(speaker, this.#plannedFrom) }, isComplete)
     if (this.#cluster.state === 'in sync') this.#tellTunnels()
     const routerId = this.#bgp.config?.routerId
     if (!this.#mark || routerId === undefined || routerId === this.#mark.routerId) return
@@ -489,55 +490,6 @@ export class Daemon {
   /** The cluster has been seen, now or by the last run. */
   #knowsCluster(): boolean {
     return this.#cluster.state === 'in sync' || this.#snapshots.current.nodes.length > 0
-  }
-
-  /** Whether all that this node announces is known. A restarted reflector passes on what its peers have yet to tell. */
-  #isComplete(): boolean {
-    if (this.#synced) return true
-    if (!this.#knowsCluster()) return false
-    const { speaker } = this.#intent
-    if (!this.#restarting || speaker?.clusterId === undefined) return true
-    const peers = this.#bgp.peers()
-    return peers.length >= speaker.peers.size && deferredFor(peers, this.#bgp.age, systemClock.now()).length === 0
-  }
-
-  /** What stands between now and deletes from the kernel. */
-  #waitingFor(): readonly string[] {
-    if (this.#synced) return []
-    const datastore = this.#cluster.state === 'in sync' ? [] : [theDatastore]
-    const peers = waitedFor(this.#bgp.peers(), this.#bgp.age)
-    return [...datastore, ...peers, ...(this.#bgp.busy ? [underWay] : [])]
-  }
-
-  #lookAtSyncIn(delay: number): void {
-    clearTimeout(this.#syncTimer)
-    if (!this.#synced && !this.#isStopping) this.#syncTimer = setTimeout(() => this.#lookAtSync(), delay)
-  }
-
-  #lookAtSync(): void {
-    if (!this.#complete && this.#isComplete()) this.#planSoon()
-    const waitingFor = this.#waitingFor()
-    // The peers have told all: what they say may be added and replaced, also while the datastore is away.
-    if (this.#knowsCluster() && waitingFor.every(what => what === theDatastore)) this.#dataplane.routes.ready('bgp')
-    if (waitingFor.length > 0)
-      return this.#lookAtSyncIn(waitingFor.every(what => what === underWay) ? takenInAfter : syncEvery)
-    this.#synced = true
-    this.#dataplane.routes.inSync('bgp')
-    this.#log.info('in sync', { routes: this.#dataplane.routes.counts.installed })
-    void this.#blockKeeper.learn()
-    this.#planSoon()
-  }
-
-  async #setUpFabric(facts: Facts): Promise<void> {
-    const { ipv4Address, ipv6Address } = this.#node()?.spec.bgp ?? {}
-    const devices = fabricLinks(facts, [ipv4Address, ipv6Address], this.#intent.speaker?.peers.values() ?? [])
-    const unaddressed = withoutIpv4(facts, devices)
-    const fabric = JSON.stringify([devices, unaddressed, facts.reversePathFilter])
-    if (fabric === this.#fabric) return
-    const { previous, problems } = await this.#dataplane.setUpNode({ all: devices, unaddressed })
-    this.#fabric = fabric
-    for (const problem of problems) this.#log.warn(problem)
-    await this.#settingRecords.note(previous, facts.links)
   }
 
   async #passOver(address: string, device: string | undefined): Promise<void> {
@@ -601,7 +553,7 @@ export class Daemon {
       wireguard: this.#wireguard,
       intent: () => this.#intent,
       waits: () => [...this.#intent.waits, ...this.#handover.waits],
-      waitingFor: () => [...this.#waitingFor(), ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
+      waitingFor: () => [...this.#sync.waitingFor, ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
       problems: () => [
         ...[this.#cluster.held, this.#bgp.routing?.guard.held].flatMap(text => text ?? []),
         ...this.#snapshots.problems,
