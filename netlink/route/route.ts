@@ -287,7 +287,7 @@ export function readRoute(message: Message): Route | undefined {
         metric = a.u32()
         break
       case attribute.source:
-        source = addressText(a.octets())
+        source = sourceText(a)
         break
       case attribute.metrics:
         metrics = readMetrics(a.nested())
@@ -319,24 +319,38 @@ export function readRoute(message: Message): Route | undefined {
   else if (!hops) hops = gateway === undefined && link === undefined ? [] : [nextHop(flags, gateway, link)]
   const tos = view.getUint8(from + 3)
   const length = view.getUint8(from + 1)
-  return {
-    dst:
-      dstAt >= 0
-        ? prefixText4(dstAt, length)
-        : `${formatAddress(dst ?? new Uint8Array(family === AF_INET ? 4 : 16))}/${length}`,
-    type,
-    table,
-    protocol: view.getUint8(from + 5),
-    ...(family === AF_INET && { scope: scopeName(view.getUint8(from + 6)) }),
-    ...(metric !== undefined && { metric }),
-    ...(tos !== 0 && { tos }),
-    ...(src && view.getUint8(from + 2) > 0 && { from: `${formatAddress(src)}/${view.getUint8(from + 2)}` }),
-    nextHops: hops,
-    ...(source !== undefined && { source }),
-    ...(metrics?.mtu !== undefined && { mtu: metrics.mtu }),
-    ...(nextHopId !== undefined && { nextHopId }),
-    ...((further || metrics?.further) && { further: true }),
-  }
+  const prefix =
+    dstAt >= 0
+      ? prefixText4(dstAt, length)
+      : `${formatAddress(dst ?? new Uint8Array(family === AF_INET ? 4 : 16))}/${length}`
+  const protocol = view.getUint8(from + 5)
+  const scope = family === AF_INET ? scopeName(view.getUint8(from + 6)) : undefined
+  // Of tables of hundreds of thousands nearly all have this and no more: one object made at once, where spreads make several.
+  const route: Mutable<Route> =
+    scope !== undefined && metric !== undefined
+      ? { dst: prefix, type, table, protocol, metric, scope, nextHops: hops }
+      : { dst: prefix, type, table, protocol, nextHops: hops }
+  if (scope !== undefined) route.scope = scope
+  if (metric !== undefined) route.metric = metric
+  if (tos !== 0) route.tos = tos
+  if (src && view.getUint8(from + 2) > 0) route.from = `${formatAddress(src)}/${view.getUint8(from + 2)}`
+  if (source !== undefined) route.source = source
+  if (metrics?.mtu !== undefined) route.mtu = metrics.mtu
+  if (nextHopId !== undefined) route.nextHopId = nextHopId
+  if (further || metrics?.further) route.further = true
+  return route
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** Most routes prefer the source of the one before, too. */
+let lastSource = { word: -1, text: '' }
+
+function sourceText(a: Attributes): string {
+  const word = a.word()
+  if (word < 0) return addressText(a.octets())
+  if (word !== lastSource.word) lastSource = { word, text: addressText(a.octets()) }
+  return lastSource.text
 }
 
 /** Most routes lead by the gateway of the one before, and have its next hop, too: of a table of thousands there are few lists. */

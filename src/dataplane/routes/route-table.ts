@@ -239,10 +239,14 @@ export class RouteTable {
 
   /** Has those judged again that may have waited for what is so now. What nobody wants waits for the last class. */
   #release(): void {
-    const held = [...this.#held.values()]
-    const all = this.#mayDelete ? held : held.filter(key => this.#winner(key))
+    if (this.#held.size === 0) return
+    const all = this.#mayDelete ? [...this.#held.values()] : this.#heldAndWanted()
     for (const key of all) this.#held.delete(key)
     this.#ask(all)
+  }
+
+  #heldAndWanted(): readonly PrefixKey[] {
+    return Array.from(this.#rows.wanted(), ({ key }) => key).filter(key => this.#held.get(key))
   }
 
   get #mayDelete(): boolean {
@@ -392,7 +396,7 @@ export class RouteTable {
     return { batch, results }
   }
 
-  #winner(prefix: string | PrefixKey): Winner | undefined {
+  #winner(prefix: string): Winner | undefined {
     const row = this.#rows.at(prefix)
     return row && winnerOf(row)
   }

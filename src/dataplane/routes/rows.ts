@@ -65,7 +65,7 @@ export class Rows {
     return changed
   }
 
-  at(prefix: string | PrefixKey): Row | undefined {
+  at(prefix: string): Row | undefined {
     return this.#rows.get(prefix)
   }
 
