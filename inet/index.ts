@@ -3,5 +3,6 @@
 export * from './address.ts'
 export * from './prefix.ts'
 export * from './prefix-map.ts'
-export { specialRange, type SpecialRange, specialRangeWithin } from './special.ts'
+export { Ranges } from './ranges.ts'
+export { specialRange, type SpecialRange, specialRangeAround, specialRangeWithin } from './special.ts'
 export { PrefixTable } from './table.ts'

@@ -13,6 +13,7 @@ t.test('a key is the same prefix by text and by numbers', async t => {
     const { family } = prefixFrom(c) ?? {}
     t.equal(family, c.length < 0 ? 6 : 4)
   }
+  t.same(keyOf('192.0.2.1'), keyOf('192.0.2.1/32'))
   t.equal(prefixFrom(keyOf('10.0.0.1/24')), undefined, 'host bits')
   t.same([...(prefixFrom(keyOf('192.0.2.1/32'))?.octets ?? [])], [192, 0, 2, 1])
 })

@@ -14,9 +14,12 @@ export interface PrefixKey {
   readonly length: number
 }
 
+/** Of a canonical text; an IPv4 address without a length is a host prefix. */
 export function keyOf(text: string): PrefixKey {
   const packed = packedPrefix4(text)
-  return packed < 0 ? { text, word: 0, length: -1 } : { text, word: Math.floor(packed / 64) | 0, length: packed % 64 }
+  if (packed < 0) return { text, word: 0, length: -1 }
+  const canonical = text.includes('/') ? text : `${text}/32`
+  return { text: canonical, word: Math.floor(packed / 64) | 0, length: packed % 64 }
 }
 
 /** The prefix that a key stands for; undefined: its text is none. */

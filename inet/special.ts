@@ -2,6 +2,8 @@
 
 import type { Address } from './address.ts'
 import { contains, overlaps, parsePrefix, type Prefix } from './prefix.ts'
+import type { PrefixKey } from './prefix-map.ts'
+import { Ranges } from './ranges.ts'
 
 const ranges = [
   ['0.0.0.0/8', '"this network"'],
@@ -24,7 +26,14 @@ export interface SpecialRange {
   readonly meaning: string
 }
 
-/** The special range that holds the address or prefix; a default route lies in none. */
+const around = new Ranges(ranges)
+
+/** The special range that holds the prefix; a default route lies in none. */
+export function specialRangeAround(of: PrefixKey | Prefix): SpecialRange | undefined {
+  return around.around(of)
+}
+
+/** The same of an address or prefix. */
 export function specialRange(of: Address | Prefix): SpecialRange | undefined {
   return ranges.find(({ prefix }) => contains(prefix, of))
 }

@@ -9,6 +9,7 @@ import {
   parsePrefix,
   formatAddress,
   PrefixTable,
+  Ranges,
 } from '../../inet/index.ts'
 import type { Address, Prefix } from '../../inet/index.ts'
 import type { Facts, ForeignRoute } from '../model/facts.ts'
@@ -27,6 +28,8 @@ export class FactsIndex {
   readonly #byPrefix = new PrefixTable<readonly KnownRoute[]>()
   /** Subnets on a link, a default route on a link excluded: nothing learned may enter them. */
   readonly connected: readonly KnownRoute[]
+  /** The same, to look in. */
+  readonly subnets: Ranges<KnownRoute>
 
   constructor(facts: Facts) {
     this.#usableLinks = new Set(facts.links.filter(link => link.up && link.carrier).map(link => link.name))
@@ -42,6 +45,7 @@ export class FactsIndex {
     )
     for (const same of routes.values()) this.#byPrefix.set(same[0].prefix, same)
     this.connected = known.filter(({ prefix, route }) => route.connected && prefix.length > 0)
+    this.subnets = new Ranges(this.connected)
   }
 
   /** Administratively up and with carrier. */

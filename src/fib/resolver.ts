@@ -4,7 +4,7 @@
 // routes that use it are judged anew. Nothing here does I/O: every call returns the entries that differ from before.
 
 import { isDeepStrictEqual } from 'node:util'
-import { contains, formatPrefix, parsePrefix, prefixFrom, PrefixMap } from '../../inet/index.ts'
+import { formatPrefix, keyOf, parsePrefix, PrefixMap } from '../../inet/index.ts'
 import type { Prefix, PrefixKey } from '../../inet/index.ts'
 import type { NextHopState } from '../../bgp/types.ts'
 import type { Facts } from '../model/facts.ts'
@@ -113,11 +113,12 @@ export class Resolver {
       return this.#forget(this.#find(route.key ?? route.prefix))
     const known = this.#find(route.key ?? route.prefix)
     if (known) return this.#relearn(known, route)
-    const prefix = route.key ? prefixFrom(route.key) : parsePrefix(route.prefix)
-    if (!prefix) return { prefix: route.prefix, reason: `${route.prefix} is no prefix` }
-    const text = canonical(route.prefix, prefix)
+    const key = route.key ?? keyOf(route.prefix)
+    const place = placeOf(key)
+    if (!place) return { prefix: route.prefix, reason: `${route.prefix} is no prefix` }
+    const text = 'octets' in place ? formatPrefix(place) : place.text
     const hops = this.#join(route.nextHops, route.bandwidths)
-    const admission = this.#admit(prefix)
+    const admission = this.#admit(place)
     const learned: Known = {
       text,
       key: route.key,
@@ -220,10 +221,10 @@ export class Resolver {
     return this.#tracker.states()
   }
 
-  /** A known prefix in its canonical form costs no parsing. */
+  /** Of IPv6 a text may be another than the canonical one. */
   #find(of: string | PrefixKey): Known | undefined {
     const known = this.#routes.get(of)
-    if (known || typeof of !== 'string' || isCanonical4(of)) return known
+    if (known || typeof of !== 'string' || !of.includes(':')) return known
     const prefix = parsePrefix(of)
     return prefix && this.#routes.get(formatPrefix(prefix))
   }
@@ -303,17 +304,17 @@ export class Resolver {
 
   #admitAll(): readonly FibUpdate[] {
     for (const known of this.#routes.values()) {
-      const prefix = parsePrefix(known.text)
-      if (prefix) known.admission = this.#admit(prefix)
+      const place = placeOf(known.key ?? keyOf(known.text))
+      if (place) known.admission = this.#admit(place)
     }
     return this.#rejudge()
   }
 
-  #admit(prefix: Prefix): Admission {
-    const refused = refusal(prefix, this.#rules, this.#facts)
+  #admit(place: PrefixKey | Prefix): Admission {
+    const refused = refusal(place, this.#rules, this.#facts)
     if (refused !== undefined) return { refused }
-    const rule = this.#rules.tunnels.find(({ pool }) => contains(pool, prefix))
-    return rule ? { rule } : admitted
+    const tunnels = this.#rules.tunnels.around(place)
+    return tunnels ? { rule: tunnels.rule } : admitted
   }
 
   /** Judges a route anew; true if that changes the FIB, or the reason. */
@@ -403,13 +404,9 @@ function updateOf({ text: prefix, key, entry, reason }: Known): FibUpdate {
   return key ? { prefix, key, reason } : { prefix, reason }
 }
 
-/** IPv4 has one notation. */
-function isCanonical4(text: string): boolean {
-  return text.includes('/') && !text.includes(':')
-}
-
-function canonical(text: string, prefix: Prefix): string {
-  return isCanonical4(text) ? text : formatPrefix(prefix)
+/** What is asked of it by numbers; of IPv6 it is read. */
+function placeOf(key: PrefixKey): PrefixKey | Prefix | undefined {
+  return key.length < 0 ? parsePrefix(key.text) : key
 }
 
 function sameSubnets(a: FactsIndex, b: FactsIndex): boolean {
