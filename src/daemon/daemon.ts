@@ -13,13 +13,7 @@ import { type DaemonConfig, routeMark } from '../api/config.ts'
 import { serve } from '../api/server.ts'
 import { version } from '../api/version.ts'
 import { Dataplane, linuxKernel, podSources } from '../dataplane/index.ts'
-import {
-  type ClusterStore,
-  describeDatastore,
-  openDatastore,
-  openNodeStore,
-  type NodeStore,
-} from '../datastore/index.ts'
+import { type ClusterStore, describeDatastore, openDatastore, openNodeStore } from '../datastore/index.ts'
 import { Ipam } from '../ipam/index.ts'
 import { requestKind } from '../ipam/requests.ts'
 import { ipamSettings, type IpamSettings } from '../ipam/settings.ts'
@@ -54,6 +48,7 @@ import { storeAge } from './store-age.ts'
 import { SyncWatch } from './sync-watch.ts'
 import { TunnelUseKeeper } from './tunnel-use.ts'
 import { TunnelKeeper } from './tunnels.ts'
+import { WatchedStore } from './watched-store.ts'
 import { WireguardKeys } from './wireguard.ts'
 
 /** Table of the node's store for what the daemon itself remembers. */
@@ -71,7 +66,7 @@ interface Mark {
 export class Daemon {
   #config: DaemonConfig
   readonly #log: Log
-  readonly #nodeStore: NodeStore
+  readonly #nodeStore: WatchedStore
   readonly #settingRecords: SettingRecords
   readonly #datastore: ClusterStore
   readonly #dataplane: Dataplane
@@ -106,7 +101,8 @@ export class Daemon {
 
   /** Opens everything and serves; rejects with a sentence if this node cannot run. */
   static async start(config: DaemonConfig, log: Log): Promise<Daemon> {
-    const nodeStore = await openNodeStore(join(config.stateDir, 'node.db'))
+    const file = join(config.stateDir, 'node.db')
+    const nodeStore = new WatchedStore(await openNodeStore(file), file)
     log.info('starting', { node: config.node.name, datastore: describeDatastore(config.datastore) })
     // Who has seen the cluster before must not begin another one in a place where it is missing.
     const seen = await hasCheckpoint(nodeStore)
@@ -131,7 +127,7 @@ export class Daemon {
   private constructor(
     config: DaemonConfig,
     log: Log,
-    opened: { readonly nodeStore: NodeStore; readonly datastore: ClusterStore; readonly dataplane: Dataplane },
+    opened: { readonly nodeStore: WatchedStore; readonly datastore: ClusterStore; readonly dataplane: Dataplane },
   ) {
     this.#config = config
     this.#log = log
@@ -523,6 +519,7 @@ export class Daemon {
     if (this.#knowsCluster())
       return (
         this.#snapshots.obstacle ??
+        this.#nodeStore.problem ??
         this.#ipam.expelled ??
         this.#presence.obstacle ??
         this.#drain.obstacle ??
@@ -556,6 +553,7 @@ export class Daemon {
       waitingFor: () => [...this.#sync.waitingFor, ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
       problems: () => [
         ...[this.#cluster.held, this.#bgp.routing?.guard.held].flatMap(text => text ?? []),
+        ...(this.#nodeStore.problem === undefined ? [] : [this.#nodeStore.problem]),
         ...this.#snapshots.problems,
         ...this.#address.problems,
         // Before anything of the cluster is known, that is what is wrong, and the datastore's state says it.

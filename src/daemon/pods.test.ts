@@ -535,3 +535,24 @@ t.test('two requested addresses of one family are refused as such', async t => {
   await t.rejects(asked, { code: 7, message: /asks for several IPv4 addresses \(10\.42\.0\.7, 10\.42\.0\.9\)/ })
   await daemon.stop()
 })
+
+t.test('what the own disk does not take is code 5, of ADD and of DEL, and nothing of it is left', async t => {
+  const disk = { isFull: false }
+  class Disk extends MemoryNodeStore {
+    override async commit(changes: Parameters<MemoryNodeStore['commit']>[0]): Promise<void> {
+      if (disk.isFull) throw new Error('database or disk is full')
+      await super.commit(changes)
+    }
+  }
+  const here = { ...machine(), nodeStore: new Disk() }
+  const running = await run(here)
+  await addPod(here, running, 'a')
+  disk.isFull = true
+  const refused = { code: 5, message: /the node's own store takes no writes: database or disk is full/ }
+  await t.rejects(addPod(here, running, 'b'), refused)
+  await t.rejects(running.pods.del({ network: 'net', containerId: 'a', ifName: 'eth0' }), refused)
+  disk.isFull = false
+  await running.pods.del({ network: 'net', containerId: 'a', ifName: 'eth0' })
+  t.same(running.ipam.show().addresses, [])
+  await running.stop()
+})

@@ -33,6 +33,7 @@ import { addressesNow, type StoreAge } from './store-age.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { isTunnelOwner } from './tunnels.ts'
 import { Turns } from './turns.ts'
+import { StoreFault } from './watched-store.ts'
 
 const noPool =
   'no enabled pool is for this node: apply an IPPool, or see nodeSelector and disabled of those that are there'
@@ -147,11 +148,11 @@ export class Pods implements CniBackend {
   }
 
   add(request: AddRequest, signal: AbortSignal): Promise<Attachment> {
-    return this.#turns.run(endpointKey(request), () => this.#add(request, signal))
+    return this.#turns.run(endpointKey(request), () => this.#add(request, signal).catch(tellStore))
   }
 
   del(key: AttachmentKey): Promise<void> {
-    return this.#turns.run(endpointKey(key), () => this.#del(key))
+    return this.#turns.run(endpointKey(key), () => this.#del(key).catch(tellStore))
   }
 
   /** A DEL that no runtime asked for, if the pod is gone at that moment. */
@@ -358,7 +359,9 @@ export class Pods implements CniBackend {
     } catch (error) {
       if (!(error instanceof IpamError)) throw error
       // What one pod asks for in particular says nothing of the others.
-      if (error.code === 'exhausted' && requested.length === 0 && !pools) this.#readiness.refused(error.message)
+      if (['exhausted', 'unreachable'].includes(error.code) && requested.length === 0 && !pools)
+        this.#readiness.refused(error.message, error.code === 'unreachable' ? 10_000 : 60_000)
+      if (error.code === 'store-failed') throw error
       throw new CniError(
         ['unreachable', 'asked'].includes(error.code) ? code.tryAgainLater : code.noAddressLeft,
         error.message,
@@ -382,6 +385,16 @@ export class Pods implements CniBackend {
       })
     }
   }
+}
+
+/** What the node's own store does not take is no fault of the request. */
+function tellStore(error: unknown): never {
+  if (!(error instanceof StoreFault || (error instanceof IpamError && error.code === 'store-failed'))) throw error
+  throw new CniError(
+    code.io,
+    `the node's own store takes no writes: ${error.message.replace(/\.$/, '')}`,
+    'Look at its disk; margayctl status names the file.',
+  )
 }
 
 const codeOf: { readonly [C in EndpointErrorCode]: number } = {

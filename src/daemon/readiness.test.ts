@@ -27,11 +27,11 @@ t.test('what stands in the way of an ADD is 50, with running pods cut off 51', a
 
 t.test('a full pool is told until addresses change, or a minute is over', async t => {
   const { state, of } = readiness()
-  of.refused('ippool "narrow" is full')
+  of.refused('ippool "narrow" is full', 60_000)
   t.throws(() => of.check(), { code: 50, message: /narrow/ })
   state.addresses = 'b'
   of.check()
-  of.refused('full again')
+  of.refused('full again', 60_000)
   state.now = 59_000
   t.throws(() => of.check(), { code: 50 })
   state.now = 61_000

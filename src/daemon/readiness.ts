@@ -1,11 +1,9 @@
 // What CNI STATUS is answered: whether an ADD can work now, and whether running pods suffer.
 //
-// A full pool shows only when somebody asks for an address, and asking writes. So the last refusal is remembered: for a minute,
-// since what ends it may happen on another node, and only while the pools and this node's own blocks are as they were.
+// A full pool shows only when somebody asks for an address, and asking writes. So the last refusal is remembered: for as long as is
+// said, since what ends it may happen elsewhere, and only while the pools and this node's own blocks are as they were.
 
 import { CniError, code } from '../../cni-plugin/protocol/errors.ts'
-
-const rememberFor = 60_000
 
 export interface ReadinessOptions {
   /** Why no pod can be attached now; undefined: it can. */
@@ -20,15 +18,15 @@ export interface ReadinessOptions {
 
 export class Readiness {
   readonly #options: ReadinessOptions
-  #refusal: { readonly text: string; readonly addresses: string; readonly at: number } | undefined
+  #refusal: { readonly text: string; readonly addresses: string; readonly until: number } | undefined
 
   constructor(options: ReadinessOptions) {
     this.#options = options
   }
 
-  /** IPAM had no address left for a pod that asked for none in particular. */
-  refused(text: string): void {
-    this.#refusal = { text, addresses: this.#options.addresses(), at: this.#now() }
+  /** IPAM had no address for a pod that asked for none in particular. `remember`: milliseconds. */
+  refused(text: string, remember: number): void {
+    this.#refusal = { text, addresses: this.#options.addresses(), until: this.#now() + remember }
   }
 
   /** Throws what CNI STATUS says: code 50, or 51 where running pods suffer as well. */
@@ -46,8 +44,7 @@ export class Readiness {
 
   #exhausted(): string | undefined {
     const refusal = this.#refusal
-    if (refusal && refusal.addresses === this.#options.addresses() && this.#now() - refusal.at < rememberFor)
-      return refusal.text
+    if (refusal && refusal.addresses === this.#options.addresses() && this.#now() < refusal.until) return refusal.text
     this.#refusal = undefined
     return undefined
   }
