@@ -37,7 +37,7 @@ export function outsideFinding({ pod, node, address, where, isExpelled }: Outsid
     )
   const whose = block
     ? `its block ${block.cidr} is node "${block.node}"'s`
-    : 'its block went back to its pool, and whoever claims it has it'
+    : 'no record says whose its block is, and whoever claims it has it'
   return found(
     'no-block',
     `pod ${pod} on node "${node}" has it, and ${whose}: another pod may be given it at any time, unless that node knows of this one. ${next}`,

@@ -224,7 +224,7 @@ function ofAddresses(copies: readonly Entry[], blocks: readonly ClaimedBlock[]):
           : `${pods} have it. Delete one of these pods.`
       return [{ kind: 'duplicate', object: address, text }]
     }
-    const why = whose ?? 'its block went back to its pool, and whoever claims it has it'
+    const why = whose ?? 'no record says whose its block is, and whoever claims it has it'
     const { node } = outside
     return block?.node === node
       ? []

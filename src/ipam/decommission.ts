@@ -84,7 +84,8 @@ export async function forgetDecommission(datastore: Datastore, node: string): Pr
   await deleteIfThere(datastore, decommissionKind, node)
 }
 
-function readDecommission(value: unknown): DecommissionRecord | undefined {
+/** Undefined: somebody else wrote it. */
+export function readDecommission(value: unknown): DecommissionRecord | undefined {
   if (!isMap(value)) return undefined
   const { node, at, blocks } = value
   if (typeof node !== 'string' || typeof at !== 'string' || !Array.isArray(blocks)) return undefined

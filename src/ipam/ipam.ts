@@ -291,6 +291,8 @@ export class Ipam {
       const going = idle()
       // Before the node's store lets go of any: a lock would leave records of blocks that nobody gives from.
       if (going.length > 0) await this.#reach('give back a block', () => this.#options.datastore.tryWrite())
+      // Whoever claims one looks at its copy: what was given of it may have been released a moment ago.
+      if (going.length > 0) await this.#copies.flush()
       for (const block of going) {
         await this.#reach('give back a block', () => this.#blocks.giveBack(block))
         this.#copies.gone(block.prefix)
@@ -386,6 +388,7 @@ export class Ipam {
       if (row.containerId !== '' || isOlder) rows.set(address, known)
     }
     await this.#local.put(rows)
+    await this.#blocks.recall(entries, this.#found)
     // Of an older store's blocks some may be others' by now.
     await this.#blocks.reconcile()
     await this.#local.put(new Map(), true)

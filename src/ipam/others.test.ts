@@ -5,7 +5,7 @@ import { MemoryDatastore } from '../datastore/memory.ts'
 import { freeBlocks } from './decommission.ts'
 import { outsideName } from './outside.ts'
 import { type BlockRecord, blockKind, copyKind } from './records.ts'
-import { owner, pool, testNode } from './testing.ts'
+import { owner, pool, type TestNode, testNode } from './testing.ts'
 
 const four = { families: [4] } as const
 const pools = [pool('v4', '10.42.0.0/29', { blockSize: 30 })]
@@ -74,6 +74,73 @@ for (const noticed of [true, false])
     const wanted = { ...owner('w'), ...four, requested: [given[0]] }
     t.equal((await again.ipam.assign(wanted)).addresses[0].address, given[0])
     t.match((await datastore.get(copyKind, name))?.value, { node: 'n2' })
+  })
+
+/** Node n1 has two pods; then `meanwhile`; then n2 gives all that it can get. */
+async function lost(meanwhile: (datastore: MemoryDatastore, name: string, first: TestNode) => Promise<unknown>) {
+  const datastore = new MemoryDatastore()
+  const [first, second] = ['n1', 'n2'].map(name => testNode(name, datastore, pools))
+  await first.ipam.load()
+  await second.ipam.load()
+  const given: string[] = []
+  for (const id of [1, 2]) given.push((await first.ipam.assign({ ...owner(id), ...four })).addresses[0].address)
+  await first.ipam.stop()
+  const [record] = (await datastore.list(blockKind)).entries
+  await meanwhile(datastore, record.name, first)
+  const got: string[] = []
+  for (let id = 10; ; id++) {
+    const assigned = await second.ipam.assign({ ...owner(id), ...four }).catch(() => undefined)
+    if (!assigned) return { datastore, first, second, given, got, name: record.name }
+    got.push(assigned.addresses[0].address)
+  }
+}
+
+t.test(
+  'a free block is claimed with the addresses that pods of others have in it: its record was deleted by hand',
+  async t => {
+    const { given, got, second } = await lost((datastore, name) => datastore.delete(blockKind, name))
+    t.equal(got.length, 6, 'all others of the pool')
+    t.notOk(got.some(address => given.includes(address)))
+    t.same([...second.ipam.held.keys()].toSorted(), given.toSorted())
+  },
+)
+
+t.test('or a decommission freed it while the pods ran on', async t => {
+  const { given, got } = await lost(async (datastore, _, first) => {
+    await freeBlocks(datastore, 'n1', '2026-01-02T00:00:00.000Z')
+    await first.ipam.refresh()
+    await first.ipam.stop()
+  })
+  t.equal(got.length, 6)
+  t.notOk(got.some(address => given.includes(address)))
+})
+
+for (const damage of ['gone', 'not to be read'])
+  t.test(`a node that has lost its store knows its block by its copy, though the record is ${damage}`, async t => {
+    const datastore = new MemoryDatastore()
+    const first = testNode('n1', datastore, pools)
+    await first.ipam.load()
+    const { addresses } = await first.ipam.assign({ ...owner(1), ...four })
+    await first.ipam.stop()
+    const [{ name, version, value }] = (await datastore.list(blockKind)).entries
+    const { cidr } = value as BlockRecord
+    if (damage === 'gone') await datastore.delete(blockKind, name)
+    else await datastore.update(blockKind, name, { cidr }, version)
+    const again = testNode('n1', datastore, pools)
+    await again.ipam.load({ inUse: [{ address: addresses[0].address }] })
+    await again.ipam.refresh()
+    t.match(again.ipam.owned(), [{ cidr, used: 1 }])
+    if (damage === 'gone') t.match((await datastore.get(blockKind, name))?.value, { node: 'n1', cidr })
+    else {
+      t.same((await datastore.get(blockKind, name))?.value, { cidr }, 'what cannot be read is left as it is')
+      await datastore.delete(blockKind, name)
+      await again.ipam.refresh()
+      t.match(
+        (await datastore.get(blockKind, name))?.value,
+        { node: 'n1', cidr },
+        'deleted, as status says, it is written anew',
+      )
+    }
   })
 
 t.test('a note that nothing is behind goes at the first sweep of its node', async t => {

@@ -4,10 +4,12 @@
 // blocks (outside.ts). It may not have done so yet, and the copy of the block is the new owner's from now on: so what that says is put among
 // the other's addresses outside its blocks first. If it is wrong there, that node puts it right, as it does with all of its copies.
 
-import { formatPrefix, type Prefix } from '../../inet/index.ts'
+import { formatPrefix, overlaps, parsePrefix, type Prefix } from '../../inet/index.ts'
 import { type Datastore, type Entry, StoreError } from '../datastore/contract.ts'
 import { firstOf } from '../resources/problem.ts'
 import { isMap } from './address-row.ts'
+import { allEntries } from './claims.ts'
+import { decommissionKind, readDecommission } from './decommission.ts'
 import { outsideName, podOf } from './outside.ts'
 import { holds } from './pools.ts'
 import {
@@ -53,6 +55,27 @@ export async function heldIn(
     for (const [address, row] of rows) held.set(address, { node: other, pod: podOf(row) })
   }
   return held
+}
+
+/**
+ * Of a block that the node has just claimed, for which not all copies are read: by the copy of that block, which nobody deleted, so that its
+ * record was lost or deleted by hand; and by what those note whose decommission freed it while their pods ran on. Fails with a StoreError.
+ */
+export async function heldInClaimed(
+  datastore: Datastore,
+  { block, node }: { readonly block: Prefix; readonly node: string },
+): Promise<Held> {
+  const names = new Set([blockName(block)])
+  for (const { name, value } of await allEntries(datastore, decommissionKind)) {
+    const freed = readDecommission(value)?.blocks.flatMap(cidr => parsePrefix(cidr) ?? []) ?? []
+    if (freed.some(each => overlaps(each, block))) names.add(outsideName(name))
+  }
+  const copies: Entry[] = []
+  for (const name of names) {
+    const copy = await datastore.get(copyKind, name)
+    if (copy) copies.push(copy)
+  }
+  return heldIn(datastore, copies, { block, node })
 }
 
 /** What the nodes of those that are `held` note outside their blocks now. Of a note that cannot be read all stays. Fails with a StoreError. */

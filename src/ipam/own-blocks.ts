@@ -8,11 +8,13 @@ import {
   contains,
   formatPrefix,
   type IpFamily,
+  overlaps,
   parseAddress,
   parsePrefix,
   type Prefix,
   sizeOf,
 } from '../../inet/index.ts'
+import type { Entry } from '../datastore/contract.ts'
 import { type IPPoolResource, selects } from '../resources/index.ts'
 import { mayClaimAhead, roomToKeep } from './ahead.ts'
 import { Block, type GivingRules } from './block.ts'
@@ -21,12 +23,12 @@ import { IpamError } from './errors.ts'
 import { strangeRecord } from './known-kinds.ts'
 import { decommissioned } from './decommission.ts'
 import type { LocalRecords } from './local.ts'
-import { type Held, heldStill, heldText } from './others.ts'
+import { type Held, heldIn, heldInClaimed, heldStill, heldText } from './others.ts'
 import { pieceAround } from './parts.ts'
 import { idleBlocks, isAtLimit } from './holdings.ts'
 import { blockAround, holds, rangeOf } from './pools.ts'
 import { reconcileBlocks } from './reconcile.ts'
-import { blockKind, blockName } from './records.ts'
+import { blockKind, blockName, isBlock, prefixOfCopy, readCopy } from './records.ts'
 import { answered, Requests, requestsTo } from './requests.ts'
 import { splitBlock } from './split.ts'
 import type { IpamOptions, OwnBlock } from './types.ts'
@@ -76,6 +78,28 @@ export class OwnBlocks {
           : `the datastore says that it is node "${owner}"'s`
       return `block ${cidr}: ${whose}, so nothing more is given from it. Delete the pods of this node that have addresses in it.`
     })
+  }
+
+  /**
+   * After the loss of the own store: blocks that this node's copies are of, that its pods have addresses in (`inUse`), and of which no record
+   * tells, or one that cannot be read: the next `reconcile` treats them as it does those of a store that was not lost.
+   */
+  async recall(copies: readonly Entry[], inUse: ReadonlyMap<string, unknown>): Promise<void> {
+    const { datastore, node } = this.#options
+    const recalled = copies.flatMap(({ name, value }): ClaimedBlock[] => {
+      const prefix = prefixOfCopy(value)
+      if (!prefix || !isBlock(prefix) || blockName(prefix) !== name) return []
+      const [row] = readCopy(value, node).flatMap(([address, each]) => (inUse.has(address) ? each : []))
+      return row ? [{ cidr: formatPrefix(prefix), node, pool: row.pool, claimedAt: row.since, prefix }] : []
+    })
+    if (recalled.length === 0) return
+    const taken = [...(await allBlocks(datastore)), ...this.#local.blocks]
+    for (const block of recalled)
+      if (!taken.some(({ prefix }) => overlaps(prefix, block.prefix)))
+        await this.#local.putBlock(
+          block,
+          this.#ofOthers(await heldIn(datastore, copies, { block: block.prefix, node })),
+        )
   }
 
   /** Since when this node is no member of the cluster any more, ISO 8601; undefined: it is one. */
@@ -350,11 +374,19 @@ export class OwnBlocks {
   }
 
   async #adopt(claimed: ClaimedBlock): Promise<Block> {
-    await this.#local.putBlock(claimed)
+    const { datastore, node } = this.#options
+    const held = await heldInClaimed(datastore, { block: claimed.prefix, node })
+    await this.#local.putBlock(claimed, this.#ofOthers(held))
     this.rebuild()
+    if (held.size > 0) for (const text of this.heldTexts()) this.#options.warn?.(text)
     const block = this.#blocks.get(claimed.cidr)
     if (!block) throw new Error(`block ${claimed.cidr} was claimed and is not there`)
     return block
+  }
+
+  /** What this node's own pods have is not held for others. */
+  #ofOthers(held: Held): Held {
+    return new Map([...held].filter(([address]) => !this.#local.addresses.has(address)))
   }
 
   /** Why nobody can have a block, and the next step. */
