@@ -325,7 +325,7 @@ export class Daemon {
     await this.#replan()
     this.#cluster.start()
     this.#blockKeeper.start()
-    this.#presence.start(store, mark === undefined)
+    this.#presence.start({ store, boot, isNew: mark === undefined, isFirstOfBoot: mark?.boot !== boot })
     this.#sync.start()
 
     this.#api = await serve(this.#config.api.socket, this.#handlers(), text => this.#log.warn(text))

@@ -31,7 +31,7 @@ t.test('two machines with one name: who comes later gives no addresses, until th
   const machine = (host: string, store: string, isNew: boolean) => {
     const about = { version: '1', host, since: '2026-01-01T00:00:00.000Z' }
     const keeper = new PresenceKeeper({ node: 'n1', about, datastore, isInSync: () => true, log })
-    keeper.start(store, isNew)
+    keeper.start({ store, isNew, boot: 'b', isFirstOfBoot: isNew })
     t.teardown(() => keeper.close())
     return keeper
   }
@@ -52,4 +52,43 @@ t.test('two machines with one name: who comes later gives no addresses, until th
   await datastore.forget('n1')
   await twin.sign()
   t.equal(twin.obstacle, undefined)
+})
+
+t.test('a cloned machine has the same store: it gives no addresses while the first one lives', async t => {
+  const datastore = new MemoryDatastore()
+  const margayd = (host: string, boot: string, isFirstOfBoot: boolean) => {
+    const about = { version: '1', host, since: '2026-01-01T00:00:00.000Z' }
+    const keeper = new PresenceKeeper({ node: 'n1', about, datastore, isInSync: () => true, log })
+    keeper.start({ store: 'a', isNew: false, boot, isFirstOfBoot })
+    t.teardown(() => keeper.close())
+    return keeper
+  }
+  const first = margayd('one', 'x', true)
+  await first.sign()
+  const clone = margayd('one', 'y', true)
+  const looked = clone.looked()
+  await clone.sign()
+  await looked
+  t.match(clone.obstacle, /another margayd is alive under this name with a copy of this node's store.*remove its store/)
+  await first.sign()
+  await clone.sign()
+  t.equal(first.obstacle, undefined)
+  t.ok(clone.obstacle)
+
+  const restarted = margayd('one', 'x', false)
+  await restarted.sign()
+  await restarted.sign()
+  t.equal(restarted.obstacle, undefined, 'a restart finds its former sign')
+  await first.sign()
+  t.match(
+    first.obstacle,
+    /with a copy of this node's store/,
+    'a process that goes on beside it finds its own written over',
+  )
+  await restarted.sign()
+  t.equal(restarted.obstacle, undefined)
+
+  await datastore.keepAlive('n1', { version: '0', host: 'one', since: '', store: 'a' }, 15)
+  await restarted.sign()
+  t.equal(restarted.obstacle, undefined, 'a sign of an earlier Margay tells neither boot nor process')
 })

@@ -1,7 +1,9 @@
 // This node says now and then in the datastore that it is alive. It is for people: nothing on another node hangs on it, so what fails is
-// tried again and changes nothing else. But where another machine is alive under this node's name, with a store of its own, both would
-// give the same addresses: who comes later gives none.
+// tried again and changes nothing else. But where another machine is alive under this node's name, both would give the same addresses. One
+// that has a store of its own is known by that: who comes later gives none. A cloned machine has the same store: it is known by its boot, and
+// gives none until it has looked; and who finds its own sign written over by another process has a twin, too.
 
+import { randomUUID } from 'node:crypto'
 import type { Presence } from '../datastore/index.ts'
 import { type NodeSign, signHolds } from '../model/node-sign.ts'
 import type { Log } from './log.ts'
@@ -10,7 +12,7 @@ import type { Log } from './log.ts'
 const every = 5_000
 /** Milliseconds between looks at whether one is due: the first one when the datastore has come, or come back. */
 const lookEvery = 500
-/** Milliseconds that who has a new store waits for its first look. */
+/** Milliseconds after its start in which who may be a twin waits for its first look. */
 const patience = 5_000
 
 export interface PresencePorts {
@@ -22,6 +24,17 @@ export interface PresencePorts {
   readonly log: Log
 }
 
+/** Of this machine. */
+interface Self {
+  /** Id of the node's own store. */
+  readonly store: string
+  /** It was made just now, so another one may have given addresses under this name. */
+  readonly isNew: boolean
+  /** Linux's boot id; and that this daemon is the first since then. */
+  readonly boot: string
+  readonly isFirstOfBoot: boolean
+}
+
 export class PresenceKeeper {
   readonly #ports: PresencePorts
   #timer: NodeJS.Timeout | undefined
@@ -29,8 +42,11 @@ export class PresenceKeeper {
   /** `performance.now()` of the last one; undefined: none since the datastore came. */
   #last: number | undefined
   #problem: string | undefined
-  #store: { readonly id: string; readonly isNew: boolean } | undefined
+  readonly #run = randomUUID()
+  #self: Self | undefined
+  #startedAt = performance.now()
   #hasLooked = false
+  #hasSigned = false
   /** Another machine that is alive under this name. */
   #twin: string | undefined
 
@@ -44,22 +60,22 @@ export class PresenceKeeper {
     return [...unseen, ...(this.#twin === undefined ? [] : [this.#twin])]
   }
 
-  /** Resolves when it is known whether another machine has this name, where that matters, and after some seconds all the same. */
+  /** Resolves when it is known whether another machine has this name, where that matters, and some seconds after the start all the same. */
   async looked(): Promise<void> {
-    const until = performance.now() + patience
-    while (this.#store?.isNew && !this.#hasLooked && performance.now() < until)
+    const until = this.#startedAt + patience
+    while (this.#mayBeTwin && !this.#hasLooked && performance.now() < until)
       await new Promise(resolve => setTimeout(resolve, 50))
   }
 
   /** Why this node gives no address: another machine has its name, or, to one with a new store, that is not known yet. */
   get obstacle(): string | undefined {
-    if (this.#twin !== undefined || this.#hasLooked || !this.#store?.isNew) return this.#twin
+    if (this.#twin !== undefined || this.#hasLooked || !this.#self?.isNew) return this.#twin
     return `node "${this.#ports.node}": it has a new store, and has not seen yet whether another machine has its name: try again`
   }
 
-  /** `id`: of the node's own store; `isNew`: it was made just now, so another one may have given addresses under this name. */
-  start(id: string, isNew: boolean): void {
-    this.#store = { id, isNew }
+  start(self: Self): void {
+    this.#self = self
+    this.#startedAt = performance.now()
     this.#timer = setInterval(() => this.#look(), lookEvery).unref()
   }
 
@@ -82,7 +98,11 @@ export class PresenceKeeper {
       const found = await datastore.sign(node)
       this.#meet(found?.isAlive ? (found.about as Partial<NodeSign>) : undefined)
       this.#hasLooked = true
-      if (this.#twin === undefined) await datastore.keepAlive(node, { ...about, store: this.#store?.id }, signHolds)
+      if (this.#twin === undefined) {
+        const { store, boot } = this.#self ?? {}
+        await datastore.keepAlive(node, { ...about, store, boot, run: this.#run }, signHolds)
+        this.#hasSigned = true
+      }
       this.#problem = undefined
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
@@ -93,13 +113,37 @@ export class PresenceKeeper {
     }
   }
 
-  /** What stands in the datastore under this name: of this node's own store, of another machine's, or nothing. */
+  /** A machine that begins: its store may be new, or a copy of another's. */
+  get #mayBeTwin(): boolean {
+    return this.#self?.isNew === true || this.#self?.isFirstOfBoot === true
+  }
+
+  /** What stands in the datastore under this name: a sign of this machine, of another one, or nothing. */
   #meet(about: Partial<NodeSign> | undefined): void {
     const { node, log } = this.#ports
-    const isOther = about?.store !== undefined && about.store !== this.#store?.id
-    if (!isOther) return void (this.#twin = undefined)
-    const text = `node "${node}": another margayd is alive under this name (on ${about.host ?? 'a machine'}, since ${about.since ?? 'some time'}), so this one gives no addresses; give one of the two another node.name. If it was this machine, whose store is new, that ends in ${signHolds} s`
+    const kind = about && this.#twinOf(about)
+    if (!about || !kind) return void (this.#twin = undefined)
+    const [what, next, end] = words[kind]
+    const text = `node "${node}": another margayd is alive under this name${what} (on ${about.host ?? 'a machine'}, since ${about.since ?? 'some time'}), so this one gives no addresses; ${next}. If it was this machine, ${end}, that ends in ${signHolds} s`
     if (this.#twin === undefined) log.warn(text)
     this.#twin = text
   }
+
+  #twinOf({ store, run, boot }: Partial<NodeSign>): keyof typeof words | undefined {
+    if (store === undefined || run === this.#run) return undefined
+    if (store !== this.#self?.store) return 'other'
+    // The sign of this machine's margayd of before stands until it is written over, once.
+    const isOfOtherBoot = boot !== undefined && boot !== this.#self.boot
+    return isOfOtherBoot || (run !== undefined && this.#hasSigned) ? 'clone' : undefined
+  }
 }
+
+/** Whose store it has, the next step, and what it may have been. */
+const words = {
+  other: ['', 'give one of the two another node.name', 'whose store is new'],
+  clone: [
+    " with a copy of this node's store, as a cloned machine has",
+    'give the clone another node.name and remove its store (node.db in its stateDir)',
+    'which was started anew',
+  ],
+} as const

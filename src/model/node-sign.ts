@@ -12,4 +12,8 @@ export interface NodeSign {
   readonly since: string
   /** Of the node's own store, made with it. Absent: an earlier Margay. */
   readonly store?: string
+  /** Of the process, random. Absent: an earlier Margay. */
+  readonly run?: string
+  /** Linux's boot id: of the machine, from one start of it to the next. Absent: an earlier Margay. */
+  readonly boot?: string
 }
