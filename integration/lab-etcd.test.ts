@@ -198,7 +198,13 @@ t.test('all records are deleted under running daemons, and come back by import',
     lab.startNode('n2')
     await datastoreIs('lost')
     await newPodReaches(t, 'n2', 'wiped2', 'n1-p1')
-    t.equal(await etcdctl('get', '--prefix', '/margay/', '--keys-only'), '', 'nothing is written there')
+    // A sign of life that was under way may come after.
+    const keys = (await etcdctl('get', '--prefix', '/margay/', '--keys-only')).split('\n').filter(key => key !== '')
+    t.same(
+      keys.filter(key => !key.startsWith('/margay/~')),
+      [],
+      'no record is written there',
+    )
     t.match(await lab.margayctl('n1', 'import', file), { code: 0, stdout: / created, 0 replaced, / })
     await datastoreIs('in sync')
     await newPodReaches(t, 'n2', 'restored', 'n1-p1')

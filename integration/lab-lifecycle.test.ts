@@ -174,8 +174,16 @@ t.test('a datastore that comes back with most of it missing changes nothing unti
     `{ apiVersion: margay.io/v1, kind: BGPConfiguration, metadata: { name: default }, spec: { ${settings} } }`,
   )
   t.match(await lab.margayctl('r1n1', 'apply', '-f', guarded), { code: 0 })
+  t.match(await lab.margayctl('r1n1', 'delete', 'node', 'r1n2'), {
+    code: 1,
+    stderr: /its pods are cut off at once.*--force/,
+  })
   for (const node of ['r1n1', 'r1n2', 'r2n1'])
-    t.match(await lab.margayctl('r1n1', 'delete', 'node', node), { code: 0 }, 'behind the back of the daemons')
+    t.match(
+      await lab.margayctl('r1n1', 'delete', 'node', node, '--force'),
+      { code: 0 },
+      'behind the back of the daemons',
+    )
   for (const node of nodes) lab.startNode(node)
   for (const node of nodes)
     await eventually(`${node} holds it back`, async () => {

@@ -64,7 +64,7 @@ export function registerDatastore(program: Command, context: Context): void {
 export function stays(entry: Entry): string | undefined {
   const { kind, name, value, unreadable, newer } = entry
   if (unreadable !== undefined) return newer === undefined ? undefined : unreadable
-  if (!isKnownKind(kind) || isStrange(entry)) return undefined
+  if (!isKnownKind(kind) || isStrange(entry) || name === '') return undefined
   if (kind === blockKind) {
     const node = readBlock(value)?.node ?? ''
     return `node "${node}" has it by this record, and gives it back by itself; if that machine is off for good: margayctl node decommission ${node}`

@@ -36,6 +36,7 @@ export function registerDecommission(node: Command, context: Context): void {
     .option('--yes', 'do it')
     .option('--force', 'although it seems alive: if it is, two pods may get one address')
     .action(async (name: string, { yes = false, force = false }: Options) => {
+      if (name === '') throw new CommandError(2, 'decommission needs the name of a node, and this one is empty')
       const store = await context.datastore({ create: false })
       try {
         const plan = await planFor(store, name)

@@ -64,7 +64,7 @@ export function registerResources(program: Command, context: Context): void {
     .argument('[kind]', 'what')
     .argument('[name]', 'which object')
     .option('-f, --file <file...>', 'delete what these files name')
-    .option('--force', 'pools that have blocks, too')
+    .option('--force', 'pools and nodes that have blocks, too')
     .description('delete resources')
     .action(async (word: string | undefined, name: string | undefined, options: { file?: string[]; force?: true }) => {
       const { file, force } = options
@@ -72,7 +72,10 @@ export function registerResources(program: Command, context: Context): void {
         ? (await readFiles(file)).resources.map(({ kind, metadata }) => ({ kind, name: metadata.name }))
         : one(word, name)
       await withDatastore(context, async store => {
-        for (const { kind, name } of targets) if (kind === 'IPPool' && !force) await mustBeUnused(store, name)
+        for (const { kind, name } of force ? [] : targets) {
+          if (kind === 'IPPool') await mustBeUnused(store, name)
+          if (kind === 'Node') await mustBeEmpty(store, name)
+        }
         for (const { kind, name } of targets) {
           await store.delete(kind, name)
           process.stdout.write(`${kind.toLowerCase()} "${name}" deleted\n`)
@@ -103,6 +106,16 @@ async function mustBeUnused(store: Datastore, pool: string): Promise<void> {
     1,
     `ippool "${pool}" has blocks on ${list}: without it their pods would lose its encapsulation, natOutgoing and source check at once. Set disabled: true, or, where it is the last of its family, assignmentMode: Manual, so that no pod gets an address of it any more, and delete it when the last one has ended; or give --force`,
   )
+}
+
+/** Nor that a node without its Node has no session, so that its pods are cut off at once. */
+async function mustBeEmpty(store: Datastore, node: string): Promise<void> {
+  const { length } = (await allBlocks(store)).filter(block => block.node === node)
+  if (length > 0)
+    throw new CommandError(
+      1,
+      `node "${node}" has ${length} ${length === 1 ? 'block' : 'blocks'}: without its Node it has no BGP session, and its pods are cut off at once. If the machine goes for good: margayctl node decommission ${node}; or give --force`,
+    )
 }
 
 function one(word: string | undefined, name: string | undefined): { readonly kind: Kind; readonly name: string }[] {

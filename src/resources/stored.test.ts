@@ -4,7 +4,7 @@ import { readStored } from './stored.ts'
 const pool = { apiVersion: 'margay.io/v1', kind: 'IPPool', metadata: { name: 'p' }, spec: { cidr: '10.1.0.0/16' } }
 
 t.test('a record that is no resource of its kind is named by its key, with every reason and a next step', t => {
-  const next = '; apply it anew, or delete it: margayctl delete node zz'
+  const next = '; apply it anew, or, if the machine is gone for good, margayctl node decommission zz'
   for (const [value, why] of [
     [{ spec: 5 }, `apiVersion is missing; kind is missing; metadata.name is missing${next}`],
     [null, `null is not a resource${next}`],

@@ -30,7 +30,9 @@ export function readStored<K extends Kind>(kind: K, { name, value, unreadable }:
       : `it says it is a ${parsed.resource.kind}`
     : parsed.problems.map(problem => printable(problem.what)).join('; ')
   const word = /^[\w.-]+$/.test(name) ? name : `'${printable(name)}'`
-  const next = `apply it anew, or delete it: margayctl delete ${kind.toLowerCase()} ${word}`
+  // What was read of it last is in force, and a node without its Node has no session.
+  const isNode = kind === 'Node'
+  const next = `apply it anew, or${isNode ? ', if the machine is gone for good,' : ''} ${isNode ? `margayctl node decommission ${word}` : `delete it: margayctl delete ${kind.toLowerCase()} ${word}`}`
   return { ok: false, object, why: `${what}; ${next}` }
 }
 
