@@ -34,6 +34,11 @@ export function parseAddress(text: string): Address | undefined {
   return octets && { family: octets.length === 4 ? 4 : 6, octets }
 }
 
+/** Octets of an IPv4 address that is given as one number, signed or not. */
+export function octetsOf4(word: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.of(word >>> 24, word >>> 16, word >>> 8, word)
+}
+
 /** The IPv4 address that the text is up to `to`, as one number; -1 if it is none. For those who read very many: it makes no object. */
 export function wordOf4(text: string, to: number = text.length): number {
   let word = 0

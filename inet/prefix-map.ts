@@ -2,6 +2,7 @@
 // hundreds of thousands of routes, texts that are hashed, compared and read again at every step are most of the work. Other prefixes,
 // of which there are fewer, are found by their canonical text.
 
+import { octetsOf4 } from './address.ts'
 import { packedPrefix4, parsePrefix, type Prefix } from './prefix.ts'
 
 /** A prefix as maps look it up: made once, and handed along with what is said of the prefix. Never written to. */
@@ -25,7 +26,7 @@ export function keyOf(text: string): PrefixKey {
 /** The prefix that a key stands for; undefined: its text is none. */
 export function prefixFrom({ text, word, length }: PrefixKey): Prefix | undefined {
   if (length < 0) return parsePrefix(text)
-  return { family: 4, octets: Uint8Array.of(word >>> 24, word >>> 16, word >>> 8, word), length }
+  return { family: 4, octets: octetsOf4(word), length }
 }
 
 const initialSlots = 64

@@ -1,5 +1,6 @@
 // A few prefixes, of which the one around another is sought hundreds of thousands of times: of IPv4 by numbers, without an object.
 
+import type { Address } from './address.ts'
 import { contains, type Prefix } from './prefix.ts'
 import type { PrefixKey } from './prefix-map.ts'
 
@@ -20,8 +21,8 @@ export class Ranges<T extends { readonly prefix: Prefix }> {
     this.#lengths = Uint8Array.from(all, ({ prefix: { family, length } }) => (family === 4 ? length : 255))
   }
 
-  /** The first that holds the whole of a prefix; one holds itself. IPv6 is asked for as a `Prefix`. */
-  around(of: PrefixKey | Prefix): T | undefined {
+  /** The first that holds an address, or the whole of a prefix; one holds itself. Of keys those of IPv4 alone. */
+  around(of: Address | Prefix | PrefixKey): T | undefined {
     if ('octets' in of) return this.#all.find(({ prefix }) => contains(prefix, of))
     const { word, length } = of
     for (let i = 0; i < this.#words.length; i++)

@@ -1,7 +1,7 @@
 // Ranges with a meaning of their own, which no router may lead elsewhere and no host may be called by (RFC 6890).
 
 import type { Address } from './address.ts'
-import { contains, overlaps, parsePrefix, type Prefix } from './prefix.ts'
+import { overlaps, parsePrefix, type Prefix } from './prefix.ts'
 import type { PrefixKey } from './prefix-map.ts'
 import { Ranges } from './ranges.ts'
 
@@ -26,16 +26,11 @@ export interface SpecialRange {
   readonly meaning: string
 }
 
-const around = new Ranges(ranges)
+const special = new Ranges(ranges)
 
-/** The special range that holds the prefix; a default route lies in none. */
-export function specialRangeAround(of: PrefixKey | Prefix): SpecialRange | undefined {
-  return around.around(of)
-}
-
-/** The same of an address or prefix. */
-export function specialRange(of: Address | Prefix): SpecialRange | undefined {
-  return ranges.find(({ prefix }) => contains(prefix, of))
+/** The special range that holds the address or prefix; a default route lies in none. */
+export function specialRange(of: Address | Prefix | PrefixKey): SpecialRange | undefined {
+  return special.around(of)
 }
 
 /** A special range that the prefix reaches into, wholly or in part. */

@@ -1,6 +1,6 @@
 // Paths as people and tools read them: the columns turned into `PathView`s, each losing path with its reason.
 
-import { formatAddress } from '../../inet/index.ts'
+import { formatAddress, octetsOf4 } from '../../inet/index.ts'
 import type { PathView } from '../types.ts'
 import {
   asPath,
@@ -215,5 +215,5 @@ function inside(kind: Session['kind']): string {
 }
 
 function idText(id: number): string {
-  return formatAddress(Uint8Array.of(id >>> 24, id >>> 16, id >>> 8, id))
+  return formatAddress(octetsOf4(id))
 }

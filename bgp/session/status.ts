@@ -1,6 +1,6 @@
 // A peer as `bgp summary` shows it, read out of its parts.
 
-import { formatAddress } from '../../inet/index.ts'
+import { formatAddress, octetsOf4 } from '../../inet/index.ts'
 import type { Rib } from '../rib/port.ts'
 import type { Family, PeerId, PeerStatus } from '../types.ts'
 import { UPDATE } from '../wire/header.ts'
@@ -44,7 +44,7 @@ export function statusOf(parts: StatusParts): PeerStatus {
     localAs,
     state: journal.state,
     since: journal.since,
-    routerId: negotiated && formatAddress(octetsOf(negotiated.routerId)),
+    routerId: negotiated && formatAddress(octetsOf4(negotiated.routerId)),
     holdTime: negotiated?.holdTime,
     role: config.role,
     peerRole: negotiated?.peerRole,
@@ -88,8 +88,4 @@ export function awaitedFamilies(negotiated: Negotiated | undefined, told: Readon
   // A peer that lists no family asks for nothing to be kept, yet sends End-of-RIB for every one (RFC 4724 §3).
   const listed = gracefulRestart.families.length > 0 ? gracefulRestart.families : families
   return families.filter(family => listed.includes(family) && !told.has(family))
-}
-
-function octetsOf(routerId: number): Uint8Array {
-  return Uint8Array.of(routerId >>> 24, routerId >>> 16, routerId >>> 8, routerId)
 }

@@ -1,6 +1,7 @@
 // A namespace for a few questions. A socket of its own needs a thread of its own, and to start and end one takes longer than all that a
 // container's namespace is asked for. So all visits of the process share one thread, which goes there, asks by a socket that it makes, and
-// leaves again when nothing more follows. Sysctls are read and written there, too. What is asked of one namespace waits for what is asked of others meanwhile.
+// leaves again when nothing more follows. Sysctls are read and written there, too. What is asked of one namespace waits for what is asked of
+// others meanwhile.
 
 import { NetlinkError } from './errno.ts'
 import { type Namespace, openNamespace } from './namespace.ts'

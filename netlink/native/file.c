@@ -22,7 +22,7 @@ int file_read(const char *path, char **into, size_t *into_length) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return errno;
   size_t length = 0, capacity = 4096;
-  char *text = malloc(capacity + 1);
+  char *text = malloc(capacity);
   int code = text ? 0 : ENOMEM;
   while (code == 0) {
     ssize_t got = read(fd, text + length, capacity - length);
@@ -31,7 +31,7 @@ int file_read(const char *path, char **into, size_t *into_length) {
     if (got <= 0) break;
     length += (size_t)got;
     if (length == capacity) {
-      char *larger = realloc(text, (capacity *= 2) + 1);
+      char *larger = realloc(text, capacity *= 2);
       if (larger) text = larger;
       else code = ENOMEM;
     }
@@ -41,7 +41,6 @@ int file_read(const char *path, char **into, size_t *into_length) {
     free(text);
     return code;
   }
-  text[length] = 0;
   *into = text;
   *into_length = length;
   return 0;

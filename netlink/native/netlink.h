@@ -102,7 +102,7 @@ int namespace_open(const char *path);
    done. */
 int namespace_visit(int namespace_fd, void (*work)(void *), void *argument);
 
-/* 0 or an errno. What is read is malloc'd, with a NUL after its `length`. */
+/* 0 or an errno. What is read is malloc'd. */
 int file_write(const char *path, const char *value);
 int file_read(const char *path, char **text, size_t *length);
 

@@ -1,6 +1,6 @@
 // Routes (linux/rtnetlink.h): struct rtmsg and its attributes.
 
-import { formatAddress, keyOf, type PrefixKey, prefixText4, wordOf4 } from '../../inet/index.ts'
+import { formatAddress, keyOf, octetsOf4, type PrefixKey, prefixText4, wordOf4 } from '../../inet/index.ts'
 import { InvalidRequest } from '../core/batch.ts'
 import { littleEndian } from '../core/protocol.ts'
 import { Attributes, type Message } from '../core/reader.ts'
@@ -358,14 +358,7 @@ let lastBy = { gateway: -1, flags: 0, link: 0 as number | undefined, hops: [] as
 
 function hopsBy(gateway: number, flags: number, link: number | undefined): readonly RouteNextHop[] {
   if (gateway !== lastBy.gateway || flags !== lastBy.flags || link !== lastBy.link)
-    lastBy = {
-      gateway,
-      flags,
-      link,
-      hops: [
-        nextHop(flags, formatAddress(Uint8Array.of(gateway >>> 24, gateway >>> 16, gateway >>> 8, gateway)), link),
-      ],
-    }
+    lastBy = { gateway, flags, link, hops: [nextHop(flags, formatAddress(octetsOf4(gateway)), link)] }
   return lastBy.hops
 }
 

@@ -2,6 +2,7 @@
 
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { asObject, type Json } from '../../cni-plugin/protocol/config.ts'
 import { isContainerId } from '../../cni-plugin/protocol/environment.ts'
 import { defaultSocket, defaultSpoolDir } from '../../cni-plugin/protocol/socket.ts'
 import { supportedVersions } from '../../cni-plugin/protocol/versions.ts'
@@ -42,7 +43,7 @@ function faultsOfExecutable({ binDir }: Places): string[] {
 
 function faultsOfConf({ binDir, confDir }: Places, { cni }: Pick<DaemonConfig, 'cni'>): string[] {
   const conf = join(confDir, confName)
-  let read: Readonly<Record<string, unknown>> | undefined
+  let read: Json | undefined
   try {
     read = asObject(JSON.parse(readFileSync(conf, 'utf8')))
   } catch (error) {
@@ -94,12 +95,6 @@ function faultsOfOrder({ confDir }: Places): string[] {
     : [
         `${join(confDir, before.toSorted()[0])} comes before ${confName}, and runtimes take the first: remove it, or rename it so that it comes later`,
       ]
-}
-
-function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Readonly<Record<string, unknown>>)
-    : undefined
 }
 
 const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value ?? null))

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import type { ClusterStore, Datastore } from '../datastore/contract.ts'
 import { allBlocks } from '../ipam/claims.ts'
+import type { BlockRecord } from '../ipam/records.ts'
 import {
   allKinds,
   type AnyResource,
@@ -72,9 +73,11 @@ export function registerResources(program: Command, context: Context): void {
         ? (await readFiles(file)).resources.map(({ kind, metadata }) => ({ kind, name: metadata.name }))
         : one(word, name)
       await withDatastore(context, async store => {
-        for (const { kind, name } of force ? [] : targets) {
-          if (kind === 'IPPool') await mustBeUnused(store, name)
-          if (kind === 'Node') await mustBeEmpty(store, name)
+        const guarded = force ? [] : targets.filter(({ kind }) => kind === 'IPPool' || kind === 'Node')
+        const blocks = guarded.length > 0 ? await allBlocks(store) : []
+        for (const { kind, name } of guarded) {
+          if (kind === 'IPPool') mustBeUnused(blocks, name)
+          else mustBeEmpty(blocks, name)
         }
         for (const { kind, name } of targets) {
           await store.delete(kind, name)
@@ -97,8 +100,8 @@ async function columnsFor(kind: Kind, store: ClusterStore): Promise<readonly Col
 }
 
 /** Packets of pods whose pool goes lose its encapsulation and NAT at once: nobody shall find that out by deleting it. */
-async function mustBeUnused(store: Datastore, pool: string): Promise<void> {
-  const blocks = (await allBlocks(store)).filter(block => block.pool === pool && block.node !== '')
+function mustBeUnused(all: readonly BlockRecord[], pool: string): void {
+  const blocks = all.filter(block => block.pool === pool && block.node !== '')
   if (blocks.length === 0) return
   const owners = Map.groupBy(blocks, ({ node }) => node)
   const list = [...owners].map(([node, { length }]) => `${node} (${length})`).join(', ')
@@ -109,8 +112,8 @@ async function mustBeUnused(store: Datastore, pool: string): Promise<void> {
 }
 
 /** Nor that a node without its Node has no session, so that its pods are cut off at once. */
-async function mustBeEmpty(store: Datastore, node: string): Promise<void> {
-  const { length } = (await allBlocks(store)).filter(block => block.node === node)
+function mustBeEmpty(all: readonly BlockRecord[], node: string): void {
+  const { length } = all.filter(block => block.node === node)
   if (length > 0)
     throw new CommandError(
       1,

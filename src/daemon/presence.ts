@@ -44,7 +44,7 @@ export class PresenceKeeper {
   #problem: string | undefined
   readonly #run = randomUUID()
   #self: Self | undefined
-  #startedAt = performance.now()
+  #startedAt = 0
   #hasLooked = false
   #hasSigned = false
   /** Another machine that is alive under this name. */

@@ -4,7 +4,7 @@
 // connected to, or into ranges with a meaning of their own. This file looks at the prefix only; next hops are next-hop.ts. Whether
 // somebody else's route holds the very prefix is the route table's judgement (dataplane/routes/decide.ts), and a conflict there.
 
-import { formatPrefix, parsePrefix, Ranges, specialRangeAround } from '../../inet/index.ts'
+import { formatPrefix, parsePrefix, Ranges, specialRange } from '../../inet/index.ts'
 import type { Prefix, PrefixKey } from '../../inet/index.ts'
 import { type ReadTunnelRule, readTunnelRule } from './tunnel-rules.ts'
 import type { RouteRules } from '../model/intent.ts'
@@ -51,7 +51,7 @@ export function refusal(
   facts: FactsIndex,
 ): string | undefined {
   if (of.length === 0) return rules.acceptDefault ? undefined : 'default routes learned by BGP are not accepted here'
-  const range = specialRangeAround(of)
+  const range = specialRange(of)
   if (range) return `it lies in ${formatPrefix(range.prefix)} (${range.meaning}), which is never routed`
   const ours = own.around(of)
   if (ours) return `it lies in ${formatPrefix(ours.prefix)}, which is this node's own`

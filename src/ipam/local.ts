@@ -142,8 +142,9 @@ export class LocalRecords {
     if (key !== undefined && owned?.size === 0) this.#owned.delete(key)
   }
 
-  /** `held`: addresses of it that pods of other nodes have. */
-  async putBlock(block: ClaimedBlock, held: Held = new Map()): Promise<void> {
+  /** `noted`: addresses of it that pods of other nodes have; one that a pod of this node has stays that one's. */
+  async putBlock(block: ClaimedBlock, noted: Held = new Map()): Promise<void> {
+    const held = new Map([...noted].filter(([address]) => !this.#addresses.has(address)))
     await this.#commit([putBlock(block), ...putHeld(held)])
     this.#blocks.set(block.cidr, block)
     this.#held = new Map([...this.#held, ...held])

@@ -96,10 +96,7 @@ export class OwnBlocks {
     const taken = [...(await allBlocks(datastore)), ...this.#local.blocks]
     for (const block of recalled)
       if (!taken.some(({ prefix }) => overlaps(prefix, block.prefix)))
-        await this.#local.putBlock(
-          block,
-          this.#ofOthers(await heldIn(datastore, copies, { block: block.prefix, node })),
-        )
+        await this.#local.putBlock(block, await heldIn(datastore, copies, { block: block.prefix, node }))
   }
 
   /** Since when this node is no member of the cluster any more, ISO 8601; undefined: it is one. */
@@ -376,17 +373,12 @@ export class OwnBlocks {
   async #adopt(claimed: ClaimedBlock): Promise<Block> {
     const { datastore, node } = this.#options
     const held = await heldInClaimed(datastore, { block: claimed.prefix, node })
-    await this.#local.putBlock(claimed, this.#ofOthers(held))
+    await this.#local.putBlock(claimed, held)
     this.rebuild()
     if (held.size > 0) for (const text of this.heldTexts()) this.#options.warn?.(text)
     const block = this.#blocks.get(claimed.cidr)
     if (!block) throw new Error(`block ${claimed.cidr} was claimed and is not there`)
     return block
-  }
-
-  /** What this node's own pods have is not held for others. */
-  #ofOthers(held: Held): Held {
-    return new Map([...held].filter(([address]) => !this.#local.addresses.has(address)))
   }
 
   /** Why nobody can have a block, and the next step. */

@@ -27,11 +27,9 @@ export async function reconcileBlocks(
   const known = new Set([...local.blocks].map(block => block.cidr))
   const unknown = records.filter(each => each.node === node && !known.has(each.cidr))
   let copies: readonly Entry[] | undefined
-  /** What its own pods have by the own store is not among them. */
   const heldOf = async ({ prefix: block }: ClaimedBlock): Promise<Held> => {
     copies ??= await allEntries(datastore, copyKind)
-    const held = await heldIn(datastore, copies, { block, node })
-    return new Map([...held].filter(([address]) => !local.addresses.has(address)))
+    return heldIn(datastore, copies, { block, node })
   }
   // Of a block and parts of it the block prevails, unless the own store knows the parts: a split that broke off.
   for (const record of unknown.toSorted((a, b) => a.prefix.length - b.prefix.length)) {

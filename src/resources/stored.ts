@@ -31,9 +31,11 @@ export function readStored<K extends Kind>(kind: K, { name, value, unreadable }:
     : parsed.problems.map(problem => printable(problem.what)).join('; ')
   const word = /^[\w.-]+$/.test(name) ? name : `'${printable(name)}'`
   // What was read of it last is in force, and a node without its Node has no session.
-  const isNode = kind === 'Node'
-  const next = `apply it anew, or${isNode ? ', if the machine is gone for good,' : ''} ${isNode ? `margayctl node decommission ${word}` : `delete it: margayctl delete ${kind.toLowerCase()} ${word}`}`
-  return { ok: false, object, why: `${what}; ${next}` }
+  const otherwise =
+    kind === 'Node'
+      ? `, if the machine is gone for good, margayctl node decommission ${word}`
+      : ` delete it: margayctl delete ${kind.toLowerCase()} ${word}`
+  return { ok: false, object, why: `${what}; apply it anew, or${otherwise}` }
 }
 
 function isOf<K extends Kind>(kind: K, resource: AnyResource): resource is ResourceOf<K> & AnyResource {

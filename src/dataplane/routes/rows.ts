@@ -1,4 +1,4 @@
-// One record a prefix: what every class wants there, and where it is on its way to the kernel. It is found by the prefix's text once and
+// One record a prefix: what every class wants there, and where it is on its way to the kernel. It is found by the prefix's numbers once and
 // handed on from there: of a hundred thousand routes, looking them up in one table after the other was most of the work.
 
 import { keyOf, type PrefixKey, PrefixMap } from '../../../inet/index.ts'
