@@ -51,11 +51,10 @@ export class FormerAddresses {
   look(nodes: readonly NodeResource[]): void {
     const now = this.#options.now()
     const moved = nodes === this.#nodes ? [] : movedAddresses(this.#nodes, nodes).map(one => ({ ...one, since: now }))
-    const taken = new Set(nodes.flatMap(addressesOf))
     this.#nodes = nodes
-    this.#remembered = [...this.#remembered, ...moved].filter(
-      ({ address, since }) => now - since < rememberFor && !taken.has(address),
-    )
+    const recent = [...this.#remembered, ...moved].filter(({ since }) => now - since < rememberFor)
+    const taken = new Set(recent.length > 0 ? nodes.flatMap(addressesOf) : [])
+    this.#remembered = recent.filter(({ address }) => !taken.has(address))
     const list = this.#remembered.map(({ node, address, since }): FormerAddress => {
       const isEarly = now - since < sendFor || !this.#options.isKnown()
       const inUse = node === this.#options.node && isEarly && this.#isHere(address)

@@ -3,6 +3,7 @@
 import { type Handover, handoverKind, readHandover } from '../model/handover.ts'
 import { readTunnelUse, type TunnelUse, tunnelUseKind } from '../model/tunnel-use.ts'
 import { contains, parsePrefix } from '../../inet/index.ts'
+import { perObject } from '../plan/memo.ts'
 import type { OwnedBlock, Snapshot } from '../plan/snapshot.ts'
 import { emptySnapshot } from '../plan/snapshot.ts'
 import { type Kind, nameOf, readStored, type ResourceOf } from '../resources/index.ts'
@@ -22,7 +23,7 @@ const fields = {
   BGPPeer: 'bgpPeers',
 } as const
 
-/** Kinds that are no resources, and what they become. */
+/** Kinds that are no resources, and what they become: of a record that did not change the same object. */
 const records = new Map<string, (entries: readonly Entry[]) => Partial<Snapshot>>([
   [blockKind, entries => ({ blocks: entries.flatMap(blockOf) })],
   [tunnelUseKind, entries => ({ tunnelUses: entries.flatMap(useOf) })],
@@ -136,19 +137,19 @@ function isKind(kind: string): kind is Kind {
   return Object.hasOwn(fields, kind)
 }
 
-function blockOf(entry: Entry): OwnedBlock[] {
+const blockOf = perObject((entry: Entry): readonly OwnedBlock[] => {
   if (entry.unreadable === undefined && misnamedBlock(entry)) return []
   const { cidr, node } = (entry.value ?? {}) as Partial<Record<keyof OwnedBlock, unknown>>
   const prefix = typeof cidr === 'string' ? parsePrefix(cidr) : undefined
   return prefix && isBlock(prefix) && typeof node === 'string' ? [{ cidr: String(cidr), node }] : []
-}
+})
 
-function useOf(entry: Entry): readonly TunnelUse[] {
+const useOf = perObject((entry: Entry): readonly TunnelUse[] => {
   const use = readTunnelUse(entry.name, entry.value)
   return use ? [use] : []
-}
+})
 
-function handoverOf(entry: Entry): readonly Handover[] {
+const handoverOf = perObject((entry: Entry): readonly Handover[] => {
   const handover = readHandover(entry.name, entry.value)
   return handover ? [handover] : []
-}
+})

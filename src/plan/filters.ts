@@ -10,7 +10,7 @@ import type { FilterRules } from '../model/intent.ts'
 import type { Tunnel } from '../model/tunnel.ts'
 import type { IPPoolResource, NodeResource } from '../resources/index.ts'
 import type { FormerAddress } from './former.ts'
-import { perObject } from './memo.ts'
+import { perElement, perObject, perPair } from './memo.ts'
 
 export function planFilters(
   pools: readonly IPPoolResource[],
@@ -25,11 +25,7 @@ export function planFilters(
     masquerade: ranges(pools.filter(pool => pool.spec.natOutgoing)),
     exclusions: exclusionsOf(pools.filter(pool => pool.spec.natOutgoing)),
     pools: ranges(pools),
-    nodes: [
-      ...new Set(
-        sorted([...nodes.flatMap(addressesOf), ...former.flatMap(({ address }) => parsePrefix(address) ?? [])]),
-      ),
-    ],
+    nodes: hostsOf(addressesOf(nodes), former),
     tunnels: tunnels.map(({ kind, family }) => ({ kind, family })),
   }
 }
@@ -48,7 +44,14 @@ function prefixesOf(texts: readonly string[]): readonly string[] {
   return sorted(texts.flatMap(text => parsePrefix(text) ?? []))
 }
 
-const addressesOf = perObject(({ spec }: NodeResource): readonly Prefix[] =>
+/** Of the nodes and what they had until lately, each once. */
+const hostsOf = perPair(
+  (nodes: readonly (readonly Prefix[])[], former: readonly FormerAddress[]): readonly string[] => [
+    ...new Set(sorted([...nodes.flat(), ...former.flatMap(({ address }) => parsePrefix(address) ?? [])])),
+  ],
+)
+
+const addressesOf = perElement(({ spec }: NodeResource): readonly Prefix[] =>
   [spec.bgp?.ipv4Address, spec.bgp?.ipv6Address].flatMap(text => {
     const own = text === undefined ? undefined : parseInterfaceAddress(text)
     return own ? [hostPrefix(own.address)] : []

@@ -3,6 +3,7 @@
 
 import { familyOf, formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import type { NodeResource } from '../resources/index.ts'
+import { perObject } from './memo.ts'
 
 export interface FormerAddress {
   /** Name of the node. */
@@ -17,9 +18,12 @@ export function movedAddresses(
   before: readonly NodeResource[],
   after: readonly NodeResource[],
 ): readonly FormerAddress[] {
+  const changed = new Set(before).difference(new Set(after))
+  if (changed.size === 0) return []
   const taken = new Set(after.flatMap(addressesOf))
-  return before.flatMap(node => {
-    const now = after.find(({ metadata }) => metadata.name === node.metadata.name)
+  const byName = new Map(after.map(node => [node.metadata.name, node]))
+  return [...changed].flatMap(node => {
+    const now = byName.get(node.metadata.name)
     if (!now) return []
     const families = new Set(addressesOf(now).map(familyOf))
     return addressesOf(node)
@@ -28,9 +32,9 @@ export function movedAddresses(
   })
 }
 
-export function addressesOf({ spec }: NodeResource): readonly string[] {
-  return [spec.bgp?.ipv4Address, spec.bgp?.ipv6Address].flatMap(text => {
+export const addressesOf = perObject(({ spec }: NodeResource): readonly string[] =>
+  [spec.bgp?.ipv4Address, spec.bgp?.ipv6Address].flatMap(text => {
     const own = text === undefined ? undefined : parseInterfaceAddress(text)
     return own ? [formatAddress(own.address)] : []
-  })
-}
+  }),
+)

@@ -19,6 +19,33 @@ export function perPair<A extends object, B extends object, V>(work: (a: A, b: B
   return (a, b) => known(a)(b)
 }
 
+/**
+ * What is worked out of each object of a list that changes in few places: what stands where it stood is not even looked up. A result that
+ * equals the one at its place before stays the same object, and a list of nothing but such results the same list.
+ */
+export function perElement<K extends object, V>(work: (object: K) => V): (list: readonly K[]) => readonly V[] {
+  const known = perObject(work)
+  let from: readonly K[] = []
+  let results: readonly V[] = []
+  return list => {
+    if (list === from) return results
+    let at = 0
+    const fresh = list.map((object, i) => {
+      // One that is gone, or one that is new, moves the rest by one place.
+      if (object !== from[at] && object === from[at + 1]) at++
+      if (object === from[at]) return results[at++]
+      const made = known(object)
+      if (at >= from.length || list[i + 1] === from[at]) return made
+      const before = results[at++]
+      return isDeepStrictEqual(made, before) ? before : made
+    })
+    const isSame = fresh.length === results.length && fresh.every((each, i) => each === results[i])
+    from = list
+    if (!isSame) results = fresh
+    return results
+  }
+}
+
 export class Section<T> {
   readonly #name: string
   readonly #ran: string[]

@@ -1,6 +1,6 @@
 // The node-to-node mesh: every node that is not a reflector has a session with every other.
 
-import { perObject, perPair } from './memo.ts'
+import { perElement, perPair } from './memo.ts'
 import { session, meeting } from './session.ts'
 import type { Session } from './session.ts'
 import type { BgpSettings } from './settings.ts'
@@ -15,19 +15,17 @@ export function meshSessions(local: LocalSpeaker, speakers: readonly NodeSpeaker
   const sessions: Session[] = []
   const problems: string[] = []
   if (!settings.mesh || local.clusterId !== undefined) return { sessions, problems }
-  const sessionWith = meshSessionsOf(local, settings)
-  for (const remote of speakers) {
-    if (remote.name === local.name || remote.clusterId !== undefined) continue
-    const made = sessionWith(remote)
+  for (const made of meshSessionsOf(local, settings)(speakers)) {
     if (typeof made === 'string') problems.push(made)
-    else sessions.push(made)
+    else if (made) sessions.push(made)
   }
   return { sessions, problems }
 }
 
-/** Or the problem. The same object as before where both nodes and the settings are. */
+/** A session each, a problem, or nothing. The same object as before where both nodes and the settings are. */
 const meshSessionsOf = perPair((local: LocalSpeaker, settings: BgpSettings) =>
-  perObject((remote: NodeSpeaker): Session | string => {
+  perElement((remote: NodeSpeaker): Session | string | undefined => {
+    if (remote.name === local.name || remote.clusterId !== undefined) return undefined
     const place = meeting(local, remote)
     if (!place) return noCommonFamily(local, remote)
     const far = { address: place.address, port: settings.listenPort, asn: remote.asn, node: remote }

@@ -3,12 +3,12 @@
 // A peer between nodes is set up at both ends by the one object: the nodes it applies to open towards those that
 // peerSelector selects (forward), and these towards the former (reverse).
 
-import { formatAddress, parseAddress } from '../../inet/index.ts'
+import { equalAddresses, formatAddress, parseAddress } from '../../inet/index.ts'
 import type { Address } from '../../inet/index.ts'
 import { selects, splitAddressAndPort } from '../resources/index.ts'
 import type { BGPPeerResource } from '../resources/index.ts'
 import { facing, isOnLoopback, matching } from './links.ts'
-import { perObject, perPair } from './memo.ts'
+import { perElement, perObject, perPair } from './memo.ts'
 import { noCommonFamily } from './mesh.ts'
 import type { Found } from './mesh.ts'
 import { linkSession, meeting, session } from './session.ts'
@@ -115,10 +115,7 @@ function withNodes(
       `bgppeer "${peer.metadata.name}": peerSelector ${peerSelector} selects no node with an address, so it has no sessions; label a node, or change the selector.`,
     )
   }
-  const between = sessionsOf(local)(peer, settings)
-  for (const remote of speakers) {
-    if (remote.name === local.name) continue
-    const made = between(remote)
+  for (const made of sessionsOf(local)(peer, settings)(speakers)) {
     if (typeof made === 'string') problems.push(made)
     else if (made) sessions.push(made)
   }
@@ -128,7 +125,8 @@ function withNodes(
 /** What a BGPPeer makes of this node and another: a session, a problem or nothing. The same object as before where all of them are. */
 const sessionsOf = perObject((local: LocalSpeaker) =>
   perPair((peer: BGPPeerResource, settings: BgpSettings) =>
-    perObject((remote: NodeSpeaker): Session | string | undefined => {
+    perElement((remote: NodeSpeaker): Session | string | undefined => {
+      if (remote.name === local.name) return undefined
       const { peerSelector, passive, acceptDefaultRoute } = peer.spec
       const isPeer = (node: NodeSpeaker): boolean => selects(peerSelector ?? '', node.labels)
       const forward = appliesTo(peer, local) && isPeer(remote)
@@ -179,6 +177,6 @@ const limitActions = { Restart: 'restart', Reject: 'reject', Warn: 'warn' } as c
 const nextHops = { Auto: 'auto', Self: 'self', Keep: 'keep' } as const
 
 function hasAddress(node: NodeSpeaker, address: Address): boolean {
-  const text = formatAddress(address)
-  return [node.address4, node.address6].some(own => own && formatAddress(own.address) === text)
+  const own = address.family === 4 ? node.address4 : node.address6
+  return own !== undefined && equalAddresses(own.address, address)
 }

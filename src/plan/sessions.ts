@@ -1,8 +1,7 @@
 // All sessions of this node: the mesh, and what BGPPeers ask for, one per address.
 
-import { formatAddress } from '../../inet/index.ts'
+import { equalAddresses, formatAddress } from '../../inet/index.ts'
 import type { BGPPeerResource } from '../resources/index.ts'
-import { perObject } from './memo.ts'
 import { meshSessions } from './mesh.ts'
 import type { Found } from './mesh.ts'
 import { peerSessions } from './peers.ts'
@@ -42,20 +41,16 @@ export function planSessions(
 const asText = (remoteAs: Session['remoteAs']): string => [remoteAs].flat().join(', ')
 
 function sharedAddresses(local: NodeSpeaker, speakers: readonly NodeSpeaker[]): readonly string[] {
-  const own = addressesOf(local)
-  return speakers
-    .filter(each => each.name !== local.name)
-    .flatMap(each =>
-      addressesOf(each)
-        .filter(address => own.includes(address))
-        .map(address => ({ each, address })),
-    )
-    .map(
-      ({ each, address }) =>
-        `node "${local.name}": node "${each.name}" has the same address ${address}, so they cannot tell each other apart; correct one of the two Nodes.`,
-    )
+  const problems: string[] = []
+  for (const each of speakers) {
+    if (each.name === local.name) continue
+    for (const family of ['address4', 'address6'] as const) {
+      const [own, other] = [local[family]?.address, each[family]?.address]
+      if (!own || !other || !equalAddresses(own, other)) continue
+      problems.push(
+        `node "${local.name}": node "${each.name}" has the same address ${formatAddress(own)}, so they cannot tell each other apart; correct one of the two Nodes.`,
+      )
+    }
+  }
+  return problems
 }
-
-const addressesOf = perObject(({ address4, address6 }: NodeSpeaker): readonly string[] =>
-  [address4, address6].flatMap(own => (own ? [formatAddress(own.address)] : [])),
-)

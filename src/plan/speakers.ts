@@ -1,9 +1,9 @@
 // Every node of the cluster as a BGP speaker: address, AS, part in reflection.
 
-import { formatAddress, parseInterfaceAddress } from '../../inet/index.ts'
+import { equalAddresses, formatAddress, parseAddress, parseInterfaceAddress } from '../../inet/index.ts'
 import type { InterfaceAddress } from '../../inet/index.ts'
 import type { LinkAddresses } from './links.ts'
-import { perObject } from './memo.ts'
+import { perElement, perObject } from './memo.ts'
 import type { Labels, NodeResource } from '../resources/index.ts'
 import type { BgpSettings } from './settings.ts'
 
@@ -31,18 +31,17 @@ export interface LocalSpeaker extends NodeSpeaker {
 
 /** The nodes that can speak, by name in alphabetical order. */
 export function nodeSpeakers(nodes: readonly NodeResource[], settings: BgpSettings): readonly NodeSpeaker[] {
-  return nodes.flatMap(node => nodeSpeaker(node, settings) ?? []).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  return byName(speakersOf(settings)(nodes))
 }
 
 /** The AS of nodes that name none is the cluster's. */
-function nodeSpeaker(node: NodeResource, { asNumber }: BgpSettings): NodeSpeaker | undefined {
-  const speakers = speakersOf(node)
-  let speaker = speakers.get(asNumber)
-  if (speaker === undefined) speakers.set(asNumber, (speaker = makeSpeaker(node, asNumber) ?? 'none'))
-  return speaker === 'none' ? undefined : speaker
-}
+const speakersOf = perObject(({ asNumber }: BgpSettings) =>
+  perElement((node: NodeResource) => makeSpeaker(node, asNumber)),
+)
 
-const speakersOf = perObject<NodeResource, Map<number, NodeSpeaker | 'none'>>(() => new Map())
+const byName = perObject((speakers: readonly (NodeSpeaker | undefined)[]) =>
+  speakers.filter(each => each !== undefined).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+)
 
 function makeSpeaker(node: NodeResource, asNumber: number): NodeSpeaker | undefined {
   const bgp = node.spec.bgp
@@ -72,12 +71,13 @@ export function keptRouterId(
   speakers: readonly NodeSpeaker[],
   running: string | undefined,
 ): string {
-  if (running === undefined) return routerId(local)
-  const isTaken = speakers.some(({ name, address4 }) => name !== local.name && address4 && textOf(address4) === running)
+  const kept = running === undefined ? undefined : parseAddress(running)
+  if (running === undefined || !kept) return routerId(local)
+  const isTaken = speakers.some(
+    ({ name, address4 }) => name !== local.name && address4 && equalAddresses(address4.address, kept),
+  )
   return isTaken ? routerId(local) : running
 }
-
-const textOf = perObject(({ address }: InterfaceAddress) => formatAddress(address))
 
 /** FNV-1a, 32 bits. */
 function idFromName(name: string): string {

@@ -326,7 +326,8 @@ t.test('by WireGuard is sent to a node that was met; till then as that one took 
   })
   const view = (met: readonly string[], theirs = of('b'), own = of('a')): UseView => ({
     own,
-    others: new Map([['b', theirs]]),
+    uses: new Map([['b', theirs]]),
+    nodes: [{ name: 'a' }, { name: 'b' }],
     states: new Map([
       ['margay-ipip', {}],
       ['margay-wg4', { met }],

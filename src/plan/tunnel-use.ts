@@ -12,13 +12,16 @@
 
 import { isEncrypting, type TunnelState } from '../model/tunnel.ts'
 import type { TunnelUse } from '../model/tunnel-use.ts'
+import { perObject } from './memo.ts'
 import { waitText } from './tunnel-sentences.ts'
 
 /** The records of the cluster as this node sees them. */
 export interface UseView {
   readonly own: TunnelUse | undefined
-  /** By name of the node; only nodes of the cluster. */
-  readonly others: ReadonlyMap<string, TunnelUse>
+  /** By name of the node; also of nodes that are no more. */
+  readonly uses: ReadonlyMap<string, TunnelUse>
+  /** The nodes of the cluster, this one too. */
+  readonly nodes: readonly { readonly name: string }[]
   readonly states: ReadonlyMap<string, TunnelState>
 }
 
@@ -27,20 +30,16 @@ export type Way = { readonly device: string } | 'bare'
 
 export function viewOf(
   name: string,
-  nodes: readonly string[],
+  nodes: UseView['nodes'],
   uses: readonly TunnelUse[],
   { states, pending }: { readonly states: UseView['states']; readonly pending?: TunnelUse },
 ): UseView {
-  const known = uses.filter(({ node }) => nodes.includes(node))
-  return {
-    own: inForce(
-      known.find(({ node }) => node === name),
-      pending,
-    ),
-    others: new Map(known.filter(({ node }) => node !== name).map(use => [use.node, use])),
-    states,
-  }
+  const byNode = byName(uses)
+  const isNode = nodes.some(node => node.name === name)
+  return { own: isNode ? inForce(byNode.get(name), pending) : undefined, uses: byNode, nodes, states }
 }
+
+const byName = perObject((uses: readonly TunnelUse[]) => new Map(uses.map(use => [use.node, use])))
 
 /** Of a record that was written and has not come back, others may know or not: what counts is right in both cases. */
 function inForce(stored: TunnelUse | undefined, pending: TunnelUse | undefined): TunnelUse | undefined {
@@ -68,7 +67,7 @@ type Open = TunnelUse['open'][string]
 /** Whether what the pool sends to that node may leave without encryption for now. */
 function mayBeOpen(own: TunnelUse | undefined, pool: string, remote: string): boolean {
   const nodes = own?.open[pool] ?? []
-  return nodes === 'all' || nodes.includes(remote)
+  return nodes === 'all' || setOf(nodes).has(remote)
 }
 
 export interface Wish {
@@ -81,8 +80,8 @@ export interface Wish {
 
 /** The way that the pool asks for as soon as the other end takes it; until then one that it took before. */
 export function wayTo(view: UseView, { pool, device, remote, isNear }: Wish, alike: readonly string[]): Way {
-  const { own, others } = view
-  const theirs = others.get(remote)
+  const { own, uses } = view
+  const theirs = uses.get(remote)
   const isAgreed = !own || !theirs || (own.sends.includes(device) && theirs.accepts.includes(device))
   if (!isFaulty(view, device) && isAgreed && hasMet(view, device, remote)) return { device }
   if (isEncrypting(device) && !mayBeOpen(own, pool, remote)) return { device }
@@ -112,13 +111,15 @@ export function planUse(
   used: readonly string[],
   { bare, open }: Pick<TunnelUse, 'bare' | 'open'>,
 ): UsePlan {
-  const { own, others } = view
+  const { own, uses, nodes } = view
   const accepts = wanted.filter(device => isThere(view, device))
   const leaving: string[] = []
   const waits: string[] = []
   for (const device of new Set([...(own?.accepts ?? []), ...(own?.leaving ?? [])])) {
     if (wanted.includes(device)) continue
-    const senders = [...others.values()].filter(({ sends }) => sends.includes(device)).map(each => each.node)
+    const senders = nodes
+      .map(({ name }) => name)
+      .filter(name => name !== node && uses.get(name)?.sends.includes(device))
     const isNeeded = senders.length > 0 || used.includes(device)
     if (isNeeded && isThere(view, device)) accepts.push(device)
     else if (isNeeded || own?.accepts.includes(device)) leaving.push(device)
@@ -138,8 +139,11 @@ function isFaulty({ states }: UseView, device: string): boolean {
 
 /** Also true of a device that needs no keys. */
 export function hasMet({ states }: UseView, device: string, remote: string): boolean {
-  return states.get(device)?.met?.includes(remote) ?? true
+  const met = states.get(device)?.met
+  return met === undefined || setOf(met).has(remote)
 }
+
+const setOf = perObject((names: readonly string[]): ReadonlySet<string> => new Set(names))
 
 function isThere(view: UseView, device: string): boolean {
   return view.states.has(device) && !isFaulty(view, device)

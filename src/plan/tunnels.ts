@@ -11,7 +11,6 @@ import {
   type Tunnel,
   tunnelDevice,
   type TunnelEnd,
-  tunnelGateway,
   type TunnelKind,
   type TunnelRule,
   type TunnelState,
@@ -22,7 +21,7 @@ import type { IPPoolResource } from '../resources/index.ts'
 import type { FormerAddress } from './former.ts'
 import type { OwnedBlock } from './snapshot.ts'
 import type { NodeSpeaker } from './speakers.ts'
-import { addressOf, type Cluster, type End, endsOf, namesOf, sourceOf } from './tunnel-ends.ts'
+import { addressOf, type Cluster, type End, endsOf, sourceOf } from './tunnel-ends.ts'
 import { keptBackText, lateText, withoutAddress, withoutSubnet } from './tunnel-sentences.ts'
 import { hasMet, planUse, type UseView, viewOf, wayTo } from './tunnel-use.ts'
 import { planWireguard } from './wireguard.ts'
@@ -63,12 +62,7 @@ export function planTunnels(
     readonly blocks?: readonly OwnedBlock[]
   },
 ): TunnelPlan {
-  const view = viewOf(
-    local.name,
-    speakers.map(({ name }) => name),
-    uses,
-    known,
-  )
+  const view = viewOf(local.name, speakers, uses, known)
   const cluster: Cluster = { local, speakers, former: known.former ?? [] }
   const rules: TunnelRule[] = []
   const problems: string[] = []
@@ -88,12 +82,13 @@ export function planTunnels(
     const shared = wanted.get(device) ?? { use, pools: [] }
     wanted.set(device, shared)
     if (isFor(pool, local)) shared.pools.push(pool.metadata.name)
-    const ends = endsOf(cluster, own)
+    const { ends } = endsOf(cluster, own)
     const remotes = ends.filter(({ isNear }) => mode === 'Always' || !isNear)
     const { rule, asTheyAre } = ruleOf(view, use, device, remotes)
     rules.push(rule)
     if (isEncrypting(device)) {
-      const isWrapped = ({ text }: End) => rule.remotes.some(end => end.nextHop === text && !end.instead)
+      const wrapped = new Set(rule.remotes.filter(end => !end.instead).map(({ nextHop }) => nextHop))
+      const isWrapped = ({ text }: End) => wrapped.has(text)
       const names = new Set(ends.filter(end => !isWrapped(end)).map(({ name }) => name))
       if (names.size > 0) open.push([pool.metadata.name, [...names].toSorted()])
       const shut = remotes.filter(end => isWrapped(end) && !hasMet(view, device, end.name))
@@ -142,7 +137,8 @@ function ruleOf(
     const wish = { pool: pool.metadata.name, device, remote: remote.name, isNear: remote.isNear }
     const way = wayTo(view, wish, alike)
     if (way === 'bare') bare.push(remote)
-    else ends.push({ ...endOf(remote), ...(way.device !== device && { instead: insteadOf(view, way.device) }) })
+    else if (way.device === device) ends.push(remote.end)
+    else ends.push({ ...remote.end, instead: insteadOf(view, way.device) })
   }
   return {
     rule: {
@@ -158,10 +154,6 @@ function ruleOf(
   }
 }
 
-function endOf({ text, to, name }: End): TunnelEnd {
-  return { nextHop: text, gateway: tunnelGateway(to, name) }
-}
-
 function insteadOf({ states }: UseView, device: string): TunnelEnd['instead'] {
   const source = states.get(device)?.address
   return { device, ...(source !== undefined && { source }) }
@@ -174,18 +166,17 @@ function tunnelOf(
 ): readonly Tunnel[] {
   const own = addressOf(cluster.local, family)
   if (!own) return []
-  const source = hearsEveryAddress(kind) ? sourceOf(cluster, own) : formatAddress(own.address)
+  const { former, local } = cluster
   // Also those of the own subnet that the mode leaves out: a change of it then finds them known.
-  const ends = endsOf(cluster, own)
-  const remotes = ends.map(({ to }) => to)
+  const { remotes, names } = endsOf(cluster, own)
   return [
     {
       kind,
       family,
       device: tunnelDevice(kind, family),
-      local: source,
-      remotes: [...new Set(remotes)].toSorted(),
-      names: { ...namesOf(ends), [source]: cluster.local.name },
+      local: hearsEveryAddress(kind) ? sourceOf(former, local, own.address) : formatAddress(own.address),
+      remotes,
+      names,
       pools,
     },
   ]

@@ -6,8 +6,10 @@
 import { comparePrefixes, formatAddress, formatPrefix, hostPrefix, parsePrefix } from '../../inet/index.ts'
 import type { Tunnel } from '../model/tunnel.ts'
 import type { WireguardNode } from '../model/wireguard.ts'
+import { perElement, perObject, perPair } from './memo.ts'
 import type { OwnedBlock } from './snapshot.ts'
 import type { NodeSpeaker } from './speakers.ts'
+import { addressOf } from './tunnel-ends.ts'
 
 export interface WireguardPlan {
   readonly nodes: readonly WireguardNode[]
@@ -15,39 +17,71 @@ export interface WireguardPlan {
 }
 
 export function planWireguard(
-  { device, family, remotes }: Tunnel,
+  { device, family }: Tunnel,
   local: NodeSpeaker,
   speakers: readonly NodeSpeaker[],
   blocks: readonly OwnedBlock[],
 ): WireguardPlan {
-  const byNode = Map.groupBy(blocks, block => block.node)
-  const byKey = Map.groupBy(speakers, ({ wireguardKey }) => wireguardKey)
+  const groups = blocksByNode(blocks)
+  const twice = doubled(keysOf(speakers))
   const nodes: WireguardNode[] = []
   const problems: string[] = []
   for (const speaker of speakers) {
-    const own = family === 4 ? speaker.address4 : speaker.address6
-    const address = own && formatAddress(own.address)
-    if (!own || address === undefined || speaker === local || !remotes.includes(address)) continue
-    const { name, wireguardKey: publicKey } = speaker
-    const same = publicKey === undefined ? [] : (byKey.get(publicKey) ?? [])
-    if (publicKey === undefined) problems.push(withoutKey(device, name))
-    else if (same.length > 1) problems.push(sameKey(device, same))
-    else
-      nodes.push({
-        node: name,
-        publicKey,
-        address,
-        allowedIps: [
-          ...(byNode.get(name) ?? []).flatMap(({ cidr }) => parsePrefix(cidr) ?? []),
-          hostPrefix(own.address),
-        ]
-          .filter(prefix => prefix.family === family)
-          .toSorted(comparePrefixes)
-          .map(formatPrefix),
-      })
+    const { name, wireguardKey } = speaker
+    if (speaker === local || !addressOf(speaker, family)) continue
+    if (wireguardKey === undefined) problems.push(withoutKey(device, name))
+    else if (twice.has(wireguardKey)) {
+      const same = speakers.filter(each => each.wireguardKey === wireguardKey)
+      problems.push(sameKey(device, same))
+    } else nodes.push(...nodeOf[family](speaker, groups.get(name) ?? none))
   }
   return { nodes, problems: [...new Set(problems)] }
 }
+
+const none: readonly OwnedBlock[] = []
+
+/** The same objects as before where node and blocks are. */
+const nodeOf = { 4: nodeOfFamily(4), 6: nodeOfFamily(6) }
+
+function nodeOfFamily(family: 4 | 6) {
+  return perPair((speaker: NodeSpeaker, blocks: readonly OwnedBlock[]): readonly WireguardNode[] => {
+    const { name, wireguardKey: publicKey } = speaker
+    const own = addressOf(speaker, family)
+    if (!own || publicKey === undefined) return []
+    const prefixes = [...blocks.flatMap(({ cidr }) => parsePrefix(cidr) ?? []), hostPrefix(own.address)]
+    const allowedIps = prefixes
+      .filter(prefix => prefix.family === family)
+      .toSorted(comparePrefixes)
+      .map(formatPrefix)
+    return [{ node: name, publicKey, address: formatAddress(own.address), allowedIps }]
+  })
+}
+
+let lastGroups: ReadonlyMap<string, readonly OwnedBlock[]> = new Map()
+
+/** A node's list is the same as before where all in it are. */
+const blocksByNode = perObject((blocks: readonly OwnedBlock[]) => {
+  const groups = new Map<string, readonly OwnedBlock[]>(Map.groupBy(blocks, ({ node }) => node))
+  for (const [node, own] of groups) {
+    const before = lastGroups.get(node)
+    if (before?.length === own.length && before.every((each, i) => each === own[i])) groups.set(node, before)
+  }
+  return (lastGroups = groups)
+})
+
+const keysOf = perElement(({ wireguardKey }: NodeSpeaker) => wireguardKey)
+
+/** Keys that several have. */
+const doubled = perObject((keys: readonly (string | undefined)[]): ReadonlySet<string> => {
+  const seen = new Set<string>()
+  const twice = new Set<string>()
+  for (const key of keys) {
+    if (key === undefined) continue
+    if (seen.has(key)) twice.add(key)
+    seen.add(key)
+  }
+  return twice
+})
 
 function withoutKey(device: string, node: string): string {
   return `device ${device}: node "${node}" has published no WireGuard key, so nothing goes to its pods; margayctl status on that node says why`
