@@ -7,7 +7,7 @@ import { format } from 'prettier'
 import { chart } from './chart.ts'
 import { competitors, contenders, titleOf } from './contenders.ts'
 import { median, readResults, type Result } from './results.ts'
-import { rowsOf, type Scenario, scenarios, type Target } from './scenarios/index.ts'
+import { type Growth, rowsOf, type Scenario, scenarios, type Target } from './scenarios/index.ts'
 
 const docs = (name: string): string => fileURLToPath(new URL(`../docs/${name}`, import.meta.url))
 const BEGIN = '<!-- written by bench/report.ts from here -->'
@@ -34,7 +34,7 @@ function find(results: readonly Result[], row: string, size: string, device: str
 export interface Comparison {
   /** Who of the others is fastest by that measure. */
   readonly best: Result
-  /** Ours to theirs, the median of the rounds that both have. */
+  /** Our median to theirs. */
   readonly ratio: number
 }
 
@@ -49,9 +49,7 @@ export function compare(
   const theirs = others.flatMap(({ name }) => find(results, row, size, name) ?? [])
   const [best] = theirs.toSorted((a, b) => median(a[measure]) - median(b[measure]))
   if (!ours || !best) return undefined
-  const both = Math.min(ours[measure].length, best[measure].length)
-  const ratios = Array.from({ length: both }, (_, i) => ours[measure][i] / Math.max(best[measure][i], 1e-5))
-  return { best, ratio: median(ratios) }
+  return { best, ratio: median(ours[measure]) / Math.max(median(best[measure]), 1e-5) }
 }
 
 function summary(results: readonly Result[]): string[] {
@@ -139,14 +137,16 @@ function section(scenario: Scenario, results: readonly Result[]): string[] {
     `### ${row}`,
     '',
     ...(i === 0 ? [words, ''] : []),
-    `| | ${sizes.map(({ label }) => label).join(' | ')} | CPU grows with |`,
+    `| | ${sizes.map(({ label }) => label).join(' | ')} | ${scenario.theory?.[row] ? 'a node’s grow with' : 'CPU grows with'} |`,
     `|---|${sizes.map(() => '--:|').join('')}:-:|`,
     ...contenders
       .filter(({ name }) => isThere(name))
       .map(({ name, title }) => {
         const cells = sizes.map(({ label }) => cell(own, row, label, name, scenario.targets[row]?.counts))
         const version = own.find(each => each.device === name)?.version
-        return `| ${title}${version ? ` ${version}` : ''} | ${cells.join(' | ')} | ${exponent(own, row, sizes, name)} |`
+        const theory = scenario.theory?.[row]
+        const growth = theory ? besideTheory(own, row, sizes, name, theory) : exponent(own, row, sizes, name, 'cpu')
+        return `| ${title}${version ? ` ${version}` : ''} | ${cells.join(' | ')} | ${growth} |`
       }),
     '',
   ])
@@ -168,16 +168,37 @@ function cell(results: readonly Result[], row: string, size: string, device: str
   return failed === undefined ? '' : `✘ ${failed.replaceAll('|', '/')}`
 }
 
-/** The power of the size with which processor time grows, from the smallest to the largest that was measured. */
-function exponent(results: readonly Result[], row: string, sizes: Scenario['sizes'], device: string): string {
+/** The power of the size with which that grows, from the smallest to the largest that was measured. */
+function exponent(
+  results: readonly Result[],
+  row: string,
+  sizes: Scenario['sizes'],
+  device: string,
+  measure: 'cpu' | 'memory' | 'count',
+): string {
   const points = sizes.flatMap(({ label, units }) => {
-    const result = find(results, row, label, device)
+    const found = median(find(results, row, label, device)?.[measure] ?? [0])
     // Of what took next to nothing nobody knows how it grows.
-    return result && median(result.cpu) > 0 ? [{ x: Math.log(units), y: Math.log(median(result.cpu)) }] : []
+    return found > 0 ? [{ x: Math.log(units), y: Math.log(found) }] : []
   })
   if (points.length < 2) return ''
   const [a, b] = [points[0], points[points.length - 1]]
   return `n^${((b.y - a.y) / (b.x - a.x)).toFixed(2)}`
+}
+
+function besideTheory(
+  results: readonly Result[],
+  row: string,
+  sizes: Scenario['sizes'],
+  device: string,
+  theory: Growth,
+): string {
+  const measures = { CPU: 'cpu', memory: 'memory', UPDATEs: 'count' } as const
+  return Object.entries(measures)
+    .map(([word, measure]) => [word, measure, exponent(results, row, sizes, device, measure)] as const)
+    .filter(([, , found]) => found !== '')
+    .map(([word, measure, found]) => `${word} ${found} (theory n^${theory[measure]})`)
+    .join(', ')
 }
 
 function generatorTable(results: readonly Result[]): string[] {
@@ -194,7 +215,9 @@ function generatorTable(results: readonly Result[]): string[] {
       return `| ${direct.row} | ${direct.size} | ${seconds(median(direct.wall))} | ${seconds(fastest)} | ${share} |`
     })
   const busy = scenarios.flatMap(({ targets, sizes, standard }) =>
-    Object.keys(targets).flatMap(row => {
+    Object.entries(targets).flatMap(([row, target]) => {
+      // A time that is asked for in seconds is how late something came.
+      if (target.seconds !== undefined) return []
       const ours = find(results, row, sizes[standard].label, 'margay')
       if (!ours || median(ours.generator) === 0) return []
       const [own, wall] = [median(ours.generator), median(ours.wall)]

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Step } from '../cluster/main.ts'
-import { type Measured, type OwnScenario, type Size, thousands } from './scenario.ts'
+import { type Growth, type Measured, type OwnScenario, type Size, thousands } from './scenario.ts'
 
 const main = fileURLToPath(new URL('../cluster/main.ts', import.meta.url))
 const run = promisify(execFile)
@@ -38,6 +38,7 @@ function cluster(
   topology: 'mesh' | 'reflectors',
   nodes: readonly [number, number, number],
   words: string,
+  theory: Readonly<Partial<Record<Step['what'], Growth>>>,
 ): OwnScenario {
   const name = `cluster-${topology}`
   const row = (what: Step['what']): string => `${topology}, ${what}`
@@ -50,6 +51,7 @@ function cluster(
     sizes: nodes.map((units): Size => ({ label: `${thousands(units)} nodes`, units })) as [Size, Size, Size],
     standard: 0,
     rows: steps.map(row),
+    theory: Object.fromEntries(steps.flatMap(what => (theory[what] ? [[row(what), theory[what]]] : []))),
     contenders: ['margay'],
     run: async (size): Promise<readonly Measured[]> => {
       const options = ['--expose-gc', '--disable-warning=ExperimentalWarning', ...V8]
@@ -74,14 +76,19 @@ function cluster(
 const common =
   'all by the code that runs in production, in one process, with a network in memory and a virtual clock. Processor time and memory are those of one node; counted are the UPDATEs that a node sends on average, beside those that the sessions and routes ask for.'
 
+/** A node has to do with each other: it hears of it, and keeps its route. */
+const LINEAR = { cpu: 1, memory: 1, count: 1 }
+
 export const mesh = cluster(
   'mesh',
   [50, 200, 500],
-  `Nodes of which each has a session with every other, and one block: all start at once, then one more joins; ${common}`,
+  `Nodes of which each has a session with every other, and one block: all start at once, then one more joins; ${common} By theory a node has a session with each other, sends its route to each and keeps theirs; of one that joins it is told once, and each plan looks at all Nodes.`,
+  { start: LINEAR, join: { ...LINEAR, count: 0 } },
 )
 
 export const reflectors = cluster(
   'reflectors',
   [300, 1_000, 5_000],
-  `Nodes with a session to each of two reflectors: all start at once, one more joins, a reflector dies; ${common}`,
+  `Nodes with a session to each of two reflectors: all start at once, one more joins, a reflector dies; ${common} By theory a node hears of each other from each reflector and keeps the routes; of one that joins it is told once by each, and each plan looks at all Nodes; when a reflector dies, it goes over the routes that it had from it.`,
+  { start: LINEAR, join: { ...LINEAR, count: 0 }, 'reflector dies': { ...LINEAR, count: 0 } },
 )

@@ -25,12 +25,7 @@ export const memory: OwnScenario = {
   name: 'memory',
   words:
     'Octets a route, columns and objects, by what each peer adds to a speaker. The first brings all tables, and columns and hash indexes of each are told by themselves, too: Adj-RIB-In (paths), Loc-RIB (prefixes, how they are found, the best path of each), Adj-RIB-Out of its update group, and attribute sets, 15 to 100 prefixes, whose octets the other three share. A second one with the same prefixes brings an Adj-RIB-In and sets of its own; one that is told what others are told nothing; one with another view an Adj-RIB-Out.',
-  targets: {
-    'columns, Adj-RIB-In': octets,
-    'columns, Loc-RIB': octets,
-    'columns, Adj-RIB-Out': octets,
-    'memory, receiver': { ...octets, count: 1 },
-  },
+  targets: Object.fromEntries(rows.map(row => [row, row === 'memory, receiver' ? { ...octets, count: 1 } : octets])),
   sizes: counts.map((units): Size => ({ label: thousands(units), units })) as [Size, Size, Size],
   standard: 2,
   short: { isOneSize: true },

@@ -84,9 +84,18 @@ interface Described {
   readonly short?: {
     /** The others beside Margay: who was the fastest whenever all were measured. Default: all but the slow ones. */
     readonly others?: readonly string[]
-    /** No smaller sizes: they last as long. */
+    /** No smaller sizes where all scenarios share the ten minutes: they last as long. */
     readonly isOneSize?: true
   }
+  /** By row: the power of the size with which it should grow, where that is known beforehand. */
+  readonly theory?: Readonly<Record<string, Growth>>
+}
+
+/** Powers of the size: of processor time, of memory and of what is counted. */
+export interface Growth {
+  readonly cpu: number
+  readonly memory: number
+  readonly count: number
 }
 
 /** Messages of BGP through a device, by the generator. */
