@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { MemoryDatastore } from '../datastore/memory.ts'
-import { listNodes, seenText } from './node-list.ts'
+import { listed, listNodes, nodesTable, seenText } from './node-list.ts'
 import { nodesText } from './status.ts'
 
 t.test('alive, silent, never seen, and no member', async t => {
@@ -18,6 +18,14 @@ t.test('alive, silent, never seen, and no member', async t => {
     { name: 'n3', state: 'never seen', seen: undefined, isMember: true },
     { name: 'n4', state: 'alive', isMember: false },
   ])
+})
+
+t.test('a node that counts as alive for ever is told with what ends that', t => {
+  const removal = 'etcdctl del /margay/~alive/n1'
+  const node = listed('n1', { name: 'n1', about: {}, isAlive: true, seen: '', removal }, true)
+  t.match(nodesTable([node]), /\n\n! node "n1": .*has no lease.*: etcdctl del \/margay\/~alive\/n1$/)
+  t.notMatch(nodesTable([listed('n1', { name: 'n1', about: {}, isAlive: true, seen: '' }, true)]), '!')
+  t.end()
 })
 
 t.test('what status says of the other nodes', async t => {

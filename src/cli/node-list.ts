@@ -1,9 +1,10 @@
 // `margayctl node list`: which nodes there are, and which are alive by what their daemons say in the datastore.
 
 import type { Command } from 'commander'
-import type { ClusterStore, Sign } from '../datastore/index.ts'
+import { type ClusterStore, endlessText, type Sign } from '../datastore/index.ts'
 import { allEntries } from '../ipam/claims.ts'
 import type { NodeSign } from '../model/node-sign.ts'
+import { printable } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
 import { type Column, duration, print, table } from './output.ts'
 
@@ -20,6 +21,8 @@ export interface ListedNode {
   readonly about?: Partial<NodeSign>
   /** Whether there is a Node of that name. */
   readonly isMember: boolean
+  /** Why it counts as alive for as long as nobody does anything about that, and what to do: a sentence without a full stop. */
+  readonly endless?: string
 }
 
 export function registerNodeList(node: Command, context: Context): void {
@@ -29,9 +32,20 @@ export function registerNodeList(node: Command, context: Context): void {
     .action(() =>
       withDatastore(context, async store => {
         const nodes = await listNodes(store)
-        print(context.format(), nodes, () => (nodes.length === 0 ? 'no nodes' : table(columns(Date.now()), nodes)))
+        print(context.format(), nodes, () => nodesTable(nodes))
       }),
     )
+}
+
+/** Below it, whose state is not to be trusted. */
+export function nodesTable(nodes: readonly ListedNode[]): string {
+  if (nodes.length === 0) return 'no nodes'
+  const endless = endlessTexts(nodes).map(text => `! ${text}`)
+  return [table(columns(Date.now()), nodes), ...(endless.length > 0 ? ['', ...endless] : [])].join('\n')
+}
+
+export function endlessTexts(nodes: readonly ListedNode[]): readonly string[] {
+  return nodes.flatMap(({ endless }) => (endless === undefined ? [] : [printable(endless)]))
 }
 
 export async function listNodes(store: ClusterStore): Promise<readonly ListedNode[]> {
@@ -45,7 +59,9 @@ export async function listNodes(store: ClusterStore): Promise<readonly ListedNod
 export function listed(name: string, sign: Sign | undefined, isMember: boolean): ListedNode {
   if (!sign) return { name, state: 'never seen', isMember }
   const about = (sign.about ?? {}) as Partial<NodeSign>
-  return { name, state: sign.isAlive ? 'alive' : 'silent', seen: sign.seen, about, isMember }
+  const endless = endlessText(sign)
+  const state = sign.isAlive ? 'alive' : 'silent'
+  return { name, state, seen: sign.seen, about, isMember, ...(endless !== undefined && { endless }) }
 }
 
 /** When a node was last seen, for people: `now`, `4m12s ago`; undefined: never. */

@@ -4,7 +4,7 @@
 import { execFile } from 'node:child_process'
 import { parseInterfaceAddress, formatAddress } from '../../inet/index.ts'
 import type { PathView } from '../../bgp/types.ts'
-import type { Sign } from '../datastore/index.ts'
+import { endlessText, type Sign } from '../datastore/index.ts'
 import { ApiError, call } from '../api/client.ts'
 import type { BgpSummary } from '../api/contract.ts'
 import { signHolds } from '../model/node-sign.ts'
@@ -31,8 +31,9 @@ export interface Suspect {
 export async function signsOfLife(suspect: Suspect, socket: string): Promise<Life> {
   const addresses = addressesOf(suspect.node)
   const [answers, bgp] = await Promise.all([askMachine(addresses), askDaemon(suspect, addresses, socket)])
+  const endless = suspect.sign && endlessText(suspect.sign)
   const said = suspect.sign?.isAlive
-    ? [`its margayd says so in the datastore; that ends ${signHolds} s after it has stopped`]
+    ? [endless ?? `its margayd says so in the datastore; that ends ${signHolds} s after it has stopped`]
     : []
   return { signs: [...said, ...answers.signs, ...bgp.signs], unasked: [...answers.unasked, ...bgp.unasked] }
 }

@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { DaemonStatus } from '../api/contract.ts'
+import { listed } from './node-list.ts'
 import { statusText } from './status.ts'
 
 const status: DaemonStatus = {
@@ -26,6 +27,15 @@ t.test('records of unknown kinds are named', t => {
     statusText(status, cluster).split('\n').at(-1),
     /^ {2}! records of kind Widget in the datastore: .*: a\. They stay/,
   )
+  t.end()
+})
+
+t.test('a sign of life that never ends is named, of another node; of its own the daemon tells it', t => {
+  const removal = 'etcdctl del /margay/~alive/n2'
+  const of = (name: string) => listed(name, { name, about: {}, isAlive: true, seen: '', removal }, true)
+  const text = statusText(status, { nodes: [of('n1'), of('n2')], unknownKinds: [] })
+  t.match(text, /\n {2}! node "n2": its sign of life .*has no lease.*: etcdctl del \/margay\/~alive\/n2$/)
+  t.notMatch(text, '! node "n1"')
   t.end()
 })
 

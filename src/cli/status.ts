@@ -5,7 +5,7 @@ import type { DaemonStatus } from '../api/contract.ts'
 import { StoreError } from '../datastore/contract.ts'
 import { type UnknownKind, unknownKinds, unknownText } from '../ipam/known-kinds.ts'
 import { ask, type Context } from './context.ts'
-import { type ListedNode, listNodes, seenText } from './node-list.ts'
+import { endlessTexts, type ListedNode, listNodes, seenText } from './node-list.ts'
 import { duration, print } from './output.ts'
 
 export function registerStatus(program: Command, context: Context): void {
@@ -83,6 +83,8 @@ export function statusText(status: DaemonStatus, cluster?: ClusterView): string 
     ...refused,
     ...status.problems,
     ...status.routes.conflicts.map(({ prefix, text }) => `${prefix}: ${text}`),
+    // The daemon tells it of its own node where that matters there.
+    ...endlessTexts((cluster?.nodes ?? []).filter(({ name }) => name !== status.node)),
     ...(cluster?.unknownKinds ?? []).map(each => `records of kind ${each.kind} in the datastore: ${unknownText(each)}`),
   ]
   return [...lines, ...problems.map(problem => `  ! ${problem}`)].join('\n')

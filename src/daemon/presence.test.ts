@@ -54,6 +54,29 @@ t.test('two machines with one name: who comes later gives no addresses, until th
   t.equal(twin.obstacle, undefined)
 })
 
+t.test('a sign that does not go by itself is told as such: what removes it ends the twin', async t => {
+  const datastore = new MemoryDatastore()
+  const about = { version: '1', host: 'one', since: '2026-01-01T00:00:00.000Z' }
+  await datastore.keepAlive('n1', { ...about, store: 'a' }, 600)
+  let removal: string | undefined = 'etcdctl del /margay/~alive/n1'
+  const signs = {
+    keepAlive: datastore.keepAlive.bind(datastore),
+    sign: async (name: string) => {
+      const found = await datastore.sign(name)
+      return found && { ...found, ...(removal !== undefined && { removal }) }
+    },
+  }
+  const keeper = new PresenceKeeper({ node: 'n1', about, datastore: signs, isInSync: () => true, log })
+  keeper.start({ store: 'b', isNew: true, boot: 'b', isFirstOfBoot: true })
+  t.teardown(() => keeper.close())
+  await keeper.sign()
+  t.match(keeper.problems, [/does not end by itself.* has no lease.*: etcdctl del \/margay\/~alive\/n1$/])
+  t.notMatch(keeper.obstacle, /ends in/)
+  removal = undefined
+  await keeper.sign()
+  t.match(keeper.obstacle, /that ends in 15 s$/)
+})
+
 t.test('a cloned machine has the same store: it gives no addresses while the first one lives', async t => {
   const datastore = new MemoryDatastore()
   const margayd = (host: string, boot: string, isFirstOfBoot: boolean) => {

@@ -4,7 +4,7 @@
 // gives none until it has looked; and who finds its own sign written over by another process has a twin, too.
 
 import { randomUUID } from 'node:crypto'
-import type { Presence } from '../datastore/index.ts'
+import type { Presence, Sign } from '../datastore/index.ts'
 import { type NodeSign, signHolds } from '../model/node-sign.ts'
 import type { Log } from './log.ts'
 
@@ -96,7 +96,7 @@ export class PresenceKeeper {
     this.#last = performance.now()
     try {
       const found = await datastore.sign(node)
-      this.#meet(found?.isAlive ? (found.about as Partial<NodeSign>) : undefined)
+      this.#meet(found?.isAlive ? found : undefined)
       this.#hasLooked = true
       if (this.#twin === undefined) {
         const { store, boot } = this.#self ?? {}
@@ -119,12 +119,17 @@ export class PresenceKeeper {
   }
 
   /** What stands in the datastore under this name: a sign of this machine, of another one, or nothing. */
-  #meet(about: Partial<NodeSign> | undefined): void {
+  #meet(found: Sign | undefined): void {
     const { node, log } = this.#ports
+    const about = found?.about as Partial<NodeSign> | undefined
     const kind = about && this.#twinOf(about)
     if (!about || !kind) return void (this.#twin = undefined)
     const [what, next, end] = words[kind]
-    const text = `node "${node}": another margayd is alive under this name${what} (on ${about.host ?? 'a machine'}, since ${about.since ?? 'some time'}), so this one gives no addresses; ${next}. If it was this machine, ${end}, that ends in ${signHolds} s`
+    const ends =
+      found?.removal === undefined
+        ? `that ends in ${signHolds} s`
+        : `that does not end by itself, for the sign in the datastore has no lease, so no margayd wrote it. If none but this one has this name: ${found.removal}`
+    const text = `node "${node}": another margayd is alive under this name${what} (on ${about.host ?? 'a machine'}, since ${about.since ?? 'some time'}), so this one gives no addresses; ${next}. If it was this machine, ${end}, ${ends}`
     if (this.#twin === undefined) log.warn(text)
     this.#twin = text
   }

@@ -75,8 +75,8 @@ export function deletion(kind: string, name: string): string {
 }
 
 /** As a shell takes it for one word. */
-function asWord(text: string): string {
-  return /^[\w.:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+export function asWord(text: string): string {
+  return /^[\w.:@%+=,/-][\w.:@%+=,/~-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
 
 /** Thrown by every call of a store; `message` names the object, the reason and the next step. */

@@ -2,7 +2,7 @@
 
 export * from './contract.ts'
 export * from './node-store.ts'
-export type { Presence, Sign } from './presence.ts'
+export { endlessText, type Presence, type Sign } from './presence.ts'
 export { openEmbeddedDatastore } from './embedded/datastore.ts'
 export { openNodeStore } from './node/store.ts'
 export { describeDatastore, openDatastore, type DatastoreSettings } from './open.ts'

@@ -12,6 +12,8 @@ export interface Sign {
   readonly about: unknown
   /** The time that it gave has not run out. */
   readonly isAlive: boolean
+  /** No time was given with it, so it does not go by itself, and no Margay gave it: the command that removes it. */
+  readonly removal?: string
   /** ISO 8601, by the clock of the node: when it was alive for certain. Up to `noteEvery` before its last sign. */
   readonly seen: string
 }
@@ -25,6 +27,12 @@ export interface Presence {
   signs(): Promise<readonly Sign[]>
   /** Nothing happens if there is none. */
   forget(name: string): Promise<void>
+}
+
+/** What is wrong with a sign that does not go by itself, and the next step. Undefined: it is none of those. */
+export function endlessText({ name, removal }: Pick<Sign, 'name' | 'removal'>): string | undefined {
+  if (removal === undefined) return undefined
+  return `node "${name}": its sign of life in the datastore has no lease, so it stays, and the node counts as alive whether it is or not. No margayd wrote it so; one that runs writes its own anew within seconds. Delete it: ${removal}`
 }
 
 /** A store need not write down each sign: milliseconds between two notes. */

@@ -26,6 +26,27 @@ t.test('a sign of life that is repeated writes nothing, and its key goes with it
   await store.close()
 })
 
+t.test(
+  'a sign of life that somebody put there by hand has no lease: it stays, and the command that removes it is told',
+  async t => {
+    const etcd = await TestEtcd.start(t)
+    const store = openEtcdDatastore(etcd.settings())
+    await store.keepAlive('n1', { version: '1' }, 600)
+    t.equal((await store.sign('n1'))?.removal, undefined)
+    for (const name of ['n1', 'n 2']) await etcd.ctl('put', `/margay/~alive/${name}`, 'x')
+    t.match(await store.signs(), [
+      { name: 'n 2', isAlive: true, seen: '', removal: "etcdctl del '/margay/~alive/n 2'" },
+      { name: 'n1', about: { version: '1' }, isAlive: true, removal: 'etcdctl del /margay/~alive/n1' },
+    ])
+    await store.keepAlive('n1', { version: '1' }, 600)
+    t.equal((await store.sign('n1'))?.removal, undefined, 'a margayd that runs writes its own over it')
+    await etcd.ctl('put', '/margay/~alive/n1', 'x')
+    await etcd.ctl('del', '/margay/~alive/n1')
+    t.match(await store.sign('n1'), { isAlive: false, removal: undefined })
+    await store.close()
+  },
+)
+
 /** Each answer is lost once, so each request is made twice. */
 class Forgetful extends EtcdClient {
   override async run<T>(request: Parameters<EtcdClient['run']>[0]): Promise<T> {

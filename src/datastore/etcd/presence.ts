@@ -5,6 +5,7 @@
 
 import type { ClientDuplexStream } from '@grpc/grpc-js'
 import type { Etcd3, ILeaseKeepAliveRequest, ILeaseKeepAliveResponse, IRangeRequest } from 'etcd3'
+import { asWord } from '../contract.ts'
 import { noteEvery, type Presence, type Sign } from '../presence.ts'
 import type { EtcdClient } from './client.ts'
 import { type Keys, newWrite, signKinds, wrap } from './record.ts'
@@ -16,6 +17,9 @@ interface Lease {
   /** `performance.now()` of the last note. */
   readonly noted: number
 }
+
+/** Of a key that stays until somebody deletes it. */
+const noLease = '0'
 
 type KeepAliveStream = ClientDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>
 
@@ -60,11 +64,19 @@ export class EtcdPresence implements Presence {
       ),
     )
     const [seen = [], alive = []] = answer.responses.map(response => response.response_range.kvs)
-    const living = new Set(alive.map(({ key }) => this.#keys.parse(key).name))
-    return seen.map(kv => {
-      const { name, value } = this.#keys.entry(kv)
-      const { about, at } = (value ?? {}) as { readonly about?: unknown; readonly at?: unknown }
-      return { name, about, isAlive: living.has(name), seen: typeof at === 'string' ? at : '' }
+    const living = new Map(alive.map(({ key, lease }) => [this.#keys.parse(key).name, { key, lease }]))
+    const noted = new Map(seen.map(kv => [this.#keys.parse(kv.key).name, this.#keys.entry(kv).value]))
+    // Both are written at once; who puts one there by hand need not.
+    return [...new Set([...noted.keys(), ...living.keys()])].toSorted().map(name => {
+      const { about, at } = (noted.get(name) ?? {}) as { readonly about?: unknown; readonly at?: unknown }
+      const sign = living.get(name)
+      return {
+        name,
+        about,
+        isAlive: sign !== undefined,
+        seen: typeof at === 'string' ? at : '',
+        ...(sign?.lease === noLease && { removal: `etcdctl del ${asWord(sign.key.toString('utf8'))}` }),
+      }
     })
   }
 
