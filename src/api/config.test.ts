@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ConfigError, loadConfig, parseConfig } from './config.ts'
+import { ConfigError, loadConfig, parseConfig, requireNodeName } from './config.ts'
 
 const parse = (text: string) => parseConfig(text, '/etc/margay/margayd.yaml', 'host7')
 
@@ -97,6 +97,15 @@ t.test('every fault is one refusal with object, value, reason, place and next st
     ['just words', /margayd\.yaml: the file just words is not a mapping/],
   ] as const)
     t.throws(() => parse(text), { message: sentence }, text)
+})
+
+t.test('a host whose name no Node can have needs a node.name to be a node, and none to run margayctl', t => {
+  const config = parseConfig('', '/etc/margay/margayd.yaml', 'Rack_1')
+  t.throws(() => requireNodeName(config, '/f.yaml'), {
+    message: /the name of this host, Rack_1, is none that a Node can have\.[^]*Set node\.name in \/f\.yaml/,
+  })
+  t.doesNotThrow(() => requireNodeName({ ...config, node: { name: 'rack-1' } }, '/f.yaml'))
+  t.end()
 })
 
 t.test('a missing file says what to do', async t => {

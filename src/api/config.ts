@@ -6,9 +6,9 @@ import { dirname, resolve } from 'node:path'
 import * as v from 'valibot'
 import { defaultSocket, defaultSpoolDir } from '../../cni-plugin/protocol/socket.ts'
 import { parseAddressMethod } from '../plan/address-method.ts'
-import { choice, flag, integer, objectName } from '../resources/fields.ts'
+import { choice, flag, integer, isObjectName, nameRule, objectName } from '../resources/fields.ts'
 import { formatProblem, readSettings } from '../resources/index.ts'
-import { Refusal } from '../resources/problem.ts'
+import { Refusal, show } from '../resources/problem.ts'
 import { field, toMessage } from '../resources/schema.ts'
 import { type DatastoreConfig, datastoreSchema, readDatastore } from './datastore-config.ts'
 import { path } from './path.ts'
@@ -147,6 +147,19 @@ export function loadConfig(file: string, hostName: string): DaemonConfig {
     )
   }
   return parseConfig(text, file, hostName)
+}
+
+/** What a daemon asks of its own name, that of the host where the file says none: `margayctl` runs where there is no node, too. Throws `ConfigError`. */
+export function requireNodeName({ node: { name } }: DaemonConfig, file: string): void {
+  if (isObjectName(name)) return
+  const problem = {
+    object: 'margayd.yaml',
+    what: `there is no node.name, and the name of this host, ${show(name)}, is none that a Node can have`,
+    path: [],
+    why: nameRule,
+    fix: `Set node.name in ${file}.`,
+  }
+  throw new ConfigError(formatProblem(problem))
 }
 
 export function parseConfig(text: string, file: string, hostName: string): DaemonConfig {

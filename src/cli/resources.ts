@@ -101,7 +101,7 @@ async function columnsFor(kind: Kind, store: ClusterStore): Promise<readonly Col
 
 /** Packets of pods whose pool goes lose its encapsulation and NAT at once: nobody shall find that out by deleting it. */
 function mustBeUnused(all: readonly BlockRecord[], pool: string): void {
-  const blocks = all.filter(block => block.pool === pool && block.node !== '')
+  const blocks = all.filter(block => block.pool === pool)
   if (blocks.length === 0) return
   const owners = Map.groupBy(blocks, ({ node }) => node)
   const list = [...owners].map(([node, { length }]) => `${node} (${length})`).join(', ')

@@ -2,7 +2,7 @@
 
 import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
-import { ConfigError, type DaemonConfig, defaultConfigFile, loadConfig } from '../api/config.ts'
+import { ConfigError, type DaemonConfig, defaultConfigFile, loadConfig, requireNodeName } from '../api/config.ts'
 import { version } from '../api/version.ts'
 import { Daemon } from './daemon.ts'
 import { createLog } from './log.ts'
@@ -30,6 +30,7 @@ async function main(): Promise<number> {
   let config: DaemonConfig
   try {
     config = loadConfig(file, hostname())
+    requireNodeName(config, file)
   } catch (error) {
     if (error instanceof ConfigError) return refuse(error.message)
     throw error

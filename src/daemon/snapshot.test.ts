@@ -38,7 +38,7 @@ t.test('a record whose name would forge lines is told in one', t => {
   const [forged, nameless] = snapshots.problems
   t.match(forged, /^ippool " \[31mred x" in the datastore cannot be read/)
   t.notMatch(forged, /\p{Cc}/u)
-  t.match(nameless, /margayctl delete ippool ''$/)
+  t.match(nameless, /margayctl datastore delete IPPool ''$/)
   t.end()
 })
 
@@ -92,6 +92,19 @@ t.test('a block of which a record tells that has another name is nobody’s, and
   const { blocks } = snapshots.update(['Block'], () => names.map(name => ({ ...entry, name })))
   t.same(blocks, [{ cidr: '10.42.0.0/26', node: 'n1' }])
   t.match(snapshots.problems, [/^block "10-42-0-64-26" .* is left out: .* nobody can claim 10\.42\.0\.64\/26/])
+  t.end()
+})
+
+t.test('a block of a node that no Node can be is nobody’s, and reported', t => {
+  const snapshots = new SnapshotBuilder()
+  const entry = { kind: 'Block', name: '10-42-0-0-26', version: '1' as Version }
+  const { blocks } = snapshots.update(['Block'], () => [
+    { ...entry, value: { cidr: '10.42.0.0/26', node: '', pool: 'p' } },
+  ])
+  t.same(blocks, [])
+  t.match(snapshots.problems, [
+    /left out: it says that it is node ""'s, .*: margayctl datastore delete Block 10-42-0-0-26$/,
+  ])
   t.end()
 })
 

@@ -6,7 +6,7 @@ import { contains, parsePrefix } from '../../inet/index.ts'
 import { perObject } from '../plan/memo.ts'
 import type { OwnedBlock, Snapshot } from '../plan/snapshot.ts'
 import { emptySnapshot } from '../plan/snapshot.ts'
-import { type Kind, nameOf, readStored, type ResourceOf } from '../resources/index.ts'
+import { isObjectName, type Kind, nameOf, readStored, type ResourceOf } from '../resources/index.ts'
 import type { Entry } from '../datastore/contract.ts'
 import { isStrange, strangeRecord } from '../ipam/known-kinds.ts'
 import { isBlock, misnamedBlock } from '../ipam/records.ts'
@@ -141,7 +141,7 @@ const blockOf = perObject((entry: Entry): readonly OwnedBlock[] => {
   if (entry.unreadable === undefined && misnamedBlock(entry)) return []
   const { cidr, node } = (entry.value ?? {}) as Partial<Record<keyof OwnedBlock, unknown>>
   const prefix = typeof cidr === 'string' ? parsePrefix(cidr) : undefined
-  return prefix && isBlock(prefix) && typeof node === 'string' ? [{ cidr: String(cidr), node }] : []
+  return prefix && isBlock(prefix) && isObjectName(node) ? [{ cidr: String(cidr), node }] : []
 })
 
 const useOf = perObject((entry: Entry): readonly TunnelUse[] => {

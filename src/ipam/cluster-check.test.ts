@@ -151,6 +151,41 @@ t.test(
   },
 )
 
+for (const node of ['', 'Rack_1', '--yes', 'a b'])
+  t.test(
+    `records of node "${node}", which no Node can be, cannot be read, and nobody is told to decommission it`,
+    async t => {
+      const datastore = await twoNodes()
+      const [{ name, value, version }] = (await datastore.list(blockKind)).entries
+      await datastore.update(blockKind, name, { ...(value as object), node }, version)
+      const row = { network: 'n', containerId: 'c', ifName: 'eth0', pool: 'v4', since: '' }
+      await datastore.create(copyKind, `${node}.outside`, { node, cidr: '', addresses: { '10.9.0.1': row } })
+      const found = await checkCluster(datastore)
+      const said = `no Node can have that name. Find out what wrote it, and delete the record: margayctl datastore delete`
+      t.match(
+        found
+          .toSorted((a, b) => (a.object < b.object ? -1 : 1))
+          .map(({ kind, object }) => `${kind} ${object}`)
+          .toSorted(),
+        [`unreadable ${name}`, `unreadable ${node}.outside`].toSorted(),
+      )
+      for (const { text } of found) t.ok(text.includes(said) && !text.includes('decommission'), text)
+      for (const kind of [blockKind, copyKind])
+        for (const entry of (await datastore.list(kind)).entries)
+          t.equal(isStrange(entry), (entry.value as { node: string }).node === node, entry.name)
+      // Whose it was goes on with it, and nobody else has it.
+      const before = (value as { node: string }).node
+      for (const who of ['n1', 'n2']) {
+        const { ipam } = testNode(who, datastore, [pool('v4', '10.42.0.0/24')])
+        await ipam.load()
+        await ipam.assign({ ...owner(2), families: [4] })
+        t.notOk(who !== before && ipam.owned().some(({ cidr }) => cidr === (value as { cidr: string }).cidr), who)
+        await ipam.stop()
+      }
+      t.match((await datastore.get(blockKind, name))?.value, { node }, 'it stays')
+    },
+  )
+
 t.test('a pod that two copies of its node name is one pod', async t => {
   const datastore = await twoNodes()
   const [block] = (await datastore.list(blockKind)).entries.filter(

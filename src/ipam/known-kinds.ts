@@ -5,7 +5,7 @@ import { formatPrefix, parsePrefix } from '../../inet/index.ts'
 import { clusterIdentity, type Datastore, deletion, type Entry, lockKind } from '../datastore/contract.ts'
 import { handoverKind, readHandover } from '../model/handover.ts'
 import { readTunnelUse, tunnelUseKind } from '../model/tunnel-use.ts'
-import { allKinds } from '../resources/index.ts'
+import { allKinds, isObjectName } from '../resources/index.ts'
 import { firstOf, show } from '../resources/problem.ts'
 import { isMap } from './address-row.ts'
 import { allEntries } from './claims.ts'
@@ -57,8 +57,15 @@ export function strangeRecord(entry: Pick<Entry, 'kind' | 'name' | 'value'>): st
   const { kind, name } = entry
   const block = kind === blockKind ? misnamedBlock(entry) : undefined
   const size = kind === blockKind && isTooLarge(entry.value) ? ', or a prefix larger than any' : ''
-  const why = block ? whyMisnamed(name, block) : `it has not the fields of one${size}`
+  const why = block ? whyMisnamed(name, block) : (whyNobodys(entry) ?? `it has not the fields of one${size}`)
   return `${why}. Find out what wrote it, and delete the record: ${deletion(kind, name)}`
+}
+
+/** Of a record that says whose it is. */
+function whyNobodys({ kind, value }: Pick<Entry, 'kind' | 'value'>): string | undefined {
+  const node = (kind === blockKind || kind === copyKind) && isMap(value) ? value.node : undefined
+  if (typeof node !== 'string' || isObjectName(node)) return undefined
+  return `it says that it is node ${show(node)}'s, and no Node can have that name`
 }
 
 function isTooLarge(value: unknown): boolean {

@@ -6,6 +6,7 @@
 
 import { formatPrefix, overlaps, parsePrefix, type Prefix } from '../../inet/index.ts'
 import { type Datastore, type Entry, StoreError } from '../datastore/contract.ts'
+import { isObjectName } from '../resources/index.ts'
 import { firstOf } from '../resources/problem.ts'
 import { isMap } from './address-row.ts'
 import { allEntries } from './claims.ts'
@@ -34,7 +35,7 @@ export type Held = ReadonlyMap<string, HeldAddress>
 
 /** What is kept of it in the node's store; undefined: it cannot be read. */
 export function readHeld(value: unknown): HeldAddress | undefined {
-  if (!isMap(value) || typeof value.node !== 'string' || typeof value.pod !== 'string') return undefined
+  if (!isMap(value) || !isObjectName(value.node) || typeof value.pod !== 'string') return undefined
   return { node: value.node, pod: value.pod }
 }
 

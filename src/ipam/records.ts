@@ -7,7 +7,7 @@
 import { formatPrefix, parsePrefix, type Prefix } from '../../inet/index.ts'
 import type { Entry } from '../datastore/contract.ts'
 import type { EndpointDetails } from '../model/endpoint.ts'
-import { blockSizes } from '../resources/index.ts'
+import { blockSizes, isObjectName } from '../resources/index.ts'
 import { isAddress, isMap, readRow } from './address-row.ts'
 
 export const blockKind = 'Block'
@@ -80,7 +80,7 @@ export function readBlock(value: unknown): (BlockRecord & { readonly prefix: Pre
   if (typeof value !== 'object' || value === null) return undefined
   const { cidr, node, pool, claimedAt } = value as Partial<Record<keyof BlockRecord, unknown>>
   const prefix = typeof cidr === 'string' ? parsePrefix(cidr) : undefined
-  if (!prefix || typeof node !== 'string' || typeof pool !== 'string') return undefined
+  if (!prefix || !isObjectName(node) || typeof pool !== 'string') return undefined
   if (!isBlock(prefix)) return undefined
   return { cidr: formatPrefix(prefix), node, pool, claimedAt: typeof claimedAt === 'string' ? claimedAt : '', prefix }
 }
@@ -98,7 +98,7 @@ export function misnamedBlock(entry: Pick<Entry, 'name' | 'value'>): ReturnType<
 
 /** Whose a copy is; undefined: somebody else wrote it. */
 export function nodeOfCopy(value: unknown): string | undefined {
-  return isMap(value) && typeof value.node === 'string' && isMap(value.addresses) ? value.node : undefined
+  return isMap(value) && isObjectName(value.node) && isMap(value.addresses) ? value.node : undefined
 }
 
 /** Of which block a copy is; undefined: of addresses outside the node's blocks. */

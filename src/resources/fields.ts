@@ -226,15 +226,19 @@ export const selector = () =>
 
 const nameForm = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
 
+export const nameRule =
+  'A name has small letters, digits, dots and dashes, begins and ends with a letter or digit, and is at most 253 long.'
+
+/** Whether an object can have it as its name. */
+export function isObjectName(value: unknown): value is string {
+  return typeof value === 'string' && nameForm.test(value)
+}
+
 /** The name of an object. */
 export const objectName = () =>
   field('name', value => {
-    if (typeof value === 'string' && nameForm.test(value)) return value
-    return new Refusal(
-      'is not a name',
-      'A name has small letters, digits, dots and dashes, begins and ends with a letter or digit, and is at most 253 long.',
-      'Write it like rack1-n7.',
-    )
+    if (isObjectName(value)) return value
+    return new Refusal('is not a name', nameRule, 'Write it like rack1-n7.')
   })
 
 /** On or off. */

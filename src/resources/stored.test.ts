@@ -25,6 +25,12 @@ t.test('a record that is no resource of its kind is named by its key, with every
     },
     'a resource under another name than its own cannot be named as it is shown',
   )
+  for (const name of ['', 'Rack_1'])
+    t.match(
+      readStored('Node', { name, value: {} }),
+      { ok: false, why: new RegExp(`no Node can have the name .* margayctl datastore delete Node (''|Rack_1)$`) },
+      'no decommission of a node that cannot be',
+    )
   t.match(readStored('IPPool', { name: 'p', value: pool }), { ok: true, resource: pool })
   t.end()
 })

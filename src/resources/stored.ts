@@ -1,5 +1,6 @@
 // A record of the datastore as the resource that it should be, or why it is none: every reader of records says it in these words.
 
+import { isObjectName } from './fields.ts'
 import type { AnyResource, Kind, ResourceOf } from './kinds/index.ts'
 import { parseResource } from './parse.ts'
 import { nameOf, printable } from './problem.ts'
@@ -35,7 +36,11 @@ export function readStored<K extends Kind>(kind: K, { name, value, unreadable }:
     kind === 'Node'
       ? `, if the machine is gone for good, margayctl node decommission ${word}`
       : ` delete it: margayctl delete ${kind.toLowerCase()} ${word}`
-  return { ok: false, object, why: `${what}; apply it anew, or${otherwise}` }
+  // Nobody is called so, and nothing can be applied under that name.
+  const next = isObjectName(name)
+    ? `apply it anew, or${otherwise}`
+    : `and no ${kind} can have the name that it is kept under. Delete the record: margayctl datastore delete ${kind} ${word}`
+  return { ok: false, object, why: `${what}; ${next}` }
 }
 
 function isOf<K extends Kind>(kind: K, resource: AnyResource): resource is ResourceOf<K> & AnyResource {
