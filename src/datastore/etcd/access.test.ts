@@ -1,8 +1,7 @@
 // TLS, client certificates, users: what is refused and how that is told, and credentials that change under a running client.
 
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, renameSync, writeFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,44 +11,8 @@ import type { Datastore, WatchEvent } from '../contract.ts'
 import { EtcdClient } from './client.ts'
 import { openEtcdDatastore } from './datastore.ts'
 import type { EtcdSettings } from './settings.ts'
+import { makeAuthority, makeOld, replace } from './testing-certificates.ts'
 import { TestEtcd } from './testing.ts'
-
-/** An authority `NAME.pem`, and a certificate `NAME-node.pem` of its own with which to serve and to call. */
-function makeAuthority(folder: string, name: string): void {
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  openssl('req', '-x509', ...key, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.pem`)
-  const node = `${name}-node`
-  openssl('req', ...key.slice(0, -2), '-subj', `/CN=${node}`, '-keyout', `${node}.key`, '-out', `${node}.csr`)
-  writeFileSync(join(folder, 'ext'), 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n')
-  const signed = ['-CA', `${name}.pem`, '-CAkey', `${name}.key`, '-CAcreateserial', '-days', '2', '-extfile', 'ext']
-  openssl('x509', '-req', '-in', `${node}.csr`, ...signed, '-out', `${node}.pem`)
-}
-
-/** A certificate of the authority's for NAME-node whose time is over: old.pem. */
-function makeOld(folder: string, name: string): void {
-  const settings = [
-    'database=index',
-    'serial=serial',
-    'new_certs_dir=.',
-    'default_md=sha256',
-    'policy=who',
-    'x509_extensions=use',
-  ]
-  const rest = ['[who]', 'commonName=supplied', '[use]', 'extendedKeyUsage=clientAuth', '']
-  writeFileSync(join(folder, 'ca.cnf'), ['[ca]', 'default_ca=own', '[own]', ...settings, ...rest].join('\n'))
-  writeFileSync(join(folder, 'index'), '')
-  const dates = ['-startdate', '20240101000000Z', '-enddate', '20250106000000Z']
-  const by = ['-cert', `${name}.pem`, '-keyfile', `${name}.key`, '-in', `${name}-node.csr`, '-rand_serial']
-  const args = ['ca', '-batch', '-notext', '-config', 'ca.cnf', ...by, ...dates, '-out', 'old.pem']
-  execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
-}
-
-/** Puts other contents in the place of a file, as who rotates certificates does it. */
-function replace(file: string, by: string): void {
-  copyFileSync(by, `${file}.new`)
-  renameSync(`${file}.new`, file)
-}
 
 async function succeeds(what: string, call: () => Promise<unknown>): Promise<void> {
   for (const deadline = performance.now() + 60_000; ; await sleep(100))
@@ -99,21 +62,39 @@ t.test('client certificates, and their rotation', async t => {
   }
   const open = (given: typeof tls | Partial<typeof tls>) =>
     openEtcdDatastore(etcd.settings({ tls: given, timeout: 3000 }))
-  await refused(open({ ...tls, ca: at('wrong.pem') }), /no agreement on certificates: check datastore\.tls/)
+  await refused(
+    open({ ...tls, ca: at('wrong.pem') }),
+    /wrong\.pem, datastore\.tls\.ca \(wrong\), has not signed the certificate that etcd at https:\S+ shows: put/,
+  )
+  await refused(
+    open({ ca: tls.ca }),
+    /etcd at https:\S+ wants to see a certificate of this node: name one in datastore/,
+  )
+  await refused(
+    open({ ...tls, key: at('wrong-node.key') }),
+    /wrong-node\.key, datastore\.tls\.key, is not the key of \S+right-node\.pem, datastore\.tls\.cert: put/,
+  )
+  await refused(
+    openEtcdDatastore(etcd.settings({ endpoints: etcd.endpoints.map(each => each.replace('127.0.0.1', 'localhost')) })),
+    /the certificate that etcd at https:\/\/localhost:\d+ shows is not for that host .*: write a host of its subjectAltName/,
+  )
   // The second of two tries finds a member that says nothing, and ends for lack of time.
   await withSilent(t, 'https', async hanging => {
     const endpoints = [...etcd.endpoints, hanging]
     const wrong = { ...tls, cert: at('wrong-node.pem'), key: at('wrong-node.key') }
     await refused(
       openEtcdDatastore(etcd.settings({ endpoints, tls: wrong, timeout: 6000 })),
-      /no agreement on certificates: check datastore\.tls/,
+      /wrong-node\.pem, datastore\.tls\.cert, is signed by wrong and not by \S+right\.pem, datastore\.tls\.ca, and etcd/,
     )
   })
   makeOld(folder, 'right')
   await refused(open({ ...tls, cert: at('old.pem') }), /old\.pem, datastore\.tls\.cert, has expired at .* renew it/)
   writeFileSync(at('junk'), 'junk\n')
   for (const which of ['ca', 'cert', 'key'])
-    await refused(open({ ...tls, [which]: at('junk') }), new RegExp(`junk, datastore\\.tls\\.${which}, holds no `))
+    await refused(
+      open({ ...tls, [which]: at('junk') }),
+      new RegExp(`junk, datastore\\.tls\\.${which}, holds no [^:(]*: put`),
+    )
   await refused(
     open({ ...tls, cert: at('nowhere.pem') }),
     /nowhere\.pem, the client certificate, cannot be read \(ENOENT\)/,
@@ -132,6 +113,32 @@ t.test('client certificates, and their rotation', async t => {
   t.match(await nextOf(events, 'snapshot'), { entries: [] }, 'also by a watch that was refused')
   await store.create('Node', 'n', 1)
   t.match(await nextOf(events, 'put'), { entry: { name: 'n' } })
+  await store.close()
+})
+
+t.test('an authority that is put in the wrong place under a running client is told at once, in words', async t => {
+  const folder = t.testdir()
+  makeAuthority(folder, 'right')
+  makeAuthority(folder, 'wrong')
+  const at = (name: string) => join(folder, name)
+  const right = { ca: at('right.pem'), cert: at('right-node.pem'), key: at('right-node.key') }
+  const etcd = await TestEtcd.start(t, { tls: right })
+  const ca = at('ca.pem')
+  copyFileSync(right.ca, ca)
+  // Who waited for the end of that time would wait for longer than a test may take.
+  const store = openEtcdDatastore(etcd.settings({ tls: { ...right, ca }, timeout: 3_600_000 }))
+  await store.create('Node', 'n', 1)
+  replace(ca, at('wrong.pem'))
+  let told: unknown
+  await succeeds('it is refused', async () => {
+    told = await store.tryWrite().catch((error: unknown) => error)
+    if (told === undefined) throw new Error('it goes on')
+  })
+  const fault = `${ca}, datastore.tls.ca (wrong), has not signed the certificate that etcd at ${etcd.endpoints[0]} shows`
+  const next = "put the certificate of etcd's authority there, with those between the two if there are any"
+  t.equal(String(told), `StoreError: ${fault}: ${next}; files are read again when they change.`)
+  replace(ca, right.ca)
+  await succeeds('the right one is taken', () => store.tryWrite())
   await store.close()
 })
 
@@ -171,7 +178,7 @@ t.test('a user with a password, over TLS', async t => {
       settings: { auth: { ...auth, passwordFile: at('wrong') } },
       message: /does not know this user with this password/,
     },
-    { settings: { auth, tls: { ...tls, ca: at('wrong.pem') } }, message: /no agreement on certificates/ },
+    { settings: { auth, tls: { ...tls, ca: at('wrong.pem') } }, message: /has not signed the certificate/ },
     { settings: { auth, prefix: '/other' }, message: /user node of etcd may not do that/ },
     { settings: {}, message: /user right-node of etcd may not do that: .* \/margay\/ --prefix/ },
   ]) {

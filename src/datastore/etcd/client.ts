@@ -9,7 +9,8 @@ import { noop } from 'cockatiel'
 import { Etcd3, type IWatchRequest, type IWatchResponse } from 'etcd3'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreError } from '../contract.ts'
-import { checkFiles, type Credentials, outdated, readCredentials, userOf } from './credentials.ts'
+import { tlsCause } from './certificates.ts'
+import { checkFiles, type Credentials, readCredentials, userOf } from './credentials.ts'
 import { type Fault, faultOf, isCompacted, ofAll } from './errors.ts'
 import { withoutAddressAsServerName } from './server-name.ts'
 import type { EtcdSettings } from './settings.ts'
@@ -124,12 +125,14 @@ export class EtcdClient {
   }
 
   #faultAt(at: number, error: unknown): Fault {
-    const { endpoints, prefix } = this.settings
+    const { settings } = this
+    const { endpoints, prefix } = settings
     const credentials = this.#credentials
-    const fault = faultOf(error, endpoints[at] ?? '', () => ({
+    const where = endpoints[at] ?? ''
+    const fault = faultOf(error, where, () => ({
       prefix: prefix.replace(/\/$/, ''),
-      user: userOf(this.settings, credentials),
-      outdated: credentials && outdated(this.settings, credentials, Date.now()),
+      user: userOf(settings, credentials),
+      tlsCause: said => tlsCause(said, { where, settings, credentials, now: Date.now() }),
     }))
     // A token or certificate that is not taken any more: begin anew, with what the files hold now.
     if (fault.code === 'unauthorised') this.#closeAll()

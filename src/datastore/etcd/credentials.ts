@@ -43,25 +43,12 @@ export function checkFiles(settings: EtcdSettings, { tls }: Credentials): void {
     try {
       parse(pem)
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
       throw new UnusableFile(
-        `${settings.tls?.[which]}, datastore.tls.${which}, holds no ${what} (${why}): put the right file there`,
+        `${settings.tls?.[which]}, datastore.tls.${which}, holds no ${what}: put the right file there`,
         { cause: error },
       )
     }
   }
-}
-
-/** Whether the node's own certificate is outside its dates, as a sentence without a full stop; undefined: it is not. `now`: milliseconds since 1970. */
-export function outdated(settings: EtcdSettings, { tls }: Credentials, now: number): string | undefined {
-  if (tls.cert === undefined) return undefined
-  const { validFrom, validTo } = new X509Certificate(tls.cert)
-  const file = `${settings.tls?.cert}, datastore.tls.cert`
-  if (Date.parse(validTo) < now)
-    return `${file}, has expired at ${validTo}, or this machine's clock is ahead: renew it; files are read again when they change`
-  if (Date.parse(validFrom) > now)
-    return `${file}, is not valid before ${validFrom}: set this machine's clock, or the one that signed it`
-  return undefined
 }
 
 /** As whom etcd takes this node: by its password, else by the CN of its certificate, if it has either. */

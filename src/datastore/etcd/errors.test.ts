@@ -17,6 +17,10 @@ t.test('what etcd and gRPC say, in words that tell what to do', t => {
       '7 PERMISSION_DENIED: etcdserver: permission denied',
       'this user of etcd may not do that: grant its role readwrite',
     ],
+    [
+      '14 UNAVAILABLE: No connection established. Last error: 40C364B18F7F0000:error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:../deps/openssl/openssl/ssl/record/rec_layer_s3.c:918:SSL alert number 70 (2026-11-28T22:36:23.388Z). Resolution note: ',
+      `no agreement on certificates: check datastore.tls and http or https in datastore.endpoints (${where}: No connection established. Last error: tlsv1 alert protocol version)`,
+    ],
   ])
     t.equal(faultOf(new Error(said), where).reason.slice(0, reason.length), reason)
   t.match(

@@ -27,8 +27,8 @@ export class Compacted extends Error {}
 export interface Caller {
   /** As etcd knows the user. Undefined: whoever calls has no name. */
   readonly user?: string
-  /** What the dates of its own certificate say, which the other side does not tell: a sentence. */
-  readonly outdated?: string
+  /** What is wrong with certificates, by its files, which the words of TLS do not tell: a sentence without a full stop. */
+  readonly tlsCause?: (said: string) => string | undefined
   /** All keys are below it. */
   readonly prefix?: string
 }
@@ -36,7 +36,10 @@ export interface Caller {
 const notAllowed = ({ user, prefix = 'PREFIX' }: Caller): string =>
   `${user === undefined ? 'this user' : `user ${user}`} of etcd may not do that: grant its role readwrite: etcdctl role grant-permission ROLE readwrite ${prefix}/ --prefix (its roles: etcdctl user get ${user ?? 'USER'}; if etcd has no such user: etcdctl user add ${user ?? 'USER'} --no-password for one that comes with a certificate, then etcdctl user grant-role)`
 
-const noAgreement = 'no agreement on certificates: check datastore.tls and http or https in datastore.endpoints'
+/** As soon as all endpoints say that it will not do: a file that is put right is read at the next call. */
+const noAgreement = { code: 'unauthorised', passes: true, refused: true } as const
+
+const checkAll = 'no agreement on certificates: check datastore.tls and http or https in datastore.endpoints'
 
 const table: readonly (readonly [
   pattern: RegExp,
@@ -65,21 +68,10 @@ const table: readonly (readonly [
     'etcd has no users: remove datastore.auth from margayd.yaml, or begin with users: etcdctl auth enable',
   ],
   [
-    /CERT_NOT_YET_VALID|certificate is not yet valid/i,
-    { code: 'unauthorised', passes: true },
-    "a certificate is not valid yet: set this machine's clock, or the one that signed it",
+    /self.signed certificate|unable to (get|verify)|certificate|alert|SSL routines|wrong version number|disconnected before secure TLS/i,
+    noAgreement,
+    checkAll,
   ],
-  [
-    /CERT_HAS_EXPIRED|certificate has expired/i,
-    { code: 'unauthorised', passes: true },
-    "a certificate has expired, or this machine's clock is ahead: renew it; files are read again when they change",
-  ],
-  [
-    /self.signed certificate|unable to (get|verify)|ERR_TLS_CERT_ALTNAME|certificate|bad certificate|alert|SSL routines|wrong version number/i,
-    { code: 'unauthorised', passes: true },
-    ({ outdated }) => outdated ?? noAgreement,
-  ],
-  [/Client network socket disconnected before secure TLS/i, { code: 'unauthorised', passes: true }, 'no TLS there'],
   [/invalid auth token|revision in header is old|Unauthenticated/i, { code: 'unauthorised', passes: true }],
 ]
 
@@ -92,15 +84,14 @@ export function faultOf(error: unknown, where: string, caller: () => Caller = ()
     return { code: 'unauthorised', passes: true, refused: true, isExplained: true, reason: error.message }
   const text = error instanceof Error ? `${error.constructor.name}: ${error.message}` : String(error)
   const said = plain(text)
-  for (const [pattern, fault, next] of table)
-    if (pattern.test(text))
-      return next === undefined
-        ? { ...fault, reason: said }
-        : {
-            ...fault,
-            isExplained: true,
-            reason: `${typeof next === 'string' ? next : next(caller())} (${where}: ${said})`,
-          }
+  const found = table.find(([pattern]) => pattern.test(text))
+  if (found) {
+    const [, fault, next] = found
+    if (next === undefined) return { ...fault, reason: said }
+    const cause = fault === noAgreement ? caller().tlsCause?.(text) : undefined
+    const reason = cause ?? `${typeof next === 'string' ? next : next(caller())} (${where}: ${said})`
+    return { ...fault, isExplained: true, reason }
+  }
   const refused = /No connection established|ECONNREFUSED/.test(text)
   const isPerhapsTls = where.startsWith('http:') && /No connection established/.test(text) && !/ECONN/.test(text)
   const reason = `etcd at ${where} does not answer: ${said}; ${hint}${isPerhapsTls ? ', and if it speaks TLS, write https://' : ''}`
@@ -120,7 +111,7 @@ export function isCompacted(error: unknown): boolean {
   return error instanceof Compacted || (error instanceof Error && error.message.includes('has been compacted'))
 }
 
-/** Without gRPC's wrapping. */
+/** Without the wrapping of gRPC and OpenSSL. */
 function plain(text: string): string {
   return text
     .replace(/^\w+: /, '')
@@ -129,6 +120,9 @@ function plain(text: string): string {
     .replaceAll(/\s+/g, ' ')
     .replace(/\. Resolution note:\s*$/, '')
     .replace(/\. Last error: null$/, '')
+    .replace(/(?:[\dA-F]{8,}:)?error:[\dA-F]{8}:[^:]*:[^:]*:([^:(]*)(?::\S+:\d+:SSL alert number \d+)?/, '$1')
+    .replace(/; if the root CA is installed locally, try running Node\.js with --use-system-ca/, '')
+    .replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)/, '')
     .replace(/^Deadline exceeded after ([\d.]+)s.*/, 'nothing came within $1 s')
     .slice(0, 300)
 }
