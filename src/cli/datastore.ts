@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { type Entry, lockKind, lockName, StoreError } from '../datastore/contract.ts'
 import { type Lock, readLock } from '../datastore/lock.ts'
 import { isKnownKind, isStrange } from '../ipam/known-kinds.ts'
+import { putBack } from '../ipam/misassigned.ts'
 import { outsideName } from '../ipam/outside.ts'
 import { blockKind, copyKind, nodeOfCopy, readBlock } from '../ipam/records.ts'
 import { allKinds, readStored } from '../resources/index.ts'
@@ -66,8 +67,8 @@ export function stays(entry: Entry): string | undefined {
   if (unreadable !== undefined) return newer === undefined ? undefined : unreadable
   if (!isKnownKind(kind) || isStrange(entry) || name === '') return undefined
   if (kind === blockKind) {
-    const node = readBlock(value)?.node ?? ''
-    return `node "${node}" has it by this record, and gives it back by itself; if that machine is off for good: margayctl node decommission ${node}`
+    const { node, cidr } = readBlock(value) ?? { node: '', cidr: name }
+    return `node "${node}" has it by this record, and gives it back by itself; if somebody wrote that name into it by hand, put it back: ${putBack(cidr, 'NODE')}; if that machine is off for good: margayctl node decommission ${node}`
   }
   if (kind === copyKind) {
     const node = nodeOfCopy(value) ?? ''

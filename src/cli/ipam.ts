@@ -1,13 +1,13 @@
 // `margayctl ipam`: blocks and addresses, what is wrong with them, and what can be taken back.
 
 import type { Command } from 'commander'
-import { bitsOf, contains, parseAddress, parsePrefix, type Prefix, sizeOf } from '../../inet/index.ts'
+import { bitsOf, contains, formatPrefix, parseAddress, parsePrefix, type Prefix, sizeOf } from '../../inet/index.ts'
 import type { IpamAddress, IpamBlock, IpamView } from '../api/contract.ts'
 import { type Datastore, StoreError } from '../datastore/contract.ts'
 import { allBlocks, allEntries } from '../ipam/claims.ts'
-import { allAddresses } from '../ipam/index.ts'
+import { allAddresses, reassign } from '../ipam/index.ts'
 import { parseResource } from '../resources/index.ts'
-import { ask, type Context } from './context.ts'
+import { ask, type Context, withDatastore } from './context.ts'
 import { checkIpam } from './ipam-check.ts'
 import { CommandError, print, table } from './output.ts'
 
@@ -36,6 +36,21 @@ export function registerIpam(program: Command, context: Context): void {
     .action(async (address: string) => {
       const answer = await ask(context, '/v1/ipam/release', { address })
       print(context.format(), answer, () => `released: ${answer.released.join(', ') || 'nothing: a pod has taken it'}`)
+    })
+  ipam
+    .command('reassign')
+    .argument('<block>', 'whose record names a node that is not there')
+    .argument('<node>', 'whose pods have addresses in it')
+    .description('put back the record of a block that somebody changed by hand')
+    .action(async (text: string, node: string) => {
+      const block = parsePrefix(text)
+      if (!block) throw new CommandError(2, `${text} is no block: write it like 10.42.0.0/26`)
+      await withDatastore(context, async store => {
+        const obstacle = await reassign(store, block, node)
+        if (obstacle !== undefined) throw new CommandError(1, obstacle)
+        const cidr = formatPrefix(block)
+        print(context.format(), { reassigned: { cidr, node } }, () => `block ${cidr} is node "${node}"'s`)
+      })
     })
   ipam
     .command('gc')

@@ -3,7 +3,7 @@ import { MemoryDatastore } from '../datastore/memory.ts'
 import { checkCluster } from '../ipam/cluster-check.ts'
 import { copyKind } from '../ipam/records.ts'
 import { stays } from './datastore.ts'
-import { decommission, planFor, planText } from './node-decommission.ts'
+import { decommission, endangeredText, planFor, planText } from './node-decommission.ts'
 
 t.test(
   'a node whose Node cannot be read is not taken for one without, and what is not known of it is said',
@@ -49,3 +49,27 @@ t.test(
     t.equal(await store.get(copyKind, 'gone.outside'), undefined)
   },
 )
+
+t.test('a block in which pods of others have addresses is not freed without a word', async t => {
+  const store = new MemoryDatastore()
+  const row = { network: 'n', containerId: 'c', ifName: 'eth0', pool: 'v4', since: '', label: 'lab/p' }
+  const block = { cidr: '10.42.0.0/26', node: 'n11', pool: 'v4', claimedAt: '' }
+  await store.create('Block', '10-42-0-0-26', block)
+  await store.create(copyKind, 'n1.outside', { node: 'n1', cidr: '', addresses: { '10.42.0.7': row } })
+  const plan = await planFor(store, 'n11')
+  t.match(
+    planText(plan, { signs: [], unasked: [] }),
+    /\n {2}! in use by others: 1 address of pods of node "n1" are in bl/,
+  )
+  t.match(
+    endangeredText(plan),
+    /^block 10\.42\.0\.0\/26 of node "n11" has 1 address of pods of node "n1": freed, it .*: margayctl ipam reassign 10\.42\.0\.0\/26 n1\. --force frees it all the same$/,
+  )
+  await store.create('Node', 'n11', {})
+  t.match(
+    endangeredText(await planFor(store, 'n11')),
+    /; delete those pods first; margayctl ipam check names them\. --force/,
+  )
+  await store.delete(copyKind, 'n1.outside')
+  t.equal(endangeredText(await planFor(store, 'n11')), undefined)
+})

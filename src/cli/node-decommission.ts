@@ -2,7 +2,15 @@
 
 import type { Command } from 'commander'
 import { type ClusterStore, type Datastore, type Sign, StoreError } from '../datastore/index.ts'
-import { blocksOfNode, copiesBesideBlocks, freeBlocks, type HeldBlock, type HeldCopy } from '../ipam/index.ts'
+import {
+  blocksOfNode,
+  copiesBesideBlocks,
+  freeBlocks,
+  type HeldBlock,
+  type HeldCopy,
+  notedText,
+  putBack,
+} from '../ipam/index.ts'
 import { handoverKind } from '../model/handover.ts'
 import { tunnelUseKind } from '../model/tunnel-use.ts'
 import { type NodeResource, parseResource, readStored } from '../resources/index.ts'
@@ -51,6 +59,8 @@ export function registerDecommission(node: Command, context: Context): void {
             1,
             `node "${name}" seems alive: stop it, or cut it off, and try again. --force frees its blocks all the same; its pods then keep addresses that pods elsewhere get, so traffic for either reaches the wrong one`,
           )
+        const endangered = force ? undefined : endangeredText(plan)
+        if (endangered !== undefined) throw new CommandError(1, endangered)
         if (yes) await decommission(store, plan)
         if (context.format() === 'table')
           process.stdout.write(
@@ -118,6 +128,19 @@ async function deleteIfThere(store: Datastore, kind: string, name: string): Prom
   }
 }
 
+/** Why its blocks are not freed: pods of other nodes have addresses in them. */
+export function endangeredText({ name, node, unread, sign, blocks }: Plan): string | undefined {
+  const endangered = blocks.filter(({ others }) => others.length > 0)
+  const [first] = endangered
+  if (!first) return undefined
+  const isNobody = !node && unread === undefined && !sign
+  const next = isNobody
+    ? `there is no Node "${name}" and never was a margayd of it. If somebody changed the record by hand, put it back, and the pods keep their addresses: ${putBack(first.cidr, first.others[0].node)}`
+    : 'delete those pods first; margayctl ipam check names them'
+  const more = endangered.length > 1 ? ` (and ${endangered.length - 1} more)` : ''
+  return `block ${first.cidr}${more} of node "${name}" has ${notedText(first.others)}: freed, it is claimed by any node, which may give these addresses again; ${next}. --force frees it all the same`
+}
+
 /** What would go, and what speaks against it. */
 export function planText({ name, node, unread, peers, blocks, copies }: Plan, { signs, unasked }: Life): string {
   return [
@@ -130,9 +153,10 @@ export function planText({ name, node, unread, peers, blocks, copies }: Plan, { 
           '  ! not known: its addresses, so it was not pinged; see for yourself that the machine is off',
         ]),
     ...peers.map(peer => `  bgppeer "${peer}" goes, which is for this node alone`),
-    ...blocks.map(
-      ({ cidr, used }) => `  block ${cidr} goes back to its pool (${used} in use when it was last heard of)`,
-    ),
+    ...blocks.flatMap(({ cidr, used, others }) => [
+      `  block ${cidr} goes back to its pool (${used} in use when it was last heard of)`,
+      ...(others.length > 0 ? [`  ! in use by others: ${notedText(others)} are in block ${cidr}`] : []),
+    ]),
     ...copies.map(
       ({ name: copy, used }) =>
         `  note "${copy}" goes, of addresses outside its blocks (${used} in use when it was written)`,

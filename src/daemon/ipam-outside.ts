@@ -3,6 +3,7 @@
 
 import type { IpamFinding } from '../api/contract.ts'
 import type { Elsewhere, Ipam } from '../ipam/index.ts'
+import { firstPutBack } from '../ipam/misassigned.ts'
 import { outsideName } from '../ipam/outside.ts'
 
 export interface OutsidePod {
@@ -38,9 +39,10 @@ export function outsideFinding({ pod, node, address, where, isExpelled }: Outsid
   const whose = block
     ? `its block ${block.cidr} is node "${block.node}"'s`
     : 'no record says whose its block is, and whoever claims it has it'
+  const first = block && !block.isMember ? `${firstPutBack(block.cidr, node)} ` : ''
   return found(
     'no-block',
-    `pod ${pod} on node "${node}" has it, and ${whose}: another pod may be given it at any time, unless that node knows of this one. ${next}`,
+    `pod ${pod} on node "${node}" has it, and ${whose}: another pod may be given it at any time, unless that node knows of this one. ${first}${next}`,
   )
 }
 

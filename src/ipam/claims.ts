@@ -19,11 +19,11 @@ import { blockKind, blockName, blockOfEntry, type BlockRecord, prefixOfName, rea
 export type ClaimedBlock = NonNullable<ReturnType<typeof readBlock>>
 
 /** Every block record of the cluster. Fails with a StoreError. */
-export async function allBlocks(datastore: Datastore): Promise<readonly ClaimedBlock[]> {
+export async function allBlocks(datastore: Pick<Datastore, 'list'>): Promise<readonly ClaimedBlock[]> {
   return (await allEntries(datastore, blockKind)).flatMap(entry => blockOfEntry(entry) ?? [])
 }
 
-export async function allEntries(datastore: Datastore, kind: string): Promise<readonly Entry[]> {
+export async function allEntries(datastore: Pick<Datastore, 'list'>, kind: string): Promise<readonly Entry[]> {
   const entries: Entry[] = []
   let next: string | undefined
   do {

@@ -8,6 +8,7 @@ import { readStored } from '../resources/index.ts'
 import { allEntries, type ClaimedBlock } from './claims.ts'
 import { outsideName, podOf } from './outside.ts'
 import { holds } from './pools.ts'
+import { firstPutBack, notedIn, notedText, putBack } from './misassigned.ts'
 import { strangeEntries, whyStrange } from './strange.ts'
 import {
   type AddressRow,
@@ -48,7 +49,7 @@ export async function checkCluster(datastore: Datastore): Promise<readonly Clust
     ...copies.flatMap(strange),
     ...(await ofUnknownKinds(datastore)),
     ...overlapping(blocks),
-    ...blocks.filter(({ node }) => !nodes.has(node)).map(withoutNode),
+    ...blocks.filter(({ node }) => !nodes.has(node)).map(block => withoutNode(block, copies)),
     // It may be a pool that cannot be read.
     ...(spoiledPools.length > 0
       ? []
@@ -57,7 +58,7 @@ export async function checkCluster(datastore: Datastore): Promise<readonly Clust
     ...copies
       .filter(copy => !spoiledBlocks.some(({ name }) => name === copy.name))
       .flatMap(copy => orphan(datastore, copy, blocks, nodes)),
-    ...ofAddresses(copies, blocks),
+    ...ofAddresses(copies, blocks, nodes),
   ]
 }
 
@@ -121,11 +122,17 @@ function overlapping(blocks: readonly ClaimedBlock[]): readonly ClusterFinding[]
   return findings
 }
 
-function withoutNode({ cidr, node }: ClaimedBlock): ClusterFinding {
+function withoutNode({ cidr, node, prefix }: ClaimedBlock, copies: readonly Entry[]): ClusterFinding {
+  const found = { kind: 'dead-node', object: cidr, node } as const
+  const noted = notedIn(copies, prefix, node)
+  const [first] = noted
+  if (first)
+    return {
+      ...found,
+      text: `it belongs to node "${node}", for which there is no Node, and ${notedText(noted)} are in it. If somebody changed its record by hand, put that back, and those pods keep their addresses: ${putBack(cidr, first.node)}. A decommission of node "${node}" would free the block under them.`,
+    }
   return {
-    kind: 'dead-node',
-    object: cidr,
-    node,
+    ...found,
     text: `it belongs to node "${node}", for which there is no Node. If that machine is off for good: margayctl node decommission ${node}; else apply its Node.`,
   }
 }
@@ -190,7 +197,11 @@ interface Use {
 }
 
 /** Two nodes that note one address, and those that have one in no block of theirs. */
-function ofAddresses(copies: readonly Entry[], blocks: readonly ClaimedBlock[]): readonly ClusterFinding[] {
+function ofAddresses(
+  copies: readonly Entry[],
+  blocks: readonly ClaimedBlock[],
+  nodes: ReadonlySet<string>,
+): readonly ClusterFinding[] {
   const uses = copies.flatMap(({ name, value }): Use[] => {
     const node = nodeOfCopy(value)
     if (node === undefined) return []
@@ -226,6 +237,7 @@ function ofAddresses(copies: readonly Entry[], blocks: readonly ClaimedBlock[]):
     }
     const why = whose ?? 'no record says whose its block is, and whoever claims it has it'
     const { node } = outside
+    const otherwise = block && !nodes.has(block.node) ? `${firstPutBack(block.cidr, node)} ` : ''
     return block?.node === node
       ? []
       : [
@@ -233,7 +245,7 @@ function ofAddresses(copies: readonly Entry[], blocks: readonly ClaimedBlock[]):
             kind: 'no-block',
             object: address,
             node,
-            text: `${pods} has it, and ${why}: another pod may be given it at any time, unless that node knows of this one. Delete that pod; if the machine is off for good: margayctl node decommission ${node}.`,
+            text: `${pods} has it, and ${why}: another pod may be given it at any time, unless that node knows of this one. ${otherwise}Delete that pod; if the machine is off for good: margayctl node decommission ${node}.`,
           },
         ]
   })

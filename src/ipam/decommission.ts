@@ -8,6 +8,7 @@ import type { Datastore } from '../datastore/contract.ts'
 import { StoreError } from '../datastore/contract.ts'
 import { allEntries, deleteOf } from './claims.ts'
 import { isMap } from './address-row.ts'
+import { type Noted, notedIn } from './misassigned.ts'
 import { blockKind, blockName, copyKind, nodeOfCopy, readBlock, readCopy } from './records.ts'
 
 /** Name of the record: that of the node. Nobody watches it. */
@@ -25,6 +26,8 @@ export interface HeldBlock {
   readonly cidr: string
   /** Addresses in use, by the copies in the datastore. */
   readonly used: number
+  /** Who else notes addresses of its pods in it. */
+  readonly others: readonly Noted[]
 }
 
 /** What a node holds by the datastore's records. Fails with a StoreError. */
@@ -32,7 +35,11 @@ export async function blocksOfNode(datastore: Datastore, node: string): Promise<
   const copies = await allEntries(datastore, copyKind)
   const used = new Map(copies.map(({ name, value }) => [name, readCopy(value, node).length]))
   const own = await blocksOf(datastore, node)
-  return own.map(({ cidr, prefix }) => ({ cidr, used: used.get(blockName(prefix)) ?? 0 }))
+  return own.map(({ cidr, prefix }) => ({
+    cidr,
+    used: used.get(blockName(prefix)) ?? 0,
+    others: notedIn(copies, prefix, node),
+  }))
 }
 
 export interface HeldCopy {

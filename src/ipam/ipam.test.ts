@@ -359,6 +359,7 @@ t.test('a datastore that lost the records: blocks with pods are claimed again, u
   const [first, second] = node.ipam.owned().map(block => block.cidr)
 
   const empty = new MemoryDatastore()
+  await empty.create('Node', 'n2', {})
   const thief = testNode('n2', empty, pools).ipam
   await thief.assign({ ...owner('x'), ...four, requested: [second.split('/')[0]] })
   const after = testNode('n1', empty, pools, node.disk.tables).ipam

@@ -37,8 +37,8 @@ async function back() {
 t.test('whose they are by now is told, on the node itself and everywhere', async t => {
   const { datastore, node, shared, alone, block } = await back()
   t.same(Object.fromEntries(await node.ipam.elsewhere([shared, alone])), {
-    [shared]: { block: { cidr: block, node: 'n2' }, pod: 'lab/x' },
-    [alone]: { block: { cidr: block, node: 'n2' } },
+    [shared]: { block: { cidr: block, node: 'n2', isMember: true }, pod: 'lab/x' },
+    [alone]: { block: { cidr: block, node: 'n2', isMember: true } },
   })
   await node.ipam.stop() // writes the copies
   const found = await checkCluster(datastore)

@@ -11,8 +11,8 @@ import { type AddressCopy, type AddressRow, blockName, copyKind, readCopy } from
 
 /** Whose an address is by the datastore's records. */
 export interface Elsewhere {
-  /** The block that holds it; absent: nobody's. */
-  readonly block?: { readonly cidr: string; readonly node: string }
+  /** The block that holds it, and whether its node is a Node; absent: nobody's. */
+  readonly block?: { readonly cidr: string; readonly node: string; readonly isMember: boolean }
   /** Whom that block's node has given it to. */
   readonly pod?: string
   /** Why the datastore could not be asked. */
@@ -42,13 +42,14 @@ export async function elsewhere(
   if (addresses.length === 0) return found
   try {
     const blocks = await allBlocks(datastore)
+    const isMember = async (node: string): Promise<boolean> => (await datastore.get('Node', node)) !== undefined
     for (const address of addresses) {
       const parsed = parseAddress(address)
       const block = blocks.find(({ prefix }) => parsed && contains(prefix, parsed))
       const copy = block && (await datastore.get(copyKind, blockName(block.prefix)))
       const row = block && readCopy(copy?.value, block.node).find(([each]) => each === address)?.[1]
       found.set(address, {
-        ...(block && { block: { cidr: block.cidr, node: block.node } }),
+        ...(block && { block: { cidr: block.cidr, node: block.node, isMember: await isMember(block.node) } }),
         ...(row && { pod: podOf(row) }),
       })
     }

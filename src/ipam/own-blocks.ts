@@ -27,7 +27,7 @@ import { type Held, heldIn, heldInClaimed, heldStill, heldText } from './others.
 import { pieceAround } from './parts.ts'
 import { idleBlocks, isAtLimit } from './holdings.ts'
 import { blockAround, holds, rangeOf } from './pools.ts'
-import { reconcileBlocks } from './reconcile.ts'
+import { reconcileBlocks, type Stranded, strandedText } from './reconcile.ts'
 import { blockKind, blockName, isBlock, prefixOfCopy, readCopy } from './records.ts'
 import { answered, Requests, requestsTo } from './requests.ts'
 import { splitBlock } from './split.ts'
@@ -39,8 +39,8 @@ export class OwnBlocks {
   readonly #requests: Requests
   readonly #listeners = new Set<(blocks: readonly OwnBlock[]) => void>()
   #blocks = new Map<string, Block>()
-  /** Blocks of the node's store that another node's record names, and that node (empty: they were freed): never given from. */
-  #stranded: ReadonlyMap<string, string> = new Map()
+  /** Blocks of the node's store that another node's record names, or that were freed: never given from. */
+  #stranded: ReadonlyMap<string, Stranded> = new Map()
   #decommissionedAt: string | undefined
   /** What is being claimed ahead. It never rejects. */
   #ahead: Promise<ClaimedBlock | undefined> | undefined
@@ -71,13 +71,7 @@ export class OwnBlocks {
   }
 
   problems(): readonly string[] {
-    return [...this.#stranded].map(([cidr, owner]) => {
-      const whose =
-        owner === ''
-          ? 'it went back to its pool when this node was decommissioned'
-          : `the datastore says that it is node "${owner}"'s`
-      return `block ${cidr}: ${whose}, so nothing more is given from it. Delete the pods of this node that have addresses in it.`
-    })
+    return [...this.#stranded].map(([cidr, stranded]) => strandedText(cidr, stranded, this.#options.node))
   }
 
   /**
