@@ -7,6 +7,7 @@ import { listenControl } from './control.ts'
 import { Events } from './events.ts'
 import { discoveryOf, transportOf } from './modules.ts'
 import { Router } from './router.ts'
+import { keepYoungSpaceSmall } from './young-space.ts'
 
 export interface RunOptions {
   readonly file: string
@@ -29,6 +30,7 @@ export interface RunOptions {
 /** Resolves when the router has stopped. Throws an Error in words if it cannot start. */
 export async function run(options: RunOptions): Promise<void> {
   const { file, control, routes, restart = false, mark, warmUp = true } = options
+  keepYoungSpaceSmall()
   const events = new Events()
   const emit = events.emit.bind(events)
   const transport = await transportOf(options.sockets)
