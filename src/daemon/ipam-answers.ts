@@ -25,7 +25,12 @@ export function ipamAnswers({ node, ipam, pods, ipamCheck, keepBlocks }: IpamRoo
     '/v1/ipam': () => {
       const { blocks, addresses, problems } = ipam.show()
       const { expelled } = ipam
-      return { node, blocks, addresses, problems, ...(expelled !== undefined && { expelled }) }
+      // What keeps it from the datastore is told there.
+      const why =
+        ipam.isWhole || addresses.length === 0
+          ? []
+          : [`Whether the datastore is there and takes writes, and why not: margayctl status.`]
+      return { node, blocks, addresses, problems: [...problems, ...why], ...(expelled !== undefined && { expelled }) }
     },
 
     '/v1/ipam/check': async () => ({ node, findings: await ipamCheck.run({ fix: false }) }),

@@ -449,7 +449,7 @@ export class Ipam {
 
 /** The pods of a node whose store is new or older go on; what keeps it from more is with the datastore, and told there. */
 function unsureText(node: string): string {
-  return `node "${node}": its own store is new or older than its pods, so it gives no address and takes over no block before the datastore is there and takes writes; blocks with pods stay announced. Why it does not: margayctl status.`
+  return `node "${node}": its own store is new or older than its pods, so it gives no address and takes over no block before the datastore is there and takes writes; blocks with pods stay announced.`
 }
 
 /** What was found in use at a start. */
