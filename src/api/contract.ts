@@ -41,6 +41,8 @@ export interface DaemonStatus {
   readonly waits: readonly string[]
   /** What in the resources cannot be done here, and the next step. */
   readonly problems: readonly string[]
+  /** Those of them that tell of a record which cannot be read; absent: none. */
+  readonly unreadable?: readonly string[]
 }
 
 /** How far a drain is. */

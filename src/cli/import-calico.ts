@@ -25,8 +25,8 @@ import {
   whatFits,
 } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
-import { CommandError, print } from './output.ts'
-import { changeOf, put, readAll, unreadText } from './stored-resources.ts'
+import { CommandError, cutLines, print } from './output.ts'
+import { changeOf, put, readAll, unreadTexts } from './stored-resources.ts'
 
 /** How Calico's etcd is reached; paths of files. */
 export interface CalicoAccess {
@@ -120,7 +120,7 @@ export async function importCalico(
   { write, force }: { readonly write: boolean; readonly force: boolean },
 ): Promise<CalicoImport> {
   const { resources: existing, unread } = await readAll(store, allKinds)
-  if (unread.length > 0) throw new CommandError(1, `${unread.map(unreadText).join('\n')}\nNothing was written.`)
+  if (unread.length > 0) throw new CommandError(1, `${unreadTexts(unread)}\nNothing was written.`)
   const { planned, told } = beside(existing, calico, force)
   const isHeld = told.objects.some(({ does }) => does === 'differs')
   if (!write || isHeld) return told
@@ -233,7 +233,7 @@ export function importText({ objects, unreadable, others }: CalicoImport): strin
     ...Object.entries(others).map(([is, keys]) =>
       printable(`${is} (${keys.length}): not taken: ${whyNotKeys(is, keys)}`),
     ),
-    ...unreadable.map(key => printable(`${key}: not taken: it cannot be read`)),
+    ...cutLines(unreadable.map(key => printable(`${key}: not taken: it cannot be read`))),
   ].join('\n')
 }
 

@@ -75,3 +75,14 @@ t.test('what is fixable while the datastore takes no writes is said to wait for 
   )
   t.end()
 })
+
+t.test('of records that cannot be read the first are shown, and all other findings', t => {
+  const row = (kind: 'unreadable' | 'leak', object: string) =>
+    ({ where: 'cluster', kind, object, state: 'yours', text: 'what' }) as const
+  const rows = [...Array.from({ length: 24 }, (_, i) => row('unreadable', `x${i}`)), row('leak', '10.42.0.1')]
+  const lines = checkText(rows, { fix: false }).split('\n')
+  t.equal(lines.length, 1 + 20 + 1 + 2)
+  t.match(lines[21], /^cluster +leak +10\.42\.0\.1 /)
+  t.same(lines.slice(-2), ['', 'and 4 more that are unreadable (-o json names all)'])
+  t.end()
+})

@@ -9,7 +9,7 @@ import { allBlocks } from '../ipam/claims.ts'
 import { parseResource } from '../resources/index.ts'
 import type { Context } from './context.ts'
 import { type ListedNode, listNodes, seenText } from './node-list.ts'
-import { CommandError, print, table } from './output.ts'
+import { CommandError, print, seeAll, shownLines, table } from './output.ts'
 import { signsOfLife } from './signs-of-life.ts'
 
 export interface Row {
@@ -167,6 +167,8 @@ export function checkText(
   { fix, refusal }: { readonly fix: boolean; readonly refusal?: string | undefined },
 ): string {
   if (rows.length === 0) return 'blocks, addresses, pods and routes agree'
+  const left = new Set(rows.filter(({ kind }) => kind === 'unreadable').slice(shownLines))
+  const more = left.size > 0 ? `\n\nand ${left.size} more that are unreadable${seeAll}` : ''
   const shown = table<Row>(
     [
       { head: 'WHERE', cell: row => row.where },
@@ -175,10 +177,10 @@ export function checkText(
       { head: 'STATE', cell: row => row.state },
       { head: 'WHAT', cell: row => row.text },
     ],
-    rows,
+    rows.filter(row => !left.has(row)),
   )
   const fixable = rows.some(({ state }) => state === 'fixable')
-  if (!fixable || fix) return shown
+  if (!fixable || fix) return `${shown}${more}`
   const when = refusal === undefined ? '' : ` when the datastore takes writes again: ${refusal}`
-  return `${shown}\n\nmargayctl ipam check --fix puts right what is fixable${when}`
+  return `${shown}${more}\n\nmargayctl ipam check --fix puts right what is fixable${when}`
 }

@@ -6,7 +6,7 @@ import { allEntries } from '../ipam/claims.ts'
 import type { NodeSign } from '../model/node-sign.ts'
 import { printable } from '../resources/index.ts'
 import { type Context, withDatastore } from './context.ts'
-import { type Column, duration, print, table } from './output.ts'
+import { type Column, cutLines, duration, print, table } from './output.ts'
 
 export interface ListedNode {
   readonly name: string
@@ -40,7 +40,7 @@ export function registerNodeList(node: Command, context: Context): void {
 /** Below it, whose state is not to be trusted. */
 export function nodesTable(nodes: readonly ListedNode[]): string {
   if (nodes.length === 0) return 'no nodes'
-  const endless = endlessTexts(nodes).map(text => `! ${text}`)
+  const endless = cutLines(endlessTexts(nodes).map(text => `! ${text}`))
   return [table(columns(Date.now()), nodes), ...(endless.length > 0 ? ['', ...endless] : [])].join('\n')
 }
 

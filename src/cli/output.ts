@@ -1,6 +1,7 @@
 // How answers are printed: tables for people, JSON and YAML for programs.
 
 import { stringify } from 'yaml'
+import { firstLines } from '../resources/index.ts'
 
 export type Format = 'table' | 'json' | 'yaml'
 
@@ -18,6 +19,16 @@ export function print(format: Format, value: unknown, table: () => string): void
   if (format === 'json') process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
   else if (format === 'yaml') process.stdout.write(stringify(value))
   else process.stdout.write(`${table()}\n`)
+}
+
+/** Lines of a list that are shown, where many objects may have one fault. */
+export const shownLines = 20
+/** What follows how many more there are. */
+export const seeAll = ' (-o json names all)'
+
+/** The first of what `-o json` has all of, a line each. */
+export function cutLines(lines: readonly string[]): readonly string[] {
+  return firstLines(lines, shownLines, seeAll)
 }
 
 export interface Column<Row> {

@@ -98,6 +98,19 @@ t.test('a record that cannot be read is named, hides no other, and is mended by 
   await store.close()
 })
 
+t.test('of many that cannot be read the first are named, and all where a program reads them', async t => {
+  const store = openEmbeddedDatastore(join(folder, 'cluster.db'), { create: true })
+  const names = Array.from({ length: 22 }, (_, i) => `bad${i}`)
+  for (const name of names) await store.create('Node', name, { spec: 5 })
+  const lines = (args: string, input = '') => margayctl(args, input).err.trimEnd().split('\n')
+  t.same([lines('get nodes').length, lines('get nodes').at(-1)], [21, 'and 2 more (-o json names all)'])
+  t.equal(lines('get nodes -o json').length, 22)
+  t.same(lines('apply -f -', pool('sound', '10.84.0.0/16')).slice(20), ['and 2 more'])
+  for (const name of names) await store.delete('Node', name)
+  await store.delete('IPPool', 'sound')
+  await store.close()
+})
+
 t.test('a record that nobody can use is deleted by its kind and name, and no other', async t => {
   const store = openEmbeddedDatastore(join(folder, 'cluster.db'), { create: true })
   const sound = {

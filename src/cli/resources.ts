@@ -23,8 +23,8 @@ import {
 import { type Context, withDatastore } from './context.ts'
 import { columnsOf } from './columns.ts'
 import { listed, livenessColumns } from './node-list.ts'
-import { type Column, CommandError, table } from './output.ts'
-import { changeOf, put, readAll, resourceOf, type Unread, unreadText } from './stored-resources.ts'
+import { type Column, CommandError, cutLines, table } from './output.ts'
+import { changeOf, put, readAll, resourceOf, type Unread, unreadText, unreadTexts } from './stored-resources.ts'
 
 export function registerResources(program: Command, context: Context): void {
   program
@@ -48,7 +48,9 @@ export function registerResources(program: Command, context: Context): void {
           process.stdout.write(formatResources(found, context.format() === 'json' ? 'json' : 'yaml'))
         else if (found.length === 0 && unread.length === 0) process.stdout.write(`no ${kinds[kind].plural}\n`)
         else if (found.length > 0) process.stdout.write(`${table(await columnsFor(kind, store), found)}\n`)
-        if (unread.length > 0) throw new CommandError(1, unread.map(unreadText).join('\n'))
+        const texts = unread.map(unreadText)
+        const shown = context.format() === 'table' ? cutLines(texts) : texts
+        if (shown.length > 0) throw new CommandError(1, shown.join('\n'))
       })
     })
 
@@ -201,6 +203,7 @@ async function apply(store: Datastore, files: readonly string[]): Promise<void> 
  */
 function refuseUnread(unread: readonly Unread[], applied: ReadonlySet<string>): void {
   const inTheWay = unread.filter(each => each.isNewer || (applied.has(each.object) && each.version === undefined))
-  if (inTheWay.length > 0) throw new CommandError(1, `${inTheWay.map(unreadText).join('\n')}\nNothing was applied.`)
-  for (const each of unread) if (!applied.has(each.object)) process.stderr.write(`margayctl: ${unreadText(each)}\n`)
+  if (inTheWay.length > 0) throw new CommandError(1, `${unreadTexts(inTheWay)}\nNothing was applied.`)
+  const others = unread.filter(({ object }) => !applied.has(object))
+  if (others.length > 0) process.stderr.write(`margayctl: ${unreadTexts(others)}\n`)
 }

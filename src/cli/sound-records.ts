@@ -19,7 +19,7 @@ import {
   readStored,
   validateAll,
 } from '../resources/index.ts'
-import { CommandError } from './output.ts'
+import { CommandError, shownLines } from './output.ts'
 import { readAll, unreadText } from './stored-resources.ts'
 
 /** A line of an export. */
@@ -30,9 +30,6 @@ export interface ExportedRecord {
   /** Of the file, from 1. */
   readonly line: number
 }
-
-/** Problems that are told one by one. */
-const SHOWN = 20
 
 /** The lock of a store is that store's, and signs of life are no records: neither is exported, nor written. */
 export function isOfOneStore({ kind }: ExportedRecord): boolean {
@@ -77,7 +74,7 @@ function refuse(problems: readonly string[]): void {
   if (problems.length === 0) return
   const next =
     'Nothing was written: put that right where it was exported, or in the file, whose last line counts the others.'
-  throw new CommandError(1, `${firstOf(problems, SHOWN, '\n')}\n${next}`)
+  throw new CommandError(1, `${firstOf(problems, shownLines, '\n')}\n${next}`)
 }
 
 function isSame(before: AnyResource | undefined, resource: AnyResource): boolean {

@@ -47,3 +47,21 @@ t.test('a datastore that takes no writes stands out, first of what is wrong', t 
   t.same(lines.slice(-2), [`  ! ${refusal.text}`, '  ! a problem'])
   t.end()
 })
+
+t.test('records that cannot be read are as many lines as other lists have', t => {
+  const unreadable = Array.from({ length: 23 }, (_, i) => `node "x${i}" in the datastore cannot be read`)
+  const lines = statusText({ ...status, problems: [unreadable[0], 'a problem', ...unreadable.slice(1)], unreadable })
+    .split('\n')
+    .filter(line => line.startsWith('  ! '))
+  t.same(lines, [
+    '  ! a problem',
+    ...unreadable.slice(0, 20).map(text => `  ! ${text}`),
+    '  ! and 3 more (-o json names all)',
+  ])
+  const kinds = Array.from({ length: 21 }, (_, i) => ({ kind: `K${i}`, names: ['a'] }))
+  t.match(
+    statusText(status, { nodes: [], unknownKinds: kinds }),
+    /kind K19 [^\n]*\n {2}! and 1 more \(-o json names all\)$/,
+  )
+  t.end()
+})

@@ -6,7 +6,7 @@ import { StoreError } from '../datastore/contract.ts'
 import { type UnknownKind, unknownKinds, unknownText } from '../ipam/known-kinds.ts'
 import { ask, type Context } from './context.ts'
 import { endlessTexts, type ListedNode, listNodes, seenText } from './node-list.ts'
-import { duration, print } from './output.ts'
+import { cutLines, duration, print } from './output.ts'
 
 export function registerStatus(program: Command, context: Context): void {
   program
@@ -79,13 +79,17 @@ export function statusText(status: DaemonStatus, cluster?: ClusterView): string 
   if (status.drain) lines.push(`  drain      ${status.drain.phase}: ${status.drain.text}`)
   for (const wait of status.waits) lines.push(`  change     ${wait}`)
   const refused = status.datastore.refusal ? [status.datastore.refusal.text] : []
+  const unreadable = new Set(status.unreadable)
   const problems = [
     ...refused,
-    ...status.problems,
+    ...status.problems.filter(problem => !unreadable.has(problem)),
+    ...cutLines([...unreadable]),
     ...status.routes.conflicts.map(({ prefix, text }) => `${prefix}: ${text}`),
     // The daemon tells it of its own node where that matters there.
-    ...endlessTexts((cluster?.nodes ?? []).filter(({ name }) => name !== status.node)),
-    ...(cluster?.unknownKinds ?? []).map(each => `records of kind ${each.kind} in the datastore: ${unknownText(each)}`),
+    ...cutLines(endlessTexts((cluster?.nodes ?? []).filter(({ name }) => name !== status.node))),
+    ...cutLines(
+      (cluster?.unknownKinds ?? []).map(each => `records of kind ${each.kind} in the datastore: ${unknownText(each)}`),
+    ),
   ]
   return [...lines, ...problems.map(problem => `  ! ${problem}`)].join('\n')
 }

@@ -3,8 +3,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Datastore, Entry } from '../datastore/contract.ts'
 import { allEntries } from '../ipam/claims.ts'
-import { type AnyResource, type Kind, keyOf, readStored } from '../resources/index.ts'
-import { CommandError } from './output.ts'
+import { type AnyResource, firstOf, type Kind, keyOf, readStored } from '../resources/index.ts'
+import { CommandError, shownLines } from './output.ts'
 
 /** A record that is no resource of its kind. */
 export interface Unread {
@@ -50,6 +50,11 @@ export function resourceOf(kind: Kind, entry: Entry): AnyResource {
 /** `node "n1" in the datastore cannot be read: …` */
 export function unreadText({ object, why }: Pick<Unread, 'object' | 'why'>): string {
   return `${object} in the datastore cannot be read: ${why}`
+}
+
+/** One a line. */
+export function unreadTexts(unread: readonly Unread[]): string {
+  return firstOf(unread.map(unreadText), shownLines, '\n')
 }
 
 function withVersion(resource: AnyResource, { version }: Entry): AnyResource {

@@ -34,6 +34,8 @@ export interface Rooms extends IpamRooms {
   readonly waits: () => readonly string[]
   readonly waitingFor: () => readonly string[]
   readonly problems: () => readonly string[]
+  /** Those of the problems that are records which cannot be read. */
+  readonly unreadable: () => readonly string[]
 }
 
 /** Rows of a page. */
@@ -49,6 +51,7 @@ export function createHandlers(rooms: Rooms): Handlers {
       const peers = bgp.peers()
       const waitingFor = rooms.waitingFor()
       const { trouble } = dataplane
+      const unreadable = rooms.unreadable()
       return {
         node,
         version,
@@ -82,6 +85,7 @@ export function createHandlers(rooms: Rooms): Handlers {
             : []),
           ...downSessions(peers),
         ],
+        ...(unreadable.length > 0 && { unreadable }),
       }
     },
 

@@ -551,6 +551,7 @@ export class Daemon {
       intent: () => this.#intent,
       waits: () => [...this.#intent.waits, ...this.#handover.waits],
       waitingFor: () => [...this.#sync.waitingFor, ...(this.#cni ? [] : ['DELs that came while margayd was away'])],
+      unreadable: () => this.#snapshots.problems,
       problems: () => [
         ...[this.#cluster.held, this.#bgp.routing?.guard.held].flatMap(text => text ?? []),
         ...(this.#nodeStore.problem === undefined ? [] : [this.#nodeStore.problem]),

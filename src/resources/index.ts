@@ -12,7 +12,7 @@ export type { IPAMConfigurationResource, IPAMConfigurationSpec } from './kinds/i
 export type { NodeResource, NodeSpec } from './kinds/node.ts'
 export { blockSizes, isObjectName, splitAddressAndPort } from './fields.ts'
 export { formatResource, formatResources } from './format.ts'
-export { firstOf, formatProblem, nameOf, type Place, printable, type Problem } from './problem.ts'
+export { firstLines, firstOf, formatProblem, nameOf, type Place, printable, type Problem } from './problem.ts'
 export { type Labels, matches, parseSelector, type ParsedSelector, type Selector, selects } from './selector.ts'
 export { readSettings, type Settings, type SettingsFile } from './settings.ts'
 export { type Parsed, parseResource } from './parse.ts'

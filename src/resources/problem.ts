@@ -58,9 +58,16 @@ export function printable(text: string): string {
 
 /** The first of a list, and how many more there are; `between`: a line each, or in one. */
 export function firstOf(list: readonly string[], most: number, between: ', ' | '\n' = ', '): string {
+  if (between === '\n') return firstLines(list, most).join('\n')
   const more = list.length - most
   const first = list.slice(0, most).join(between)
-  return more > 0 ? `${first}${between === '\n' ? between : ' '}and ${more} more` : first
+  return more > 0 ? `${first} and ${more} more` : first
+}
+
+/** The same where each has a line of its own; `all`: how to see all of them. */
+export function firstLines(list: readonly string[], most: number, all = ''): readonly string[] {
+  const more = list.length - most
+  return more > 0 ? [...list.slice(0, most), `and ${more} more${all}`] : list
 }
 
 /** `ippool "rack-2"`, as every message calls an object. Whoever writes into the datastore may have given it any name. */
