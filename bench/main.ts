@@ -6,7 +6,7 @@
 //     npm run bench -- --quick                each scenario at its smallest size, once; nothing is written
 //         --only full-table,churn             these scenarios, all of them repeated and Margay at all smaller sizes
 //         --devices margay,bird               these devices; nothing is written
-//         --size 1                            at this size alone: 0, 1 or 2; nothing is written
+//         --size 1                            at this size alone: 0, 1 or 2
 //         --profile FOLDER                    Margay writes a profile of its processor time there
 //         --rounds 5  --no-write
 
@@ -193,7 +193,7 @@ for (const { scenario, size, contender } of left)
     `no time was left for ${scenario.name} ${scenario.sizes[size].label} ${contender?.title ?? 'generator alone'}`,
   )
 console.log(`${spent().toFixed(0)} s`)
-if (!options.quick && !options.devices && !options.size && !options['no-write']) {
+if (!options.quick && !options.devices && !options['no-write']) {
   await writeReport(await writeResults(tried.flatMap(resultsOf)))
 }
 process.exit()
