@@ -70,6 +70,48 @@ async function underTraffic(t: Test, work: () => Promise<void>): Promise<void> {
 
 t.test('every pair of pods and nodes', async t => everyPairReaches(t, lab))
 
+t.test('what somebody wrote into etcd by hand is named with what to do, and that helps', async t => {
+  const problems = async (node: string) => (await lab.ask(node, '/v1/status', {})).problems.join('\n')
+  await etcdctl('put', '/margay/~alive/ghost', 'x')
+  t.match(await lab.margayctl('n1', 'status'), {
+    stdout: /! node "ghost": its sign of life .*has no lease.*: etcdctl del \/margay\/~alive\/ghost$/m,
+  })
+  await etcdctl('del', '/margay/~alive/ghost')
+  t.notMatch((await lab.margayctl('n1', 'status')).stdout, 'ghost')
+
+  const [block] = (await lab.ask('n1', '/v1/status', {})).blocks.filter(cidr => !cidr.includes(':'))
+  const key = `/margay/Block/${block.replaceAll(/[./]/g, '-')}`
+  const record = (await etcdctl('get', '--print-value-only', key)).trim()
+  await etcdctl('put', key, record.replace('"node":"n1"', '"node":"n11"'))
+  const command = `margayctl ipam reassign ${block} n1`
+  await eventually('n1 says how to put it back', async () => (await problems('n1')).includes(command), limit)
+  t.match(await lab.margayctl('n2', 'ipam', 'check'), { code: 1, stdout: new RegExp(`there is no Node.*${command}`) })
+  t.match(await lab.margayctl('n2', 'node', 'decommission', 'n11', '--yes'), { code: 1, stderr: new RegExp(command) })
+  t.match(await lab.margayctl('n2', 'ipam', 'reassign', block, 'n1'), { code: 0 })
+  await eventually('n1 has it again', async () => (await lab.ask('n1', '/v1/status', {})).blocks.includes(block), limit)
+  t.equal(await problems('n1'), '')
+
+  await eventually(
+    'n1 is reached again',
+    async () =>
+      (await lab.tryExec('n2-p1', 'ping', '-n', '-c', '1', '-w', '2', lab.addresses('n1-p1').ipv4!)).code === 0,
+    limit,
+  )
+
+  await underTraffic(t, async () => {
+    await etcdctl('put', key, record.replace('"node":"n1"', '"node":""'))
+    const reads = new RegExp(
+      `^block ".*" .*stays in force.*no Node can have that name.* ${key.split('/').at(-1)}$`,
+      'm',
+    )
+    await eventually('n1 says that it cannot be read', async () => reads.test(await problems('n1')), limit)
+    t.same((await lab.ask('n1', '/v1/status', {})).unreadable?.length, 1)
+    t.ok((await lab.ask('n1', '/v1/status', {})).blocks.includes(block), 'it stays in force')
+    await etcdctl('put', key, record)
+    await eventually('all is well', async () => (await problems('n1')) === '', limit)
+  })
+})
+
 t.test('the records are in etcd', async t => {
   const keys = await etcdctl('get', '--prefix', '/margay/', '--keys-only')
   for (const key of ['/margay/Node/n1', '/margay/IPPool/v4', '/margay/ClusterInformation/default', '/margay/Block/'])
