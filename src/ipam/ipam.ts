@@ -388,9 +388,9 @@ export class Ipam {
       if (row.containerId !== '' || isOlder) rows.set(address, known)
     }
     await this.#local.put(rows)
-    await this.#blocks.recall(entries, this.#found)
+    const records = await this.#blocks.recall(entries, this.#found)
     // Of an older store's blocks some may be others' by now.
-    await this.#blocks.reconcile()
+    await this.#blocks.reconcile(records)
     await this.#local.put(new Map(), true)
   }
 

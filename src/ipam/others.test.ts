@@ -127,7 +127,14 @@ for (const damage of ['gone', 'not to be read'])
     if (damage === 'gone') await datastore.delete(blockKind, name)
     else await datastore.update(blockKind, name, { cidr }, version)
     const again = testNode('n1', datastore, pools)
+    const lists: string[] = []
+    const list = datastore.list.bind(datastore)
+    datastore.list = (...args) => (lists.push(args[0]), list(...args))
     await again.ipam.load({ inUse: [{ address: addresses[0].address }] })
+    datastore.list = list
+    // A record that is written is looked at for rivals, too.
+    const looks = damage === 'gone' ? 2 : 1
+    t.equal(lists.filter(kind => kind === blockKind).length, looks, 'what it recalls by and compares with is read once')
     await again.ipam.refresh()
     t.match(again.ipam.owned(), [{ cidr, used: 1 }])
     if (damage === 'gone') t.match((await datastore.get(blockKind, name))?.value, { node: 'n1', cidr })

@@ -76,9 +76,13 @@ export class OwnBlocks {
 
   /**
    * After the loss of the own store: blocks that this node's copies are of, that its pods have addresses in (`inUse`), and of which no record
-   * tells, or one that cannot be read: the next `reconcile` treats them as it does those of a store that was not lost.
+   * tells, or one that cannot be read: the next `reconcile` treats them as it does those of a store that was not lost. Answers the records for
+   * it, if they had to be read.
    */
-  async recall(copies: readonly Entry[], inUse: ReadonlyMap<string, unknown>): Promise<void> {
+  async recall(
+    copies: readonly Entry[],
+    inUse: ReadonlyMap<string, unknown>,
+  ): Promise<readonly ClaimedBlock[] | undefined> {
     const { datastore, node } = this.#options
     const recalled = copies.flatMap(({ name, value }): ClaimedBlock[] => {
       const prefix = prefixOfCopy(value)
@@ -86,11 +90,14 @@ export class OwnBlocks {
       const [row] = readCopy(value, node).flatMap(([address, each]) => (inUse.has(address) ? each : []))
       return row ? [{ cidr: formatPrefix(prefix), node, pool: row.pool, claimedAt: row.since, prefix }] : []
     })
-    if (recalled.length === 0) return
-    const taken = [...(await allBlocks(datastore)), ...this.#local.blocks]
+    if (recalled.length === 0) return undefined
+    await this.settleAhead()
+    const all = await allBlocks(datastore)
+    const taken = [...all, ...this.#local.blocks]
     for (const block of recalled)
       if (!taken.some(({ prefix }) => overlaps(prefix, block.prefix)))
         await this.#local.putBlock(block, await heldIn(datastore, copies, { block: block.prefix, node }))
+    return all
   }
 
   /** Since when this node is no member of the cluster any more, ISO 8601; undefined: it is one. */
