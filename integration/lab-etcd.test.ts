@@ -47,6 +47,8 @@ const datastoreIs = (state: string) =>
     ),
   )
 
+const problems = async (node: string) => (await lab.ask(node, '/v1/status', {})).problems.join('\n')
+
 /** A pod that comes now reaches one on the other node. */
 async function newPodReaches(t: Test, node: string, name: string, other: string): Promise<void> {
   await lab.addPod(node, name)
@@ -71,7 +73,6 @@ async function underTraffic(t: Test, work: () => Promise<void>): Promise<void> {
 t.test('every pair of pods and nodes', async t => everyPairReaches(t, lab))
 
 t.test('what somebody wrote into etcd by hand is named with what to do, and that helps', async t => {
-  const problems = async (node: string) => (await lab.ask(node, '/v1/status', {})).problems.join('\n')
   await etcdctl('put', '/margay/~alive/ghost', 'x')
   t.match(await lab.margayctl('n1', 'status'), {
     stdout: /! node "ghost": its sign of life .*has no lease.*: etcdctl del \/margay\/~alive\/ghost$/m,
@@ -224,6 +225,8 @@ t.test('a node that loses its store while no write goes through', async t =>
       async () => (await lab.ask('n1', '/v1/ipam', {})).blocks.length === 2,
       limit,
     )
+    // Its sign of life with the former store has to run out.
+    await eventually('n1 gives addresses', async () => (await problems('n1')) === '', limit)
   }),
 )
 
