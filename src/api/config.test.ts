@@ -102,9 +102,10 @@ t.test('every fault is one refusal with object, value, reason, place and next st
 t.test('a host whose name no Node can have needs a node.name to be a node, and none to run margayctl', t => {
   const config = parseConfig('', '/etc/margay/margayd.yaml', 'Rack_1')
   t.throws(() => requireNodeName(config, '/f.yaml'), {
-    message: /the name of this host, Rack_1, is none that a Node can have\.[^]*Set node\.name in \/f\.yaml/,
+    message: /the name of this host, rack_1, is none that a Node can have\.[^]*Set node\.name in \/f\.yaml/,
   })
   t.doesNotThrow(() => requireNodeName({ ...config, node: { name: 'rack-1' } }, '/f.yaml'))
+  t.equal(parseConfig('', '/f.yaml', 'Rack1-N7').node.name, 'rack1-n7', 'names of nodes have no capitals')
   t.end()
 })
 

@@ -171,7 +171,7 @@ export function parseConfig(text: string, file: string, hostName: string): Daemo
   const beside = (path: string): string => resolve(dirname(file), path)
   return {
     ...config,
-    node: { ...config.node, name: config.node?.name ?? hostName },
+    node: { ...config.node, name: config.node?.name ?? hostName.toLowerCase() },
     datastore,
     stateDir: beside(config.stateDir),
     cni: { ...config.cni, socket: beside(config.cni.socket), spoolDir: beside(config.cni.spoolDir) },
