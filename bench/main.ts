@@ -166,7 +166,7 @@ function resultsOf({ scenario, size, contender, rounds, failed }: Cell): Result[
       generator: of('generator', 4),
       ...(hasCount && { count: of('count', 1) }),
       ...(theory !== undefined && { theory: Number(theory.toFixed(1)) }),
-      ...(failed !== undefined && rounds.length === 0 ? { failed } : {}),
+      ...(failed !== undefined && { failed }),
     }
   })
 }

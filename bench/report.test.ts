@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { chart } from './chart.ts'
-import { compare } from './report.ts'
+import { compare, summaryRow } from './report.ts'
 import type { Result } from './results.ts'
 
 const row = 'netlink, add'
@@ -25,4 +25,13 @@ t.test('a floor is no competitor', async t => {
   const text = chart(results)
   t.match(text, 'ip -batch 2.0 s')
   t.notMatch(text, 'floor')
+})
+
+t.test('what must not happen at all may not happen in one round of three', async t => {
+  const carrier = { ...found('margay', 0), row: 'failover, carrier', wall: [0, 0, 0], count: [0, 3, 0] }
+  const verdict = (result: Result) =>
+    summaryRow([result], 'failover, carrier', '100,000', { count: 0, counts: 'packets' })
+  t.match(verdict({ ...carrier, count: [0, 0, 0] }), '✔')
+  t.match(verdict(carrier), /0 packets, at most 3 \(×3\).*✘/)
+  t.match(verdict({ ...carrier, count: [0], wall: [0], failed: 'a session ended' }), /\(×1, then failed\).*✘/)
 })

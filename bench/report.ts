@@ -53,8 +53,13 @@ export function compare(
 }
 
 function summary(results: readonly Result[]): string[] {
-  const rows = scenarios.flatMap(({ targets, sizes, standard }) =>
-    Object.entries(targets).map(([row, target]) => summaryRow(results, row, sizes[standard].label, target)),
+  const rows = scenarios.flatMap(({ targets, targetsAt = {}, sizes, standard }) =>
+    Object.entries(targets).flatMap(([row, target]) =>
+      sizes.flatMap(({ label }, size) => {
+        const wanted = size === standard ? target : targetsAt[size]?.[row]
+        return wanted ? [summaryRow(results, row, label, wanted)] : []
+      }),
+    ),
   )
   return [
     '| scenario | size | Margay | fastest other | ratio | target | CPU ratio | memory | | commit |',
@@ -66,7 +71,8 @@ function summary(results: readonly Result[]): string[] {
   ]
 }
 
-function summaryRow(results: readonly Result[], row: string, size: string, target: Target): string {
+/** A row of the first table. */
+export function summaryRow(results: readonly Result[], row: string, size: string, target: Target): string {
   const ours = find(results, row, size, 'margay')
   const wall = compare(results, row, size, 'wall')
   const cpu = compare(results, row, size, 'cpu')
@@ -85,11 +91,14 @@ function summaryRow(results: readonly Result[], row: string, size: string, targe
   ].join(' | ')} |`
 }
 
-/** Its time, what it counts, and of how many rounds. */
-function told(result: Result, { counts }: Target): string {
-  const { wall, count } = result
+/** Its time, what it counts, the worst of what must not be exceeded, and of how many rounds. */
+function told(result: Result, { counts, count: most }: Target): string {
+  const { wall, count, failed } = result
   const time = median(wall) > 0 || !count ? [seconds(median(wall))] : []
-  return `${[...time, ...(result.count ? [counted(result, counts)] : [])].join(', ')} (×${wall.length})`
+  const worst =
+    most !== undefined && count && Math.max(...count) > median(count) ? [`at most ${Math.max(...count)}`] : []
+  const broken = failed === undefined ? '' : ', then failed'
+  return `${[...time, ...(count ? [counted(result, counts)] : []), ...worst].join(', ')} (×${wall.length}${broken})`
 }
 
 interface Others {
@@ -105,11 +114,12 @@ function verdict(ours: Result, target: Target, { wall, cpu, bird }: Others): str
     [cpu?.ratio, target.cpu],
     [median(ours.memory), target.memory],
     [bird && median(ours.memory) - median(bird.memory), target.overBird],
-    [median(ours.wall), target.seconds],
-    [ours.count && median(ours.count), target.count],
+    [Math.max(...ours.wall), target.seconds],
+    [ours.count && Math.max(...ours.count), target.count],
     [ours.count && median(ours.count), target.overTheory && (1 + target.overTheory) * (ours.theory ?? 0)],
   ]
   const asked = limits.filter(([, most]) => most !== undefined)
+  if (ours.failed !== undefined) return '✘'
   if (asked.length === 0 || asked.some(([found]) => found === undefined)) return ''
   return asked.every(([found = Infinity, most = 0]) => found <= most) ? '✔' : '✘'
 }
@@ -162,7 +172,8 @@ function cell(results: readonly Result[], row: string, size: string, device: str
       ...(memory > 0 ? [megabytes(memory)] : []),
       ...(result.count ? [counted(result, counts)] : []),
     ]
-    return `${parts.join(', ')} (×${result.wall.length})`
+    const { wall: times, failed } = result
+    return `${parts.join(', ')} (×${times.length})${failed === undefined ? '' : `, then ✘ ${failed.replaceAll('|', '/')}`}`
   }
   const failed = results.find(each => each.row === row && each.size === size && each.device === device)?.failed
   return failed === undefined ? '' : `✘ ${failed.replaceAll('|', '/')}`

@@ -26,7 +26,7 @@ export interface Result {
   readonly theory?: number
   /** On which commit it was measured. */
   readonly commit?: string
-  /** Why there is nothing. */
+  /** Why there is nothing, or what went wrong in the round after those that there are. */
   readonly failed?: string
 }
 

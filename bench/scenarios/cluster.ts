@@ -43,11 +43,13 @@ function cluster(
   const name = `cluster-${topology}`
   const row = (what: Step['what']): string => `${topology}, ${what}`
   const steps: readonly Step['what'][] = topology === 'mesh' ? ['start', 'join'] : ['start', 'join', 'reflector dies']
+  // A few messages more are no matter of growth.
+  const targets = Object.fromEntries(steps.map(what => [row(what), { overTheory: 0.05, counts: 'UPDATEs' }]))
   return {
     name,
     words,
-    // A few messages more are no matter of growth.
-    targets: Object.fromEntries(steps.map(what => [row(what), { overTheory: 0.05, counts: 'UPDATEs' }])),
+    targets,
+    targetsAt: { 1: targets, 2: targets },
     sizes: nodes.map((units): Size => ({ label: `${thousands(units)} nodes`, units })) as [Size, Size, Size],
     standard: 0,
     rows: steps.map(row),

@@ -206,6 +206,9 @@ export const failover: OwnScenario = {
   words:
     'A node has every route by two neighbours, each at a cable of its own. One cable loses its carrier while 4 packets a millisecond go by both: counted is what was sent after the kernel had told of the loss and did not arrive. Or one neighbour dies behind a cable that keeps its carrier (hold time 6 s): the time from the end of its session until the last packet that is still sent to it, and until the kernel has no route by it.',
   targets: { 'failover, carrier': { count: 0, counts: 'packets' }, 'failover, neighbour': { seconds: 0.02 } },
+  targetsAt: {
+    2: { 'failover, carrier': { count: 0, counts: 'packets' }, 'failover, neighbour': { seconds: 0.5 } },
+  },
   sizes: routes.map((units): Size => ({ label: thousands(units), units })) as [Size, Size, Size],
   standard: 1,
   rows,

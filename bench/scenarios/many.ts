@@ -16,10 +16,13 @@ function allToAll(count: number, prefixes: number): TrafficSize {
   }
 }
 
+const targets = { many: { wall: 0.6, cpu: 0.6, overBird: 80 } }
+
 export const many: TrafficScenario = {
   name: 'many',
   words: 'Many eBGP peers, each with a table of its own that goes to all the others.',
-  targets: { many: { wall: 0.6, cpu: 0.6, overBird: 80 } },
+  targets,
+  targetsAt: { 0: targets, 2: targets },
   sizes: [allToAll(30, 1_000), allToAll(100, 1_000), allToAll(500, 200)],
   standard: 1,
   short: { others: ['frr', 'bird'] },

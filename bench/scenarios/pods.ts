@@ -189,6 +189,7 @@ export const pods: OwnScenario = {
     'pods, 100 later, DEL': { wall: 0.33, counts: 'ms' },
     'pods, start': { wall: 2 },
   },
+  targetsAt: { 0: { 'pods, ADD': { wall: 0.33, counts: 'ms' }, 'pods, DEL': { wall: 0.33, counts: 'ms' } } },
   sizes: counts.map((units): Size => ({ label: thousands(units), units })) as [Size, Size, Size],
   standard: 2,
   rows: ['pods, ADD', 'pods, DEL', 'pods, 100 later, ADD', 'pods, 100 later, DEL', 'pods, start'],

@@ -76,7 +76,9 @@ interface Described {
   readonly words: string
   /** By row, of the standard size. */
   readonly targets: Readonly<Record<string, Target>>
-  /** The size that the short set and the targets are about, by its place in `sizes`. */
+  /** What is wanted at other sizes, by their place in `sizes`. */
+  readonly targetsAt?: Readonly<Record<number, Readonly<Record<string, Target>>>>
+  /** The size that the short set and `targets` are about, by its place in `sizes`. */
   readonly standard: 0 | 1 | 2
   /** Who is measured, by name; default: all devices. */
   readonly contenders?: readonly string[]
