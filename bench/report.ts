@@ -173,11 +173,14 @@ function cell(results: readonly Result[], row: string, size: string, device: str
       ...(result.count ? [counted(result, counts)] : []),
     ]
     const { wall: times, failed } = result
-    return `${parts.join(', ')} (×${times.length})${failed === undefined ? '' : `, then ✘ ${failed.replaceAll('|', '/')}`}`
+    return `${parts.join(', ')} (×${times.length})${failed === undefined ? '' : `, then ${broken(failed)}`}`
   }
   const failed = results.find(each => each.row === row && each.size === size && each.device === device)?.failed
-  return failed === undefined ? '' : `✘ ${failed.replaceAll('|', '/')}`
+  return failed === undefined ? '' : broken(failed)
 }
+
+/** In a cell of a table. */
+const broken = (failed: string): string => `✘ ${failed.replaceAll('|', '/')}`
 
 /** The power of the size with which that grows, from the smallest to the largest that was measured. */
 function exponent(

@@ -90,12 +90,14 @@ async function run(size: number, contender: string): Promise<readonly Measured[]
   }
 }
 
+const targets = { 'netlink, add': { wall: 0.25 }, 'netlink, delete': { wall: 0.25 } }
+
 export const netlink: OwnScenario = {
   name: 'netlink',
   words:
     "Routes into the kernel without BGP, by netlink-ts and by `ip -batch`: added, and deleted again. The kernel's floor is a program in C that sends what netlink-ts sends, in its order, prepared before the clock starts.",
-  targets: { 'netlink, add': { wall: 0.25 }, 'netlink, delete': { wall: 0.25 } },
-  targetsAt: { 2: { 'netlink, add': { wall: 0.25 }, 'netlink, delete': { wall: 0.25 } } },
+  targets,
+  targetsAt: { 2: targets },
   sizes: counts.map((units): Size => ({ label: thousands(units), units })) as [Size, Size, Size],
   standard: 1,
   rows,

@@ -12,11 +12,13 @@ function reflect(prefixes: number): TrafficSize {
   })
 }
 
+const targets = { reflector: { wall: 0.6, cpu: 0.6 } }
+
 export const reflector: TrafficScenario = {
   name: 'reflector',
   words: `A client of a route reflector sends its table, ${CLIENTS} other clients receive it.`,
-  targets: { reflector: { wall: 0.6, cpu: 0.6 } },
-  targetsAt: { 1: { reflector: { wall: 0.6, cpu: 0.6 } } },
+  targets,
+  targetsAt: { 1: targets },
   sizes: [reflect(5_000), reflect(20_000), reflect(100_000)],
   standard: 2,
   short: { others: ['frr'] },

@@ -46,7 +46,7 @@ const endsFor = perPair((own: InterfaceAddress, former: readonly FormerAddress[]
   perObject((local: NodeSpeaker) => {
     const { address } = own
     const { family } = address
-    const subnet = prefixOf(own.address, own.length)
+    const subnet = prefixOf(address, own.length)
     const endsTo = perElement((other: NodeSpeaker): readonly End[] => {
       const now = addressOf(other, family)
       if (!now || other === local) return []

@@ -11,7 +11,7 @@ import type { Datastore, WatchEvent } from '../contract.ts'
 import { EtcdClient } from './client.ts'
 import { openEtcdDatastore } from './datastore.ts'
 import type { EtcdSettings } from './settings.ts'
-import { makeAuthority, makeOld, replace } from './testing-certificates.ts'
+import { makeOld, replace, twoAuthorities } from './testing-certificates.ts'
 import { TestEtcd } from './testing.ts'
 
 async function succeeds(what: string, call: () => Promise<unknown>): Promise<void> {
@@ -50,10 +50,7 @@ async function withSilent(
 
 t.test('client certificates, and their rotation', async t => {
   const folder = t.testdir()
-  makeAuthority(folder, 'right')
-  makeAuthority(folder, 'wrong')
-  const at = (name: string) => join(folder, name)
-  const tls = { ca: at('right.pem'), cert: at('right-node.pem'), key: at('right-node.key') }
+  const { at, right: tls } = twoAuthorities(folder)
   const etcd = await TestEtcd.start(t, { tls })
 
   const refused = async (store: Datastore, message: RegExp) => {
@@ -117,11 +114,7 @@ t.test('client certificates, and their rotation', async t => {
 })
 
 t.test('an authority that is put in the wrong place under a running client is told at once, in words', async t => {
-  const folder = t.testdir()
-  makeAuthority(folder, 'right')
-  makeAuthority(folder, 'wrong')
-  const at = (name: string) => join(folder, name)
-  const right = { ca: at('right.pem'), cert: at('right-node.pem'), key: at('right-node.key') }
+  const { at, right } = twoAuthorities(t.testdir())
   const etcd = await TestEtcd.start(t, { tls: right })
   const ca = at('ca.pem')
   copyFileSync(right.ca, ca)
@@ -155,10 +148,7 @@ async function beginUsers(etcd: TestEtcd): Promise<void> {
 
 t.test('a user with a password, over TLS', async t => {
   const folder = t.testdir({ password: 'first\n', wrong: 'nonsense' })
-  makeAuthority(folder, 'right')
-  makeAuthority(folder, 'wrong')
-  const at = (name: string) => join(folder, name)
-  const tls = { ca: at('right.pem'), cert: at('right-node.pem'), key: at('right-node.key') }
+  const { at, right: tls } = twoAuthorities(folder)
   const etcd = await TestEtcd.start(t, { tls })
   await beginUsers(etcd)
 

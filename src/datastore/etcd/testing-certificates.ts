@@ -16,6 +16,13 @@ export function makeAuthority(folder: string, name: string): void {
   openssl('x509', '-req', '-in', `${node}.csr`, ...signed, '-out', `${node}.pem`)
 }
 
+/** Files of two authorities, of which one, `right`, is that of a cluster: a member may serve with them, and a client call. */
+export function twoAuthorities(folder: string) {
+  for (const name of ['right', 'wrong']) makeAuthority(folder, name)
+  const at = (name: string): string => join(folder, name)
+  return { at, right: { ca: at('right.pem'), cert: at('right-node.pem'), key: at('right-node.key') } }
+}
+
 /** A certificate of the authority's for NAME-node whose time is over: old.pem. */
 export function makeOld(folder: string, name: string): void {
   const settings = [
